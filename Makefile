@@ -1,0 +1,74 @@
+# Everything that a checkout needs: make, sh and apt are enough to begin with.
+
+VENV ?= .venv
+ENGINES ?= .cache/engines
+PYTHON = $(VENV)/bin/python
+
+export PATH := $(PATH):$(abspath $(ENGINES))/bin:/usr/sbin:/sbin
+export REGISTRYD_ENGINES := $(abspath $(ENGINES))
+
+# Engines need root. Their tests are then run by sudo, which leaves caches elsewhere.
+ifneq ($(shell id -u),0)
+AS_ROOT = sudo env PATH="$$PATH" REGISTRYD_ENGINES="$$REGISTRYD_ENGINES" \
+	PYTHONDONTWRITEBYTECODE=1 HYPOTHESIS_STORAGE_DIRECTORY=/tmp/registryd-hypothesis
+NO_CACHE = -p no:cacheprovider
+endif
+
+SHELL_FILES = $(shell find hooks tests bench .ci -type f 2>/dev/null | \
+	xargs grep -lE '^(\#!.*[ /](ba)?sh|\# shellcheck shell=)' 2>/dev/null)
+
+.PHONY: help
+help: ## Print what can be made
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | \
+		awk -F ':.*## ' '{ printf "  make %-9s %s\n", $$1, $$2 }'
+
+.PHONY: venv
+venv: $(VENV)/.made ## Make .venv with the daemon and its tools
+
+$(VENV)/.made: pyproject.toml tests/support/make_venv.sh
+	@tests/support/make_venv.sh $(VENV)
+	@touch $@
+
+.PHONY: engines
+engines: $(ENGINES)/.made ## Unpack the Docker Engines and the registry of the tests
+
+$(ENGINES)/.made: tests/support/fetch_engines.sh tests/support/fetch_tools.sh
+	@tests/support/fetch_engines.sh $(ENGINES) native bookworm trixie
+	@tests/support/fetch_tools.sh $(ENGINES)
+	@touch $@
+
+.PHONY: lint
+lint: venv engines ## Check format, style, types, imports and shell
+	@$(VENV)/bin/ruff format --check --quiet || { \
+		echo "run $(VENV)/bin/ruff format"; exit 1; }
+	@$(VENV)/bin/ruff check --quiet
+	@$(VENV)/bin/mypy --no-error-summary
+	@$(VENV)/bin/lint-imports --no-cache >/dev/null || { $(VENV)/bin/lint-imports; exit 1; }
+	@shellcheck -x $(SHELL_FILES)
+	@echo "format, style, types, imports and shell are fine"
+
+.PHONY: check
+check: lint ## Lint, check the systemd unit, and run the unit tests
+	@$(PYTHON) -m pytest -q tests/unit tests/e2e/test_unit_file.py
+
+.PHONY: test
+test: lint ## Lint, and run all tests, those with Docker Engines too
+ifdef AS_ROOT
+	@echo "the tests start Docker Engines, which need root: using sudo"
+endif
+	@$(AS_ROOT) $(PYTHON) -m pytest -q $(NO_CACHE)
+
+# A demo needs the Engine of this host's own release only.
+$(ENGINES)/.native: tests/support/fetch_engines.sh
+	@tests/support/fetch_engines.sh $(ENGINES) native
+	@touch $@
+
+.PHONY: demo
+demo: venv $(ENGINES)/.native ## Show releases, heals and an outage; KEEP=1 leaves it running
+	@$(AS_ROOT) env PYTHONPATH=tests $(PYTHON) -m demo $(if $(KEEP),--keep)
+
+.PHONY: clean
+clean: ## Remove everything that was made here
+	rm -rf $(VENV) .cache .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf .hypothesis build dist
+	find daemon tests bench -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || :

@@ -1,0 +1,3 @@
+"""Pushes every Dokku release to its registry, and brings vanished images back."""
+
+__version__ = "0.1.0"

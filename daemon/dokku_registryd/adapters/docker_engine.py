@@ -1,0 +1,336 @@
+"""The Docker Engine, by docker-py's low-level client and by nothing else of it.
+
+What has to be known about the two:
+
+* A push that the registry refuses answers HTTP 200; the refusal is a line of the
+  stream (docker-py issues 1772, 2226, 3161). So streams are read to the end.
+* `images.pull()` gives the old local image where a pull failed. So what is here
+  afterwards is compared with what was asked for.
+* docker-py sends logins of the process's own user where it gets none. So it always
+  gets one, and its client is built without reading that user's files.
+* A stalled push blocks a read on classic stores, and repeats its last line for ever on
+  containerd stores. So reads have a time limit, and lines must change.
+* Errors come from docker, requests, urllib3, json and the socket; all are translated
+  here.
+"""
+
+import contextlib
+import json
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping
+from typing import Any, Final
+from urllib.parse import quote
+
+import docker
+import docker.auth
+import docker.errors
+import docker.transport
+import requests
+import urllib3.exceptions
+
+from dokku_registryd import errors
+from dokku_registryd.adapters import engine_transfer
+from dokku_registryd.core import engine_stream, engine_values, logins
+from dokku_registryd.core import reference as references
+from dokku_registryd.core.images import EngineFacts, LocalContainer, LocalImage
+
+_FOREIGN_ERRORS: Final = (
+    docker.errors.DockerException,
+    requests.RequestException,
+    urllib3.exceptions.HTTPError,
+    OSError,
+    ValueError,  # Not JSON, not UTF-8, or a stream that was closed under a read.
+)
+_EVENTS: Final = {
+    "type": ["image", "container"],
+    "event": [
+        *("tag", "untag", "delete", "prune", "load", "import", "pull", "push"),
+        "destroy",
+    ],
+}
+_SERVER_FAULT: Final = 500
+
+
+class DockerEngine:
+    """Implements `ports.Engine`. Connects when it is first used.
+
+    Args:
+        base_url: `unix:///PATH` or `tcp://HOST:PORT`.
+        timeout_seconds: Limit of a short request.
+        stall_seconds: How long a push or pull may go without progress.
+        deadline_seconds: How long a push or pull may take in all.
+        monotonic: The time, in seconds that never run backwards.
+    """
+
+    def __init__(
+        self,
+        *,
+        base_url: str,
+        timeout_seconds: float = 30,
+        stall_seconds: float = 120,
+        deadline_seconds: float = 3600,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._base_url = base_url
+        self._timeout = timeout_seconds
+        self._lock = threading.Lock()
+        self._known_client: _Client | None = None
+        self._transfers = engine_transfer.Transfers(
+            connect_seconds=timeout_seconds,
+            stall_seconds=stall_seconds,
+            deadline_seconds=deadline_seconds,
+            monotonic=monotonic,
+        )
+
+    def close(self) -> None:
+        """End the pushes and pulls of other threads, and close idle connections."""
+        self._transfers.abort()
+        self._forget_client()
+
+    def ping(self) -> None:
+        """Return if the Engine answers; raise `EngineUnavailableError` if not."""
+        with self._client("reach the Docker Engine") as client:
+            client.ping()
+
+    def facts(self) -> EngineFacts:
+        """Return what the Engine says of itself, read anew."""
+        with self._client("ask the Docker Engine for its settings") as client:
+            return engine_values.parse_facts(client.info())
+
+    def image(self, reference: str) -> LocalImage | None:
+        """Return the image that a reference or image ID names, if it is here."""
+        with self._client(f"inspect {reference}") as client:
+            try:
+                raw = client.inspect_image(reference)  # type: ignore[no-untyped-call]
+            except docker.errors.NotFound:
+                return None
+        return engine_values.parse_image(raw)
+
+    def images(self) -> list[LocalImage]:
+        """Return every image that has a name, by one request."""
+        with self._client("list images") as client:
+            found = [engine_values.parse_image(raw) for raw in client.images()]
+        return [image for image in found if image.references]
+
+    def containers(self) -> list[LocalContainer]:
+        """Return every container, stopped ones too, by one request."""
+        with self._client("list containers") as client:
+            listed = client.containers(all=True)
+        return [engine_values.parse_container(raw) for raw in listed]
+
+    def tag(self, image_id: str, reference: str) -> None:
+        """Give an image one more name; moving an existing name is allowed.
+
+        Raises:
+            ImageNotFoundError: No such image is here.
+        """
+        repository, tag = engine_values.split_name(reference)
+        with self._client(f"tag {image_id} as {reference}") as client:
+            try:
+                client.tag(image_id, repository, tag=tag)
+            except docker.errors.NotFound as error:
+                raise errors.ImageNotFoundError(
+                    f"cannot tag {image_id} as {reference}: the image is not on this"
+                    " host. Rebuild the app with dokku ps:rebuild."
+                ) from error
+
+    def untag(self, reference: str) -> bool:
+        """Take a name away, never by force; False if it was not there or is needed."""
+        name = ":".join(engine_values.split_name(reference))
+        with self._client(f"untag {reference}") as client:
+            try:
+                client.remove_image(name, force=False, noprune=False)
+            except docker.errors.APIError as error:
+                if error.status_code in {
+                    requests.codes.not_found,
+                    requests.codes.conflict,
+                }:
+                    return False
+                raise
+        return True
+
+    def push(
+        self,
+        reference: str,
+        *,
+        auth: logins.AuthConfig | None,
+        on_progress: Callable[[str], None],
+    ) -> str:
+        """Push one tag and return the digest that the Engine reports for it.
+
+        Raises:
+            RegistryUnavailableError: Nothing moved for too long.
+        """
+        repository, tag = engine_values.split_name(reference)
+        order = engine_transfer.Order(
+            action="push",
+            reference=reference,
+            path=f"/images/{quote(repository, safe='/:')}/push",
+            params={"tag": tag},
+            auth=auth,
+        )
+        digest = ""
+        with contextlib.closing(self._transfer(order)) as lines:
+            for line in lines:
+                digest = engine_stream.digest_of(line) or digest
+                if text := engine_stream.text_of(line):
+                    on_progress(text)
+        if not digest:
+            raise errors.TransientError(
+                f"cannot push {reference}: the Engine ended the push and reported no"
+                " digest. It is tried again."
+            )
+        return digest
+
+    def pull(self, reference: str, *, auth: logins.AuthConfig | None) -> LocalImage:
+        """Pull a tag or a digest and return what is here afterwards.
+
+        Raises:
+            ImageNotFoundError: The registry has no such manifest.
+        """
+        digest = references.parse(reference).digest
+        repository, tag = engine_values.split_name(reference)
+        order = engine_transfer.Order(
+            action="pull",
+            reference=reference,
+            path="/images/create",
+            params={"fromImage": repository, "tag": digest or tag},
+            auth=auth,
+        )
+        reported = ""
+        for line in self._transfer(order):
+            reported = engine_stream.digest_of(line) or reported
+        name = f"{repository}@{digest}" if digest else f"{repository}:{tag}"
+        image = self.image(name)
+        if image is None or not engine_values.holds(image, digest or reported):
+            raise errors.TransientError(
+                f"cannot pull {reference}: the Engine ended the pull, but what is here"
+                " is not what was asked for. It is tried again."
+            )
+        return image
+
+    def events(self) -> "EventStream":
+        """Subscribe to changes of images and to removed containers."""
+        with self._translated("read the Docker Engine's events"):
+            # A client of its own: this connection lives as long as the process.
+            client = self._build_client()
+            filters = {"filters": json.dumps(_EVENTS)}
+            response = client.open("GET", "/events", filters, timeout=self._timeout)
+            if response.status_code >= requests.codes.bad_request:
+                text = engine_transfer.read_message(response)
+                raise docker.errors.APIError(text, response=response)
+            lines = engine_transfer.LineStream(response, idle_seconds=None)
+        return EventStream(client, lines)
+
+    # -- inside
+
+    @contextlib.contextmanager
+    def _client(self, action: str) -> Iterator["_Client"]:
+        with self._translated(action):
+            client = self._known_client
+            if client is None:
+                # Nobody has to wait for another thread's attempt to connect.
+                client = self._build_client()
+                with self._lock:
+                    self._known_client = client
+            yield client
+
+    def _build_client(self) -> "_Client":
+        """Ask which API versions the Engine has, and take the newest known one."""
+        client = _Client(self._base_url, self._timeout)
+        served = str(client.version(api_version=False)["ApiVersion"])
+        client.use_version(engine_values.choose_api(served))
+        return client
+
+    def _transfer(
+        self, order: engine_transfer.Order
+    ) -> Generator[Mapping[str, Any], None, None]:
+        with self._client(order.what) as client:
+            yield from self._transfers.run(client, order, check_engine=self.ping)
+
+    @contextlib.contextmanager
+    def _translated(self, action: str) -> Iterator[None]:
+        try:
+            yield
+        except docker.errors.APIError as error:
+            self._forget_client()
+            text = engine_stream.clean(str(error.explanation or error))
+            is_our_fault = (error.status_code or _SERVER_FAULT) < _SERVER_FAULT
+            # An older Engine than before: the next attempt speaks its version.
+            is_our_fault = is_our_fault and "client version" not in text
+            kind = errors.InvalidRequestError if is_our_fault else errors.TransientError
+            raise kind(f"cannot {action}: the Docker Engine says: {text}") from error
+        except _FOREIGN_ERRORS as error:
+            self._forget_client()
+            raise errors.EngineUnavailableError(
+                f"cannot {action}: the Docker Engine at {self._base_url} does not"
+                " answer. Check systemctl status docker."
+            ) from error
+
+    def _forget_client(self) -> None:
+        """Ask for the API version again: the Engine may come back as another one."""
+        with self._lock:
+            client, self._known_client = self._known_client, None
+        if client is not None:
+            client.close()  # Requests of other threads go on.
+
+
+class EventStream:
+    """Implements `ports.EventStream`."""
+
+    def __init__(self, client: "_Client", lines: engine_transfer.LineStream) -> None:
+        self._client = client
+        self._lines = lines
+        self._is_read = False
+
+    def __iter__(self) -> Iterator[Mapping[str, Any]]:
+        """Give raw events until the Engine goes away or `close` is called."""
+        self._is_read = True
+        try:
+            # An Engine that is killed breaks the connection in several ways; what it
+            # means is the same: the stream is over.
+            with contextlib.suppress(*_FOREIGN_ERRORS):
+                yield from self._lines
+        finally:
+            self._lines.close()
+
+    def close(self) -> None:
+        """End the iteration from another thread; a second call is harmless."""
+        self._lines.abort()
+        if not self._is_read:
+            self._lines.close()
+        self._client.close()
+
+
+class _Client(docker.APIClient):
+    """docker-py's client, built without the files of the process's own user.
+
+    Its own constructor reads that user's logins and headers, and fails where one of
+    them is malformed; nothing can be passed that keeps it from doing so. What this
+    sets is what that constructor sets from docker 7.1 to 7.2.
+    """
+
+    def __init__(self, base_url: str, timeout: float) -> None:
+        requests.Session.__init__(self)
+        self.trust_env = False
+        self.timeout = timeout  # type: ignore[assignment]  # stubs know whole seconds
+        self._version = "{}.{}".format(*engine_values.OLDEST_API)
+        self._general_configs: dict[str, Any] = {}
+        self._auth_configs = docker.auth.AuthConfig({})
+        self.credstore_env = None
+        self.base_url = base_url.replace("tcp://", "http://", 1)
+        if base_url.startswith("unix://"):
+            adapter = docker.transport.UnixHTTPAdapter(f"http+{base_url}")
+            self.mount("http+docker://", adapter)
+            self.base_url = "http+docker://localhost"
+
+    def use_version(self, version: str) -> None:
+        self._version = version
+
+    def open(
+        self, method: str, path: str, params: Mapping[str, str], **options: Any
+    ) -> requests.Response:
+        """Send a request and leave its answer unread."""
+        url = f"{self.base_url}/v{self._version}{path}"
+        return self.request(method, url, params=dict(params), stream=True, **options)

@@ -1,0 +1,213 @@
+"""Pushes, pulls and event streams: answers that go on, and how they end early.
+
+A blocked read ends only when its socket is shut down; closing the response from
+another thread would wait for the read instead. Pushes and pulls have two limits: one
+for reads, which block on classic image stores, and one for lines that do not change.
+"""
+
+import contextlib
+import json
+import socket
+from collections.abc import Callable, Generator, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import urllib3.exceptions
+
+from dokku_registryd import errors
+from dokku_registryd.core import engine_stream, engine_values, logins
+
+_FIRST_FAILURE = 400  # HTTP statuses from here on refuse
+
+
+class Response(Protocol):
+    """What is used of a `requests.Response` that streams."""
+
+    raw: Any
+    status_code: int
+
+    @property
+    def text(self) -> str:
+        """The whole body."""
+
+    def iter_content(self, chunk_size: int | None = ...) -> Iterator[Any]:
+        """Give the body in the pieces in which it arrives."""
+
+    def json(self) -> Any:
+        """Give the whole body, parsed."""
+
+    def close(self) -> None:
+        """Give the connection up."""
+
+
+class Client(Protocol):
+    """What sends requests to the Engine."""
+
+    def open(
+        self, method: str, path: str, params: Mapping[str, str], **options: Any
+    ) -> Response:
+        """Send a request and leave its answer unread."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """A push or pull that is to be made."""
+
+    action: str
+    reference: str
+    path: str
+    params: Mapping[str, str]
+    auth: logins.AuthConfig | None
+
+    @property
+    def what(self) -> str:
+        """The order in words, for messages."""
+        return f"{self.action} {self.reference}"
+
+
+def read_message(response: Response) -> str:
+    """Return what the Engine says in an answer that refuses a request."""
+    try:
+        parsed = response.json()
+    except ValueError:
+        return engine_stream.clean(response.text)
+    message = parsed.get("message") if isinstance(parsed, dict) else None
+    return engine_stream.clean(str(message or parsed))
+
+
+class LineStream:
+    """The JSON lines of an answer.
+
+    Args:
+        response: The answer, none of it read yet.
+        idle_seconds: How long a read may wait for the next byte; None waits for ever.
+    """
+
+    def __init__(self, response: Response, *, idle_seconds: float | None) -> None:
+        self._response = response
+        self._socket: socket.socket = response.raw.connection.sock
+        self._socket.settimeout(idle_seconds)
+
+    def __iter__(self) -> Iterator[Mapping[str, Any]]:
+        """Give the lines as they arrive; whatever breaks the connection is raised."""
+        yield from _parse_lines(self._response.iter_content(chunk_size=None))
+
+    def close(self) -> None:
+        """Give the connection up; only for the thread that reads."""
+        self._response.close()
+
+    def abort(self) -> None:
+        """End a read in another thread; a second call is harmless."""
+        # The other side may have gone first.
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+
+
+class Transfers:
+    """Runs pushes and pulls, each in its caller's thread.
+
+    Args:
+        connect_seconds: How long the Engine may take to accept a connection.
+        stall_seconds: How long a transfer may go without progress.
+        deadline_seconds: How long a transfer may take in all.
+        monotonic: The time, in seconds that never run backwards.
+    """
+
+    def __init__(
+        self,
+        *,
+        connect_seconds: float,
+        stall_seconds: float,
+        deadline_seconds: float,
+        monotonic: Callable[[], float],
+    ) -> None:
+        self._connect_seconds = connect_seconds
+        self._stall_seconds = stall_seconds
+        self._deadline_seconds = deadline_seconds
+        self._monotonic = monotonic
+        self._open: set[LineStream] = set()
+
+    def abort(self) -> None:
+        """End all that run; their callers get what breaks the connection."""
+        for lines in self._open.copy():
+            lines.abort()
+
+    def run(
+        self, client: Client, order: Order, *, check_engine: Callable[[], None]
+    ) -> Generator[Mapping[str, Any], None, None]:
+        """Give the lines of a transfer; what ends it early is raised.
+
+        `check_engine` raises if the Engine itself is what does not get on.
+        """
+        try:
+            lines = self._begin(client, order)
+            try:
+                yield from self._watch(order, lines)
+            finally:
+                self._open.discard(lines)
+                lines.close()
+        except (OSError, urllib3.exceptions.HTTPError) as error:
+            if not _is_timeout(error):
+                raise
+            check_engine()
+            raise self._ended(
+                order, f"nothing moved for {self._stall_seconds:g} s"
+            ) from error
+
+    def _begin(self, client: Client, order: Order) -> LineStream:
+        response = client.open(
+            "POST",
+            order.path,
+            order.params,
+            headers={"X-Registry-Auth": engine_values.encode_login(order.auth)},
+            timeout=(self._connect_seconds, self._stall_seconds),
+        )
+        if response.status_code >= _FIRST_FAILURE:
+            text = read_message(response)
+            raise engine_stream.refusal(order.action, order.reference, text)
+        lines = LineStream(response, idle_seconds=self._stall_seconds)
+        self._open.add(lines)
+        return lines
+
+    def _watch(
+        self, order: Order, lines: LineStream
+    ) -> Generator[Mapping[str, Any], None, None]:
+        progress = engine_stream.Progress(
+            started=self._monotonic(),
+            stall_seconds=self._stall_seconds,
+            deadline_seconds=self._deadline_seconds,
+        )
+        for line in lines:
+            if text := engine_stream.error_of(line):
+                raise engine_stream.refusal(order.action, order.reference, text)
+            if verdict := progress.note(line, self._monotonic()):
+                raise self._ended(order, verdict)
+            yield line
+
+    def _ended(self, order: Order, verdict: str) -> errors.RegistryUnavailableError:
+        return errors.RegistryUnavailableError(
+            f"cannot {order.what}: {verdict}. It is tried again."
+        )
+
+
+def _is_timeout(error: Exception) -> bool:
+    # requests wraps what urllib3 raises, differently before and within a stream.
+    limits = (TimeoutError, urllib3.exceptions.ReadTimeoutError)
+    return any(isinstance(cause, limits) for cause in (error, *error.args))
+
+
+def _parse_lines(chunks: Iterator[bytes]) -> Iterator[Mapping[str, Any]]:
+    pending = b""
+    for chunk in chunks:
+        *whole, pending = (pending + chunk).split(b"\n")
+        yield from _parse(whole)
+    yield from _parse([pending])
+
+
+def _parse(lines: list[bytes]) -> Iterator[Mapping[str, Any]]:
+    for line in lines:
+        if not line.strip():
+            continue
+        value = json.loads(line)
+        if isinstance(value, dict):
+            yield value

@@ -1,0 +1,478 @@
+"""The ledger: jobs, releases and outcomes in one SQLite file.
+
+Write-ahead log with `synchronous=FULL`: a commit is on the disk when it returns, or a
+power cut would take accepted releases with it. Each method is one transaction, and
+each is safe to repeat after a crash. The schema has a version (`user_version`) and
+migrates forwards; a newer ledger than this program knows is refused, a corrupt one is
+set aside under a name with its time and begun anew.
+"""
+
+import contextlib
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import quote
+
+from dokku_registryd import errors
+from dokku_registryd.adapters import files
+from dokku_registryd.core import jobs, outcomes, triggers
+from dokku_registryd.core.releases import Release, ReleaseState
+
+# One script a version, in order; never edit one that was released.
+MIGRATIONS: Final = (
+    """
+    CREATE TABLE jobs (
+        sequence INTEGER PRIMARY KEY,
+        job_id TEXT NOT NULL UNIQUE,
+        kind TEXT NOT NULL,
+        app TEXT NOT NULL,
+        image TEXT NOT NULL,
+        scheduler TEXT NOT NULL,
+        other TEXT NOT NULL,
+        tag TEXT NOT NULL,
+        accepted_at REAL NOT NULL,
+        attempts INTEGER NOT NULL DEFAULT 0,
+        retry_at REAL NOT NULL DEFAULT 0,
+        last_error TEXT NOT NULL DEFAULT '',
+        ending TEXT,
+        reference TEXT NOT NULL DEFAULT '',
+        image_id TEXT NOT NULL DEFAULT '',
+        digest TEXT NOT NULL DEFAULT '',
+        detail TEXT NOT NULL DEFAULT '',
+        error TEXT NOT NULL DEFAULT '',
+        finished_at REAL NOT NULL DEFAULT 0
+    );
+    CREATE INDEX jobs_unfinished ON jobs (sequence) WHERE ending IS NULL;
+    CREATE INDEX jobs_of_app ON jobs (app, sequence);
+    CREATE TABLE releases (
+        job_id TEXT PRIMARY KEY,
+        app TEXT NOT NULL,
+        number INTEGER NOT NULL,
+        image_id TEXT NOT NULL,
+        server TEXT NOT NULL,
+        image_repo TEXT NOT NULL,
+        scheduler TEXT NOT NULL,
+        state TEXT NOT NULL,
+        is_accepted INTEGER NOT NULL DEFAULT 0,
+        digest TEXT NOT NULL DEFAULT '',
+        created_at REAL NOT NULL,
+        pushed_at REAL NOT NULL DEFAULT 0,
+        error TEXT NOT NULL DEFAULT '',
+        UNIQUE (app, number),
+        UNIQUE (server, image_repo, number)
+    );
+    CREATE INDEX releases_of_image ON releases (image_id);
+    """,
+)
+
+_RELEASE_COLUMNS: Final = (
+    "job_id, app, number, image_id, server, image_repo, scheduler, state,"
+    " is_accepted, digest, created_at, pushed_at, error"
+)
+_CHANGEABLE: Final = frozenset(
+    {"state", "digest", "pushed_at", "error", "is_accepted", "image_id"}
+)
+
+
+class SqliteLedger:
+    """Implements `ports.Ledger`; one connection behind one lock.
+
+    Args:
+        path: The file; None keeps the ledger in memory, for a look at a new host.
+        read_only: Only read, as a command does beside the daemon.
+
+    Raises:
+        errors.LedgerError: The file is from a newer version, or the disk refuses.
+    """
+
+    def __init__(self, path: Path | None, *, read_only: bool = False) -> None:
+        self._lock = threading.RLock()
+        self._path = path or Path(":memory:")
+        self._connection = _connect(path, read_only=read_only)
+        if not read_only:
+            self._migrate()
+
+    def prune_jobs(self, *, finished_before: float) -> None:
+        """Remove jobs that ended before a time (epoch seconds); releases stay."""
+        with self._transaction() as connection:
+            connection.execute(
+                "DELETE FROM jobs WHERE ending IS NOT NULL AND finished_at < ?",
+                (finished_before,),
+            )
+
+    def check(self) -> None:
+        """Read the whole file once.
+
+        Raises:
+            LedgerError: Some page of it is damaged.
+        """
+        verdict = str(self._rows("PRAGMA quick_check(1)")[0][0])
+        if verdict != "ok":
+            raise _CorruptLedgerError(f"the ledger {self._path} is damaged: {verdict}")
+
+    def close(self) -> None:
+        """Close the file; everything committed is on the disk already."""
+        with self._lock:
+            self._connection.close()
+
+    # -- jobs
+
+    def add_jobs(self, added: Iterable[jobs.Job]) -> list[jobs.Job]:
+        """Record jobs in one commit and return those that were not known before."""
+        fresh: list[jobs.Job] = []
+        with self._transaction() as connection:
+            for job in added:
+                trigger = job.trigger
+                cursor = connection.execute(
+                    "INSERT OR IGNORE INTO jobs"
+                    " (job_id, kind, app, image, scheduler, other, tag, accepted_at)"
+                    " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                    (
+                        job.job_id,
+                        trigger.kind.value,
+                        trigger.app,
+                        trigger.image,
+                        trigger.scheduler,
+                        trigger.other,
+                        trigger.tag,
+                        job.accepted_at,
+                    ),
+                )
+                if cursor.rowcount:
+                    fresh.append(job)
+        return fresh
+
+    def job(self, job_id: str) -> jobs.JobRecord | None:
+        """Return a job and how it ended, if it is known."""
+        rows = self._rows("SELECT * FROM jobs WHERE job_id = ?", job_id)
+        return _job_record(rows[0]) if rows else None
+
+    def unfinished_jobs(self) -> list[jobs.JobRecord]:
+        """Return the jobs that have no outcome, oldest first."""
+        rows = self._rows("SELECT * FROM jobs WHERE ending IS NULL ORDER BY sequence")
+        return [_job_record(row) for row in rows]
+
+    def finished_jobs(self, *, limit: int, app: str = "") -> list[jobs.JobRecord]:
+        """Return the latest jobs that have an outcome, newest first."""
+        rows = self._rows(
+            "SELECT * FROM jobs WHERE ending IS NOT NULL AND (? = '' OR app = ?)"
+            " ORDER BY finished_at DESC, sequence DESC LIMIT ?",
+            app,
+            app,
+            limit,
+        )
+        return [_job_record(row) for row in rows]
+
+    def start_attempt(self, job_id: str) -> int:
+        """Count an attempt before it begins, and return its number."""
+        with self._transaction() as connection:
+            connection.execute(
+                "UPDATE jobs SET attempts = attempts + 1 WHERE job_id = ?", (job_id,)
+            )
+        rows = self._rows("SELECT attempts FROM jobs WHERE job_id = ?", job_id)
+        return int(rows[0]["attempts"]) if rows else 0
+
+    def postpone(self, job_id: str, *, retry_at: float, error: str) -> None:
+        """Record why an attempt did not succeed and when the next one is due."""
+        with self._transaction() as connection:
+            connection.execute(
+                "UPDATE jobs SET retry_at = ?, last_error = ? WHERE job_id = ?",
+                (retry_at, error, job_id),
+            )
+
+    def finish_job(self, job_id: str, outcome: outcomes.Outcome, *, at: float) -> None:
+        """Record how a job ended; the outcome that is recorded first stands."""
+        with self._transaction() as connection:
+            connection.execute(
+                "UPDATE jobs SET ending = ?, reference = ?, image_id = ?, digest = ?,"
+                " detail = ?, error = ?, finished_at = ?"
+                " WHERE job_id = ? AND ending IS NULL",
+                (
+                    outcome.ending.value,
+                    outcome.reference,
+                    outcome.image_id,
+                    outcome.digest,
+                    outcome.detail,
+                    outcome.error,
+                    at,
+                    job_id,
+                ),
+            )
+
+    # -- releases
+
+    def reserve(self, wanted: Release) -> Release:
+        """Reserve a number for a job, at least that of `wanted`, once."""
+        known = self.release_of(wanted.job_id)
+        if known is not None:
+            return known
+        with self._transaction() as connection:
+            number = max(wanted.number, self._next_number(connection, wanted))
+            connection.execute(
+                f"INSERT INTO releases ({_RELEASE_COLUMNS})"  # noqa: S608 - a constant
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, '', ?, 0, '')",
+                (
+                    wanted.job_id,
+                    wanted.app,
+                    number,
+                    wanted.image_id,
+                    wanted.server,
+                    wanted.image_repo,
+                    wanted.scheduler,
+                    ReleaseState.RESERVED.value,
+                    wanted.created_at,
+                ),
+            )
+        return self._release(wanted.job_id)
+
+    def adopt(self, release: Release) -> None:
+        """Record a release that somebody else made; a known one stays as it is."""
+        with self._transaction() as connection:
+            connection.execute(
+                f"INSERT OR IGNORE INTO releases ({_RELEASE_COLUMNS})"  # noqa: S608 - a constant
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?, '')",
+                (
+                    release.job_id,
+                    release.app,
+                    release.number,
+                    release.image_id,
+                    release.server,
+                    release.image_repo,
+                    release.scheduler,
+                    release.state.value,
+                    release.digest,
+                    release.created_at,
+                    release.pushed_at,
+                ),
+            )
+
+    def renumber(self, job_id: str, *, at_least: int) -> Release:
+        """Move a reserved release to a higher free number."""
+        release = self._release(job_id)
+        with self._transaction() as connection:
+            number = max(at_least, self._next_number(connection, release))
+            connection.execute(
+                "UPDATE releases SET number = ? WHERE job_id = ?", (number, job_id)
+            )
+        return self._release(job_id)
+
+    def update_release(self, job_id: str, **changes: object) -> Release:
+        """Change state, digest, pushed_at, error, image_id or is_accepted."""
+        unknown = changes.keys() - _CHANGEABLE
+        if unknown:
+            raise ValueError(f"a release has no changeable {sorted(unknown)}")
+        assignments = ", ".join(f"{column} = ?" for column in changes)
+        with self._transaction() as connection:
+            connection.execute(
+                f"UPDATE releases SET {assignments} WHERE job_id = ?",  # noqa: S608 - checked names
+                (*map(_storable, changes.values()), job_id),
+            )
+        return self._release(job_id)
+
+    def release_of(self, job_id: str) -> Release | None:
+        """Return the release that a job asked for."""
+        rows = self._rows(
+            f"SELECT {_RELEASE_COLUMNS} FROM releases WHERE job_id = ?",  # noqa: S608 - a constant
+            job_id,
+        )
+        return _release_row(rows[0]) if rows else None
+
+    def releases(self, app: str | None = None) -> list[Release]:
+        """Return releases, the highest number first, of one app or of all."""
+        rows = self._rows(
+            f"SELECT {_RELEASE_COLUMNS} FROM releases"  # noqa: S608 - a constant
+            " WHERE ? IS NULL OR app = ? ORDER BY app, number DESC",
+            app,
+            app,
+        )
+        return [_release_row(row) for row in rows]
+
+    def releases_of_image(self, image_id: str) -> list[Release]:
+        """Return the releases of one image, of every app."""
+        rows = self._rows(
+            f"SELECT {_RELEASE_COLUMNS} FROM releases WHERE image_id = ?",  # noqa: S608 - a constant
+            image_id,
+        )
+        return [_release_row(row) for row in rows]
+
+    def rename_app(self, old: str, new: str) -> None:
+        """Give an app's releases, and its jobs that still wait, to its new name."""
+        with self._transaction() as connection:
+            moving = connection.execute(
+                "SELECT count(*) FROM releases WHERE app = ?", (old,)
+            ).fetchone()[0]
+            if moving:
+                # What the new name has was left by an app that is long gone.
+                connection.execute("DELETE FROM releases WHERE app = ?", (new,))
+                connection.execute(
+                    "UPDATE releases SET app = ? WHERE app = ?", (new, old)
+                )
+            connection.execute(
+                "UPDATE jobs SET app = ?"
+                " WHERE app = ? AND ending IS NULL AND kind IN ('release', 'push')",
+                (new, old),
+            )
+
+    def forget_app(self, app: str, *, but_after: str = "") -> None:
+        """Remove an app's releases, but those asked for after a job was accepted."""
+        with self._transaction() as connection:
+            connection.execute(
+                "DELETE FROM releases WHERE app = ? AND job_id NOT IN ("
+                " SELECT job_id FROM jobs WHERE sequence >"
+                " (SELECT sequence FROM jobs WHERE job_id = ?))",
+                (app, but_after),
+            )
+
+    # -- inside
+
+    def _next_number(self, connection: sqlite3.Connection, release: Release) -> int:
+        row = connection.execute(
+            "SELECT max(number) FROM releases"
+            " WHERE app = ? OR (server = ? AND image_repo = ?)",
+            (release.app, release.server, release.image_repo),
+        ).fetchone()
+        return int(row[0] or 0) + 1
+
+    def _release(self, job_id: str) -> Release:
+        release = self.release_of(job_id)
+        if release is None:
+            raise errors.LedgerError(f"the ledger has no release for job {job_id}")
+        return release
+
+    def _rows(self, query: str, *values: object) -> Sequence[sqlite3.Row]:
+        with self._lock, _translated(self._path):
+            return self._connection.execute(query, values).fetchall()
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with self._lock, _translated(self._path):
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+                self._connection.execute("COMMIT")
+            except BaseException:
+                # A full disk may have rolled the transaction back by itself.
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+
+    def _migrate(self) -> None:
+        version = int(self._rows("PRAGMA user_version")[0][0])
+        if version > len(MIGRATIONS):
+            raise errors.LedgerError(
+                f"{self._path} was written by a newer dokku-registryd (schema"
+                f" {version}, this one knows {len(MIGRATIONS)}): install that again"
+            )
+        for number, script in enumerate(MIGRATIONS[version:], start=version + 1):
+            with self._lock, _translated(self._path):
+                self._connection.executescript(
+                    f"BEGIN IMMEDIATE; {script};"
+                    f" PRAGMA user_version = {number}; COMMIT;"
+                )
+
+
+def open_or_rebuild(path: Path, *, stamp: str) -> tuple[SqliteLedger, str]:
+    """Open the ledger; set a corrupt one aside and begin anew.
+
+    Returns:
+        The ledger, and where the corrupt file went (empty if all was well).
+    """
+    ledger = None
+    try:
+        ledger = SqliteLedger(path)
+        ledger.check()
+    except _CorruptLedgerError:
+        if ledger is not None:
+            ledger.close()
+        aside = path.with_name(f"{path.name}.corrupt-{stamp}")
+        for suffix in ("", "-wal", "-shm"):
+            with contextlib.suppress(FileNotFoundError):
+                path.with_name(path.name + suffix).rename(f"{aside}{suffix}")
+        return SqliteLedger(path), str(aside)
+    return ledger, ""
+
+
+class _CorruptLedgerError(errors.LedgerError):
+    """The file is no database, or a damaged one."""
+
+
+@contextlib.contextmanager
+def _translated(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        raise errors.LedgerError(f"cannot use the ledger {path}: {error}") from error
+    except sqlite3.DatabaseError as error:
+        if isinstance(error, sqlite3.IntegrityError):
+            raise
+        raise _CorruptLedgerError(f"the ledger {path} is damaged: {error}") from error
+
+
+def _connect(path: Path | None, *, read_only: bool) -> sqlite3.Connection:
+    if path is None:
+        return _open(":memory:")
+    with _translated(path):
+        if read_only:
+            return _open(f"file:{quote(str(path))}?mode=ro")
+        files.make_folder(path.parent)
+        path.touch(mode=files.PRIVATE_FILE)
+        path.chmod(files.PRIVATE_FILE)
+        connection = _open(f"file:{quote(str(path))}?mode=rw")
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        return connection
+
+
+def _open(uri: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        uri, uri=True, isolation_level=None, check_same_thread=False, timeout=30
+    )
+    connection.row_factory = sqlite3.Row
+    return connection
+
+
+def _storable(value: object) -> Any:
+    return getattr(value, "value", value)
+
+
+def _release_row(row: sqlite3.Row) -> Release:
+    facts = dict(row)
+    facts["state"] = ReleaseState(facts["state"])
+    facts["is_accepted"] = bool(facts["is_accepted"])
+    return Release(**facts)
+
+
+def _job_record(row: sqlite3.Row) -> jobs.JobRecord:
+    trigger = triggers.Trigger(
+        kind=triggers.Kind(row["kind"]),
+        app=row["app"],
+        image=row["image"],
+        scheduler=row["scheduler"],
+        other=row["other"],
+        tag=row["tag"],
+    )
+    job = jobs.Job(
+        job_id=row["job_id"],
+        trigger=trigger,
+        accepted_at=row["accepted_at"],
+        attempts=row["attempts"],
+    )
+    outcome = None
+    if row["ending"] is not None:
+        outcome = outcomes.Outcome(
+            ending=outcomes.Ending(row["ending"]),
+            reference=row["reference"],
+            image_id=row["image_id"],
+            digest=row["digest"],
+            detail=row["detail"],
+            error=row["error"],
+        )
+    return jobs.JobRecord(
+        job=job,
+        outcome=outcome,
+        finished_at=row["finished_at"],
+        last_error=row["last_error"],
+        retry_at=row["retry_at"],
+    )

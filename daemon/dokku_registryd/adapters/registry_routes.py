@@ -1,0 +1,168 @@
+"""How a host is reached: TLS, certificates and proxy, as the Engine has them set up.
+
+Source for the folder of certificates:
+https://docs.docker.com/engine/security/certificates/. An operator who has made the
+Engine reach a registry need not do so again for us.
+"""
+
+import contextlib
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from dokku_registryd import errors
+from dokku_registryd.core import images, registry_hosts
+
+_FRESH_SECONDS: Final = 60.0  # how soon a change of the Engine's settings is seen
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """The way to one host. Equal routes may share connections."""
+
+    host: str
+    is_insecure: bool
+    proxies: tuple[tuple[str, str], ...] = ()
+    authorities: tuple[Path, ...] = ()
+    """Certificates of CAs, trusted besides those of the system."""
+    clients: tuple[tuple[Path, Path], ...] = ()
+    """Certificates that we show, with their keys."""
+    changed: tuple[int, ...] = ()
+    """When these files were changed, so that a new certificate makes a new route."""
+
+
+class Routes:
+    """Finds routes, and looks again after a minute.
+
+    Args:
+        facts: Asks the Engine what it says of itself.
+        certs_dir: The folder with one folder for each host.
+        monotonic: The clock for looking again.
+    """
+
+    def __init__(
+        self,
+        facts: Callable[[], images.EngineFacts],
+        certs_dir: Path,
+        *,
+        monotonic: Callable[[], float],
+    ) -> None:
+        self._facts = facts
+        self.certs_dir = certs_dir
+        self._monotonic = monotonic
+        self._lock = threading.Lock()
+        self._known: dict[tuple[str, str], tuple[Route, float]] = {}
+
+    def to(self, host: str, certificates_of: str = "") -> Route:
+        """Return the route to a host.
+
+        Args:
+            host: The host, with its port if that is not the usual one.
+            certificates_of: Whose certificates hold if the host has none of its own,
+                as the Engine trusts a registry's CA for its token server too.
+
+        Raises:
+            PermanentError: The folder of certificates is incomplete or unreadable.
+        """
+        key = (host, certificates_of)
+        now = self._monotonic()
+        with self._lock:
+            route, good_until = self._known.get(key, (None, 0.0))
+        if route is not None and good_until > now:
+            return route
+        route = self._find(host, certificates_of)
+        with self._lock:
+            fresh = {key: kept for key, kept in self._known.items() if kept[1] > now}
+            self._known = {**fresh, key: (route, now + _FRESH_SECONDS)}
+        return route
+
+    def _find(self, host: str, certificates_of: str) -> Route:
+        facts = self._facts()
+        insecure = facts.insecure_registries
+        route = Route(
+            host=host,
+            is_insecure=registry_hosts.is_insecure(host, insecure, _look_up),
+            proxies=facts.proxies,
+        )
+        for name in (host, certificates_of):
+            folder = self.certs_dir / name
+            if name and (found := _with_certificates(route, folder)) != route:
+                return found
+        return route
+
+
+def build_context(route: Route) -> ssl.SSLContext:
+    """Build the TLS settings of a route.
+
+    The system's CAs are trusted always. A host that the Engine's operator has declared
+    insecure is not verified, as the Engine does not verify it; no other is exempt.
+
+    Raises:
+        PermanentError: A certificate or key cannot be used.
+    """
+    context = ssl.create_default_context()
+    # Python 3.13 turns this on; the Engine accepts what it rejects, such as private
+    # CAs without key identifiers.
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    if route.is_insecure:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    for path in route.authorities:
+        with _explained(path):
+            context.load_verify_locations(cafile=path)
+    for certificate, key in route.clients:
+        with _explained(certificate):
+            context.load_cert_chain(certificate, key, password=_refuse_to_ask)
+    return context
+
+
+def _refuse_to_ask() -> str:
+    raise ValueError("the key is encrypted")  # else OpenSSL would ask the terminal
+
+
+def _with_certificates(route: Route, folder: Path) -> Route:
+    with _explained(folder):
+        if not folder.is_dir():
+            return route
+        files = sorted(path for path in folder.iterdir() if path.is_file())
+        changed = tuple(path.stat().st_mtime_ns for path in files)
+    keys = {path.with_suffix("") for path in files if path.suffix == ".key"}
+    shown = {path.with_suffix("") for path in files if path.suffix == ".cert"}
+    for lonely in sorted(keys ^ shown):
+        raise errors.PermanentError(
+            f"cannot use the client certificate in {folder}: {lonely.name}.cert and"
+            f" {lonely.name}.key must both be there"
+        )
+    return replace(
+        route,
+        authorities=tuple(path for path in files if path.suffix == ".crt"),
+        clients=tuple(
+            (folder / f"{stem.name}.cert", folder / f"{stem.name}.key")
+            for stem in sorted(shown)
+        ),
+        changed=changed,
+    )
+
+
+@contextlib.contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Say which file is to blame."""
+    try:
+        yield
+    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
+        raise errors.PermanentError(
+            f"cannot use {path}: {type(error).__name__}. Certificates of registries"
+            " must be readable for the daemon and in PEM form"
+        ) from error
+
+
+def _look_up(name: str) -> list[str]:
+    try:
+        found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        return []
+    return [str(address[0]) for *_, address in found]

@@ -1,0 +1,83 @@
+"""Replies as files: the daemon appends, the hook that waits follows.
+
+Writing a reply never fails a job: the ledger holds the outcome, and a hook that finds
+no end of its reply asks the ledger.
+"""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from dokku_registryd.adapters import files
+from dokku_registryd.core import replies
+
+
+class ReplyFiles:
+    """Implements `ports.Replies` below one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def write(self, job_id: str, kind: replies.Line, text: str) -> None:
+        """Append one line."""
+        line = replies.render(kind, text).encode()
+        with contextlib.suppress(OSError):
+            try:
+                self._append(job_id, line)
+            except FileNotFoundError:  # The folder is made when it is first needed.
+                files.make_folder(self._folder)
+                self._append(job_id, line)
+
+    def remove(self, job_id: str) -> None:
+        """Remove a reply that was read to its end."""
+        with contextlib.suppress(OSError):
+            files.remove(self._folder / job_id)
+
+    def remove_older(self, than: float) -> int:
+        """Remove replies last written before `than` (epoch seconds); return the count.
+
+        Such a reply has nobody who waits for it.
+        """
+        removed = 0
+        with contextlib.suppress(OSError), os.scandir(self._folder) as entries:
+            for entry in entries:
+                if entry.stat(follow_symlinks=False).st_mtime < than:
+                    self.remove(entry.name)
+                    removed += 1
+        return removed
+
+    def _append(self, job_id: str, line: bytes) -> None:
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        descriptor = os.open(self._folder / job_id, flags, files.PRIVATE_FILE)
+        try:
+            os.write(descriptor, line)
+        finally:
+            os.close(descriptor)
+
+    def follow(self, job_id: str) -> "Follower":
+        """Open a reply for reading from its beginning; it may not exist yet."""
+        return Follower(self._folder / job_id)
+
+
+class Follower:
+    """Reads a growing reply."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._position = 0
+
+    def lines(self) -> Iterator[tuple[replies.Line, str]]:
+        """Give the complete lines that came since the last call."""
+        try:
+            with self._path.open("rb") as file:
+                file.seek(self._position)
+                raw = file.read()
+        except FileNotFoundError:
+            return
+        complete = raw[: raw.rfind(b"\n") + 1]
+        self._position += len(complete)
+        for line in complete.decode("utf-8", errors="replace").split("\n"):
+            parsed = replies.parse(line)
+            if parsed is not None:
+                yield parsed

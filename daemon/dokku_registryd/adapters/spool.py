@@ -1,0 +1,242 @@
+"""The spool: trigger files, and the lock that says who works them.
+
+Layout below the data folder::
+
+    lock             held (flock) by whoever works the spool; never removed
+    spool/tmp        where hooks write
+    spool/new        accepted by nobody yet, or accepted and without an outcome
+    spool/rejected   what we refuse, each with a file `NAME.reason` beside it
+
+A file in `new` is a level, not an edge: it stays until its job has a recorded outcome,
+so neither a crash nor a lost inotify event can lose it. Names and contents come from
+other processes and are believed only after the checks in `read`.
+"""
+
+import contextlib
+import errno
+import fcntl
+import hashlib
+import itertools
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from dokku_registryd import errors
+from dokku_registryd.adapters import files
+from dokku_registryd.core import triggers
+
+HOOK: Final = "hook"
+DAEMON: Final = "daemon"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A trigger file that can be trusted."""
+
+    trigger_id: str
+    trigger: triggers.Trigger
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """A file that was set aside, and why."""
+
+    name: str
+    reason: str
+
+
+class Spool:
+    """The trigger files below one data folder."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self.new = data_dir / "spool" / "new"
+        self._tmp = data_dir / "spool" / "tmp"
+        self._rejected = data_dir / "spool" / "rejected"
+
+    def prepare(self) -> None:
+        """Make the folders that are missing."""
+        for folder in (self.new, self._tmp, self._rejected):
+            files.make_folder(folder)
+
+    def scan(self, known: frozenset[str] | set[str]) -> Iterator[Found | Refused]:
+        """Give the files in `new` whose names are not known yet, oldest first.
+
+        What cannot be trusted is moved to `rejected` on the way. Hooks name their
+        files by time, so the order of names is the order of triggers.
+        """
+        with contextlib.suppress(FileNotFoundError):
+            descriptor = os.open(self.new, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                for name in sorted(os.listdir(descriptor)):  # noqa: PTH208 - of an open folder
+                    if name not in known:
+                        found = self._look(descriptor, name)
+                        if found is not None:
+                            yield found
+            finally:
+                os.close(descriptor)
+
+    def add(self, trigger_id: str, trigger: triggers.Trigger) -> None:
+        """Leave a trigger, as a hook does."""
+        self.prepare()
+        temporary = self._tmp / trigger_id
+        files.replace(temporary, triggers.render(trigger))
+        temporary.rename(self.new / trigger_id)
+        files.sync_folder(self.new)
+
+    def remove(self, trigger_id: str) -> None:
+        """Take a trigger away, once its outcome is recorded."""
+        files.remove(self.new / trigger_id)
+
+    def pending(self) -> int:
+        """Return how many files wait in `new`."""
+        return _count(self.new)
+
+    def rejected(self) -> int:
+        """Return how many files were refused."""
+        return _count(self._rejected) // 2
+
+    def _look(self, folder: int, name: str) -> Found | Refused | None:
+        if not triggers.is_trigger_id(name):
+            return self._reject(name, "its name cannot be a trigger's name")
+        try:
+            return Found(trigger_id=name, trigger=triggers.parse(_read(folder, name)))
+        except FileNotFoundError:
+            return None  # Whoever left it took it away again.
+        except errors.InvalidTriggerError as error:
+            return self._reject(name, str(error))
+
+    def _reject(self, name: str, reason: str) -> Refused:
+        files.make_folder(self._rejected)
+        shown = name if triggers.is_trigger_id(name) else _safe_name(name)
+        shown = self._free_name(shown)
+        with contextlib.suppress(FileNotFoundError):
+            # A rename moves a symlink or a FIFO itself and opens neither.
+            (self.new / name).rename(self._rejected / shown)
+        files.replace(self._rejected / f"{shown}.reason", f"{reason}\n".encode())
+        return Refused(name=shown, reason=reason)
+
+    def _free_name(self, wanted: str) -> str:
+        """Return a name under which nothing lies in `rejected` yet.
+
+        A folder there would refuse the rename, and what cannot be moved away would
+        keep all later triggers from being seen.
+        """
+        candidates = itertools.chain(
+            [wanted], (f"{wanted}.{number}" for number in itertools.count(2))
+        )
+        return next(
+            name
+            for name in candidates
+            if not os.path.lexists(self._rejected / name)
+            and not os.path.lexists(self._rejected / f"{name}.reason")
+        )
+
+
+def _read(folder: int, name: str) -> bytes:
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    try:
+        descriptor = os.open(name, flags, dir_fd=folder)
+    except OSError as error:
+        if error.errno == errno.ENOENT:
+            raise
+        if error.errno == errno.ELOOP:
+            raise errors.InvalidTriggerError("it is a symbolic link") from None
+        raise errors.InvalidTriggerError(
+            f"it cannot be opened: {os.strerror(error.errno or 0)}"
+        ) from None
+    try:
+        _check_owner(os.fstat(descriptor))
+        return os.read(descriptor, triggers.MAX_BYTES + 1)
+    finally:
+        os.close(descriptor)
+
+
+def _check_owner(status: os.stat_result) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise errors.InvalidTriggerError("it is no regular file")
+    if status.st_uid not in {os.geteuid(), 0}:
+        raise errors.InvalidTriggerError(
+            f"it belongs to user {status.st_uid}, not to user {os.geteuid()}"
+        )
+    if status.st_nlink != 1:
+        raise errors.InvalidTriggerError("it has a second name (hard link)")
+
+
+def _safe_name(name: str) -> str:
+    raw = os.fsencode(name)
+    return "unnamed-" + hashlib.sha256(raw).hexdigest()[:16]
+
+
+def _count(folder: Path) -> int:
+    try:
+        return sum(1 for _ in folder.iterdir())
+    except OSError:
+        return 0
+
+
+class SpoolLock:
+    """The right to work one spool.
+
+    `flock`, not `lockf`: a POSIX lock goes when the process closes any descriptor of
+    the file. The file is never removed, or two holders could lock two files of the
+    same name.
+    """
+
+    def __init__(self, data_dir: Path) -> None:
+        self._path = data_dir / "lock"
+        self._descriptor: int | None = None
+
+    def acquire(self, role: str) -> bool:
+        """Take the lock if it is free, and write down who holds it."""
+        files.make_folder(self._path.parent)
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        descriptor = os.open(self._path, flags, files.PRIVATE_FILE)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            return False
+        if not _is_same_file(descriptor, self._path):
+            os.close(descriptor)
+            return False
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{role} {os.getpid()}\n".encode(), 0)
+        self._descriptor = descriptor
+        return True
+
+    def holder(self) -> tuple[str, int] | None:
+        """Return role and process ID of the holder; None if the lock is free."""
+        try:
+            descriptor = os.open(self._path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except OSError:
+            return None
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return _parse_holder(os.pread(descriptor, 64, 0))
+        finally:
+            os.close(descriptor)
+        return None
+
+    def release(self) -> None:
+        """Give the lock back; harmless if it is not held."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+
+def _is_same_file(descriptor: int, path: Path) -> bool:
+    held = os.fstat(descriptor)
+    try:
+        named = path.stat(follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return (held.st_dev, held.st_ino) == (named.st_dev, named.st_ino)
+
+
+def _parse_holder(raw: bytes) -> tuple[str, int]:
+    role, _, number = raw.decode("ascii", errors="replace").strip().partition(" ")
+    return (role or DAEMON, int(number) if number.isdigit() else 0)

@@ -1,0 +1,207 @@
+"""The composition root: the one module that names every concrete class.
+
+`Service` is the whole program around one data folder. The daemon builds one that runs
+until it is told to stop; a hook that finds no daemon builds one that runs until its own
+trigger has an outcome. Both are the same code.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import structlog
+
+from dokku_registryd import config, ports
+from dokku_registryd.adapters import (
+    auth,
+    clocks,
+    detached,
+    distribution,
+    docker_engine,
+    ledger,
+    property_files,
+    reply_files,
+    spool,
+)
+from dokku_registryd.core import images, properties, triggers
+from dokku_registryd.runtime import (
+    intake,
+    queue,
+    retrying,
+    supervisor,
+    wakeup,
+    worker,
+)
+from dokku_registryd.sources import sweep, trigger_files
+
+# An attempt may wait for the Engine, then for the registry; beyond that it hangs.
+_STUCK_FACTOR = 2
+
+
+class Service:
+    """Everything that works one spool. Hold the spool's lock before building it.
+
+    Args:
+        settings: The settings in force.
+        is_watching: Whether to use inotify; a hook's short life needs none.
+        on_turn: Called once a turn of the main loop, when all is well.
+
+    Raises:
+        LedgerError: The ledger cannot be used.
+    """
+
+    def __init__(
+        self,
+        settings: config.Settings,
+        *,
+        is_watching: bool = True,
+        on_turn: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.clock = clocks.SystemClock()
+        self.ledger = open_ledger(settings, self.clock)
+        self.engine = build_engine(settings)
+        self.spool = spool.Spool(settings.data_dir)
+        self.queue = queue.JobQueue(self.clock.monotonic)
+        self._bell = wakeup.Wakeup()
+        self._bench = worker.Bench(
+            world=self._world(settings),
+            jobs_queue=self.queue,
+            triggers_spool=self.spool,
+            backoff=_backoff(settings),
+            on_finish=self._finished,
+        )
+        self._intake = intake.Intake(self._bench)
+        watch = trigger_files.SpoolWatch(self.spool.new, self._bell.ring)
+        self.supervisor = supervisor.Supervisor(
+            bench=self._bench,
+            jobs_intake=self._intake,
+            workers=settings.daemon.workers,
+            sweeps=sweep.SweepTimer(
+                interval_seconds=settings.daemon.sweep_interval_seconds,
+                monotonic=self.clock.monotonic,
+            ),
+            watch=watch if is_watching else None,
+            rescan_seconds=settings.daemon.rescan_interval_seconds,
+            stuck_seconds=settings.engine.deadline_seconds * _STUCK_FACTOR,
+            bell=self._bell,
+            on_turn=on_turn,
+        )
+
+    def reload(self, settings: config.Settings) -> None:
+        """Use new settings for every attempt that begins from now on.
+
+        Paths, the Engine's address and the number of workers stay until a restart.
+        """
+        self._bench.world = self._world(settings)
+        self._bench.backoff = _backoff(settings)
+
+    def close(self) -> None:
+        """Close what is held open."""
+        self.ledger.close()
+        self.engine.close()
+        self._bell.close()
+
+    def _world(self, settings: config.Settings) -> ports.World:
+        return build_world(
+            settings,
+            engine=self.engine,
+            ledger=self.ledger,
+            clock=self.clock,
+            submit=self._submit,
+        )
+
+    def _submit(self, trigger: triggers.Trigger) -> None:
+        self._intake.submit(trigger)
+
+    def _finished(self, job_id: str) -> None:
+        self._intake.forget(job_id)
+        self._bell.ring()
+
+
+def build_world(
+    settings: config.Settings,
+    *,
+    engine: ports.Engine,
+    ledger: ports.Ledger,
+    clock: ports.Clock,
+    submit: Callable[[triggers.Trigger], None],
+) -> ports.World:
+    """Put the adapters of one host together."""
+    files = property_files.PropertyFiles(
+        config_root=settings.config_root,
+        dokku_root=Path(settings.paths.dokku_root),
+        deployed_root=settings.deployed_dir,
+    )
+    return ports.World(
+        engine=engine,
+        registry=build_registry(settings, engine.facts),
+        credentials=build_credentials(settings),
+        properties=files,
+        deployed=files,
+        detached=detached.ForgottenFolders(
+            root=settings.forgotten_dir, config_root=settings.config_root
+        ),
+        ledger=ledger,
+        replies=reply_files.ReplyFiles(settings.replies_dir),
+        clock=clock,
+        defaults=settings.defaults,
+        schedulers=tuple(settings.heal.schedulers),
+        submit=submit,
+        free_bytes=clocks.free_bytes,
+        min_free_bytes=settings.heal.min_free_disk_mb << 20,
+        parallel_tags=settings.registry.parallel_tags,
+    )
+
+
+def build_registry(
+    settings: config.Settings, facts: Callable[[], images.EngineFacts]
+) -> distribution.DistributionRegistry:
+    """Build the client for registries; `facts` says what the Engine is set up for."""
+    return distribution.DistributionRegistry(
+        facts=facts,
+        certs_dir=Path(settings.paths.certs_dir),
+        connect_timeout=settings.registry.connect_timeout_seconds,
+        read_timeout=settings.registry.read_timeout_seconds,
+        total_timeout=settings.registry.total_timeout_seconds,
+    )
+
+
+def build_credentials(settings: config.Settings) -> auth.AuthConfigs:
+    """Build what finds logins."""
+    return auth.AuthConfigs(
+        config_root=settings.config_root / properties.CORE,
+        global_dir=settings.docker_config_dir,
+        helper_timeout=settings.registry.helper_timeout_seconds,
+        helper_path=settings.paths.helper_path,
+    )
+
+
+def build_engine(settings: config.Settings) -> docker_engine.DockerEngine:
+    """Build the Engine's adapter; it connects when it is first used."""
+    return docker_engine.DockerEngine(
+        base_url=settings.engine.socket,
+        timeout_seconds=settings.engine.timeout_seconds,
+        stall_seconds=settings.engine.stall_seconds,
+        deadline_seconds=settings.engine.deadline_seconds,
+    )
+
+
+def open_ledger(settings: config.Settings, clock: ports.Clock) -> ledger.SqliteLedger:
+    """Open the ledger, and say loudly if it had to be begun anew."""
+    opened, aside = ledger.open_or_rebuild(
+        settings.ledger_file, stamp=str(int(clock.now()))
+    )
+    if aside:
+        structlog.get_logger().error(
+            "ledger.rebuilt",
+            reason="the file was damaged; numbers and deployed releases are taken from"
+            " Dokku's properties, digests are recorded again as images are pushed",
+            set_aside=aside,
+        )
+    return opened
+
+
+def _backoff(settings: config.Settings) -> retrying.Backoff:
+    return retrying.Backoff(
+        initial_seconds=settings.retry.initial_seconds,
+        max_seconds=settings.retry.max_seconds,
+    )

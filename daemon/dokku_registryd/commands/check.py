@@ -1,0 +1,147 @@
+"""`check`: what the service would run with, and what looks wrong on this host.
+
+Mistakes in the settings are `ConfigurationError` and end with status 78. Everything
+else is a warning: the service starts all the same, but hardly as intended.
+"""
+
+import argparse
+import os
+import shlex
+import stat
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from dokku_registryd import config
+from dokku_registryd.commands import output
+
+# What the unit file's EnvironmentFile names, and what the hooks read.
+DEFAULTS_FILE = "/etc/default/dokku-registryd"
+DEFAULTS_VARIABLE = "DOKKU_REGISTRYD_DEFAULTS"
+
+
+def perform(arguments: argparse.Namespace, out: output.Output) -> int:
+    """Print settings, places and warnings."""
+    environ: Mapping[str, str] = arguments.environ
+    settings = config.load(
+        file=arguments.config, overrides=arguments.overrides, environ=environ
+    )
+    file, _ = config.config_file(arguments.config, environ)
+    places = _places(settings, file)
+    warnings = [*_about_variables(settings, environ), *_about_places(settings)]
+    if arguments.format == "json":
+        out.json(
+            {
+                "settings": dict(config.describe(settings)),
+                "places": places,
+                "warnings": warnings,
+            }
+        )
+        return 0
+    for key, value in [*config.describe(settings), *places.items()]:
+        out.line(f"{key} = {_render(value)}")
+    for warning in warnings:
+        out.error(f"warning: {warning}")
+    return 0
+
+
+def _places(settings: config.Settings, file: str) -> dict[str, str | None]:
+    return {
+        "settings_file": file if Path(file).exists() else None,
+        "data_dir": str(settings.data_dir),
+        "ledger_file": str(settings.ledger_file),
+        "spool_dir": str(settings.spool_dir),
+        "config_root": str(settings.config_root),
+        "docker_config_dir": str(settings.docker_config_dir),
+    }
+
+
+def _render(value: object) -> str:
+    match value:
+        case None:
+            return "none"
+        case bool():
+            return str(value).lower()
+        case float():
+            return f"{value:g}"
+        case list():
+            return ", ".join(str(item) for item in value)
+        case _:
+            return str(value)
+
+
+def _about_variables(
+    settings: config.Settings, environ: Mapping[str, str]
+) -> Iterator[str]:
+    file = environ.get(DEFAULTS_VARIABLE, DEFAULTS_FILE)
+    defaults = _read_defaults(Path(file))
+    for name in config.unknown_variables({**defaults, **environ}):
+        yield f"{name} is no setting and has no effect."
+    for name in map(config.variable, config.fields()):
+        if name in defaults and environ.get(name) != defaults[name]:
+            yield f"{name} is set for the service in {file}, but not for this check."
+    name = config.variable("paths.data_dir")
+    seen = defaults.get(name) or f"{settings.paths.dokku_lib_root}/data/registryd"
+    if Path(seen) != settings.data_dir:
+        yield (
+            f"Hooks leave trigger files in {seen}, but the data folder is "
+            f"{settings.data_dir}. Set {name} in {file}."
+        )
+
+
+def _read_defaults(path: Path) -> dict[str, str]:
+    """Read `NAME=value` lines as systemd and the shell both understand them."""
+    try:
+        lines = path.read_text(errors="replace").splitlines()
+    except OSError:
+        return {}
+    assignments = (
+        line.strip().removeprefix("export ").partition("=")
+        for line in lines
+        if not line.strip().startswith(("#", ";"))
+    )
+    return {
+        name.strip(): _unquote(value) for name, equals, value in assignments if equals
+    }
+
+
+def _unquote(value: str) -> str:
+    try:
+        return " ".join(shlex.split(value))
+    except ValueError:  # a quote without its partner
+        return value
+
+
+def _about_places(settings: config.Settings) -> Iterator[str]:
+    for key, folder in (
+        ("paths.dokku_root", Path(settings.paths.dokku_root)),
+        ("paths.dokku_lib_root", Path(settings.paths.dokku_lib_root)),
+    ):
+        if not folder.is_dir():
+            yield f"{key}: {folder} is no folder. Is Dokku installed there?"
+    socket = settings.engine.socket
+    path = Path(socket.removeprefix("unix://"))
+    if socket.startswith("unix://") and not path.is_socket():
+        yield f"engine.socket: nothing listens at {path}. Is Docker running?"
+    elif socket.startswith("unix://") and not os.access(path, os.R_OK | os.W_OK):
+        yield f"engine.socket: {path} is not open to you. Run this as user dokku."
+    yield from _about_owner(settings.data_dir, settings)
+    yield from _about_owner(settings.docker_config_dir / "config.json", settings)
+
+
+def _about_owner(path: Path, settings: config.Settings) -> Iterator[str]:
+    """Warn if a private path belongs to somebody else than Dokku's own folder."""
+    try:
+        status = path.stat()
+        owner = Path(settings.paths.dokku_root).stat().st_uid
+    except FileNotFoundError:
+        return  # The service makes what is missing, and a login makes an auth config.
+    except PermissionError:
+        yield f"{path} cannot be looked at. Run this as user dokku."
+        return
+    if status.st_uid != owner:
+        yield (
+            f"{path} belongs to user {status.st_uid}, not to {owner} who owns "
+            f"{settings.paths.dokku_root}. Correct it with chown."
+        )
+    if stat.S_IMODE(status.st_mode) & 0o077:
+        yield f"{path} is open to other users. Correct it with chmod go=."

@@ -1,0 +1,151 @@
+"""`follow`: what a hook runs after it left a release trigger.
+
+It prints the daemon's reply as it grows. When nobody works the spool it does so itself,
+so that a deploy needs no service: the lock decides, and whoever dies leaves it free.
+"""
+
+import argparse
+import itertools
+import os
+import sys
+import threading
+import time
+from pathlib import Path
+
+from dokku_registryd import errors
+from dokku_registryd.adapters import ledger, reply_files, spool
+from dokku_registryd.commands import identity
+from dokku_registryd.commands.output import Output
+from dokku_registryd.core import replies, triggers
+
+_COUNTER = itertools.count()
+_POLL_SECONDS = 0.02
+_LOCK_POLL_SECONDS = 0.5
+_LEDGER_POLL_SECONDS = 2.0  # a reply that got lost (disk full) must not hang a deploy
+
+
+def perform(arguments: argparse.Namespace, out: Output) -> int:
+    """Print the reply to one trigger and return the status it ends with."""
+    identity.become_owner(Path(arguments.data_dir), arguments.environ)
+    return follow(arguments, out)
+
+
+def follow(arguments: argparse.Namespace, out: Output) -> int:
+    """Print the reply to `arguments.id` below `arguments.data_dir`."""
+    return _Follow(arguments, out).run()
+
+
+def leave(arguments: argparse.Namespace, out: Output, trigger: triggers.Trigger) -> int:
+    """Leave a trigger as a hook would, and follow its reply."""
+    trigger_id = f"{time.time_ns() // 1000:016d}.{os.getpid()}.{next(_COUNTER)}"
+    spool.Spool(Path(arguments.data_dir)).add(trigger_id, trigger)
+    arguments.id = trigger_id
+    return follow(arguments, out)
+
+
+class _Follow:
+    """One hook that waits."""
+
+    def __init__(self, arguments: argparse.Namespace, out: Output) -> None:
+        self._arguments = arguments
+        self._out = out
+        self._data_dir = Path(arguments.data_dir)
+        self._job_id = str(arguments.id)
+        self._replies = reply_files.ReplyFiles(self._data_dir / "replies")
+        self._lock = spool.SpoolLock(self._data_dir)
+        self._quiet = bool(arguments.environ.get("DOKKU_QUIET_OUTPUT"))
+        self._worker: threading.Thread | None = None
+        self._is_answered = threading.Event()
+        self._failure: errors.RegistrydError | None = None
+        self._status_seen: int | None = None
+
+    def run(self) -> int:
+        follower = self._replies.follow(self._job_id)
+        lock_due = ledger_due = 0.0
+        while True:
+            status = self._print(follower)
+            if status is None and time.monotonic() >= ledger_due:
+                ledger_due = time.monotonic() + _LEDGER_POLL_SECONDS
+                status = self._recorded_twice()
+            if status is not None:
+                return self._finish(status)
+            if self._failure is not None:
+                raise self._failure
+            if self._worker is None and time.monotonic() >= lock_due:
+                lock_due = time.monotonic() + _LOCK_POLL_SECONDS
+                self._work_if_free()
+            time.sleep(_POLL_SECONDS)
+
+    def _print(self, follower: reply_files.Follower) -> int | None:
+        for kind, text in follower.lines():
+            if kind is replies.Line.EXIT:
+                return int(text) if text.isdigit() else 1
+            shown = replies.show(kind, text, quiet=self._quiet)
+            if shown is not None:
+                self._say(shown)
+        return None
+
+    def _say(self, shown: replies.Printed) -> None:
+        if shown.is_error:
+            sys.stderr.write(f"{shown.text}\n")
+            sys.stderr.flush()
+        else:
+            self._out.line(shown.text)
+
+    def _finish(self, status: int) -> int:
+        self._is_answered.set()
+        worker = self._worker  # It takes its own name away when it ends.
+        if worker is not None:
+            # An accepted release goes on in the next process that works the spool.
+            worker.join(_LEDGER_POLL_SECONDS)
+        self._replies.remove(self._job_id)
+        return status
+
+    def _recorded_twice(self) -> int | None:
+        """Return the recorded status, once the reply had time to arrive too."""
+        before, self._status_seen = self._status_seen, self._recorded()
+        return before
+
+    def _recorded(self) -> int | None:
+        """Return the status of the outcome in the ledger, if there is one."""
+        path = self._data_dir / "ledger.sqlite3"
+        if not path.exists():
+            return None
+        try:
+            book = ledger.SqliteLedger(path, read_only=True)
+        except errors.LedgerError:
+            return None
+        try:
+            record = book.job(self._job_id)
+        except errors.LedgerError:
+            return None
+        finally:
+            book.close()
+        if record is None or record.outcome is None:
+            return None
+        return 0 if record.outcome.is_good else 1
+
+    def _work_if_free(self) -> None:
+        if self._lock.acquire(spool.HOOK):
+            self._worker = threading.Thread(
+                target=self._work, name="spool", daemon=True
+            )
+            self._worker.start()
+
+    def _work(self) -> None:
+        """Work the spool until this hook's own job has an outcome."""
+        from dokku_registryd.commands import inline  # noqa: PLC0415 - heavy imports
+
+        try:
+            inline.work(
+                self._arguments, self._job_id, is_answered=self._is_answered.is_set
+            )
+        except errors.RegistrydError as error:
+            self._failure = error
+        except OSError as error:
+            self._failure = errors.RegistrydError(
+                f"cannot work the spool: {os.strerror(error.errno or 0)}"
+            )
+        finally:
+            self._lock.release()
+            self._worker = None

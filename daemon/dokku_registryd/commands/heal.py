@@ -1,0 +1,84 @@
+"""`heal`: bring vanished images back now, or say what would be done."""
+
+import argparse
+
+from dokku_registryd import app, config
+from dokku_registryd.adapters import clocks, ledger
+from dokku_registryd.commands import follow, scene
+from dokku_registryd.commands.output import Output
+from dokku_registryd.core import triggers, wanted
+from dokku_registryd.effects import sweep
+
+
+def perform(arguments: argparse.Namespace, out: Output) -> int:
+    """Heal one app or all, or print the plan.
+
+    Raises:
+        EngineUnavailableError: The Engine does not answer.
+    """
+    settings = scene.enter(arguments)
+    if arguments.app:
+        scene.check_app(arguments, arguments.app)
+    gaps = _gaps(settings, arguments.app)
+    if arguments.format == "json":
+        out.json([_as_json(gap) for gap in gaps])
+    elif not gaps:
+        out.line("Every wanted image is here.")
+    if arguments.dry_run:
+        if arguments.format == "text":
+            for gap in gaps:
+                out.line(_as_text(gap))
+        return 0
+    if arguments.format == "json":
+        out = Output(line=lambda _text: None, error=out.error)  # stdout is one value
+    healable = [gap for gap in gaps if not isinstance(gap, wanted.Lost)]
+    statuses = [
+        follow.leave(
+            arguments, out, triggers.Trigger(kind=triggers.Kind.HEAL, app=name)
+        )
+        for name in dict.fromkeys(gap.wanted.app for gap in healable)
+    ]
+    return max(statuses, default=0)
+
+
+def _gaps(settings: config.Settings, only: str | None) -> list[wanted.Gap]:
+    clock = clocks.SystemClock()
+    engine = app.build_engine(settings)
+    book = scene.read_ledger(settings) or ledger.SqliteLedger(None)
+    world = app.build_world(
+        settings,
+        engine=engine,
+        ledger=book,
+        clock=clock,
+        submit=lambda _trigger: None,
+    )
+    try:
+        found = sweep.plan(world).gaps
+    finally:
+        engine.close()
+        book.close()
+    return [gap for gap in found if only in {None, gap.wanted.app}]
+
+
+def _as_text(gap: wanted.Gap) -> str:
+    match gap:
+        case wanted.Retag():
+            return f"retag  {gap.wanted.reference}  (its image is here, no network)"
+        case wanted.Pull():
+            source = gap.wanted.digest or gap.wanted.source
+            return f"pull   {gap.wanted.reference}  (from the registry, {source})"
+        case wanted.Lost():
+            return (
+                f"leave  {gap.wanted.reference}  (its image is gone; a build makes it)"
+            )
+
+
+def _as_json(gap: wanted.Gap) -> dict[str, str]:
+    return {
+        "app": gap.wanted.app,
+        "reference": gap.wanted.reference,
+        "action": {wanted.Retag: "retag", wanted.Pull: "pull", wanted.Lost: "leave"}[
+            type(gap)
+        ],
+        "digest": gap.wanted.digest,
+    }

@@ -1,0 +1,29 @@
+"""`image-repo`: the answer to one of Dokku's questions that needs a Go template."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from dokku_registryd.adapters import property_files
+from dokku_registryd.commands.output import Output
+from dokku_registryd.core import gotemplate, properties
+
+
+def perform(arguments: argparse.Namespace, out: Output) -> int:
+    """Print the computed image repository of an app, with core's words on errors."""
+    environ = arguments.environ
+    lib_root = Path(environ.get("DOKKU_LIB_ROOT") or "/var/lib/dokku")
+    files = property_files.PropertyFiles(
+        config_root=lib_root / "config",
+        dokku_root=Path(environ.get("DOKKU_ROOT") or "/home/dokku"),
+        deployed_root=lib_root,
+    )
+    try:
+        out.line(properties.image_repo(arguments.app, files.get))
+    except gotemplate.TemplateError as error:
+        sys.stderr.write(
+            " !     Unable to determine image repo from template:"
+            f" Unable to parse image-repo-template: {error}\n"
+        )
+        return 1
+    return 0

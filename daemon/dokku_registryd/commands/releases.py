@@ -1,0 +1,50 @@
+"""`releases`: what was released, under which number, and what the registry has."""
+
+import argparse
+import dataclasses
+import time
+
+from dokku_registryd.commands import scene
+from dokku_registryd.commands.output import Output
+from dokku_registryd.core import releases
+
+
+def perform(arguments: argparse.Namespace, out: Output) -> int:
+    """Print the ledger's releases."""
+    settings = scene.enter(arguments)
+    if arguments.app:
+        scene.check_app(arguments, arguments.app)
+    book = scene.read_ledger(settings)
+    rows = book.releases(arguments.app) if book else []
+    if book:
+        book.close()
+    if arguments.format == "json":
+        out.json([_as_json(release) for release in rows])
+        return 0
+    if not rows:
+        out.line("Nothing was released yet.")
+        return 0
+    now = time.time()
+    table = scene.Table(
+        ("APP", "NUMBER", "STATE", "AGE", "DIGEST", "REFERENCE"),
+        [_as_row(release, now) for release in rows],
+    )
+    for line in table.lines():
+        out.line(line)
+    return 0
+
+
+def _as_row(release: releases.Release, now: float) -> tuple[str, ...]:
+    return (
+        release.app,
+        str(release.number),
+        release.state.value,
+        scene.age(now - release.created_at),
+        release.digest.removeprefix("sha256:")[:12] or "-",
+        release.reference,
+    )
+
+
+def _as_json(release: releases.Release) -> dict[str, object]:
+    facts = dataclasses.asdict(release)
+    return {**facts, "reference": release.reference}

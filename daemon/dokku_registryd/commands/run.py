@@ -1,0 +1,186 @@
+"""`run`: the service in the foreground, as systemd starts it."""
+
+import argparse
+import os
+import signal
+import sys
+import threading
+import time
+
+import structlog
+
+from dokku_registryd import __version__, app, config, errors, logs
+from dokku_registryd.adapters import spool, systemd
+from dokku_registryd.commands.output import Output
+
+# How long a daemon that starts waits for a hook that works the spool itself.
+HOOK_WAIT_SECONDS = 3600.0
+_LOCK_POLL_SECONDS = 0.2
+
+
+def perform(arguments: argparse.Namespace, out: Output) -> int:
+    """Run until SIGTERM or SIGINT; reload on SIGHUP.
+
+    Raises:
+        ConfigurationError: The settings are wrong.
+        SpoolBusyError: Another daemon works this spool.
+    """
+    settings = _load(arguments)
+    _configure_logs(settings)
+    return _Daemon(arguments, settings, out).run()
+
+
+def _load(arguments: argparse.Namespace) -> config.Settings:
+    return config.load(
+        file=arguments.config,
+        overrides=arguments.overrides,
+        environ=arguments.environ,
+    )
+
+
+def _configure_logs(settings: config.Settings) -> None:
+    logs.configure(
+        log_format=settings.daemon.log_format,
+        level=settings.daemon.log_level,
+        stream=sys.stdout,
+        under_journal=logs.is_under_journal(os.environ, sys.stdout),
+    )
+
+
+def _log_death(death: "threading.ExceptHookArgs") -> None:
+    """Say why a thread died; the supervisor then ends the process."""
+    structlog.get_logger().critical(
+        "thread.died",
+        name=death.thread.name if death.thread else "",
+        error=death.exc_type.__name__,
+        exc_info=death.exc_value,
+    )
+
+
+class _Daemon:
+    """One life of the service."""
+
+    def __init__(
+        self, arguments: argparse.Namespace, settings: config.Settings, out: Output
+    ) -> None:
+        self._arguments = arguments
+        self._settings = settings
+        self._out = out
+        self._notifier = systemd.Notifier(arguments.environ)
+        self._log = structlog.get_logger()
+        self._lock = spool.SpoolLock(settings.data_dir)
+        self._service: app.Service | None = None
+        self._wants_reload = False
+        self._signal = ""
+
+    def run(self) -> int:
+        threading.excepthook = _log_death
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, self._note)
+        started = time.monotonic()
+        self._log.info(
+            "daemon.started",
+            version=__version__,
+            data_dir=str(self._settings.data_dir),
+        )
+        for name in config.unknown_variables(self._arguments.environ):
+            self._log.warning("settings.warned", message=f"{name} is no setting")
+        if not self._take_lock():
+            return 0
+        try:
+            return self._serve(started)
+        finally:
+            self._lock.release()
+
+    def _serve(self, started: float) -> int:
+        service = app.Service(self._settings, on_turn=self._turned)
+        self._service = service
+        if self._signal:
+            return 0
+        try:
+            service.supervisor.start()
+            took = round(time.monotonic() - started, 3)
+            self._notifier.ready(self._status())
+            self._log.info("daemon.ready", took_seconds=took)
+            service.supervisor.run()
+        except errors.RegistrydError as error:
+            self._log.critical("daemon.failed", error=str(error))
+            self._drain(service, 0.0)
+            return 1
+        self._drain(service, self._settings.daemon.drain_seconds)
+        return 0
+
+    def _drain(self, service: app.Service, seconds: float) -> None:
+        self._notifier.stopping("Draining")
+        self._log.info(
+            "daemon.draining",
+            signal=self._signal,
+            running=len(service.queue.running()),
+            waiting=len(service.queue.waiting()),
+        )
+        left = service.supervisor.drain(seconds)
+        self._log.info(
+            "daemon.stopped", running=left, waiting=len(service.queue.waiting())
+        )
+        if not left:
+            service.close()
+
+    def _take_lock(self) -> bool:
+        deadline = time.monotonic() + HOOK_WAIT_SECONDS
+        while not self._lock.acquire(spool.DAEMON):
+            holder = self._lock.holder()
+            is_hook = holder is not None and holder[0] == spool.HOOK
+            if holder is not None and not is_hook:
+                raise errors.SpoolBusyError(
+                    f"process {holder[1]} works {self._settings.data_dir} already."
+                    " Stop it, or give this one a paths.data_dir of its own"
+                )
+            if self._signal:
+                return False
+            if time.monotonic() > deadline:
+                raise errors.SpoolBusyError(
+                    f"a hook holds {self._settings.data_dir} for more than an hour:"
+                    f" look at process {holder[1] if holder else '?'}"
+                )
+            self._notifier.status("Waiting for a hook that works the spool")
+            time.sleep(_LOCK_POLL_SECONDS)
+        return True
+
+    def _note(self, number: int, _frame: object) -> None:
+        if number == signal.SIGHUP:
+            self._wants_reload = True
+        else:
+            self._signal = signal.Signals(number).name
+            if self._service is not None:
+                self._service.supervisor.stop()
+
+    def _turned(self) -> None:
+        if self._wants_reload:
+            self._wants_reload = False
+            self._reload()
+        self._notifier.watchdog(self._status())
+
+    def _reload(self) -> None:
+        self._notifier.reloading()
+        try:
+            self._settings = _load(self._arguments)
+        except errors.ConfigurationError as error:
+            self._log.warning("settings.warned", message=f"kept as they were: {error}")
+        else:
+            _configure_logs(self._settings)
+            if self._service is not None:
+                self._service.reload(self._settings)
+            self._log.info("daemon.reloaded")
+        self._notifier.ready(self._status())
+
+    def _status(self) -> str:
+        service = self._service
+        if service is None:
+            return "Starting"
+        running, waiting = len(service.queue.running()), len(service.queue.waiting())
+        state = (
+            "Listening"
+            if service.supervisor.is_connected
+            else "Waiting for the Docker Engine"
+        )
+        return f"{state}; {running} jobs running, {waiting} waiting"

@@ -1,0 +1,68 @@
+"""What the verbs share: settings, the right user, and a look at one host."""
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+
+from dokku_registryd import config, errors
+from dokku_registryd.adapters import ledger
+from dokku_registryd.commands import identity
+from dokku_registryd.core import names
+
+
+def enter(arguments: argparse.Namespace) -> config.Settings:
+    """Load the settings and become the user that owns the data folder."""
+    settings = config.load(
+        file=arguments.config,
+        overrides=arguments.overrides,
+        environ=arguments.environ,
+    )
+    arguments.data_dir = str(settings.data_dir)
+    arguments.settings = settings
+    identity.become_owner(settings.data_dir, arguments.environ)
+    return settings
+
+
+def check_app(arguments: argparse.Namespace, app: str) -> None:
+    """Refuse what is no app of this host.
+
+    Raises:
+        RegistrydError: In Dokku's words.
+    """
+    root = Path(arguments.settings.paths.dokku_root)
+    if not names.is_app_name(app) or not (root / app).is_dir():
+        raise errors.RegistrydError(f"App {app} does not exist")
+
+
+def read_ledger(settings: config.Settings) -> ledger.SqliteLedger | None:
+    """Open the ledger for reading; None where there is none yet."""
+    if not settings.ledger_file.exists():
+        return None
+    return ledger.SqliteLedger(settings.ledger_file, read_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows of text in columns."""
+
+    heads: tuple[str, ...]
+    rows: list[tuple[str, ...]]
+
+    def lines(self) -> list[str]:
+        """Return the table as lines without blanks at their ends."""
+        table = [self.heads, *self.rows]
+        widths = [max(len(row[at]) for row in table) for at in range(len(self.heads))]
+        return [
+            "  ".join(
+                cell.ljust(width) for cell, width in zip(row, widths, strict=True)
+            ).rstrip()
+            for row in table
+        ]
+
+
+def age(seconds: float) -> str:
+    """Return a time span for a person: `42 s`, `7 min`, `3 h`, `12 d`."""
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= size * 2 or (unit == "min" and seconds >= size):
+            return f"{int(seconds // size)} {unit}"
+    return f"{max(0, int(seconds))} s"

@@ -1,0 +1,500 @@
+"""Settings: every key, its default, its bounds, and where a value came from.
+
+Flags win over the environment, the environment over the TOML file, the file over
+the defaults. `load` is given all of them and reads nothing else. It reports every
+mistake at once, by key and place, and never repeats what somebody typed. What a
+property of one app overrides is computed in `core.properties`.
+"""
+
+import difflib
+import json
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, cast, get_args, get_origin
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
+from pydantic.fields import FieldInfo
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from dokku_registryd import errors
+from dokku_registryd.core import properties
+
+DEFAULT_FILE = "/etc/dokku-registryd/config.toml"
+PREFIX = "DOKKU_REGISTRYD_"
+FILE_VARIABLE = "DOKKU_REGISTRYD_CONFIG"
+# Read by the hooks, not by us: the program to call, and where the variables stand.
+OTHER_VARIABLES = frozenset(
+    {FILE_VARIABLE, "DOKKU_REGISTRYD_BIN", "DOKKU_REGISTRYD_DEFAULTS"}
+)
+
+
+def _split(value: object) -> object:
+    """Read a list that came as text: `a,b`, or JSON as pydantic-settings has it."""
+    if not isinstance(value, str):
+        return value
+    if value.lstrip().startswith("["):
+        try:
+            return json.loads(value)
+        except ValueError:
+            return value
+    return [part.strip() for part in value.split(",") if part.strip()]
+
+
+def _text(pattern: str, allowed: str) -> Any:
+    return Field(pattern=pattern, json_schema_extra={"allowed": allowed})
+
+
+AbsolutePath = Annotated[str, _text(r"^/[^\x00\n]*$", "an absolute path")]
+OptionalPath = Annotated[str, _text(r"^(/[^\x00\n]*)?$", "empty or an absolute path")]
+SearchPath = Annotated[
+    str, _text(r"^/[^:\n]*(:/[^:\n]*)*$", "absolute paths with colons between them")
+]
+EngineAddress = Annotated[
+    str, _text(r"^(unix:///|tcp://)[^\s@]+$", "unix:///PATH or tcp://HOST:PORT")
+]
+SchedulerName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")]
+SchedulerNames = Annotated[
+    tuple[SchedulerName, ...],
+    BeforeValidator(_split),
+    Field(json_schema_extra={"allowed": "a list of scheduler names"}),
+]
+Seconds = Annotated[float, Field(ge=0.1, le=86400, allow_inf_nan=False)]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", hide_input_in_errors=True, validate_default=True
+    )
+
+
+class Paths(_Table):
+    """Where things lie on this host."""
+
+    dokku_root: AbsolutePath = Field(
+        default="/home/dokku", description="The folder that holds the apps."
+    )
+    dokku_lib_root: AbsolutePath = Field(
+        default="/var/lib/dokku",
+        description="The folder where Dokku keeps properties and plugin data.",
+    )
+    data_dir: OptionalPath = Field(
+        default="",
+        description="The folder for spool and ledger; "
+        "empty means data/registryd below dokku_lib_root.",
+    )
+    docker_config: OptionalPath = Field(
+        default="",
+        description="The folder of the global auth config; "
+        "empty means .docker below dokku_root.",
+    )
+    certs_dir: AbsolutePath = Field(
+        default="/etc/docker/certs.d",
+        description="The folder where the Engine keeps certificates of registries.",
+    )
+    helper_path: SearchPath = Field(
+        default="/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        description="The folders that are searched for credential helpers.",
+    )
+
+
+class Engine(_Table):
+    """How the Docker Engine is talked to."""
+
+    socket: EngineAddress = Field(
+        default="unix:///var/run/docker.sock", description="The Engine's address."
+    )
+    timeout_seconds: Seconds = Field(
+        default=30, description="How long one short request may take."
+    )
+    stall_seconds: Seconds = Field(
+        default=120, description="How long a push or pull may go without progress."
+    )
+    deadline_seconds: Seconds = Field(
+        default=3600, description="How long one push or pull may take in all."
+    )
+
+    @model_validator(mode="after")
+    def _stall_is_within_deadline(self) -> "Engine":
+        if self.stall_seconds > self.deadline_seconds:
+            raise ValueError("stall_seconds must not exceed deadline_seconds")
+        return self
+
+
+class Registry(_Table):
+    """How registries are talked to directly."""
+
+    connect_timeout_seconds: Seconds = Field(
+        default=10, description="How long it may take to connect."
+    )
+    read_timeout_seconds: Seconds = Field(
+        default=30, description="How long a registry may send nothing."
+    )
+    total_timeout_seconds: Seconds = Field(
+        default=120, description="How long one request may take in all."
+    )
+    helper_timeout_seconds: Seconds = Field(
+        default=30, description="How long a credential helper may run."
+    )
+    parallel_tags: int = Field(
+        default=8, ge=1, le=64, description="How many extra tags are put side by side."
+    )
+
+
+class Release(_Table):
+    """What a release waits for and what is kept of it."""
+
+    push_policy: Literal["wait", "background"] = Field(
+        default="wait",
+        description="Whether a release waits for its push; "
+        "the property push-policy overrides it.",
+    )
+    push_deadline_seconds: Seconds = Field(
+        default=900,
+        description="How long a release waits for its push; "
+        "the property push-deadline overrides it.",
+    )
+    keep_releases: int = Field(
+        default=0,
+        ge=0,
+        le=10000,
+        description="How many superseded releases keep their local names; "
+        "the property keep-releases overrides it.",
+    )
+
+
+class Heal(_Table):
+    """When vanished images are brought back."""
+
+    enabled: bool = Field(
+        default=True,
+        description="Whether images are brought back; the property heal overrides it.",
+    )
+    schedulers: SchedulerNames = Field(
+        default=("docker-local",),
+        description="The schedulers that keep images on this host.",
+    )
+    min_free_disk_mb: int = Field(
+        default=1024,
+        ge=0,
+        le=100_000_000,
+        description="The free disk space, in megabytes, below which nothing is pulled.",
+    )
+
+
+class Retry(_Table):
+    """How long to wait between attempts."""
+
+    initial_seconds: Seconds = Field(
+        default=1.0, description="The longest wait before the second attempt."
+    )
+    max_seconds: Seconds = Field(
+        default=300.0, description="The longest wait before any attempt."
+    )
+
+    @model_validator(mode="after")
+    def _initial_is_within_max(self) -> "Retry":
+        if self.initial_seconds > self.max_seconds:
+            raise ValueError("initial_seconds must not exceed max_seconds")
+        return self
+
+
+class Daemon(_Table):
+    """How the service itself runs."""
+
+    workers: int = Field(
+        default=8, ge=1, le=64, description="How many apps are worked on at once."
+    )
+    sweep_interval_seconds: Seconds = Field(
+        default=300, description="How often the whole state is compared."
+    )
+    rescan_interval_seconds: Seconds = Field(
+        default=30, description="How often the spool is read without a notice."
+    )
+    drain_seconds: float = Field(
+        default=20,
+        ge=0,
+        le=80,  # below systemd's 90 s stop timeout
+        allow_inf_nan=False,
+        description="How long running jobs may finish when the service stops.",
+    )
+    log_format: Literal["auto", "json", "console"] = Field(
+        default="auto",
+        description="How log lines look; auto is console on a terminal, else json.",
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="The lowest level that is logged."
+    )
+
+
+class Settings(BaseSettings):
+    """All settings, checked and frozen. Get them from `load`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_nested_delimiter="__",
+        frozen=True,
+        extra="forbid",
+        hide_input_in_errors=True,
+    )
+
+    paths: Paths = Field(default_factory=Paths)
+    engine: Engine = Field(default_factory=Engine)
+    registry: Registry = Field(default_factory=Registry)
+    release: Release = Field(default_factory=Release)
+    heal: Heal = Field(default_factory=Heal)
+    retry: Retry = Field(default_factory=Retry)
+    daemon: Daemon = Field(default_factory=Daemon)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003  # the library's signature
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take what `load` hands over; the process's own environment is not read."""
+        return (init_settings,)
+
+    @property
+    def defaults(self) -> properties.Defaults:
+        """What holds where no property of ours is set."""
+        return properties.Defaults(
+            push_policy=self.release.push_policy,
+            push_deadline_seconds=self.release.push_deadline_seconds,
+            heal=self.heal.enabled,
+            keep_releases=self.release.keep_releases,
+        )
+
+    @property
+    def config_root(self) -> Path:
+        """The folder of Dokku's property files."""
+        return Path(self.paths.dokku_lib_root, "config")
+
+    @property
+    def docker_config_dir(self) -> Path:
+        """The folder of the global auth config."""
+        return Path(self.paths.docker_config or f"{self.paths.dokku_root}/.docker")
+
+    @property
+    def data_dir(self) -> Path:
+        """The folder for everything that the daemon itself keeps."""
+        default = f"{self.paths.dokku_lib_root}/data/registryd"
+        return Path(self.paths.data_dir or default)
+
+    @property
+    def spool_dir(self) -> Path:
+        """The folder of trigger files."""
+        return self.data_dir / "spool"
+
+    @property
+    def replies_dir(self) -> Path:
+        """The folder of answers to trigger files."""
+        return self.data_dir / "replies"
+
+    @property
+    def forgotten_dir(self) -> Path:
+        """The folder of detached auth configs that wait to be erased."""
+        return self.data_dir / "forgotten"
+
+    @property
+    def deployed_dir(self) -> Path:
+        """The folder where hooks read the deployed reference of each app."""
+        return self.data_dir / "deployed"
+
+    @property
+    def ledger_file(self) -> Path:
+        """The ledger's SQLite file."""
+        return self.data_dir / "ledger.sqlite3"
+
+    @property
+    def lock_file(self) -> Path:
+        """The file whose lock says who works the spool; never removed."""
+        return self.data_dir / "lock"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Given:
+    value: object
+    where: str
+
+
+def load(
+    *, file: str | None, overrides: Mapping[str, str], environ: Mapping[str, str]
+) -> Settings:
+    """Return the settings that flags, environment and file add up to.
+
+    Args:
+        file: The file named by `--config`, if any.
+        overrides: Values of `--set`, by `table.key`.
+        environ: The environment variables.
+
+    Raises:
+        ConfigurationError: Something is wrong; the message lists all of it.
+    """
+    given = {
+        **_from_file(*config_file(file, environ)),
+        **_from_environment(environ),
+        **{key: _Given(value=value, where="--set") for key, value in overrides.items()},
+    }
+    known = fields()
+    mistakes = [_unknown(key, given[key]) for key in given if key not in known]
+    values: dict[str, dict[str, object]] = {}
+    for key in known.keys() & given.keys():
+        table, _, name = key.partition(".")
+        values.setdefault(table, {})[name] = given[key].value
+    try:
+        settings = Settings.model_validate(values)
+    except ValidationError as error:
+        mistakes += _mistakes(error, given)
+    if mistakes:
+        raise errors.ConfigurationError(_listed(sorted(set(mistakes))))
+    return settings
+
+
+def config_file(file: str | None, environ: Mapping[str, str]) -> tuple[str, bool]:
+    """Return the path of the settings file, and whether somebody named it."""
+    named = file or environ.get(FILE_VARIABLE)
+    return (named, True) if named else (DEFAULT_FILE, False)
+
+
+def fields() -> dict[str, FieldInfo]:
+    """Return every setting by `table.key`, in the order an operator meets them."""
+    return {
+        f"{table}.{name}": field
+        for table, holder in Settings.model_fields.items()
+        for name, field in _table(holder).items()
+    }
+
+
+def variable(key: str) -> str:
+    """Return the environment variable of a setting."""
+    return PREFIX + key.replace(".", "__").upper()
+
+
+def allowed(key: str) -> str:
+    """Return in words what a setting may be."""
+    field = fields()[key]
+    if isinstance(field.json_schema_extra, dict):
+        return str(field.json_schema_extra["allowed"])
+    if get_origin(field.annotation) is Literal:
+        return " or ".join(f'"{choice}"' for choice in get_args(field.annotation))
+    if field.annotation is bool:
+        return "either true or false"
+    noun = "a whole number" if field.annotation is int else "a number"
+    units = {"seconds": " of seconds", "mb": " of megabytes"}
+    unit = units.get(key.rpartition("_")[2], "")
+    return f"{noun}{unit} from {_bound(field, 'ge')} to {_bound(field, 'le')}"
+
+
+def unknown_variables(environ: Mapping[str, str]) -> list[str]:
+    """Return the variables with our prefix that mean nothing to us."""
+    known = OTHER_VARIABLES | {variable(key) for key in fields()}
+    return sorted(
+        name for name in environ if name.startswith(PREFIX) and name not in known
+    )
+
+
+def describe(settings: Settings) -> list[tuple[str, object]]:
+    """Return every setting and its value, wherever that came from."""
+    values = settings.model_dump(mode="json")
+    return [
+        (f"{table}.{name}", value)
+        for table, content in values.items()
+        for name, value in content.items()
+    ]
+
+
+def _table(holder: FieldInfo) -> dict[str, FieldInfo]:
+    return cast("type[_Table]", holder.annotation).model_fields
+
+
+def _bound(field: FieldInfo, name: str) -> str:
+    return next(
+        f"{getattr(rule, name):.12g}" for rule in field.metadata if hasattr(rule, name)
+    )
+
+
+def _from_file(path: str, is_named: bool) -> dict[str, _Given]:  # noqa: FBT001
+    try:
+        with Path(path).open("rb") as stream:
+            tables = tomllib.load(stream)
+    except FileNotFoundError as error:
+        if not is_named:
+            return {}
+        raise errors.ConfigurationError(
+            f"Cannot read {path}: no such file. Correct --config or {FILE_VARIABLE}."
+        ) from error
+    except OSError as error:
+        raise errors.ConfigurationError(
+            f"Cannot read {path}: {error.strerror}."
+        ) from error
+    except ValueError as error:  # TOMLDecodeError says the line, or it is no UTF-8
+        raise errors.ConfigurationError(f"{path} is no valid TOML: {error}.") from error
+    given: dict[str, _Given] = {}
+    for table, content in tables.items():
+        if isinstance(content, dict):
+            for name, value in content.items():
+                given[f"{table}.{name}"] = _Given(value=value, where=path)
+        else:
+            given[table] = _Given(value=content, where=path)
+    return given
+
+
+def _from_environment(environ: Mapping[str, str]) -> dict[str, _Given]:
+    names = {key: variable(key) for key in fields()}
+    return {
+        key: _Given(value=environ[name], where=name)
+        for key, name in names.items()
+        if name in environ
+    }
+
+
+def _unknown(key: str, found: _Given) -> str:
+    if key in Settings.model_fields:
+        return f"{key} ({found.where}): must be a table, [{key}]"
+    names = list(fields())
+    near = difflib.get_close_matches(key, names, n=1) or [
+        name for name in names if name.endswith(f".{key.rpartition('.')[2]}")
+    ]
+    hint = f"; did you mean {near[0]}?" if near else ""
+    return f"{key} ({found.where}): there is no such key{hint}"
+
+
+def _mistakes(error: ValidationError, given: Mapping[str, _Given]) -> list[str]:
+    # Input and context are left out: they repeat what was typed.
+    found = error.errors(include_input=False, include_url=False, include_context=False)
+    return [
+        _mistake([str(part) for part in each["loc"]], each["msg"], given)
+        for each in found
+    ]
+
+
+def _mistake(location: list[str], message: str, given: Mapping[str, _Given]) -> str:
+    key = ".".join(location[:2])
+    if key in given:
+        return f"{key} ({given[key].where}): must be {allowed(key)}"
+    # Only the validators of a whole table come here, with texts of this module.
+    places = sorted({one.where for name, one in given.items() if name.startswith(key)})
+    return f"{key} ({', '.join(places)}): {message.removeprefix('Value error, ')}"
+
+
+def _listed(mistakes: list[str]) -> str:
+    if len(mistakes) == 1:
+        return f"The configuration has a mistake: {mistakes[0]}."
+    lines = "".join(f"\n  {mistake}" for mistake in mistakes)
+    return f"The configuration has {len(mistakes)} mistakes:{lines}"

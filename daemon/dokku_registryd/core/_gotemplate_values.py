@@ -1,0 +1,64 @@
+"""The values that a template can reach, and what Go says about each of them.
+
+A string is `bytes`, an `int` is `int`, and `None` stands for no value at all, be it
+Go's nil or a definition that was called without data.
+"""
+
+from dataclasses import dataclass
+
+from dokku_registryd.core import _gotemplate_quoting as quoting
+
+NO_VALUE = b"<no value>"
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """What the template is executed with."""
+
+    app_name: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Byte:
+    """One byte of a string, Go's `uint8`."""
+
+    value: int
+
+
+Value = bytes | bool | int | Byte | float | complex | Data | None
+
+# The order matters: in Python a bool is an int too.
+_TYPE_NAMES: tuple[tuple[type, str], ...] = (
+    (bytes, "string"),
+    (bool, "bool"),
+    (int, "int"),
+    (Byte, "uint8"),
+    (float, "float64"),
+    (complex, "complex128"),
+    (Data, "main.templateData"),  # as in the golden cases; `registry` within Dokku
+)
+
+
+def type_name(value: Value) -> str:
+    """Return Go's name of a value's type."""
+    for kind, name in _TYPE_NAMES:
+        if isinstance(value, kind):
+            return name
+    return "<nil>"
+
+
+def is_true(value: Value) -> bool:
+    """Tell whether `if` takes the value for true."""
+    return bool(value.value if isinstance(value, Byte) else value)
+
+
+def as_integer(value: Value) -> int | None:
+    """Return what both types of integers hold; None for every other type."""
+    if isinstance(value, Byte):
+        return value.value
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def character(code: int) -> str:
+    """Return one character; U+FFFD for a number that is the code of none."""
+    return chr(code) if quoting.is_character(code) else "\ufffd"

@@ -1,0 +1,59 @@
+"""What follows from the way an attempt ended: one pure choice, tested as a table."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from dokku_registryd import errors
+from dokku_registryd.core.triggers import Kind
+
+
+class Verdict(StrEnum):
+    """What to do with a job whose attempt failed."""
+
+    RETRY = "retry"
+    """Wait, then try again."""
+    ACCEPT_LATE = "accept late"
+    """Let the deploy go on, and try again behind its back."""
+    GIVE_UP = "give up"
+    """Record the failure."""
+
+
+# Nobody waits for these, and the state stays wrong until they succeed.
+_FOR_EVER: Final = frozenset({Kind.HEAL, Kind.DESTROYED, Kind.ABANDONED, Kind.RENAMED})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One attempt of a job, as far as the choice depends on it."""
+
+    kind: Kind
+    error: errors.RegistrydError
+    waited_seconds: float
+    """Since the job was accepted."""
+    deadline_seconds: float
+    """How long whoever waits is willing to wait."""
+    is_accepted: bool = False
+    """The deploy went on already; nobody waits any more."""
+    may_accept_late: bool = False
+    """This very image is in the registry already, under another number."""
+
+
+def after_failure(attempt: Attempt) -> Verdict:
+    """Choose what follows from a failed attempt.
+
+    An accepted release and a heal are tried for ever, even after a refusal that only
+    a person can cure: when it is cured, nobody has to remember to ask again. A sweep
+    is not retried, since the next one is due anyway.
+    """
+    if attempt.kind is Kind.SWEEP:
+        return Verdict.GIVE_UP
+    if attempt.kind in _FOR_EVER or attempt.is_accepted:
+        return Verdict.RETRY
+    if not isinstance(attempt.error, errors.TransientError):
+        return Verdict.GIVE_UP
+    if attempt.may_accept_late:
+        return Verdict.ACCEPT_LATE
+    if attempt.waited_seconds >= attempt.deadline_seconds:
+        return Verdict.GIVE_UP
+    return Verdict.RETRY

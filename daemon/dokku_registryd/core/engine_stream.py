@@ -1,0 +1,177 @@
+"""Reads the stream that the Engine answers a push or pull with.
+
+The Engine sends HTTP 200 and then JSON lines; a refusal is one of them, and nothing
+follows it. Texts differ between image stores and versions, so the reading of them is
+one table here, with the wording of Engine 20.10 (classic store), 26.1 and later
+(containerd store).
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from dokku_registryd import errors
+
+_DIGEST_LINE: Final = re.compile(
+    r"\bdigest: (sha256:[0-9a-f]{64})", re.ASCII | re.IGNORECASE
+)
+# The containerd store quotes upload URLs with the upload's state in the query.
+_QUERY: Final = re.compile(r"(https?://[^\s?\"']+)\?[^\s\"']*?(?=:?(?:[\s\"']|$))")
+_STATUS: Final = re.compile(
+    r"\bstatus(?: code)?:?(?: from \w+ request to)?:? (\d{3})\b"
+)
+_RESPONSE: Final = re.compile(r"\bhttp (?:response )?(?:status )?(\d{3})\b")
+_MOST_TEXT: Final = 400  # characters of a foreign error text that we pass on
+_BUSY: Final = frozenset({"Preparing", "Waiting", "Pushing"})
+
+_Refusal = type[errors.RegistrydError]
+
+# First match wins. What comes first is what also holds words of the later ones: a
+# limit is often worded as a denial, and a TLS handshake may time out.
+_REFUSALS: Final[tuple[tuple[str, _Refusal], ...]] = (
+    (r"immutable|tag invalid", errors.TagImmutableError),
+    (r"toomanyrequests|too many requests|rate limit", errors.RateLimitedError),
+    (
+        r"refused|reset by peer|broken pipe|unreachable|no route to host|\beof\b",
+        errors.RegistryUnavailableError,
+    ),
+    (r"timeout|timed out|deadline exceeded", errors.RegistryUnavailableError),
+    (
+        r"no such host|name resolution|server misbehaving|unavailable|bad gateway",
+        errors.RegistryUnavailableError,
+    ),
+    (r"unauthorized|no basic auth credentials", errors.AuthenticationError),
+    (r"authentication required|incorrect username", errors.AuthenticationError),
+    (r"denied|forbidden|insufficient_scope", errors.AccessDeniedError),
+    (r"authorization failed", errors.AuthenticationError),
+    (r"x509|certificate|tls: |to https client", errors.InvalidRequestError),
+    (r"invalid (?:reference format|repository name)", errors.InvalidRequestError),
+    (r"(?:name|manifest) unknown|not known to registry", errors.ImageNotFoundError),
+    # The registry has the manifest and lacks a part of it: it may be on its way.
+    (r"blob unknown|unknown blob|content descriptor", errors.TransientError),
+    (r"not found|does not exist|no such image", errors.ImageNotFoundError),
+)
+
+_BY_STATUS: Final[Mapping[int, _Refusal]] = {
+    401: errors.AuthenticationError,
+    403: errors.AccessDeniedError,
+    404: errors.ImageNotFoundError,
+    408: errors.RegistryUnavailableError,
+    429: errors.RateLimitedError,
+}
+_SERVER_FAULT: Final = 500
+
+_ADVICE: Final[Mapping[_Refusal, str]] = {
+    errors.AuthenticationError: "Log in with dokku registry:login.",
+    errors.AccessDeniedError: "Grant the login access to this repository, or log in"
+    " as somebody else with dokku registry:login.",
+    errors.TagImmutableError: "Allow the registry to move this tag, or use another.",
+    errors.RateLimitedError: "It is tried again later; a login may have higher limits.",
+    errors.InvalidRequestError: "Check the registry's name, and what the Engine knows"
+    " of its certificate.",
+}
+
+
+def error_of(line: Mapping[str, Any]) -> str:
+    """Return the error that a line of the stream carries, empty if none."""
+    detail = line.get("errorDetail")
+    message = detail.get("message") if isinstance(detail, Mapping) else None
+    return clean(str(message or line.get("error") or ""))
+
+
+def digest_of(line: Mapping[str, Any]) -> str:
+    """Return the digest that a line reports, empty if none.
+
+    The classic store sends it as `aux`; a status line with it is on every store.
+    """
+    aux = line.get("aux")
+    if isinstance(aux, Mapping) and isinstance(aux.get("Digest"), str):
+        return str(aux["Digest"])
+    found = _DIGEST_LINE.search(str(line.get("status") or ""))
+    return found[1] if found else ""
+
+
+def text_of(line: Mapping[str, Any]) -> str:
+    """Return what a person may want to see of a line; empty for progress bars."""
+    status = str(line.get("status") or "").strip()
+    if not status or line.get("progressDetail") or status in _BUSY:
+        return ""
+    layer = line.get("id")
+    return f"{layer}: {status}" if layer else status
+
+
+def refusal(action: str, target: str, text: str) -> errors.RegistrydError:
+    """Return the error for a text that the Engine or registry gave.
+
+    A text that nobody has seen before counts as transient: attempts are bounded.
+
+    Args:
+        action: What was tried: `push` or `pull`.
+        target: The image reference.
+        text: The Engine's words.
+    """
+    kind = _classify(text)
+    advice = _ADVICE.get(kind)
+    message = f"cannot {action} {target}: {clean(text)}"
+    return kind(f"{message.rstrip('.')}. {advice}" if advice else message)
+
+
+def clean(text: str) -> str:
+    """Return a foreign text without URL queries, in one line and of bounded length."""
+    one_line = " ".join(_QUERY.sub(r"\1", text).split())
+    return one_line[:_MOST_TEXT]
+
+
+class Progress:
+    """Tells whether a push or pull still gets on.
+
+    A containerd store repeats the same line ten times a second while nothing moves, so
+    a line alone is no progress: something in it must have changed.
+
+    Args:
+        started: When the transfer began, in seconds of a clock that never runs back.
+        stall_seconds: How long it may go without a change.
+        deadline_seconds: How long it may take in all.
+    """
+
+    def __init__(
+        self, *, started: float, stall_seconds: float, deadline_seconds: float
+    ) -> None:
+        self._started = started
+        self._moved = started
+        self._stall_seconds = stall_seconds
+        self._deadline_seconds = deadline_seconds
+        self._latest: dict[object, tuple[object, object]] = {}
+
+    def note(self, line: Mapping[str, Any], now: float) -> str:
+        """Take a line in, and return why the transfer has to end, empty if not."""
+        detail = line.get("progressDetail")
+        current = detail.get("current") if isinstance(detail, Mapping) else None
+        state = (line.get("status"), current)
+        if self._latest.get(line.get("id")) != state:
+            self._latest[line.get("id")] = state
+            self._moved = now
+        if now - self._moved >= self._stall_seconds:
+            return f"nothing moved for {self._stall_seconds:g} s"
+        if now - self._started >= self._deadline_seconds:
+            return f"it took longer than {self._deadline_seconds:g} s"
+        return ""
+
+
+def _classify(text: str) -> _Refusal:
+    words = _words(text)
+    found = _STATUS.search(words) or _RESPONSE.search(words)
+    status = int(found[1]) if found else 0
+    if status >= _SERVER_FAULT:
+        return errors.RegistryUnavailableError
+    for pattern, kind in _REFUSALS:
+        if re.search(pattern, words):
+            return kind
+    return _BY_STATUS.get(status, errors.TransientError)
+
+
+def _words(text: str) -> str:
+    """Leave out URLs and references: an app may well be called `timeout:500`."""
+    return " ".join(
+        word for word in text.lower().split() if not re.search(r"[/:][^\s:,]", word)
+    )

@@ -1,0 +1,122 @@
+"""What goes to the Engine and comes from its listings, as values.
+
+Names come as the Engine prints them; `<none>`, which stands for no name at all, is
+left out, and so are digests that containerd's stores list among the names.
+"""
+
+import base64
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from dokku_registryd import errors
+from dokku_registryd.core import images, logins, reference
+
+_APP_LABEL: Final = "com.dokku.app-name"
+_CONTAINERD_DRIVER: Final = "io.containerd.snapshotter"
+_HUB_ACCOUNT: Final = "https://index.docker.io/v1/"
+
+OLDEST_API: Final = (1, 24)  # docker-py refuses older ones
+# The newest that the tests have run against; 1.52 changed the events.
+NEWEST_API: Final = (1, 51)
+
+
+def choose_api(served: str) -> str:
+    """Return the API version to speak with an Engine that serves up to `served`."""
+    major, _, minor = served.partition(".")
+    chosen = max(OLDEST_API, min((int(major), int(minor)), NEWEST_API))
+    return "{}.{}".format(*chosen)
+
+
+def split_name(name: str) -> tuple[str, str]:
+    """Return repository and tag of an image's name, as the Engine's API wants them.
+
+    Raises:
+        InvalidReferenceError: It is no name, or an image ID.
+    """
+    parsed = reference.parse(name)
+    repository = parsed.with_tag("").familiar
+    if repository == "sha256":
+        raise errors.InvalidReferenceError(
+            f"{name} is an image ID, where the name of an image is needed"
+        )
+    return repository, parsed.tag or "latest"
+
+
+def encode_login(auth: logins.AuthConfig | None) -> str:
+    """Return a login as the Engine's header wants it; an empty one is anonymous."""
+    return base64.urlsafe_b64encode(json.dumps(_login(auth)).encode()).decode()
+
+
+def holds(image: images.LocalImage, digest: str) -> bool:
+    """Tell whether an image is the one that a registry knows by a digest."""
+    known = (name.partition("@")[2] for name in image.repo_digests)
+    return bool(digest) and (image.image_id == digest or digest in known)
+
+
+def parse_image(raw: Mapping[str, Any]) -> images.LocalImage:
+    """Read an entry of the image listing, or an inspected image."""
+    labels = raw.get("Labels") or (raw.get("Config") or {}).get("Labels") or {}
+    return images.LocalImage(
+        image_id=str(raw["Id"]),
+        references=tuple(
+            name for name in _names(raw.get("RepoTags")) if "@" not in name
+        ),
+        repo_digests=_names(raw.get("RepoDigests")),
+        labels=tuple(sorted((str(key), str(value)) for key, value in labels.items())),
+    )
+
+
+def parse_container(raw: Mapping[str, Any]) -> images.LocalContainer:
+    """Read an entry of the container listing."""
+    labels = raw.get("Labels") or {}
+    return images.LocalContainer(
+        image_id=str(raw.get("ImageID") or ""),
+        image=str(raw.get("Image") or ""),
+        app=str(labels.get(_APP_LABEL) or ""),
+        is_running=raw.get("State") == "running",
+    )
+
+
+def parse_facts(info: Mapping[str, Any]) -> images.EngineFacts:
+    """Read what the Engine says of itself."""
+    proxies = {
+        "http": info.get("HttpProxy"),
+        "https": info.get("HttpsProxy"),
+        "no": info.get("NoProxy"),
+    }
+    return images.EngineFacts(
+        version=str(info.get("ServerVersion") or ""),
+        image_store="containerd" if _has_containerd_store(info) else "classic",
+        insecure_registries=tuple(_insecure(info.get("RegistryConfig") or {})),
+        proxies=tuple((key, str(value)) for key, value in proxies.items() if value),
+        root_dir=str(info.get("DockerRootDir") or ""),
+    )
+
+
+def _names(listed: Iterable[object] | None) -> tuple[str, ...]:
+    # Engine 26.1 lists a repository once more for every tag that it has.
+    names = dict.fromkeys(str(name) for name in listed or ())
+    return tuple(name for name in names if "<none>" not in name)
+
+
+def _has_containerd_store(info: Mapping[str, Any]) -> bool:
+    rows = info.get("DriverStatus") or ()
+    return any(_CONTAINERD_DRIVER in str(part) for row in rows for part in row)
+
+
+def _insecure(settings: Mapping[str, Any]) -> Iterable[str]:
+    yield from map(str, settings.get("InsecureRegistryCIDRs") or ())
+    for name, index in (settings.get("IndexConfigs") or {}).items():
+        if not index.get("Secure", True):
+            yield str(name)
+
+
+def _login(auth: logins.AuthConfig | None) -> dict[str, str]:
+    if auth is None:
+        return {}
+    is_hub = auth.domain == reference.DOCKER_HUB
+    login = {"ServerAddress": _HUB_ACCOUNT if is_hub else auth.domain}
+    if auth.identity_token:
+        return login | {"IdentityToken": auth.identity_token.reveal()}
+    return login | {"Username": auth.username, "Password": auth.password.reveal()}

@@ -1,0 +1,59 @@
+"""Go's text/template, as Dokku uses it for the property `image-repo-template`.
+
+The data is a struct with one string, `AppName`. Results and error texts are those of
+Go 1.26 (https://pkg.go.dev/text/template); golden cases from it are in
+`tests/vectors/go-template.jsonl`. Go sets no bounds on what a template takes. This
+module does, and its errors then say that the bound is ours.
+"""
+
+from typing import Final
+
+from dokku_registryd import errors
+from dokku_registryd.core import _gotemplate_executor as executor
+from dokku_registryd.core import _gotemplate_nodes as nodes
+from dokku_registryd.core import _gotemplate_parser as parser
+from dokku_registryd.core import _gotemplate_quoting as quoting
+from dokku_registryd.core import _gotemplate_values as values
+
+SOURCE_LIMIT: Final = 8192
+"""Characters of a template; a line of text has some hundred."""
+
+
+class TemplateError(errors.RegistrydError):
+    """A template is wrong. Correct the property `image-repo-template`."""
+
+
+def render(template: str, app_name: str) -> str:
+    """Return what a template makes of an app's name.
+
+    Raises:
+        TemplateError: With Go's text, or with the bound of ours that was reached.
+    """
+    try:
+        output = _execute(template, app_name)
+    except nodes.LimitError as error:
+        reason = f" it {error}, which dokku-registryd does not allow"
+    except nodes.SyntaxFailure as error:
+        reason = str(error)
+    except nodes.ExecutionFailure as error:
+        reason = _place(template, error)
+    else:
+        return quoting.readable(output)
+    text = f"template: {parser.MAIN}:{reason}"
+    raise TemplateError(quoting.readable(quoting.encode(text)))
+
+
+def _execute(template: str, app_name: str) -> bytes:
+    if len(template) > SOURCE_LIMIT:
+        raise nodes.LimitError(f"is longer than {SOURCE_LIMIT} characters")
+    definitions = parser.parse(template)
+    data = values.Data(quoting.encode(app_name))
+    return executor.execute(definitions, parser.MAIN, data)
+
+
+def _place(template: str, error: nodes.ExecutionFailure) -> str:
+    before = template[: error.node.at]
+    line = before.count("\n") + 1
+    column = len(quoting.encode(before.rpartition("\n")[2]))
+    name = quoting.quote_text(error.template)
+    return f"{line}:{column}: executing {name} at <{error.node}>: {error}"

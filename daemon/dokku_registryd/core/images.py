@@ -1,0 +1,72 @@
+"""What the Engine and the registry tell about images, as values."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalImage:
+    """An image on this host."""
+
+    image_id: str
+    references: tuple[str, ...] = ()
+    """Names with a tag, as the Engine prints them (`org/web:3`)."""
+    repo_digests: tuple[str, ...] = ()
+    """`repository@digest`; no proof of a push on containerd image stores."""
+    labels: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalContainer:
+    """A container on this host, running or not."""
+
+    image_id: str
+    image: str
+    """The reference it was created from."""
+    app: str
+    """The label `com.dokku.app-name`, or empty."""
+    is_running: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineFacts:
+    """What the Engine says of itself."""
+
+    version: str
+    image_store: str
+    """`classic` or `containerd`: they name images by different digests."""
+    insecure_registries: tuple[str, ...] = ()
+    """Hosts (`host` or `host:port`) and networks (CIDR) that need no TLS."""
+    proxies: tuple[tuple[str, str], ...] = ()
+    """Scheme (`http`, `https`, `no`) and the proxy that the Engine itself uses."""
+    root_dir: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """A manifest or index exactly as the registry gave it."""
+
+    media_type: str
+    body: bytes
+
+    @property
+    def digest(self) -> str:
+        """The digest that these bytes have, whatever a header claimed."""
+        return "sha256:" + hashlib.sha256(self.body).hexdigest()
+
+    def names_image(self, image_id: str) -> bool:
+        """Tell whether this is the image that the Engine calls `image_id`.
+
+        Classic stores use the digest of the config as the image's ID, containerd
+        stores that of the manifest or index.
+        """
+        if self.digest == image_id:
+            return True
+        try:
+            parsed: Any = json.loads(self.body)
+        except ValueError:
+            return False
+        config = parsed.get("config") if isinstance(parsed, dict) else None
+        return isinstance(config, dict) and config.get("digest") == image_id

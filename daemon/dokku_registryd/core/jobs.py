@@ -1,0 +1,107 @@
+"""A job: a trigger with an identity, and the rules for which job may run when.
+
+The identity is the trigger file's name, so a file that is seen twice is one job.
+"Never two at once" and "a newer one replaces it" are values here; the queue in
+`runtime` only obeys them.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from dokku_registryd.core import outcomes, triggers
+from dokku_registryd.core.triggers import Kind
+
+# Replaced by a newer one of the same app: they look at the state anew anyway.
+_LEVEL_KINDS = frozenset({Kind.DEPLOYED, Kind.HEAL, Kind.PUSH, Kind.SWEEP})
+# Nothing else of the app may run beside these.
+_EXCLUSIVE_KINDS = frozenset({Kind.DESTROYED, Kind.ABANDONED, Kind.RENAMED, Kind.PUSH})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """Something to do, durable from the moment it is accepted."""
+
+    job_id: str
+    trigger: triggers.Trigger
+    accepted_at: float = 0.0
+    """Seconds since the epoch."""
+    attempts: int = 0
+    """Attempts begun so far, those before a crash included."""
+    is_delivery: bool = False
+    """A release whose deploy went on already; only its push is left to do."""
+
+    @property
+    def kind(self) -> Kind:
+        """What is to be done."""
+        return self.trigger.kind
+
+    @property
+    def app(self) -> str:
+        """The app it is about; empty for a sweep."""
+        return self.trigger.app
+
+    @property
+    def is_own(self) -> bool:
+        """Whether the daemon made it itself, so that nobody waits for it."""
+        return self.job_id.startswith(f"{self.kind.value}-")
+
+    @property
+    def lanes(self) -> tuple[str, ...]:
+        """Lanes in which no other job may run meanwhile.
+
+        Each app has one, and a second one for deliveries, so that the next release of
+        an app need not wait while the one before is still being pushed behind its
+        back. Whatever takes an app away needs both. A sweep has a lane of its own.
+        """
+        if self.kind is Kind.SWEEP:
+            return ("",)
+        deliveries = tuple(f"{app} deliveries" for app in self.trigger.apps)
+        if self.is_delivery:
+            return deliveries
+        if self.kind in _EXCLUSIVE_KINDS:
+            return (*self.trigger.apps, *deliveries)
+        return self.trigger.apps
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobRecord:
+    """A job as the ledger knows it."""
+
+    job: Job
+    outcome: outcomes.Outcome | None = None
+    finished_at: float = 0.0
+    last_error: str = ""
+    """Why the latest attempt did not succeed, while there is no outcome."""
+    retry_at: float = 0.0
+    """When the next attempt is due, in seconds since the epoch."""
+
+
+def superseded_by(newer: Job, waiting: Iterable[Job]) -> list[Job]:
+    """Return the waiting jobs that a newer job makes needless.
+
+    Nothing is lost: these kinds look at the state when they run. A release is never
+    replaced, since each one was promised its own number.
+    """
+    if newer.kind not in _LEVEL_KINDS:
+        return []
+    return [
+        job
+        for job in waiting
+        if job.kind is newer.kind
+        and job.app == newer.app
+        and job.job_id != newer.job_id
+    ]
+
+
+def dropped_by(newer: Job, waiting: Iterable[Job]) -> list[Job]:
+    """Return the waiting jobs whose app a newer job takes away."""
+    if newer.kind is not Kind.DESTROYED:
+        return []
+    return [
+        job
+        for job in waiting
+        if job.app == newer.app
+        and job.job_id != newer.job_id
+        and job.kind is not Kind.DESTROYED
+        and job.kind is not Kind.RENAMED
+    ]

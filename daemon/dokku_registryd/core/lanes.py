@@ -1,0 +1,195 @@
+"""Which waiting job may begin: order of acceptance, due times, and busy lanes.
+
+The rule: a job may begin when its due time has come, none of its lanes is busy, and in
+none of them an older job waits whose time has come too. Of those that may, the one
+that was accepted first begins. Every step costs a logarithm of what waits, since a
+hundred thousand trigger files may come at once. Time is handed in; nothing blocks.
+"""
+
+import heapq
+import itertools
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from dokku_registryd.core import jobs
+from dokku_registryd.core.triggers import Kind
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    job: jobs.Job
+    order: int
+    due: float
+
+
+class Lanes:
+    """The jobs that wait and those that run. Not safe between threads."""
+
+    def __init__(self) -> None:
+        self._entries: dict[str, _Entry] = {}
+        self._running: list[jobs.Job] = []
+        self._busy: set[str] = set()
+        self._orders: dict[str, int] = {}
+        self._counter = itertools.count()
+        self._of_app: defaultdict[str, dict[str, None]] = defaultdict(dict)
+        self._due: set[str] = set()
+        # Heaps keep names of jobs that are gone until they come up; see `_head`.
+        self._later: list[tuple[float, str]] = []
+        self._lines: defaultdict[str, list[tuple[int, str]]] = defaultdict(list)
+        self._ready: list[tuple[int, str]] = []
+
+    def put(self, job: jobs.Job, *, due: float = 0.0) -> None:
+        """Let a job wait; one that was here before keeps its place in the order.
+
+        Args:
+            job: The job; one of the same identity that waits is replaced.
+            due: When it may begin at the earliest; 0 is at once.
+        """
+        self._withdraw(job.job_id)
+        order = self._orders.setdefault(job.job_id, next(self._counter))
+        self._entries[job.job_id] = _Entry(job, order, due)
+        for app in job.trigger.apps or ("",):
+            self._of_app[app][job.job_id] = None
+        if due:
+            heapq.heappush(self._later, (due, job.job_id))
+        else:
+            self._admit(job.job_id)
+
+    def take(self, now: float) -> jobs.Job | None:
+        """Return the job to begin, if one may, and mark its lanes busy."""
+        self._admit_due(now)
+        while self._ready:
+            _, job_id = heapq.heappop(self._ready)
+            if not self._may_begin(job_id):
+                continue
+            job = self._entries[job_id].job
+            self._remove(job_id)
+            self._running.append(job)
+            self._busy.update(job.lanes)
+            return job
+        return None
+
+    def release(self, job: jobs.Job) -> None:
+        """Free the lanes of a job whose attempt is over."""
+        self._running.remove(job)
+        self._busy.difference_update(job.lanes)
+        self._forget_order(job.job_id)
+        self._offer_heads(job)
+
+    def withdraw(self, job_id: str) -> bool:
+        """Take a waiting job out for good; False if it does not wait."""
+        is_waiting = job_id in self._entries
+        self._withdraw(job_id)
+        self._forget_order(job_id)
+        return is_waiting
+
+    def next_due(self) -> float | None:
+        """Return when the next job becomes due that is not due yet."""
+        while self._later:
+            due, job_id = self._later[0]
+            entry = self._entries.get(job_id)
+            if entry is not None and entry.due == due and job_id not in self._due:
+                return due
+            heapq.heappop(self._later)
+        return None
+
+    def expedite(self, app: str) -> None:
+        """Make the waiting jobs of an app due at once."""
+        for job_id in list(self._of_app.get(app, ())):
+            self.put(self._entries[job_id].job)
+
+    def waiting(self) -> list[jobs.Job]:
+        """Return the jobs that wait, oldest first."""
+        return self._sorted(self._entries)
+
+    def waiting_of(self, app: str) -> list[jobs.Job]:
+        """Return the waiting jobs of one app, oldest first."""
+        return self._sorted(self._of_app.get(app, ()))
+
+    def waiting_before(self, job: jobs.Job) -> list[jobs.Job]:
+        """Return the waiting jobs of its apps that are older than a running one."""
+        order = self._orders.get(job.job_id, next(self._counter))
+        of_apps = {
+            job_id: None
+            for app in job.trigger.apps
+            for job_id in self._of_app.get(app, ())
+            if self._entries[job_id].order < order
+        }
+        return self._sorted(of_apps)
+
+    def has(self, kind: Kind, app: str) -> bool:
+        """Tell whether a job of this kind and app waits."""
+        return any(
+            self._entries[job_id].job.kind is kind
+            for job_id in self._of_app.get(app, ())
+        )
+
+    def running(self) -> list[jobs.Job]:
+        """Return the jobs that run."""
+        return list(self._running)
+
+    def _sorted(self, job_ids: Iterable[str]) -> list[jobs.Job]:
+        entries = sorted(
+            (self._entries[job_id] for job_id in job_ids), key=lambda entry: entry.order
+        )
+        return [entry.job for entry in entries]
+
+    def _admit_due(self, now: float) -> None:
+        while (due := self.next_due()) is not None and due <= now:
+            self._admit(heapq.heappop(self._later)[1])
+
+    def _admit(self, job_id: str) -> None:
+        entry = self._entries[job_id]
+        self._due.add(job_id)
+        for lane in entry.job.lanes:
+            heapq.heappush(self._lines[lane], (entry.order, job_id))
+        self._offer(job_id)
+
+    def _offer(self, job_id: str) -> None:
+        if self._may_begin(job_id):
+            heapq.heappush(self._ready, (self._entries[job_id].order, job_id))
+
+    def _may_begin(self, job_id: str) -> bool:
+        if job_id not in self._due:
+            return False
+        lanes = self._entries[job_id].job.lanes
+        return self._busy.isdisjoint(lanes) and all(
+            self._head(lane) == job_id for lane in lanes
+        )
+
+    def _head(self, lane: str) -> str | None:
+        """Return the oldest due job of a lane."""
+        line = self._lines.get(lane)
+        while line:
+            job_id = line[0][1]
+            if job_id in self._due and lane in self._entries[job_id].job.lanes:
+                return job_id
+            heapq.heappop(line)
+        self._lines.pop(lane, None)
+        return None
+
+    def _offer_heads(self, job: jobs.Job) -> None:
+        for lane in job.lanes:
+            head = self._head(lane)
+            if head is not None:
+                self._offer(head)
+
+    def _withdraw(self, job_id: str) -> None:
+        entry = self._entries.get(job_id)
+        if entry is not None:
+            self._remove(job_id)
+            self._offer_heads(entry.job)
+
+    def _remove(self, job_id: str) -> None:
+        entry = self._entries.pop(job_id)
+        self._due.discard(job_id)
+        for app in entry.job.trigger.apps or ("",):
+            self._of_app[app].pop(job_id, None)
+            if not self._of_app[app]:
+                del self._of_app[app]
+
+    def _forget_order(self, job_id: str) -> None:
+        running = any(other.job_id == job_id for other in self._running)
+        if job_id not in self._entries and not running:
+            self._orders.pop(job_id, None)

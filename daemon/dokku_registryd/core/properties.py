@@ -1,0 +1,220 @@
+"""How Dokku's registry properties become one app's policy.
+
+The rules, odd ones included, are those of Dokku 0.38.27 (`plugins/registry`,
+functions.go and report.go): the app's values are trimmed, the global ones are not, so
+a global `true` with a line break behind it means off.
+"""
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from dokku_registryd import errors
+from dokku_registryd.core import reference
+
+GLOBAL: Final = "--global"
+CORE: Final = "registry"
+"""Folder of the properties that we share with Dokku's own plugin."""
+OURS: Final = "registryd"
+"""Folder of the properties that are ours alone."""
+
+Reader = Callable[[str, str, str], str]
+
+_DOCKER_HUB = frozenset({"docker.io", "hub.docker.com"})
+_WAIT = "wait"
+_BACKGROUND = "background"
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Defaults:
+    """What holds where neither the app nor the host set a property of ours."""
+
+    push_policy: str = _WAIT
+    push_deadline_seconds: float = 900
+    heal: bool = True
+    keep_releases: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppPolicy:
+    """What one app's properties come to."""
+
+    app: str
+    push_on_release: bool
+    server: str
+    """Empty for Docker Hub, else with a trailing slash."""
+    image_repo: str
+    extra_tags: tuple[str, ...]
+    tag_version: str
+    """Raw text of Dokku's counter; empty for an app that was never pushed."""
+    push_in_background: bool
+    push_deadline_seconds: float
+    heal: bool
+    keep_releases: int
+    mistakes: tuple[str, ...] = ()
+    """Values that cannot be right, each with its property and the way out."""
+
+    @property
+    def last_number(self) -> int:
+        """The counter as a number; 0 where it is missing or unreadable."""
+        text = self.tag_version.strip()
+        return int(text) if text.isascii() and text.isdigit() else 0
+
+
+@dataclass(slots=True)
+class _Source:
+    """Reads properties of one app and collects the mistakes in them."""
+
+    app: str
+    read: Reader
+    mistakes: list[str]
+
+    def core(self, name: str) -> str:
+        return self.read(CORE, self.app, name).strip()
+
+    def core_or_global(self, name: str) -> str:
+        return self.core(name) or self.read(CORE, GLOBAL, name)
+
+    def ours(self, name: str) -> str:
+        value = self.read(OURS, self.app, name).strip()
+        return value or self.read(OURS, GLOBAL, name).strip()
+
+
+def resolve(app: str, read: Reader, defaults: Defaults) -> AppPolicy:
+    """Work out one app's policy.
+
+    Args:
+        app: The app's name.
+        read: Gives a property's raw text: (plugin folder, app or `--global`, name).
+        defaults: What the settings say.
+    """
+    source = _Source(app, read, [])
+    server_text = read(CORE, app, "server") or read(CORE, GLOBAL, "server")
+    return AppPolicy(
+        app=app,
+        push_on_release=source.core_or_global("push-on-release") == "true",
+        server=server(server_text),
+        image_repo=_image_repo(source),
+        extra_tags=_extra_tags(source),
+        tag_version=read(CORE, app, "tag-version"),
+        push_in_background=_policy(source, defaults.push_policy) == _BACKGROUND,
+        push_deadline_seconds=_deadline(source, defaults.push_deadline_seconds),
+        heal=_switch(source, "heal", default=defaults.heal),
+        keep_releases=_count(source, "keep-releases", defaults.keep_releases),
+        mistakes=tuple(source.mistakes),
+    )
+
+
+def server(text: str) -> str:
+    """Return a server property as Dokku puts it before a repository."""
+    host = text.strip().removesuffix("/")
+    return "" if host in _DOCKER_HUB or not host else f"{host}/"
+
+
+def image_repo(app: str, read: Reader) -> str:
+    """Return the app's image repository.
+
+    Raises:
+        TemplateError: The template that applies is wrong.
+    """
+    explicit = read(CORE, app, "image-repo").strip()
+    if explicit:
+        return explicit
+    template = read(CORE, app, "image-repo-template").strip()
+    template = template or read(CORE, GLOBAL, "image-repo-template").strip()
+    return (_render(template, app) if template else "") or f"dokku/{app}"
+
+
+def own_values(app: str, read: Reader, defaults: Defaults) -> dict[str, str]:
+    """Return what the properties that are ours alone come to, as they are typed.
+
+    Args:
+        app: The app's name, or `--global`.
+        read: As for `resolve`.
+        defaults: What the settings say.
+    """
+    source = _Source(app, read, [])
+    return {
+        "heal": "on" if _switch(source, "heal", default=defaults.heal) else "off",
+        "keep-releases": str(_count(source, "keep-releases", defaults.keep_releases)),
+        "push-deadline": span(_deadline(source, defaults.push_deadline_seconds)),
+        "push-policy": _policy(source, defaults.push_policy),
+    }
+
+
+def parse_seconds(text: str) -> float | None:
+    """Read a time span such as `90`, `90s`, `15m`, `2h` or `1d`; None if it is none."""
+    number, unit = (text[:-1], text[-1:]) if text[-1:] in _SECONDS else (text, "s")
+    if not (number.isascii() and number.isdigit()):
+        return None
+    return float(int(number) * _SECONDS[unit])
+
+
+def span(seconds: float) -> str:
+    """Return a time span in the largest unit that fits, such as `15m`."""
+    for unit, size in reversed(_SECONDS.items()):
+        if seconds >= size and seconds % size == 0:
+            return f"{seconds / size:g}{unit}"
+    return f"{seconds:g}s"
+
+
+def _render(template: str, app: str) -> str:
+    # Most apps have no template, and people wait for what imports this module.
+    gotemplate = importlib.import_module("dokku_registryd.core.gotemplate")
+    return str(gotemplate.render(template, app)).strip()
+
+
+def _image_repo(source: _Source) -> str:
+    try:
+        return image_repo(source.app, source.read)
+    except errors.RegistrydError as error:
+        source.mistakes.append(f"image-repo-template: {error}")
+        return f"dokku/{source.app}"
+
+
+def _extra_tags(source: _Source) -> tuple[str, ...]:
+    texts = [
+        text.strip() for text in source.core_or_global("push-extra-tags").split(",")
+    ]
+    tags = dict.fromkeys(text for text in texts if text)
+    for tag in tags:
+        if not reference.is_tag(tag):
+            source.mistakes.append(f"push-extra-tags: {tag!r} cannot be a tag")
+    return tuple(tags)
+
+
+def _policy(source: _Source, default: str) -> str:
+    value = source.ours("push-policy") or default
+    if value not in {_WAIT, _BACKGROUND}:
+        source.mistakes.append(f"push-policy: {value!r} is neither wait nor background")
+        return default
+    return value
+
+
+def _deadline(source: _Source, default: float) -> float:
+    text = source.ours("push-deadline")
+    seconds = parse_seconds(text) if text else default
+    if seconds is None:
+        source.mistakes.append(f"push-deadline: {text!r} is no time span such as 15m")
+        return default
+    return seconds
+
+
+def _switch(source: _Source, name: str, *, default: bool) -> bool:
+    text = source.ours(name)
+    if text not in {"", "on", "off"}:
+        source.mistakes.append(f"{name}: {text!r} is neither on nor off")
+        return default
+    return default if not text else text == "on"
+
+
+def _count(source: _Source, name: str, default: int) -> int:
+    text = source.ours(name)
+    if not text:
+        return default
+    if not (text.isascii() and text.isdigit()):
+        source.mistakes.append(f"{name}: {text!r} is no whole number")
+        return default
+    return int(text)

@@ -1,0 +1,291 @@
+"""What a registry and its token server say, parsed: headers, replies, error bodies.
+
+Sources: the OCI distribution specification 1.1
+(https://github.com/opencontainers/distribution-spec/blob/v1.1.0/spec.md) and Docker's
+token authentication specification
+(https://distribution.github.io/distribution/spec/auth/token/). Nothing here trusts
+what it reads: each parser returns None or nothing for what it cannot use.
+"""
+
+import base64
+import email.utils
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+from urllib.parse import quote, urljoin, urlsplit
+
+from dokku_registryd.core.logins import AuthConfig, Secret
+
+MANIFEST_TYPES: Final = (
+    "application/vnd.docker.distribution.manifest.v2+json",
+    "application/vnd.docker.distribution.manifest.list.v2+json",
+    "application/vnd.oci.image.manifest.v1+json",
+    "application/vnd.oci.image.index.v1+json",
+)
+MAX_ERROR_TEXT: Final = 300  # characters of a foreign text that a message may hold
+DEFAULT_TOKEN_SECONDS: Final = 60.0  # token specification, "expires_in"
+
+_TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # noqa: S105 - RFC 9110, 5.6.2
+_SCHEME = re.compile(rf"\s*(?:,\s*)*({_TOKEN})(?:\s+|\s*$|(?=,))")
+_PARAMETER = re.compile(
+    rf'\s*(?:,\s*)*({_TOKEN})\s*=\s*(?:"((?:[^"\\]|\\.)*)"|({_TOKEN}))\s*(?=,|$)'
+)
+_TOKEN68 = re.compile(r"\s*[A-Za-z0-9._~+/-]+=*\s*(?=,|$)")
+_LINK = re.compile(r"<([^<>]*)>((?:[^,\"]|\"[^\"]*\")*)")
+_REL_NEXT = re.compile(r";\s*rel\s*=\s*\"?next\"?\s*(?:;|$)", re.IGNORECASE)
+_DIGEST = re.compile(r"[a-z0-9]+(?:[+._-][a-z0-9]+)*:[0-9a-fA-F]{32,128}")
+_HEADER_VALUE = re.compile(r"[\x20-\x7e]+")
+_QUERY = re.compile(r"(https?://[^\s\"'?]*)\?[^\s\"'<>]*", re.IGNORECASE)
+_UNPRINTABLE = re.compile(r"[^\x20-\x7e]+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Challenge:
+    """One way in that a 401 offers (RFC 9110, 11.6.1)."""
+
+    scheme: str
+    """In small letters: `basic` or `bearer`."""
+    parameters: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Token:
+    """What a token server gives, and how long it lasts."""
+
+    value: Secret
+    expires_in: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One question over HTTP."""
+
+    method: str
+    url: str
+    """Without a scheme (`//host/...`) it goes by whatever the host speaks."""
+    purpose: str
+    """What is tried, on what, for messages: `read the manifest of r.example/web:3`."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    authorization: Secret | None = None
+    body: bytes | None = None
+    max_bytes: int
+    """A longer answer is refused."""
+    certificates_of: str = ""
+    """The registry whose certificates hold if the host of `url` has none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """An answer over HTTP, read to its end."""
+
+    status: int
+    url: str
+    headers: Mapping[str, str]
+    """Names in small letters."""
+    body: bytes = b""
+    retry_after: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorBody:
+    """The codes and the text of an error body (OCI specification, "Error Codes")."""
+
+    codes: tuple[str, ...] = ()
+    text: str = ""
+
+
+def parse_challenges(header: str) -> list[Challenge]:
+    """Read WWW-Authenticate, which may hold several challenges in one line."""
+    found: list[Challenge] = []
+    position = 0
+    while (scheme := _SCHEME.match(header, position)) is not None:
+        position = scheme.end()
+        parameters: dict[str, str] = {}
+        while (part := _PARAMETER.match(header, position)) is not None:
+            name, quoted, plain = part.groups()
+            value = plain if quoted is None else re.sub(r"\\(.)", r"\1", quoted)
+            parameters.setdefault(name.lower(), value)
+            position = part.end()
+        if not parameters and (blob := _TOKEN68.match(header, position)):
+            position = blob.end()
+        found.append(Challenge(scheme=scheme[1].lower(), parameters=parameters))
+    return found
+
+
+def choose_challenge(header: str) -> Challenge | None:
+    """Return the challenge to answer: Bearer before Basic, None if there is neither."""
+    offered = {challenge.scheme: challenge for challenge in parse_challenges(header)}
+    return offered.get("bearer") or offered.get("basic")
+
+
+def scope_for(challenge: Challenge, path: str, wanted: str) -> str:
+    """Return the scope to ask for: the challenge's if it is about `path`, else ours.
+
+    A challenge may lack it, or name an example (token specification, "Requesting a
+    Token"; ghcr.io answers `/v2/` with `repository:user/image:pull`).
+    """
+    offered = challenge.parameters.get("scope", "")
+    is_ours = path and offered.startswith(f"repository:{path}:") and " " not in offered
+    return offered if is_ours else wanted
+
+
+def parse_token(body: bytes) -> Token | None:
+    """Read a token server's reply (token specification, "Token Response Fields").
+
+    Either of `token` and `access_token` may be there; `issued_at` is left aside, as
+    the clock of the other side need not agree with ours.
+    """
+    content = load_object(body)
+    value = content.get("token") or content.get("access_token")
+    if not isinstance(value, str) or not is_header_value(value):
+        return None
+    stated = content.get("expires_in")
+    is_number = isinstance(stated, int | float) and not isinstance(stated, bool)
+    seconds: Any = stated if is_number else DEFAULT_TOKEN_SECONDS
+    return Token(value=Secret(value), expires_in=float(seconds))
+
+
+def basic(auth: AuthConfig) -> Secret:
+    """Return the value of an Authorization header (RFC 7617)."""
+    text = f"{auth.username}:{auth.password.reveal()}"
+    return Secret("Basic " + base64.b64encode(text.encode()).decode())
+
+
+def parse_retry_after(value: str, now: float) -> float | None:
+    """Return the seconds to wait: a number, or the time until an HTTP date."""
+    text = value.strip()
+    if text.isascii() and text.isdigit():
+        return float(text[:9])
+    try:
+        return max(0.0, email.utils.parsedate_to_datetime(text).timestamp() - now)
+    except (ValueError, OverflowError):
+        return None
+
+
+def next_page(header: str, url: str) -> str | None:
+    """Return the address that a Link header gives for the next page, if any.
+
+    It may be relative (OCI specification, "Listing Tags"). Whether it may be followed
+    is for the caller to judge.
+    """
+    for target, parameters in _LINK.findall(header):
+        if _REL_NEXT.search(parameters.strip()):
+            return resolve(url, str(target))
+    return None
+
+
+def resolve(url: str, target: str) -> str:
+    """Return the absolute form of an address; nonsense stays as it is."""
+    try:
+        return urljoin(url, target)
+    except ValueError:
+        return target
+
+
+def origin(url: str) -> tuple[str, str, int | None]:
+    """Return scheme, host and port: what must agree for a login to travel along.
+
+    An address that cannot be read has an origin that agrees with no other.
+    """
+    try:
+        parts = urlsplit(url)
+        port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+    except ValueError:
+        return "", "", None
+    return parts.scheme, parts.hostname or "", port
+
+
+def parse_digest(text: str) -> str | None:
+    """Return a digest as a header states it; None if it is none."""
+    bare = text.strip()
+    return bare if _DIGEST.fullmatch(bare) else None
+
+
+def media_type(content_type: str, body: bytes) -> str | None:
+    """Return which kind of manifest this is, from the header, else from the body."""
+    stated = content_type.partition(";")[0].strip().lower()
+    if stated in MANIFEST_TYPES:
+        return stated
+    written = load_object(body).get("mediaType")
+    return written if isinstance(written, str) and written in MANIFEST_TYPES else None
+
+
+def parse_tags(body: bytes) -> list[str]:
+    """Return the names of one page; `null` is an empty one."""
+    names = load_object(body).get("tags")
+    if not isinstance(names, list):
+        return []
+    return [name for name in names if isinstance(name, str)]
+
+
+def parse_error(body: bytes, secrets: Iterable[Secret] = ()) -> ErrorBody:
+    """Read an error body and make its text fit to be shown.
+
+    Secrets that the other side repeats, queries of addresses (some hold signatures)
+    and control characters are taken out before it is cut to `MAX_ERROR_TEXT`.
+    """
+    content = load_object(body)
+    entries = list(_error_entries(content))
+    codes = tuple(code for code, _ in entries if code)
+    texts = [text for _, text in entries if text]
+    plain = "" if content else body.decode(errors="replace")
+    return ErrorBody(
+        codes=tuple(clean(code, secrets) for code in codes),
+        text=clean("; ".join(texts) or plain, secrets),
+    )
+
+
+def clean(text: str, secrets: Iterable[Secret] = ()) -> str:
+    """Return a foreign text without secrets, queries and control characters, cut."""
+    for secret in secrets:
+        for spelling in _spellings(secret):
+            text = text.replace(spelling, "***")
+    text = _QUERY.sub(r"\1", text)
+    text = _UNPRINTABLE.sub(" ", text).strip()
+    if len(text) <= MAX_ERROR_TEXT:
+        return text
+    return text[:MAX_ERROR_TEXT] + "..."
+
+
+def is_header_value(text: str) -> bool:
+    """Tell whether a text can be sent in a header: visible ASCII on one line."""
+    return bool(_HEADER_VALUE.fullmatch(text))
+
+
+def load_object(body: bytes) -> dict[str, Any]:
+    """Return a JSON object; an empty one for anything else."""
+    try:
+        content = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _spellings(secret: Secret) -> Iterator[str]:
+    text = secret.reveal()
+    if not text:
+        return
+    yield text
+    yield quote(text, safe="")
+    # "Basic ..." and "Bearer ..." are often repeated without their first word.
+    if " " in text:
+        yield text.partition(" ")[2]
+
+
+def _error_entries(content: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    errors = content.get("errors")
+    for entry in errors if isinstance(errors, list) else [content]:
+        if isinstance(entry, dict):
+            yield (
+                _text(entry, "code", "error", "__type"),
+                _text(entry, "message", "error_description", "details", "detail"),
+            )
+
+
+def _text(entry: dict[str, Any], *names: str) -> str:
+    for name in names:
+        if isinstance(entry.get(name), str) and entry[name]:
+            return str(entry[name])
+    return ""

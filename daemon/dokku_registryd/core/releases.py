@@ -1,0 +1,94 @@
+"""A release: one image of one app under one number, on its way to a registry."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class ReleaseState(StrEnum):
+    """How far a release came; each state is durable before the next step begins."""
+
+    RESERVED = "reserved"
+    """The number is ours; nothing is known to be in the registry."""
+    CONFIRMED = "confirmed"
+    """The registry answers for the number with our digest; extra tags may lag."""
+    PUSHED = "pushed"
+    """All tags stand and the app's properties name this number."""
+    FAILED = "failed"
+    """It will not be tried again; the number stays unused."""
+    DROPPED = "dropped"
+    """The app went away before the push was done."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeployedRelease:
+    """What Dokku's questions are answered with, recorded when a release was done."""
+
+    server: str
+    image_repo: str
+    number: int
+
+    @property
+    def reference(self) -> str:
+        """The deployed reference: what the scheduler starts containers from."""
+        return f"{self.server}{self.image_repo}:{self.number}"
+
+    @property
+    def local_reference(self) -> str:
+        """The name without the server, which Dokku keeps beside the deployed one."""
+        return f"{self.image_repo}:{self.number}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Release:
+    """One row of the ledger."""
+
+    job_id: str
+    """The trigger that asked for it; one release a trigger, however often it runs."""
+    app: str
+    number: int
+    """The numeric tag, from 1."""
+    image_id: str
+    """The Engine's ID when the release was asked for: later tags cannot swap it."""
+    server: str
+    """Empty for Docker Hub, else a host with a trailing slash, as Dokku computes it."""
+    image_repo: str
+    scheduler: str
+    state: ReleaseState = ReleaseState.RESERVED
+    is_accepted: bool = False
+    """The deploy went on before the push was done (policy `background`)."""
+    digest: str = ""
+    created_at: float = 0.0
+    """Seconds since the epoch; for people, never for decisions."""
+    pushed_at: float = 0.0
+    error: str = ""
+
+    @property
+    def repository(self) -> str:
+        """Server and image repository, the way Dokku writes it."""
+        return f"{self.server}{self.image_repo}"
+
+    @property
+    def deployed(self) -> DeployedRelease:
+        """What Dokku is answered with once this release is what the app runs."""
+        return DeployedRelease(
+            server=self.server, image_repo=self.image_repo, number=self.number
+        )
+
+    @property
+    def reference(self) -> str:
+        """The deployed reference."""
+        return self.deployed.reference
+
+    @property
+    def local_reference(self) -> str:
+        """The deployed reference without the server."""
+        return self.deployed.local_reference
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All names that we give the image on this host, once each.
+
+        The last one is what Dokku asks for at boot, whatever the repository is called.
+        """
+        build_name = f"dokku/{self.app}:{self.number}"
+        return tuple(dict.fromkeys((self.reference, self.local_reference, build_name)))

@@ -1,0 +1,168 @@
+r"""What a hook tells us, and the text format of its trigger file.
+
+A trigger file is UTF-8 text of at most `MAX_BYTES`::
+
+    dokku-registryd/1
+    trigger=release
+    app=web
+    image=dokku/web:latest
+    scheduler=docker-local
+    end
+
+The opening line is the format's version. The closing line shows that the disk took
+the whole text. A shell writes this with one `printf`, without any escaping, because
+no value may hold a line break. A value we do not expect is refused, never guessed.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from dokku_registryd import errors
+from dokku_registryd.core import names
+
+MAX_BYTES: Final = 4096
+_HEADER: Final = "dokku-registryd/1"
+_FOOTER: Final = "end"
+_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:@-]{0,511}")
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+
+
+class Kind(StrEnum):
+    """What happened, or what somebody asks for."""
+
+    RELEASE = "release"
+    """Dokku released an image that is to be pushed; a hook waits for the answer."""
+    DEPLOYED = "deployed"
+    """Containers of the new release run."""
+    DESTROYED = "destroyed"
+    """The app is gone."""
+    RENAMED = "renamed"
+    """The app `app` is called `other` from now on."""
+    HEAL = "heal"
+    """Look at one app's images now."""
+    PUSH = "push"
+    """Make sure that the registry has the app's deployed release."""
+    ABANDONED = "abandoned"
+    """Folders of an app were left that no longer exists; made by a sweep only."""
+    SWEEP = "sweep"
+    """Look at the whole host; made by the daemon only."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trigger:
+    """One trigger, whatever it came by."""
+
+    kind: Kind
+    app: str = ""
+    image: str = ""
+    scheduler: str = ""
+    other: str = ""
+    tag: str = ""
+
+    @property
+    def apps(self) -> tuple[str, ...]:
+        """The apps that this trigger is about: its lanes."""
+        return tuple(name for name in (self.app, self.other) if name)
+
+
+_FIELDS: Final[Mapping[Kind, tuple[str, ...]]] = {
+    Kind.RELEASE: ("app", "image", "scheduler"),
+    Kind.DEPLOYED: ("app", "tag"),
+    Kind.DESTROYED: ("app",),
+    Kind.RENAMED: ("app", "other"),
+    Kind.HEAL: ("app",),
+    Kind.PUSH: ("app",),
+}
+
+
+def is_trigger_id(text: str) -> bool:
+    """Tell whether a file name can be the identity of a trigger."""
+    return bool(_ID.fullmatch(text))
+
+
+def parse(raw: bytes) -> Trigger:
+    """Read a trigger file.
+
+    Raises:
+        InvalidTriggerError: It is not exactly in our format; the text says where.
+    """
+    lines = _lines(raw)
+    values = _values(lines[1:-1])
+    name = values.pop("trigger", "")
+    if name not in {kind.value for kind in _FIELDS}:
+        raise errors.InvalidTriggerError(f"unknown trigger {name!r}")
+    kind = Kind(name)
+    _check_fields(kind, values)
+    return Trigger(kind=kind, **values)
+
+
+def render(trigger: Trigger) -> bytes:
+    """Write a trigger in the format that `parse` reads."""
+    fields = {name: str(getattr(trigger, name)) for name in _FIELDS[trigger.kind]}
+    _check_fields(trigger.kind, fields)
+    body = [f"{name}={value}" for name, value in fields.items()]
+    text = [_HEADER, f"trigger={trigger.kind}", *body, _FOOTER, ""]
+    return "\n".join(text).encode()
+
+
+def _lines(raw: bytes) -> list[str]:
+    if not raw:
+        raise errors.InvalidTriggerError("the file is empty: was the disk full?")
+    if len(raw) > MAX_BYTES:
+        raise errors.InvalidTriggerError(f"longer than {MAX_BYTES} bytes")
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise errors.InvalidTriggerError(
+            f"not UTF-8 text: byte {raw[error.start]:#04x} at offset {error.start}"
+        ) from None
+    lines = text.split("\n")
+    if lines[0] != _HEADER:
+        raise errors.InvalidTriggerError(
+            f"the opening line is {lines[0][:40]!r}, not {_HEADER!r}"
+        )
+    if lines[-2:] != [_FOOTER, ""]:
+        raise errors.InvalidTriggerError("truncated: the closing line 'end' is missing")
+    return lines[:-1]
+
+
+def _values(lines: list[str]) -> dict[str, str]:
+    values: dict[str, str] = {}
+    for number, line in enumerate(lines, start=2):
+        key, equals, value = line.partition("=")
+        if not equals:
+            raise errors.InvalidTriggerError(f"line {number} is not KEY=VALUE")
+        if key in values:
+            raise errors.InvalidTriggerError(f"line {number} repeats {key[:40]!r}")
+        values[key] = value
+    return values
+
+
+def _check_fields(kind: Kind, values: Mapping[str, str]) -> None:
+    allowed = _FIELDS[kind]
+    for key in values:
+        if key not in allowed:
+            raise errors.InvalidTriggerError(
+                f"{key[:40]!r} has no place in a {kind} trigger"
+            )
+    for key in allowed:
+        if key not in values:
+            raise errors.InvalidTriggerError(f"a {kind} trigger needs {key!r}")
+        if not _is_value(key, values[key]):
+            raise errors.InvalidTriggerError(
+                f"{key} is {values[key][:80]!r}, which cannot be right"
+            )
+
+
+def _is_value(key: str, value: str) -> bool:
+    if key in {"app", "other"}:
+        return names.is_app_name(value)
+    if key == "image":
+        return bool(_IMAGE.fullmatch(value))
+    if key == "tag":
+        return not value or bool(_WORD.fullmatch(value))
+    return bool(_WORD.fullmatch(value))

@@ -1,0 +1,49 @@
+"""Forget: an app is gone, and so are its logins, properties and releases.
+
+The hook has moved the app's folders out of the way, or a sweep finds that it did not.
+Only what was moved is forgotten here: an app of the same name that was created since
+keeps everything.
+"""
+
+import structlog
+
+from dokku_registryd import ports
+from dokku_registryd.core import jobs, outcomes, triggers
+from dokku_registryd.effects import voice
+
+
+def perform(job: jobs.Job, world: ports.World, says: voice.Voice) -> outcomes.Outcome:
+    """Erase a destroyed app's logins from helpers, then its folders and releases.
+
+    Raises:
+        TransientError: A credential helper does not answer; the folder stays until
+            it does.
+    """
+    app = job.app
+    if app not in world.properties.apps() and app in world.properties.owners():
+        microseconds = int(world.clock.now() * 1_000_000)
+        world.detached.detach(app, f"{microseconds:016d}.0.{job.attempts}")
+    erased: list[str] = []
+    folders = world.detached.of(app)
+    for folder in folders:
+        erased += world.credentials.forget(world.detached.login_folder(folder))
+        world.detached.remove(folder)
+    is_gone = app not in world.properties.apps()
+    if is_gone:
+        world.deployed.forget_deployed(app)
+    if is_gone or job.kind is triggers.Kind.DESTROYED:
+        # Dokku removes the app's own folder last, so a hook's word counts for more.
+        # An app of the same name may have been released since.
+        world.ledger.forget_app(app, but_after=job.job_id)
+    for domain in erased:
+        says.detail(f"Erased the login for {domain}")
+        structlog.get_logger().info("login.erased", app=app, domain=domain)
+    if not folders:
+        return outcomes.skipped("nothing was left of it")
+    return outcomes.done(f"logins erased from helpers: {', '.join(erased) or 'none'}")
+
+
+def rename(job: jobs.Job, world: ports.World, says: voice.Voice) -> outcomes.Outcome:  # noqa: ARG001 - effects share one signature
+    """Give an app's releases to its new name; the hook has moved the files."""
+    world.ledger.rename_app(job.trigger.app, job.trigger.other)
+    return outcomes.done(f"renamed to {job.trigger.other}")

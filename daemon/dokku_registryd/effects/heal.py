@@ -1,0 +1,245 @@
+"""Heal: bring an app's wanted references back, without network where that is possible.
+
+The state is read anew, by name, so that one heal costs the same on any host. A pull
+goes by the digest that the registry confirmed; an image that somebody put under the
+same tag since is never taken.
+"""
+
+import structlog
+
+from dokku_registryd import errors, ports
+from dokku_registryd.core import (
+    images,
+    jobs,
+    outcomes,
+    reference,
+    releases,
+    triggers,
+    wanted,
+)
+from dokku_registryd.effects import access, states, voice
+
+# Something removes an image as often as we pull it: then a registry, and the quota of
+# its login, must not pay for that.
+LOOP_PULLS = 3
+LOOP_SECONDS = 600.0
+_PULLED = "pulled"
+
+
+def perform(job: jobs.Job, world: ports.World, says: voice.Voice) -> outcomes.Outcome:
+    """Close the gaps of one app.
+
+    Raises:
+        TransientError: Engine or registry do not answer, or the disk is too full.
+        PermanentError: The registry no longer has the image, or refuses the login.
+    """
+    state = states.state_of(world, job.app)
+    entries = wanted.wanted_of(state, world.schedulers)
+    if not entries:
+        return outcomes.skipped(_reason(state))
+    pulled = _pull(
+        wanted.gaps(entries, _observe(entries, world)),
+        state,
+        world,
+        says,
+        is_own_idea=job.is_own,
+    )
+    if pulled:
+        # Its image serves all the other names, under the ID that it has by now.
+        state = states.state_of(world, job.app)
+        entries = wanted.wanted_of(state, world.schedulers)
+    healed = _retag(wanted.gaps(entries, _observe(entries, world)), world, says)
+    source = entries[0].source
+    if not pulled and not healed:
+        return outcomes.skipped("every wanted name is here", reference=source)
+    digest = entries[0].digest or (_digest_of(pulled, source) if pulled else "")
+    way = _PULLED if pulled else "retagged, no bytes from the registry"
+    return outcomes.done(
+        way,
+        reference=source,
+        image_id=pulled.image_id if pulled else healed[0].image_id,
+        digest=digest,
+    )
+
+
+def _reason(state: wanted.AppState) -> str:
+    policy = state.policy
+    if not policy.push_on_release:
+        return "push-on-release is off"
+    if not policy.heal:
+        return "heal is off"
+    if wanted.deployed_of(state) is None:
+        return "nothing was released yet"
+    return "its scheduler keeps no images on this host"
+
+
+def _observe(entries: list[wanted.Wanted], world: ports.World) -> wanted.Observed:
+    names: dict[str, str] = {}
+    for entry in entries:
+        image = world.engine.image(entry.reference)
+        if image is not None:
+            names[wanted.engine_name(entry.reference)] = image.image_id
+    found = set(names.values())
+    for image_id in {entry.image_id for entry in entries if entry.image_id} - found:
+        if world.engine.image(image_id) is not None:
+            found.add(image_id)
+    return wanted.Observed(names=names, image_ids=frozenset(found))
+
+
+def _pull(
+    gaps: list[wanted.Gap],
+    state: wanted.AppState,
+    world: ports.World,
+    says: voice.Voice,
+    *,
+    is_own_idea: bool,
+) -> images.LocalImage | None:
+    pulls = [gap.wanted for gap in gaps if isinstance(gap, wanted.Pull)]
+    if not pulls:
+        return None
+    entry = pulls[0]
+    _check_pushed(entry, state)
+    if is_own_idea:
+        _check_loop(entry, world)
+    _check_space(entry, world)
+    says.detail(f"Pulling {entry.source}")
+    image = _fetch(entry, world)
+    for missing in pulls:
+        world.engine.tag(image.image_id, missing.reference)
+    _remember(entry, image, state, world)
+    return image
+
+
+def _fetch(entry: wanted.Wanted, world: ports.World) -> images.LocalImage:
+    source = reference.parse(entry.source)
+    way = access.Access(world, app=entry.app, domain=source.domain)
+    target = entry.source
+    if entry.digest:
+        target = f"{entry.source.rpartition(':')[0]}@{entry.digest}"
+    try:
+        return way.call(lambda auth: world.engine.pull(target, auth=auth))
+    except errors.ImageNotFoundError as error:
+        raise errors.ImageNotFoundError(
+            f"cannot bring {entry.source} back: the registry no longer has"
+            f" {entry.digest or 'this tag'}. Build the app again with"
+            f" dokku ps:rebuild {entry.app}"
+        ) from error
+
+
+def _check_pushed(entry: wanted.Wanted, state: wanted.AppState) -> None:
+    """Refuse to pull what we have not pushed yet: whatever is there is not ours."""
+    is_unpushed = any(
+        release.reference == entry.source
+        and release.state is releases.ReleaseState.RESERVED
+        and not release.digest
+        for release in state.releases
+    )
+    if is_unpushed:
+        raise errors.ImageNotFoundError(
+            f"cannot bring {entry.source} back: its image is gone and was not pushed"
+            f" yet. Build the app again with dokku ps:rebuild {entry.app}"
+        )
+
+
+def _check_loop(entry: wanted.Wanted, world: ports.World) -> None:
+    """Refuse to pull what something on this host removes again and again."""
+    since = world.clock.now() - LOOP_SECONDS
+    recent = [
+        record
+        for record in world.ledger.finished_jobs(limit=LOOP_PULLS, app=entry.app)
+        if record.job.kind is triggers.Kind.HEAL
+        and record.finished_at >= since
+        and record.outcome is not None
+        and record.outcome.detail == _PULLED
+    ]
+    if len(recent) < LOOP_PULLS:
+        return
+    reason = f"it was pulled {LOOP_PULLS} times within {LOOP_SECONDS // 60:.0f} minutes"
+    structlog.get_logger().warning(
+        "heal.blocked", app=entry.app, reference=entry.source, reason=reason
+    )
+    raise errors.TransientError(
+        f"cannot bring {entry.source} back now: {reason}, and is gone again. Find out"
+        f" what removes it (a prune by cron?), or run dokku-registryd heal {entry.app}",
+        retry_after=LOOP_SECONDS,
+    )
+
+
+def _check_space(entry: wanted.Wanted, world: ports.World) -> None:
+    root_dir = world.engine.facts().root_dir
+    free = world.free_bytes(root_dir)
+    if free < world.min_free_bytes:
+        structlog.get_logger().warning(
+            "heal.blocked",
+            app=entry.app,
+            reference=entry.source,
+            reason=f"{free >> 20} MB free below {root_dir}",
+        )
+        raise errors.TransientError(
+            f"cannot pull {entry.source}: {free >> 20} MB are free below {root_dir},"
+            f" and heal.min_free_disk_mb asks for {world.min_free_bytes >> 20}."
+            " Make room, or lower that setting"
+        )
+
+
+def _remember(
+    entry: wanted.Wanted,
+    image: images.LocalImage,
+    state: wanted.AppState,
+    world: ports.World,
+) -> None:
+    """Record digest and image ID of what was pulled, where the ledger lacks them."""
+    deployed = wanted.deployed_of(state)
+    if deployed is None:
+        return
+    known = wanted.release_of(state, deployed)
+    if known is None:
+        world.ledger.adopt(_adopted(entry, image, deployed, world))
+    elif known.image_id != image.image_id or not known.digest:
+        # A new image store names the same manifest by another ID.
+        world.ledger.update_release(
+            known.job_id,
+            image_id=image.image_id,
+            digest=known.digest or _digest_of(image, entry.source),
+        )
+
+
+def _adopted(
+    entry: wanted.Wanted,
+    image: images.LocalImage,
+    deployed: releases.DeployedRelease,
+    world: ports.World,
+) -> releases.Release:
+    now = world.clock.now()
+    return releases.Release(
+        job_id=f"adopted-{entry.app}-{deployed.number}-{int(now)}",
+        app=entry.app,
+        number=deployed.number,
+        image_id=image.image_id,
+        server=deployed.server,
+        image_repo=deployed.image_repo,
+        scheduler=world.schedulers[0] if world.schedulers else "docker-local",
+        state=releases.ReleaseState.PUSHED,
+        digest=_digest_of(image, entry.source),
+        created_at=now,
+        pushed_at=now,
+    )
+
+
+def _digest_of(image: images.LocalImage, source: str) -> str:
+    repository = wanted.engine_name(source.rpartition(":")[0])
+    for repo_digest in image.repo_digests:
+        name, _, digest = repo_digest.partition("@")
+        if name == repository:
+            return digest
+    return ""
+
+
+def _retag(
+    gaps: list[wanted.Gap], world: ports.World, says: voice.Voice
+) -> list[wanted.Retag]:
+    retags = [gap for gap in gaps if isinstance(gap, wanted.Retag)]
+    for gap in retags:
+        says.detail(f"Tagging {gap.wanted.reference}")
+        world.engine.tag(gap.image_id, gap.wanted.reference)
+    return retags

@@ -1,0 +1,209 @@
+"""A release: reserve a number, tag, push, confirm, move the extra tags, commit.
+
+The order carries the promises. The number is durable before anything has it. Nothing
+that moves (extra tags, Dokku's `tag-version`) moves before the registry itself answers
+for the number with the digest that was sent. Every step looks first whether it was
+done already, so that a job which begins again after a crash ends in the same number.
+"""
+
+import structlog
+
+from dokku_registryd import errors, ports
+from dokku_registryd.core import jobs, outcomes, properties, reference
+from dokku_registryd.core.releases import Release, ReleaseState
+from dokku_registryd.effects import access, delivery, extra_tags, states, voice
+
+_LOCAL_SCHEDULER = "docker-local"
+
+
+def perform(
+    job: jobs.Job, world: ports.World, says: voice.Voice
+) -> outcomes.Outcome | None:
+    """Bring one release into its registry and commit its number.
+
+    Returns:
+        The outcome; None if the deploy goes on and the push is left to a delivery.
+
+    Raises:
+        TransientError: Something does not answer; the release stays as far as it came.
+        PermanentError: It cannot succeed; the text says what to do.
+    """
+    policy = states.policy_of(world, job.app)
+    release = world.ledger.release_of(job.job_id)
+    if release is None:
+        release = _reserve(job, policy, world, says)
+    if release.state in {ReleaseState.PUSHED, ReleaseState.DROPPED}:
+        return _outcome(release, f"it was {release.state.value} before")
+    if release.state is ReleaseState.FAILED:
+        raise errors.PermanentError(release.error)
+    if release.state is ReleaseState.RESERVED:
+        delivery.tag(release, world)
+    if policy.push_in_background and release.scheduler == _LOCAL_SCHEDULER:
+        release = accept(release, world, says)
+    if release.is_accepted and not job.is_delivery:
+        return None
+    domain = reference.parse(release.reference).domain
+    way = access.Access(world, app=release.app, domain=domain)
+    if release.state is ReleaseState.RESERVED:
+        release = delivery.deliver(release, way, world, says)
+    if not _is_overtaken(release, world):
+        extra_tags.move(release, policy.extra_tags, way, world, says)
+    release = _commit(release, world)
+    says.detail(f"Image {release.reference} pushed")
+    return _outcome(release, "")
+
+
+def accept(release: Release, world: ports.World, says: voice.Voice) -> Release:
+    """Let the deploy go on before the push is done; the push stays in the ledger."""
+    if release.is_accepted:
+        return release
+    world.deployed.record_deployed(release.app, release.deployed)
+    release = world.ledger.update_release(release.job_id, is_accepted=True)
+    says.detail(f"Pushing {release.reference} in the background")
+    says.finish(status=0)
+    return release
+
+
+def late_part(release: Release, world: ports.World) -> str:
+    """Return what of a release is late when its registry is away, empty for all of it.
+
+    The deploy may go on where only this part is late: its content is safe already.
+    """
+    if release.state is ReleaseState.CONFIRMED:
+        return "its extra tags are"
+    is_known = any(
+        known.image_id == release.image_id and known.digest
+        for known in world.ledger.releases(release.app)
+    )
+    if is_known and release.scheduler == _LOCAL_SCHEDULER:
+        return "its new number is"
+    return ""
+
+
+def give_up(
+    job: jobs.Job,
+    world: ports.World,
+    says: voice.Voice,
+    error: errors.RegistrydError,
+) -> None:
+    """Record that a release will not be tried again, and take its names away.
+
+    Dokku's properties and the registry's moving tags then show the release before.
+    """
+    release = world.ledger.release_of(job.job_id)
+    if release is None or release.state is ReleaseState.PUSHED:
+        return
+    if release.state is ReleaseState.CONFIRMED:
+        tags = states.policy_of(world, release.app).extra_tags
+        extra_tags.restore(release, tags, world, says)
+    world.ledger.update_release(job.job_id, state=ReleaseState.FAILED, error=str(error))
+    try:
+        for name in release.names:
+            world.engine.untag(name)
+    except errors.RegistrydError as unreachable:
+        # The sweep takes the names away once the Engine answers.
+        structlog.get_logger().debug(
+            "untag.postponed", app=release.app, error=str(unreachable)
+        )
+
+
+def _reserve(
+    job: jobs.Job,
+    policy: properties.AppPolicy,
+    world: ports.World,
+    says: voice.Voice,
+) -> Release:
+    says.headline("Pushing image to registry")
+    _check(policy)
+    image = world.engine.image(job.trigger.image)
+    if image is None:
+        raise errors.ImageNotFoundError(
+            f"cannot release {job.app}: there is no image {job.trigger.image} on this"
+            f" host. Build it again with dokku ps:rebuild {job.app}"
+        )
+    release = world.ledger.reserve(
+        Release(
+            job_id=job.job_id,
+            app=job.app,
+            number=policy.last_number + 1,
+            image_id=image.image_id,
+            server=policy.server,
+            image_repo=policy.image_repo,
+            scheduler=job.trigger.scheduler,
+            created_at=world.clock.now(),
+        )
+    )
+    says.detail(f"Bumping tag to {release.number}")
+    says.detail("Retrieving image info for app")
+    says.detail(f"Tagging {release.local_reference} in registry format")
+    structlog.get_logger().info(
+        "release.reserved",
+        job_id=job.job_id,
+        app=release.app,
+        reference=release.reference,
+        number=release.number,
+        image_id=release.image_id,
+    )
+    return release
+
+
+def _check(policy: properties.AppPolicy) -> None:
+    if policy.mistakes:
+        raise errors.InvalidRequestError(
+            f"cannot release {policy.app}: {'; '.join(policy.mistakes)}"
+        )
+    repository = f"{policy.server}{policy.image_repo}"
+    try:
+        reference.parse(f"{repository}:1")
+    except errors.InvalidReferenceError as error:
+        raise errors.InvalidRequestError(
+            f"cannot release {policy.app}: {repository!r} cannot be pushed to"
+            f" ({error}). Correct server or image-repo with dokku registry:set"
+        ) from error
+    text = policy.tag_version.strip()
+    if text and not (text.isascii() and text.isdigit()):
+        raise errors.InvalidRequestError(
+            f"Unable to convert existing tag version ({text}) to integer:"
+            f' strconv.Atoi: parsing "{text}": invalid syntax'
+        )
+
+
+def _is_overtaken(release: Release, world: ports.World) -> bool:
+    """Tell whether a newer release of the app stands in the registry already.
+
+    One that failed after it was confirmed does not count: its tags were moved back.
+    """
+    return any(
+        newer.number > release.number
+        and newer.digest
+        and newer.state is not ReleaseState.FAILED
+        for newer in world.ledger.releases(release.app)
+    )
+
+
+def _commit(release: Release, world: ports.World) -> Release:
+    if not _is_overtaken(release, world):
+        world.properties.set(
+            properties.CORE, release.app, "tag-version", str(release.number)
+        )
+        if not _is_newer_accepted(release, world):
+            world.deployed.record_deployed(release.app, release.deployed)
+    return world.ledger.update_release(
+        release.job_id, state=ReleaseState.PUSHED, pushed_at=world.clock.now()
+    )
+
+
+def _is_newer_accepted(release: Release, world: ports.World) -> bool:
+    return any(
+        newer.number > release.number and newer.is_accepted
+        for newer in world.ledger.releases(release.app)
+    )
+
+
+def _outcome(release: Release, detail: str) -> outcomes.Outcome:
+    return outcomes.done(
+        detail,
+        reference=release.reference,
+        image_id=release.image_id,
+        digest=release.digest,
+    )

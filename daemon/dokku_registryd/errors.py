@@ -1,0 +1,83 @@
+"""What can go wrong, sorted by one question: will another attempt help?
+
+Adapters translate foreign errors into these at the edge, with the cause chained.
+Everything above them asks only `TransientError` or `PermanentError`. A message says
+what failed, on what, why, and what to do; it never holds a secret.
+"""
+
+
+class RegistrydError(Exception):
+    """Something failed in a way that we understand."""
+
+
+class ConfigurationError(RegistrydError):
+    """A settings file or variable is wrong. Correct it, then start again."""
+
+
+class InvalidReferenceError(RegistrydError):
+    """A text is no image reference. Correct the property it came from."""
+
+
+class TransientError(RegistrydError):
+    """Another attempt may succeed; nobody needs to act yet.
+
+    Args:
+        message: What failed, on what, and why.
+        retry_after: Seconds that the other side asked us to wait, if it did.
+    """
+
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class EngineUnavailableError(TransientError):
+    """The Docker Engine does not answer. Check `systemctl status docker`."""
+
+
+class RegistryUnavailableError(TransientError):
+    """The registry does not answer, or answers with a fault of its own."""
+
+
+class RateLimitedError(TransientError):
+    """The registry asks for fewer requests. Wait, or use a paid login."""
+
+
+class PermanentError(RegistrydError):
+    """Nothing changes until someone acts."""
+
+
+class AuthenticationError(PermanentError):
+    """The registry refuses the login. Run `dokku registry:login` again."""
+
+
+class AccessDeniedError(PermanentError):
+    """The login is good, but not allowed to do this. Grant it in the registry."""
+
+
+class ImageNotFoundError(PermanentError):
+    """The image or manifest is not there. Rebuild the app with `dokku ps:rebuild`."""
+
+
+class TagImmutableError(PermanentError):
+    """The registry refuses to move a tag that exists. Allow it, or use another tag."""
+
+
+class DigestMismatchError(PermanentError):
+    """What the registry holds is not what was sent. Find out who else pushes there."""
+
+
+class InvalidRequestError(PermanentError):
+    """The other side calls our request malformed. Check server and repository."""
+
+
+class InvalidTriggerError(RegistrydError):
+    """A trigger file is not one of ours. Read its reason in the folder `rejected`."""
+
+
+class LedgerError(RegistrydError):
+    """The ledger cannot be used. Check the disk that holds the data folder."""
+
+
+class SpoolBusyError(RegistrydError):
+    """Another process works this spool. Stop it, or use a data folder of its own."""

@@ -1,0 +1,318 @@
+"""What the effects may ask of the world.
+
+Each protocol has one adapter for the real thing. Engine, registry and logins have a
+fake with memory besides (`tests/fakes_*.py`), and `tests/contract/` runs the same suite
+on both; what lies in files is real in every test. Methods raise
+`errors.TransientError` or `errors.PermanentError` and nothing foreign.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from dokku_registryd.core import (
+    jobs,
+    logins,
+    outcomes,
+    reference,
+    replies,
+    triggers,
+)
+from dokku_registryd.core.images import (
+    EngineFacts,
+    LocalContainer,
+    LocalImage,
+    Manifest,
+)
+from dokku_registryd.core.properties import Defaults
+from dokku_registryd.core.releases import DeployedRelease, Release
+
+
+class Clock(Protocol):
+    """Time, handed in so that tests own it."""
+
+    def now(self) -> float:
+        """Return seconds since the epoch; for people and durable records."""
+
+    def monotonic(self) -> float:
+        """Return seconds that never run backwards; for every time limit."""
+
+
+class EventStream(Protocol):
+    """An open subscription to the Engine's events."""
+
+    def __iter__(self) -> Iterator[Mapping[str, Any]]:
+        """Give raw events; ends without an error when the Engine goes away."""
+
+    def close(self) -> None:
+        """End the iteration from another thread; a second call is harmless."""
+
+
+class Engine(Protocol):
+    """The Docker Engine. Safe to share between threads."""
+
+    def ping(self) -> None:
+        """Return if the Engine answers; raise `EngineUnavailableError` if not."""
+
+    def facts(self) -> EngineFacts:
+        """Return what the Engine says of itself, read anew."""
+
+    def image(self, reference: str) -> LocalImage | None:
+        """Return the image that a reference or image ID names, if it is here."""
+
+    def images(self) -> list[LocalImage]:
+        """Return every image that has a name, by one request."""
+
+    def containers(self) -> list[LocalContainer]:
+        """Return every container, stopped ones too, by one request."""
+
+    def tag(self, image_id: str, reference: str) -> None:
+        """Give an image one more name; moving an existing name is allowed.
+
+        Raises:
+            ImageNotFoundError: No such image is here.
+        """
+
+    def untag(self, reference: str) -> bool:
+        """Take a name away, never by force; False if it was not there or is needed."""
+
+    def push(
+        self,
+        reference: str,
+        *,
+        auth: logins.AuthConfig | None,
+        on_progress: Callable[[str], None],
+    ) -> str:
+        """Push one tag and return the digest that the Engine reports for it.
+
+        `auth=None` is anonymous: the Engine's own configuration is never asked.
+        `on_progress` gets lines worth showing to a person.
+        """
+
+    def pull(self, reference: str, *, auth: logins.AuthConfig | None) -> LocalImage:
+        """Pull a tag or a digest and return what is here afterwards.
+
+        Raises:
+            ImageNotFoundError: The registry has no such manifest.
+        """
+
+    def events(self) -> EventStream:
+        """Subscribe to changes of images and to removed containers."""
+
+
+class Registry(Protocol):
+    """The HTTP API of a registry, OCI distribution specification 1.1."""
+
+    def ping(self, domain: str, *, auth: logins.AuthConfig | None) -> None:
+        """Return if the registry is up and takes this login.
+
+        Raises:
+            AuthenticationError: The login is refused.
+        """
+
+    def digest(
+        self, image: reference.ImageReference, *, auth: logins.AuthConfig | None
+    ) -> str | None:
+        """Return the digest that a tag stands for, None if there is no such tag."""
+
+    def manifest(
+        self, image: reference.ImageReference, *, auth: logins.AuthConfig | None
+    ) -> Manifest | None:
+        """Return a manifest or index, its bytes untouched; None if absent."""
+
+    def put_manifest(
+        self,
+        image: reference.ImageReference,
+        manifest: Manifest,
+        *,
+        auth: logins.AuthConfig | None,
+    ) -> str:
+        """Put a manifest under a tag and return the digest that the registry states.
+
+        Raises:
+            TagImmutableError: The tag exists and may not move.
+            ImageNotFoundError: The registry lacks a blob of this manifest.
+        """
+
+    def tags(
+        self, image: reference.ImageReference, *, auth: logins.AuthConfig | None
+    ) -> list[str]:
+        """Return every tag of the repository; empty if there is no repository."""
+
+    def delete(
+        self, image: reference.ImageReference, *, auth: logins.AuthConfig | None
+    ) -> None:
+        """Delete a manifest by its digest, and with it every tag that names it."""
+
+
+class Credentials(Protocol):
+    """Logins of apps, from auth configs and credential helpers."""
+
+    def resolve(self, app: str, domain: str) -> logins.AuthConfig | None:
+        """Return the app's login for a registry, resolved anew; None for anonymous.
+
+        The app's own auth config is asked first, then the global one (design,
+        section 8). An empty `app` asks the global one only.
+
+        Raises:
+            AuthenticationError: A credential helper failed or timed out.
+        """
+
+    def forget(self, directory: str) -> list[str]:
+        """Erase the logins of a detached auth config directory from their helpers.
+
+        A login that the global file or another app still uses is kept. The folder
+        itself stays; whoever detached it removes it afterwards.
+
+        Returns:
+            The domains that were erased.
+        """
+
+
+class Properties(Protocol):
+    """Dokku's property files."""
+
+    def get(self, plugin: str, app: str, name: str) -> str:
+        """Return a property's raw text, empty when unset; `--global` is an app."""
+
+    def set(self, plugin: str, app: str, name: str, value: str) -> None:
+        """Replace a property in one step."""
+
+    def delete(self, plugin: str, app: str, name: str) -> None:
+        """Remove a property; a missing one is fine."""
+
+    def apps(self) -> list[str]:
+        """Return the names of the apps that exist on this host, sorted.
+
+        Raises:
+            TransientError: It cannot be told, so no app may count as gone.
+        """
+
+    def owners(self) -> list[str]:
+        """Return the names of apps that have a folder of properties or logins."""
+
+
+class DeployedReleases(Protocol):
+    """The record that Dokku's questions are answered from, one for each app."""
+
+    def deployed(self, app: str) -> DeployedRelease | None:
+        """Return the recorded release; None if there is none to trust."""
+
+    def record_deployed(self, app: str, deployed: DeployedRelease) -> None:
+        """Replace the record in one step."""
+
+    def forget_deployed(self, app: str) -> None:
+        """Remove the record; a missing one is fine."""
+
+
+class DetachedFolders(Protocol):
+    """Folders of destroyed apps, moved out of the way before their logins go."""
+
+    def detach(self, app: str, stamp: str) -> None:
+        """Move what is left of an app's properties and logins out of the way."""
+
+    def of(self, app: str) -> list[str]:
+        """Return the detached folders of one app."""
+
+    def apps(self) -> list[str]:
+        """Return the apps that have detached folders."""
+
+    def login_folder(self, folder: str) -> str:
+        """Return where a detached folder keeps the auth config."""
+
+    def remove(self, folder: str) -> None:
+        """Remove a detached folder with all that is in it."""
+
+
+class Replies(Protocol):
+    """Answers to hooks that wait."""
+
+    def write(self, job_id: str, kind: replies.Line, text: str) -> None:
+        """Append one line; a disk that refuses fails nothing."""
+
+    def remove_older(self, than: float) -> int:
+        """Remove replies that nobody waits for, by age; return how many."""
+
+
+class Ledger(Protocol):
+    """The durable record of jobs, releases and outcomes. Safe between threads."""
+
+    def add_jobs(self, added: Iterable[jobs.Job]) -> list[jobs.Job]:
+        """Record jobs in one commit and return those that were not known before."""
+
+    def job(self, job_id: str) -> jobs.JobRecord | None:
+        """Return a job and how it ended, if it is known."""
+
+    def unfinished_jobs(self) -> list[jobs.JobRecord]:
+        """Return the jobs that have no outcome, oldest first."""
+
+    def finished_jobs(self, *, limit: int, app: str = "") -> list[jobs.JobRecord]:
+        """Return the latest jobs that have an outcome, newest first."""
+
+    def prune_jobs(self, *, finished_before: float) -> None:
+        """Remove jobs that ended before a time (epoch seconds); releases stay."""
+
+    def start_attempt(self, job_id: str) -> int:
+        """Count an attempt before it begins, and return its number."""
+
+    def postpone(self, job_id: str, *, retry_at: float, error: str) -> None:
+        """Record why an attempt did not succeed and when the next one is due."""
+
+    def finish_job(self, job_id: str, outcome: outcomes.Outcome, *, at: float) -> None:
+        """Record how a job ended; the outcome that is recorded first stands."""
+
+    def reserve(self, wanted: Release) -> Release:
+        """Reserve a number for a job, at least that of `wanted`, once.
+
+        A second call for the same job returns the release of the earlier one.
+        """
+
+    def adopt(self, release: Release) -> None:
+        """Record a release that somebody else made; a known one stays as it is."""
+
+    def renumber(self, job_id: str, *, at_least: int) -> Release:
+        """Move a reserved release to a higher free number."""
+
+    def update_release(self, job_id: str, **changes: object) -> Release:
+        """Change state, digest, pushed_at, error, image_id or is_accepted."""
+
+    def release_of(self, job_id: str) -> Release | None:
+        """Return the release that a job asked for."""
+
+    def releases(self, app: str | None = None) -> list[Release]:
+        """Return releases, the highest number first, of one app or of all."""
+
+    def releases_of_image(self, image_id: str) -> list[Release]:
+        """Return the releases of one image, of every app."""
+
+    def rename_app(self, old: str, new: str) -> None:
+        """Give an app's releases, and its jobs that still wait, to its new name."""
+
+    def forget_app(self, app: str, *, but_after: str = "") -> None:
+        """Remove an app's releases, but those asked for after a job was accepted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """Everything that an effect may touch."""
+
+    engine: Engine
+    registry: Registry
+    credentials: Credentials
+    properties: Properties
+    deployed: DeployedReleases
+    detached: DetachedFolders
+    ledger: Ledger
+    replies: Replies
+    clock: Clock
+    defaults: Defaults
+    schedulers: tuple[str, ...]
+    """Schedulers that keep images on this host."""
+    submit: Callable[[triggers.Trigger], None]
+    """Asks for one more job, once the present one is done."""
+    free_bytes: Callable[[str], int]
+    """Bytes that are free on the disk of a folder."""
+    min_free_bytes: int
+    """Below this nothing is pulled."""
+    parallel_tags: int = 8
+    """How many extra tags move at the same time."""

@@ -1,0 +1,1 @@
+"""The imperative shell: threads, signals, retries, and the order of jobs."""

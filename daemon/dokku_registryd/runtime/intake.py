@@ -1,0 +1,150 @@
+"""The intake: trigger files and the daemon's own wishes become durable jobs."""
+
+import itertools
+import threading
+from dataclasses import replace
+
+import structlog
+
+from dokku_registryd import errors, ports
+from dokku_registryd.adapters import spool
+from dokku_registryd.core import jobs, outcomes, triggers
+from dokku_registryd.core.triggers import Kind
+from dokku_registryd.effects import voice
+from dokku_registryd.runtime import queue, worker
+
+# One commit for so many files: a flood costs one fsync a batch, not one a file.
+BATCH = 500
+
+
+class Intake:
+    """Accepts triggers, each exactly once."""
+
+    def __init__(self, bench: worker.Bench) -> None:
+        self._bench = bench
+        self._queue: queue.JobQueue = bench.queue
+        self._known: set[str] = set()
+        self._counter = itertools.count(1)
+        self._lock = threading.Lock()
+
+    @property
+    def _world(self) -> ports.World:
+        return self._bench.world
+
+    def resume(self) -> None:
+        """Put the jobs that the ledger knows to be unfinished back into the queue."""
+        now = self._world.clock.now()
+        for record in self._world.ledger.unfinished_jobs():
+            # A clock that was set back must not make a job wait for ages.
+            delay = max(0.0, min(record.retry_at - now, 60.0))
+            self._known.add(record.job.job_id)
+            release = self._world.ledger.release_of(record.job.job_id)
+            self._queue.put(
+                replace(
+                    record.job,
+                    is_delivery=release is not None and release.is_accepted,
+                ),
+                due=self._world.clock.monotonic() + delay if delay else 0.0,
+            )
+
+    def scan(self) -> int:
+        """Accept what is new in the spool; return how many files were new."""
+        with self._lock:
+            found: list[spool.Found] = []
+            total = 0
+            for entry in self._bench.spool.scan(self._known):
+                total += 1
+                if isinstance(entry, spool.Refused):
+                    self._refuse(entry)
+                    continue
+                found.append(entry)
+                if len(found) >= BATCH:
+                    self._accept(found)
+                    found = []
+            self._accept(found)
+            return total
+
+    def submit(self, trigger: triggers.Trigger) -> None:
+        """Accept a wish of the daemon itself, unless the same one waits already."""
+        if self._queue.has(trigger.kind, trigger.app):
+            return
+        now = self._world.clock.now()
+        stamp = f"{int(now * 1_000_000):016d}"
+        job = jobs.Job(
+            job_id=f"{trigger.kind.value}-{stamp}.{next(self._counter)}",
+            trigger=trigger,
+            accepted_at=now,
+        )
+        if trigger.kind is not Kind.SWEEP:
+            # A sweep needs no memory: every start begins with one.
+            self._world.ledger.add_jobs([job])
+            structlog.get_logger().info(
+                "job.queued", job_id=job.job_id, intent=job.kind.value, app=job.app
+            )
+        self._queue.put(job)
+
+    def forget(self, job_id: str) -> None:
+        """Drop a name whose file is gone."""
+        self._known.discard(job_id)
+
+    def _accept(self, found: list[spool.Found]) -> None:
+        if not found:
+            return
+        now = self._world.clock.now()
+        wanted = [
+            jobs.Job(job_id=entry.trigger_id, trigger=entry.trigger, accepted_at=now)
+            for entry in found
+        ]
+        fresh = self._world.ledger.add_jobs(wanted)
+        self._known.update(job.job_id for job in wanted)
+        # All of them wait before anything else is asked of the disk.
+        superseded = [pair for job in fresh for pair in self._enqueue(job)]
+        new = {job.job_id for job in fresh}
+        for job in wanted:
+            if job.job_id not in new:
+                self._recall(job)
+        for older, newer in superseded:
+            self._supersede(older, newer)
+
+    def _enqueue(self, job: jobs.Job) -> list[tuple[jobs.Job, jobs.Job]]:
+        structlog.get_logger().info(
+            "trigger.accepted", job_id=job.job_id, trigger=job.kind.value, app=job.app
+        )
+        superseded = jobs.superseded_by(job, self._queue.waiting_of(job.app))
+        self._queue.put(job)
+        if job.kind is Kind.PUSH:
+            self._queue.expedite(job.app)
+        return [(older, job) for older in superseded]
+
+    def _supersede(self, older: jobs.Job, newer: jobs.Job) -> None:
+        if not self._queue.withdraw([older]):
+            return  # A worker has it by now: both are done.
+        outcome = outcomes.Outcome(
+            ending=outcomes.Ending.SUPERSEDED,
+            detail=f"job {newer.job_id} does the same",
+        )
+        try:
+            self._bench.finish(older, outcome)
+        except errors.LedgerError:
+            self._queue.put(older)
+            raise
+
+    def _recall(self, job: jobs.Job) -> None:
+        """Clear a file away whose job had ended before the process did."""
+        record = self._world.ledger.job(job.job_id)
+        if record is None or record.outcome is None:
+            return
+        self._bench.spool.remove(job.job_id)
+        self.forget(job.job_id)
+        voice.Voice(self._world.replies, job.job_id).finish(
+            status=0 if record.outcome.is_good else 1
+        )
+
+    def _refuse(self, entry: spool.Refused) -> None:
+        structlog.get_logger().warning(
+            "trigger.rejected", file=entry.name, reason=entry.reason
+        )
+        if triggers.is_trigger_id(entry.name):
+            says = voice.Voice(self._world.replies, entry.name)
+            says.warning(f"dokku-registryd refused this trigger: {entry.reason}")
+            says.finish(status=1)

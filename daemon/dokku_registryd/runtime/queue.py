@@ -1,0 +1,102 @@
+"""The queue: what the workers take their jobs from.
+
+It holds no truth. Every job in it is in the ledger, and after a crash the ledger fills
+it again. Which job may begin is decided in `core.lanes`; this module holds the lock.
+"""
+
+import threading
+from collections.abc import Callable, Iterable
+
+from dokku_registryd.core import jobs, lanes
+from dokku_registryd.core.triggers import Kind
+
+
+class JobQueue:
+    """Jobs for the workers. Safe between threads.
+
+    Args:
+        monotonic: Gives seconds that never run backwards.
+    """
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
+        self._changed = threading.Condition()
+        self._lanes = lanes.Lanes()
+        self._is_closed = False
+
+    def put(self, job: jobs.Job, *, due: float = 0.0) -> None:
+        """Let a job wait; one that was here before keeps its place in the order."""
+        with self._changed:
+            self._lanes.put(job, due=due)
+            self._changed.notify()
+
+    def take(self, timeout: float) -> jobs.Job | None:
+        """Return a job that may begin now, and mark its lanes busy.
+
+        Args:
+            timeout: Seconds to wait for one; None comes back when they have passed,
+                or when the queue is closed.
+        """
+        deadline = self._monotonic() + timeout
+        with self._changed:
+            while not self._is_closed:
+                now = self._monotonic()
+                job = self._lanes.take(now)
+                if job is not None:
+                    return job
+                if now >= deadline:
+                    return None
+                due = self._lanes.next_due()
+                until = deadline if due is None else min(deadline, due)
+                self._changed.wait(until - now)
+        return None
+
+    def release(self, job: jobs.Job) -> None:
+        """Free the lanes of a job whose attempt is over."""
+        with self._changed:
+            self._lanes.release(job)
+            self._changed.notify_all()
+
+    def withdraw(self, withdrawn: Iterable[jobs.Job]) -> list[jobs.Job]:
+        """Take waiting jobs out; return those that no worker had taken before."""
+        with self._changed:
+            taken = [job for job in withdrawn if self._lanes.withdraw(job.job_id)]
+            self._changed.notify_all()
+            return taken
+
+    def expedite(self, app: str) -> None:
+        """Make an app's waiting jobs due at once: somebody asks for them."""
+        with self._changed:
+            self._lanes.expedite(app)
+            self._changed.notify_all()
+
+    def waiting(self) -> list[jobs.Job]:
+        """Return the jobs that wait, oldest first."""
+        with self._changed:
+            return self._lanes.waiting()
+
+    def waiting_of(self, app: str) -> list[jobs.Job]:
+        """Return the waiting jobs of one app, oldest first."""
+        with self._changed:
+            return self._lanes.waiting_of(app)
+
+    def waiting_before(self, job: jobs.Job) -> list[jobs.Job]:
+        """Return the waiting jobs of its apps that are older than a running one."""
+        with self._changed:
+            return self._lanes.waiting_before(job)
+
+    def running(self) -> list[jobs.Job]:
+        """Return the jobs that run."""
+        with self._changed:
+            return self._lanes.running()
+
+    def has(self, kind: Kind, app: str) -> bool:
+        """Tell whether a job of this kind and app waits."""
+        with self._changed:
+            return self._lanes.has(kind, app)
+
+    def close(self) -> None:
+        """Let no further job begin."""
+        with self._changed:
+            self._is_closed = True
+            self._changed.notify_all()

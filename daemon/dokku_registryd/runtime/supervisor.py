@@ -1,0 +1,151 @@
+"""The supervisor: the main loop that keeps everything else honest.
+
+Each turn takes in new triggers, starts a sweep when one is due, looks whether every
+thread is alive, and tells systemd that all is well: so the watchdog of systemd is fed
+by progress, and a turn that hangs or a thread that died ends the process with a reason.
+"""
+
+import time
+from collections.abc import Callable
+
+import structlog
+
+from dokku_registryd import errors
+from dokku_registryd.core import triggers
+from dokku_registryd.runtime import intake, wakeup, worker
+from dokku_registryd.sources import docker_events, sweep, trigger_files
+
+# The longest turn without an event; also how often systemd hears of us.
+TURN_SECONDS = 2.0
+
+
+class Supervisor:
+    """Runs sources and workers until it is told to stop.
+
+    Args:
+        bench: What the workers share.
+        jobs_intake: Accepts triggers.
+        workers: How many attempts may run at the same time.
+        sweeps: When the whole state is looked at.
+        watch: Notices trigger files; None where the directory is only scanned.
+        rescan_seconds: How often the spool is scanned without any event.
+        stuck_seconds: An attempt that runs longer than this has hung.
+        bell: What wakes the main loop.
+        on_turn: Called once a turn, when all is well.
+    """
+
+    def __init__(
+        self,
+        *,
+        bench: worker.Bench,
+        jobs_intake: intake.Intake,
+        workers: int,
+        sweeps: sweep.SweepTimer,
+        watch: trigger_files.SpoolWatch | None,
+        rescan_seconds: float,
+        stuck_seconds: float,
+        bell: wakeup.Wakeup,
+        on_turn: Callable[[], None],
+    ) -> None:
+        self._bench = bench
+        self._intake = jobs_intake
+        self._sweeps = sweeps
+        self._watch = watch
+        self._rescan_seconds = rescan_seconds
+        self._stuck_seconds = stuck_seconds
+        self._bell = bell
+        self._on_turn = on_turn
+        self._is_stopping = False
+        self._scan_due = 0.0
+        self._workers = [
+            worker.Worker(bench, f"worker-{number + 1}") for number in range(workers)
+        ]
+        self._reader = docker_events.EventReader(bench.world.engine, self._hint)
+
+    @property
+    def is_connected(self) -> bool:
+        """Tell whether the Engine's events are being read."""
+        return self._reader.is_connected
+
+    def start(self) -> None:
+        """Take unfinished jobs back, then start to listen and to work."""
+        self._bench.spool.prepare()
+        if self._watch is not None:
+            self._watch.check()
+        self._intake.resume()
+        self._intake.scan()
+        self._reader.start()
+        for thread in self._workers:
+            thread.start()
+
+    def run(self, *, until: Callable[[], bool] = lambda: False) -> None:
+        """Turn until `stop` is called or `until` holds.
+
+        Raises:
+            RegistrydError: A thread died or hangs; the process should end.
+        """
+        while not self._is_stopping and not until():
+            self._turn(woken=self._bell.wait(self._seconds_to_wait()))
+
+    def stop(self) -> None:
+        """Begin no further turn; safe to call from a signal handler."""
+        self._is_stopping = True
+        self._bell.ring()
+
+    def drain(self, seconds: float) -> int:
+        """Let running attempts finish; return how many did not."""
+        self._bench.queue.close()
+        self._reader.stop()
+        if self._watch is not None:
+            self._watch.stop()
+        deadline = time.monotonic() + seconds
+        for thread in self._workers:
+            thread.stop()
+        threads = (*self._workers, self._reader)
+        for started in (thread for thread in threads if thread.ident is not None):
+            started.join(max(0.0, deadline - time.monotonic()))
+        return sum(thread.is_alive() for thread in self._workers)
+
+    def _turn(self, *, woken: bool) -> None:
+        now = time.monotonic()
+        if woken or now >= self._scan_due:
+            self._scan_due = now + self._rescan_seconds
+            self._scan()
+        if self._sweeps.begin():
+            self._intake.submit(triggers.Trigger(kind=triggers.Kind.SWEEP))
+        if self._watch is not None and self._watch.check():
+            self._scan()
+        self._check_threads()
+        self._on_turn()
+
+    def _scan(self) -> None:
+        try:
+            self._bench.spool.prepare()
+            self._intake.scan()
+        except (errors.LedgerError, OSError) as error:
+            # The files stay where they are; the next turn tries again.
+            structlog.get_logger().error("ledger.refused", error=str(error))
+            self._scan_due = time.monotonic() + worker.LEDGER_RETRY_SECONDS
+
+    def _check_threads(self) -> None:
+        if not self._reader.is_alive():
+            raise errors.RegistrydError("the thread that reads events has died")
+        now = time.monotonic()
+        for thread in self._workers:
+            if not thread.is_alive():
+                raise errors.RegistrydError(f"the thread {thread.name} has died")
+            since = thread.busy_since
+            if since is not None and now - since > self._stuck_seconds:
+                raise errors.RegistrydError(
+                    f"the thread {thread.name} hangs in one attempt since"
+                    f" {now - since:.0f} s"
+                )
+
+    def _hint(self, reason: str) -> None:
+        structlog.get_logger().debug("sweep.hinted", reason=reason)
+        self._sweeps.hint()
+        self._bell.ring()
+
+    def _seconds_to_wait(self) -> float:
+        until_scan = max(0.0, self._scan_due - time.monotonic())
+        return min(TURN_SECONDS, self._sweeps.seconds_left(), until_scan)

@@ -1,0 +1,329 @@
+"""What `ports.Registry` promises, of the fake, of memory and of real registries.
+
+The fake stands in for a registry in most tests, so it must answer as they do.
+"""
+
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from dokku_registryd import errors, ports
+from dokku_registryd.adapters.distribution import DistributionRegistry
+from dokku_registryd.core import images, reference
+from dokku_registryd.core.logins import AuthConfig, Secret
+from fakes_registry import FakeRegistry
+from support import seeding
+from support.memory_registry import MemoryRegistry
+from support.registries import IDENTITY_TOKEN, RegistryServer
+
+PASSWORD = "registry-test-password"
+ABSENT = "sha256:" + "0" * 64
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bench:
+    """A registry under test, with a login that it takes."""
+
+    registry: ports.Registry
+    domain: str
+    auth: AuthConfig
+    prepare: Callable[[str, str], None]
+    """Uploads to a repository what the manifest of a content refers to."""
+    identity: AuthConfig | None = None
+
+    def image(self, tag: str = "1") -> reference.ImageReference:
+        """Return a tag of a repository that nobody has used."""
+        return reference.parse(f"{self.domain}/contract/{uuid.uuid4().hex[:12]}:{tag}")
+
+    def manifest(
+        self, image: reference.ImageReference, content: str = "one"
+    ) -> images.Manifest:
+        """Return a manifest that may be put into the repository of `image`."""
+        self.prepare(image.path, content)
+        return seeding.build_manifest(content)
+
+    def store(
+        self, image: reference.ImageReference, content: str = "one"
+    ) -> images.Manifest:
+        """Put an image under a tag."""
+        manifest = self.manifest(image, content)
+        self.registry.put_manifest(image, manifest, auth=self.auth)
+        return manifest
+
+
+def login(domain: str, password: str = PASSWORD) -> AuthConfig:
+    """Return the login that the registries of the tests take."""
+    return AuthConfig(domain=domain, username="ci", password=Secret(password))
+
+
+def facts() -> images.EngineFacts:
+    """Return what an Engine without settings says."""
+    return images.EngineFacts(version="20.10.24", image_store="classic")
+
+
+@pytest.fixture
+def real(tmp_path: Path) -> Iterator[DistributionRegistry]:
+    """Give the adapter."""
+    registry = DistributionRegistry(facts=facts, certs_dir=tmp_path, read_timeout=10)
+    yield registry
+    registry.close()
+
+
+def on_fake() -> Bench:
+    """Build a bench on the fake."""
+    domain = "registry.example:5000"
+    return Bench(
+        registry=FakeRegistry(logins={domain: login(domain)}),
+        domain=domain,
+        auth=login(domain),
+        prepare=lambda _path, _content: None,
+    )
+
+
+def on_memory(server: MemoryRegistry, registry: DistributionRegistry) -> Bench:
+    """Build a bench on the registry in memory."""
+    return Bench(
+        registry=registry,
+        domain=server.host,
+        auth=login(server.host),
+        prepare=lambda _path, _content: None,
+    )
+
+
+def on_server(server: RegistryServer, registry: DistributionRegistry) -> Bench:
+    """Build a bench on a real registry."""
+    token = AuthConfig(domain=server.host, identity_token=Secret(IDENTITY_TOKEN))
+    return Bench(
+        registry=registry,
+        domain=server.host,
+        auth=login(server.host),
+        prepare=lambda path, content: seeding.upload_config(server, path, content),
+        identity=token if server.tokens else None,
+    )
+
+
+@pytest.fixture(
+    params=["fake", "memory-basic", "memory-bearer", "htpasswd", "token"],
+)
+def bench(
+    request: pytest.FixtureRequest, real: DistributionRegistry
+) -> Iterator[Bench]:
+    """Give each registry in turn."""
+    match request.param.split("-"):
+        case ["fake"]:
+            yield on_fake()
+        case ["memory", way]:
+            with MemoryRegistry(way, users={"ci": PASSWORD}) as memory:
+                yield on_memory(memory, real)
+        case [way]:
+            server: RegistryServer = request.getfixturevalue(f"{way}_registry")
+            yield on_server(server, real)
+
+
+def test_a_good_login_is_taken(bench: Bench) -> None:
+    """A ping with the right password returns."""
+    bench.registry.ping(bench.domain, auth=bench.auth)
+
+
+def test_a_wrong_password_is_refused(bench: Bench) -> None:
+    """A ping with a wrong password is an authentication error that hides it."""
+    wrong = login(bench.domain, "not-the-password")
+
+    with pytest.raises(errors.AuthenticationError) as caught:
+        bench.registry.ping(bench.domain, auth=wrong)
+
+    assert "not-the-password" not in str(caught.value)
+
+
+def test_nobody_is_let_in_without_a_login(bench: Bench) -> None:
+    """Reading anonymously where a login is needed is refused, and not as absence."""
+    with pytest.raises((errors.AuthenticationError, errors.AccessDeniedError)):
+        bench.registry.digest(bench.image(), auth=None)
+
+
+def test_an_unknown_repository_has_nothing(bench: Bench) -> None:
+    """Of a repository that was never pushed to there is no digest and no tag."""
+    image = bench.image()
+
+    assert bench.registry.digest(image, auth=bench.auth) is None
+    assert bench.registry.manifest(image, auth=bench.auth) is None
+    assert bench.registry.tags(image, auth=bench.auth) == []
+
+
+def test_bytes_come_back_untouched(bench: Bench) -> None:
+    """A manifest is given back byte for byte, by tag and by digest."""
+    image = bench.image()
+    manifest = bench.store(image)
+
+    by_tag = bench.registry.manifest(image, auth=bench.auth)
+    by_digest = bench.registry.manifest(
+        image.with_digest(manifest.digest), auth=bench.auth
+    )
+
+    assert by_tag == by_digest == manifest
+
+
+def test_put_states_the_digest(bench: Bench) -> None:
+    """What a put returns, what a tag answers and what the bytes hash to agree."""
+    image = bench.image()
+    manifest = bench.manifest(image)
+
+    stated = bench.registry.put_manifest(image, manifest, auth=bench.auth)
+
+    assert stated == manifest.digest
+    assert bench.registry.digest(image, auth=bench.auth) == manifest.digest
+
+
+@pytest.mark.parametrize("kind", [seeding.OCI, seeding.LIST, seeding.INDEX])
+def test_each_kind_keeps_its_media_type(bench: Bench, kind: str) -> None:
+    """OCI manifests and both kinds of index keep type, bytes and digest."""
+    image = bench.image()
+    part = bench.store(image.with_tag("part"))
+    manifest = seeding.build_manifest("one", kind, part)
+
+    bench.registry.put_manifest(image, manifest, auth=bench.auth)
+
+    assert bench.registry.manifest(image, auth=bench.auth) == manifest
+    assert bench.registry.digest(image, auth=bench.auth) == manifest.digest
+
+
+def test_a_tag_moves(bench: Bench) -> None:
+    """A second put moves the tag, and the first manifest stays under its digest."""
+    image = bench.image("latest")
+    first = bench.store(image, "first")
+    second = bench.store(image, "second")
+
+    assert bench.registry.digest(image, auth=bench.auth) == second.digest
+    assert (
+        bench.registry.manifest(image.with_digest(first.digest), auth=bench.auth)
+        == first
+    )
+
+
+def test_one_manifest_gets_many_tags(bench: Bench) -> None:
+    """Naming known content under more tags needs nothing but its manifest."""
+    image = bench.image("1")
+    manifest = bench.store(image)
+
+    for tag in ("latest", "v2", "production"):
+        bench.registry.put_manifest(image.with_tag(tag), manifest, auth=bench.auth)
+
+    found = bench.registry.tags(image, auth=bench.auth)
+    assert sorted(found) == ["1", "latest", "production", "v2"]
+
+
+def test_an_unknown_digest_is_absent(bench: Bench) -> None:
+    """A digest that the repository lacks is absence, not an error."""
+    image = bench.image()
+    bench.store(image)
+
+    assert bench.registry.manifest(image.with_digest(ABSENT), auth=bench.auth) is None
+    assert bench.registry.digest(image.with_digest(ABSENT), auth=bench.auth) is None
+
+
+def test_deleting_a_digest_takes_its_tags(bench: Bench) -> None:
+    """A deleted digest takes every tag that named it; the rest stays."""
+    image = bench.image("1")
+    gone = bench.store(image, "gone")
+    bench.registry.put_manifest(image.with_tag("also"), gone, auth=bench.auth)
+    bench.store(image.with_tag("2"), "kept")
+
+    bench.registry.delete(image.with_digest(gone.digest), auth=bench.auth)
+
+    assert bench.registry.tags(image, auth=bench.auth) == ["2"]
+    assert bench.registry.digest(image, auth=bench.auth) is None
+
+
+def test_deleting_twice_is_harmless(bench: Bench) -> None:
+    """Deleting what is gone already is fine."""
+    image = bench.image("1")
+    gone = bench.store(image, "gone").digest
+
+    bench.registry.delete(image.with_digest(gone), auth=bench.auth)
+    bench.registry.delete(image.with_digest(gone), auth=bench.auth)
+
+    assert bench.registry.tags(image, auth=bench.auth) == []
+
+
+def test_a_tag_cannot_be_deleted(bench: Bench) -> None:
+    """A reference without a digest is refused before anything is deleted."""
+    image = bench.image("1")
+    bench.store(image)
+
+    with pytest.raises(errors.InvalidRequestError, match="digest"):
+        bench.registry.delete(image, auth=bench.auth)
+
+    assert bench.registry.tags(image, auth=bench.auth) == ["1"]
+
+
+def test_an_identity_token_is_a_login(
+    real: DistributionRegistry, token_registry: RegistryServer
+) -> None:
+    """A refresh token gets a token by the OAuth2 form, as Azure's logins need it."""
+    bench = on_server(token_registry, real)
+    image = bench.image()
+    manifest = bench.store(image)
+    identity = bench.identity
+
+    assert identity is not None
+    assert bench.registry.digest(image, auth=identity) == manifest.digest
+    bench.registry.ping(bench.domain, auth=identity)
+
+
+def test_a_missing_blob_is_named_as_such(
+    real: DistributionRegistry, htpasswd_registry: RegistryServer
+) -> None:
+    """A manifest whose config is not in the repository is refused as not found."""
+    bench = on_server(htpasswd_registry, real)
+    manifest = seeding.build_manifest("never uploaded")
+
+    with pytest.raises(errors.ImageNotFoundError, match="BLOB_UNKNOWN"):
+        bench.registry.put_manifest(bench.image(), manifest, auth=bench.auth)
+
+
+@pytest.mark.parametrize(
+    ("kind", "requests"), [("htpasswd", 1), ("token", 1)], ids=["basic", "bearer"]
+)
+def test_a_known_login_costs_no_extra_request(
+    request: pytest.FixtureRequest,
+    real: DistributionRegistry,
+    kind: str,
+    requests: int,
+) -> None:
+    """After the first answer to a challenge each operation is one request."""
+    server: RegistryServer = request.getfixturevalue(f"{kind}_registry")
+    bench = on_server(server, real)
+    image = bench.image()
+    bench.registry.digest(image, auth=bench.auth)
+    before = len(server.requests(image.path))
+
+    bench.registry.digest(image, auth=bench.auth)
+
+    assert len(server.requests(image.path)) == before + requests
+
+
+def test_a_restarted_registry_is_found_again(
+    real: DistributionRegistry, htpasswd_registry: RegistryServer, tmp_path: Path
+) -> None:
+    """Connections that a restart cut are replaced without an error."""
+    with RegistryServer(
+        htpasswd_registry.binary,
+        tmp_path / "registry",
+        environment=htpasswd_registry._environment,
+    ) as server:
+        bench = on_server(server, real)
+        image = bench.image()
+        manifest = bench.store(image)
+        server.stop()
+        with pytest.raises(errors.RegistryUnavailableError):
+            bench.registry.digest(image, auth=bench.auth)
+        server.start()
+
+        found = bench.registry.digest(image, auth=bench.auth)
+        server.restart()
+        again = bench.registry.digest(image, auth=bench.auth)
+
+    assert found == again == manifest.digest

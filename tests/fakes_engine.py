@@ -1,0 +1,309 @@
+"""An Engine with memory: names, images, containers and a registry in dictionaries.
+
+It moves tags, refuses to take names that are needed, forgets an image with its last
+name, and speaks to its registry as the real one does; `contract/` holds it to that.
+Failures are scripted with `fail`.
+"""
+
+import hashlib
+import json
+import queue
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from dokku_registryd import errors
+from dokku_registryd.core import engine_values, logins
+from dokku_registryd.core import reference as references
+from dokku_registryd.core.images import (
+    EngineFacts,
+    LocalContainer,
+    LocalImage,
+    Manifest,
+)
+
+_MEDIA_TYPE = "application/vnd.docker.distribution.manifest.v2+json"
+_END = object()
+
+
+@dataclass
+class FakeRemote:
+    """What registries hold: manifests by canonical reference, with tag or digest."""
+
+    manifests: MutableMapping[str, Manifest] = field(default_factory=dict)
+    accepted: dict[str, logins.AuthConfig] = field(default_factory=dict)
+    """Domains that want a login, and the one they take."""
+    is_down: bool = False
+
+
+class FakeEngine:
+    """Implements `ports.Engine` in memory.
+
+    Args:
+        remote: The registries that it pushes to and pulls from.
+        image_store: `classic` or `containerd`.
+    """
+
+    def __init__(
+        self, remote: FakeRemote | None = None, *, image_store: str = "classic"
+    ) -> None:
+        self.remote = remote or FakeRemote()
+        self.known_facts = EngineFacts(
+            version="20.10.24", image_store=image_store, root_dir="/var/lib/docker"
+        )
+        self.is_down = False
+        self.asked: list[tuple[str, str]] = []
+        """Each push and pull: what and on which reference."""
+        self.used_logins: list[logins.AuthConfig | None] = []
+        self._labels: dict[str, tuple[tuple[str, str], ...]] = {}
+        self._names: dict[str, str] = {}
+        self._repo_digests: dict[str, set[str]] = defaultdict(set)
+        self._containers: dict[str, LocalContainer] = {}
+        self._failures: dict[str, list[Exception]] = defaultdict(list)
+        self._streams: list[FakeEventStream] = []
+
+    # -- what a test arranges
+
+    def add_image(
+        self, reference: str, content: bytes = b"", labels: Mapping[str, str] = {}
+    ) -> str:
+        """Make an image under a name and return its ID."""
+        labelled = tuple(sorted(labels.items()))
+        seed = repr((content, labelled)).encode()
+        image_id = "sha256:" + hashlib.sha256(seed).hexdigest()
+        self._labels[image_id] = labelled
+        self._names[_familiar(reference)] = image_id
+        self._emit("image", "tag", image_id)
+        return image_id
+
+    def add_container(
+        self, image: str, *, app: str = "", is_running: bool = False
+    ) -> str:
+        """Make a container of an image that is here, and return its ID."""
+        container_id = f"container-{len(self._containers)}"
+        self._containers[container_id] = LocalContainer(
+            image_id=self._find(image) or "",
+            image=image,
+            app=app,
+            is_running=is_running,
+        )
+        return container_id
+
+    def remove_container(self, container_id: str) -> None:
+        """Remove a container."""
+        del self._containers[container_id]
+        self._emit("container", "destroy", container_id)
+
+    def lose(self, reference: str) -> None:
+        """Take a name and, if it was the last, the image, whoever needs it."""
+        image_id = self._names.pop(_familiar(reference))
+        self._emit("image", "untag", image_id)
+        self._drop_nameless(image_id)
+
+    def fail(self, method: str, *failures: Exception) -> None:
+        """Let the next calls of a method raise these, in order."""
+        self._failures[method].extend(failures)
+
+    def restart(self) -> None:
+        """End every event stream, as an Engine that restarts does."""
+        for stream in self._streams:
+            stream.close()
+        self._streams.clear()
+
+    # -- ports.Engine
+
+    def ping(self) -> None:
+        """Answer."""
+        self._begin("ping")
+
+    def facts(self) -> EngineFacts:
+        """Return `known_facts`."""
+        self._begin("facts")
+        return self.known_facts
+
+    def image(self, reference: str) -> LocalImage | None:
+        """Return an image by name, ID or repository digest."""
+        self._begin("image")
+        image_id = self._find(reference)
+        return self._describe(image_id) if image_id else None
+
+    def images(self) -> list[LocalImage]:
+        """Return the images that have a name."""
+        self._begin("images")
+        return [self._describe(image_id) for image_id in set(self._names.values())]
+
+    def containers(self) -> list[LocalContainer]:
+        """Return every container."""
+        self._begin("containers")
+        return list(self._containers.values())
+
+    def tag(self, image_id: str, reference: str) -> None:
+        """Give an image a name, and take the name from any other."""
+        self._begin("tag")
+        name = ":".join(engine_values.split_name(reference))
+        found = self._find(image_id)
+        if found is None:
+            raise errors.ImageNotFoundError(
+                f"cannot tag {image_id} as {reference}: the image is not on this host"
+            )
+        self._names[name] = found
+        self._emit("image", "tag", found)
+
+    def untag(self, reference: str) -> bool:
+        """Take a name away, unless it is a needed image's last one."""
+        self._begin("untag")
+        name = ":".join(engine_values.split_name(reference))
+        image_id = self._names.get(name)
+        if image_id is None:
+            return False
+        is_last = list(self._names.values()).count(image_id) == 1
+        if is_last and any(c.image_id == image_id for c in self._containers.values()):
+            return False
+        self.lose(name)
+        return True
+
+    def push(
+        self,
+        reference: str,
+        *,
+        auth: logins.AuthConfig | None,
+        on_progress: Callable[[str], None],
+    ) -> str:
+        """Put the image's manifest into the registry."""
+        self.asked.append(("push", reference))
+        self.used_logins.append(auth)
+        self._begin("push")
+        wanted = references.parse(reference)
+        image_id = self._find(reference)
+        if image_id is None:
+            raise errors.ImageNotFoundError(
+                f"cannot push {reference}: the image is not on this host"
+            )
+        self._check_registry("push", wanted, auth)
+        manifest = _manifest_of(image_id, self._labels[image_id])
+        for name in (wanted, wanted.with_digest(manifest.digest)):
+            self.remote.manifests[name.canonical] = manifest
+        self._repo_digests[image_id].add(wanted.with_digest(manifest.digest).familiar)
+        on_progress(f"{wanted.tag}: digest: {manifest.digest} size: 1")
+        return manifest.digest
+
+    def pull(self, reference: str, *, auth: logins.AuthConfig | None) -> LocalImage:
+        """Take an image from the registry."""
+        self.asked.append(("pull", reference))
+        self.used_logins.append(auth)
+        self._begin("pull")
+        wanted = references.parse(reference)
+        self._check_registry("pull", wanted, auth)
+        manifest = self.remote.manifests.get(wanted.canonical)
+        if manifest is None:
+            raise errors.ImageNotFoundError(
+                f"cannot pull {reference}: the registry has no such manifest"
+            )
+        config = json.loads(manifest.body)["config"]
+        image_id: str = config["digest"]
+        self._labels[image_id] = tuple((k, v) for k, v in config["labels"])
+        self._repo_digests[image_id].add(wanted.with_digest(manifest.digest).familiar)
+        if not wanted.digest:
+            self._names[_familiar(reference)] = image_id
+        self._emit("image", "pull", reference)
+        return self._describe(image_id)
+
+    def events(self) -> "FakeEventStream":
+        """Subscribe to what happens from now on."""
+        self._begin("events")
+        stream = FakeEventStream()
+        self._streams.append(stream)
+        return stream
+
+    def close(self) -> None:
+        """Close nothing."""
+
+    # -- inside
+
+    def _begin(self, method: str) -> None:
+        if self.is_down:
+            raise errors.EngineUnavailableError("the Docker Engine does not answer")
+        if self._failures[method]:
+            raise self._failures[method].pop(0)
+
+    def _check_registry(
+        self,
+        action: str,
+        wanted: references.ImageReference,
+        auth: logins.AuthConfig | None,
+    ) -> None:
+        if self.remote.is_down:
+            raise errors.RegistryUnavailableError(
+                f"cannot {action} {wanted.familiar}: connection refused"
+            )
+        if self.remote.accepted.get(wanted.domain, auth) != auth:
+            raise errors.AuthenticationError(
+                f"cannot {action} {wanted.familiar}: unauthorized"
+            )
+
+    def _find(self, name: str) -> str | None:
+        if name in self._labels:
+            return name
+        try:
+            familiar = _familiar(name)
+        except errors.InvalidReferenceError:
+            return None
+        by_digest = (
+            image_id
+            for image_id, digests in self._repo_digests.items()
+            if familiar in digests
+        )
+        return self._names.get(familiar) or next(by_digest, None)
+
+    def _describe(self, image_id: str) -> LocalImage:
+        names = [name for name, named in self._names.items() if named == image_id]
+        return LocalImage(
+            image_id=image_id,
+            references=tuple(names),
+            repo_digests=tuple(sorted(self._repo_digests[image_id])),
+            labels=self._labels[image_id],
+        )
+
+    def _drop_nameless(self, image_id: str) -> None:
+        if image_id in self._names.values():
+            return
+        del self._labels[image_id]
+        self._repo_digests.pop(image_id, None)
+        self._emit("image", "delete", image_id)
+
+    def _emit(self, kind: str, action: str, actor: str) -> None:
+        for stream in self._streams:
+            stream.put({"Type": kind, "Action": action, "Actor": {"ID": actor}})
+
+
+class FakeEventStream:
+    """Implements `ports.EventStream`."""
+
+    def __init__(self) -> None:
+        self._events: queue.SimpleQueue[Any] = queue.SimpleQueue()
+
+    def put(self, event: Mapping[str, Any]) -> None:
+        """Deliver an event."""
+        self._events.put(event)
+
+    def __iter__(self) -> Iterator[Mapping[str, Any]]:
+        """Give events until the stream is closed."""
+        while (event := self._events.get()) is not _END:
+            yield event
+
+    def close(self) -> None:
+        """End the iteration."""
+        self._events.put(_END)
+
+
+def _familiar(reference: str) -> str:
+    parsed = references.parse(reference)
+    if parsed.digest:
+        return parsed.with_digest(parsed.digest).familiar
+    return parsed.with_tag(parsed.tag or "latest").familiar
+
+
+def _manifest_of(image_id: str, labels: tuple[tuple[str, str], ...]) -> Manifest:
+    body = json.dumps({"config": {"digest": image_id, "labels": labels}})
+    return Manifest(media_type=_MEDIA_TYPE, body=body.encode())

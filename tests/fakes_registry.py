@@ -1,0 +1,182 @@
+"""A registry and logins with memory, for tests of what uses them."""
+
+import threading
+from collections import deque
+from dataclasses import dataclass, field
+
+from dokku_registryd import errors
+from dokku_registryd.core import images, reference
+from dokku_registryd.core.logins import AuthConfig
+from dokku_registryd.core.reference import ImageReference
+
+
+@dataclass(kw_only=True)
+class FakeRegistry:
+    """Implements `ports.Registry`: every registry that a test names, in one.
+
+    Contract tests run the same suite on it and on the real adapter.
+    """
+
+    manifests: dict[tuple[str, str], images.Manifest] = field(default_factory=dict)
+    """By repository (`domain/path`) and tag."""
+    content: dict[str, set[images.Manifest]] = field(default_factory=dict)
+    """What a repository could name, tagged or not, by repository."""
+    logins: dict[str, AuthConfig] = field(default_factory=dict)
+    """The one login that a domain takes; a domain that is not here takes everybody."""
+    immutable: set[tuple[str, str]] = field(default_factory=set)
+    """Repository and tag that may not move once they exist."""
+    lacks_blobs: set[str] = field(default_factory=set)
+    """Repositories that have lost what manifests refer to."""
+    failures: dict[str, deque[errors.RegistrydError]] = field(default_factory=dict)
+    """What the next calls of a method raise, by its name."""
+    calls: list[tuple[str, str]] = field(default_factory=list)
+    """Method and reference (or domain), in order."""
+    is_down: bool = False
+    lock: threading.RLock = field(default_factory=threading.RLock)
+
+    def fail(self, method: str, *failures: errors.RegistrydError) -> None:
+        """Let the next calls of a method fail, one failure each."""
+        self.failures.setdefault(method, deque()).extend(failures)
+
+    def store(self, image: str, manifest: images.Manifest) -> None:
+        """Store a manifest, as a push of somebody would."""
+        parsed = reference.parse(image)
+        with self.lock:
+            self.content.setdefault(parsed.repository, set()).add(manifest)
+            if parsed.tag:
+                self.manifests[parsed.repository, parsed.tag] = manifest
+
+    def ping(self, domain: str, *, auth: AuthConfig | None) -> None:
+        """Return if the domain takes this login."""
+        with self.lock:
+            self._begin("ping", domain, domain, auth)
+
+    def digest(self, image: ImageReference, *, auth: AuthConfig | None) -> str | None:
+        """Return the digest that a reference stands for."""
+        with self.lock:
+            self._begin("digest", image.canonical, image.domain, auth)
+            found = self._find(image)
+            return None if found is None else found.digest
+
+    def manifest(
+        self, image: ImageReference, *, auth: AuthConfig | None
+    ) -> images.Manifest | None:
+        """Return a manifest."""
+        with self.lock:
+            self._begin("manifest", image.canonical, image.domain, auth)
+            return self._find(image)
+
+    def put_manifest(
+        self,
+        image: ImageReference,
+        manifest: images.Manifest,
+        *,
+        auth: AuthConfig | None,
+    ) -> str:
+        """Put a manifest under a tag."""
+        with self.lock:
+            self._begin("put_manifest", image.canonical, image.domain, auth)
+            if image.repository in self.lacks_blobs:
+                raise errors.ImageNotFoundError(
+                    f"cannot put {image.canonical}: blob unknown to registry"
+                )
+            place = image.repository, image.tag or "latest"
+            if place in self.immutable and place in self.manifests:
+                raise errors.TagImmutableError(
+                    f"cannot put {image.canonical}: the tag is immutable"
+                )
+            self.content.setdefault(image.repository, set()).add(manifest)
+            if not image.digest:
+                self.manifests[place] = manifest
+            return manifest.digest
+
+    def tags(self, image: ImageReference, *, auth: AuthConfig | None) -> list[str]:
+        """Return every tag of the repository."""
+        with self.lock:
+            self._begin("tags", image.repository, image.domain, auth)
+            return [tag for owner, tag in self.manifests if owner == image.repository]
+
+    def delete(self, image: ImageReference, *, auth: AuthConfig | None) -> None:
+        """Delete a manifest by its digest, and with it every tag that names it."""
+        with self.lock:
+            self._begin("delete", image.canonical, image.domain, auth)
+            if not image.digest:
+                raise errors.InvalidRequestError(
+                    f"cannot delete {image.canonical}: it names no digest"
+                )
+            owner, digest = image.repository, image.digest
+            self.content[owner] = {
+                kept for kept in self.content.get(owner, ()) if kept.digest != digest
+            }
+            self.manifests = {
+                place: kept
+                for place, kept in self.manifests.items()
+                if place[0] != owner or kept.digest != digest
+            }
+
+    def _begin(
+        self, method: str, on: str, domain: str, auth: AuthConfig | None
+    ) -> None:
+        self.calls.append((method, on))
+        if self.is_down:
+            raise errors.RegistryUnavailableError(
+                f"{domain} does not answer: connection refused"
+            )
+        waiting = self.failures.get(method)
+        if waiting:
+            raise waiting.popleft()
+        wanted = self.logins.get(domain)
+        if wanted is not None and not _agree(wanted, auth):
+            raise errors.AuthenticationError(f"cannot log in to {domain}")
+
+    def _find(self, image: ImageReference) -> images.Manifest | None:
+        if not image.digest:
+            return self.manifests.get((image.repository, image.tag or "latest"))
+        stored = self.content.get(image.repository, set())
+        return next((one for one in stored if one.digest == image.digest), None)
+
+
+@dataclass(kw_only=True)
+class FakeCredentials:
+    """Implements `ports.Credentials`."""
+
+    logins: dict[tuple[str, str], AuthConfig] = field(default_factory=dict)
+    """By app (`""` is global) and normalized domain."""
+    held: dict[str, list[str]] = field(default_factory=dict)
+    """Domains that a detached folder's login is kept for in helpers, by folder."""
+    failures: dict[str, deque[errors.RegistrydError]] = field(default_factory=dict)
+    """What the next calls of a method raise, by its name."""
+    calls: list[tuple[str, ...]] = field(default_factory=list)
+    """Method and arguments, in order."""
+
+    def fail(self, method: str, *failures: errors.RegistrydError) -> None:
+        """Let the next calls of a method fail, one failure each."""
+        self.failures.setdefault(method, deque()).extend(failures)
+
+    def resolve(self, app: str, domain: str) -> AuthConfig | None:
+        """Return the app's login, else the global one."""
+        self.calls.append(("resolve", app, domain))
+        self._fail_if_told("resolve")
+        host = reference.normalize_domain(domain)
+        return self.logins.get((app, host)) or self.logins.get(("", host))
+
+    def forget(self, directory: str) -> list[str]:
+        """Erase what a detached folder holds; the second time there is nothing."""
+        self.calls.append(("forget", directory))
+        self._fail_if_told("forget")
+        return self.held.pop(directory, [])
+
+    def _fail_if_told(self, method: str) -> None:
+        waiting = self.failures.get(method)
+        if waiting:
+            raise waiting.popleft()
+
+
+def _agree(wanted: AuthConfig, auth: AuthConfig | None) -> bool:
+    if auth is None:
+        return False
+    return (auth.username, auth.password, auth.identity_token) == (
+        wanted.username,
+        wanted.password,
+        wanted.identity_token,
+    )

@@ -1,0 +1,66 @@
+"""Calls verbs in this process, on a host that lies in one folder."""
+
+import importlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dokku_registryd import cli
+from dokku_registryd.adapters import ledger, reply_files, spool
+from dokku_registryd.commands.output import Output
+
+
+@dataclass(frozen=True, kw_only=True)
+class Called:
+    """What a verb gave back."""
+
+    status: int
+    lines: list[str]
+
+    @property
+    def text(self) -> str:
+        """The result as one text."""
+        return "\n".join(self.lines)
+
+    @property
+    def json(self) -> Any:
+        """The result as a script reads it; there is nothing else on stdout."""
+        (text,) = self.lines
+        return json.loads(text)
+
+
+class Caller:
+    """A host without a service and without an Engine."""
+
+    def __init__(self, folder: Path) -> None:
+        self.data_dir = folder / "lib" / "data" / "registryd"
+        self.data_dir.mkdir(parents=True)
+        self.home = folder / "home"
+        self.home.mkdir()
+        self._config = folder / "config.toml"
+        self._config.write_text(
+            f"[paths]\ndokku_root = '{self.home}'\ndokku_lib_root = '{folder}/lib'\n"
+            f"[engine]\nsocket = 'unix://{folder}/docker.sock'\n"
+        )
+        self.lock = spool.SpoolLock(self.data_dir)
+        self.spool = spool.Spool(self.data_dir)
+        self.replies = reply_files.ReplyFiles(self.data_dir / "replies")
+
+    def open_ledger(self) -> ledger.SqliteLedger:
+        """Open the ledger as the daemon does; close it after use."""
+        return ledger.SqliteLedger(self.data_dir / "ledger.sqlite3")
+
+    def call(self, *words: str, **environ: str) -> Called:
+        """Call a verb as a person does."""
+        arguments = cli.parse([*words, "--config", str(self._config)])
+        arguments.environ = environ
+        module = arguments.verb.replace("-", "_")
+        command = importlib.import_module(f"dokku_registryd.commands.{module}")
+        lines: list[str] = []
+        status = command.perform(arguments, Output(line=lines.append, error=print))
+        return Called(status=status, lines=lines)
+
+    def follow(self, job_id: str, **environ: str) -> Called:
+        """Follow a reply as a hook does."""
+        return self.call("follow", "--data-dir", str(self.data_dir), job_id, **environ)

@@ -1,0 +1,324 @@
+"""Docker Engines of the tests' own, started from unpacked packages.
+
+Each has its containerd, socket, data and configuration in one folder, no network
+bridge and no firewall rule, so it meets neither the host's Engine nor its settings.
+Only the standard library is used, so that a demo can import this too.
+"""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Self
+
+from support import engine_api, leftovers
+from support.waiting import until
+
+_CACHE: Final = Path(__file__).parents[2] / ".cache" / "engines"
+_START_SECONDS: Final = 60
+_STOP_SECONDS: Final = 20  # dockerd gives its containers 10 s
+_LOG_TAIL: Final = 1500  # characters that a failed start shows
+
+
+class MissingEngineError(Exception):
+    """The unpacked packages are not there. Run `make engines`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineKind:
+    """One Engine that the tests run against."""
+
+    name: str
+    packages: str
+    """The set of `fetch_engines.sh` that it comes from."""
+    store: str
+    """`classic` or `containerd`."""
+
+
+CLASSIC: Final = EngineKind(name="20.10-classic", packages="bookworm", store="classic")
+CONTAINERD: Final = EngineKind(
+    name="26.1-containerd", packages="trixie", store="containerd"
+)
+KINDS: Final = (CLASSIC, CONTAINERD)
+
+
+def find_program(packages: str, name: str) -> Path:
+    """Return a program of an unpacked set.
+
+    Raises:
+        MissingEngineError: It is not there.
+    """
+    root = _root(packages)
+    for folder in ("usr/sbin", "usr/bin", "sbin", "bin"):
+        if (root / folder / name).is_file():
+            return root / folder / name
+    raise MissingEngineError(
+        f"{name} is not in {root}: run `make engines`, which unpacks what the tests"
+        " start"
+    )
+
+
+def environment_for(packages: str, *first_on_path: Path) -> dict[str, str]:
+    """Return the environment in which the programs of an unpacked set run."""
+    root = _root(packages)
+    folders = [*first_on_path, root / "usr/bin", root / "usr/sbin"]
+    system = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+    libraries = sorted({str(path.parent) for path in root.rglob("*.so*")})
+    return {
+        "PATH": ":".join([*map(str, folders), system]),
+        "LD_LIBRARY_PATH": ":".join(libraries),
+        "HOME": "/nonexistent",
+    }
+
+
+class EngineServer:
+    """A Docker Engine that is ours alone.
+
+    Args:
+        kind: Which Engine.
+        settings: More keys for its configuration file.
+        environment: More variables, such as `HTTPS_PROXY` or `SSL_CERT_FILE`.
+        folder: Where everything is put; a short path, and a new folder if None.
+    """
+
+    def __init__(
+        self,
+        kind: EngineKind,
+        *,
+        settings: Mapping[str, object] | None = None,
+        environment: Mapping[str, str] | None = None,
+        folder: Path | None = None,
+    ) -> None:
+        self.kind = kind
+        self.store = kind.store
+        # Not pytest's folder: a socket's path must stay below 108 bytes.
+        self.folder = folder or Path(
+            tempfile.mkdtemp(prefix="registryd-engine-", dir="/tmp")
+        )
+        self.path = str(self.folder / "docker.sock")
+        self.socket = f"unix://{self.path}"
+        self._settings = dict(settings or {})
+        self._environment = dict(environment or {})
+        self._daemon: subprocess.Popen[bytes] | None = None
+        self._containerd: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        """Start."""
+        self.start()
+        return self
+
+    def __exit__(self, *_reason: object) -> None:
+        """Stop, and leave nothing."""
+        self.remove()
+
+    @property
+    def version(self) -> str:
+        """The Engine's version, such as `20.10.24`."""
+        known = json.loads(engine_api.request(self.path, "GET", "/version"))
+        return str(known["Version"]).partition("+")[0]
+
+    @property
+    def log(self) -> str:
+        """What the Engine has logged so far."""
+        path = self.folder / "dockerd.log"
+        return path.read_text(errors="replace") if path.exists() else ""
+
+    def start(self) -> None:
+        """Start, and return once it answers."""
+        self._prepare()
+        self._containerd = self._launch(
+            "containerd", "--config", str(self.folder / "containerd.toml")
+        )
+        until(self._has_containerd, _START_SECONDS, what="containerd's socket")
+        self._daemon = self._launch("dockerd", *self._daemon_arguments())
+        until(self._is_ready, _START_SECONDS, what=f"the socket of {self.kind.name}")
+
+    def stop(self) -> None:
+        """Stop in order, as systemd would."""
+        self.resume()
+        for process in (self._daemon, self._containerd):
+            if process is not None and process.poll() is None:
+                process.terminate()
+                try:
+                    process.wait(_STOP_SECONDS)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    process.wait()
+        self._forget()
+
+    def kill(self) -> None:
+        """End at once, containerd too, as a power cut would."""
+        for process in (self._daemon, self._containerd):
+            if process is not None:
+                process.kill()
+                process.wait()
+        self._forget()
+
+    def ensure(self) -> None:
+        """Start again if a test has left the Engine stopped or frozen."""
+        self.resume()
+        if self._daemon is None or self._daemon.poll() is not None:
+            self.kill()
+            self.start()
+
+    def restart(self) -> None:
+        """Stop and start again with the same data."""
+        self.stop()
+        self.start()
+
+    def pause(self) -> None:
+        """Freeze the Engine: its socket takes connections and nothing answers."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let a frozen Engine go on."""
+        self._signal(signal.SIGCONT)
+
+    def remove(self) -> None:
+        """Stop, and remove everything that the Engine has made."""
+        self.stop()
+        shutil.rmtree(self.folder)
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Freeze the Engine for a while."""
+        self.pause()
+        try:
+            yield
+        finally:
+            self.resume()
+
+    def import_image(
+        self,
+        reference: str,
+        content: Mapping[str, bytes],
+        labels: Mapping[str, str] | None = None,
+    ) -> str:
+        """Make an image of one layer with these files, and return its ID."""
+        return engine_api.import_image(self.path, reference, content, labels)
+
+    def run_container(self, image: str, labels: Mapping[str, str] | None = None) -> str:
+        """Create a container of an image, without starting it; return its ID."""
+        return engine_api.create_container(self.path, image, labels)
+
+    def remove_container(self, container_id: str) -> None:
+        """Remove a container."""
+        engine_api.request(self.path, "DELETE", f"/containers/{container_id}?force=1")
+
+    def wipe(self) -> None:
+        """Remove every container and image, so that tests do not meet."""
+        for container in self._list("/containers/json?all=1"):
+            self.remove_container(container["Id"])
+        for image in self._list("/images/json"):
+            engine_api.request(self.path, "DELETE", f"/images/{image['Id']}?force=1")
+
+    # -- inside
+
+    def _list(self, target: str) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = json.loads(
+            engine_api.request(self.path, "GET", target)
+        )
+        return found
+
+    def _prepare(self) -> None:
+        programs = self.folder / "bin"
+        programs.mkdir(exist_ok=True)
+        runc = programs / "runc"
+        runc.unlink(missing_ok=True)
+        # The host's own release knows the host's kernel and C library best.
+        runc.symlink_to(find_program("native", "runc"))
+        (self.folder / "containerd.toml").write_text(_CONTAINERD_CONFIG.format(self))
+        (self.folder / "daemon.json").write_text(json.dumps(self._daemon_settings()))
+        for name in ("docker.pid", "docker.sock", "containerd.sock"):
+            (self.folder / name).unlink(missing_ok=True)
+
+    def _daemon_settings(self) -> dict[str, object]:
+        if self.store == "containerd":
+            settings: dict[str, object] = {
+                "features": {"containerd-snapshotter": True},
+                "storage-driver": "overlayfs",
+            }
+        else:
+            settings = {"storage-driver": "overlay2"}
+        return settings | self._settings
+
+    def _daemon_arguments(self) -> list[str]:
+        return [
+            "--bridge=none",
+            "--iptables=false",
+            "--ip-forward=false",
+            f"--config-file={self.folder}/daemon.json",
+            f"--containerd={self.folder}/containerd.sock",
+            f"--data-root={self.folder}/data",
+            f"--exec-root={self.folder}/exec",
+            f"--pidfile={self.folder}/docker.pid",
+            f"--host={self.socket}",
+            f"--group={os.getgid()}",
+        ]
+
+    def _launch(self, program: str, *arguments: str) -> subprocess.Popen[bytes]:
+        packages = self.kind.packages
+        environment = environment_for(packages, self.folder / "bin")
+        # A test run that is killed takes its Engines along.
+        command = ["setpriv", "--pdeathsig", "TERM"]
+        command += [str(find_program(packages, program)), *arguments]
+        with (self.folder / f"{program}.log").open("ab") as log:
+            return subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=self.folder,
+                env=environment | self._environment,
+                start_new_session=True,
+            )
+
+    def _has_containerd(self) -> bool:
+        self._check(self._containerd, "containerd")
+        return (self.folder / "containerd.sock").exists()
+
+    def _is_ready(self) -> bool:
+        self._check(self._daemon, "dockerd")
+        return engine_api.answers(self.path)
+
+    def _check(self, process: subprocess.Popen[bytes] | None, program: str) -> None:
+        if process is None or process.poll() is None:
+            return
+        log = (self.folder / f"{program}.log").read_text(errors="replace")
+        self.kill()
+        raise RuntimeError(
+            f"{program} of {self.kind.name} ended with status {process.returncode};"
+            f" Engines need root. Its log ends: {log[-_LOG_TAIL:]}"
+        )
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._daemon is not None and self._daemon.poll() is None:
+            self._daemon.send_signal(number)
+
+    def _forget(self) -> None:
+        self._daemon = self._containerd = None
+        leftovers.kill_processes(self.folder)
+        leftovers.unmount(self.folder)
+
+
+_CONTAINERD_CONFIG: Final = """\
+version = 2
+root = "{0.folder}/containerd"
+state = "{0.folder}/containerd-state"
+disabled_plugins = ["io.containerd.grpc.v1.cri"]
+[grpc]
+  address = "{0.folder}/containerd.sock"
+[ttrpc]
+  address = "{0.folder}/containerd.sock.ttrpc"
+"""
+
+
+def _root(packages: str) -> Path:
+    cache = Path(os.environ.get("REGISTRYD_ENGINES") or _CACHE)
+    return cache / packages / "root"

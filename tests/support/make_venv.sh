@@ -1,0 +1,38 @@
+#!/bin/sh
+# Makes a virtual environment with the newest Python that can, and installs us in it.
+#
+# usage: make_venv.sh FOLDER
+#
+# Debian and Ubuntu keep what is needed for that in the package python3-venv; only if
+# no Python has it, it is installed.
+set -eu
+
+say() { echo "make_venv: $*" >&2; }
+
+# Having a name on PATH is not enough: pyenv leaves names of versions that are off.
+find_python() {
+  for python in python3.13 python3.12 python3.11 python3 /usr/bin/python3; do
+    if "$python" -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' \
+      >/dev/null 2>&1; then
+      echo "$python"
+      return
+    fi
+  done
+  return 1
+}
+
+install_python() {
+  say "no Python >= 3.11 here can make a virtual environment: installing python3-venv"
+  if [ "$(id -u)" = 0 ]; then sudo=""; else sudo=sudo; fi
+  $sudo apt-get -q=2 update >/dev/null
+  $sudo env DEBIAN_FRONTEND=noninteractive apt-get -q=2 install -y \
+    --no-install-recommends python3-venv >/dev/null
+}
+
+python=$(find_python) || { install_python && python=$(find_python); } || {
+  say "there is no Python >= 3.11 with the modules venv and ensurepip: install one"
+  exit 1
+}
+say "making $1 with $("$python" --version), and installing the daemon in it"
+"$python" -m venv --clear "$1"
+"$1/bin/python" -m pip install -qq --disable-pip-version-check --editable '.[dev]'

@@ -1,0 +1,347 @@
+"""A registry in memory, with its token server, whose answers tests can replace.
+
+Left alone it behaves: manifests, tags, Basic and Bearer logins. A `Rule` puts one
+scripted answer, or any number of them, before that.
+"""
+
+import base64
+import hashlib
+import http.server
+import json
+import secrets
+import socket
+import ssl
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal, Self
+from urllib.parse import parse_qs, urlsplit
+
+SERVICE: Final = "memory"
+_DRIP_SECONDS: Final = 0.02
+_TLS_HANDSHAKE: Final = b"\x16"
+
+Login = Literal["none", "basic", "bearer"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What to say; how the body is sent decides what goes wrong."""
+
+    status: int = 200
+    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    way: Literal["whole", "cut", "endless", "drip", "drip-headers", "hang", "reset"] = (
+        "whole"
+    )
+
+
+@dataclass(slots=True, kw_only=True)
+class Rule:
+    """Answers requests in place of the registry."""
+
+    contains: str
+    """Part of `METHOD /path?query`."""
+    answer: Answer
+    times: int = 1_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """A request that arrived."""
+
+    line: str
+    headers: Mapping[str, str]
+    """Names in small letters."""
+    body: bytes = b""
+
+
+def error(status: int, code: str, message: str = "", **headers: str) -> Answer:
+    """Return an error as registries write it."""
+    content = {"errors": [{"code": code, "message": message}]}
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return Answer(status=status, body=json.dumps(content).encode(), headers=named)
+
+
+class MemoryRegistry:
+    """A registry on loopback.
+
+    Args:
+        login: How it asks for a login.
+        tls: Certificate and key; none for plain HTTP.
+        users: Passwords by user name.
+    """
+
+    def __init__(
+        self,
+        login: Login = "none",
+        *,
+        tls: ssl.SSLContext | None = None,
+        users: Mapping[str, str] | None = None,
+    ) -> None:
+        self.login = login
+        self.users = dict(users or {})
+        self.identity_tokens: set[str] = set()
+        self.manifests: dict[tuple[str, str], tuple[str, bytes]] = {}
+        """Type and bytes by path and tag or digest."""
+        self.rules: list[Rule] = []
+        self.asked: list[Asked] = []
+        self.immutable: set[str] = set()
+        self.lacks_blobs = False
+        self.page_length = 1000
+        self.link_host = ""
+        """Put before the address of the next page, to make it absolute."""
+        self.token_reply: dict[str, object] = {"expires_in": 300}
+        self.token_field = "token"
+        self.realm = ""
+        """Another realm than our own."""
+        self.challenge_scope = True
+        self.tokens: dict[str, list[str]] = {}
+        self.is_closing = threading.Event()
+        self._is_tls = tls is not None
+        self._server = _Server(("127.0.0.1", 0), _Handler)
+        self._server.registry = self
+        if tls is not None:
+            self._server.socket = tls.wrap_socket(
+                self._server.socket, server_side=True, do_handshake_on_connect=False
+            )
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return int(self._server.server_address[1])
+
+    @property
+    def host(self) -> str:
+        """The registry's domain."""
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def url(self) -> str:
+        """Scheme and host."""
+        return f"http{'s' if self._is_tls else ''}://{self.host}"
+
+    def __enter__(self) -> Self:
+        """Listen."""
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_reason: object) -> None:
+        """Let go of whoever hangs, and stop."""
+        self.is_closing.set()
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def rule(self, contains: str, answer: Answer, times: int = 1_000_000) -> None:
+        """Answer requests that contain a text in place of the registry."""
+        self.rules.append(Rule(contains=contains, answer=answer, times=times))
+
+    def put(self, path: str, tag: str, body: bytes, kind: str) -> str:
+        """Store a manifest under a tag and its digest, and return the digest."""
+        digest = "sha256:" + hashlib.sha256(body).hexdigest()
+        self.manifests[path, tag] = self.manifests[path, digest] = (kind, body)
+        return digest
+
+    def lines(self, contains: str = "") -> list[str]:
+        """Return the requests that arrived and contain a text."""
+        return [asked.line for asked in self.asked if contains in asked.line]
+
+    # -- behaviour
+
+    def decide(self, asked: Asked) -> Answer:
+        """Return the answer to a request."""
+        for rule in self.rules:
+            if rule.times > 0 and rule.contains in asked.line:
+                rule.times -= 1
+                return rule.answer
+        target = urlsplit(asked.line.partition(" ")[2])
+        if target.path == "/token":
+            return self._give_token(asked, target.query)
+        path, kind, name = _split(target.path)
+        actions = {"PUT": "pull,push", "DELETE": "delete"}
+        method = asked.line.partition(" ")[0]
+        needed = f"repository:{path}:{actions.get(method, 'pull')}" if path else ""
+        if not self._is_let_in(asked, path):
+            return self._challenge(needed)
+        if kind == "tags":
+            return self._list(path, target.query)
+        if kind == "manifests":
+            return self._manifest(method, path, name, asked)
+        return Answer(body=b"{}")
+
+    def _is_let_in(self, asked: Asked, path: str) -> bool:
+        kind, _, value = asked.headers.get("authorization", "").partition(" ")
+        if self.login == "basic":
+            return kind == "Basic" and self._user(value) is not None
+        if self.login == "bearer":
+            scopes = self.tokens.get(value) if kind == "Bearer" else None
+            if scopes is None:
+                return False
+            return not path or any(f":{path}:" in scope for scope in scopes)
+        return True
+
+    def _user(self, encoded: str) -> str | None:
+        name, _, password = base64.b64decode(encoded).decode().partition(":")
+        return name if name and self.users.get(name) == password else None
+
+    def _challenge(self, scope: str) -> Answer:
+        if self.login == "basic":
+            value = 'Basic realm="memory"'
+        else:
+            realm = self.realm or f"{self.url}/token"
+            value = f'Bearer realm="{realm}",service="{SERVICE}"'
+            if scope and self.challenge_scope:
+                value += f',scope="{scope}"'
+        return error(401, "UNAUTHORIZED", "who are you", WWW_Authenticate=value)
+
+    def _give_token(self, asked: Asked, query: str) -> Answer:
+        fields = parse_qs(query or asked.body.decode())
+        encoded = asked.headers.get("authorization", "").removeprefix("Basic ")
+        if asked.line.startswith("POST"):
+            is_known = fields.get("refresh_token", [""])[0] in self.identity_tokens
+        else:
+            is_known = not encoded or self._user(encoded) is not None
+        if not is_known:
+            return error(401, "UNAUTHORIZED", "wrong password")
+        is_anonymous = not encoded and not asked.line.startswith("POST")
+        token = secrets.token_hex(16)
+        self.tokens[token] = [] if is_anonymous else fields.get("scope", [])
+        reply = {**self.token_reply, self.token_field: token}
+        return Answer(body=json.dumps(reply).encode())
+
+    def _list(self, path: str, query: str) -> Answer:
+        names = sorted(
+            name for owner, name in self.manifests if owner == path and ":" not in name
+        )
+        if not any(owner == path for owner, _ in self.manifests):
+            return error(404, "NAME_UNKNOWN")
+        last = parse_qs(query).get("last", [""])[0]
+        rest = [name for name in names if name > last]
+        page, more = rest[: self.page_length], rest[self.page_length :]
+        headers = {}
+        if more:
+            following = f"{self.link_host}/v2/{path}/tags/list?last={page[-1]}"
+            headers["Link"] = f'<{following}>; rel="next"'
+        content = {"name": path, "tags": page or None}
+        return Answer(body=json.dumps(content).encode(), headers=headers)
+
+    def _manifest(self, method: str, path: str, name: str, asked: Asked) -> Answer:
+        if method == "PUT":
+            return self._store(path, name, asked)
+        known = self.manifests.get((path, name))
+        if known is None:
+            return error(404, "MANIFEST_UNKNOWN")
+        kind, body = known
+        digest = "sha256:" + hashlib.sha256(body).hexdigest()
+        if method == "DELETE":
+            if ":" not in name:
+                return error(400, "DIGEST_INVALID")
+            self.manifests = {
+                key: value
+                for key, value in self.manifests.items()
+                if key[0] != path or value[1] != body
+            }
+            return Answer(status=202)
+        return Answer(
+            body=body, headers={"Content-Type": kind, "Docker-Content-Digest": digest}
+        )
+
+    def _store(self, path: str, name: str, asked: Asked) -> Answer:
+        if self.lacks_blobs:
+            return error(404, "MANIFEST_BLOB_UNKNOWN", "blob unknown to registry")
+        if name in self.immutable and (path, name) in self.manifests:
+            message = f"The image tag '{name}' already exists and is immutable."
+            return error(400, "TAG_INVALID", message)
+        digest = self.put(path, name, asked.body, asked.headers["content-type"])
+        return Answer(status=201, headers={"Docker-Content-Digest": digest})
+
+
+def _split(path: str) -> tuple[str, str, str]:
+    for kind in ("manifests", "tags"):
+        repository, found, name = path.removeprefix("/v2/").rpartition(f"/{kind}/")
+        if found:
+            return repository, kind, name
+    return "", "", ""
+
+
+class _Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+    registry: MemoryRegistry
+
+    def handle_error(self, *_arguments: Any) -> None:
+        """Stay silent: clients that refuse an answer break off."""
+
+
+class _Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    timeout = 30
+    # Else the second half of an answer waits 40 ms for an acknowledgement.
+    disable_nagle_algorithm = True
+    server: _Server
+    connection: socket.socket
+
+    def handle(self) -> None:
+        """Break off at once if TLS is spoken to us and we speak none."""
+        is_tls = isinstance(self.connection, ssl.SSLSocket)
+        first = b"" if is_tls else self.connection.recv(1, socket.MSG_PEEK)
+        if first != _TLS_HANDSHAKE:
+            super().handle()
+
+    def log_message(self, *_arguments: Any) -> None:
+        """Stay silent."""
+
+    def do_GET(self) -> None:
+        """Answer."""
+        length = int(self.headers.get("Content-Length") or 0)
+        asked = Asked(
+            line=f"{self.command} {self.path}",
+            headers={name.lower(): value for name, value in self.headers.items()},
+            body=self.rfile.read(length),
+        )
+        self.server.registry.asked.append(asked)
+        self._send(self.server.registry.decide(asked))
+
+    do_HEAD = do_PUT = do_POST = do_DELETE = do_GET  # noqa: N815 - http.server's names
+
+    def _send(self, answer: Answer) -> None:
+        if answer.way in {"reset", "hang"}:
+            if answer.way == "hang":
+                self.server.registry.is_closing.wait()
+            self.close_connection = True
+            return
+        self.send_response(answer.status)
+        for name, value in answer.headers.items():
+            self.send_header(name, value)
+        if answer.way == "drip-headers":
+            self.flush_headers()
+            self._stream(self._trickle(b"X-More: 1\r\n"))
+            return
+        if answer.way in {"whole", "cut"}:
+            self.send_header("Content-Length", str(len(answer.body)))
+        self.end_headers()
+        if self.command == "HEAD":
+            return
+        if answer.way == "cut":
+            self.wfile.write(answer.body[: len(answer.body) // 2])
+            self.close_connection = True
+        elif answer.way == "whole":
+            self.wfile.write(answer.body)
+        else:
+            self._stream(
+                self._trickle(answer.body)
+                if answer.way == "drip"
+                else iter(lambda: answer.body, None)
+            )
+
+    def _trickle(self, text: bytes) -> Iterator[bytes]:
+        while not self.server.registry.is_closing.wait(_DRIP_SECONDS):
+            yield text
+
+    def _stream(self, pieces: Iterator[bytes]) -> None:
+        self.close_connection = True
+        for piece in pieces:
+            self.wfile.write(piece)
+            if self.server.registry.is_closing.is_set():
+                return

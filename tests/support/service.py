@@ -1,0 +1,195 @@
+"""The daemon as a process of its own on a host in one folder, and what it logs.
+
+Only the standard library is used, so that a demo can import this too.
+"""
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final, Self
+
+from support.dokku_host import DokkuHost
+from support.waiting import until
+
+PROGRAM: Final = Path(sys.executable).with_name("dokku-registryd")
+_START_SECONDS: Final = 30
+_STOP_SECONDS: Final = 30
+
+# The hooks and the service read the same file, as they do on a real host.
+_DEFAULTS: Final = """\
+DOKKU_REGISTRYD_BIN='{program}'
+DOKKU_REGISTRYD_CONFIG='{config}'
+"""
+
+
+class ServiceProcess:
+    """`dokku-registryd run`, started and stopped as a test likes.
+
+    Args:
+        host: The host that it serves; its settings and defaults file are written.
+        engine_socket: The Engine's address.
+        settings: More settings by `table.key`, as TOML literals are written.
+    """
+
+    def __init__(
+        self,
+        host: DokkuHost,
+        engine_socket: str,
+        settings: Mapping[str, object] | None = None,
+    ) -> None:
+        self.host = host
+        self.config = host.root / "config.toml"
+        self.log_file = host.root / "service.log"
+        self.log_file.touch()
+        self._settings: dict[str, object] = {
+            "paths.dokku_root": str(host.dokku_root),
+            "paths.dokku_lib_root": str(host.lib_root),
+            "paths.certs_dir": str(host.root / "certs.d"),
+            "paths.helper_path": f"{host.bin}:/usr/bin:/bin",
+            "engine.socket": engine_socket,
+            "heal.min_free_disk_mb": 0,
+            "retry.initial_seconds": 0.2,
+            "retry.max_seconds": 1,
+            "daemon.log_level": "debug",
+            **(settings or {}),
+        }
+        self.configure()
+        host.defaults_file.write_text(
+            _DEFAULTS.format(program=PROGRAM, config=self.config)
+        )
+        self._process: subprocess.Popen[bytes] | None = None
+        self._position = 0
+
+    def __enter__(self) -> Self:
+        """Start, and return once it is ready."""
+        self.start()
+        return self
+
+    def __exit__(self, *_reason: object) -> None:
+        """Stop, whatever state it is in."""
+        self.stop()
+
+    @property
+    def pid(self) -> int:
+        """The process's ID; 0 while it does not run."""
+        return self._process.pid if self._process else 0
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the process lives."""
+        return self._process is not None and self._process.poll() is None
+
+    def configure(self, **settings: object) -> None:
+        """Write the settings file, with changes by `table__key`."""
+        for key, value in settings.items():
+            self._settings[key.replace("__", ".", 1)] = value
+        lines = [
+            f"{key} = {json.dumps(value)}" for key, value in self._settings.items()
+        ]
+        self.config.write_text("\n".join(lines) + "\n")
+
+    def start(self, *, wait: bool = True) -> None:
+        """Start; what it logs from here on is what `wait_for` looks at."""
+        self._position = self.log_file.stat().st_size
+        with self.log_file.open("ab") as log:
+            self._process = subprocess.Popen(
+                # A test run that is killed takes its daemons along.
+                ["setpriv", "--pdeathsig", "TERM", str(PROGRAM), "run"],
+                env={**self.host.environ, "DOKKU_REGISTRYD_CONFIG": str(self.config)},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=self.host.root,
+            )
+        if wait:
+            self.wait_for("daemon.ready", timeout=_START_SECONDS)
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """Ask the process to end and return its status; 0 if it did not run."""
+        process, self._process = self._process, None
+        if process is None:
+            return 0
+        if process.poll() is None:
+            process.send_signal(number)
+        try:
+            return process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            raise
+
+    def wait(self) -> int:
+        """Return the status of the process once it has ended by itself."""
+        process, self._process = self._process, None
+        return process.wait(_STOP_SECONDS) if process else 0
+
+    def kill(self) -> None:
+        """End the process as a power cut would."""
+        self.stop(signal.SIGKILL)
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal and go on."""
+        if self._process is not None:
+            self._process.send_signal(number)
+
+    def run(
+        self, *arguments: str, timeout: float = 60
+    ) -> "subprocess.CompletedProcess[str]":
+        """Call the command line beside the daemon."""
+        return subprocess.run(
+            [str(PROGRAM), *arguments],
+            env={**self.host.environ, "DOKKU_REGISTRYD_CONFIG": str(self.config)},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+            cwd=self.host.root,
+        )
+
+    def lines(self, event: str = "", **fields: object) -> list[dict[str, Any]]:
+        """Return the log lines since the last start, of one event and with fields."""
+        return [
+            line
+            for line in self._parsed()
+            if event in {"", line["event"]}
+            and all(line.get(key) == value for key, value in fields.items())
+        ]
+
+    def wait_for(
+        self, event: str, *, timeout: float = 30, count: int = 1, **fields: object
+    ) -> dict[str, Any]:
+        """Return the `count`th log line of an event with these fields, when it came."""
+
+        def found() -> list[dict[str, Any]]:
+            seen = self.lines(event, **fields)
+            if len(seen) < count and not self.is_running:
+                raise AssertionError(
+                    f"the daemon ended before {event} {fields}: {self.tail()}"
+                )
+            return seen[count - 1 : count]
+
+        try:
+            return until(found, timeout, what=f"the log line {event} {fields}")[0]
+        except AssertionError as error:
+            raise AssertionError(f"{error}; the log ends: {self.tail()}") from None
+
+    def tail(self, lines: int = 15) -> str:
+        """Return the end of the log, for a message."""
+        text = self.log_file.read_text(errors="replace")
+        return "\n" + "\n".join(text.splitlines()[-lines:])
+
+    def _parsed(self) -> Iterator[dict[str, Any]]:
+        with self.log_file.open("rb") as file:
+            file.seek(self._position)
+            raw = file.read()
+        for line in raw[: raw.rfind(b"\n") + 1].splitlines():
+            try:
+                parsed = json.loads(line)
+            except ValueError:
+                continue  # argparse, or a crash of the interpreter
+            if isinstance(parsed, dict) and "event" in parsed:
+                yield parsed

@@ -1,0 +1,181 @@
+"""A Dokku host with an Engine, a registry and the daemon: all that a test needs.
+
+The daemon is not started here. Apps log in and push as an operator would have it, by
+Dokku's own files and triggers.
+"""
+
+import base64
+import json
+from pathlib import Path
+from typing import Any, Final, Self
+
+from support import engine_api, engines
+from support.dokku_host import GLOBAL, DokkuHost, Result
+from support.engines import EngineServer
+from support.registries import RegistryServer
+from support.remote import Remote
+from support.running_hook import RunningHook
+from support.service import ServiceProcess
+
+_LABEL: Final = "com.dokku.app-name"
+
+
+class Site:
+    """One host, on which `web` is an app like any other.
+
+    Args:
+        folder: An empty or missing folder.
+        engine: The host's Engine.
+        registry: Where apps push to.
+    """
+
+    def __init__(
+        self, folder: Path, engine: EngineServer, registry: RegistryServer
+    ) -> None:
+        self.engine = engine
+        self.registry = registry
+        self.server = registry.host
+        """What the property `server` of new apps says."""
+        self.host = DokkuHost(
+            folder,
+            docker=engines.find_program(engine.kind.packages, "docker"),
+            environ={"DOCKER_HOST": engine.socket},
+        )
+        self.service = ServiceProcess(self.host, engine.socket)
+        self._hooks: list[RunningHook] = []
+        self._builds = 0
+
+    def __enter__(self) -> Self:
+        """Nothing is started yet."""
+        return self
+
+    def __exit__(self, *_reason: object) -> None:
+        """End what still runs."""
+        for hook in self._hooks:
+            hook.close()
+        self.service.stop()
+
+    # -- apps
+
+    def make_app(self, app: str = "web", **properties: str) -> None:
+        """Create an app that pushes, with a login and properties by `name_of_it`."""
+        self.host.create_app(app)
+        self.log_in(app)
+        wanted = {"push_on_release": "true", "server": self.server, **properties}
+        for name, value in wanted.items():
+            self.host.set_property(app, name.replace("_", "-"), value)
+
+    def log_in(self, app: str = "web", *, password: str = "") -> Path:
+        """Write an app's auth config, as `docker login` does."""
+        return self.write_login(app, self.basic_login(password))
+
+    def log_in_globally(self, *, password: str = "") -> Path:
+        """Write the global auth config."""
+        return self.write_login(GLOBAL, self.basic_login(password))
+
+    def write_login(self, app: str, content: dict[str, Any]) -> Path:
+        """Write any auth config; `GLOBAL` has its own place."""
+        folder = self.host.config_root / "registry" / app
+        if app == GLOBAL:
+            folder = self.host.dokku_root / ".docker"
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path = folder / "config.json"
+        path.write_text(json.dumps(content))
+        path.chmod(0o600)
+        return path
+
+    def basic_login(self, password: str = "") -> dict[str, Any]:
+        """Return an auth config with user name and password."""
+        login = f"{self.registry.username}:{password or self.registry.password}"
+        auth = base64.b64encode(login.encode()).decode()
+        return {"auths": {self.server: {"auth": auth}}}
+
+    # -- what Dokku does with an app
+
+    def build(self, app: str = "web") -> str:
+        """Make a new `dokku/APP:latest`, as a build does, and return its ID."""
+        self._builds += 1
+        content = {"version": f"{app} {self._builds}".encode() * 100}
+        return self.engine.import_image(f"dokku/{app}:latest", content, {_LABEL: app})
+
+    def release(self, app: str = "web") -> Result:
+        """Fire the trigger that ends a build."""
+        return self.host.trigger(
+            "post-release-builder", "dockerfile", app, f"dokku/{app}:latest"
+        )
+
+    def begin_release(self, app: str = "web") -> RunningHook:
+        """Fire it, and go on while it waits."""
+        hook = RunningHook(
+            self.host, "post-release-builder", "dockerfile", app, f"dokku/{app}:latest"
+        )
+        self._hooks.append(hook)
+        return hook
+
+    def ship(self, app: str = "web") -> str:
+        """Build and release, and return the image's ID."""
+        image_id = self.build(app)
+        result = self.release(app)
+        assert result.code == 0, f"{result} {self.service.tail()}"
+        return image_id
+
+    def announce_deploy(self, app: str = "web") -> Result:
+        """Fire the trigger that follows when the new containers run."""
+        return self.host.trigger("post-deploy", app, "", "", "latest")
+
+    def deployed(self, app: str = "web") -> str:
+        """Return what Dokku puts together from the answers to its questions."""
+        server, repository, tag = (
+            self.host.trigger(f"deployed-app-{name}", app).stdout.strip()
+            for name in ("repository", "image-repo", "image-tag")
+        )
+        return f"{server}{repository}:{tag}"
+
+    def reference(self, number: object, app: str = "web") -> str:
+        """Return the deployed reference that a number stands for."""
+        return f"{self.server}/dokku/{app}:{number}"
+
+    # -- what is where
+
+    def remote(self, app: str = "web") -> Remote:
+        """Return the app's repository in the registry."""
+        return Remote(self.registry, f"dokku/{app}")
+
+    def names(self) -> dict[str, str]:
+        """Return all names in the Engine with the IDs of their images."""
+        listed = json.loads(engine_api.request(self.engine.path, "GET", "/images/json"))
+        return {
+            name: image["Id"] for image in listed for name in image["RepoTags"] or []
+        }
+
+    def untag(self, *names: str) -> None:
+        """Do what `docker rmi NAME` does."""
+        for name in names:
+            engine_api.request(self.engine.path, "DELETE", f"/images/{name}")
+
+    def tag(self, image: str, repository: str, tag: str) -> None:
+        """Do what `docker tag` does."""
+        target = f"/images/{image}/tag?repo={repository}&tag={tag}"
+        engine_api.request(self.engine.path, "POST", target)
+
+    def ask(self, *arguments: str) -> Any:
+        """Return what the command line prints as JSON."""
+        done = self.service.run(*arguments, "--format", "json")
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    def releases(self, app: str = "web") -> list[tuple[int, str]]:
+        """Return number and state of an app's releases, the newest first."""
+        rows = self.ask("releases", app)
+        return [(row["number"], row["state"]) for row in rows]
+
+    def spread(self, secret: str) -> list[str]:
+        """Return the files on the host that hold a secret, auth configs left out."""
+        forms = (secret.encode(), base64.b64encode(f"ci:{secret}".encode()))
+        return [
+            str(path)
+            for path in self.host.root.rglob("*")
+            if path.is_file()
+            and path.name != "config.json"
+            and any(form in path.read_bytes() for form in forms)
+        ]

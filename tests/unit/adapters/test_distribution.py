@@ -1,0 +1,1049 @@
+"""The registry client against answers that registries should not give, but do."""
+
+import email.utils
+import hashlib
+import json
+import ssl
+import subprocess
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+
+from dokku_registryd import errors
+from dokku_registryd.adapters.distribution import DistributionRegistry
+from dokku_registryd.core import images, reference
+from dokku_registryd.core.logins import AuthConfig, Secret
+from support import memory_registry, seeding
+from support.memory_registry import Answer, MemoryRegistry
+from support.tunnel import TunnelProxy
+
+PASSWORD = "planted-password-4711"
+IDENTITY = "planted-identity-4712"
+PATH = "org/web"
+FACTS = images.EngineFacts(version="20.10.24", image_store="classic")
+
+
+@dataclass
+class Client:
+    """The adapter, with what the Engine says in our hands."""
+
+    certs_dir: Path
+    facts: images.EngineFacts = FACTS
+    now: float = 1_700_000_000.0
+    monotonic: Callable[[], float] = time.monotonic
+    opened: list[DistributionRegistry] = field(default_factory=list)
+
+    def open(self, total: float = 20, read: float = 10) -> DistributionRegistry:
+        """Open one more adapter."""
+        registry = DistributionRegistry(
+            facts=lambda: self.facts,
+            certs_dir=self.certs_dir,
+            connect_timeout=5,
+            read_timeout=read,
+            total_timeout=total,
+            monotonic=self.monotonic,
+            now=lambda: self.now,
+        )
+        self.opened.append(registry)
+        return registry
+
+
+@pytest.fixture
+def client(tmp_path: Path) -> Iterator[Client]:
+    """Give a maker of adapters that are closed at the end."""
+    made = Client(tmp_path / "certs.d")
+    yield made
+    for registry in made.opened:
+        registry.close()
+
+
+@pytest.fixture
+def server() -> Iterator[MemoryRegistry]:
+    """Give a registry that asks for no login."""
+    with MemoryRegistry() as running:
+        yield running
+
+
+@pytest.fixture
+def bearer() -> Iterator[MemoryRegistry]:
+    """Give a registry that sends its clients to a token server."""
+    with MemoryRegistry("bearer", users={"ci": PASSWORD}) as running:
+        yield running
+
+
+def image(server: MemoryRegistry, tag: str = "1") -> reference.ImageReference:
+    """Return a reference in a registry."""
+    return reference.ImageReference(domain=server.host, path=PATH, tag=tag)
+
+
+def login(server: MemoryRegistry) -> AuthConfig:
+    """Return the login that the registries take."""
+    return AuthConfig(domain=server.host, username="ci", password=Secret(PASSWORD))
+
+
+def stored(server: MemoryRegistry, tag: str = "1") -> images.Manifest:
+    """Store a manifest behind the client's back."""
+    manifest = seeding.build_manifest("stored")
+    server.put(PATH, tag, manifest.body, manifest.media_type)
+    return manifest
+
+
+MANIFEST = seeding.build_manifest("new")
+
+
+# -- which error a refusal is
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (memory_registry.error(400, "MANIFEST_INVALID"), errors.InvalidRequestError),
+        (memory_registry.error(400, "NAME_INVALID"), errors.InvalidRequestError),
+        (memory_registry.error(403, "DENIED", "no"), errors.AccessDeniedError),
+        (memory_registry.error(404, "NAME_UNKNOWN"), errors.ImageNotFoundError),
+        (
+            memory_registry.error(404, "MANIFEST_BLOB_UNKNOWN"),
+            errors.ImageNotFoundError,
+        ),
+        (
+            memory_registry.error(400, "MANIFEST_BLOB_UNKNOWN"),
+            errors.ImageNotFoundError,
+        ),
+        (memory_registry.error(405, "UNSUPPORTED"), errors.InvalidRequestError),
+        (memory_registry.error(408, "UNKNOWN"), errors.RegistryUnavailableError),
+        (memory_registry.error(413, "SIZE_INVALID"), errors.InvalidRequestError),
+        (memory_registry.error(429, "TOOMANYREQUESTS"), errors.RateLimitedError),
+        (memory_registry.error(500, "UNKNOWN"), errors.RegistryUnavailableError),
+        (Answer(status=502, body=b"<html>"), errors.RegistryUnavailableError),
+        (memory_registry.error(503, "UNAVAILABLE"), errors.RegistryUnavailableError),
+        (Answer(status=302, headers={"Location": "/x"}), errors.InvalidRequestError),
+        (Answer(way="reset"), errors.RegistryUnavailableError),
+    ],
+)
+def test_each_refusal_of_a_put_has_its_error(
+    client: Client,
+    server: MemoryRegistry,
+    answer: Answer,
+    expected: type[errors.RegistrydError],
+) -> None:
+    """What a registry answers to a put decides about retries."""
+    server.rule("PUT", answer)
+
+    with pytest.raises(errors.RegistrydError) as caught:
+        client.open().put_manifest(image(server), MANIFEST, auth=None)
+
+    assert type(caught.value) is expected
+    assert f"{server.host}/{PATH}:1" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        memory_registry.error(409, "CONFLICT"),
+        memory_registry.error(400, "TAG_INVALID", "The image tag '1' already exists"),
+        memory_registry.error(
+            412, "PRECONDITION", "Failed: 'web:1' configured as immutable."
+        ),
+        memory_registry.error(
+            405, "UNSUPPORTED", "The operation is disallowed on this registry"
+        ),
+        memory_registry.error(403, "DENIED", "Tag is immutable"),
+        Answer(
+            status=400,
+            body=b'{"__type":"ImageTagAlreadyExistsException","message":"no"}',
+        ),
+    ],
+    ids=["plain", "ecr", "harbor", "azure", "hub", "aws"],
+)
+def test_an_immutable_tag_is_known_in_every_dialect(
+    client: Client, server: MemoryRegistry, answer: Answer
+) -> None:
+    """Each registry words it in its own way."""
+    server.rule("PUT", answer)
+
+    with pytest.raises(errors.TagImmutableError):
+        client.open().put_manifest(image(server), MANIFEST, auth=None)
+
+
+def test_the_same_words_at_a_get_are_no_immutable_tag(
+    client: Client, server: MemoryRegistry
+) -> None:
+    """Only a put can meet an immutable tag."""
+    server.rule("GET", memory_registry.error(403, "DENIED", "Tag is immutable"))
+
+    with pytest.raises(errors.AccessDeniedError):
+        client.open().manifest(image(server), auth=None)
+
+
+def test_an_expired_token_of_ecr_asks_for_a_login(
+    client: Client, server: MemoryRegistry
+) -> None:
+    """ECR says 403 when a fresh token would do."""
+    text = "Your authorization token has expired. Reauthenticate and try again."
+    server.rule("GET", memory_registry.error(403, "DENIED", text))
+
+    with pytest.raises(errors.AuthenticationError):
+        client.open().manifest(image(server), auth=None)
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        ("17", 17.0),
+        (email.utils.formatdate(1_700_000_090.0, usegmt=True), 90.0),
+        (email.utils.formatdate(1_600_000_000.0, usegmt=True), 0.0),
+        ("soon", None),
+        ("", None),
+        ("9" * 400, 999_999_999.0),
+    ],
+)
+@pytest.mark.parametrize("status", [429, 503])
+def test_retry_after_is_handed_on(
+    client: Client,
+    server: MemoryRegistry,
+    status: int,
+    header: str,
+    seconds: float | None,
+) -> None:
+    """Seconds and HTTP dates both count; nonsense counts as nothing."""
+    server.rule("GET", Answer(status=status, headers={"Retry-After": header}))
+
+    with pytest.raises(errors.TransientError) as caught:
+        client.open().manifest(image(server), auth=None)
+
+    assert caught.value.retry_after == seconds
+
+
+def test_a_dead_registry_is_unavailable(client: Client) -> None:
+    """A refused connection is transient and says so in words."""
+    with MemoryRegistry() as gone:
+        target = image(gone)
+
+    with pytest.raises(errors.RegistryUnavailableError, match="refused"):
+        client.open().digest(target, auth=None)
+
+
+def test_an_unknown_name_is_unavailable(client: Client) -> None:
+    """Name servers fail for a while, so a name that is not found is transient."""
+    target = reference.parse("registry.invalid/org/web:1")
+
+    with pytest.raises(errors.RegistryUnavailableError, match="looked up"):
+        client.open().digest(target, auth=None)
+
+
+@pytest.mark.parametrize(
+    "domain",
+    ["", "a b", "host/path", "user@host", "host:port", "a\r\nb", "-x", "h?x", "h#x"],
+)
+def test_a_strange_domain_is_not_asked(client: Client, domain: str) -> None:
+    """A text that is no host never becomes part of an address."""
+    with pytest.raises(errors.InvalidRequestError, match="no host"):
+        client.open().ping(domain, auth=None)
+
+
+# -- limits
+
+
+@pytest.mark.parametrize("way", ["hang", "drip", "drip-headers"])
+def test_whoever_dawdles_is_left(
+    client: Client, server: MemoryRegistry, way: str
+) -> None:
+    """A request ends at its deadline, even if a byte comes now and then."""
+    answer = Answer(body=b" ")
+    server.rule("GET", replace(answer, way=way))  # type: ignore[arg-type]
+
+    with pytest.raises(errors.RegistryUnavailableError, match=r"longer than 0\.5 s"):
+        client.open(total=0.5).manifest(image(server), auth=None)
+
+
+def test_silence_ends_at_the_read_timeout(
+    client: Client, server: MemoryRegistry
+) -> None:
+    """A registry that says nothing is given up before the deadline."""
+    server.rule("GET", Answer(way="hang"))
+
+    with pytest.raises(errors.RegistryUnavailableError, match="in time"):
+        client.open(read=0.3).manifest(image(server), auth=None)
+
+
+@pytest.mark.parametrize("status", [200, 500])
+def test_an_endless_body_stops(
+    client: Client, server: MemoryRegistry, status: int
+) -> None:
+    """Reading stops at the limit, and an error's status still counts."""
+    server.rule("GET", Answer(status=status, body=b"x" * 65536, way="endless"))
+    expected = (
+        errors.RegistryUnavailableError if status == 500 else (errors.PermanentError)
+    )
+
+    with pytest.raises(expected) as caught:
+        client.open().manifest(image(server), auth=None)
+
+    assert len(str(caught.value)) < 700
+
+
+def test_a_cut_body_is_unavailable(client: Client, server: MemoryRegistry) -> None:
+    """Half an answer is none."""
+    server.rule("GET", Answer(body=MANIFEST.body, way="cut"))
+
+    with pytest.raises(errors.RegistryUnavailableError, match="breaks off"):
+        client.open().manifest(image(server), auth=None)
+
+
+def test_a_compressed_answer_is_refused(client: Client, server: MemoryRegistry) -> None:
+    """Nothing is unpacked, so nothing can explode."""
+    headers = {"Content-Encoding": "gzip"}
+    server.rule("GET", Answer(body=b"\x1f\x8b" + b"0" * 99, headers=headers))
+
+    with pytest.raises(errors.PermanentError, match="compressed"):
+        client.open().manifest(image(server), auth=None)
+
+
+# -- manifests and digests
+
+
+def test_a_wrong_content_is_not_taken(client: Client, server: MemoryRegistry) -> None:
+    """Bytes that do not have the digest asked for are refused."""
+    digest = stored(server).digest
+    server.manifests[PATH, digest] = (MANIFEST.media_type, MANIFEST.body)
+
+    with pytest.raises(errors.DigestMismatchError, match=digest):
+        client.open().manifest(image(server).with_digest(digest), auth=None)
+
+
+def test_a_header_that_lies_is_found_out(
+    client: Client, server: MemoryRegistry
+) -> None:
+    """The digest in the header and that of the bytes must agree."""
+    headers = {
+        "Docker-Content-Digest": "sha256:" + "0" * 64,
+        "Content-Type": MANIFEST.media_type,
+    }
+    server.rule("GET", Answer(body=MANIFEST.body, headers=headers))
+
+    with pytest.raises(errors.DigestMismatchError):
+        client.open().manifest(image(server), auth=None)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [Answer(), Answer(status=405), Answer(headers={"Docker-Content-Digest": "?"})],
+)
+def test_without_a_digest_header_the_bytes_are_counted(
+    client: Client, server: MemoryRegistry, answer: Answer
+) -> None:
+    """A HEAD that tells nothing is followed by a GET."""
+    manifest = stored(server)
+    server.rule("HEAD", answer)
+
+    assert client.open().digest(image(server), auth=None) == manifest.digest
+
+
+def test_a_page_of_something_else_is_no_manifest(
+    client: Client, server: MemoryRegistry
+) -> None:
+    """HTML with status 200 is refused, not stored."""
+    headers = {"Content-Type": "text/html"}
+    server.rule("GET", Answer(body=b"<html>", headers=headers))
+
+    with pytest.raises(errors.PermanentError, match="no manifest"):
+        client.open().manifest(image(server), auth=None)
+
+
+def test_the_body_tells_its_type_if_the_header_does_not(
+    client: Client, server: MemoryRegistry
+) -> None:
+    """A registry that serves files as octet streams is understood."""
+    headers = {"Content-Type": "application/octet-stream"}
+    server.rule("GET", Answer(body=MANIFEST.body, headers=headers))
+
+    assert client.open().manifest(image(server), auth=None) == MANIFEST
+
+
+def test_all_four_kinds_are_asked_for(client: Client, server: MemoryRegistry) -> None:
+    """Accept names both manifests and both indexes, and compression is declined."""
+    client.open().manifest(image(server), auth=None)
+
+    headers = server.asked[-1].headers
+    for kind in (seeding.SCHEMA2, seeding.LIST, seeding.OCI, seeding.INDEX):
+        assert kind in headers["accept"]
+    assert headers["accept-encoding"] == "identity"
+
+
+# -- tags
+
+
+@pytest.mark.parametrize("is_absolute", [False, True])
+def test_pages_are_followed(
+    client: Client, server: MemoryRegistry, is_absolute: bool
+) -> None:
+    """All pages together are the tags, whether Links are relative or absolute."""
+    for number in range(7):
+        stored(server, str(number))
+    server.page_length = 3
+    server.link_host = server.url if is_absolute else ""
+
+    found = client.open().tags(image(server), auth=None)
+
+    assert found == [str(number) for number in range(7)]
+    assert len(server.lines("tags/list")) == 3
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "http://127.0.0.1:1",
+        "//registry.invalid",
+        "https://{host}",
+        "http://[",
+        "ftp://x",
+    ],
+)
+def test_a_link_to_another_host_is_refused(
+    client: Client, server: MemoryRegistry, target: str
+) -> None:
+    """The next page must come from the same scheme, host and port."""
+    stored(server, "1")
+    stored(server, "2")
+    server.page_length = 1
+    server.link_host = target.format(host=server.host)
+
+    with pytest.raises(errors.PermanentError, match="next page"):
+        client.open().tags(image(server), auth=None)
+
+
+def test_a_circle_of_pages_ends(client: Client, server: MemoryRegistry) -> None:
+    """A Link that leads back to itself is followed a few times at most."""
+    headers = {"Link": f'</v2/{PATH}/tags/list?n=1>; rel="next"'}
+    server.rule("tags/list", Answer(body=b'{"tags":["a"]}', headers=headers))
+
+    with pytest.raises(errors.PermanentError, match="pages"):
+        client.open().tags(image(server), auth=None)
+
+    assert len(server.asked) < 5
+
+
+@pytest.mark.parametrize("body", [b'{"tags":null}', b"{}", b"[]", b"<html>"])
+def test_no_tags_are_an_empty_list(
+    client: Client, server: MemoryRegistry, body: bytes
+) -> None:
+    """`null`, which registries say after the last tag went, is no tag."""
+    server.rule("tags/list", Answer(body=body))
+
+    assert client.open().tags(image(server), auth=None) == []
+
+
+# -- redirects
+
+
+def test_a_redirect_takes_no_login_along(client: Client) -> None:
+    """Another host that keeps the manifests gets no Authorization."""
+    with (
+        MemoryRegistry("basic", users={"ci": PASSWORD}) as first,
+        MemoryRegistry() as second,
+    ):
+        stored(first)
+        manifest = stored(second)
+        location = f"{second.url}/v2/{PATH}/manifests/1?signature={IDENTITY}"
+        registry = client.open()
+        registry.ping(first.host, auth=login(first))
+        first.rule("GET /v2/org", Answer(status=307, headers={"Location": location}))
+
+        found = registry.manifest(image(first), auth=login(first))
+
+        assert found == manifest
+        assert "authorization" in first.asked[-1].headers
+        assert "authorization" not in second.asked[-1].headers
+
+
+def test_a_redirect_to_the_same_host_keeps_the_login(client: Client) -> None:
+    """Within one host a redirect is an address like any other."""
+    with MemoryRegistry("basic", users={"ci": PASSWORD}) as only:
+        manifest = stored(only)
+        location = {"Location": f"/v2/{PATH}/manifests/{manifest.digest}"}
+        only.rule("manifests/1", Answer(status=302, headers=location))
+
+        found = client.open().manifest(image(only), auth=login(only))
+
+    assert found == manifest
+
+
+def test_another_host_cannot_ask_for_the_login(client: Client) -> None:
+    """A 401 from where a redirect led to is a refusal, not a challenge."""
+    with (
+        MemoryRegistry() as first,
+        MemoryRegistry("basic", users={"ci": PASSWORD}) as second,
+    ):
+        location = f"{second.url}/v2/{PATH}/manifests/1"
+        first.rule("GET", Answer(status=307, headers={"Location": location}))
+
+        with pytest.raises(errors.AuthenticationError):
+            client.open().manifest(image(first), auth=login(first))
+
+        assert all("authorization" not in asked.headers for asked in second.asked)
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["ftp://x/", "http://[", "http://user@127.0.0.1/", "http://../x", "http://a:b/"],
+)
+def test_a_redirect_to_nowhere_is_refused(
+    client: Client, server: MemoryRegistry, target: str
+) -> None:
+    """An address that is none, or holds a user name, is not followed."""
+    server.rule("GET", Answer(status=307, headers={"Location": target}))
+
+    with pytest.raises(errors.PermanentError):
+        client.open().manifest(image(server), auth=None)
+
+    assert len(server.asked) == 1
+
+
+def test_redirects_end(client: Client, server: MemoryRegistry) -> None:
+    """A circle of redirects is left after a few rounds."""
+    headers = {"Location": f"/v2/{PATH}/manifests/1?next={IDENTITY}"}
+    server.rule("GET", Answer(status=302, headers=headers))
+
+    with pytest.raises(errors.PermanentError, match="redirects") as caught:
+        client.open().manifest(image(server), auth=None)
+
+    assert len(server.asked) < 10
+    assert IDENTITY not in str(caught.value)
+
+
+# -- logins
+
+
+def test_a_token_is_used_again_until_it_expires(
+    client: Client, bearer: MemoryRegistry
+) -> None:
+    """One token serves all reads of a repository, and a new one follows it in time."""
+    stored(bearer)
+    clock = [1000.0]
+    client.monotonic = lambda: clock[0]
+    registry = client.open()
+    for _ in range(3):
+        registry.digest(image(bearer), auth=login(bearer))
+    early = len(bearer.lines("/token"))
+    clock[0] += 295  # of 300 seconds, less the margin
+
+    registry.digest(image(bearer), auth=login(bearer))
+
+    assert (early, len(bearer.lines("/token"))) == (1, 2)
+
+
+def test_a_token_without_expiry_lasts_a_minute(
+    client: Client, bearer: MemoryRegistry
+) -> None:
+    """A reply without expires_in means 60 seconds, as the specification has it."""
+    bearer.token_reply = {"issued_at": "2000-01-01T00:00:00Z"}
+    clock = [1000.0]
+    client.monotonic = lambda: clock[0]
+    registry = client.open()
+    counts = []
+
+    for step in (0, 45, 10):
+        clock[0] += step
+        registry.digest(image(bearer), auth=login(bearer))
+        counts.append(len(bearer.lines("/token")))
+
+    assert counts == [1, 1, 2]
+
+
+def test_a_token_that_is_refused_is_renewed_once(
+    client: Client, bearer: MemoryRegistry
+) -> None:
+    """A token that the registry forgot early costs one more, and no error."""
+    stored(bearer)
+    registry = client.open()
+    registry.digest(image(bearer), auth=login(bearer))
+    bearer.tokens.clear()
+
+    assert registry.digest(image(bearer), auth=login(bearer)) is not None
+
+    assert len(bearer.lines("/token")) == 2
+
+
+def test_a_registry_that_takes_no_token_is_not_asked_for_ever(
+    client: Client, bearer: MemoryRegistry
+) -> None:
+    """A fresh token that is refused too is an authentication error."""
+    headers = {"WWW-Authenticate": f'Bearer realm="{bearer.url}/token"'}
+    bearer.rule("/v2/", Answer(status=401, headers=headers))
+
+    with pytest.raises(errors.AuthenticationError, match="registry:login"):
+        client.open().digest(image(bearer), auth=login(bearer))
+
+    assert len(bearer.lines("/token")) == 1
+    assert len(bearer.lines("HEAD /v2/")) == 2
+
+
+def test_a_token_that_reaches_less_far_is_no_wrong_password(
+    client: Client, bearer: MemoryRegistry
+) -> None:
+    """With `insufficient_scope` the login is good, but not allowed."""
+    value = f'Bearer realm="{bearer.url}/token",error="insufficient_scope"'
+    headers = {"WWW-Authenticate": value}
+    bearer.rule("/v2/", Answer(status=401, headers=headers))
+
+    with pytest.raises(errors.AccessDeniedError):
+        client.open().digest(image(bearer), auth=login(bearer))
+
+
+@pytest.mark.parametrize("name", ["token", "access_token"])
+def test_both_names_of_the_token_are_known(
+    client: Client, bearer: MemoryRegistry, name: str
+) -> None:
+    """Azure's reply has access_token only."""
+    bearer.token_field = name
+
+    client.open().ping(bearer.host, auth=login(bearer))
+
+
+@pytest.mark.parametrize("is_offered", [True, False])
+def test_the_scope_is_ours_where_the_challenge_has_none(
+    client: Client, bearer: MemoryRegistry, is_offered: bool
+) -> None:
+    """Reading asks for pull and putting for pull and push."""
+    bearer.challenge_scope = is_offered
+    registry = client.open()
+
+    registry.digest(image(bearer), auth=login(bearer))
+    registry.put_manifest(image(bearer), MANIFEST, auth=login(bearer))
+
+    scopes = [scope for given in bearer.tokens.values() for scope in given]
+    assert scopes == [f"repository:{PATH}:pull", f"repository:{PATH}:pull,push"]
+
+
+def test_a_challenge_cannot_ask_for_another_repository(
+    client: Client, bearer: MemoryRegistry
+) -> None:
+    """A scope that is not about the repository in hand is left aside."""
+    value = f'Bearer realm="{bearer.url}/token",service="memory"'
+    value += ',scope="repository:somebody/else:pull,push"'
+    answer = Answer(status=401, headers={"WWW-Authenticate": value})
+    bearer.rule("/v2/", answer, times=1)
+
+    client.open().digest(image(bearer), auth=login(bearer))
+
+    assert list(bearer.tokens.values()) == [[f"repository:{PATH}:pull"]]
+
+
+def test_an_identity_token_goes_into_a_form(
+    client: Client, bearer: MemoryRegistry
+) -> None:
+    """A refresh token is posted, never put into an address or a header."""
+    bearer.identity_tokens.add(IDENTITY)
+    auth = AuthConfig(domain=bearer.host, identity_token=Secret(IDENTITY))
+
+    client.open().ping(bearer.host, auth=auth)
+
+    asked = next(asked for asked in bearer.asked if "/token" in asked.line)
+    assert asked.line == "POST /token"
+    assert b"grant_type=refresh_token" in asked.body
+    assert b"service=memory" in asked.body
+    assert b"client_id=dokku-registryd" in asked.body
+    assert IDENTITY not in str([*asked.headers.values()])
+
+
+def test_nobody_special_gets_a_token_too(
+    client: Client, bearer: MemoryRegistry
+) -> None:
+    """Public images need a token that is asked for without a login."""
+    with pytest.raises(errors.AuthenticationError):
+        client.open().digest(image(bearer), auth=None)
+
+    assert "authorization" not in bearer.asked[1].headers
+
+
+def test_threads_share_one_token(client: Client, bearer: MemoryRegistry) -> None:
+    """Tags that move side by side ask for one token, not for one each."""
+    registry = client.open()
+    gate = threading.Barrier(8)
+
+    def put(number: int) -> str:
+        gate.wait(10)
+        return registry.put_manifest(
+            image(bearer, str(number)), MANIFEST, auth=login(bearer)
+        )
+
+    with ThreadPoolExecutor(8) as pool:
+        digests = set(pool.map(put, range(8)))
+
+    assert digests == {MANIFEST.digest}
+    assert len(bearer.lines("/token")) == 1
+
+
+def test_logins_do_not_mix(client: Client, bearer: MemoryRegistry) -> None:
+    """A token of one login is never used for another."""
+    registry = client.open()
+    registry.digest(image(bearer), auth=login(bearer))
+    wrong = replace(login(bearer), password=Secret("wrong"))
+
+    with pytest.raises(errors.AuthenticationError):
+        registry.digest(image(bearer), auth=wrong)
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (Answer(status=401), errors.AuthenticationError),
+        (Answer(status=403), errors.AuthenticationError),
+        (Answer(status=429), errors.RateLimitedError),
+        (Answer(status=500), errors.RegistryUnavailableError),
+        (Answer(body=b"<html>"), errors.RegistryUnavailableError),
+        (Answer(body=b'{"token":""}'), errors.RegistryUnavailableError),
+        (Answer(body=b'{"token":"a\\r\\nX: y"}'), errors.RegistryUnavailableError),
+        (Answer(body=b" " * 65536, way="endless"), errors.PermanentError),
+        (
+            Answer(status=302, headers={"Location": "/token"}),
+            errors.InvalidRequestError,
+        ),
+    ],
+)
+def test_each_answer_of_a_token_server_has_its_error(
+    client: Client,
+    bearer: MemoryRegistry,
+    answer: Answer,
+    expected: type[errors.RegistrydError],
+) -> None:
+    """A token server can fail in as many ways as a registry, and is not followed."""
+    bearer.rule("/token", answer)
+
+    with pytest.raises(errors.RegistrydError) as caught:
+        client.open().ping(bearer.host, auth=login(bearer))
+
+    assert type(caught.value) is expected
+    assert len(bearer.lines("/token")) == 1
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "",
+        "Negotiate",
+        'Digest realm="x"',
+        'Bearer service="x"',
+        'Bearer realm="ftp://x"',
+    ],
+)
+def test_a_strange_challenge_gets_no_login(
+    client: Client, server: MemoryRegistry, header: str
+) -> None:
+    """What is neither Basic nor Bearer with an address is not answered."""
+    headers = {"WWW-Authenticate": header} if header else {}
+    server.rule("/v2/", Answer(status=401, headers=headers))
+
+    with pytest.raises((errors.AuthenticationError, errors.AccessDeniedError)):
+        client.open().ping(server.host, auth=login(server))
+
+    assert len(server.asked) == 1
+
+
+# -- secrets
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 429, 500])
+@pytest.mark.parametrize("where", ["PUT", "/token"])
+def test_no_secret_is_ever_repeated(
+    client: Client, bearer: MemoryRegistry, status: int, where: str
+) -> None:
+    """A registry that repeats what it was sent does not get it into a message."""
+    auth = replace(login(bearer), identity_token=Secret(IDENTITY))
+    bearer.identity_tokens.add(IDENTITY)
+    registry = client.open()
+    registry.put_manifest(image(bearer), MANIFEST, auth=auth)
+    token = next(iter(bearer.tokens))
+    if where == "/token":
+        bearer.tokens.clear()
+    said = f"{PASSWORD} {IDENTITY} {token} https://u.example/x?_state={IDENTITY}\x1b[1m"
+    answer = memory_registry.error(status, "DENIED", said)
+    bearer.rule(where, answer)
+
+    with pytest.raises(errors.RegistrydError) as caught:
+        registry.put_manifest(image(bearer), MANIFEST, auth=auth)
+
+    shown = "".join(traceback.format_exception(caught.value)) + repr(caught.value)
+    for secret in (PASSWORD, IDENTITY, token, "_state", "\x1b"):
+        assert secret not in shown
+
+
+def test_a_long_error_is_cut(client: Client, server: MemoryRegistry) -> None:
+    """A page of HTML does not fill the log."""
+    server.rule("GET", Answer(status=500, body=b"<p>" + b"x" * 50_000))
+
+    with pytest.raises(errors.RegistryUnavailableError) as caught:
+        client.open().manifest(image(server), auth=None)
+
+    assert len(str(caught.value)) < 700
+
+
+# -- TLS, proxies, insecure registries
+
+
+@dataclass(frozen=True)
+class Authority:
+    """A CA and what it has signed."""
+
+    folder: Path
+
+    def context(self, name: str) -> ssl.SSLContext:
+        """Return the settings of a server with a certificate for a name."""
+        self._sign(name, f"subjectAltName=DNS:{name}")
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(
+            self.folder / f"{name}.cert", self.folder / f"{name}.key"
+        )
+        return context
+
+    def client(self) -> tuple[Path, Path]:
+        """Return a client's certificate and key."""
+        self._sign("client", "extendedKeyUsage=clientAuth")
+        return self.folder / "client.cert", self.folder / "client.key"
+
+    @property
+    def certificate(self) -> Path:
+        """The CA's own certificate."""
+        return self.folder / "ca.crt"
+
+    def make(self) -> None:
+        """Make the CA."""
+        key, certificate = str(self.folder / "ca.key"), str(self.certificate)
+        _openssl("req", "-x509", *_NEW_KEY, "-keyout", key, "-out", certificate)
+
+    def _sign(self, name: str, extension: str) -> None:
+        base = self.folder / name
+        _openssl(
+            *("req", "-x509", *_NEW_KEY, "-keyout", f"{base}.key"),
+            *("-CA", str(self.certificate), "-CAkey", str(self.folder / "ca.key")),
+            *("-addext", extension, "-addext", "basicConstraints=critical,CA:FALSE"),
+            *("-out", f"{base}.cert"),
+        )
+
+
+_NEW_KEY = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+_NEW_KEY += ["-days", "2", "-subj", "/CN=registryd tests"]
+NAME = "registry.invalid"
+
+
+def _openssl(*arguments: str) -> None:
+    subprocess.run(["openssl", *arguments], check=True, capture_output=True)
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """Give a CA that no system trusts."""
+    made = Authority(tmp_path_factory.mktemp("ca"))
+    made.make()
+    return made
+
+
+@pytest.fixture
+def secure(authority: Authority) -> Iterator[MemoryRegistry]:
+    """Give a registry that speaks TLS under a name of its own."""
+    with MemoryRegistry(tls=authority.context(NAME)) as running:
+        yield running
+
+
+@pytest.fixture
+def proxy(secure: MemoryRegistry, client: Client) -> Iterator[TunnelProxy]:
+    """Give a proxy, known from the Engine, that leads to the secure registry."""
+    with TunnelProxy(secure.port) as running:
+        client.facts = replace(FACTS, proxies=(("https", running.url),))
+        yield running
+        for registry in client.opened:
+            registry.close()
+
+
+def test_an_unknown_ca_is_refused_with_the_way_out(
+    client: Client, proxy: TunnelProxy, secure: MemoryRegistry
+) -> None:
+    """The message names the folder that the CA's certificate belongs into."""
+    with pytest.raises(errors.PermanentError, match=r"ca\.crt") as caught:
+        client.open().ping(NAME, auth=login(secure))
+
+    assert str(client.certs_dir / NAME) in str(caught.value)
+    assert secure.asked == []
+
+
+def test_the_engines_ca_counts_and_its_proxy_is_used(
+    client: Client, proxy: TunnelProxy, secure: MemoryRegistry, authority: Authority
+) -> None:
+    """A CA in certs.d and the proxy of the Engine are enough to reach a registry."""
+    folder = client.certs_dir / NAME
+    folder.mkdir(parents=True)
+    (folder / "ca.crt").write_bytes(authority.certificate.read_bytes())
+
+    client.open().ping(NAME, auth=None)
+
+    assert proxy.targets == [f"{NAME}:443"]
+    assert secure.lines() == ["GET /v2/"]
+
+
+def test_a_client_certificate_is_shown(client: Client, authority: Authority) -> None:
+    """A pair in certs.d opens a registry that asks for one."""
+    context = authority.context(NAME)
+    context.load_verify_locations(authority.certificate)
+    context.verify_mode = ssl.CERT_REQUIRED
+    folder = client.certs_dir / NAME
+    folder.mkdir(parents=True)
+    (folder / "ca.crt").write_bytes(authority.certificate.read_bytes())
+    for path in authority.client():
+        (folder / path.name).write_bytes(path.read_bytes())
+    with MemoryRegistry(tls=context) as server, TunnelProxy(server.port) as way:
+        client.facts = replace(FACTS, proxies=(("https", way.url),))
+        registry = client.open()
+
+        registry.ping(NAME, auth=None)
+
+        registry.close()
+        assert server.lines() == ["GET /v2/"]
+
+
+@pytest.mark.parametrize("names", [["x.cert"], ["x.key"], ["bad.crt"]])
+def test_certificates_that_cannot_be_used_are_named(
+    client: Client, names: list[str]
+) -> None:
+    """Half a pair or a file that is no certificate is an error with its path."""
+    folder = client.certs_dir / NAME
+    folder.mkdir(parents=True)
+    for name in names:
+        (folder / name).write_text("nothing")
+
+    with pytest.raises(errors.PermanentError, match=r"certs\.d"):
+        client.open().ping(NAME, auth=None)
+
+
+def test_a_listed_registry_is_not_verified(
+    client: Client, proxy: TunnelProxy, secure: MemoryRegistry
+) -> None:
+    """What the Engine's operator declared insecure is reached as the Engine would."""
+    client.facts = replace(client.facts, insecure_registries=(NAME,))
+
+    client.open().ping(NAME, auth=None)
+
+    assert secure.lines() == ["GET /v2/"]
+
+
+def test_loopback_speaks_tls_if_it_can(client: Client, secure: MemoryRegistry) -> None:
+    """An insecure registry is tried with TLS first, and what worked is remembered."""
+    registry = client.open()
+
+    registry.ping(secure.host, auth=None)
+    registry.ping(secure.host, auth=None)
+
+    assert secure.lines() == ["GET /v2/", "GET /v2/"]
+
+
+def test_plain_http_is_for_insecure_registries_only(client: Client) -> None:
+    """A registry without TLS that is not listed is refused, and learns nothing."""
+    with MemoryRegistry("basic") as plain, TunnelProxy(plain.port) as way:
+        client.facts = replace(FACTS, proxies=(("https", way.url),))
+        registry = client.open()
+
+        with pytest.raises(errors.RegistrydError):
+            registry.ping(NAME, auth=login(plain))
+
+        registry.close()
+        assert plain.asked == []
+
+
+@pytest.mark.parametrize(
+    "realm",
+    [
+        "http://tokens.invalid/token",
+        "https://127.0.0.1/token",
+        "https://10.0.0.1/token",
+        "https://169.254.169.254/latest",
+        "https://[::1]/token",
+        "https://localhost/token",
+        "https://user:pw@tokens.invalid/token",
+        "file:///etc/passwd",
+        "",
+    ],
+)
+def test_a_login_goes_to_no_dubious_realm(
+    client: Client,
+    proxy: TunnelProxy,
+    secure: MemoryRegistry,
+    authority: Authority,
+    realm: str,
+) -> None:
+    """A registry with TLS cannot send a login out in clear or into the host's net."""
+    folder = client.certs_dir / NAME
+    folder.mkdir(parents=True)
+    (folder / "ca.crt").write_bytes(authority.certificate.read_bytes())
+    value = f'Bearer realm="{realm}",service="memory"'
+    secure.rule("/v2/", Answer(status=401, headers={"WWW-Authenticate": value}))
+
+    with pytest.raises(errors.AccessDeniedError, match="token server"):
+        client.open().ping(NAME, auth=login(secure))
+
+    assert proxy.targets == [f"{NAME}:443"]
+    assert len(secure.asked) == 1
+
+
+def test_cookies_do_not_travel(client: Client, server: MemoryRegistry) -> None:
+    """What one app's request left behind is not sent with another's."""
+    server.rule("/v2/", Answer(body=b"{}", headers={"Set-Cookie": "a=b; Path=/"}))
+    registry = client.open()
+
+    registry.ping(server.host, auth=None)
+    registry.ping(server.host, auth=None)
+
+    assert "cookie" not in server.asked[-1].headers
+
+
+def test_the_environment_is_not_asked(
+    client: Client,
+    server: MemoryRegistry,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    """Neither proxies from the environment nor ~/.netrc have any effect."""
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login ci password leaked\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:1")
+
+    client.open().ping(server.host, auth=None)
+
+    assert "authorization" not in server.asked[-1].headers
+
+
+def test_sha512_digests_are_verified_too(
+    client: Client, server: MemoryRegistry
+) -> None:
+    """A digest of another algorithm is checked by that algorithm."""
+    digest = "sha512:" + hashlib.sha512(MANIFEST.body).hexdigest()
+    server.manifests[PATH, digest] = (MANIFEST.media_type, MANIFEST.body)
+    other = "sha512:" + "0" * 128
+    server.manifests[PATH, other] = (MANIFEST.media_type, MANIFEST.body)
+    registry = client.open()
+    plain = Answer(body=MANIFEST.body, headers={"Content-Type": MANIFEST.media_type})
+    server.rule("sha512", plain)
+
+    assert registry.manifest(image(server).with_digest(digest), auth=None) == MANIFEST
+    with pytest.raises(errors.DigestMismatchError):
+        registry.manifest(image(server).with_digest(other), auth=None)
+
+
+def test_manifests_are_json_that_we_never_rewrite(
+    client: Client, server: MemoryRegistry
+) -> None:
+    """What is put is byte for byte what arrived, although JSON would allow more."""
+    body = json.dumps({"schemaVersion": 2, "b": 1, "a": [1, 2]}, indent=7).encode()
+    odd = images.Manifest(media_type=seeding.OCI, body=body + b"\n\n")
+
+    stated = client.open().put_manifest(image(server), odd, auth=None)
+
+    assert server.asked[-1].body == odd.body
+    assert server.asked[-1].headers["content-type"] == seeding.OCI
+    assert stated == odd.digest

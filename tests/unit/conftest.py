@@ -1,0 +1,31 @@
+"""A host and its log, for tests of whatever works on one."""
+
+from collections.abc import Iterator, MutableMapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import structlog
+from structlog.testing import LogCapture
+
+from worlds import Host, build_world
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Iterator[Host]:
+    """Give a host with one app that pushes, and its image."""
+    built = build_world(tmp_path)
+    built.create_app()
+    built.engine.add_image("dokku/web:latest", b"one")
+    yield built
+    built.ledger.close()
+
+
+@pytest.fixture
+def logged() -> Iterator[list[MutableMapping[str, Any]]]:
+    """Give the log lines of this test as they come."""
+    capture = LogCapture()
+    structlog.reset_defaults()
+    structlog.configure(processors=[capture])
+    yield capture.entries
+    structlog.reset_defaults()

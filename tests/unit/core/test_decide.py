@@ -1,0 +1,53 @@
+"""What follows from a failed attempt, as a table."""
+
+import pytest
+
+from dokku_registryd import errors
+from dokku_registryd.core import decide
+from dokku_registryd.core.triggers import Kind
+
+OUTAGE = errors.RegistryUnavailableError("away")
+REFUSAL = errors.AccessDeniedError("no")
+
+
+@pytest.mark.parametrize(
+    ("kind", "error", "waited", "facts", "expected"),
+    [
+        pytest.param(Kind.RELEASE, OUTAGE, 1, {}, "retry", id="outage"),
+        pytest.param(Kind.RELEASE, OUTAGE, 900, {}, "give up", id="deadline-passed"),
+        pytest.param(Kind.RELEASE, REFUSAL, 1, {}, "give up", id="refusal"),
+        pytest.param(
+            Kind.RELEASE, OUTAGE, 9999, {"is_accepted": True}, "retry",
+            id="a-deploy-that-went-on-has-no-deadline",
+        ),
+        pytest.param(
+            Kind.RELEASE, REFUSAL, 9999, {"is_accepted": True}, "retry",
+            id="and-waits-for-somebody-to-cure-a-refusal",
+        ),
+        pytest.param(
+            Kind.RELEASE, OUTAGE, 1, {"may_accept_late": True}, "accept late",
+            id="only-the-name-is-late",
+        ),
+        pytest.param(
+            Kind.RELEASE, REFUSAL, 1, {"may_accept_late": True}, "give up",
+            id="a-refusal-is-no-outage",
+        ),
+        pytest.param(Kind.PUSH, OUTAGE, 900, {}, "give up", id="push-deadline"),
+        pytest.param(Kind.HEAL, REFUSAL, 9999, {}, "retry", id="heal-for-ever"),
+        pytest.param(Kind.DESTROYED, OUTAGE, 9999, {}, "retry", id="forget-for-ever"),
+        pytest.param(Kind.SWEEP, OUTAGE, 0, {}, "give up", id="the-next-sweep-comes"),
+    ],
+)  # fmt: skip
+def test_after_a_failure(
+    kind: Kind,
+    error: errors.RegistrydError,
+    waited: float,
+    facts: dict[str, bool],
+    expected: str,
+) -> None:
+    """Kind, error, deadline and what was promised decide what follows."""
+    attempt = decide.Attempt(
+        kind=kind, error=error, waited_seconds=waited, deadline_seconds=900, **facts
+    )
+
+    assert decide.after_failure(attempt) == decide.Verdict(expected)

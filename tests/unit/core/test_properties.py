@@ -1,0 +1,180 @@
+"""Dokku's properties and what they come to, odd rules included."""
+
+from collections.abc import Callable
+
+import pytest
+
+from dokku_registryd.core import properties
+
+DEFAULTS = properties.Defaults()
+
+
+def reader(**values: str) -> Callable[[str, str, str], str]:
+    """Build property files: `web_server` for the app, `all_server` for the host."""
+
+    def read(_plugin: str, app: str, name: str) -> str:
+        owner = "all" if app == "--global" else app
+        return values.get(f"{owner}_{name.replace('-', '_')}", "")
+
+    return read
+
+
+def policy(**values: str) -> properties.AppPolicy:
+    """Resolve the app web."""
+    return properties.resolve("web", reader(**values), DEFAULTS)
+
+
+def test_an_app_without_properties() -> None:
+    """Nothing is pushed, and the repository is Dokku's own."""
+    assert policy() == properties.AppPolicy(
+        app="web",
+        push_on_release=False,
+        server="",
+        image_repo="dokku/web",
+        extra_tags=(),
+        tag_version="",
+        push_in_background=False,
+        push_deadline_seconds=900,
+        heal=True,
+        keep_releases=0,
+    )
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({"web_push_on_release": "true"}, True),
+        ({"web_push_on_release": " true\n"}, True),
+        ({"all_push_on_release": "true"}, True),
+        ({"all_push_on_release": "true\n"}, False),
+        ({"web_push_on_release": "True"}, False),
+        ({"web_push_on_release": "false", "all_push_on_release": "true"}, False),
+    ],
+)
+def test_push_on_release(values: dict[str, str], expected: bool) -> None:
+    """Push is on for exactly `true`; the app's value is trimmed, the host's is not."""
+    assert policy(**values).push_on_release is expected
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({"all_server": "ghcr.io"}, "ghcr.io/"),
+        ({"all_server": "ghcr.io/"}, "ghcr.io/"),
+        ({"all_server": "ghcr.io//"}, "ghcr.io//"),
+        ({"all_server": " ghcr.io \n"}, "ghcr.io/"),
+        ({"all_server": "docker.io"}, ""),
+        ({"all_server": "hub.docker.com/"}, ""),
+        ({"web_server": "quay.io", "all_server": "ghcr.io"}, "quay.io/"),
+        ({"web_server": "docker.io", "all_server": "ghcr.io"}, ""),
+        ({"web_server": "  ", "all_server": "ghcr.io"}, ""),
+    ],
+)
+def test_server(values: dict[str, str], expected: str) -> None:
+    """The server gets one slash; Docker Hub is empty; blanks of the app win."""
+    assert policy(**values).server == expected
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({"web_image_repo": " org/foo "}, "org/foo"),
+        ({"web_image_repo_template": "p/{{ .AppName }}"}, "p/web"),
+        ({"all_image_repo_template": "g/{{ .AppName }}"}, "g/web"),
+        (
+            {"web_image_repo": "x/y", "web_image_repo_template": "p/{{ .AppName }}"},
+            "x/y",
+        ),
+        ({"web_image_repo_template": "{{ `` }}"}, "dokku/web"),
+    ],
+)
+def test_image_repo(values: dict[str, str], expected: str) -> None:
+    """The app's repository, its template, the host's template, Dokku's default."""
+    assert policy(**values).image_repo == expected
+
+
+def test_a_wrong_template_is_a_mistake() -> None:
+    """A template that Go refuses is named with Go's words."""
+    resolved = policy(web_image_repo_template="dokku/{{ APP }}")
+
+    assert resolved.image_repo == "dokku/web"
+    assert resolved.mistakes == (
+        'image-repo-template: template: template:1: function "APP" not defined',
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "tags", "mistakes"),
+    [
+        ("a,b", ("a", "b"), ()),
+        (" a , b ,", ("a", "b"), ()),
+        ("a,a", ("a",), ()),
+        (",", (), ()),
+        ("a b", ("a b",), ("push-extra-tags: 'a b' cannot be a tag",)),
+        ("ok,.no", ("ok", ".no"), ("push-extra-tags: '.no' cannot be a tag",)),
+    ],
+)
+def test_extra_tags(
+    text: str, tags: tuple[str, ...], mistakes: tuple[str, ...]
+) -> None:
+    """Tags are trimmed and unique; what cannot be a tag is named."""
+    resolved = policy(web_push_extra_tags=text)
+
+    assert (resolved.extra_tags, resolved.mistakes) == (tags, mistakes)
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [("7", 7), (" 7\n", 7), ("", 0), ("x", 0), ("-1", 0), ("²", 0), ("007", 7)],
+)
+def test_the_last_number(text: str, number: int) -> None:
+    """A counter that is missing or unreadable counts as zero."""
+    assert policy(web_tag_version=text).last_number == number
+
+
+def test_our_own_properties() -> None:
+    """The app's value wins over the host's, the host's over the settings."""
+    resolved = policy(
+        all_push_policy="background",
+        web_push_deadline="2h",
+        all_heal="off",
+        web_heal="on",
+        all_keep_releases="3",
+    )
+
+    assert resolved.push_in_background is True
+    assert resolved.push_deadline_seconds == 7200
+    assert resolved.heal is True
+    assert resolved.keep_releases == 3
+
+
+def test_wrong_values_of_ours_are_named() -> None:
+    """A value that cannot be right falls back, and is named with the way out."""
+    resolved = policy(
+        web_push_policy="maybe",
+        web_push_deadline="soon",
+        web_heal="yes",
+        web_keep_releases="-1",
+    )
+
+    assert resolved.mistakes == (
+        "push-policy: 'maybe' is neither wait nor background",
+        "push-deadline: 'soon' is no time span such as 15m",
+        "heal: 'yes' is neither on nor off",
+        "keep-releases: '-1' is no whole number",
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("90", 90), ("90s", 90), ("15m", 900), ("2h", 7200), ("1d", 86400)],
+)
+def test_time_spans(text: str, seconds: float) -> None:
+    """A time span is a whole number with a unit, seconds by default."""
+    assert properties.parse_seconds(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "s", "1w", "-1", "1.5h", "²m", "m15"])
+def test_no_time_spans(text: str) -> None:
+    """Anything else is no time span."""
+    assert properties.parse_seconds(text) is None

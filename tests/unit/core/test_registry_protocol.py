@@ -1,0 +1,109 @@
+"""What registries say in headers and bodies, read without trust."""
+
+import json
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from dokku_registryd.core import registry_protocol
+from dokku_registryd.core.logins import Secret
+from dokku_registryd.core.registry_protocol import Challenge
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        ("", []),
+        ("Basic", [Challenge(scheme="basic")]),
+        ('basic realm="a b"', [Challenge(scheme="basic", parameters={"realm": "a b"})]),
+        (
+            'Bearer realm="https://a/t",service="s",scope="repository:o/w:pull,push"',
+            [
+                Challenge(
+                    scheme="bearer",
+                    parameters={
+                        "realm": "https://a/t",
+                        "service": "s",
+                        "scope": "repository:o/w:pull,push",
+                    },
+                )
+            ],
+        ),
+        (
+            r'Bearer realm = "a\"b" , service=plain',
+            [
+                Challenge(
+                    scheme="bearer", parameters={"realm": 'a"b', "service": "plain"}
+                )
+            ],
+        ),
+        (
+            'Negotiate abc==, Basic realm="x", Bearer realm="y"',
+            [
+                Challenge(scheme="negotiate"),
+                Challenge(scheme="basic", parameters={"realm": "x"}),
+                Challenge(scheme="bearer", parameters={"realm": "y"}),
+            ],
+        ),
+    ],
+)
+def test_challenges_are_read(header: str, expected: list[Challenge]) -> None:
+    """One line may hold several challenges, quoted or not."""
+    assert registry_protocol.parse_challenges(header) == expected
+
+
+@given(st.text(max_size=200))
+@example('Bearer realm="' + "\\" * 50)
+@example("a " * 100)
+def test_any_header_is_survived(text: str) -> None:
+    """No header makes a parser fail."""
+    registry_protocol.parse_challenges(text)
+    registry_protocol.choose_challenge(text)
+    registry_protocol.next_page(text, "https://r.example/v2/")
+    registry_protocol.parse_retry_after(text, 0)
+    registry_protocol.origin(text)
+
+
+@given(st.binary(max_size=200))
+@example(b"[" * 100_000)
+@example(b'{"errors":[1,{"code":2,"message":[]}]}')
+def test_any_body_is_survived(body: bytes) -> None:
+    """No body makes a parser fail."""
+    registry_protocol.parse_token(body)
+    registry_protocol.parse_tags(body)
+    registry_protocol.parse_error(body)
+    registry_protocol.media_type("text/html", body)
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        (
+            '</v2/a/tags/list?last=1>; rel="next"',
+            "https://r.example/v2/a/tags/list?last=1",
+        ),
+        ("<list?last=1>;rel=next", "https://r.example/v2/a/tags/list?last=1"),
+        ('<https://r.example/x>; title="a,b"; rel=next', "https://r.example/x"),
+        ('</first>; rel="prev", </second>; rel="next"', "https://r.example/second"),
+        ('</v2/x>; rel="last"', None),
+        ("", None),
+    ],
+)
+def test_the_next_page_is_found(header: str, expected: str | None) -> None:
+    """A Link may be relative, absolute, or one of several."""
+    url = "https://r.example/v2/a/tags/list?n=1"
+
+    assert registry_protocol.next_page(header, url) == expected
+
+
+@given(st.text("abc:/%+= \"\\'?&", min_size=1, max_size=20))
+def test_a_secret_never_survives_cleaning(secret: str) -> None:
+    """Whichever way a registry repeats a secret, it is taken out."""
+    body = json.dumps({"errors": [{"code": "X", "message": f"<<{secret}>>"}]})
+
+    said = registry_protocol.parse_error(body.encode(), [Secret(secret)])
+
+    assert secret not in said.text.replace("***", "").replace("<<", "").replace(
+        ">>", ""
+    )

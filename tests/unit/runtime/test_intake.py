@@ -1,0 +1,303 @@
+"""The intake: every trigger becomes one job, whatever happens in between."""
+
+from collections.abc import MutableMapping
+from typing import Any
+
+import pytest
+
+from dokku_registryd import errors
+from dokku_registryd.core import outcomes, triggers
+from dokku_registryd.core.replies import Line
+from dokku_registryd.core.triggers import Kind
+from dokku_registryd.runtime import intake
+from watching import watch
+from workshops import open_workshop
+from worlds import Host
+
+Lines = list[MutableMapping[str, Any]]
+
+
+def unfinished(host: Host) -> list[str]:
+    """Return the jobs that the ledger knows to be unfinished."""
+    return [record.job.job_id for record in host.ledger.unfinished_jobs()]
+
+
+def test_a_trigger_file_becomes_a_durable_job(host: Host, logged: Lines) -> None:
+    """A new file is a job in ledger and queue, and stays where it is."""
+    shop = open_workshop(host)
+    host.leave(Kind.RELEASE)
+
+    found = shop.intake.scan()
+
+    assert (found, shop.waiting, unfinished(host)) == (1, ["1.1.1"], ["1.1.1"])
+    assert host.spool.pending() == 1
+    assert logged == [
+        {
+            "event": "trigger.accepted",
+            "log_level": "info",
+            "job_id": "1.1.1",
+            "trigger": "release",
+            "app": "web",
+        }
+    ]
+
+
+def test_a_known_file_is_not_taken_twice(host: Host) -> None:
+    """A second scan, and a scan while the job runs, find nothing new."""
+    shop = open_workshop(host)
+    host.leave(Kind.RELEASE)
+    shop.intake.scan()
+
+    again = shop.intake.scan()
+    shop.bench.queue.take(0)
+    while_it_runs = shop.intake.scan()
+
+    assert (again, while_it_runs, shop.waiting) == (0, 0, [])
+    assert unfinished(host) == ["1.1.1"]
+
+
+def test_a_file_is_one_job_across_restarts(host: Host) -> None:
+    """A file whose job was taken before the process died is not a second job."""
+    host.leave(Kind.RELEASE)
+    open_workshop(host).intake.scan()
+    shop = open_workshop(host)
+
+    shop.intake.resume()
+    shop.intake.scan()
+
+    assert (shop.waiting, unfinished(host)) == (["1.1.1"], ["1.1.1"])
+
+
+@pytest.mark.parametrize(
+    ("outcome", "status"),
+    [
+        pytest.param(outcomes.done(), "0", id="done"),
+        pytest.param(outcomes.failed("no"), "1", id="failed"),
+    ],
+)
+def test_a_finished_job_leaves_no_file(
+    host: Host, outcome: outcomes.Outcome, status: str
+) -> None:
+    """A file that outlived its outcome goes, and whoever waits hears how it ended."""
+    host.leave(Kind.RELEASE)
+    host.add_job(Kind.RELEASE)
+    host.ledger.finish_job("1.1.1", outcome, at=5.0)
+    shop = open_workshop(host)
+
+    shop.intake.scan()
+
+    assert (host.spool.pending(), shop.waiting) == (0, [])
+    assert host.reply() == [(Line.EXIT, status)]
+
+
+def test_the_name_of_a_finished_job_is_forgotten(host: Host) -> None:
+    """A name is remembered for as long as its file may lie there, and no longer."""
+    host.leave(Kind.RELEASE)
+    host.add_job(Kind.RELEASE)
+    host.ledger.finish_job("1.1.1", outcomes.done(), at=5.0)
+    shop = open_workshop(host)
+    host.leave(Kind.HEAL, "2.1.1")
+    shop.intake.scan()
+
+    shop.work()
+
+    assert shop.finished == ["2.1.1"]
+    assert shop.intake._known == set()
+
+
+def test_a_refused_file_is_answered(host: Host, logged: Lines) -> None:
+    """A file that is no trigger is set aside, and its hook does not wait for ever."""
+    shop = open_workshop(host)
+    (host.spool.new / "1.1.1").write_bytes(b"dokku-registryd/1\ntrigger=release\n")
+
+    shop.intake.scan()
+
+    reason = "truncated: the closing line 'end' is missing"
+    assert host.reply() == [
+        (Line.WARNING, f"dokku-registryd refused this trigger: {reason}"),
+        (Line.EXIT, "1"),
+    ]
+    assert (unfinished(host), shop.waiting, host.spool.rejected()) == ([], [], 1)
+    assert [(line["event"], line["file"], line["reason"]) for line in logged] == [
+        ("trigger.rejected", "1.1.1", reason)
+    ]
+
+
+def test_bad_files_hold_up_no_good_one(host: Host) -> None:
+    """What is refused disturbs nothing that was left before or after it."""
+    shop = open_workshop(host)
+    host.leave(Kind.RELEASE, "1.1.1")
+    (host.spool.new / "2.1.1").write_bytes(b"")
+    (host.spool.new / ".odd name").write_bytes(b"")
+    host.leave(Kind.RELEASE, "3.1.1")
+
+    assert shop.intake.scan() == 4
+    assert shop.waiting == ["1.1.1", "3.1.1"]
+
+
+@pytest.mark.parametrize("kind", [Kind.HEAL, Kind.PUSH, Kind.DEPLOYED])
+def test_a_newer_job_replaces_a_waiting_one(host: Host, kind: Kind) -> None:
+    """What looks at the state anyway is done once, and both hooks are content."""
+    shop = open_workshop(host)
+    host.leave(kind, "1.1.1", **({"tag": "1"} if kind is Kind.DEPLOYED else {}))
+    shop.intake.scan()
+    host.leave(kind, "2.1.1", **({"tag": "2"} if kind is Kind.DEPLOYED else {}))
+
+    shop.intake.scan()
+
+    assert (shop.waiting, shop.finished) == (["2.1.1"], ["1.1.1"])
+    assert shop.ending("1.1.1") == "superseded"
+    assert host.reply("1.1.1")[-1] == (Line.EXIT, "0")
+    assert [path.name for path in host.spool.new.iterdir()] == ["2.1.1"]
+
+
+def test_every_release_keeps_its_own_job(host: Host) -> None:
+    """Two releases of an app both wait: each was promised a number."""
+    shop = open_workshop(host)
+    host.leave(Kind.RELEASE, "1.1.1")
+    host.leave(Kind.RELEASE, "2.1.1")
+
+    shop.intake.scan()
+
+    assert (shop.waiting, shop.finished) == (["1.1.1", "2.1.1"], [])
+
+
+def test_a_running_job_is_not_replaced(host: Host) -> None:
+    """A job that began looks at a state that may be old by now: the newer one stays."""
+    shop = open_workshop(host)
+    host.leave(Kind.HEAL, "1.1.1")
+    shop.intake.scan()
+    shop.bench.queue.take(0)
+    host.leave(Kind.HEAL, "2.1.1")
+
+    shop.intake.scan()
+
+    assert (shop.waiting, shop.finished) == (["2.1.1"], [])
+
+
+def test_a_restart_resumes_in_order(host: Host) -> None:
+    """Jobs without an outcome are taken back in the order of acceptance."""
+    for job_id in ("2.1.1", "1.1.1", "3.1.1"):
+        host.add_job(Kind.RELEASE, job_id)
+    host.ledger.finish_job("1.1.1", outcomes.done(), at=5.0)
+    shop = open_workshop(host)
+
+    shop.intake.resume()
+
+    assert shop.waiting == ["2.1.1", "3.1.1"]
+
+
+def test_a_restart_keeps_due_times(host: Host) -> None:
+    """A job that waited for its next attempt goes on waiting after a restart."""
+    host.add_job(Kind.RELEASE)
+    host.ledger.postpone("1.1.1", retry_at=host.clock.now() + 30, error="away")
+    shop = open_workshop(host)
+
+    shop.intake.resume()
+    before = shop.bench.queue.take(0)
+    host.clock.seconds += 30
+    after = shop.bench.queue.take(0)
+
+    assert before is None
+    assert after is not None
+    assert after.job_id == "1.1.1"
+
+
+def test_a_clock_that_was_set_back_delays_little(host: Host) -> None:
+    """A due time in the far future is a wrong clock: a minute is the longest wait."""
+    host.add_job(Kind.RELEASE)
+    host.ledger.postpone("1.1.1", retry_at=host.clock.now() + 1e9, error="away")
+    shop = open_workshop(host)
+
+    shop.intake.resume()
+    host.clock.seconds += 60
+
+    assert shop.bench.queue.take(0) is not None
+
+
+def test_a_flood_is_taken_in_batches(host: Host) -> None:
+    """Two thousand files are jobs in their order, by one commit for every batch."""
+    batches: list[str] = []
+
+    def count(method: str) -> None:
+        batches.extend([method] if method == "add_jobs" else [])
+
+    shop = open_workshop(host, ledger=watch(host.world.ledger, count))
+    ids = [f"{number:016d}.1.1" for number in range(2_000)]
+    for job_id in ids:
+        host.leave(Kind.RELEASE, job_id, app=f"app-{job_id[-8]}")
+
+    assert shop.intake.scan() == 2_000
+    assert shop.waiting == ids
+    assert len(batches) == 2_000 // intake.BATCH
+
+
+def test_a_ledger_that_refuses_takes_nothing(host: Host) -> None:
+    """A batch that could not be recorded is found again by the next scan."""
+    refusals = [errors.LedgerError("disk full")]
+
+    def refuse(method: str) -> None:
+        if method == "add_jobs" and refusals:
+            raise refusals.pop()
+
+    shop = open_workshop(host, ledger=watch(host.world.ledger, refuse))
+    host.leave(Kind.RELEASE)
+
+    with pytest.raises(errors.LedgerError):
+        shop.intake.scan()
+    assert shop.waiting == []
+    assert shop.intake.scan() == 1
+    assert shop.waiting == ["1.1.1"]
+
+
+def test_a_superseded_job_that_cannot_be_recorded_loses_nothing(host: Host) -> None:
+    """When the disk fills up in mid-batch, every job of the batch still waits."""
+    refusals = [errors.LedgerError("disk full")]
+
+    def refuse(method: str) -> None:
+        if method == "finish_job" and refusals:
+            raise refusals.pop()
+
+    shop = open_workshop(host, ledger=watch(host.world.ledger, refuse))
+    for number, kind in enumerate([Kind.HEAL, Kind.HEAL, Kind.RELEASE]):
+        host.leave(kind, f"{number}.1.1")
+
+    with pytest.raises(errors.LedgerError):
+        shop.intake.scan()
+
+    assert {"1.1.1", "2.1.1"} <= set(shop.waiting)
+
+
+def test_the_daemons_own_wishes_wait_once(host: Host) -> None:
+    """The same wish, asked twice while it waits, is one job; and it is durable."""
+    shop = open_workshop(host)
+    for app in ("web", "web", "api"):
+        shop.intake.submit(triggers.Trigger(kind=Kind.HEAL, app=app))
+
+    assert len(shop.waiting) == 2
+    assert unfinished(host) == shop.waiting
+
+
+def test_a_sweep_leaves_no_trace(host: Host) -> None:
+    """A sweep is not recorded: every start begins with one."""
+    shop = open_workshop(host)
+
+    shop.intake.submit(triggers.Trigger(kind=Kind.SWEEP))
+
+    assert len(shop.waiting) == 1
+    assert unfinished(host) == []
+
+
+def test_asking_for_a_push_ends_the_wait_of_a_release(host: Host) -> None:
+    """When an operator asks, what waits for its next attempt begins at once."""
+    host.add_job(Kind.RELEASE)
+    host.ledger.postpone("1.1.1", retry_at=host.clock.now() + 50, error="away")
+    shop = open_workshop(host)
+    shop.intake.resume()
+    host.leave(Kind.PUSH, "2.1.1")
+
+    shop.intake.scan()
+
+    taken = shop.bench.queue.take(0)
+    assert taken is not None
+    assert taken.job_id == "1.1.1"

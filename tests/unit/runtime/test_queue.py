@@ -1,0 +1,123 @@
+"""The queue: lanes, due times, and what is taken out."""
+
+import threading
+
+from dokku_registryd.core import jobs, triggers
+from dokku_registryd.core.triggers import Kind
+from dokku_registryd.runtime import queue
+
+
+class Hand:
+    """A clock that the test moves."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        """Return the time."""
+        return self.now
+
+
+def job(job_id: str, kind: Kind = Kind.RELEASE, app: str = "web") -> jobs.Job:
+    """Build a job in one line."""
+    return jobs.Job(job_id=job_id, trigger=triggers.Trigger(kind=kind, app=app))
+
+
+def test_a_lane_is_busy_until_it_is_released() -> None:
+    """Two jobs of one app never run at once; another app goes on."""
+    line = queue.JobQueue(Hand())
+    for entry in (job("1"), job("2"), job("3", app="api")):
+        line.put(entry)
+
+    first, second = line.take(0), line.take(0)
+    assert [first, second] == [job("1"), job("3", app="api")]
+    assert line.take(0) is None
+
+    line.release(job("1"))
+    assert line.take(0) == job("2")
+
+
+def test_a_job_waits_for_its_due_time() -> None:
+    """A parked job begins when its time has come, and its lane is free till then."""
+    hand = Hand()
+    line = queue.JobQueue(hand)
+    line.put(job("1"), due=110.0)
+
+    assert line.take(0) is None
+    hand.now = 110.0
+    assert line.take(0) == job("1")
+
+
+def test_a_retried_job_keeps_its_place() -> None:
+    """A job that comes back is older than what was accepted meanwhile."""
+    line = queue.JobQueue(Hand())
+    line.put(job("1"))
+    taken = line.take(0)
+    assert taken is not None
+    line.put(job("2"))
+    line.put(job("1"))
+    line.release(taken)
+
+    assert line.take(0) == job("1")
+
+
+def test_expediting_an_app() -> None:
+    """When somebody asks for an app, its parked jobs are due at once."""
+    line = queue.JobQueue(Hand())
+    line.put(job("1"), due=1e9)
+    line.put(job("2", app="api"), due=1e9)
+
+    line.expedite("web")
+
+    assert line.take(0) == job("1")
+    assert line.take(0) is None
+
+
+def test_what_was_accepted_before_a_running_job() -> None:
+    """A destroyed app takes along what waited before it, not what came after."""
+    line = queue.JobQueue(Hand())
+    line.put(job("old"), due=1e9)
+    line.put(job("gone", Kind.DESTROYED))
+    line.put(job("new"))
+    gone = line.take(0)
+    assert gone is not None
+
+    before = line.waiting_before(gone)
+    line.withdraw(before)
+
+    assert before == [job("old")]
+    assert line.waiting() == [job("new")]
+
+
+def test_a_closed_queue_gives_nothing() -> None:
+    """After closing, nobody who waits gets another job."""
+    line = queue.JobQueue(Hand())
+    line.put(job("1"))
+    line.close()
+
+    assert line.take(1000) is None
+
+
+def test_a_waiting_worker_is_woken() -> None:
+    """A worker that waits gets a job at the moment when one comes."""
+    line = queue.JobQueue(lambda: 0.0)
+    taken: list[jobs.Job | None] = []
+    thread = threading.Thread(target=lambda: taken.append(line.take(60)))
+    thread.start()
+
+    line.put(job("1"))
+    thread.join(10)
+
+    assert taken == [job("1")]
+
+
+def test_asking_for_a_kind() -> None:
+    """The queue tells whether the same wish waits already."""
+    line = queue.JobQueue(Hand())
+    line.put(job("1", Kind.HEAL))
+
+    assert line.has(Kind.HEAL, "web")
+    assert not line.has(Kind.HEAL, "api")
+    line.take(0)
+    assert not line.has(Kind.HEAL, "web")
+    assert line.running() == [job("1", Kind.HEAL)]

@@ -1,0 +1,276 @@
+"""A worker: each job has one attempt at a time, and one outcome in the end."""
+
+from collections.abc import MutableMapping
+from typing import Any
+
+import pytest
+
+from dokku_registryd import errors
+from dokku_registryd.core import outcomes
+from dokku_registryd.core.releases import DeployedRelease, ReleaseState
+from dokku_registryd.core.replies import Line
+from dokku_registryd.core.triggers import Kind
+from workshops import open_workshop
+from worlds import Host
+
+Lines = list[MutableMapping[str, Any]]
+
+AWAY = errors.RegistryUnavailableError("r.example does not answer")
+DENIED = errors.AccessDeniedError('access denied for user "ci"')
+
+
+def the(lines: Lines, event: str) -> MutableMapping[str, Any]:
+    """Return the one log line of an event."""
+    (line,) = [line for line in lines if line["event"] == event]
+    return line
+
+
+def test_done(host: Host, logged: Lines) -> None:
+    """A job that changed the world ends as done, and its hook with 0."""
+    shop = open_workshop(host)
+    host.leave(Kind.RELEASE)
+    shop.intake.scan()
+    host.clock.seconds += 2
+
+    shop.work()
+
+    digest = host.tags()["1"]
+    image_id = host.names()["dokku/web:latest"]
+    assert (shop.ending(), host.spool.pending(), shop.waiting) == ("done", 0, [])
+    assert host.reply()[-1] == (Line.EXIT, "0")
+    assert the(logged, "job.finished") == {
+        "event": "job.finished",
+        "log_level": "info",
+        "job_id": "1.1.1",
+        "intent": "release",
+        "app": "web",
+        "reference": "r.example/org/web:1",
+        "image_id": image_id,
+        "digest": digest,
+        "outcome": "done",
+        "detail": "",
+        "error": "",
+        "attempts": 1,
+        "queued_seconds": 2.0,
+        "took_seconds": 0.0,
+    }
+
+
+def test_skipped(host: Host, logged: Lines) -> None:
+    """A job that finds nothing to do says so, and is no failure."""
+    shop = open_workshop(host)
+    host.leave(Kind.HEAL)
+    shop.intake.scan()
+
+    shop.work()
+
+    line = the(logged, "job.finished")
+    assert (shop.ending(), line["log_level"]) == ("skipped", "info")
+    assert host.reply() == [(Line.DETAIL, line["detail"]), (Line.EXIT, "0")]
+
+
+def test_failed_for_good(host: Host, logged: Lines) -> None:
+    """A refusal that nobody but a person can cure fails at once, with its reason."""
+    host.engine.fail("push", DENIED)
+    shop = open_workshop(host)
+    host.leave(Kind.RELEASE)
+    shop.intake.scan()
+
+    shop.work()
+
+    line = the(logged, "job.finished")
+    assert (shop.ending(), shop.waiting, host.spool.pending()) == ("failed", [], 0)
+    assert (line["log_level"], line["error"]) == ("error", str(DENIED))
+    assert host.reply()[-2:] == [(Line.WARNING, str(DENIED)), (Line.EXIT, "1")]
+
+
+def test_retried(host: Host, logged: Lines) -> None:
+    """A job whose attempt may succeed later waits, durably, and then succeeds."""
+    host.engine.fail("push", AWAY)
+    shop = open_workshop(host)
+    host.leave(Kind.RELEASE)
+    shop.intake.scan()
+
+    shop.work()
+
+    record = host.ledger.job("1.1.1")
+    assert record is not None
+    assert (record.outcome, record.job.attempts) == (None, 1)
+    assert (record.last_error, host.spool.pending()) == (str(AWAY), 1)
+    assert 0 < record.retry_at - host.clock.now() <= 1.0
+    assert the(logged, "job.retry_scheduled")["log_level"] == "warning"
+    assert shop.work() == ""
+
+    host.clock.seconds += 1
+
+    assert shop.work() == "1.1.1"
+    assert (shop.ending(), set(host.tags())) == ("done", {"1"})
+    assert the(logged, "job.finished")["attempts"] == 2
+
+
+def test_the_wait_that_a_registry_asks_for(host: Host) -> None:
+    """Retry-After is the least wait, in the ledger as in the queue."""
+    host.engine.fail("push", errors.RateLimitedError("slow down", retry_after=400))
+    shop = open_workshop(host)
+    host.leave(Kind.RELEASE)
+    shop.intake.scan()
+    shop.work()
+    record = host.ledger.job("1.1.1")
+    assert record is not None
+
+    host.clock.seconds += 399
+    too_early = shop.work()
+    host.clock.seconds += 1
+
+    assert record.retry_at == host.clock.now()
+    assert (too_early, shop.work(), shop.ending()) == ("", "1.1.1", "done")
+
+
+def test_a_retry_survives_a_restart(host: Host) -> None:
+    """What waits for its next attempt goes on after the process was killed."""
+    host.engine.fail("push", AWAY)
+    first = open_workshop(host)
+    host.leave(Kind.RELEASE)
+    first.intake.scan()
+    first.work()
+    host.clock.seconds += 1
+    second = open_workshop(host)
+    second.intake.resume()
+    second.intake.scan()
+
+    assert second.work() == "1.1.1"
+    assert (second.ending(), host.tag_version()) == ("done", "1")
+
+
+def test_the_deadline(host: Host) -> None:
+    """A release whose deploy has waited long enough fails."""
+    host.set("web", "push-deadline", "60s")
+    host.cut_registry()
+    shop = open_workshop(host)
+    host.leave(Kind.RELEASE)
+    shop.intake.scan()
+    shop.work()
+    assert shop.ending() == ""
+
+    host.clock.seconds += 60
+    shop.work()
+
+    assert (shop.ending(), host.reply()[-1]) == ("failed", (Line.EXIT, "1"))
+    assert host.deployed() is None
+
+
+def test_accepted_late(host: Host) -> None:
+    """An image that the registry has is never failed by an outage: its name is late."""
+    shop = open_workshop(host)
+    host.leave(Kind.RELEASE, "1.1.1")
+    shop.intake.scan()
+    shop.work()
+    host.cut_registry()
+    host.leave(Kind.RELEASE, "2.1.1")
+    shop.intake.scan()
+
+    shop.work()
+
+    late = DeployedRelease(server="r.example/", image_repo="org/web", number=2)
+    assert host.reply("2.1.1").count((Line.EXIT, "0")) == 1
+    assert (host.deployed(), shop.ending("2.1.1")) == (late, "")
+
+    host.clock.seconds += 100_000
+    host.cut_registry(is_down=False)
+
+    assert (shop.work(), shop.ending("2.1.1")) == ("2.1.1", "done")
+    assert set(host.tags()) == {"1", "2"}
+
+
+def test_a_bug_fails_its_job_only(host: Host, logged: Lines) -> None:
+    """A defect of ours ends one job, loudly, and the next one goes on."""
+    host.engine.fail("push", ZeroDivisionError("a secret value"))
+    shop = open_workshop(host)
+    host.leave(Kind.RELEASE, "1.1.1")
+    host.create_app("api")
+    host.engine.add_image("dokku/api:latest", b"two")
+    host.leave(Kind.RELEASE, "2.1.1", app="api")
+    shop.intake.scan()
+
+    shop.work()
+    shop.work()
+
+    crashed = the(logged, "job.crashed")
+    assert (crashed["log_level"], crashed["job_id"]) == ("error", "1.1.1")
+    assert [shop.ending("1.1.1"), shop.ending("2.1.1")] == ["failed", "done"]
+    said = " ".join(text for _, text in host.reply("1.1.1"))
+    assert "ZeroDivisionError" in said
+    assert "a secret value" not in said
+    release = host.ledger.release_of("1.1.1")
+    assert release is not None
+    assert release.state is ReleaseState.FAILED
+
+
+def test_a_bug_in_a_sweep(host: Host, logged: Lines) -> None:
+    """A sweep that a bug ends is logged, and the worker goes on."""
+    host.engine.fail("images", ZeroDivisionError("a bug"))
+    shop = open_workshop(host)
+    shop.bench.run(host.add_job(Kind.SWEEP, app=""))
+
+    assert the(logged, "job.crashed")["log_level"] == "error"
+
+
+def test_a_sweep_without_an_engine(host: Host, logged: Lines) -> None:
+    """A sweep that cannot look is a warning: the next one is due anyway."""
+    host.engine.is_down = True
+    shop = open_workshop(host)
+    shop.bench.run(host.add_job(Kind.SWEEP, app=""))
+
+    assert the(logged, "sweep.failed")["log_level"] == "warning"
+
+
+@pytest.mark.parametrize("kind", [Kind.HEAL, Kind.DESTROYED])
+def test_some_jobs_are_tried_for_ever(host: Host, kind: Kind) -> None:
+    """Nobody waits for these, and the state is wrong until they succeed."""
+    shop = open_workshop(host)
+    host.leave(Kind.RELEASE, "1.1.1")
+    shop.intake.scan()
+    shop.work()
+    for name in host.names():
+        host.engine.lose(name)
+    host.cut_registry()
+    host.leave(kind, "2.1.1")
+    if kind is Kind.DESTROYED:
+        host.world.detached.detach("web", "0000000000000001.0.1")
+        host.credentials.fail("forget", *[errors.TransientError("helper away")] * 3)
+    shop.intake.scan()
+
+    for _ in range(3):
+        shop.work()
+        assert shop.ending("2.1.1") == ""
+        host.clock.seconds += 100_000
+    host.cut_registry(is_down=False)
+    shop.work()
+
+    assert shop.ending("2.1.1") == "done"
+
+
+def test_a_finished_job_is_not_run_again(host: Host) -> None:
+    """A job that comes by twice is done once."""
+    shop = open_workshop(host)
+    host.leave(Kind.RELEASE)
+    shop.intake.scan()
+    (job,) = shop.bench.queue.waiting()
+    shop.work()
+
+    shop.bench.run(job)
+
+    assert shop.finished == ["1.1.1"]
+    assert [what for what, _ in host.engine.asked] == ["push"]
+
+
+def test_a_job_that_nobody_knows(host: Host) -> None:
+    """A job without a ledger row is not run: its row is its permission."""
+    shop = open_workshop(host)
+    job = host.add_job(Kind.RELEASE, "1.1.1")
+    host.ledger.finish_job("1.1.1", outcomes.done(), at=1.0)
+    host.ledger.prune_jobs(finished_before=2.0)
+
+    shop.bench.run(job)
+
+    assert (shop.finished, host.engine.asked) == ([], [])

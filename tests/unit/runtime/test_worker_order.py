@@ -1,0 +1,220 @@
+"""What is durable when, and what one app's jobs mean for each other."""
+
+from collections.abc import Iterator, MutableMapping
+from typing import Any
+
+import pytest
+import structlog
+
+from dokku_registryd import errors
+from dokku_registryd.core.releases import ReleaseState
+from dokku_registryd.core.replies import Line
+from dokku_registryd.core.triggers import Kind
+from dokku_registryd.runtime import worker
+from support.waiting import until
+from watching import CrashError, watch
+from workshops import Workshop, open_workshop
+from worlds import Host
+
+Lines = list[MutableMapping[str, Any]]
+
+AWAY = errors.RegistryUnavailableError("r.example does not answer")
+
+
+@pytest.fixture
+def looks(host: Host) -> Iterator[list[tuple[str, bool, bool, bool]]]:
+    """Give what was there at each step: outcome, trigger file, end of the reply."""
+    seen: list[tuple[str, bool, bool, bool]] = []
+
+    def look(step: str) -> None:
+        record = host.ledger.job("1.1.1")
+        seen.append(
+            (
+                step,
+                record is not None and record.outcome is not None,
+                host.spool.pending() == 1,
+                any(kind is Line.EXIT for kind, _ in host.reply()),
+            )
+        )
+
+    def look_and_drop(_logger: object, _name: str, line: Any) -> Any:
+        look(line["event"])
+        raise structlog.DropEvent
+
+    structlog.configure(processors=[look_and_drop])
+    seen.append(("begin", False, True, False))
+    shop = open_workshop(
+        host,
+        ledger=watch(host.world.ledger, look),
+        replies=watch(host.world.replies, look),
+    )
+    host.leave(Kind.HEAL)
+    shop.intake.scan()
+    shop.work()
+    look("end")
+    yield seen
+    structlog.reset_defaults()
+
+
+def test_the_order_at_the_end(looks: list[tuple[str, bool, bool, bool]]) -> None:
+    """First the outcome is durable, then logged, then the file goes, then the reply."""
+    start = next(at for at, look in enumerate(looks) if look[0] == "finish_job")
+
+    assert looks[start:] == [
+        ("finish_job", False, True, False),
+        ("job.finished", True, True, False),
+        ("write", True, False, False),
+        ("write", True, False, False),
+        ("end", True, False, True),
+    ]
+
+
+@pytest.mark.parametrize("method", ["finish_job", "write"])
+def test_dying_at_the_end_loses_nothing(host: Host, method: str) -> None:
+    """Whoever dies between outcome and reply is finished by the next start."""
+
+    def die(called: str) -> None:
+        if called == method:
+            raise CrashError
+
+    host.leave(Kind.HEAL)
+    first = open_workshop(
+        host,
+        ledger=watch(host.world.ledger, die),
+        replies=watch(host.world.replies, die),
+    )
+    first.intake.scan()
+    with pytest.raises(CrashError):
+        first.work()
+
+    second = open_workshop(host)
+    second.intake.resume()
+    second.intake.scan()
+    second.work()
+
+    assert (second.ending(), host.spool.pending()) == ("skipped", 0)
+
+
+def test_a_ledger_that_refuses_puts_the_job_back(host: Host, logged: Lines) -> None:
+    """While the disk refuses an outcome, the job waits, and the worker lives."""
+    refusals: list[Exception] = [errors.LedgerError("the disk is full")]
+
+    def refuse(method: str) -> None:
+        if method == "finish_job" and refusals:
+            raise refusals.pop()
+
+    shop = open_workshop(host, ledger=watch(host.world.ledger, refuse))
+    host.leave(Kind.RELEASE)
+    shop.intake.scan()
+    thread = worker.Worker(shop.bench, "worker-1")
+    thread.start()
+    until(lambda: shop.waiting == ["1.1.1"] and not shop.bench.queue.running())
+    assert (host.spool.pending(), shop.ending()) == (1, "")
+
+    host.clock.seconds += worker.LEDGER_RETRY_SECONDS
+    shop.bench.queue.expedite("web")
+    until(lambda: shop.ending() == "done")
+
+    thread.stop()
+    shop.bench.queue.close()
+    thread.join(10)
+    assert set(host.tags()) == {"1"}
+    refused = [line for line in logged if line["event"] == "ledger.refused"]
+    assert [line["error"] for line in refused] == ["the disk is full"]
+
+
+def park(host: Host, *releases: str) -> Workshop:
+    """Let releases of web wait for a registry that is away."""
+    host.cut_registry()
+    shop = open_workshop(host)
+    for job_id in releases:
+        host.leave(Kind.RELEASE, job_id)
+    shop.intake.scan()
+    for _ in releases:
+        shop.work()
+    assert shop.waiting == list(releases)
+    return shop
+
+
+def test_a_destroyed_app_takes_its_waiting_jobs_along(host: Host) -> None:
+    """What waited for the app is dropped and answered; what came later stays."""
+    shop = park(host, "1.1.1")
+    host.leave(Kind.DESTROYED, "2.1.1")
+    host.leave(Kind.RELEASE, "3.1.1")
+    shop.intake.scan()
+
+    shop.work()
+
+    assert [shop.ending("1.1.1"), shop.ending("2.1.1")] == ["dropped", "skipped"]
+    assert (shop.finished, shop.waiting) == (["1.1.1", "2.1.1"], ["3.1.1"])
+    assert host.reply("1.1.1")[-1] == (Line.EXIT, "1")
+    assert host.ledger.releases("web") == []
+    assert [path.name for path in host.spool.new.iterdir()] == ["3.1.1"]
+
+
+def test_a_destroyed_app_leaves_other_apps_alone(host: Host) -> None:
+    """Jobs of other apps do not notice."""
+    host.create_app("api")
+    host.engine.add_image("dokku/api:latest", b"two")
+    shop = park(host, "1.1.1")
+    host.leave(Kind.RELEASE, "2.1.1", app="api")
+    shop.intake.scan()
+    shop.work()
+    host.leave(Kind.DESTROYED, "3.1.1")
+    shop.intake.scan()
+
+    shop.work()
+
+    assert shop.waiting == ["2.1.1"]
+    release = host.ledger.release_of("2.1.1")
+    assert release is not None
+    assert release.state is ReleaseState.RESERVED
+
+
+def rename(host: Host, shop: Workshop) -> None:
+    """Rename web to shop, as Dokku and our hook do it."""
+    host.create_app("shop", image_repo="org/web")
+    host.destroy_app("web")
+    host.leave(Kind.RENAMED, "5.1.1", other="shop")
+    shop.intake.scan()
+    assert shop.work() == "5.1.1"
+
+
+def test_a_waiting_release_goes_on_under_the_new_name(host: Host) -> None:
+    """A release that waits when its app is renamed belongs to the new name."""
+    shop = park(host, "1.1.1")
+    rename(host, shop)
+    host.cut_registry(is_down=False)
+    host.clock.seconds += 1
+
+    while shop.work():
+        pass
+
+    assert (shop.ending("5.1.1"), shop.ending("1.1.1")) == ("done", "done")
+    assert (host.tag_version("shop"), host.tag_version("web")) == ("1", "")
+    assert [release.app for release in host.ledger.releases()] == ["shop"]
+    assert host.deployed("shop") is not None
+
+
+def test_a_renamed_job_keeps_its_apps_lane(host: Host) -> None:
+    """After a rename, too, no two jobs of one app run at once."""
+    shop = park(host, "1.1.1")
+    rename(host, shop)
+    host.cut_registry(is_down=False)
+    host.engine.add_image("dokku/shop:latest", b"new")
+    host.leave(Kind.RELEASE, "6.1.1", app="shop")
+    shop.intake.scan()
+    host.clock.seconds += 1
+
+    old_name, new_name = shop.bench.queue.take(0), shop.bench.queue.take(0)
+    assert old_name is not None
+    assert new_name is not None
+    asked = list(host.engine.asked)
+
+    shop.bench.run(old_name)
+    shop.bench.queue.release(old_name)
+
+    assert (host.engine.asked, shop.bench.queue.take(0)) == (asked, None)
+    shop.bench.queue.release(new_name)
+    assert shop.work() == "1.1.1"
+    assert len(host.engine.asked) == len(asked) + 1

@@ -1,0 +1,58 @@
+"""When a sweep is due."""
+
+from dokku_registryd.sources import sweep
+
+
+class Hand:
+    """A clock that the test moves."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        """Return the time."""
+        return self.now
+
+
+def test_the_first_sweep_is_due_at_once() -> None:
+    """Every start begins with a look at the whole state."""
+    timer = sweep.SweepTimer(interval_seconds=300, monotonic=Hand())
+
+    assert timer.begin() is True
+    assert timer.begin() is False
+
+
+def test_a_sweep_is_due_after_the_interval() -> None:
+    """Without any hint the state is looked at every interval."""
+    hand = Hand()
+    timer = sweep.SweepTimer(interval_seconds=300, monotonic=hand)
+    timer.begin()
+
+    assert timer.seconds_left() == 300
+    hand.now += 300
+    assert timer.begin() is True
+
+
+def test_many_hints_become_one_sweep() -> None:
+    """A burst of hints makes one sweep, a moment later."""
+    hand = Hand()
+    timer = sweep.SweepTimer(interval_seconds=300, monotonic=hand)
+    timer.begin()
+    for _ in range(1000):
+        timer.hint()
+
+    assert 0 < timer.seconds_left() <= sweep.GATHER_SECONDS
+    hand.now += sweep.GATHER_SECONDS
+    assert [timer.begin(), timer.begin()] == [True, False]
+
+
+def test_a_hint_during_a_sweep_makes_another() -> None:
+    """What changed after a sweep began is looked at again."""
+    hand = Hand()
+    timer = sweep.SweepTimer(interval_seconds=300, monotonic=hand)
+    timer.begin()
+
+    timer.hint()
+    hand.now += 1
+
+    assert timer.begin() is True

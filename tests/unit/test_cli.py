@@ -1,0 +1,256 @@
+"""The program as a person calls it: texts, exit statuses, what it imports."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import dokku_registryd
+from dokku_registryd import cli
+
+LISTED = ["run", "check", "status", "releases", "heal", "push"]
+HIDDEN = ["follow", "image-repo"]
+HEAVY = {
+    "asyncio",
+    "dataclasses",
+    "docker",
+    "importlib.metadata",
+    "json",
+    "logging",
+    "pathlib",
+    "pydantic",
+    "pydantic_settings",
+    "requests",
+    "shutil",
+    "socket",
+    "sqlite3",
+    "ssl",
+    "structlog",
+    "subprocess",
+    "tenacity",
+    "typing",
+    "urllib3",
+    "watchdog",
+}
+
+
+def call(
+    *arguments: str, environ: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run the program in a process of its own."""
+    clean = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("DOKKU_REGISTRYD_")
+    }
+    return subprocess.run(
+        [sys.executable, "-m", "dokku_registryd", *arguments],
+        env={**clean, "NO_COLOR": "1", **(environ or {})},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> list[str]:
+    """Give options for a host that lies in one folder and lacks nothing but Docker."""
+    for name in ("home", "lib"):
+        (tmp_path / name).mkdir()
+    config = tmp_path / "config.toml"
+    config.write_text(
+        f"[paths]\ndokku_root = '{tmp_path}/home'\ndokku_lib_root = '{tmp_path}/lib'\n"
+        f"[engine]\nsocket = 'unix://{tmp_path}/docker.sock'\n"
+    )
+    return ["--config", str(config)]
+
+
+def test_version() -> None:
+    """The version is one line and success."""
+    done = call("--version")
+
+    assert done.stdout == f"dokku-registryd {dokku_registryd.__version__}\n"
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_version_imports_nothing_heavy() -> None:
+    """What only the service needs is not loaded to print the version."""
+    code = (
+        "import sys; from dokku_registryd import cli\n"
+        "try:\n    cli.main(['--version'])\n"
+        "except SystemExit:\n    print(*sorted(sys.modules))"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", code],
+        env={**os.environ, "PYTHONPATH": str(Path(cli.__file__).parents[1])},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+
+    modules = done.stdout.splitlines()[-1].split()
+    assert "dokku_registryd.cli" in modules
+    assert HEAVY.isdisjoint(modules)
+    assert len(modules) < 75
+
+
+def test_help_lists_the_verbs() -> None:
+    """The list of verbs has those for people and leaves out those for hooks."""
+    done = call("--help")
+
+    assert re.findall(r"^    ([a-z-]+)  ", done.stdout, re.MULTILINE) == LISTED
+    assert not any(verb in done.stdout for verb in HIDDEN)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("verb", ["", *LISTED, *HIDDEN])
+def test_help_texts_are_short_phrases(verb: str) -> None:
+    """A help text is a phrase without a capital, a period or more than 50 letters."""
+    done = call(*verb.split(), "--help")
+
+    assert done.returncode == 0
+    columns = r"^ {2,4}(?:-|[A-Za-z]+  )\S.*?(?: {2,}|\n {20,})(\S.*)$"
+    texts = re.findall(columns, done.stdout, re.MULTILINE)
+    assert len(texts) >= 3
+    for text in texts:
+        assert re.fullmatch(r"[a-z].{0,49}(?<!\.)", text), text
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["zap"],
+        ["push"],
+        ["push", "web", "extra"],
+        ["status", "--format", "yaml"],
+        ["status", "--form", "json"],
+        ["follow", "id"],
+        ["check", "--set", "workers"],
+        ["check", "--set", "=2"],
+    ],
+    ids=" ".join,
+)
+def test_usage(arguments: list[str]) -> None:
+    """A wrong call is one line on stderr and status 2."""
+    done = call(*arguments)
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert re.fullmatch(r"dokku-registryd: .+ --help\)\n", done.stderr)
+
+
+def test_configuration_mistake() -> None:
+    """A wrong setting ends with status 78 and names key and bounds."""
+    done = call("--set", "daemon.workers=many", "check")
+
+    assert (done.returncode, done.stdout) == (78, "")
+    assert done.stderr == (
+        "dokku-registryd: The configuration has a mistake: "
+        "daemon.workers (--set): must be a whole number from 1 to 64.\n"
+    )
+
+
+def test_debug_shows_where_an_error_came_from() -> None:
+    """The traceback is printed on request, and the status stays the same."""
+    done = call("--set", "daemon.workers=many", "--debug", "check")
+
+    assert done.returncode == 78
+    assert done.stderr.startswith("Traceback")
+    assert "many" not in done.stderr
+
+
+def test_check_prints_settings(host: list[str]) -> None:
+    """`check` prints each setting with its value and where things lie."""
+    done = call(*host, "check", "--set", "daemon.workers=3")
+
+    assert done.returncode == 0
+    lines = done.stdout.splitlines()
+    assert "daemon.workers = 3" in lines
+    assert "heal.enabled = true" in lines
+    assert "engine.timeout_seconds = 30" in lines
+    assert f"settings_file = {host[1]}" in lines
+
+
+def test_check_warns(host: list[str], tmp_path: Path) -> None:
+    """What looks wrong on the host is named without failing the check."""
+    defaults = tmp_path / "defaults"
+    data = tmp_path / "data"
+    data.mkdir()
+    data.chmod(0o755)
+    defaults.write_text(
+        '# comment\nDOKKU_REGISTRYD_DAEMON__WORKERS="2"\nDOKKU_REGISTRYD_WORKERS=3\n'
+    )
+
+    done = call(
+        *host,
+        "check",
+        "--format=json",
+        f"--set=paths.data_dir={data}",
+        environ={"DOKKU_REGISTRYD_DEFAULTS": str(defaults)},
+    )
+
+    assert done.returncode == 0
+    report = json.loads(done.stdout)
+    assert report["settings"]["paths.data_dir"] == str(data)
+    assert "\n".join(report["warnings"]) == (
+        "DOKKU_REGISTRYD_WORKERS is no setting and has no effect.\n"
+        "DOKKU_REGISTRYD_DAEMON__WORKERS is set for the service in "
+        f"{defaults}, but not for this check.\n"
+        f"Hooks leave trigger files in {tmp_path}/lib/data/registryd, but the data "
+        f"folder is {data}. Set DOKKU_REGISTRYD_PATHS__DATA_DIR in {defaults}.\n"
+        f"engine.socket: nothing listens at {tmp_path}/docker.sock. "
+        "Is Docker running?\n"
+        f"{data} is open to other users. Correct it with chmod go=."
+    )
+
+
+def test_reader_that_leaves_early(host: list[str]) -> None:
+    """A closed pipe ends the program without a complaint."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "dokku_registryd", *host, "check"],
+            stdout=writing,
+            stderr=subprocess.PIPE,
+            timeout=60,
+            check=False,
+        )
+    finally:
+        os.close(writing)
+
+    assert (done.returncode, done.stderr) == (1, b"")
+
+
+def test_common_options_before_and_after_the_verb() -> None:
+    """Common options stand anywhere, and the later of two overrides wins."""
+    argv = "--set a.b=1 --set c.d=2 --config x check --set a.b=3=4 --debug"
+
+    arguments = cli.parse(argv.split())
+
+    assert arguments.overrides == {"a.b": "3=4", "c.d": "2"}
+    assert (arguments.config, arguments.debug) == ("x", True)
+
+
+def test_common_options_after_the_verb_win() -> None:
+    """An option that is said twice counts as said last."""
+    arguments = cli.parse(["--config", "x", "--debug", "status", "--config", "y"])
+
+    assert (arguments.config, arguments.debug) == ("y", True)
+
+
+def test_common_options_left_out() -> None:
+    """Without options nothing is overridden."""
+    arguments = cli.parse(["follow", "--data-dir", "/data", "17"])
+
+    assert (arguments.config, arguments.debug) == (None, False)
+    assert (arguments.overrides, arguments.data_dir) == ({}, "/data")
+    assert arguments.id == "17"

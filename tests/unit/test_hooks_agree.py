@@ -1,0 +1,195 @@
+"""Shell and Python keep the same rules: what one writes, the other reads."""
+
+import itertools
+from pathlib import Path
+
+import pytest
+
+from dokku_registryd import errors
+from dokku_registryd.adapters import detached, property_files
+from dokku_registryd.core import properties, releases, triggers
+from dokku_registryd.core.triggers import Kind, Trigger
+from support.dokku_host import GLOBAL, DokkuHost
+
+MARKS = ("a", "Z", "0", "-", ".", "_", "/", ":", "@", " ", "\n", "\x1b", "é", "*")
+TEXTS = (
+    *(
+        "".join(marks)
+        for size in range(4)
+        for marks in itertools.product(MARKS, repeat=size)
+    ),
+    *("a" * size for size in (127, 128, 129, 255, 256, 511, 512, 513)),
+)
+# The functions are asked for many values at once, each closed by a NUL.
+RULES = """
+. {functions}
+while IFS= read -r -d '' key && IFS= read -r -d '' value; do
+  if is_value "$key" "$value"; then echo yes; else echo no; fi
+done
+"""
+COMPUTED = """
+. {functions}
+for folder in {config}/registry/app-*; do
+  app=${{folder##*/}}
+  compute_server "$app"; printf '%s\\037' "$REPLY"
+  compute_image_repo "$app"; printf '%s\\037' "$REPLY"
+  if is_push_enabled "$app"; then printf 'True\\037'; else printf 'False\\037'; fi
+done
+"""
+VALUES = (None, "", " ", "true", "true\n", " docker.io/", "r.io//", "{{.AppName}}x\n")
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> DokkuHost:
+    """Give a host on which our plugin is in charge."""
+    host = DokkuHost(tmp_path)
+    host.add_recorder("dokku-registryd")
+    return host
+
+
+@pytest.fixture
+def files(host: DokkuHost) -> property_files.PropertyFiles:
+    """Give the daemon's view of the same host."""
+    return property_files.PropertyFiles(
+        config_root=host.config_root,
+        dokku_root=host.dokku_root,
+        deployed_root=host.data_dir / "deployed",
+    )
+
+
+@pytest.mark.parametrize(
+    ("call", "expected"),
+    [
+        (
+            ("post-release-builder", "pack", "web", "dokku/web:latest"),
+            Trigger(
+                kind=Kind.RELEASE,
+                app="web",
+                image="dokku/web:latest",
+                scheduler="docker-local",
+            ),
+        ),
+        (
+            ("post-deploy", "web", "", "", "latest"),
+            Trigger(kind=Kind.DEPLOYED, app="web", tag="latest"),
+        ),
+        (("post-delete", "web", ""), Trigger(kind=Kind.DESTROYED, app="web")),
+        (
+            ("post-app-rename-setup", "web", "blog"),
+            Trigger(kind=Kind.RENAMED, app="web", other="blog"),
+        ),
+    ],
+    ids=lambda value: str(value[0]) if isinstance(value, tuple) else "",
+)
+def test_the_daemon_reads_triggers(
+    host: DokkuHost, call: tuple[str, ...], expected: Trigger
+) -> None:
+    """Name and content of each trigger file are what the daemon takes."""
+    host.set_property(GLOBAL, "push-on-release", "true")
+
+    host.trigger(*call)
+
+    ((name, content),) = host.spool().items()
+    assert triggers.is_trigger_id(name)
+    assert triggers.parse(content) == expected
+    assert triggers.render(expected) == content
+
+
+def is_accepted(key: str, value: str) -> bool:
+    """Tell whether the daemon takes a value."""
+    fields = {"app": "web", "image": "x", "scheduler": "x", "other": "x", "tag": "x"}
+    kinds = {
+        "app": Kind.DESTROYED,
+        "other": Kind.RENAMED,
+        "tag": Kind.DEPLOYED,
+        "image": Kind.RELEASE,
+        "scheduler": Kind.RELEASE,
+    }
+    try:
+        triggers.render(Trigger(kind=kinds[key], **{**fields, key: value}))
+    except errors.InvalidTriggerError:
+        return False
+    return True
+
+
+def test_the_same_values_are_refused(host: DokkuHost) -> None:
+    """A hook refuses a value exactly where the daemon would."""
+    keys = ("app", "other", "image", "scheduler", "tag")
+    pairs = list(itertools.product(keys, TEXTS))
+
+    result = host.run(
+        ["/bin/bash", "-c", RULES.format(functions=host.hook("functions"))],
+        stdin="".join(f"{key}\0{value}\0" for key, value in pairs),
+    )
+
+    answers = [line == "yes" for line in result.stdout.splitlines()]
+    assert len(answers) == len(pairs)
+    assert [
+        pair
+        for pair, answer in zip(pairs, answers, strict=True)
+        if answer != is_accepted(*pair)
+    ] == []
+
+
+@pytest.mark.parametrize("everywhere", VALUES)
+@pytest.mark.parametrize("shell", ["/bin/sh", "/bin/bash"])
+def test_the_same_values_are_computed(
+    host: DokkuHost,
+    files: property_files.PropertyFiles,
+    shell: str,
+    everywhere: str | None,
+) -> None:
+    """Server, repository and push come out alike in both languages."""
+    names = ("server", "image-repo-template", "push-on-release")
+    cases = itertools.product(VALUES, VALUES)
+    for number, (value, image_repo) in enumerate(cases):
+        for name in names:
+            if value is not None:
+                host.set_property(f"app-{number:03}", name, value)
+        host.set_property(f"app-{number:03}", "image-repo", image_repo or "")
+    for name in names:
+        if everywhere is not None:
+            host.set_property(GLOBAL, name, everywhere)
+    script = COMPUTED.format(functions=host.hook("functions"), config=host.config_root)
+
+    result = host.run([shell, "-c", script])
+
+    expected = [
+        str(text)
+        for number in range(len(VALUES) ** 2)
+        for policy in [
+            properties.resolve(f"app-{number:03}", files.get, properties.Defaults())
+        ]
+        for text in (policy.server, policy.image_repo, policy.push_on_release)
+    ]
+    assert result.stdout.split("\x1f")[:-1] == expected
+
+
+def test_hooks_read_the_daemons_record(
+    host: DokkuHost, files: property_files.PropertyFiles
+) -> None:
+    """What the daemon records is what Dokku is answered with."""
+    release = releases.DeployedRelease(server="r.io:5000/", image_repo="o/w", number=12)
+
+    files.record_deployed("web", release)
+
+    questions = (
+        "deployed-app-repository",
+        "deployed-app-image-repo",
+        "deployed-app-image-tag",
+    )
+    answers = [host.trigger(name, "web").stdout for name in questions]
+    assert answers == ["r.io:5000/\n", "o/w\n", "12\n"]
+
+
+def test_the_daemon_finds_what_was_set_aside(host: DokkuHost) -> None:
+    """The daemon recognises the folder of a destroyed app."""
+    host.set_property("web.2", "config.json", "{}")
+
+    host.trigger("post-delete", "web.2", "latest")
+
+    forgotten = detached.ForgottenFolders(
+        root=host.data_dir / "forgotten", config_root=host.config_root
+    )
+    (folder,) = forgotten.of("web.2")
+    assert (Path(forgotten.login_folder(folder)) / "config.json").read_text() == "{}"

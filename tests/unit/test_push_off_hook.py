@@ -1,0 +1,151 @@
+"""The release hook with push off, and the deprecated trigger that it has to call."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from support.dokku_host import DokkuHost, Result
+
+RELEASE = "post-release-builder"
+IMAGE = "dokku/web:latest"
+DEPRECATED = (
+    " !     Deprecated: please upgrade plugin to use 'pre-release-builder' plugin"
+    " trigger instead of pre-deploy\n"
+)
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> DokkuHost:
+    """Give a host where nothing is pushed."""
+    host = DokkuHost(tmp_path)
+    host.add_recorder("docker")
+    host.add_recorder("dokku-registryd")
+    return host
+
+
+def release(host: DokkuHost) -> Result:
+    """Fire the trigger as a builder does."""
+    return host.trigger(RELEASE, "herokuish", "web", IMAGE)
+
+
+def test_dokkus_own_name_needs_nothing(host: DokkuHost) -> None:
+    """With push off and Dokku's own repository the hook starts no program."""
+    bash = shutil.which("bash") or "bash"
+
+    result = host.run(
+        [bash, str(host.hook(RELEASE)), "herokuish", "web", IMAGE],
+        environ={"PATH": "/nonexistent"},
+    )
+
+    assert result == Result("", "", 0)
+    assert host.spool() == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "image", "expected"),
+    [
+        ("image-repo", "org/web", IMAGE, "org/web:latest"),
+        ("image-repo", "org/web", "dokku/web:12", "org/web:12"),
+        ("image-repo", "r.io:5000/web", IMAGE, "r.io:5000/web:latest"),
+        ("image-repo-template", "org/{{ .AppName }}", IMAGE, "org/web:latest"),
+    ],
+)
+def test_another_repository_gets_a_name(
+    host: DokkuHost, name: str, value: str, image: str, expected: str
+) -> None:
+    """The image is also called as Dokku will ask for it, without any server."""
+    host.set_property("web", name, value)
+    host.set_property("web", "server", "ghcr.io")
+
+    result = host.trigger(RELEASE, "herokuish", "web", image)
+
+    assert result == Result("", "", 0)
+    assert host.calls("docker") == [["image", "tag", image, expected]]
+    assert host.spool() == {}
+
+
+@pytest.mark.parametrize(
+    ("code", "calls"),
+    [(0, [["image", "tag", IMAGE, "org/blog:latest"]]), (1, [])],
+    ids=["right", "wrong"],
+)
+def test_a_template_beyond_the_shell(
+    host: DokkuHost, code: int, calls: list[list[str]]
+) -> None:
+    """The program expands it; a wrong one leaves Dokku's own name, without a word."""
+    host.add_recorder("dokku-registryd", code=code, stdout="org/blog\n" * (1 - code))
+    host.set_property("web", "image-repo-template", "{{ printf `org/blog` }}")
+
+    assert release(host) == Result("", "", 0)
+    assert host.calls("docker") == calls
+
+
+def test_docker_refuses(host: DokkuHost) -> None:
+    """A name that Docker refuses fails the release, and the record stays."""
+    host.add_command("docker", "#!/bin/sh\necho 'invalid reference' >&2\nexit 1\n")
+    host.set_property("web", "image-repo", "Org/Web")
+    record = host.record_release("web", server="", image_repo="org/web", number=7)
+
+    assert release(host) == Result(
+        "",
+        "invalid reference\n"
+        " !     unable to tag image dokku/web:latest as Org/Web:latest."
+        " Correct the name with dokku registry:set web image-repo\n",
+        1,
+    )
+    assert record.exists()
+
+
+def test_the_record_goes(host: DokkuHost) -> None:
+    """After a release that is not pushed, the running name is Dokku's own again."""
+    record = host.record_release("web", server="", image_repo="org/web", number=7)
+
+    assert release(host) == Result("", "", 0)
+    assert not record.exists()
+    assert host.trigger("deployed-app-image-tag", "web") == Result("", "", 0)
+    assert host.trigger("deployed-app-image-repo", "web").stdout == "dokku/web\n"
+
+
+def test_a_record_that_cannot_go(host: DokkuHost) -> None:
+    """A record that stayed would deploy the release before, so the release fails."""
+    record = host.record_release("web", server="", image_repo="org/web", number=7)
+    host.add_command(
+        "rm", "#!/bin/sh\necho 'rm: x: Read-only file system' >&2\nexit 1\n"
+    )
+
+    assert release(host) == Result(
+        "",
+        f" !     Cannot remove {record} (Read-only file system)."
+        " Remove it, then run dokku ps:rebuild web\n",
+        1,
+    )
+
+
+def test_pre_deploy_comes_first(host: DokkuHost) -> None:
+    """A plugin with the deprecated trigger gets app and tag before anything else."""
+    host.set_property("web", "image-repo", "org/web")
+    host.add_plugin(
+        "other", {"pre-deploy": f'#!/bin/sh\necho "$@"; cat {host.root}/docker.calls\n'}
+    )
+
+    assert release(host) == Result("web latest\n", DEPRECATED, 0)
+    assert len(host.calls("docker")) == 1
+
+
+def test_pre_deploy_fails_the_release(host: DokkuHost) -> None:
+    """Its failure is the release's failure, and nothing was done by then."""
+    host.set_property("web", "image-repo", "org/web")
+    host.set_property("web", "push-on-release", "true")
+    host.add_plugin("other", {"pre-deploy": "#!/bin/sh\necho no >&2\nexit 7\n"})
+
+    assert release(host) == Result("", f"{DEPRECATED}no\n", 7)
+    assert host.spool() == {}
+    assert host.calls("docker") == host.calls("dokku-registryd") == []
+
+
+def test_the_events_plugin_does_not_count(host: DokkuHost) -> None:
+    """Dokku's own 20_events has every trigger; it alone is no reason to call one."""
+    host.add_plugin("20_events", {"pre-deploy": "#!/bin/sh\necho event\n"})
+
+    assert release(host) == Result("", "", 0)

@@ -1,0 +1,277 @@
+"""A whole host in one folder: fakes for what is far, real files for what is near.
+
+Engine and registry client see the same registries, so what one pushes the other finds.
+Ledger, spool, replies, property files and detached folders are the real adapters.
+"""
+
+import dataclasses
+from collections.abc import Callable, Iterator, MutableMapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+from dokku_registryd import errors, ports
+from dokku_registryd.adapters import (
+    detached,
+    ledger,
+    property_files,
+    reply_files,
+    spool,
+)
+from dokku_registryd.core import (
+    jobs,
+    outcomes,
+    properties,
+    reference,
+    releases,
+    replies,
+    triggers,
+)
+from dokku_registryd.core.images import Manifest
+from dokku_registryd.core.triggers import Kind
+from dokku_registryd.effects import voice
+from fakes_engine import FakeEngine, FakeRemote
+from fakes_registry import FakeCredentials, FakeRegistry
+
+Effect = Callable[[jobs.Job, ports.World, voice.Voice], outcomes.Outcome | None]
+SERVER = "r.example"
+REPOSITORY = "r.example/org/web"
+IMAGE = "dokku/web:latest"
+
+
+class HandClock:
+    """Implements `ports.Clock`; time stands still until a test moves it."""
+
+    def __init__(self) -> None:
+        self.seconds = 1_700_000_000.0
+
+    def now(self) -> float:
+        """Return the time."""
+        return self.seconds
+
+    def monotonic(self) -> float:
+        """Return the same time: nobody sets this clock back."""
+        return self.seconds
+
+
+class Shelves(MutableMapping[str, Manifest]):
+    """The registry's content, by the names under which an Engine pushes and pulls."""
+
+    def __init__(self, registry: FakeRegistry) -> None:
+        self._registry = registry
+
+    def __getitem__(self, canonical: str) -> Manifest:
+        """Return what a tag or digest names."""
+        found = self._registry._find(reference.parse(canonical))
+        if found is None:
+            raise KeyError(canonical)
+        return found
+
+    def __setitem__(self, canonical: str, manifest: Manifest) -> None:
+        """Store what an Engine pushes, unless its tag may not move."""
+        image = reference.parse(canonical)
+        place = image.repository, image.tag
+        if place in self._registry.immutable and place in self._registry.manifests:
+            raise errors.TagImmutableError(f"cannot push {canonical}: tag is immutable")
+        self._registry.store(canonical, manifest)
+
+    def __delitem__(self, canonical: str) -> None:
+        """Refuse: an Engine deletes nothing in a registry."""
+        raise NotImplementedError(canonical)
+
+    def __iter__(self) -> Iterator[str]:
+        """Give every tag."""
+        return (f"{owner}:{tag}" for owner, tag in self._registry.manifests)
+
+    def __len__(self) -> int:
+        """Return how many tags there are."""
+        return len(self._registry.manifests)
+
+
+@dataclass(kw_only=True)
+class Host:
+    """One host with its registries, and what a test may do to them."""
+
+    folder: Path
+    engine: FakeEngine
+    registry: FakeRegistry
+    credentials: FakeCredentials
+    files: property_files.PropertyFiles
+    ledger: ledger.SqliteLedger
+    spool: spool.Spool
+    clock: HandClock
+    world: ports.World
+    submitted: list[triggers.Trigger] = field(default_factory=list)
+    """What effects asked for."""
+
+    # -- what a test arranges
+
+    def create_app(self, app: str = "web", **values: str) -> None:
+        """Create an app that pushes to `r.example/org/APP`; more properties follow."""
+        (self.folder / "home" / app).mkdir(parents=True, exist_ok=True)
+        basic = {
+            "push_on_release": "true",
+            "server": SERVER,
+            "image_repo": f"org/{app}",
+        }
+        for name, value in {**basic, **values}.items():
+            self.set(app, name.replace("_", "-"), value)
+
+    def destroy_app(self, app: str = "web") -> None:
+        """Remove an app's own folder, as Dokku does last."""
+        (self.folder / "home" / app).rmdir()
+
+    def set(self, app: str, name: str, value: str) -> None:
+        """Set a property, in the folder where it belongs."""
+        ours = {"push-policy", "push-deadline", "heal", "keep-releases"}
+        plugin = properties.OURS if name in ours else properties.CORE
+        self.files.set(plugin, app, name, value)
+
+    def cut_registry(self, *, is_down: bool = True) -> None:
+        """Let no registry answer, neither us nor the Engine."""
+        self.registry.is_down = self.engine.remote.is_down = is_down
+
+    def store(self, name: str, content: str) -> str:
+        """Put somebody else's image into a registry, and return its digest."""
+        manifest = Manifest(media_type="application/json", body=content.encode())
+        self.registry.store(name, manifest)
+        return manifest.digest
+
+    def add_job(
+        self, kind: Kind, job_id: str = "1.1.1", *, app: str = "web", **more: str
+    ) -> jobs.Job:
+        """Make a job durable, as the intake does, and return it."""
+        if kind is Kind.RELEASE:
+            more = {
+                "image": f"dokku/{app}:latest",
+                "scheduler": "docker-local",
+                **more,
+            }
+        job = jobs.Job(
+            job_id=job_id,
+            trigger=triggers.Trigger(kind=kind, app=app, **more),
+            accepted_at=self.clock.now(),
+        )
+        self.ledger.add_jobs([job])
+        return job
+
+    def leave(
+        self, kind: Kind, job_id: str = "1.1.1", *, app: str = "web", **more: str
+    ) -> None:
+        """Leave a trigger file, as a hook does."""
+        if kind is Kind.RELEASE:
+            more = {
+                "image": f"dokku/{app}:latest",
+                "scheduler": "docker-local",
+                **more,
+            }
+        trigger = triggers.Trigger(kind=kind, app=app, **more)
+        self.spool.prepare()
+        beside = self.spool.new.parent / "tmp" / job_id
+        beside.write_bytes(triggers.render(trigger))
+        beside.rename(self.spool.new / job_id)
+
+    def replace(self, **changes: Any) -> ports.World:
+        """Return the world with other ports."""
+        return dataclasses.replace(self.world, **changes)
+
+    def perform(
+        self, effect: Effect, job: jobs.Job, world: ports.World | None = None
+    ) -> outcomes.Outcome | None:
+        """Make one attempt of a job, without the worker that would retry it."""
+        world = world or self.world
+        return effect(job, world, voice.Voice(world.replies, job.job_id))
+
+    # -- what a test looks at
+
+    def tags(self, repository: str = REPOSITORY) -> dict[str, str]:
+        """Return the tags of a repository and their digests."""
+        return {
+            tag: manifest.digest
+            for (owner, tag), manifest in self.registry.manifests.items()
+            if owner == repository
+        }
+
+    def names(self) -> dict[str, str]:
+        """Return the names on this host and their image IDs."""
+        return {
+            name: image.image_id
+            for image in self.engine.images()
+            for name in image.references
+        }
+
+    def deployed(self, app: str = "web") -> releases.DeployedRelease | None:
+        """Return what Dokku's questions are answered with."""
+        return self.files.deployed(app)
+
+    def release(self, job_id: str = "1.1.1") -> releases.Release:
+        """Return the release that a job asked for."""
+        found = self.ledger.release_of(job_id)
+        assert found is not None
+        return found
+
+    def tag_version(self, app: str = "web") -> str:
+        """Return Dokku's counter."""
+        return self.files.get(properties.CORE, app, "tag-version")
+
+    def reply(self, job_id: str = "1.1.1") -> list[tuple[replies.Line, str]]:
+        """Return the lines that a waiting hook gets."""
+        return list(self.replies.follow(job_id).lines())
+
+    @property
+    def replies(self) -> reply_files.ReplyFiles:
+        """The reply files."""
+        return cast("reply_files.ReplyFiles", self.world.replies)
+
+
+def build_world(
+    folder: Path,
+    *,
+    image_store: str = "classic",
+    free_bytes: Callable[[str], int] = lambda _folder: 1 << 40,
+) -> Host:
+    """Build an empty host; close its ledger at the end."""
+    registry = FakeRegistry()
+    remote = FakeRemote(manifests=Shelves(registry), accepted=registry.logins)
+    engine = FakeEngine(remote, image_store=image_store)
+    credentials = FakeCredentials()
+    clock = HandClock()
+    (folder / "home" / ".docker").mkdir(parents=True)
+    book = ledger.SqliteLedger(folder / "data" / "ledger.sqlite3")
+    files = property_files.PropertyFiles(
+        config_root=folder / "config",
+        dokku_root=folder / "home",
+        deployed_root=folder / "data" / "deployed",
+    )
+    submitted: list[triggers.Trigger] = []
+    world = ports.World(
+        engine=engine,
+        registry=registry,
+        credentials=credentials,
+        properties=files,
+        deployed=files,
+        detached=detached.ForgottenFolders(
+            root=folder / "data" / "forgotten", config_root=folder / "config"
+        ),
+        ledger=book,
+        replies=reply_files.ReplyFiles(folder / "data" / "replies"),
+        clock=clock,
+        defaults=properties.Defaults(),
+        schedulers=("docker-local",),
+        submit=submitted.append,
+        free_bytes=free_bytes,
+        min_free_bytes=1 << 30,
+        parallel_tags=2,
+    )
+    return Host(
+        folder=folder,
+        engine=engine,
+        registry=registry,
+        credentials=credentials,
+        files=files,
+        ledger=book,
+        spool=spool.Spool(folder / "data"),
+        clock=clock,
+        world=world,
+        submitted=submitted,
+    )
