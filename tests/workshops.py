@@ -1,9 +1,21 @@
-"""What the daemon builds around a host, without any of its threads."""
+"""What the daemon builds around a host, without its threads and with them."""
 
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from dokku_registryd.runtime import intake, queue, retrying, worker
+from dokku_registryd import errors
+from dokku_registryd.runtime import (
+    intake,
+    queue,
+    retrying,
+    supervisor,
+    wakeup,
+    worker,
+)
+from dokku_registryd.sources import sweep
+from support.waiting import until
 from worlds import Host
 
 
@@ -57,3 +69,71 @@ def open_workshop(host: Host, **ports_changed: Any) -> Workshop:
     taking = intake.Intake(bench)
     host.spool.prepare()
     return Workshop(host=host, bench=bench, intake=taking, finished=finished)
+
+
+class Daemon:
+    """A supervisor whose turns a test counts."""
+
+    def __init__(
+        self, shop: Workshop, *, bell: wakeup.Wakeup | None = None, **options: Any
+    ) -> None:
+        self.shop = shop
+        self.turns = 0
+        self.bell = bell or wakeup.Wakeup()
+        self.main: threading.Thread | None = None
+        self.error: Exception | None = None
+        self.loop = supervisor.Supervisor(
+            bench=shop.bench,
+            jobs_intake=shop.intake,
+            sweeps=sweep.SweepTimer(
+                interval_seconds=300, monotonic=shop.host.clock.monotonic
+            ),
+            bell=self.bell,
+            on_turn=self._turn,
+            **{
+                "workers": 2,
+                "watch": None,
+                "rescan_seconds": 60.0,
+                "stuck_seconds": 60.0,
+                **options,
+            },
+        )
+
+    def start(self) -> None:
+        """Run in a thread, until stopped."""
+        self.loop.start()
+        self.main = threading.Thread(target=self._run)
+        self.main.start()
+
+    def ends(self) -> Exception | None:
+        """Wait for the end of the main loop and return why it ended."""
+        assert self.main is not None
+        self.main.join(10)
+        assert not self.main.is_alive()
+        return self.error
+
+    def turns_to(self, fact: Callable[[], object]) -> None:
+        """Wake the main loop until something is true."""
+
+        def woken() -> object:
+            self.bell.ring()
+            return fact()
+
+        until(woken)
+
+    def close(self) -> None:
+        """End everything that is still running."""
+        self.loop.stop()
+        if self.main is not None:
+            self.ends()
+        assert self.loop.drain(10) == 0
+        self.bell.close()
+
+    def _run(self) -> None:
+        try:
+            self.loop.run()
+        except errors.RegistrydError as error:
+            self.error = error
+
+    def _turn(self) -> None:
+        self.turns += 1

@@ -14,6 +14,7 @@ from dokku_registryd import errors, ports
 from dokku_registryd.adapters import (
     detached,
     ledger,
+    modes,
     property_files,
     reply_files,
     spool,
@@ -120,6 +121,14 @@ class Host:
     def destroy_app(self, app: str = "web") -> None:
         """Remove an app's own folder, as Dokku does last."""
         (self.folder / "home" / app).rmdir()
+
+    def enable_core(self) -> None:
+        """Put Dokku's own registry plugin in charge, by the links that Dokku makes."""
+        core = self.folder / "core-plugins" / "available" / "registry"
+        core.mkdir(parents=True)
+        enabled = self.folder / "plugins" / "enabled"
+        enabled.mkdir(parents=True)
+        (enabled / "registry").symlink_to(core)
 
     def set(self, app: str, name: str, value: str) -> None:
         """Set a property, in the folder where it belongs."""
@@ -258,6 +267,7 @@ def build_world(
         clock=clock,
         defaults=properties.Defaults(),
         schedulers=("docker-local",),
+        is_companion=lambda: modes.is_companion(folder),
         submit=submitted.append,
         free_bytes=free_bytes,
         min_free_bytes=1 << 30,

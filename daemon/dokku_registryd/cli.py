@@ -129,6 +129,7 @@ def _build_parser() -> Parser:
     )
     _add_service_verbs(verbs)
     _add_release_verbs(verbs)
+    _add_host_verbs(verbs)
     _add_hook_verbs(verbs)
     return parser
 
@@ -137,6 +138,9 @@ def _add_service_verbs(verbs: "argparse._SubParsersAction[Parser]") -> None:
     _add_verb(verbs, "run", "run the service in the foreground")
     _add_format(_add_verb(verbs, "check", "check settings, folders and variables"))
     _add_format(_add_verb(verbs, "status", "show what the service does and lacks"))
+    doctor = _add_verb(verbs, "doctor", "find what would break the next deploy")
+    doctor.add_argument("app", nargs="?", metavar="APP", help="look at one app only")
+    _add_format(doctor)
 
 
 def _add_release_verbs(verbs: "argparse._SubParsersAction[Parser]") -> None:
@@ -153,6 +157,36 @@ def _add_release_verbs(verbs: "argparse._SubParsersAction[Parser]") -> None:
     push.add_argument("app", metavar="APP", help="name the app to push")
 
 
+def _add_host_verbs(verbs: "argparse._SubParsersAction[Parser]") -> None:
+    install = _add_verb(verbs, "install", "install on this host (root)")
+    install.add_argument(
+        "--companion", action="store_true", help="leave Dokku's own plugin in charge"
+    )
+    _add_installing(install)
+    uninstall = _add_verb(verbs, "uninstall", "give all back to Dokku's plugin (root)")
+    uninstall.add_argument(
+        "--force", action="store_true", help="do so while accepted releases wait"
+    )
+    uninstall.add_argument(
+        "--purge", action="store_true", help="remove ledger, settings, properties too"
+    )
+    _add_installing(uninstall)
+    adopt = _add_verb(verbs, "adopt", "adopt what Dokku's plugin has released")
+    adopt.add_argument(
+        "--dry-run", action="store_true", help="tell what differs, change nothing"
+    )
+    _add_format(adopt)
+
+
+def _add_installing(verb: Parser) -> None:
+    verb.add_argument(
+        "--dry-run", action="store_true", help="tell what would be done, do nothing"
+    )
+    verb.add_argument(
+        "--root", metavar="DIR", default="", help="let DIR stand for / (for tests)"
+    )
+
+
 def _add_hook_verbs(verbs: "argparse._SubParsersAction[Parser]") -> None:
     """Add what only hooks call; without a help text the list leaves it out."""
     follow = _add_verb(verbs, "follow")
@@ -160,6 +194,7 @@ def _add_hook_verbs(verbs: "argparse._SubParsersAction[Parser]") -> None:
     follow.add_argument("id", metavar="ID")
     image_repo = _add_verb(verbs, "image-repo")
     image_repo.add_argument("app", metavar="APP")
+    _add_verb(verbs, "held-logins")
 
 
 def _add_verb(

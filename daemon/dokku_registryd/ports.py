@@ -189,7 +189,7 @@ class Properties(Protocol):
         """
 
     def owners(self) -> list[str]:
-        """Return the names of apps that have a folder of properties or logins."""
+        """Return the names of apps with properties, logins or a recorded release."""
 
 
 class DeployedReleases(Protocol):
@@ -216,6 +216,9 @@ class DetachedFolders(Protocol):
 
     def apps(self) -> list[str]:
         """Return the apps that have detached folders."""
+
+    def noted(self) -> list[str]:
+        """Return the apps whose logins in helpers a hook noted before they went."""
 
     def login_folder(self, folder: str) -> str:
         """Return where a detached folder keeps the auth config."""
@@ -280,7 +283,7 @@ class Ledger(Protocol):
         """Return the release that a job asked for."""
 
     def releases(self, app: str | None = None) -> list[Release]:
-        """Return releases, the highest number first, of one app or of all."""
+        """Return releases, the latest first, of one app or of all."""
 
     def releases_of_image(self, image_id: str) -> list[Release]:
         """Return the releases of one image, of every app."""
@@ -308,6 +311,8 @@ class World:
     defaults: Defaults
     schedulers: tuple[str, ...]
     """Schedulers that keep images on this host."""
+    is_companion: Callable[[], bool]
+    """Whether Dokku's own registry plugin is in charge, found out anew each time."""
     submit: Callable[[triggers.Trigger], None]
     """Asks for one more job, once the present one is done."""
     free_bytes: Callable[[str], int]

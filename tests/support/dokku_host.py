@@ -16,79 +16,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from support import stand_ins
+
 GLOBAL: Final = "--global"
 HOOKS: Final = Path(__file__).parents[2] / "hooks"
 SYSTEM_PATH: Final = "/usr/local/bin:/usr/bin:/bin"
 _EXECUTABLE = 0o755
 _PRIVATE = 0o700
-
-# The rules of plugn 0.17.1 (bashenv/plugn.bash): the glob's order, files only, what is
-# not executable is named and skipped, the chain ends with the first failure.
-_PLUGN = r"""#!/usr/bin/env bash
-set -eo pipefail
-[[ $1 == trigger ]] || exit 2
-hook=$2
-shift 2
-shopt -s nullglob
-for plugin in "${PLUGIN_PATH:?}"/enabled/*; do
-  if [[ -f $plugin/$hook && -x $plugin/$hook ]]; then
-    "$plugin/$hook" "$@"
-  elif [[ -f $plugin/$hook ]]; then
-    echo "Trigger '$hook' is not executable, skipping plugin (${plugin##*/})" >&2
-  fi
-done
-"""
-
-# How `dokku` 0.38.27 reads global flags (they count anywhere, and go when they lead) and
-# hands a command that no subcommand answers to all plugins: 10 means "not mine", 0 that
-# others may answer too, and anything else ends it.
-_DOKKU = r"""#!/usr/bin/env bash
-set -eo pipefail
-arguments=("$@")
-for at in "${!arguments[@]}"; do
-  case ${arguments[at]} in
-    --quiet) export DOKKU_QUIET_OUTPUT=1 ;;
-    --trace) export DOKKU_TRACE=1 ;;
-    --force) export DOKKU_APPS_FORCE_DELETE=1 ;;
-    --app) export DOKKU_APP_NAME=${arguments[at + 1]} ;;
-  esac
-done
-while [[ $1 == --quiet || $1 == --trace || $1 == --force || $1 == --app ]]; do
-  [[ $1 != --app ]] || shift
-  shift
-done
-if [[ $1 == help ]]; then
-  set -- help
-fi
-is_answered=
-for commands in "${PLUGIN_ENABLED_PATH:?}"/*/commands; do
-  status=0
-  "$commands" "$@" || status=$?
-  case $status in
-    0) is_answered=1 ;;
-    "${DOKKU_NOT_IMPLEMENTED_EXIT:?}") ;;
-    *) exit "$status" ;;
-  esac
-done
-if [[ ! $is_answered ]]; then
-  echo " !     \`$1\` is not a dokku command." >&2
-  echo " !     See \`dokku help\` for a list of available commands." >&2
-  exit 1
-fi
-"""
-
-# Each argument ends with a unit separator, each call with a record separator.
-_RECORDER = r"""#!/bin/sh
-{{ [ $# -eq 0 ] || printf '%s\037' "$@"; printf '\036'; }} >>"{log}"
-printf '%s' '{stdout}'
-exit {code}
-"""
-
-_PLUGIN_TOML = """[plugin]
-description = "{name}"
-version = "0.0.1"
-[plugin.config]
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,10 +60,10 @@ class DokkuHost:
         self.bin = root / "bin"
         self.defaults_file = root / "etc" / "default" / "dokku-registryd"
         self._make_folders()
-        self.add_command("plugn", _PLUGN)
+        self.add_command("plugn", stand_ins.PLUGN)
         # Apart from the programs that hooks find: none of ours may call it.
         dokku = self.root / "dokku"
-        dokku.write_text(_DOKKU)
+        dokku.write_text(stand_ins.DOKKU)
         dokku.chmod(_EXECUTABLE)
         if docker is None:
             self.add_command("docker", "#!/bin/sh\nexit 0\n")
@@ -230,7 +164,7 @@ class DokkuHost:
         log = self.root / f"{name}.calls"
         log.touch()
         return self.add_command(
-            name, _RECORDER.format(log=log, stdout=stdout, code=code)
+            name, stand_ins.RECORDER.format(log=log, stdout=stdout, code=code)
         )
 
     def calls(self, name: str) -> list[list[str]]:
@@ -351,7 +285,7 @@ class DokkuHost:
 
     def _write_plugin(self, folder: Path, name: str, hooks: Mapping[str, str]) -> None:
         folder.mkdir(parents=True)
-        (folder / "plugin.toml").write_text(_PLUGIN_TOML.format(name=name))
+        (folder / "plugin.toml").write_text(stand_ins.PLUGIN_TOML.format(name=name))
         for hook, script in hooks.items():
             (folder / hook).write_text(script)
             (folder / hook).chmod(_EXECUTABLE)

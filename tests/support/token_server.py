@@ -46,6 +46,8 @@ class TokenServer:
         """Seconds until a token really expires."""
         self.field = "token"
         """The reply's field: `token`, or `access_token` as some registries have it."""
+        self.refused: set[str] = set()
+        """Actions that no token is good for."""
         self.issued: list[str] = []
         """The scopes that tokens were given for, oldest first."""
         self.certificate = folder / "token.crt"
@@ -81,10 +83,13 @@ class TokenServer:
         """Stop."""
         self.stop()
 
-    def issue(self, user: str, scopes: list[str]) -> dict[str, object]:
+    def issue(
+        self, user: str, scopes: list[str], *, field: str = ""
+    ) -> dict[str, object]:
         """Return the reply that gives a user (`""` is anonymous) a token."""
         self.issued += scopes or [""]
-        reply: dict[str, object] = {self.field: self._sign(self._claims(user, scopes))}
+        token = self._sign(self._claims(user, scopes))
+        reply: dict[str, object] = {field or self.field: token}
         if self.expires_in is not None:
             reply["expires_in"] = self.expires_in
         return reply
@@ -99,8 +104,14 @@ class TokenServer:
             "nbf": now - 10,
             "exp": now + self.lifetime,
             "jti": uuid.uuid4().hex,
-            "access": [_access(scope) for scope in scopes] if user else [],
+            "access": [self._access(scope) for scope in scopes] if user else [],
         }
+
+    def _access(self, scope: str) -> dict[str, object]:
+        kind, _, rest = scope.partition(":")
+        name, _, asked = rest.rpartition(":")
+        actions = [action for action in asked.split(",") if action not in self.refused]
+        return {"type": kind, "name": name, "actions": actions}
 
     def _sign(self, claims: dict[str, object]) -> str:
         lines = self.certificate.read_text().splitlines()
@@ -126,12 +137,6 @@ class TokenServer:
 
 def _encode(content: bytes) -> str:
     return base64.urlsafe_b64encode(content).decode().rstrip("=")
-
-
-def _access(scope: str) -> dict[str, object]:
-    kind, _, rest = scope.partition(":")
-    name, _, actions = rest.rpartition(":")
-    return {"type": kind, "name": name, "actions": actions.split(",")}
 
 
 class _Server(http.server.ThreadingHTTPServer):
@@ -162,7 +167,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         else:
             name = form.get("username", [""])[0]
             user = self._check(name, form.get("password", [""])[0])
-        self._give(user, form)
+        # The form that is OAuth 2 has one name for it, and Engines know no other there.
+        self._give(user, form, field="access_token")
 
     def _basic_user(self) -> str | None:
         header = self.headers.get("Authorization", "")
@@ -179,14 +185,16 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         is_right = name and self.server.tokens.users.get(name) == password
         return name if is_right else None
 
-    def _give(self, user: str | None, asked: dict[str, list[str]]) -> None:
+    def _give(
+        self, user: str | None, asked: dict[str, list[str]], *, field: str = ""
+    ) -> None:
         scopes = [part for text in asked.get("scope", []) for part in text.split()]
         if asked.get("service") != [SERVICE]:
             self._reply(400, {"details": "unknown service"})
         elif user is None:
             self._reply(401, {"details": "incorrect username or password"})
         else:
-            self._reply(200, self.server.tokens.issue(user, scopes))
+            self._reply(200, self.server.tokens.issue(user, scopes, field=field))
 
     def _reply(self, status: int, content: dict[str, object]) -> None:
         body = json.dumps(content).encode()

@@ -8,6 +8,7 @@ import pytest
 import structlog
 from structlog.testing import LogCapture
 
+from dokku_registryd.core import log_events
 from worlds import Host, build_world
 
 
@@ -23,9 +24,14 @@ def host(tmp_path: Path) -> Iterator[Host]:
 
 @pytest.fixture
 def logged() -> Iterator[list[MutableMapping[str, Any]]]:
-    """Give the log lines of this test as they come."""
+    """Give the log lines of this test as they come; each must be a promised one."""
     capture = LogCapture()
     structlog.reset_defaults()
     structlog.configure(processors=[capture])
     yield capture.entries
     structlog.reset_defaults()
+    for line in capture.entries:
+        promised = log_events.EVENTS[line["event"]]
+        assert line["log_level"] in promised.levels, line
+        fields = set(line) - {"event", "log_level", "exc_info"}
+        assert all(map(promised.allows, fields)), line

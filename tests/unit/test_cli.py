@@ -12,8 +12,11 @@ import pytest
 import dokku_registryd
 from dokku_registryd import cli
 
-LISTED = ["run", "check", "status", "releases", "heal", "push"]
-HIDDEN = ["follow", "image-repo"]
+LISTED = [
+    *("run", "check", "status", "doctor", "releases", "heal", "push"),
+    *("install", "uninstall", "adopt"),
+]
+HIDDEN = ["follow", "image-repo", "held-logins"]
 HEAVY = {
     "asyncio",
     "dataclasses",

@@ -16,6 +16,7 @@ LIFECYCLE = (
     ("post-deploy", "web", "5000", "172.17.0.2", "latest"),
     ("post-app-clone-setup", "web", "blog"),
     ("post-app-rename-setup", "web", "blog"),
+    ("pre-delete", "web", "latest"),
     ("post-delete", "web", "latest"),
 )
 

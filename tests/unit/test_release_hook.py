@@ -3,6 +3,7 @@
 import os
 import re
 import resource
+import shutil
 import signal
 import stat
 import subprocess
@@ -272,16 +273,47 @@ def test_no_program(host: DokkuHost) -> None:
     assert host.spool() == {}
 
 
-def test_companion_does_nothing(host: DokkuHost) -> None:
-    """Beside Dokku's own plugin nothing is pushed, tagged, printed or triggered."""
+def test_companion_only_leaves_word(host: DokkuHost) -> None:
+    """Beside Dokku's own plugin nothing is pushed, tagged, printed or waited for."""
     host.enable_core()
     host.add_plugin("other", {"pre-deploy": "#!/bin/sh\necho called twice\n"})
     host.set_property("web", "image-repo", "org/web")
+    host.set_property("web", "tag-version", "7")
+    host.record_release("web", server="", image_repo="org/web", number=6)
+
+    assert release(host) == Result("", "", 0)
+
+    (content,) = host.spool().values()
+    assert content == (
+        b"dokku-registryd/1\n"
+        b"trigger=recorded\n"
+        b"app=web\n"
+        b"scheduler=docker-local\n"
+        b"tag=7\n"
+        b"end\n"
+    )
+    assert not (host.data_dir / "deployed" / "web").exists()
+    assert host.calls("docker") == []
+    assert not (host.root / "argv").exists()
+
+
+def test_companion_with_push_off(host: DokkuHost) -> None:
+    """Where Dokku's own plugin pushes nothing, there is nothing to tell."""
+    host.enable_core()
+    host.set_property("web", "push-on-release", "false")
 
     assert release(host) == Result("", "", 0)
     assert host.spool() == {}
-    assert host.calls("docker") == []
-    assert not (host.root / "argv").exists()
+
+
+@pytest.mark.parametrize("app", ["../web", "", "Web", "web\n"])
+def test_companion_never_fails(host: DokkuHost, app: str) -> None:
+    """Nor does a bad name or a spool that is gone fail a deploy of Dokku's plugin."""
+    host.enable_core()
+    shutil.rmtree(host.data_dir)
+
+    assert release(host, app=app) == Result("", "", 0)
+    assert release(host) == Result("", "", 0)
 
 
 def test_it_needs_no_terminal_and_no_home(host: DokkuHost) -> None:

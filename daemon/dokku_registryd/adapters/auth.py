@@ -21,6 +21,17 @@ _FILE_NAME: Final = auth_folders.FILE_NAME
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Located:
+    """A login, and where it was found."""
+
+    auth: AuthConfig
+    helper: str
+    """The helper that keeps it; empty for the file itself."""
+    is_global: bool
+    """Whether it comes from the global file."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Erased:
     """What became of logins that helpers should forget."""
 
@@ -68,6 +79,15 @@ class AuthConfigs:
         Raises:
             AuthenticationError: A file or helper that is needed cannot be used.
         """
+        found = self.locate(app, domain)
+        return None if found is None else found.auth
+
+    def locate(self, app: str, domain: str) -> Located | None:
+        """Return what `resolve` does, and where it was found.
+
+        Raises:
+            AuthenticationError: A file or helper that is needed cannot be used.
+        """
         for folder in self._folders(app):
             try:
                 found = self._find(_read(folder), domain)
@@ -82,7 +102,12 @@ class AuthConfigs:
                     f" {folder / _FILE_NAME} leaves to a credential helper: {error}"
                 ) from error
             if found is not None:
-                return replace(found, domain=domain)
+                auth, helper = found
+                return Located(
+                    auth=replace(auth, domain=domain),
+                    helper=helper,
+                    is_global=folder == self._global_dir,
+                )
         return None
 
     def forget(self, directory: str) -> list[str]:
@@ -151,14 +176,14 @@ class AuthConfigs:
         whose = "--global" if folder == self._global_dir else folder.name
         return f"Repair it, or log in again: dokku registry:login {whose} {domain} USER"
 
-    def _find(self, file: AuthFile, domain: str) -> AuthConfig | None:
-        found = file.login(domain)
-        if found is not None:
-            return found
+    def _find(self, file: AuthFile, domain: str) -> tuple[AuthConfig, str] | None:
+        own = file.login(domain)
+        if own is not None:
+            return own, ""
         for held in file.held_logins(domain):
             found = self.helpers.get(held.helper, held.server)
             if found is not None:
-                return found
+                return found, held.helper
         return None
 
     def _held_by_others(self, folder: Path) -> Iterator[HeldLogin]:

@@ -11,10 +11,11 @@ import re
 import shutil
 from pathlib import Path
 
-from dokku_registryd.adapters import files
+from dokku_registryd.adapters import auth_folders, files
 from dokku_registryd.core import names, properties
 
 _FOLDER = re.compile(r"(?P<app>[a-z0-9][a-z0-9._-]*)\.(?P<stamp>\d{16}\.\d+\.\d+)")
+_FILE_NAME = auth_folders.FILE_NAME
 
 
 class ForgottenFolders:
@@ -28,6 +29,7 @@ class ForgottenFolders:
     def __init__(self, *, root: Path, config_root: Path) -> None:
         self._root = root
         self._config_root = config_root
+        self._noted = root.parent / "noted"
 
     def detach(self, app: str, stamp: str) -> None:
         """Move what is left of an app's properties and logins out of the way.
@@ -43,6 +45,7 @@ class ForgottenFolders:
         for plugin in (properties.CORE, properties.OURS):
             with contextlib.suppress(FileNotFoundError):
                 (self._config_root / plugin / app).rename(target / plugin)
+        self._take_note(app, target / properties.CORE)
         files.sync_folder(target)
 
     def of(self, app: str) -> list[str]:
@@ -55,6 +58,18 @@ class ForgottenFolders:
         """Return the apps that have detached folders."""
         return sorted({owner for _, owner in self._listed()})
 
+    def noted(self) -> list[str]:
+        """Return the apps of which a hook noted the logins that helpers keep.
+
+        It does so before Dokku's own plugin removes the auth config; the app may live
+        on, if its destruction was broken off.
+        """
+        try:
+            found = sorted(entry.name for entry in self._noted.iterdir())
+        except FileNotFoundError:
+            return []
+        return [name for name in found if names.is_app_name(name)]
+
     def login_folder(self, folder: str) -> str:
         """Return where a detached folder keeps the auth config."""
         return str(Path(folder) / properties.CORE)
@@ -63,6 +78,18 @@ class ForgottenFolders:
         """Remove a detached folder with all that is in it."""
         with contextlib.suppress(FileNotFoundError):
             shutil.rmtree(folder)
+
+    def _take_note(self, app: str, folder: Path) -> None:
+        """Put a note where the logins themselves would be, if they are not there."""
+        note = self._noted / app
+        if not note.is_dir():
+            return
+        files.make_folder(folder)
+        if not (folder / _FILE_NAME).exists():
+            with contextlib.suppress(FileNotFoundError):
+                (note / _FILE_NAME).rename(folder / _FILE_NAME)
+                files.sync_folder(folder)
+        shutil.rmtree(note)
 
     def _listed(self) -> list[tuple[str, str]]:
         try:

@@ -37,6 +37,7 @@ from dokku_registryd.adapters import (
 from dokku_registryd.core import (
     images,
     reference,
+    registry_grants,
     registry_hosts,
     registry_protocol,
 )
@@ -118,6 +119,27 @@ class DistributionRegistry:
             max_bytes=registry_requests.MAX_MANIFEST_BYTES,
         )
         self._ask(request, access)
+
+    def actions(
+        self, image: reference.ImageReference, *, auth: AuthConfig | None
+    ) -> frozenset[str] | None:
+        """Return what a login may do in a repository; None where no token tells.
+
+        It asks for a token and looks at what came. At `/v2/`, because a challenge of
+        the repository itself names the scope of that one request.
+        """
+        access = registry_requests.access_to(
+            image.domain, image.path, "pull,push", auth
+        )
+        request = Request(
+            method="GET",
+            url=f"//{access.host}/v2/",
+            purpose=f"get leave to push to {image.repository}",
+            max_bytes=registry_requests.MAX_MANIFEST_BYTES,
+        )
+        self._ask(request, access)
+        token = self._authorizations.known(access)
+        return registry_grants.parse_actions(token, image.path) if token else None
 
     def digest(
         self, image: reference.ImageReference, *, auth: AuthConfig | None

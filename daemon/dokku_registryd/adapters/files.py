@@ -23,7 +23,7 @@ def make_folder(folder: Path) -> None:
         folder.chmod(PRIVATE_FOLDER)
 
 
-def replace(path: Path, content: bytes) -> None:
+def replace(path: Path, content: bytes, *, mode: int = PRIVATE_FILE) -> None:
     """Put `content` at `path`, durable and in one step."""
     make_folder(path.parent)
     temporary = path.parent / f".{path.name}.{os.getpid()}.tmp"
@@ -33,7 +33,7 @@ def replace(path: Path, content: bytes) -> None:
     descriptor = os.open(temporary, flags, PRIVATE_FILE)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            os.fchmod(file.fileno(), PRIVATE_FILE)
+            os.fchmod(file.fileno(), mode)
             file.write(content)
             file.flush()
             os.fsync(file.fileno())

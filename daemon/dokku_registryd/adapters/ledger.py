@@ -47,7 +47,8 @@ MIGRATIONS: Final = (
     CREATE INDEX jobs_unfinished ON jobs (sequence) WHERE ending IS NULL;
     CREATE INDEX jobs_of_app ON jobs (app, sequence);
     CREATE TABLE releases (
-        job_id TEXT PRIMARY KEY,
+        sequence INTEGER PRIMARY KEY,
+        job_id TEXT NOT NULL UNIQUE,
         app TEXT NOT NULL,
         number INTEGER NOT NULL,
         image_id TEXT NOT NULL,
@@ -60,6 +61,7 @@ MIGRATIONS: Final = (
         created_at REAL NOT NULL,
         pushed_at REAL NOT NULL DEFAULT 0,
         error TEXT NOT NULL DEFAULT '',
+        previous_number INTEGER NOT NULL DEFAULT 0,
         UNIQUE (app, number),
         UNIQUE (server, image_repo, number)
     );
@@ -69,7 +71,7 @@ MIGRATIONS: Final = (
 
 _RELEASE_COLUMNS: Final = (
     "job_id, app, number, image_id, server, image_repo, scheduler, state,"
-    " is_accepted, digest, created_at, pushed_at, error"
+    " is_accepted, digest, created_at, pushed_at, error, previous_number"
 )
 _CHANGEABLE: Final = frozenset(
     {"state", "digest", "pushed_at", "error", "is_accepted", "image_id"}
@@ -212,7 +214,7 @@ class SqliteLedger:
             number = max(wanted.number, self._next_number(connection, wanted))
             connection.execute(
                 f"INSERT INTO releases ({_RELEASE_COLUMNS})"  # noqa: S608 - a constant
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, '', ?, 0, '')",
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, '', ?, 0, '', 0)",
                 (
                     wanted.job_id,
                     wanted.app,
@@ -232,7 +234,7 @@ class SqliteLedger:
         with self._transaction() as connection:
             connection.execute(
                 f"INSERT OR IGNORE INTO releases ({_RELEASE_COLUMNS})"  # noqa: S608 - a constant
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?, '')",
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?, '', 0)",
                 (
                     release.job_id,
                     release.app,
@@ -254,7 +256,9 @@ class SqliteLedger:
         with self._transaction() as connection:
             number = max(at_least, self._next_number(connection, release))
             connection.execute(
-                "UPDATE releases SET number = ? WHERE job_id = ?", (number, job_id)
+                "UPDATE releases SET previous_number = number, number = ?"
+                " WHERE job_id = ?",
+                (number, job_id),
             )
         return self._release(job_id)
 
@@ -274,16 +278,16 @@ class SqliteLedger:
     def release_of(self, job_id: str) -> Release | None:
         """Return the release that a job asked for."""
         rows = self._rows(
-            f"SELECT {_RELEASE_COLUMNS} FROM releases WHERE job_id = ?",  # noqa: S608 - a constant
+            f"SELECT sequence, {_RELEASE_COLUMNS} FROM releases WHERE job_id = ?",  # noqa: S608 - a constant
             job_id,
         )
         return _release_row(rows[0]) if rows else None
 
     def releases(self, app: str | None = None) -> list[Release]:
-        """Return releases, the highest number first, of one app or of all."""
+        """Return releases, the latest first, of one app or of all."""
         rows = self._rows(
-            f"SELECT {_RELEASE_COLUMNS} FROM releases"  # noqa: S608 - a constant
-            " WHERE ? IS NULL OR app = ? ORDER BY app, number DESC",
+            f"SELECT sequence, {_RELEASE_COLUMNS} FROM releases"  # noqa: S608 - a constant
+            " WHERE ? IS NULL OR app = ? ORDER BY app, sequence DESC",
             app,
             app,
         )
@@ -292,7 +296,7 @@ class SqliteLedger:
     def releases_of_image(self, image_id: str) -> list[Release]:
         """Return the releases of one image, of every app."""
         rows = self._rows(
-            f"SELECT {_RELEASE_COLUMNS} FROM releases WHERE image_id = ?",  # noqa: S608 - a constant
+            f"SELECT sequence, {_RELEASE_COLUMNS} FROM releases WHERE image_id = ?",  # noqa: S608 - a constant
             image_id,
         )
         return [_release_row(row) for row in rows]

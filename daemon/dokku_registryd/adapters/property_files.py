@@ -74,12 +74,15 @@ class PropertyFiles:
         return _folders(self._dokku_root)
 
     def owners(self) -> list[str]:
-        """Return the apps that have a folder of properties or logins."""
+        """Return the apps that have properties, logins or a recorded release."""
         found = {
             name
             for plugin in (properties.CORE, properties.OURS)
             for name in _folders(self._config_root / plugin)
         }
+        with contextlib.suppress(OSError):
+            recorded = (path.name for path in self._deployed_root.iterdir())
+            found.update(name for name in recorded if names.is_app_name(name))
         return sorted(found)
 
     def deployed(self, app: str) -> releases.DeployedRelease | None:

@@ -27,7 +27,7 @@ def perform(arguments: argparse.Namespace, out: output.Output) -> int:
     )
     file, _ = config.config_file(arguments.config, environ)
     places = _places(settings, file)
-    warnings = [*_about_variables(settings, environ), *_about_places(settings)]
+    warnings = list_warnings(settings, environ)
     if arguments.format == "json":
         out.json(
             {
@@ -42,6 +42,11 @@ def perform(arguments: argparse.Namespace, out: output.Output) -> int:
     for warning in warnings:
         out.error(f"warning: {warning}")
     return 0
+
+
+def list_warnings(settings: config.Settings, environ: Mapping[str, str]) -> list[str]:
+    """Return what looks wrong with variables and folders, each with its way out."""
+    return [*_about_variables(settings, environ), *_about_places(settings)]
 
 
 def _places(settings: config.Settings, file: str) -> dict[str, str | None]:

@@ -20,7 +20,9 @@ class Verdict(StrEnum):
 
 
 # Nobody waits for these, and the state stays wrong until they succeed.
-_FOR_EVER: Final = frozenset({Kind.HEAL, Kind.DESTROYED, Kind.ABANDONED, Kind.RENAMED})
+_FOR_EVER: Final = frozenset(
+    {Kind.HEAL, Kind.RECORDED, Kind.DESTROYED, Kind.ABANDONED, Kind.RENAMED}
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

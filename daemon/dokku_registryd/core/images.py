@@ -17,6 +17,18 @@ class LocalImage:
     """`repository@digest`; no proof of a push on containerd image stores."""
     labels: tuple[tuple[str, str], ...] = ()
 
+    def digest_in(self, repository: str) -> str:
+        """Return what the Engine remembers as its digest in a repository, if it does.
+
+        Args:
+            repository: As the Engine prints it, so without Docker Hub's host.
+        """
+        for repo_digest in self.repo_digests:
+            name, _, digest = repo_digest.partition("@")
+            if name == repository:
+                return digest
+        return ""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocalContainer:

@@ -12,7 +12,9 @@ from dokku_registryd.core import outcomes, triggers
 from dokku_registryd.core.triggers import Kind
 
 # Replaced by a newer one of the same app: they look at the state anew anyway.
-_LEVEL_KINDS = frozenset({Kind.DEPLOYED, Kind.HEAL, Kind.PUSH, Kind.SWEEP})
+_LEVEL_KINDS = frozenset(
+    {Kind.DEPLOYED, Kind.RECORDED, Kind.HEAL, Kind.PUSH, Kind.SWEEP}
+)
 # Nothing else of the app may run beside these.
 _EXCLUSIVE_KINDS = frozenset({Kind.DESTROYED, Kind.ABANDONED, Kind.RENAMED, Kind.PUSH})
 

@@ -1,6 +1,6 @@
 """A release: one image of one app under one number, on its way to a registry."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 
@@ -61,6 +61,10 @@ class Release:
     """Seconds since the epoch; for people, never for decisions."""
     pushed_at: float = 0.0
     error: str = ""
+    previous_number: int = 0
+    """The number it had before that one was found to be taken."""
+    sequence: int = field(default=0, compare=False)
+    """Order of reservation; a release that gets another number keeps its place."""
 
     @property
     def repository(self) -> str:
@@ -83,6 +87,13 @@ class Release:
     def local_reference(self) -> str:
         """The deployed reference without the server."""
         return self.deployed.local_reference
+
+    @property
+    def stale_names(self) -> tuple[str, ...]:
+        """Names of the previous number, which are to go."""
+        if not self.previous_number:
+            return ()
+        return replace(self, number=self.previous_number, previous_number=0).names
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -36,6 +36,8 @@ class Kind(StrEnum):
 
     RELEASE = "release"
     """Dokku released an image that is to be pushed; a hook waits for the answer."""
+    RECORDED = "recorded"
+    """Dokku's own plugin has pushed a release under the number `tag`."""
     DEPLOYED = "deployed"
     """Containers of the new release run."""
     DESTROYED = "destroyed"
@@ -71,6 +73,7 @@ class Trigger:
 
 _FIELDS: Final[Mapping[Kind, tuple[str, ...]]] = {
     Kind.RELEASE: ("app", "image", "scheduler"),
+    Kind.RECORDED: ("app", "scheduler", "tag"),
     Kind.DEPLOYED: ("app", "tag"),
     Kind.DESTROYED: ("app",),
     Kind.RENAMED: ("app", "other"),

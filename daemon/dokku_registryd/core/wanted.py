@@ -7,7 +7,7 @@ event that we never saw all look the same: a wanted name that no image carries.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from dokku_registryd.core import images, properties, releases
+from dokku_registryd.core import images, properties
 from dokku_registryd.core.releases import DeployedRelease, Release, ReleaseState
 
 
@@ -162,51 +162,75 @@ def needless(
     observed: Observed,
     containers: Iterable[images.LocalContainer],
     needed: frozenset[str],
+    schedulers: Sequence[str],
 ) -> list[str]:
     """Return the names of superseded releases that may be taken away.
 
     Of each superseded image one name stays, so that Dokku's own retirement can remove
-    it: an image with two names it never removes. An image that a container uses, or
-    that any app's wanted set or unconfirmed push needs, keeps all of its names.
+    it: an image with two names it never removes. Where the scheduler runs nothing on
+    this host nothing is retired either, so there the release before stays, as in
+    Dokku's own plugin, and of the others every name goes. An image that a container
+    uses, or that any app's wanted set or unconfirmed push needs, keeps its names.
 
     Args:
         state: The app whose releases are looked at.
         observed: What is on this host.
         containers: Every container on this host.
         needed: Image IDs and references that something still needs.
+        schedulers: Those that keep images on this host.
     """
     deployed = deployed_of(state)
-    if deployed is None:
-        return []
+    current = release_of(state, deployed) if deployed else None
+    is_local = current is None or current.scheduler in schedulers
+    superseded = _superseded(state, deployed, least=0 if is_local else _KEPT_ELSEWHERE)
     used = {entry.image_id for entry in containers} | set(needed)
-    older = [
-        release
-        for release in state.releases
-        if release.number < deployed.number and release.state in _SETTLED
-    ]
-    names: list[str] = []
-    for release in older[state.policy.keep_releases :]:
-        names += _spare_names(release, observed, used)
-    return names
-
-
-_SETTLED = frozenset({ReleaseState.PUSHED, ReleaseState.FAILED, ReleaseState.DROPPED})
-
-
-def _spare_names(
-    release: releases.Release, observed: Observed, used: set[str]
-) -> list[str]:
-    image_id = release.image_id
-    if image_id in used:
-        return []
-    ours = [
+    names_of = _names_of_images(superseded, observed, used)
+    return [
         name
-        for name in map(engine_name, release.names)
-        if observed.names.get(name) == image_id and name not in used
+        for image_id, ours in names_of.items()
+        for name in (
+            ours[:-1] if is_local and _is_bare(image_id, ours, observed) else ours
+        )
     ]
-    others = [
-        name
-        for name, owner in observed.names.items()
-        if owner == image_id and name not in ours
+
+
+_KEPT_ELSEWHERE = 1  # beyond the deployed one (Dokku's registry/functions.go)
+_ENDED_BADLY = frozenset({ReleaseState.FAILED, ReleaseState.DROPPED})
+
+
+def _superseded(
+    state: AppState, deployed: DeployedRelease | None, *, least: int
+) -> list[Release]:
+    number = deployed.number if deployed else 0
+    pushed = [
+        entry
+        for entry in state.releases
+        if entry.number < number and entry.state is ReleaseState.PUSHED
     ]
-    return ours if others else ours[:-1]
+    kept = max(state.policy.keep_releases, least)
+    # What failed lost its names at once, unless the Engine did not answer then.
+    ended = [
+        entry
+        for entry in state.releases
+        if entry.state in _ENDED_BADLY and entry.number != number
+    ]
+    return [*pushed[kept:], *ended]
+
+
+def _names_of_images(
+    superseded: Iterable[Release], observed: Observed, used: set[str]
+) -> dict[str, list[str]]:
+    """Return our names by image ID; one image may have been released twice."""
+    found: dict[str, list[str]] = {}
+    for entry in superseded:
+        for name in map(engine_name, entry.names):
+            is_ours = observed.names.get(name) == entry.image_id
+            if is_ours and used.isdisjoint({entry.image_id, name}):
+                found.setdefault(entry.image_id, []).append(name)
+    return found
+
+
+def _is_bare(image_id: str, ours: Iterable[str], observed: Observed) -> bool:
+    """Tell whether an image would have no name without ours."""
+    kept = observed.names.keys() - set(ours)
+    return not any(observed.names[name] == image_id for name in kept)

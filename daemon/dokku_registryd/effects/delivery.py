@@ -19,9 +19,24 @@ _MOST_NUMBERS = 10
 
 
 def tag(release: Release, world: ports.World) -> None:
-    """Give the image its names on this host."""
+    """Give the image its names on this host, and take those of an older number away.
+
+    Dokku is told of the new names in between, if it goes by this release already.
+    """
     for name in release.names:
         world.engine.tag(release.image_id, name)
+    if release.is_accepted and is_latest_accepted(release, world):
+        world.deployed.record_deployed(release.app, release.deployed)
+    for name in release.stale_names:
+        world.engine.untag(name)
+
+
+def is_latest_accepted(release: Release, world: ports.World) -> bool:
+    """Tell whether no later release of the app was let go on before its push."""
+    return not any(
+        later.sequence > release.sequence and later.is_accepted
+        for later in world.ledger.releases(release.app)
+    )
 
 
 def deliver(
@@ -159,8 +174,4 @@ def _take_next_number(
         previous=older.number,
     )
     tag(release, world)
-    if release.is_accepted:
-        world.deployed.record_deployed(release.app, release.deployed)
-    for name in older.names:
-        world.engine.untag(name)
     return release

@@ -81,7 +81,7 @@ def restore(
 def _release_before(release: Release, world: ports.World) -> Release | None:
     for older in world.ledger.releases(release.app):
         if (
-            older.number < release.number
+            older.sequence < release.sequence
             and older.state is ReleaseState.PUSHED
             and older.digest
             and older.repository == release.repository

@@ -20,7 +20,8 @@ def perform(job: jobs.Job, world: ports.World, says: voice.Voice) -> outcomes.Ou
             it does.
     """
     app = job.app
-    if app not in world.properties.apps() and app in world.properties.owners():
+    left = {*world.properties.owners(), *world.detached.noted()}
+    if app in left and app not in world.properties.apps():
         microseconds = int(world.clock.now() * 1_000_000)
         world.detached.detach(app, f"{microseconds:016d}.0.{job.attempts}")
     erased: list[str] = []

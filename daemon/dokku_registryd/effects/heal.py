@@ -227,12 +227,7 @@ def _adopted(
 
 
 def _digest_of(image: images.LocalImage, source: str) -> str:
-    repository = wanted.engine_name(source.rpartition(":")[0])
-    for repo_digest in image.repo_digests:
-        name, _, digest = repo_digest.partition("@")
-        if name == repository:
-            return digest
-    return ""
+    return image.digest_in(wanted.engine_name(source.rpartition(":")[0]))
 
 
 def _retag(

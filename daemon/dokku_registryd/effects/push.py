@@ -1,13 +1,14 @@
 """Push: make sure that the registry has the deployed release of an app.
 
-For an operator whose registry lost its disk, or who wants to be sure. Number and tags
-stay what they are; an image that somebody else put under the number is left alone.
+For an operator whose registry lost its disk, or who wants to be sure. The number stays
+what it is, and its extra tags come back with it; an image that somebody else put under
+the number is left alone.
 """
 
 from dokku_registryd import errors, ports
-from dokku_registryd.core import jobs, outcomes, reference, wanted
+from dokku_registryd.core import images, jobs, outcomes, reference, wanted
 from dokku_registryd.core.releases import Release
-from dokku_registryd.effects import access, states, voice
+from dokku_registryd.effects import access, extra_tags, states, voice
 
 
 def perform(job: jobs.Job, world: ports.World, says: voice.Voice) -> outcomes.Outcome:
@@ -25,9 +26,9 @@ def perform(job: jobs.Job, world: ports.World, says: voice.Voice) -> outcomes.Ou
     release = wanted.release_of(state, deployed)
     image = reference.parse(target)
     way = access.Access(world, app=job.app, domain=image.domain)
-    stored = way.call(lambda auth: world.registry.digest(image, auth=auth))
-    if stored is not None:
-        return _judge(target, stored, release)
+    found = way.call(lambda auth: world.registry.manifest(image, auth=auth))
+    if found is not None:
+        return _judge(target, found, release)
     local = world.engine.image(release.image_id if release else target)
     if local is None:
         raise errors.ImageNotFoundError(
@@ -47,15 +48,26 @@ def perform(job: jobs.Job, world: ports.World, says: voice.Voice) -> outcomes.Ou
             f"{target} was sent as {sent}, but the registry answers {stored}"
         )
     if release is not None:
-        world.ledger.update_release(release.job_id, digest=sent)
+        release = world.ledger.update_release(release.job_id, digest=sent)
+        extra_tags.move(release, state.policy.extra_tags, way, world, says)
     return outcomes.done("pushed again", reference=target, digest=sent)
 
 
-def _judge(target: str, stored: str, release: Release | None) -> outcomes.Outcome:
-    if release is None or not release.digest or release.digest == stored:
-        return outcomes.skipped("the registry has it", reference=target, digest=stored)
+def _judge(
+    target: str, found: images.Manifest, release: Release | None
+) -> outcomes.Outcome:
+    if release is None or _is_ours(found, release):
+        return outcomes.skipped(
+            "the registry has it", reference=target, digest=found.digest
+        )
     raise errors.DigestMismatchError(
-        f"the registry answers {stored} for {target}, but {release.digest} was pushed:"
-        f" somebody put another image there. Release {release.app} again with"
-        f" dokku ps:rebuild {release.app}"
+        f"the registry answers {found.digest} for {target}, which is not the image that"
+        f" was released: somebody put another one there. Release {release.app} again"
+        f" with dokku ps:rebuild {release.app}"
     )
+
+
+def _is_ours(found: images.Manifest, release: Release) -> bool:
+    if release.digest:
+        return found.digest == release.digest
+    return found.names_image(release.image_id)

@@ -9,7 +9,7 @@ done already, so that a job which begins again after a crash ends in the same nu
 import structlog
 
 from dokku_registryd import errors, ports
-from dokku_registryd.core import jobs, outcomes, properties, reference
+from dokku_registryd.core import jobs, outcomes, properties, reference, triggers
 from dokku_registryd.core.releases import Release, ReleaseState
 from dokku_registryd.effects import access, delivery, extra_tags, states, voice
 
@@ -49,6 +49,10 @@ def perform(
     if not _is_overtaken(release, world):
         extra_tags.move(release, policy.extra_tags, way, world, says)
     release = _commit(release, world)
+    if release.scheduler not in world.schedulers:
+        # Nothing runs on this host that would tell us so with `deployed`.
+        says.detail("Cleaning up")
+        world.submit(triggers.Trigger(kind=triggers.Kind.SWEEP))
     says.detail(f"Image {release.reference} pushed")
     return _outcome(release, "")
 
@@ -169,15 +173,15 @@ def _check(policy: properties.AppPolicy) -> None:
 
 
 def _is_overtaken(release: Release, world: ports.World) -> bool:
-    """Tell whether a newer release of the app stands in the registry already.
+    """Tell whether a later release of the app stands in the registry already.
 
     One that failed after it was confirmed does not count: its tags were moved back.
     """
     return any(
-        newer.number > release.number
-        and newer.digest
-        and newer.state is not ReleaseState.FAILED
-        for newer in world.ledger.releases(release.app)
+        later.sequence > release.sequence
+        and later.digest
+        and later.state is not ReleaseState.FAILED
+        for later in world.ledger.releases(release.app)
     )
 
 
@@ -186,17 +190,10 @@ def _commit(release: Release, world: ports.World) -> Release:
         world.properties.set(
             properties.CORE, release.app, "tag-version", str(release.number)
         )
-        if not _is_newer_accepted(release, world):
+        if delivery.is_latest_accepted(release, world):
             world.deployed.record_deployed(release.app, release.deployed)
     return world.ledger.update_release(
         release.job_id, state=ReleaseState.PUSHED, pushed_at=world.clock.now()
-    )
-
-
-def _is_newer_accepted(release: Release, world: ports.World) -> bool:
-    return any(
-        newer.number > release.number and newer.is_accepted
-        for newer in world.ledger.releases(release.app)
     )
 
 

@@ -15,7 +15,7 @@ def state_of(world: ports.World, app: str) -> wanted.AppState:
     """Return one app's state."""
     return wanted.AppState(
         policy=policy_of(world, app),
-        deployed=world.deployed.deployed(app),
+        deployed=_recorded(world, app),
         releases=tuple(world.ledger.releases(app)),
     )
 
@@ -27,7 +27,7 @@ def all_states(world: ports.World) -> list[wanted.AppState]:
         of_app[release.app].append(release)
     states = []
     for app in world.properties.apps():
-        deployed = world.deployed.deployed(app)
+        deployed = _recorded(world, app)
         is_counted = world.properties.get(properties.CORE, app, "tag-version")
         if deployed is None and not is_counted and app not in of_app:
             continue  # Most apps of a host may be local ones: one look is enough.
@@ -39,3 +39,8 @@ def all_states(world: ports.World) -> list[wanted.AppState]:
             )
         )
     return states
+
+
+def _recorded(world: ports.World, app: str) -> releases.DeployedRelease | None:
+    """Return our record; Dokku's own plugin goes by its properties alone."""
+    return None if world.is_companion() else world.deployed.deployed(app)

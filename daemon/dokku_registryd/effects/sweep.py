@@ -48,7 +48,9 @@ def plan(world: ports.World) -> Plan:
     spare = [
         name
         for state in apps
-        for name in wanted.needless(state, observed, containers, needed)
+        for name in wanted.needless(
+            state, observed, containers, needed, world.schedulers
+        )
     ]
     return Plan(
         references=len(entries),
@@ -103,7 +105,8 @@ def _needed(
 
 
 def _gone(world: ports.World) -> tuple[str, ...]:
-    without_app = set(world.properties.owners()) - set(world.properties.apps())
+    owners = {*world.properties.owners(), *world.detached.noted()}
+    without_app = owners - set(world.properties.apps())
     return tuple(sorted(without_app | set(world.detached.apps())))
 
 

@@ -5,6 +5,7 @@ between two of its instructions, and would wait for ever for a lock that this ve
 thread holds. Writing to a descriptor takes no lock.
 """
 
+import contextlib
 import os
 import select
 
@@ -17,7 +18,8 @@ class Wakeup:
 
     def ring(self) -> None:
         """Wake the sleeper, or let its next sleep end at once."""
-        os.eventfd_write(self._descriptor, 1)
+        with contextlib.suppress(OSError):  # Closed: nobody sleeps here any more.
+            os.eventfd_write(self._descriptor, 1)
 
     def wait(self, seconds: float) -> bool:
         """Sleep until the bell rings; False if it did not within the time."""
@@ -29,4 +31,5 @@ class Wakeup:
 
     def close(self) -> None:
         """Give the descriptor back."""
-        os.close(self._descriptor)
+        descriptor, self._descriptor = self._descriptor, -1
+        os.close(descriptor)

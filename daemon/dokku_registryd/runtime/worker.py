@@ -17,7 +17,16 @@ from dokku_registryd.adapters import spool
 from dokku_registryd.core import decide, jobs, outcomes
 from dokku_registryd.core.releases import Release, ReleaseState
 from dokku_registryd.core.triggers import Kind
-from dokku_registryd.effects import forget, heal, push, release, states, sweep, voice
+from dokku_registryd.effects import (
+    forget,
+    heal,
+    push,
+    record,
+    release,
+    states,
+    sweep,
+    voice,
+)
 from dokku_registryd.runtime import queue, retrying
 
 # None: the job goes on in its other lane.
@@ -26,6 +35,7 @@ Effect = Callable[[jobs.Job, ports.World, voice.Voice], outcomes.Outcome | None]
 EFFECTS: Mapping[Kind, Effect] = {
     Kind.RELEASE: release.perform,
     Kind.PUSH: push.perform,
+    Kind.RECORDED: record.perform,
     Kind.HEAL: heal.perform,
     Kind.DEPLOYED: sweep.request,
     Kind.DESTROYED: forget.perform,
@@ -65,12 +75,7 @@ class Bench:
         record = self.world.ledger.job(job.job_id)
         if record is None or record.outcome is not None:
             return
-        known = replace(record.job, is_delivery=job.is_delivery)
-        if known.lanes != job.lanes:
-            # Its app was renamed while it waited: it goes on in that app's lane.
-            self.queue.put(known)
-            return
-        job = known
+        job = replace(record.job, is_delivery=job.is_delivery)
         attempt = self.world.ledger.start_attempt(job.job_id)
         started = self.world.clock.monotonic()
         says = voice.Voice(self.world.replies, job.job_id)
@@ -220,9 +225,33 @@ class Bench:
             says.warning(str(error))
             says.detail(f"The registry has this image already; only {late} late")
             reserved = release.accept(reserved, world, says)
+        if job.kind is Kind.HEAL and not job.is_own:
+            # Whoever asked for it hears how it stands; the attempts go on.
+            says.warning(str(error))
+            says.finish(status=1)
         is_delivery = reserved is not None and reserved.is_accepted
+        self._drop_twins(job)
         self._postpone(replace(job, is_delivery=is_delivery), attempt, error, says)
         return None
+
+    def _drop_twins(self, job: jobs.Job) -> None:
+        """Of wishes of the daemon itself that would fail alike one is enough.
+
+        A sweep asks anew while a job runs, since that may have looked too early.
+        """
+        for twin in self.queue.waiting_of(job.app):
+            is_twin = twin.kind is job.kind and twin.is_own
+            if not is_twin or not self.queue.withdraw([twin]):
+                continue
+            outcome = outcomes.Outcome(
+                ending=outcomes.Ending.SUPERSEDED,
+                detail=f"job {job.job_id} does the same",
+            )
+            try:
+                self.finish(twin, outcome)
+            except errors.LedgerError:
+                self.queue.put(twin)
+                raise
 
     def _postpone(
         self,

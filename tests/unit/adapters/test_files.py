@@ -99,6 +99,9 @@ def test_the_recorded_release(tmp_path: Path) -> None:
 
     assert (tmp_path / "deployed/web").read_bytes() == b"\norg/web\n12\n"
     assert properties.deployed("web") == deployed
+    properties.forget_deployed("web")
+    properties.forget_deployed("web")
+    assert properties.deployed("web") is None
 
 
 @pytest.mark.parametrize("text", ["", "a\nb\n", "a\nb\nx\n", "a\nb\n-1\n", "a\nb\n²\n"])

@@ -159,6 +159,17 @@ def test_a_forgotten_app_leaves_no_release(book: ledger.SqliteLedger) -> None:
     assert [entry.app for entry in book.releases()] == ["api"]
 
 
+def test_a_newer_release_outlives_a_late_forget(book: ledger.SqliteLedger) -> None:
+    """What was asked for after a job was accepted is not forgotten with the rest."""
+    book.add_jobs([job("old"), job("gone", Kind.DESTROYED), job("new")])
+    for job_id in ("old", "adopted", "new"):
+        book.reserve(wanted(job_id))
+
+    book.forget_app("web", but_after="gone")
+
+    assert [entry.job_id for entry in book.releases()] == ["new"]
+
+
 def test_only_known_columns_change(book: ledger.SqliteLedger) -> None:
     """A release's identity cannot be changed by a slip of the pen."""
     book.reserve(wanted("a"))

@@ -178,3 +178,32 @@ def test_time_spans(text: str, seconds: float) -> None:
 def test_no_time_spans(text: str) -> None:
     """Anything else is no time span."""
     assert properties.parse_seconds(text) is None
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.5, "0.5s"),
+        (90, "90s"),
+        (900, "15m"),
+        (5400, "90m"),
+        (7200, "2h"),
+        (86400, "1d"),
+        (0, "0s"),
+    ],
+)
+def test_time_spans_for_people(seconds: float, text: str) -> None:
+    """A time span is shown in the largest unit that fits."""
+    assert properties.span(seconds) == text
+
+
+def test_values_of_ours_as_text() -> None:
+    """What our properties come to is shown as one would type it."""
+    read = reader(web_push_deadline="7200", all_heal="off", all_keep_releases="no")
+
+    assert properties.own_values("web", read, DEFAULTS) == {
+        "heal": "off",
+        "keep-releases": "0",
+        "push-deadline": "2h",
+        "push-policy": "wait",
+    }

@@ -189,7 +189,7 @@ def container(image_id: str) -> images.LocalContainer:
 
 def test_a_superseded_image_keeps_one_name() -> None:
     """One of two names goes, so that Dokku's retirement can remove the image."""
-    spare = wanted.needless(TWO, OLD, [], frozenset())
+    spare = wanted.needless(TWO, OLD, [], frozenset(), LOCAL)
 
     assert spare == ["r.example/org/web:2"]
 
@@ -198,7 +198,7 @@ def test_all_our_names_go_where_another_name_stays() -> None:
     """An image that has a name of somebody else's needs none of ours."""
     seen = replace(OLD, names={**OLD.names, "dokku/web:2": "sha256:i2"})
 
-    assert wanted.needless(TWO, seen, [], frozenset()) == [
+    assert wanted.needless(TWO, seen, [], frozenset(), LOCAL) == [
         "r.example/org/web:2",
         "org/web:2",
     ]
@@ -231,11 +231,45 @@ def test_names_that_stay(
     needed: tuple[str, ...],
 ) -> None:
     """Nothing that anybody needs is untagged."""
-    assert wanted.needless(state, OLD, containers, frozenset(needed)) == []
+    assert wanted.needless(state, OLD, containers, frozenset(needed), LOCAL) == []
 
 
 def test_a_name_that_moved_on_is_not_ours() -> None:
     """A name that points to another image by now is left alone."""
     seen = replace(OLD, names={**OLD.names, "r.example/org/web:2": "sha256:x"})
 
-    assert wanted.needless(TWO, seen, [], frozenset()) == []
+    assert wanted.needless(TWO, seen, [], frozenset(), LOCAL) == []
+
+
+def test_an_image_that_was_released_twice_keeps_one_name() -> None:
+    """Two superseded numbers of one image do not take each other's last name."""
+    twice = replace(release(2), number=1, job_id="1")
+    state = replace(TWO, releases=(release(3), release(2), twice))
+    seen = replace(OLD, names={**OLD.names, "org/web:1": "sha256:i2"})
+
+    spare = wanted.needless(state, seen, [], frozenset(), LOCAL)
+
+    assert spare == ["r.example/org/web:2", "org/web:2"]
+
+
+def test_elsewhere_the_release_before_stays() -> None:
+    """Where the scheduler runs nothing here, two releases stay and no other name."""
+    kept = tuple(release(number, scheduler="k3s") for number in (3, 2, 1))
+    state = replace(TWO, releases=kept)
+    older = {"r.example/org/web:1": "sha256:i1", "org/web:1": "sha256:i1"}
+    seen = replace(OLD, names={**OLD.names, **older})
+
+    spare = wanted.needless(state, seen, [], frozenset(), LOCAL)
+
+    assert spare == ["r.example/org/web:1", "org/web:1"]
+
+
+def test_names_of_a_failed_release_go_first() -> None:
+    """A release that failed does not count as one that is kept."""
+    policy = replace(POLICY, keep_releases=1)
+    failed = release(2, state=ReleaseState.FAILED)
+    state = replace(TWO, policy=policy, releases=(release(3), failed))
+
+    spare = wanted.needless(state, OLD, [], frozenset(), LOCAL)
+
+    assert spare == ["r.example/org/web:2"]

@@ -8,11 +8,11 @@ import pytest
 
 from dokku_registryd import errors
 from dokku_registryd.core.triggers import Kind
-from dokku_registryd.runtime import supervisor, wakeup
+from dokku_registryd.runtime import wakeup
 from dokku_registryd.sources import sweep, trigger_files
 from support.waiting import until
 from watching import watch
-from workshops import Workshop, open_workshop
+from workshops import Daemon, open_workshop
 from worlds import Host
 
 Lines = list[MutableMapping[str, Any]]
@@ -21,74 +21,6 @@ Lines = list[MutableMapping[str, Any]]
 dying_threads = pytest.mark.filterwarnings(
     "ignore::pytest.PytestUnhandledThreadExceptionWarning"
 )
-
-
-class Daemon:
-    """A supervisor whose turns a test counts."""
-
-    def __init__(
-        self, shop: Workshop, *, bell: wakeup.Wakeup | None = None, **options: Any
-    ) -> None:
-        self.shop = shop
-        self.turns = 0
-        self.bell = bell or wakeup.Wakeup()
-        self.main: threading.Thread | None = None
-        self.error: Exception | None = None
-        self.loop = supervisor.Supervisor(
-            bench=shop.bench,
-            jobs_intake=shop.intake,
-            sweeps=sweep.SweepTimer(
-                interval_seconds=300, monotonic=shop.host.clock.monotonic
-            ),
-            bell=self.bell,
-            on_turn=self._turn,
-            **{
-                "workers": 2,
-                "watch": None,
-                "rescan_seconds": 60.0,
-                "stuck_seconds": 60.0,
-                **options,
-            },
-        )
-
-    def start(self) -> None:
-        """Run in a thread, until stopped."""
-        self.loop.start()
-        self.main = threading.Thread(target=self._run)
-        self.main.start()
-
-    def ends(self) -> Exception | None:
-        """Wait for the end of the main loop and return why it ended."""
-        assert self.main is not None
-        self.main.join(10)
-        assert not self.main.is_alive()
-        return self.error
-
-    def turns_to(self, fact: Callable[[], object]) -> None:
-        """Wake the main loop until something is true."""
-
-        def woken() -> object:
-            self.bell.ring()
-            return fact()
-
-        until(woken)
-
-    def close(self) -> None:
-        """End everything that is still running."""
-        self.loop.stop()
-        if self.main is not None:
-            self.ends()
-        assert self.loop.drain(10) == 0
-        self.bell.close()
-
-    def _run(self) -> None:
-        try:
-            self.loop.run()
-        except errors.RegistrydError as error:
-            self.error = error
-
-    def _turn(self) -> None:
-        self.turns += 1
 
 
 Build = Callable[..., Daemon]

@@ -274,3 +274,23 @@ def test_a_job_that_nobody_knows(host: Host) -> None:
     shop.bench.run(job)
 
     assert (shop.finished, host.engine.asked) == ([], [])
+
+
+def test_a_heal_that_somebody_asked_for(host: Host) -> None:
+    """Whoever asks for a heal hears that it failed; it is tried again all the same."""
+    shop = open_workshop(host)
+    host.leave(Kind.RELEASE)
+    shop.intake.scan()
+    shop.work()
+    for name in host.names():
+        host.engine.lose(name)
+    host.cut_registry()
+    host.leave(Kind.HEAL, "2.1.1")
+    shop.intake.scan()
+
+    shop.work()
+
+    said = host.reply("2.1.1")
+    assert (Line.EXIT, "1") in said
+    assert any(kind is Line.WARNING and "r.example" in text for kind, text in said)
+    assert shop.waiting == ["2.1.1"]

@@ -1,0 +1,17 @@
+"""Which plugin is in charge: Dokku's own registry plugin, or this one.
+
+The same look as that of the hooks (`is_companion` in hooks/functions).
+"""
+
+import os
+from pathlib import Path
+
+
+def is_companion(lib_root: Path) -> bool:
+    """Tell whether Dokku's own registry plugin is enabled (interface facts, 2.2).
+
+    Args:
+        lib_root: Dokku's folder of plugins and data.
+    """
+    enabled = lib_root / "plugins" / "enabled" / "registry"
+    return enabled.exists() and "core-plugins" in os.path.realpath(enabled)

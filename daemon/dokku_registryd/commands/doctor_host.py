@@ -1,0 +1,97 @@
+"""The part of `doctor` that concerns the host: settings, spool, service, Engine."""
+
+import os
+from collections.abc import Iterator, Mapping
+
+from dokku_registryd import config, errors
+from dokku_registryd.adapters import clocks, spool
+from dokku_registryd.commands import check, registries, scene
+from dokku_registryd.core import findings
+from dokku_registryd.core.findings import Finding
+
+
+def examine(settings: config.Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
+    """Look at everything that is not about one app."""
+    warnings = check.list_warnings(settings, environ)
+    yield from (findings.warn("settings", warning) for warning in warnings)
+    if not warnings:
+        yield findings.ok("settings", "nothing looks wrong")
+    yield from _spool(settings)
+    yield _disk(settings)
+    yield _ledger(settings)
+    yield _service(settings)
+    yield _engine(settings)
+
+
+def _spool(settings: config.Settings) -> Iterator[Finding]:
+    folders = [settings.spool_dir / name for name in ("tmp", "new")]
+    if settings.replies_dir.exists():
+        folders.append(settings.replies_dir)
+    bad = [folder for folder in folders if not os.access(folder, os.W_OK | os.X_OK)]
+    for folder in bad:
+        reason = "is not yours to write" if folder.exists() else "does not exist"
+        yield findings.fail(
+            "spool",
+            f"{folder} {reason}. Start the service once (systemctl start"
+            " dokku-registryd), which makes it, and run this as user dokku",
+        )
+    files = spool.Spool(settings.data_dir)
+    if rejected := files.rejected():
+        yield findings.warn(
+            "spool",
+            f"{rejected} trigger files were rejected: read the .reason files in"
+            f" {settings.spool_dir / 'rejected'}, then remove them",
+        )
+    if not bad:
+        yield findings.ok("spool", f"writable, {files.pending()} trigger files wait")
+
+
+def _disk(settings: config.Settings) -> Finding:
+    folder = settings.data_dir
+    while not folder.exists():
+        folder = folder.parent
+    try:
+        free = clocks.free_bytes(str(folder)) >> 20
+    except OSError as error:
+        return findings.fail("disk", f"{folder}: {os.strerror(error.errno or 0)}")
+    floor = settings.heal.min_free_disk_mb
+    if free < floor:
+        return findings.warn(
+            "disk",
+            f"{free} MB are free for {folder}, below heal.min_free_disk_mb ({floor}):"
+            " nothing is pulled. Make room",
+        )
+    return findings.ok("disk", f"{free} MB are free for {folder}")
+
+
+def _ledger(settings: config.Settings) -> Finding:
+    try:
+        book = scene.read_ledger(settings)
+        if book is None:
+            return findings.ok("ledger", "not begun yet")
+        waiting = len(book.unfinished_jobs())
+        book.close()
+    except errors.LedgerError as error:
+        return findings.fail("ledger", str(error))
+    return findings.ok("ledger", f"readable, {waiting} jobs are not done")
+
+
+def _service(settings: config.Settings) -> Finding:
+    holder = spool.SpoolLock(settings.data_dir).holder()
+    if holder and holder[0] != spool.HOOK:
+        return findings.ok("service", f"running, pid {holder[1]}")
+    return findings.warn(
+        "service",
+        "stopped: a deploy pushes by itself, but nothing heals and no push is tried"
+        " again. Start it with: systemctl start dokku-registryd",
+    )
+
+
+def _engine(settings: config.Settings) -> Finding:
+    try:
+        facts = registries.ask_engine(settings)
+    except errors.RegistrydError as error:
+        return findings.fail("engine", str(error))
+    return findings.ok(
+        "engine", f"Docker Engine {facts.version}, {facts.image_store} image store"
+    )

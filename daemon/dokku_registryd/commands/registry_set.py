@@ -1,0 +1,14 @@
+"""`registry:set`: Dokku's own properties, with values that can work."""
+
+from dokku_registryd.commands import dokku, setting
+from dokku_registryd.core import properties, property_values
+
+
+def perform(call: dokku.Call) -> int:
+    """Set or unset a property; the daemon reads it when it needs it."""
+    return setting.perform(
+        call,
+        properties.CORE,
+        property_values.REGISTRY,
+        only_for_apps=frozenset({"image-repo"}),
+    )

@@ -1,0 +1,29 @@
+"""`registryd` and `registryd:help`; `hooks/commands` has the lines of `help --all`."""
+
+from dokku_registryd.commands import dokku
+from dokku_registryd.core import usage
+
+SUMMARY = "Manage pushes and healing of released images"
+COMMANDS = {
+    "registryd:doctor [--format text|json] [<app>]": (
+        "Find what would break the next deploy"
+    ),
+    "registryd:heal [--dry-run] [<app>]": "Bring vanished images back now",
+    "registryd:push <app>": "Push the latest release of an app again",
+    "registryd:releases [--format text|json] [<app>]": (
+        "List releases from the newest on"
+    ),
+    "registryd:report [<app>] [<flag>]": (
+        "Displays a registryd report for one or more apps"
+    ),
+    "registryd:set <app>|--global <property> (<value>)": (
+        "Set or clear a registryd property for an app"
+    ),
+    "registryd:status [--format text|json]": "Show what the service does and lacks",
+}
+
+
+def perform(call: dokku.Call) -> int:
+    """Print the help."""
+    call.line(usage.text("registryd", SUMMARY, COMMANDS))
+    return 0

@@ -1,0 +1,114 @@
+"""`registryd:report`: our own properties, and what an app runs from its registry."""
+
+import functools
+import importlib
+import time
+from collections.abc import Callable
+from functools import cached_property, partial
+from typing import TYPE_CHECKING
+
+from dokku_registryd import errors
+from dokku_registryd.commands import apps, dokku, reporting
+from dokku_registryd.core import dokku_report, properties, property_values, releases
+
+if TYPE_CHECKING:
+    from dokku_registryd.adapters import ledger
+
+_WAITING = frozenset({releases.ReleaseState.RESERVED, releases.ReleaseState.CONFIRMED})
+
+
+def perform(call: dokku.Call) -> int:
+    """Print the report."""
+    read = apps.reader(call)
+    defaults = functools.cache(partial(_defaults, call))
+
+    def computed(app: str, name: str) -> str:
+        return properties.own_values(app, read, defaults())[name]
+
+    def rows_of(app: str) -> dokku_report.Rows:
+        rows: dict[str, Callable[[], str]] = {}
+        for name in property_values.REGISTRYD:
+            rows[f"--registryd-computed-{name}"] = partial(computed, app, name)
+            rows[f"--registryd-global-{name}"] = partial(
+                read, properties.OURS, properties.GLOBAL, name
+            )
+            if app != properties.GLOBAL:
+                rows[f"--registryd-{name}"] = partial(read, properties.OURS, app, name)
+        return rows if app == properties.GLOBAL else rows | _recorded_rows(call, app)
+
+    return reporting.perform(call, properties.OURS, rows_of, has_legacy_keys=False)
+
+
+def _recorded_rows(call: dokku.Call, app: str) -> dict[str, Callable[[], str]]:
+    recorded = _Recorded(call, app)
+    return {
+        "--registryd-deployed-digest": recorded.digest,
+        "--registryd-deployed-pushed-at": recorded.pushed_at,
+        "--registryd-deployed-reference": recorded.reference,
+        "--registryd-push-lag-seconds": recorded.lag,
+    }
+
+
+class _Recorded:
+    """What is recorded of one app, read when it is asked for."""
+
+    def __init__(self, call: dokku.Call, app: str) -> None:
+        self._call = call
+        self._app = app
+
+    def reference(self) -> str:
+        """Return what the app runs."""
+        return self._deployed.reference if self._deployed else ""
+
+    def digest(self) -> str:
+        """Return what the registry answered for it."""
+        return self._release.digest if self._release else ""
+
+    def pushed_at(self) -> str:
+        """Return when it had arrived; empty while it has not."""
+        if self._release is None or not self._release.pushed_at:
+            return ""
+        moment = time.gmtime(self._release.pushed_at)
+        return time.strftime("%Y-%m-%dT%H:%M:%SZ", moment)
+
+    def lag(self) -> str:
+        """Return for how long a push has been on its way; empty if none is."""
+        begun = [row.created_at for row in self._releases if row.state in _WAITING]
+        return str(max(0, int(time.time() - min(begun)))) if begun else ""
+
+    @cached_property
+    def _deployed(self) -> releases.DeployedRelease | None:
+        return apps.property_store(self._call).deployed(self._app)
+
+    @cached_property
+    def _release(self) -> releases.Release | None:
+        return next(
+            (row for row in self._releases if row.deployed == self._deployed), None
+        )
+
+    @cached_property
+    def _releases(self) -> list[releases.Release]:
+        path = apps.data_dir(self._call) / "ledger.sqlite3"
+        if not path.exists():
+            return []
+        module = importlib.import_module("dokku_registryd.adapters.ledger")
+        try:
+            book: ledger.SqliteLedger = module.SqliteLedger(path, read_only=True)
+        except errors.RegistrydError as error:
+            self._call.warn(str(error))
+            return []
+        try:
+            return book.releases(self._app)
+        except errors.RegistrydError as error:
+            self._call.warn(str(error))
+            return []
+        finally:
+            book.close()
+
+
+def _defaults(call: dokku.Call) -> properties.Defaults:
+    # Its import costs more than the rest of a report.
+    config = importlib.import_module("dokku_registryd.config")
+    settings = config.load(file=None, overrides={}, environ=call.environ)
+    defaults: properties.Defaults = settings.defaults
+    return defaults

@@ -1,0 +1,52 @@
+"""What `registry:report` and `registryd:report` have in common."""
+
+from collections.abc import Callable
+
+from dokku_registryd.commands import apps, dokku
+from dokku_registryd.core import dokku_report, pflag, properties
+
+RowsOf = Callable[[str], dokku_report.Rows]
+
+
+def perform(
+    call: dokku.Call, plugin: str, rows_of: RowsOf, *, has_legacy_keys: bool
+) -> int:
+    """Print the report that is asked for.
+
+    Args:
+        call: The call.
+        plugin: The first word of each row.
+        rows_of: Gives the rows of an app, or of `--global`.
+        has_legacy_keys: Whether JSON has each key with the plugin's name too.
+    """
+    try:
+        request = dokku_report.parse(call.name, call.arguments)
+        for app in _wanted(call, request):
+            request.check()
+            rows = rows_of(app)
+            if request.info_flag:
+                call.line(dokku_report.single(rows, request.info_flag))
+            elif request.form == dokku_report.JSON:
+                call.line(
+                    dokku_report.as_json(plugin, rows, has_legacy_keys=has_legacy_keys)
+                )
+            else:
+                for line in dokku_report.lines(
+                    plugin, app, rows, is_quiet=call.is_quiet
+                ):
+                    call.line(line)
+    except pflag.UsageError as error:
+        raise dokku.DokkuError(str(error), status=error.status, is_raw=True) from error
+    return 0
+
+
+def _wanted(call: dokku.Call, request: dokku_report.Request) -> list[str]:
+    if request.app == properties.GLOBAL:
+        return [request.app]
+    if request.app:
+        apps.verify(call, request.app)
+        return [request.app]
+    found = apps.existing(call)
+    if not found:
+        call.warn("You haven't deployed any applications yet")
+    return found

@@ -1,0 +1,87 @@
+"""What `registry:set` and `registryd:set` have in common."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from dokku_registryd.commands import apps, dokku, identity
+from dokku_registryd.core import pflag, properties, property_values
+
+_FLAGS = (pflag.Flag(name="global", usage="--global: set a global property"),)
+
+
+def perform(
+    call: dokku.Call,
+    plugin: str,
+    checks: Mapping[str, property_values.Check],
+    *,
+    only_for_apps: frozenset[str] = frozenset(),
+) -> int:
+    """Set a property, or unset it where no value is given.
+
+    Args:
+        call: The call.
+        plugin: The folder of the properties.
+        checks: Says for each property what its value may be.
+        only_for_apps: The properties that cannot be set for all apps.
+    """
+    app, name, value = _read(call)
+    if app != properties.GLOBAL:
+        apps.verify(call, app)
+    elif name not in checks or name in only_for_apps:
+        raise dokku.DokkuError("Property cannot be specified globally")
+    if not name:
+        raise dokku.DokkuError("No property specified")
+    if name not in checks:
+        listed = ", ".join(sorted(checks))
+        raise dokku.DokkuError(
+            f"Invalid property specified, valid properties include: {listed}"
+        )
+    identity.become_owner(Path(call.lib_root, "config"), call.environ)
+    if value:
+        _store(call, (plugin, app, name), _checked(checks[name], app, name, value))
+    else:
+        _remove(call, (plugin, app, name))
+    return 0
+
+
+def _read(call: dokku.Call) -> tuple[str, str, str]:
+    """Return app, property and value."""
+    try:
+        parsed = pflag.FlagSet(call.name, _FLAGS).parse(call.arguments)
+    except pflag.UsageError as error:
+        raise dokku.DokkuError(str(error), status=error.status, is_raw=True) from error
+    if "global" in parsed.switches:
+        return properties.GLOBAL, parsed.argument(0), parsed.argument(1)
+    return parsed.argument(0), parsed.argument(1), parsed.argument(2)
+
+
+def _checked(
+    check: property_values.Check, app: str, name: str, value: str
+) -> property_values.Accepted:
+    if not value.strip():
+        raise dokku.DokkuError(f"{name} must not be blank; leave it out to unset it")
+    if value.encode(errors="replace").decode() != value:
+        raise dokku.DokkuError(f"{name} must be UTF-8, not {value!r}")
+    return check(app, value)
+
+
+def _store(
+    call: dokku.Call,
+    place: tuple[str, str, str],
+    accepted: property_values.Accepted,
+) -> None:
+    apps.property_store(call).set(*place, accepted.text)
+    call.headline(f"Setting {place[2]} to {accepted.text}")
+    if accepted.warning:
+        call.warn(accepted.warning)
+
+
+def _remove(call: dokku.Call, place: tuple[str, str, str]) -> None:
+    plugin, app, name = place
+    try:
+        apps.property_store(call).delete(*place)
+    except OSError as error:
+        raise dokku.DokkuError(
+            f"Unable to remove {plugin} property {app}.{name}: {error.strerror}"
+        ) from error
+    call.headline(f"Unsetting {name}")

@@ -1,0 +1,127 @@
+"""Flags as Dokku's own subcommands read them, and how they explain themselves.
+
+Dokku parses with Go's pflag (https://pkg.go.dev/github.com/spf13/pflag), whose order,
+texts and exit statuses are kept: flags may stand anywhere, `--` ends them, a mistake
+prints the usage and then itself. The texts are those of version 1.0.6 and newer.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from dokku_registryd import errors
+
+MISUSED = 2
+_TRUE = frozenset({"1", "t", "T", "true", "TRUE", "True"})
+_FALSE = frozenset({"0", "f", "F", "false", "FALSE", "False"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flag:
+    """One flag: a switch, or one that takes a string."""
+
+    name: str
+    usage: str
+    is_switch: bool = True
+    default: str = ""
+
+
+@dataclass(slots=True)
+class Parsed:
+    """What a command line says."""
+
+    positional: list[str] = field(default_factory=list)
+    switches: set[str] = field(default_factory=set)
+    strings: dict[str, str] = field(default_factory=dict)
+
+    def argument(self, at: int) -> str:
+        """Return a positional argument, empty where there is none."""
+        return self.positional[at] if at < len(self.positional) else ""
+
+
+class UsageError(errors.RegistrydError):
+    """The command line is wrong, or asks for help; the text is complete as it is."""
+
+    def __init__(self, message: str, *, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+@dataclass(frozen=True, slots=True)
+class FlagSet:
+    """The flags of one command."""
+
+    command: str
+    flags: tuple[Flag, ...]
+
+    def parse(self, arguments: Sequence[str]) -> Parsed:
+        """Read a command line.
+
+        Raises:
+            UsageError: It is wrong, or asks for help.
+        """
+        parsed = Parsed(
+            strings={flag.name: flag.default for flag in self.flags if flag.default}
+        )
+        rest = iter(arguments)
+        for argument in rest:
+            if argument == "--":
+                parsed.positional.extend(rest)
+            elif argument.startswith("--"):
+                self._take(argument, rest, parsed)
+            elif argument.startswith("-") and argument != "-":
+                raise self._shorthand(argument[1:])
+            else:
+                parsed.positional.append(argument)
+        return parsed
+
+    def usage(self) -> str:
+        """Return what the command takes, without a line break at the end."""
+        heads = [
+            f"      --{flag.name}{'' if flag.is_switch else ' string'}"
+            for flag in self.flags
+        ]
+        width = max(map(len, heads), default=0)
+        lines = [f"Usage of {self.command}:"]
+        for head, flag in zip(heads, self.flags, strict=True):
+            default = f' (default "{flag.default}")' if flag.default else ""
+            lines.append(f"{head:{width}}   {flag.usage}{default}")
+        return "\n".join(lines)
+
+    def mistake(self, text: str) -> UsageError:
+        """Build the error for a command line that is wrong."""
+        return UsageError(f"{self.usage()}\n{text}", status=MISUSED)
+
+    def _take(self, argument: str, rest: Iterator[str], parsed: Parsed) -> None:
+        name, is_given, value = argument[2:].partition("=")
+        if not name or name.startswith("-"):
+            raise self.mistake(f"bad flag syntax: {argument}")
+        flag = next((flag for flag in self.flags if flag.name == name), None)
+        if flag is None and name == "help":
+            raise UsageError(self.usage(), status=0)
+        if flag is None:
+            raise self.mistake(f"unknown flag: --{name}")
+        if flag.is_switch:
+            self._switch(name, value if is_given else "true", parsed)
+            return
+        if not is_given:
+            following = next(rest, None)
+            if following is None:
+                raise self.mistake(f"flag needs an argument: {argument}")
+            value = following
+        parsed.strings[name] = value
+
+    def _switch(self, name: str, value: str, parsed: Parsed) -> None:
+        if value in _TRUE:
+            parsed.switches.add(name)
+        elif value in _FALSE:
+            parsed.switches.discard(name)
+        else:
+            raise self.mistake(
+                f'invalid argument "{value}" for "--{name}" flag:'
+                f' strconv.ParseBool: parsing "{value}": invalid syntax'
+            )
+
+    def _shorthand(self, letters: str) -> UsageError:
+        if letters.startswith("h"):
+            return UsageError(self.usage(), status=0)
+        return self.mistake(f"unknown shorthand flag: '{letters[0]}' in -{letters}")

@@ -1,0 +1,123 @@
+"""Where an installation puts things, and the texts that name those places."""
+
+import re
+import shlex
+from dataclasses import dataclass
+from typing import Final
+
+# How we know a program file of ours; uninstalling removes no other.
+PROGRAM_MARK: Final = 'Made by "dokku-registryd install"'
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Places:
+    """The paths of one host. `root` is empty, or a folder that stands for `/`."""
+
+    root: str = ""
+    dokku_root: str = "/home/dokku"
+    lib_root: str = "/var/lib/dokku"
+    data_dir: str = "/var/lib/dokku/data/registryd"
+    plugins: str = "/var/lib/dokku/plugins"
+    core_plugins: str = "/var/lib/dokku/core-plugins"
+    python: str = "/usr/bin/python3"
+    """The interpreter that has this package."""
+    service: str = "dokku-registryd"
+
+    @property
+    def config_root(self) -> str:
+        """The folder of property files."""
+        return f"{self.lib_root}/config"
+
+    @property
+    def plugin(self) -> str:
+        """The folder of our plugin."""
+        return f"{self.plugins}/available/registryd"
+
+    @property
+    def core_link(self) -> str:
+        """The link that makes Dokku's own registry plugin an enabled one."""
+        return f"{self.plugins}/enabled/registry"
+
+    @property
+    def settings(self) -> str:
+        """The settings file."""
+        return f"{self.root}/etc/dokku-registryd/config.toml"
+
+    @property
+    def defaults(self) -> str:
+        """The file of variables for unit and hooks."""
+        return f"{self.root}/etc/default/dokku-registryd"
+
+    @property
+    def program(self) -> str:
+        """The program as unit, hooks and people call it."""
+        return f"{self.root}/usr/local/bin/dokku-registryd"
+
+    @property
+    def unit(self) -> str:
+        """The systemd unit."""
+        return f"{self.root}/etc/systemd/system/dokku-registryd.service"
+
+    @property
+    def tmpfiles(self) -> str:
+        """What systemd-tmpfiles makes at boot."""
+        return f"{self.root}/etc/tmpfiles.d/dokku-registryd.conf"
+
+    @property
+    def systemd_sign(self) -> str:
+        """The folder that exists where systemd runs; see sd_booted(3)."""
+        return f"{self.root}/run/systemd/system"
+
+    @property
+    def mode_note(self) -> str:
+        """What the operator wanted, for hooks that find it otherwise."""
+        return f"{self.data_dir}/mode"
+
+    @property
+    def records(self) -> str:
+        """The folder of recorded releases."""
+        return f"{self.data_dir}/deployed"
+
+    @property
+    def private_folders(self) -> tuple[str, ...]:
+        """What must exist for the owner alone, parents first."""
+        spool = f"{self.data_dir}/spool"
+        return (
+            self.data_dir,
+            spool,
+            f"{spool}/tmp",  # noqa: S108 - not the one that everybody may write to
+            f"{spool}/new",
+            f"{spool}/rejected",
+            f"{self.data_dir}/replies",
+        )
+
+    @property
+    def property_folders(self) -> tuple[str, ...]:
+        """What Dokku's own PropertySetup makes, for both plugins; parents first."""
+        root = self.config_root
+        return (root, f"{root}/registry", f"{root}/registryd")
+
+    def program_text(self) -> str:
+        """Return the program file: it starts our interpreter, apart from others.
+
+        `-I` leaves out the caller's PYTHON* variables, home and current folder.
+        """
+        return (
+            f"#!/bin/sh\n# {PROGRAM_MARK}, which also keeps it up to date.\n"
+            f'exec {shlex.quote(self.python)} -I -m dokku_registryd "$@"\n'
+        )
+
+    def localize(self, text: str) -> str:
+        """Return a shipped text with the usual paths replaced by those of this host."""
+        usual = Places()
+        replaced = {
+            usual.data_dir: self.data_dir,
+            usual.config_root: self.config_root,
+            usual.program: self.program,
+            usual.defaults: self.defaults,
+            usual.dokku_root: self.dokku_root,
+        }
+        pattern = "|".join(
+            rf"(?<![\w.-]){re.escape(path)}(?![\w.-])" for path in replaced
+        )
+        return re.sub(pattern, lambda found: replaced[found[0]], text)

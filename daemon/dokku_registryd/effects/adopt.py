@@ -1,0 +1,177 @@
+"""Adopt: take over what somebody else released, and find out where sides disagree.
+
+Installing does this for every app that pushes, once more after each change of hands;
+it can be repeated at any time. Nothing is changed but the ledger and, where ours is
+the plugin in charge, the record that Dokku's questions are answered with. A registry
+that does not answer fails nothing: its apps are adopted by what this host knows.
+"""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from dokku_registryd import errors, ports
+from dokku_registryd.core import adoption, images, reference, releases, wanted
+from dokku_registryd.core.releases import ReleaseState
+from dokku_registryd.effects import access, states
+
+_UNSETTLED = frozenset({ReleaseState.RESERVED, ReleaseState.CONFIRMED})
+
+
+class Adopter:
+    """Adopts the apps of one host.
+
+    Args:
+        world: The host.
+        scheduler_of: Asks Dokku for an app's scheduler.
+        is_dry_run: Only look.
+    """
+
+    def __init__(
+        self,
+        world: ports.World,
+        *,
+        scheduler_of: Callable[[str], str],
+        is_dry_run: bool = False,
+    ) -> None:
+        self._world = world
+        self._scheduler_of = scheduler_of
+        self._is_dry_run = is_dry_run
+        self._silent: dict[str, str] = {}
+        """Registries that did not answer, and why: each is waited for once."""
+        self._is_named_by_digest = False
+
+    def adopt_all(self) -> list[adoption.Adoption]:
+        """Adopt every app that was pushed, in the order of their names.
+
+        Raises:
+            EngineUnavailableError: The Engine does not answer.
+            LedgerError: The ledger cannot be used.
+        """
+        engine = self._world.engine
+        self._is_named_by_digest = engine.facts().image_store == "containerd"
+        listing = engine.images()
+        here = {name: image for image in listing for name in image.references}
+        apps = [
+            (state, deployed)
+            for state in states.all_states(self._world)
+            if (deployed := _deployed_of(state)) is not None
+        ]
+        with ThreadPoolExecutor(self._world.parallel_tags) as pool:
+            found = pool.map(lambda pair: self._look(pair[0], pair[1], here), apps)
+            return [self._adopt(findings) for findings in found]
+
+    def _look(
+        self,
+        state: wanted.AppState,
+        deployed: releases.DeployedRelease,
+        here: dict[str, images.LocalImage],
+    ) -> adoption.Findings:
+        known = wanted.release_of(state, deployed)
+        scheduler = known.scheduler if known else self._scheduler_of(state.policy.app)
+        image = here.get(wanted.engine_name(deployed.reference))
+        return adoption.Findings(
+            state=state,
+            deployed=deployed,
+            scheduler=scheduler,
+            keeps_images=scheduler in self._world.schedulers,
+            image=image or here.get(wanted.engine_name(deployed.local_reference)),
+            is_named_by_digest=self._is_named_by_digest,
+            answer=self._ask(state.policy.app, deployed),
+        )
+
+    def _ask(self, app: str, deployed: releases.DeployedRelease) -> adoption.Answer:
+        try:
+            image = reference.parse(deployed.reference)
+        except errors.InvalidReferenceError as error:
+            return adoption.Answer(problem=f"{deployed.reference} is no name: {error}")
+        if image.domain in self._silent:
+            return adoption.Answer(problem=self._silent[image.domain])
+        way = access.Access(self._world, app=app, domain=image.domain)
+        registry = self._world.registry
+        has_login = True
+        try:
+            login = self._world.credentials.resolve(app, image.domain)
+            has_login = login is not None
+            digest = way.call(lambda auth: registry.digest(image, auth=auth))
+        except errors.TransientError as error:
+            self._silent[image.domain] = str(error)
+            return adoption.Answer(problem=str(error), has_login=has_login)
+        except errors.PermanentError as error:
+            return adoption.Answer(problem=str(error), has_login=has_login)
+        return adoption.Answer(
+            digest=digest or "",
+            highest=self._highest(image, way),
+            has_login=has_login,
+        )
+
+    def _highest(self, image: reference.ImageReference, way: access.Access) -> int:
+        try:
+            tags = way.call(lambda auth: self._world.registry.tags(image, auth=auth))
+        except errors.RegistrydError:
+            return 0  # Some registries list no tags, or not for every login.
+        return max(
+            (int(tag) for tag in tags if tag.isascii() and tag.isdigit()), default=0
+        )
+
+    def _adopt(self, findings: adoption.Findings) -> adoption.Adoption:
+        found = adoption.differences(findings)
+        if not self._is_dry_run:
+            found += self._record(findings)
+        return adoption.Adoption(
+            app=findings.app,
+            reference=findings.deployed.reference,
+            is_new=findings.known is None,
+            digest=adoption.digest_of(findings),
+            differences=found,
+        )
+
+    def _record(self, findings: adoption.Findings) -> tuple[str, ...]:
+        app, deployed = findings.app, findings.deployed
+        is_asked = not self._world.is_companion()
+        if is_asked and findings.state.deployed != deployed:
+            self._world.deployed.record_deployed(app, deployed)
+        if findings.known is not None:
+            self._complete(findings.known, findings)
+            return ()
+        self._world.ledger.adopt(
+            adoption.release_of(findings, now=self._world.clock.now())
+        )
+        rows = self._world.ledger.releases(app)
+        if any(row.reference == deployed.reference for row in rows):
+            return ()
+        difference = (
+            f"another app has released {deployed.reference}: give one of them an"
+            " image-repo of its own with dokku registry:set"
+        )
+        return (difference,)
+
+    def _complete(self, known: releases.Release, findings: adoption.Findings) -> None:
+        """Add what an earlier adoption could not find out."""
+        digest = known.digest or adoption.digest_of(findings)
+        image_id = known.image_id
+        if not image_id and findings.image is not None:
+            image_id = findings.image.image_id
+        is_settled = known.state not in _UNSETTLED
+        if is_settled and (digest, image_id) != (known.digest, known.image_id):
+            self._world.ledger.update_release(
+                known.job_id, digest=digest, image_id=image_id
+            )
+
+
+def _deployed_of(state: wanted.AppState) -> releases.DeployedRelease | None:
+    """Return what an app runs; None if it does not push or never did.
+
+    Dokku's own plugin counts in `tag-version` alone. A count beyond our record was made
+    by it, after ours was last in charge, unless one of our own releases is on its way.
+    """
+    if not state.policy.push_on_release:
+        return None
+    recorded = state.deployed
+    if recorded is None:
+        return wanted.deployed_of(state)
+    is_ours = any(release.state in _UNSETTLED for release in state.releases)
+    if is_ours or state.policy.last_number <= recorded.number:
+        return recorded
+    return wanted.deployed_of(
+        wanted.AppState(policy=state.policy, releases=state.releases)
+    )

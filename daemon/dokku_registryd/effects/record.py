@@ -1,0 +1,87 @@
+"""Record: Dokku's own plugin has pushed a release, and we remember what it was.
+
+So that a later heal knows by digest what to bring back. Nothing is pushed or named.
+"""
+
+from dokku_registryd import errors, ports
+from dokku_registryd.core import engine_values, jobs, outcomes, reference, wanted
+from dokku_registryd.core.releases import DeployedRelease, Release, ReleaseState
+from dokku_registryd.effects import access, states, voice
+
+
+def perform(job: jobs.Job, world: ports.World, says: voice.Voice) -> outcomes.Outcome:  # noqa: ARG001 - effects share one signature
+    """Record number, image ID and digest of a release that somebody else pushed.
+
+    Raises:
+        TransientError: Engine or registry do not answer.
+        PermanentError: The registry refuses, or answers with another image.
+    """
+    # What it recorded while it was in charge must not come back after this release.
+    world.deployed.forget_deployed(job.app)
+    number = job.trigger.tag
+    if not (number.isascii() and number.isdigit()):
+        return outcomes.skipped("Dokku has given it no number")
+    policy = states.policy_of(world, job.app)
+    deployed = DeployedRelease(
+        server=policy.server, image_repo=policy.image_repo, number=int(number)
+    )
+    digest = _digest(deployed, job.app, world)
+    image = world.engine.image(deployed.reference)
+    if image is not None and not engine_values.holds(image, digest):
+        raise errors.DigestMismatchError(
+            f"the registry answers {digest} for {deployed.reference}, which is not the"
+            " image that was released here. Find out who else pushes to this repository"
+        )
+    _remember(job, deployed, digest, image.image_id if image else "", world)
+    return outcomes.done(
+        "pushed by Dokku's own plugin",
+        reference=deployed.reference,
+        image_id=image.image_id if image else "",
+        digest=digest,
+    )
+
+
+def _digest(deployed: DeployedRelease, app: str, world: ports.World) -> str:
+    image = reference.parse(deployed.reference)
+    way = access.Access(world, app=app, domain=image.domain)
+    digest = way.call(lambda auth: world.registry.digest(image, auth=auth))
+    if digest is None:
+        raise errors.ImageNotFoundError(
+            f"Dokku has pushed {deployed.reference}, but the registry does not show it."
+            f" Push it again with dokku ps:rebuild {app}"
+        )
+    return digest
+
+
+def _remember(
+    job: jobs.Job,
+    deployed: DeployedRelease,
+    digest: str,
+    image_id: str,
+    world: ports.World,
+) -> None:
+    known = wanted.release_of(states.state_of(world, job.app), deployed)
+    if known is not None:
+        world.ledger.update_release(
+            known.job_id,
+            state=ReleaseState.PUSHED,
+            digest=digest,
+            image_id=image_id or known.image_id,
+        )
+        return
+    now = world.clock.now()
+    world.ledger.adopt(
+        Release(
+            job_id=job.job_id,
+            app=job.app,
+            number=deployed.number,
+            image_id=image_id,
+            server=deployed.server,
+            image_repo=deployed.image_repo,
+            scheduler=job.trigger.scheduler,
+            state=ReleaseState.PUSHED,
+            digest=digest,
+            created_at=now,
+            pushed_at=now,
+        )
+    )

@@ -1,0 +1,73 @@
+"""Sites: a host with Engine, registry and daemon, each a test's own."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support.bare_site import BareSite
+from support.engines import EngineServer
+from support.gate import Gate
+from support.registries import RegistryServer
+from support.site import Site
+
+
+@pytest.fixture
+def idle_site(
+    engine: EngineServer, own_registry: RegistryServer, tmp_path: Path
+) -> Iterator[Site]:
+    """Give a site for each Engine; its daemon is not started."""
+    with Site(tmp_path / "host", engine, own_registry) as site:
+        yield site
+
+
+@pytest.fixture
+def site(idle_site: Site) -> Site:
+    """Give a site for each Engine; its daemon runs."""
+    idle_site.service.start()
+    return idle_site
+
+
+@pytest.fixture
+def one_engine(classic_engine: EngineServer) -> Iterator[EngineServer]:
+    """Give the Engine for what does not depend on its kind."""
+    classic_engine.ensure()
+    classic_engine.wipe()
+    yield classic_engine
+    classic_engine.ensure()
+    classic_engine.wipe()
+
+
+@pytest.fixture
+def idle_one(
+    one_engine: EngineServer, own_registry: RegistryServer, tmp_path: Path
+) -> Iterator[Site]:
+    """Give a site for what does not depend on the Engine; its daemon is not started."""
+    with Site(tmp_path / "host", one_engine, own_registry) as site:
+        yield site
+
+
+@pytest.fixture
+def one(idle_one: Site) -> Site:
+    """Give a site for what does not depend on the Engine; its daemon runs."""
+    idle_one.service.start()
+    return idle_one
+
+
+@pytest.fixture
+def gate(own_registry: RegistryServer) -> Iterator[Gate]:
+    """Give a gate in front of the registry; apps that push through it say so."""
+    host, _, port = own_registry.host.partition(":")
+    with Gate((host, int(port))) as gate:
+        yield gate
+
+
+@pytest.fixture
+def bare(
+    one_engine: EngineServer, own_registry: RegistryServer, tmp_path: Path
+) -> Iterator[BareSite]:
+    """Give a host without us, where Dokku's own plugin has released `web` twice."""
+    with BareSite(tmp_path, one_engine, own_registry) as site:
+        site.make_app()
+        site.release_by_core(2)
+        yield site

@@ -1,0 +1,55 @@
+"""What a registry itself says, asked without the client under test."""
+
+import http.client
+import json
+from typing import Final
+
+from support import seeding
+from support.registries import RegistryServer
+
+_KINDS: Final = (seeding.SCHEMA2, seeding.OCI, seeding.LIST, seeding.INDEX)
+_OK: Final = 200
+
+
+class Remote:
+    """One repository in a registry."""
+
+    def __init__(self, server: RegistryServer, path: str) -> None:
+        self._server = server
+        self._path = path
+
+    def digest(self, tag: object) -> str | None:
+        """Return the digest of a tag, None if there is no such tag."""
+        _, found = self._ask("HEAD", f"manifests/{tag}")
+        return found
+
+    def tags(self) -> list[str]:
+        """Return all tags, sorted."""
+        body, _ = self._ask("GET", "tags/list")
+        return sorted(json.loads(body).get("tags") or [])
+
+    def delete(self, digest: str) -> None:
+        """Delete a manifest, with all tags that name it."""
+        self._ask("DELETE", f"manifests/{digest}")
+
+    def count_puts(self, tag: object) -> int:
+        """Return how often somebody put a manifest under a tag."""
+        return len(
+            self._server.requests(f"PUT /v2/{self._path}/manifests/{tag} HTTP/1.1")
+        )
+
+    def _ask(self, method: str, what: str) -> tuple[str, str | None]:
+        headers = {
+            "Accept": ", ".join(_KINDS),
+            **seeding.authorize(self._server, self._path),
+        }
+        connection = http.client.HTTPConnection(self._server.host, timeout=30)
+        try:
+            connection.request(method, f"/v2/{self._path}/{what}", headers=headers)
+            response = connection.getresponse()
+            body = response.read().decode()
+        finally:
+            connection.close()
+        if response.status != _OK:
+            return "{}", None
+        return body, response.headers["Docker-Content-Digest"]

@@ -1,0 +1,126 @@
+"""Replacing a plugin's folder, and what an installation puts on a host."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import dokku_registryd
+from dokku_registryd.adapters import (
+    host_changes,
+    installed,
+    plugins,
+    shipped_files,
+)
+from dokku_registryd.core import places
+from dokku_registryd.core.installation import Kind
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> tuple[Path, Path]:
+    """Give a new plugin and an older one with files that are no longer shipped."""
+    new, old = tmp_path / "new", tmp_path / "old"
+    for folder, names in ((new, "ab"), (old, "bc")):
+        folder.mkdir()
+        for name in names:
+            (folder / name).write_text(f"{folder.name} {name}")
+    (old / "deep").mkdir()
+    (old / "deep" / "file").touch()
+    (old / "link").symlink_to(new)
+    return new, old
+
+
+def content(folder: Path) -> dict[str, str]:
+    """Return the files of a folder."""
+    return {path.name: path.read_text() for path in folder.iterdir()}
+
+
+def test_exchange(folders: tuple[Path, Path]) -> None:
+    """Two folders change places in one step."""
+    new, old = folders
+
+    assert host_changes._exchange(new, old)
+
+    assert content(old) == {"a": "new a", "b": "new b"}
+    assert (new / "c").exists()
+
+
+def test_exchange_that_is_not_possible(tmp_path: Path) -> None:
+    """Where the kernel refuses nothing has changed."""
+    (tmp_path / "one").mkdir()
+
+    assert not host_changes._exchange(tmp_path / "one", tmp_path / "missing")
+
+    assert (tmp_path / "one").is_dir()
+
+
+def test_file_by_file(folders: tuple[Path, Path]) -> None:
+    """Without that step each file is replaced, and what is not shipped goes."""
+    new, old = folders
+
+    host_changes._replace_each(new, old)
+
+    assert content(old) == {"a": "new a", "b": "new b"}
+
+
+def test_every_step_can_be_done(tmp_path: Path) -> None:
+    """No step of a plan lacks somebody who does it."""
+    changes = host_changes.HostChanges(
+        places.Places(root=str(tmp_path)),
+        installed.owner_of(tmp_path),
+        {},
+    )
+
+    assert changes._doings().keys() == set(Kind)
+
+
+def test_plugin_has_the_packages_version() -> None:
+    """Plugin and package have one version: so an upgrade is noticed."""
+    plugin = tomllib.loads(shipped_files.plugin()["plugin.toml"].content.decode())
+
+    assert plugin["plugin"]["version"] == dokku_registryd.__version__
+
+
+def test_only_scripts_are_executable() -> None:
+    """Modes follow from the contents, whatever packing made of them."""
+    shipped = shipped_files.plugin()
+
+    assert {shipped["install"].mode, shipped["commands"].mode} == {0o755}
+    assert {shipped["functions"].mode, shipped["plugin.toml"].mode} == {0o644}
+
+
+def test_no_python_in_the_plugin() -> None:
+    """Nothing of Python is in the plugin, nor any folder."""
+    assert not [name for name in shipped_files.plugin() if re.search(r"\.py", name)]
+
+
+def test_enabling_twice(tmp_path: Path) -> None:
+    """A plugin that is enabled gets no second link, which plugn would put inside it."""
+    for name in ("available/registryd", "enabled"):
+        (tmp_path / name).mkdir(parents=True)
+    link = tmp_path / "enabled" / "registryd"
+    link.symlink_to(tmp_path / "available" / "registryd")
+
+    plugins.Plugins(tmp_path, tmp_path / "core", {"PATH": "/nowhere"}).enable(
+        "registryd"
+    )
+
+    assert list((tmp_path / "available" / "registryd").iterdir()) == []
+
+
+@pytest.mark.parametrize("is_named_as_usual", [True, False])
+def test_whose_registry_plugin(tmp_path: Path, is_named_as_usual: bool) -> None:
+    """Dokku's own plugin is told by where its links lead."""
+    core = tmp_path / ("core-plugins" if is_named_as_usual else "own-plugins")
+    (core / "available" / "registry").mkdir(parents=True)
+    for name in ("available", "enabled"):
+        (tmp_path / "plugins" / name).mkdir(parents=True)
+    host = plugins.Plugins(tmp_path / "plugins", core, {})
+    assert (host.has_core, host.is_core_enabled()) == (False, False)
+
+    available = tmp_path / "plugins" / "available" / "registry"
+    available.symlink_to(core / "available" / "registry")
+    (tmp_path / "plugins" / "enabled" / "registry").symlink_to(available)
+
+    assert (host.has_core, host.is_core_enabled()) == (True, True)

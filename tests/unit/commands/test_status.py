@@ -1,0 +1,127 @@
+"""`status`: what an operator reads first."""
+
+import os
+import time
+
+from dokku_registryd.adapters import ledger, spool
+from dokku_registryd.core import jobs, outcomes, triggers
+from dokku_registryd.core.triggers import Kind
+from support.calling import Caller
+
+
+def add(
+    book: ledger.SqliteLedger, job_id: str, kind: Kind, app: str, *, age: float
+) -> None:
+    """Record a job that was accepted `age` seconds ago."""
+    trigger = triggers.Trigger(kind=kind, app=app)
+    book.add_jobs(
+        [jobs.Job(job_id=job_id, trigger=trigger, accepted_at=time.time() - age)]
+    )
+
+
+def test_a_new_host(caller: Caller) -> None:
+    """Before anything happened, status says how to begin."""
+    assert caller.call("status").text == (
+        "Service: stopped. Releases are pushed by the deploy itself; nothing heals."
+        " Start it with: systemctl start dokku-registryd\n"
+        f"Spool:   {caller.data_dir}/spool, 0 waiting\n"
+        "\n"
+        "Nothing waits."
+    )
+
+
+def test_a_new_host_for_a_script(caller: Caller) -> None:
+    """A script finds the same keys on a host where nothing happened."""
+    assert caller.call("status", "--format", "json").json == {
+        "service": "stopped",
+        "pid": None,
+        "data_dir": str(caller.data_dir),
+        "trigger_files": 0,
+        "rejected_files": 0,
+        "unfinished": [],
+        "recent": [],
+    }
+
+
+def test_a_running_service(caller: Caller, lock: spool.SpoolLock) -> None:
+    """Whoever holds the lock is named with its process ID."""
+    assert caller.call("status").lines[0] == f"Service: running, pid {os.getpid()}"
+
+
+def test_a_hook_that_works_the_spool(caller: Caller) -> None:
+    """A hook that works in place of a service is not taken for one."""
+    caller.lock.acquire(spool.HOOK)
+
+    assert caller.call("status").lines[0] == (
+        f"Service: stopped; the hook with pid {os.getpid()} works the spool."
+    )
+    caller.lock.release()
+
+
+def test_what_waits_and_what_was_done(
+    caller: Caller, lock: spool.SpoolLock, book: ledger.SqliteLedger
+) -> None:
+    """Status shows what lags and why, what ended last, and what was refused."""
+    add(book, "1.1.1", Kind.RELEASE, "web", age=90)
+    book.start_attempt("1.1.1")
+    book.postpone("1.1.1", retry_at=time.time() + 150, error="r.example is away")
+    add(book, "2.1.1", Kind.HEAL, "api", age=7_300)
+    add(book, "3.1.1", Kind.RELEASE, "api", age=200_000)
+    add(book, "4.1.1", Kind.HEAL, "web", age=200_000)
+    now = time.time()
+    book.finish_job(
+        "3.1.1", outcomes.done(reference="r.example/org/api:3"), at=now - 190_000
+    )
+    book.finish_job("4.1.1", outcomes.failed("the disk is full"), at=now - 180_000)
+    caller.spool.prepare()
+    (caller.spool.new / "bad").write_bytes(b"")
+    list(caller.spool.scan(set()))
+
+    assert caller.call("status").text == (
+        f"Service: running, pid {os.getpid()}\n"
+        f"Spool:   {caller.data_dir}/spool, 0 waiting,"
+        " 1 rejected (each has a .reason beside it)\n"
+        "\n"
+        "Not done yet:\n"
+        "   1 min ago  release web\n"
+        "      attempt 1: r.example is away (again in 2 min)\n"
+        "     2 h ago  heal api\n"
+        "\n"
+        "Done last:\n"
+        "     2 d ago  heal web: failed (the disk is full)\n"
+        "     2 d ago  release r.example/org/api:3: done"
+    )
+
+
+def test_jobs_for_a_script(caller: Caller, book: ledger.SqliteLedger) -> None:
+    """A script gets every job with the fields of its log line."""
+    add(book, "1.1.1", Kind.RELEASE, "web", age=90)
+    book.start_attempt("1.1.1")
+    book.postpone("1.1.1", retry_at=time.time() + 150, error="r.example is away")
+    add(book, "2.1.1", Kind.PUSH, "api", age=90)
+    book.finish_job("2.1.1", outcomes.skipped("it is there"), at=time.time())
+
+    facts = caller.call("status", "--format", "json").json
+
+    ages = [entry.pop("age_seconds") for entry in facts["unfinished"] + facts["recent"]]
+    assert all(isinstance(age, float) for age in ages)
+    assert 140 < facts["unfinished"][0].pop("retry_in_seconds") <= 150
+    assert facts["unfinished"] == [
+        {
+            "job_id": "1.1.1",
+            "intent": "release",
+            "app": "web",
+            "attempts": 1,
+            "last_error": "r.example is away",
+        }
+    ]
+    assert facts["recent"] == [
+        {
+            "job_id": "2.1.1",
+            "intent": "push",
+            "app": "api",
+            "outcome": "skipped",
+            "reference": "",
+            "detail": "it is there",
+        }
+    ]

@@ -1,0 +1,334 @@
+"""Plans of installing and uninstalling: what is seen, and what is left to do."""
+
+from dataclasses import replace
+
+import pytest
+
+from dokku_registryd.core import host_state, installation, places
+from dokku_registryd.core.host_state import Facts, Mode, Presence
+from dokku_registryd.core.installation import Kind
+
+PLACES = places.Places(python="/opt/registryd/bin/python")
+BARE = Facts()
+INSTALLED = Facts(
+    is_core_enabled=False,
+    has_settings=True,
+    has_folders=True,
+    has_properties=True,
+    program=Presence.CURRENT,
+    plugin=Presence.CURRENT,
+    is_plugin_enabled=True,
+    noted_mode="takeover",
+    has_records=True,
+    has_data=True,
+    unit=Presence.CURRENT,
+    is_service_enabled=True,
+    is_service_running=True,
+)
+COMPANION = replace(
+    INSTALLED, is_core_enabled=True, noted_mode="companion", has_records=False
+)
+
+FRESH = """\
+Write the settings file /etc/dokku-registryd/config.toml, every key at its default
+Make /var/lib/dokku/data/registryd with spool and replies, for user dokku alone
+Make /var/lib/dokku/config/registryd for properties of our own
+Write /usr/local/bin/dokku-registryd, which starts the program with \
+/opt/registryd/bin/python
+Write /etc/systemd/system/dokku-registryd.service and \
+/etc/tmpfiles.d/dokku-registryd.conf, and have systemd read them
+Put the plugin into /var/lib/dokku/plugins/available/registryd
+Enable the plugin registryd
+Note in /var/lib/dokku/data/registryd/mode that takeover is wanted
+Disable Dokku's own registry plugin: remove the link \
+/var/lib/dokku/plugins/enabled/registry
+Adopt what apps have pushed into the ledger, and say what differs
+Start the service dokku-registryd, now and at every boot
+"""
+
+REPEATED = """\
+The settings file /etc/dokku-registryd/config.toml is there already and stays as it is
+/var/lib/dokku/data/registryd is there already, with spool and replies
+/var/lib/dokku/config/registryd is there already
+/usr/local/bin/dokku-registryd starts the program already
+/etc/systemd/system/dokku-registryd.service and \
+/etc/tmpfiles.d/dokku-registryd.conf are there already
+The plugin is in /var/lib/dokku/plugins/available/registryd already
+The plugin registryd is enabled already
+/var/lib/dokku/data/registryd/mode says already that takeover is wanted
+Dokku's own registry plugin is disabled already
+Adopt what apps have pushed into the ledger, and say what differs
+The service dokku-registryd runs already
+"""
+
+BACK = """\
+Stop the service dokku-registryd and start it no more at boot
+Enable Dokku's own registry plugin: make the link \
+/var/lib/dokku/plugins/enabled/registry
+Disable the plugin registryd
+Remove the recorded releases in /var/lib/dokku/data/registryd/deployed: Dokku's own \
+plugin answers
+Remove /var/lib/dokku/plugins/available/registryd
+Remove /etc/systemd/system/dokku-registryd.service and \
+/etc/tmpfiles.d/dokku-registryd.conf
+Remove /usr/local/bin/dokku-registryd
+/var/lib/dokku/data/registryd, /var/lib/dokku/config/registryd and \
+/etc/dokku-registryd/config.toml stay; --purge removes them
+"""
+
+
+def install(facts: Facts, mode: Mode = Mode.TAKEOVER) -> list[installation.Step]:
+    """Plan an installation."""
+    return installation.plan_install(facts, PLACES, mode)
+
+
+def uninstall(facts: Facts, *, is_purge: bool = False) -> list[installation.Step]:
+    """Plan the way back."""
+    return installation.plan_uninstall(facts, PLACES, is_purge=is_purge)
+
+
+def texts(steps: list[installation.Step]) -> str:
+    """Return what is said, a line each."""
+    return "".join(f"{step.text}\n" for step in steps)
+
+
+def left(steps: list[installation.Step]) -> list[Kind]:
+    """Return what is left to be done."""
+    return [step.kind for step in steps if not step.is_done]
+
+
+def test_fresh_host() -> None:
+    """A host that has nothing of us gets everything, in this order."""
+    steps = install(BARE)
+
+    assert texts(steps) == FRESH
+    assert not any(step.is_done for step in steps)
+
+
+def test_installed_host() -> None:
+    """Where everything is in place only the apps are looked at again."""
+    steps = install(INSTALLED)
+
+    assert texts(steps) == REPEATED
+    assert left(steps) == [Kind.ADOPT]
+
+
+def test_way_back() -> None:
+    """Uninstalling takes back what was put there and keeps what was recorded."""
+    steps = uninstall(INSTALLED)
+
+    assert texts(steps) == BACK
+    assert left(steps) == [step.kind for step in steps[:-1]]
+
+
+def test_way_back_from_nothing() -> None:
+    """A host that has nothing of us is left alone."""
+    assert left(uninstall(BARE)) == []
+    assert left(uninstall(BARE, is_purge=True)) == []
+
+
+def test_purge() -> None:
+    """A purge removes what was recorded too, last of all."""
+    step = uninstall(INSTALLED, is_purge=True)[-1]
+
+    assert (step.kind, step.is_done) == (Kind.PURGE, False)
+    assert step.text == (
+        "Remove /var/lib/dokku/data/registryd, /var/lib/dokku/config/registryd and"
+        " /etc/dokku-registryd/config.toml for good"
+    )
+
+
+@pytest.mark.parametrize("facts", [BARE, INSTALLED, COMPANION], ids=["bare", "1", "2"])
+@pytest.mark.parametrize("mode", Mode)
+def test_somebody_always_answers(facts: Facts, mode: Mode) -> None:
+    """Ours is enabled before Dokku's own goes, and goes after that is back."""
+    there = [step.kind for step in install(facts, mode)]
+    back = [step.kind for step in uninstall(facts)]
+
+    if Kind.DISABLE_CORE in there:
+        assert there.index(Kind.ENABLE_PLUGIN) < there.index(Kind.DISABLE_CORE)
+    assert back.index(Kind.ENABLE_CORE) < back.index(Kind.DISABLE_PLUGIN)
+    assert back.index(Kind.DISABLE_PLUGIN) < back.index(Kind.REMOVE_PLUGIN)
+
+
+def test_companion() -> None:
+    """Next to Dokku's own plugin nothing is disabled."""
+    steps = install(BARE, Mode.COMPANION)
+
+    assert Kind.DISABLE_CORE not in [step.kind for step in steps]
+    assert Kind.ENABLE_CORE not in left(steps)
+    assert "Dokku's own registry plugin is enabled already\n" in texts(steps)
+
+
+def test_from_takeover_to_companion() -> None:
+    """The recorded releases go, or they would hide what Dokku's own plugin releases."""
+    steps = left(install(INSTALLED, Mode.COMPANION))
+
+    assert steps == [Kind.NOTE_MODE, Kind.ENABLE_CORE, Kind.DROP_RECORDS, Kind.ADOPT]
+
+
+def test_from_companion_to_takeover() -> None:
+    """Dokku's own plugin is disabled, and then the apps are adopted once more."""
+    steps = left(install(COMPANION))
+
+    assert steps == [Kind.NOTE_MODE, Kind.DISABLE_CORE, Kind.ADOPT]
+
+
+def test_dokku_enabled_its_plugin_again() -> None:
+    """What an installation from source brought back is disabled by repeating."""
+    steps = left(install(replace(INSTALLED, is_core_enabled=True)))
+
+    assert steps == [Kind.DISABLE_CORE, Kind.ADOPT]
+
+
+@pytest.mark.parametrize(
+    ("changes", "steps"),
+    [
+        ({"plugin": Presence.STALE}, [Kind.PUT_PLUGIN]),
+        ({"program": Presence.STALE}, [Kind.WRITE_PROGRAM]),
+        ({"unit": Presence.STALE}, [Kind.WRITE_UNIT]),
+    ],
+    ids=["plugin", "program", "unit"],
+)
+def test_upgrade(changes: dict[str, Presence], steps: list[Kind]) -> None:
+    """The service stops before its files change, and so starts with the new ones."""
+    planned = left(install(replace(INSTALLED, **changes)))  # type: ignore[arg-type]
+
+    assert planned == [Kind.STOP_SERVICE, *steps, Kind.ADOPT, Kind.START_SERVICE]
+
+
+def test_upgrade_that_stopped_half_way() -> None:
+    """A service that was stopped for its new files is started by repeating."""
+    planned = left(install(replace(INSTALLED, is_service_running=False)))
+
+    assert planned == [Kind.ADOPT, Kind.START_SERVICE]
+
+
+def test_no_systemd() -> None:
+    """Without systemd there is neither unit nor service, and it is said."""
+    steps = install(replace(BARE, has_systemd=False))
+
+    assert not {Kind.WRITE_UNIT, Kind.START_SERVICE} & set(left(steps))
+    assert steps[-1].text == (
+        "systemd does not run here, so there is no service: hooks push by themselves,"
+        " and nothing heals until dokku-registryd run is started"
+    )
+
+
+@pytest.mark.parametrize(
+    ("presence", "text"),
+    [
+        (Presence.ABSENT, "There is no /usr/local/bin/dokku-registryd"),
+        (
+            Presence.PACKAGED,
+            "/usr/local/bin/dokku-registryd came with the package and stays",
+        ),
+        (Presence.FOREIGN, "/usr/local/bin/dokku-registryd is not ours and stays"),
+    ],
+)
+def test_program_that_is_not_ours(presence: Presence, text: str) -> None:
+    """Only a program that we put there is removed."""
+    steps = {step.kind: step for step in uninstall(replace(BARE, program=presence))}
+
+    assert steps[Kind.REMOVE_PROGRAM].text == text
+    assert steps[Kind.REMOVE_PROGRAM].is_done
+
+
+def test_program_of_the_package() -> None:
+    """A program that the package brought to that place is left alone."""
+    planned = left(install(replace(BARE, program=Presence.PACKAGED)))
+
+    assert Kind.WRITE_PROGRAM not in planned
+
+
+def test_dokku_without_a_registry_plugin() -> None:
+    """Where Dokku has none there is nothing to enable again."""
+    facts = replace(INSTALLED, has_core=False)
+
+    assert Kind.ENABLE_CORE not in left(uninstall(facts))
+
+
+@pytest.mark.parametrize(
+    ("facts", "mode", "objection"),
+    [
+        pytest.param(
+            replace(BARE, has_dokku=False),
+            Mode.TAKEOVER,
+            "/var/lib/dokku/plugins/available is no folder. Is Dokku installed? Where"
+            " it lies elsewhere, say so with DOKKU_LIB_ROOT",
+            id="no-dokku",
+        ),
+        pytest.param(
+            replace(BARE, has_plugn=False),
+            Mode.TAKEOVER,
+            "there is no plugn on the PATH. Dokku brings it: install Dokku",
+            id="no-plugn",
+        ),
+        pytest.param(
+            replace(BARE, owner_problem="Permission denied"),
+            Mode.TAKEOVER,
+            "user dokku cannot run /opt/registryd/bin/python (Permission denied)."
+            " Install the package where everybody can read it, such as"
+            " /opt/dokku-registryd",
+            id="unreadable",
+        ),
+        pytest.param(
+            replace(BARE, program=Presence.FOREIGN),
+            Mode.TAKEOVER,
+            "/usr/local/bin/dokku-registryd is another program, or another version of"
+            " this one. Move it away",
+            id="another-program",
+        ),
+        pytest.param(
+            replace(BARE, has_core=False),
+            Mode.COMPANION,
+            "there is no registry plugin of Dokku's own to accompany",
+            id="nobody-to-accompany",
+        ),
+        pytest.param(
+            replace(INSTALLED, waiting=("web 7",)),
+            Mode.COMPANION,
+            "the deploy of web 7 went on before the push was done, and Dokku's own"
+            " plugin knows nothing of such numbers. Wait until dokku-registryd status"
+            " says that nothing waits",
+            id="undelivered",
+        ),
+    ],
+)
+def test_objections(facts: Facts, mode: Mode, objection: str) -> None:
+    """What stands in the way is said before anything is changed, with the way out."""
+    assert host_state.objections(facts, PLACES, mode) == [objection]
+
+
+def test_no_objection() -> None:
+    """Nothing stands in the way of installing once, or again while pushes wait."""
+    waiting = replace(INSTALLED, waiting=("web 7",))
+
+    assert host_state.objections(BARE, PLACES, Mode.COMPANION) == []
+    assert host_state.objections(waiting, PLACES, Mode.TAKEOVER) == []
+
+
+def test_texts_name_the_places_of_this_host() -> None:
+    """Shipped texts get the paths of a host that has moved them."""
+    moved = places.Places(root="/r", lib_root="/srv/lib", data_dir="/srv/spool")
+    text = (
+        "d /var/lib/dokku/data/registryd/spool\nReadWritePaths=-/home/dokku/.docker\n"
+        "ExecStart=/usr/local/bin/dokku-registryd run\n/var/lib/dokku/config\n"
+        "/var/lib/dokku/configs /home/dokku2\n"
+    )
+
+    assert moved.localize(text) == (
+        "d /srv/spool/spool\nReadWritePaths=-/home/dokku/.docker\n"
+        "ExecStart=/r/usr/local/bin/dokku-registryd run\n/srv/lib/config\n"
+        "/var/lib/dokku/configs /home/dokku2\n"
+    )
+    assert places.Places().localize(text) == text
+
+
+def test_program_text() -> None:
+    """The program is a shell script that quotes the interpreter's path."""
+    odd = places.Places(python="/opt/it's here/python")
+
+    assert odd.program_text().splitlines()[-1] == (
+        """exec '/opt/it'"'"'s here/python' -I -m dokku_registryd "$@\""""
+    )

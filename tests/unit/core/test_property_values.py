@@ -1,0 +1,77 @@
+"""Values of properties: what is stored, and what is refused with which words."""
+
+import pytest
+
+from dokku_registryd.core import property_values
+
+DEADLINE = (
+    "push-deadline must be a time span of at most a day, such as 90s, 15m, 2h or 1d,"
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "stored"),
+    [
+        ("push-policy", "wait", "wait"),
+        ("push-policy", " background\n", "background"),
+        ("push-deadline", "90", "90"),
+        ("push-deadline", " 90s ", "90s"),
+        ("push-deadline", "15m", "15m"),
+        ("push-deadline", "2h", "2h"),
+        ("push-deadline", "1d", "1d"),
+        ("push-deadline", "86400s", "86400s"),
+        ("heal", "on", "on"),
+        ("heal", " off", "off"),
+        ("keep-releases", "0", "0"),
+        ("keep-releases", "10000", "10000"),
+    ],
+)
+def test_accepted(name: str, text: str, stored: str) -> None:
+    """A value that can work is stored without blanks around it."""
+    accepted = property_values.REGISTRYD[name]("web", text)
+
+    assert accepted == property_values.Accepted(stored)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("push-policy", "Wait", "push-policy must be wait or background, not 'Wait'"),
+        ("push-deadline", "0s", f"{DEADLINE} not '0s'"),
+        ("push-deadline", "soon", f"{DEADLINE} not 'soon'"),
+        ("push-deadline", "2d", f"{DEADLINE} not '2d'"),
+        ("push-deadline", "86401", f"{DEADLINE} not '86401'"),
+        ("push-deadline", "1.5h", f"{DEADLINE} not '1.5h'"),
+        ("push-deadline", "\u0661s", f"{DEADLINE} not '\u0661s'"),
+        ("push-deadline", "9" * 400, f"{DEADLINE} not '{'9' * 400}'"),
+        ("heal", "yes", "heal must be on or off, not 'yes'. Did you mean on?"),
+        ("heal", "FALSE", "heal must be on or off, not 'FALSE'. Did you mean off?"),
+        ("heal", "maybe", "heal must be on or off, not 'maybe'"),
+        (
+            "keep-releases",
+            "-1",
+            "keep-releases must be a whole number from 0 to 10000, not '-1'",
+        ),
+        (
+            "keep-releases",
+            "10001",
+            "keep-releases must be a whole number from 0 to 10000, not '10001'",
+        ),
+    ],
+)
+def test_refused(name: str, text: str, message: str) -> None:
+    """A value that cannot work is refused with what can."""
+    with pytest.raises(property_values.ValueRefusedError) as caught:
+        property_values.REGISTRYD[name]("web", text)
+
+    assert str(caught.value) == message
+
+
+def test_a_template_is_tried_with_its_app() -> None:
+    """What works for the app at hand is accepted, and a mistake is stored and said."""
+    template = '{{ if eq .AppName "web" }}org/web{{ end }}'
+
+    assert property_values.image_repo_template("web", template).text == template
+    with pytest.raises(property_values.ValueRefusedError):
+        property_values.image_repo_template("--global", template)
+    assert property_values.image_repo_template("web", "{{ x }}").warning

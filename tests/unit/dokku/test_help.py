@@ -1,0 +1,162 @@
+"""Help texts, and what `dokku help` shows of us."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from dokku_registryd import cli
+from dokku_registryd.commands import dokku as dispatcher
+from dokku_registryd.commands import registry_help, registryd_help
+from support.dokku_host import DokkuHost, Result
+
+Dokku = Callable[[str], Result]
+
+REGISTRY = """\
+Usage: dokku registry[:COMMAND]
+
+Manage registry settings for an app
+
+Additional commands:
+    registry:login [--global|--password-stdin] [<app>] <server> <username> [<password>]  Login to a docker registry
+    registry:logout [--global] [<app>] <server>                                          Logout from a docker registry
+    registry:report [<app>] [<flag>]                                                     Displays a registry report for one or more apps
+    registry:set <app>|--global <property> (<value>)                                     Set or clear a registry property for an app
+"""  # noqa: E501 - as Dokku prints it
+REGISTRYD = """\
+Usage: dokku registryd[:COMMAND]
+
+Manage pushes and healing of released images
+
+Additional commands:
+    registryd:doctor [--format text|json] [<app>]      Find what would break the next deploy
+    registryd:heal [--dry-run] [<app>]                 Bring vanished images back now
+    registryd:push <app>                               Push the latest release of an app again
+    registryd:releases [--format text|json] [<app>]    List releases from the newest on
+    registryd:report [<app>] [<flag>]                  Displays a registryd report for one or more apps
+    registryd:set <app>|--global <property> (<value>)  Set or clear a registryd property for an app
+    registryd:status [--format text|json]              Show what the service does and lacks
+"""  # noqa: E501 - as it is printed
+REGISTRY_LINE = "    registry, Manage registry settings for an app\n"
+REGISTRYD_LINE = "    registryd, Manage pushes and healing of released images\n"
+
+
+@pytest.mark.parametrize("options", ["", "--quiet "])
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("registry", REGISTRY),
+        ("registry:help", REGISTRY),
+        ("registryd", REGISTRYD),
+        ("registryd:help", REGISTRYD),
+    ],
+)
+def test_help(dokku: Dokku, options: str, line: str, expected: str) -> None:
+    """A plugin's name alone prints its help, in two columns."""
+    assert dokku(options + line) == Result(expected, "", 0)
+
+
+def command_lines(commands: dict[str, str]) -> str:
+    """Return commands as `dokku help --all` wants them."""
+    return "".join(f"    {line}, {does}\n" for line, does in commands.items())
+
+
+def test_short_list(dokku: Dokku) -> None:
+    """`dokku help` gets one line for each of our names."""
+    assert dokku("help") == Result(REGISTRY_LINE + REGISTRYD_LINE, "", 0)
+
+
+@pytest.mark.parametrize("line", ["help --all", "--quiet help --all"])
+def test_long_list(dokku: Dokku, line: str) -> None:
+    """`dokku help --all` gets every command, in the words of the help texts."""
+    assert dokku(line) == Result(
+        command_lines(registry_help.COMMANDS) + command_lines(registryd_help.COMMANDS),
+        "",
+        0,
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("help", REGISTRYD_LINE),
+        ("help --all", command_lines(registryd_help.COMMANDS)),
+    ],
+)
+def test_lists_beside_core(
+    host: DokkuHost, dokku: Dokku, line: str, expected: str
+) -> None:
+    """Dokku's own plugin lists its commands itself."""
+    host.enable_core()
+
+    assert dokku(line) == Result(expected, "", 0)
+
+
+def test_lists_start_no_program(host: DokkuHost) -> None:
+    """Dokku asks for them after every change of a plugin, so they are cheap."""
+    host.add_recorder("recorder")
+    environ = {"DOKKU_REGISTRYD_BIN": "recorder"}
+
+    for line in ("help", "help --all"):
+        assert host.command(*line.split(), environ=environ).code == 0
+
+    assert host.calls("recorder") == []
+
+
+def test_no_column_is_split() -> None:
+    """Dokku makes columns at every comma, so a text holds none."""
+    commands = registry_help.COMMANDS | registryd_help.COMMANDS
+
+    assert "," not in "".join((*commands, *commands.values()))
+
+
+def test_every_command_is_there() -> None:
+    """What the help lists is answered, and what is answered is listed."""
+    listed = {
+        line.split()[0] for line in (*registry_help.COMMANDS, *registryd_help.COMMANDS)
+    }
+    own = ("doctor", "heal", "push", "releases", "status")
+    verbs = {f"registryd:{verb}" for verb in own}
+
+    assert listed - verbs == {
+        name for name in dispatcher.MODULES if ":" in name and "help" not in name
+    }
+    for verb in verbs:
+        argv = [verb.partition(":")[2], *(["web"] if "push" in verb else [])]
+        assert cli.parse(argv).verb == argv[0]
+
+
+@pytest.mark.parametrize(
+    "line", ["registry:nope", "registry:auth-status foo", "registryd:nope"]
+)
+def test_unknown_commands(dokku: Dokku, line: str) -> None:
+    """A command that nobody knows is none, as Dokku says itself."""
+    name, _, _ = line.partition(" ")
+
+    assert dokku(line) == Result(
+        "",
+        f" !     `{name}` is not a dokku command.\n"
+        " !     See `dokku help` for a list of available commands.\n",
+        1,
+    )
+
+
+def test_foreign_commands(host: DokkuHost) -> None:
+    """Commands of others are left to them, without starting the program."""
+    result = host.run([str(host.hook("commands")), "apps:list"])
+
+    assert result == Result("", "", 10)
+
+
+def test_a_missing_program(host: DokkuHost, tmp_path: Path) -> None:
+    """Without the program a command fails and says what to do."""
+    program = str(tmp_path / "none")
+
+    result = host.command("registry:report", environ={"DOKKU_REGISTRYD_BIN": program})
+
+    assert result == Result(
+        "",
+        f" !     Cannot answer registry:report: there is no program {program}."
+        " Install dokku-registryd again\n",
+        1,
+    )

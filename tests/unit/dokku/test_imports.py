@@ -1,0 +1,85 @@
+"""People and scripts wait for a report, so it loads little."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dokku_registryd import cli
+from support.dokku_host import DokkuHost
+
+HEAVY = {
+    "asyncio",
+    "docker",
+    "json",
+    "logging",
+    "pydantic",
+    "pydantic_settings",
+    "requests",
+    "shutil",
+    "socket",
+    "sqlite3",
+    "ssl",
+    "structlog",
+    "subprocess",
+    "tempfile",
+    "tenacity",
+    "threading",
+    "urllib3",
+    "watchdog",
+}
+TEMPLATES = "dokku_registryd.core.gotemplate"
+
+
+def modules(host: DokkuHost, *argv: str) -> set[str]:
+    """Return what is loaded when a command has been answered."""
+    code = (
+        "import sys; from dokku_registryd import cli\n"
+        "assert cli.main(sys.argv[1:]) == 0\nprint(*sorted(sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", code, *argv],
+        env={
+            **os.environ,
+            **host.environ,
+            "PYTHONPATH": str(Path(cli.__file__).parents[1]),
+        },
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    return set(done.stdout.splitlines()[-1].split())
+
+
+@pytest.mark.parametrize("options", [[], ["--format", "json"]], ids=["text", "json"])
+def test_a_report_imports_nothing_heavy(host: DokkuHost, options: list[str]) -> None:
+    """Neither libraries nor the template language are loaded without need."""
+    loaded = modules(host, "registry:report", "foo", *options)
+
+    assert "dokku_registryd.commands.registry_report" in loaded
+    assert HEAVY.isdisjoint(loaded)
+    assert TEMPLATES not in loaded
+    assert len(loaded) < 110
+
+
+def test_templates_are_loaded_where_one_is_set(host: DokkuHost) -> None:
+    """The template language comes with the first template, and still nothing heavy."""
+    host.set_property("foo", "image-repo-template", "x/{{ .AppName }}")
+
+    loaded = modules(host, "registry:report", "foo")
+
+    assert TEMPLATES in loaded
+    assert HEAVY.isdisjoint(loaded)
+
+
+@pytest.mark.parametrize("name", ["registry", "registryd"])
+def test_setting_a_property_imports_nothing_heavy(host: DokkuHost, name: str) -> None:
+    """To set a property takes no library either."""
+    value = {"registry": "push-on-release true", "registryd": "heal off"}[name]
+
+    loaded = modules(host, f"{name}:set", "foo", *value.split())
+
+    assert HEAVY.isdisjoint(loaded)

@@ -1,0 +1,72 @@
+"""`registryd:set`: our own properties, in the style of `registry:set`."""
+
+from collections.abc import Callable
+
+import pytest
+
+from support.dokku_host import GLOBAL, DokkuHost, Result
+
+Dokku = Callable[[str], Result]
+
+VALID_PROPERTIES = (
+    " !     Invalid property specified, valid properties include: heal, keep-releases,"
+    " push-deadline, push-policy\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("push-policy", "background"),
+        ("push-deadline", "15m"),
+        ("heal", "off"),
+        ("keep-releases", "3"),
+    ],
+)
+@pytest.mark.parametrize("app", ["foo", GLOBAL])
+def test_set_and_unset(host: DokkuHost, app: str, name: str, value: str) -> None:
+    """Each property can be set and unset, for an app and for all."""
+    done = host.command("registryd:set", app, name, f" {value} ")
+
+    assert done == Result(f"=====> Setting {name} to {value}\n", "", 0)
+    assert host.read_property(app, name, plugin="registryd") == value
+    assert host.command("registryd:set", app, name) == Result(
+        f"=====> Unsetting {name}\n", "", 0
+    )
+    assert host.read_property(app, name, plugin="registryd") is None
+
+
+def test_a_value_that_cannot_work(host: DokkuHost, dokku: Dokku) -> None:
+    """A wrong value is refused with what is right, and nothing is stored."""
+    assert dokku("registryd:set foo heal yes") == Result(
+        "", " !     heal must be on or off, not 'yes'. Did you mean on?\n", 1
+    )
+    assert host.read_property("foo", "heal", plugin="registryd") is None
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("foo bogus x", Result("", VALID_PROPERTIES, 1)),
+        ("foo server ghcr.io", Result("", VALID_PROPERTIES, 1)),
+        ("foo", Result("", " !     No property specified\n", 1)),
+        (
+            "--global bogus x",
+            Result("", " !     Property cannot be specified globally\n", 1),
+        ),
+        ("nope heal on", Result("", " !     App nope does not exist\n", 20)),
+        (
+            "foo --bogus",
+            Result(
+                "",
+                "Usage of registryd:set:\n"
+                "      --global   --global: set a global property\n"
+                "unknown flag: --bogus\n",
+                2,
+            ),
+        ),
+    ],
+)
+def test_refusals(dokku: Dokku, line: str, expected: Result) -> None:
+    """What cannot be done ends as in `registry:set`, with our own names."""
+    assert dokku(f"registryd:set {line}") == expected

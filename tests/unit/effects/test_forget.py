@@ -1,0 +1,179 @@
+"""What is left of an app that is gone, or that has another name."""
+
+import pytest
+
+from dokku_registryd import errors
+from dokku_registryd.core import outcomes
+from dokku_registryd.core.releases import DeployedRelease
+from dokku_registryd.core.triggers import Kind
+from dokku_registryd.effects import forget, release
+from workshops import open_workshop
+from worlds import Host
+
+STAMP = "0000000000000001.0.1"
+
+
+def run_forget(host: Host, kind: Kind, job_id: str = "5.1.1") -> outcomes.Outcome:
+    """Forget the app once."""
+    outcome = host.perform(forget.perform, host.add_job(kind, job_id))
+    assert outcome is not None
+    return outcome
+
+
+@pytest.fixture
+def released(host: Host) -> Host:
+    """Give a host with two apps that were released."""
+    host.create_app("api")
+    host.engine.add_image("dokku/api:latest", b"api")
+    host.perform(release.perform, host.add_job(Kind.RELEASE, "1.1.1"))
+    host.perform(release.perform, host.add_job(Kind.RELEASE, "2.1.1", app="api"))
+    return host
+
+
+def destroy(host: Host) -> None:
+    """Destroy web as Dokku does, with our hook, which moves its folders."""
+    host.world.detached.detach("web", STAMP)
+    (host.folder / "data" / "deployed" / "web").unlink(missing_ok=True)
+    host.destroy_app()
+    (folder,) = host.world.detached.of("web")
+    host.credentials.held[host.world.detached.login_folder(folder)] = ["r.example"]
+
+
+def left(host: Host) -> tuple[list[str], list[str], list[str]]:
+    """Return owners of properties, of detached folders and of releases."""
+    return (
+        host.files.owners(),
+        host.world.detached.apps(),
+        sorted(entry.app for entry in host.ledger.releases()),
+    )
+
+
+def test_a_noted_app(released: Host) -> None:
+    """What was noted of an app's logins is erased when the app is gone, not before."""
+    note = released.folder / "data" / "noted" / "web"
+    note.mkdir(parents=True)
+    (note / "config.json").write_text("{}")
+
+    run_forget(released, Kind.ABANDONED)
+    assert note.exists()
+
+    released.destroy_app()
+    assert run_forget(released, Kind.ABANDONED, "6.1.1").ending is outcomes.Ending.DONE
+    assert left(released) == (["api"], [], ["api"])
+    assert not note.exists()
+
+
+def test_a_destroyed_app(released: Host) -> None:
+    """Logins, properties and releases of the app go; another app keeps its own."""
+    destroy(released)
+
+    outcome = run_forget(released, Kind.DESTROYED)
+
+    assert outcome.ending is outcomes.Ending.DONE
+    assert left(released) == (["api"], [], ["api"])
+    assert released.credentials.held == {}
+    assert released.tag_version("api") == "1"
+
+
+def test_forgetting_twice(released: Host) -> None:
+    """The second time there is nothing left to do, and that is no error."""
+    destroy(released)
+    run_forget(released, Kind.DESTROYED)
+
+    again = run_forget(released, Kind.DESTROYED, "6.1.1")
+
+    assert again.ending is outcomes.Ending.SKIPPED
+    assert left(released) == (["api"], [], ["api"])
+
+
+def test_a_hook_that_did_not_run(released: Host) -> None:
+    """A sweep's word is enough: folders that the hook left are moved and removed."""
+    released.destroy_app()
+
+    run_forget(released, Kind.ABANDONED)
+
+    assert left(released) == (["api"], [], ["api"])
+
+
+def test_a_new_app_does_not_inherit(released: Host) -> None:
+    """After a hook that did not run, a new app of the name answers with nothing old."""
+    released.destroy_app()
+    run_forget(released, Kind.ABANDONED)
+
+    released.create_app("web")
+
+    assert (released.deployed(), released.tag_version()) == (None, "")
+
+
+def test_a_helper_that_is_away(released: Host) -> None:
+    """Until the helper answers, the login's folder stays; nothing else may use it."""
+    destroy(released)
+    released.credentials.fail("forget", errors.TransientError("helper away"))
+    with pytest.raises(errors.TransientError):
+        run_forget(released, Kind.DESTROYED)
+    assert released.world.detached.apps() == ["web"]
+
+    run_forget(released, Kind.DESTROYED)
+
+    assert left(released) == (["api"], [], ["api"])
+    assert released.credentials.held == {}
+
+
+@pytest.mark.parametrize("kind", [Kind.DESTROYED, Kind.ABANDONED])
+def test_an_app_that_was_created_again(released: Host, kind: Kind) -> None:
+    """A new app of the same name keeps its properties and logins."""
+    destroy(released)
+    released.create_app("web")
+
+    run_forget(released, kind)
+
+    assert released.files.owners() == ["api", "web"]
+    assert released.files.get("registry", "web", "server") == "r.example"
+    assert released.world.detached.apps() == []
+
+
+def test_a_new_release_outlives_a_late_forget(released: Host) -> None:
+    """What the new app released while a helper was away is not forgotten with the old.
+
+    The jobs run as the daemon runs them: forgetting waits, the release does not.
+    """
+    destroy(released)
+    released.credentials.fail("forget", errors.TransientError("helper away"))
+    shop = open_workshop(released)
+    released.leave(Kind.DESTROYED, "5.1.1")
+    shop.intake.scan()
+    shop.work()
+    released.create_app("web")
+    released.engine.add_image("dokku/web:latest", b"a new app")
+    released.leave(Kind.RELEASE, "6.1.1")
+    shop.intake.scan()
+    assert (shop.work(), shop.ending("6.1.1")) == ("6.1.1", "done")
+
+    released.clock.seconds += 100_000
+    assert (shop.work(), shop.ending("5.1.1")) == ("5.1.1", "done")
+
+    assert [made.job_id for made in released.ledger.releases("web")] == ["6.1.1"]
+
+
+def test_an_empty_root_is_no_proof(released: Host) -> None:
+    """When Dokku's folder is not mounted, no app counts as gone."""
+    home = released.folder / "home"
+    home.rename(released.folder / "elsewhere")
+
+    with pytest.raises(errors.TransientError):
+        run_forget(released, Kind.ABANDONED)
+
+    assert released.files.owners() == ["api", "web"]
+
+
+def test_a_renamed_app(released: Host) -> None:
+    """Releases belong to the new name; twice is as good as once."""
+    job = released.add_job(Kind.RENAMED, "5.1.1", other="shop")
+
+    for _ in range(2):
+        released.perform(forget.rename, job)
+
+    assert left(released)[2] == ["api", "shop"]
+    assert released.release("1.1.1").deployed == DeployedRelease(
+        server="r.example/", image_repo="org/web", number=1
+    )

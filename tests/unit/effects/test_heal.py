@@ -1,0 +1,280 @@
+"""Healing, by what is missing on the host and what is there afterwards."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from dokku_registryd import errors
+from dokku_registryd.core import outcomes
+from dokku_registryd.core.logins import AuthConfig, Secret
+from dokku_registryd.core.releases import ReleaseState
+from dokku_registryd.core.triggers import Kind
+from dokku_registryd.effects import heal, release
+from worlds import REPOSITORY, Host, build_world
+
+DEPLOYED = f"{REPOSITORY}:1"
+WANTED = {"dokku/web:1", "dokku/web:latest", "org/web:1", DEPLOYED}
+
+
+def run_heal(host: Host, job_id: str = "5.1.1") -> outcomes.Outcome:
+    """Heal the app once."""
+    outcome = host.perform(heal.perform, host.add_job(Kind.HEAL, job_id))
+    assert outcome is not None
+    return outcome
+
+
+def pulls(host: Host) -> list[str]:
+    """Return what the Engine was asked to pull."""
+    return [reference for what, reference in host.engine.asked if what == "pull"]
+
+
+def lose_all(host: Host) -> None:
+    """Take every name, and so the image, as `docker system prune -a` does."""
+    for name in host.names():
+        host.engine.lose(name)
+
+
+@pytest.fixture
+def released(host: Host) -> Host:
+    """Give a host that runs release 1."""
+    host.perform(release.perform, host.add_job(Kind.RELEASE))
+    assert set(host.names()) == WANTED
+    return host
+
+
+def test_nothing_is_missing(released: Host) -> None:
+    """Where every wanted name is here, nobody is asked for anything."""
+    before = (released.names(), list(released.registry.calls))
+
+    outcome = run_heal(released)
+
+    assert outcome.ending is outcomes.Ending.SKIPPED
+    assert (released.names(), released.registry.calls) == before
+    assert pulls(released) == []
+
+
+@pytest.mark.parametrize("name", sorted(WANTED))
+def test_a_lost_name(released: Host, name: str) -> None:
+    """A name whose image is here under another one comes back without network."""
+    before = released.names()
+    released.engine.lose(name)
+    released.cut_registry()
+
+    outcome = run_heal(released)
+
+    assert (outcome.ending, released.names()) == (outcomes.Ending.DONE, before)
+    assert pulls(released) == []
+
+
+def test_an_image_under_a_foreign_name(released: Host) -> None:
+    """Any name of the image is enough to give it back all of its own."""
+    before = released.names()
+    released.engine.tag(released.release().image_id, "backup:old")
+    for name in before:
+        released.engine.lose(name)
+    released.cut_registry()
+
+    run_heal(released)
+
+    assert released.names() == {**before, "backup:old": released.release().image_id}
+
+
+def test_a_lost_image(released: Host) -> None:
+    """An image that is gone is pulled by its digest, and gets all of its names."""
+    before, digest = released.names(), released.release().digest
+    lose_all(released)
+
+    outcome = run_heal(released)
+
+    assert pulls(released) == [f"{REPOSITORY}@{digest}"]
+    assert released.names() == before
+    assert outcome == outcomes.done(
+        outcome.detail,
+        reference=DEPLOYED,
+        image_id=released.release().image_id,
+        digest=digest,
+    )
+
+
+def test_the_apps_own_login_is_used(released: Host) -> None:
+    """A pull uses the app's credentials, resolved anew after a refusal."""
+    login = AuthConfig(domain="r.example", username="ci", password=Secret("pw"))
+    released.registry.logins["r.example"] = login
+    released.credentials.logins["web", "r.example"] = login
+    lose_all(released)
+
+    run_heal(released)
+
+    assert released.engine.used_logins[-1] == login
+    assert set(released.names()) == WANTED
+
+
+def test_a_tag_that_was_moved_is_not_taken(released: Host) -> None:
+    """An image that somebody put under our number is never run in place of ours."""
+    before = released.names()
+    lose_all(released)
+    released.store(DEPLOYED, "an impostor")
+
+    run_heal(released)
+
+    assert released.names() == before
+
+
+def test_a_digest_that_the_registry_lost(released: Host) -> None:
+    """Without our digest in the registry the impostor stays there, and is reported."""
+    lose_all(released)
+    released.registry.content.clear()
+    released.registry.manifests.clear()
+    released.store(DEPLOYED, "an impostor")
+
+    with pytest.raises(errors.ImageNotFoundError, match="dokku ps:rebuild web"):
+        run_heal(released)
+
+    assert released.names() == {}
+
+
+def test_a_registry_that_is_away(released: Host) -> None:
+    """A heal that cannot be done now changes nothing and can be tried again."""
+    lose_all(released)
+    released.cut_registry()
+    with pytest.raises(errors.RegistryUnavailableError):
+        run_heal(released)
+    released.cut_registry(is_down=False)
+
+    run_heal(released)
+
+    assert set(released.names()) == WANTED
+
+
+def test_latest_never_causes_a_pull(released: Host) -> None:
+    """`dokku/APP:latest` comes back where its image is here, and only there."""
+    released.engine.add_image("dokku/web:latest", b"a newer build")
+    newer = released.names()["dokku/web:latest"]
+    for name in WANTED - {"dokku/web:latest"}:
+        released.engine.lose(name)
+
+    run_heal(released)
+
+    assert released.names()["dokku/web:latest"] == newer
+    assert set(released.names()) == WANTED
+
+
+def test_a_release_that_core_made(host: Host) -> None:
+    """What Dokku's own plugin released is pulled by its tag, and remembered."""
+    host.perform(release.perform, host.add_job(Kind.RELEASE))
+    digest = host.release().digest
+    host.ledger.forget_app("web")
+    (host.folder / "data" / "deployed" / "web").unlink()
+    lose_all(host)
+
+    run_heal(host)
+
+    (adopted,) = host.ledger.releases("web")
+    assert pulls(host) == [DEPLOYED]
+    assert set(host.names()) == WANTED
+    assert (adopted.number, adopted.digest, adopted.state, adopted.image_id) == (
+        1,
+        digest,
+        ReleaseState.PUSHED,
+        host.names()[DEPLOYED],
+    )
+
+
+def test_an_adopted_release_is_pulled_by_digest(host: Host) -> None:
+    """Once remembered, a release of core is as safe from impostors as ours."""
+    test_a_release_that_core_made(host)
+    before = host.names()
+    lose_all(host)
+    host.store(DEPLOYED, "an impostor")
+
+    run_heal(host, "6.1.1")
+
+    assert host.names() == before
+
+
+def test_a_release_that_was_never_pushed(host: Host) -> None:
+    """Until its own push is confirmed, what the registry has there is not ours."""
+    host.set("web", "push-policy", "background")
+    host.perform(release.perform, host.add_job(Kind.RELEASE))
+    lose_all(host)
+    theirs = host.engine.add_image("their/image:1", b"theirs")
+    host.engine.tag(theirs, DEPLOYED)
+    host.engine.push(DEPLOYED, auth=None, on_progress=lambda _: None)
+    for name in host.names():
+        host.engine.lose(name)
+
+    with pytest.raises(errors.PermanentError, match="dokku ps:rebuild web"):
+        run_heal(host)
+
+    assert host.names() == {}
+
+
+def test_a_full_disk(tmp_path: Path, released: Host) -> None:
+    """Below the floor of free space nothing is pulled, but names are given back."""
+    full = build_world(tmp_path / "full", free_bytes=lambda _folder: (1 << 30) - 1)
+    world = released.replace(free_bytes=full.world.free_bytes)
+    full.ledger.close()
+    released.engine.lose("org/web:1")
+    released.perform(heal.perform, released.add_job(Kind.HEAL, "5.1.1"), world)
+    assert set(released.names()) == WANTED
+    lose_all(released)
+
+    with pytest.raises(errors.TransientError, match="min_free_disk_mb"):
+        released.perform(heal.perform, released.add_job(Kind.HEAL, "6.1.1"), world)
+
+    assert (released.names(), pulls(released)) == ({}, [])
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("heal", "off"), ("push-on-release", "false")]
+)
+def test_an_app_that_is_not_healed(released: Host, name: str, value: str) -> None:
+    """An app whose images are not wanted is left as it is."""
+    released.set("web", name, value)
+    lose_all(released)
+
+    outcome = run_heal(released)
+
+    assert outcome.ending is outcomes.Ending.SKIPPED
+    assert released.names() == {}
+
+
+def test_an_app_on_a_cluster(released: Host) -> None:
+    """An app whose scheduler keeps no images here wants none here."""
+    world = released.replace(schedulers=("nomad",))
+    lose_all(released)
+
+    released.perform(heal.perform, released.add_job(Kind.HEAL, "5.1.1"), world)
+
+    assert released.names() == {}
+
+
+def test_a_new_image_store(released: Host) -> None:
+    """When the Engine's store was changed, the image is pulled and its new ID kept."""
+    before = released.release()
+    lose_all(released)
+    released.ledger.update_release("1.1.1", image_id=f"sha256:{'1' * 64}")
+
+    run_heal(released)
+
+    assert set(released.names()) == WANTED
+    assert released.release() == dataclasses.replace(before, image_id=before.image_id)
+
+
+def test_a_prune_loop(released: Host) -> None:
+    """What is removed again and again is not pulled for ever at once, unless asked."""
+    for number in range(heal.LOOP_PULLS):
+        lose_all(released)
+        job = released.add_job(Kind.HEAL, f"heal-{number}")
+        outcome = released.perform(heal.perform, job)
+        assert outcome is not None
+        released.ledger.finish_job(job.job_id, outcome, at=released.clock.now())
+    lose_all(released)
+
+    with pytest.raises(errors.TransientError) as caught:
+        run_heal(released, "heal-9")
+
+    assert caught.value.retry_after == heal.LOOP_SECONDS
+    run_heal(released, "9.1.1")
+    assert set(released.names()) == WANTED

@@ -1,0 +1,148 @@
+"""Pushing again, by what the registry has before and after."""
+
+import pytest
+
+from dokku_registryd import errors
+from dokku_registryd.core import outcomes
+from dokku_registryd.core.triggers import Kind
+from dokku_registryd.effects import push, release
+from watching import watch
+from worlds import REPOSITORY, Host
+
+DEPLOYED = f"{REPOSITORY}:1"
+
+
+def run_push(host: Host) -> outcomes.Outcome | None:
+    """Push the deployed release once."""
+    return host.perform(push.perform, host.add_job(Kind.PUSH, "5.1.1"))
+
+
+def lose_disk(host: Host) -> None:
+    """Take everything that the registry has."""
+    host.registry.content.clear()
+    host.registry.manifests.clear()
+
+
+@pytest.fixture
+def released(host: Host) -> Host:
+    """Give a host that runs release 1, and forget how it got there."""
+    host.perform(release.perform, host.add_job(Kind.RELEASE))
+    host.engine.asked.clear()
+    return host
+
+
+def test_a_registry_that_has_it(released: Host) -> None:
+    """What the registry has is not sent again."""
+    before = (released.tags(), released.names(), released.tag_version())
+
+    outcome = run_push(released)
+
+    assert outcome is not None
+    assert outcome.ending is outcomes.Ending.SKIPPED
+    assert before == (released.tags(), released.names(), released.tag_version())
+    assert released.engine.asked == []
+
+
+def test_a_registry_that_lost_its_disk(released: Host) -> None:
+    """The deployed release is there again, under its own number and digest."""
+    before, names = released.tags(), released.names()
+    lose_disk(released)
+
+    outcome = run_push(released)
+
+    assert outcome == outcomes.done(
+        "pushed again", reference=DEPLOYED, digest=released.release().digest
+    )
+    assert (released.tags(), released.names()) == (before, names)
+    assert (released.tag_version(), released.release().number) == ("1", 1)
+
+
+def test_somebody_elses_image(released: Host) -> None:
+    """An image that somebody put under our number is reported and left alone."""
+    theirs = released.store(DEPLOYED, "theirs")
+
+    with pytest.raises(errors.DigestMismatchError, match="dokku ps:rebuild web"):
+        run_push(released)
+
+    assert (released.tags(), released.engine.asked) == ({"1": theirs}, [])
+
+
+def test_an_image_that_is_nowhere(released: Host) -> None:
+    """What neither registry nor host has cannot be pushed, and the text says so."""
+    lose_disk(released)
+    for name in released.names():
+        released.engine.lose(name)
+
+    with pytest.raises(errors.ImageNotFoundError, match="dokku ps:rebuild web"):
+        run_push(released)
+
+
+def test_nothing_was_released(host: Host) -> None:
+    """Push switched on does not invent a release to push."""
+    outcome = run_push(host)
+
+    assert outcome is not None
+    assert outcome.ending is outcomes.Ending.SKIPPED
+    assert (host.tags(), host.engine.asked) == ({}, [])
+
+
+def test_a_push_that_arrives_as_another(released: Host) -> None:
+    """A registry that answers with another digest than was sent is a failure."""
+    digest = released.release().digest
+    lose_disk(released)
+
+    def intervene(method: str) -> None:
+        if method == "digest" and released.engine.asked:
+            released.store(DEPLOYED, "theirs")
+
+    world = released.replace(registry=watch(released.world.registry, intervene))
+    with pytest.raises(errors.DigestMismatchError):
+        released.perform(push.perform, released.add_job(Kind.PUSH, "5.1.1"), world)
+
+    assert released.release().digest == digest
+
+
+def test_a_name_that_was_moved_on_this_host(released: Host) -> None:
+    """What is pushed is the image that was released, whatever has its name by now."""
+    digest = released.release().digest
+    lose_disk(released)
+    other = released.engine.add_image("other:1", b"other")
+    released.engine.tag(other, DEPLOYED)
+
+    run_push(released)
+
+    assert released.tags() == {"1": digest}
+    assert released.names()[DEPLOYED] == released.release().image_id
+
+
+def test_a_release_that_core_made(released: Host) -> None:
+    """Without a ledger row the deployed image is pushed as it is named here."""
+    released.ledger.forget_app("web")
+    lose_disk(released)
+
+    run_push(released)
+
+    assert set(released.tags()) == {"1"}
+
+
+def test_extra_tags_come_back_too(host: Host) -> None:
+    """A registry that lost its disk gets the moving tags of the release again."""
+    host.set("web", "push-extra-tags", "stable")
+    host.perform(release.perform, host.add_job(Kind.RELEASE))
+    before = host.tags()
+    lose_disk(host)
+
+    run_push(host)
+
+    assert host.tags() == before
+    assert set(before) == {"1", "stable"}
+
+
+def test_an_unconfirmed_number_of_somebody_else(host: Host) -> None:
+    """A number that was never confirmed is ours only if it is our image."""
+    host.set("web", "push-policy", "background")
+    host.perform(release.perform, host.add_job(Kind.RELEASE))
+    host.store(DEPLOYED, "theirs")
+
+    with pytest.raises(errors.DigestMismatchError, match="not the image"):
+        run_push(host)

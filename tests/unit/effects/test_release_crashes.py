@@ -1,0 +1,159 @@
+"""A release that dies between any two steps ends as if it had not.
+
+The process is made to die before each call of a port in turn; then the job is done
+again, as after a restart.
+"""
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dokku_registryd import ports
+from dokku_registryd.core import jobs
+from dokku_registryd.core.triggers import Kind
+from dokku_registryd.effects import release
+from watching import CrashError, watch
+from worlds import REPOSITORY, Host, build_world
+
+Arrange = Callable[[Host], None]
+_WATCHED = ("engine", "registry", "credentials", "properties", "deployed", "ledger")
+_MOST_STEPS = 80  # far more than a release has
+
+
+def count_down(host: Host, steps: int) -> ports.World:
+    """Return a world in which the process dies before one of its steps."""
+    left = [steps]
+
+    def step(_method: str) -> None:
+        left[0] -= 1
+        if left[0] < 0:
+            raise CrashError
+
+    ports_watched = {name: watch(getattr(host.world, name), step) for name in _WATCHED}
+    return host.replace(**ports_watched, parallel_tags=1)
+
+
+def state(host: Host) -> dict[str, Any]:
+    """Return everything that a release leaves behind."""
+    made = host.release("9.1.1")
+    return {
+        "tags": host.tags(),
+        "names": host.names(),
+        "counter": host.tag_version(),
+        "deployed": host.deployed(),
+        "release": (made.number, made.state, made.digest, made.is_accepted),
+    }
+
+
+def with_tags(host: Host) -> None:
+    """An app with extra tags and an earlier release."""
+    host.set("web", "push-extra-tags", "stable,blue")
+    host.perform(release.perform, host.add_job(Kind.RELEASE, "1.1.1"))
+    host.engine.add_image("dokku/web:latest", b"two")
+
+
+def with_known_content(host: Host) -> None:
+    """The same image again."""
+    host.perform(release.perform, host.add_job(Kind.RELEASE, "1.1.1"))
+
+
+def in_the_background(host: Host) -> None:
+    """An app whose deploys do not wait."""
+    host.set("web", "push-policy", "background")
+
+
+ARRANGED: list[Any] = [
+    pytest.param(lambda _host: None, id="first"),
+    pytest.param(with_tags, id="extra-tags"),
+    pytest.param(with_known_content, id="known-content"),
+    pytest.param(in_the_background, id="background"),
+]
+
+
+def run(host: Host, world: ports.World) -> None:
+    """Do the release, and its delivery if the deploy went on."""
+    job = host.add_job(Kind.RELEASE, "9.1.1")
+    if host.perform(release.perform, job, world) is None:
+        host.perform(release.perform, as_delivery(host), world)
+
+
+def as_delivery(host: Host) -> jobs.Job:
+    """Return the job in its second lane."""
+    record = host.ledger.job("9.1.1")
+    assert record is not None
+    return dataclasses.replace(record.job, is_delivery=True)
+
+
+def crashes(folder: Path, arrange: Arrange) -> Iterator[Host]:
+    """Give the host right after each possible crash."""
+    for steps in range(_MOST_STEPS):
+        host = build_world(folder / str(steps))
+        try:
+            host.create_app()
+            host.engine.add_image("dokku/web:latest", b"one")
+            arrange(host)
+            try:
+                run(host, count_down(host, steps))
+            except CrashError:
+                yield host
+            else:
+                assert steps > 8
+                return
+        finally:
+            host.ledger.close()
+    raise AssertionError("a release has no end")
+
+
+@pytest.mark.parametrize("arrange", ARRANGED)
+def test_every_crash_ends_the_same(tmp_path: Path, arrange: Arrange) -> None:
+    """Whatever the moment of the crash: same number, same tags, same names."""
+    smooth = build_world(tmp_path / "smooth")
+    smooth.create_app()
+    smooth.engine.add_image("dokku/web:latest", b"one")
+    arrange(smooth)
+    run(smooth, smooth.world)
+    expected = state(smooth)
+    smooth.ledger.close()
+
+    for host in crashes(tmp_path, arrange):
+        run(host, host.world)
+
+        assert state(host) == expected
+
+
+@pytest.mark.parametrize("arrange", ARRANGED)
+def test_what_holds_at_every_crash(tmp_path: Path, arrange: Arrange) -> None:
+    """At no moment does anything point to what the registry has not confirmed."""
+    for host in crashes(tmp_path, arrange):
+        made = host.ledger.release_of("9.1.1")
+        tags, number = host.tags(), str(made.number) if made else ""
+        digest = made.digest if made else ""
+
+        if f"{REPOSITORY}:{number}" in host.names() or number in tags:
+            assert made is not None
+        if host.tag_version() == number != "":
+            assert tags[number] == digest
+        moved = {tag for tag in ("stable", "blue") if tags.get(tag) == tags.get(number)}
+        if moved and number in tags:
+            assert tags[number] == digest
+
+
+@pytest.mark.parametrize("arrange", [with_tags, with_known_content])
+def test_a_taken_number_and_a_crash(tmp_path: Path, arrange: Arrange) -> None:
+    """A crash while the number is changed never overwrites what has the old one."""
+
+    def occupy(host: Host) -> None:
+        arrange(host)
+        host.store(f"{REPOSITORY}:2", "somebody else's")
+
+    for host in crashes(tmp_path, occupy):
+        theirs = host.tags()["2"]
+
+        run(host, host.world)
+
+        assert host.tags()["2"] == theirs
+        assert host.tag_version() == "3"
+        assert host.tags()["3"] == host.release("9.1.1").digest

@@ -1,0 +1,253 @@
+"""Numbers and tags that somebody else has, and content that is there already."""
+
+import pytest
+
+from dokku_registryd import errors
+from dokku_registryd.core import outcomes
+from dokku_registryd.core.releases import ReleaseState
+from dokku_registryd.core.replies import Line
+from dokku_registryd.core.triggers import Kind
+from dokku_registryd.effects import release, voice
+from watching import watch
+from worlds import REPOSITORY, Host
+
+
+def deploy(host: Host, job_id: str = "1.1.1") -> outcomes.Outcome | None:
+    """Release the app's latest image."""
+    return host.perform(release.perform, host.add_job(Kind.RELEASE, job_id))
+
+
+def give_up(host: Host, job_id: str, error: errors.RegistrydError) -> None:
+    """Give a release up, as the worker does after a refusal."""
+    says = voice.Voice(host.replies, job_id)
+    release.give_up(host.add_job(Kind.RELEASE, job_id), host.world, says, error)
+
+
+def pushes(host: Host) -> list[str]:
+    """Return what the Engine was asked to push."""
+    return [reference for what, reference in host.engine.asked if what == "push"]
+
+
+def test_a_number_with_the_same_image(host: Host) -> None:
+    """A number that the registry has with this very image is a success, not sent again.
+
+    We were here before and died, or the ledger was lost.
+    """
+    deploy(host, "1.1.1")
+    host.ledger.forget_app("web")
+    host.set("web", "tag-version", "")
+
+    deploy(host, "2.1.1")
+
+    assert host.release("2.1.1").number == 1
+    assert pushes(host) == [f"{REPOSITORY}:1"]
+    assert (set(host.tags()), host.tag_version()) == ({"1"}, "1")
+
+
+def test_a_number_with_another_image(host: Host) -> None:
+    """A number that another image has is left alone; the next free one is taken."""
+    theirs = host.store(f"{REPOSITORY}:1", "somebody else's")
+    host.store(f"{REPOSITORY}:7", "somebody else's too")
+    host.store(f"{REPOSITORY}:latest", "no number")
+
+    deploy(host)
+
+    assert host.release().number == 8
+    assert host.tags()["1"] == theirs
+    assert (host.tag_version(), set(host.tags())) == ("8", {"1", "7", "8", "latest"})
+    deployed = host.deployed()
+    assert deployed is not None
+    assert deployed.number == 8
+    assert set(host.names()) == {
+        "dokku/web:latest",
+        "dokku/web:8",
+        "org/web:8",
+        f"{REPOSITORY}:8",
+    }
+
+
+def test_a_number_that_is_taken_while_we_push(host: Host) -> None:
+    """What the registry shows after a push is not what was sent: take the next."""
+    taken: list[str] = []
+
+    def intervene(method: str) -> None:
+        if method == "digest" and pushes(host) and not taken:
+            taken.append(host.store(f"{REPOSITORY}:1", "somebody else's"))
+
+    world = host.replace(registry=watch(host.world.registry, intervene))
+    host.perform(release.perform, host.add_job(Kind.RELEASE), world)
+
+    assert host.release().number == 2
+    assert host.tags() == {"1": taken[0], "2": host.release().digest}
+    assert host.tag_version() == "2"
+
+
+def test_a_registry_that_always_answers_with_another_digest(host: Host) -> None:
+    """A registry that never shows what was sent is given up, and nothing moved."""
+    host.set("web", "push-extra-tags", "stable")
+
+    def intervene(method: str) -> None:
+        if method == "digest":
+            for _, name in host.engine.asked:
+                host.store(name, "changed on the way")
+
+    world = host.replace(registry=watch(host.world.registry, intervene))
+    with pytest.raises(errors.DigestMismatchError):
+        host.perform(release.perform, host.add_job(Kind.RELEASE), world)
+
+    assert (host.tag_version(), host.deployed()) == ("", None)
+    assert "stable" not in host.tags()
+    assert host.release().state is ReleaseState.RESERVED
+
+
+def test_an_immutable_number(host: Host) -> None:
+    """A registry that refuses to overwrite a number makes us take the next."""
+    host.registry.immutable.add((REPOSITORY, "1"))
+    hidden = host.store(f"{REPOSITORY}:1", "hidden")
+    blind = [True]
+
+    def hide(method: str) -> None:
+        if method == "digest" and blind and blind.pop():
+            raise errors.RegistryUnavailableError("blind for a moment")
+
+    world = host.replace(registry=watch(host.world.registry, hide))
+    job = host.add_job(Kind.RELEASE)
+    with pytest.raises(errors.RegistryUnavailableError):
+        host.perform(release.perform, job, world)
+    host.perform(release.perform, job, world)
+
+    assert host.tags() == {"1": hidden, "2": host.release().digest}
+
+
+def test_a_registry_that_hides_what_it_took(host: Host) -> None:
+    """A number that the registry took and does not show is not confirmed."""
+
+    def hide(method: str) -> None:
+        if method == "digest" and pushes(host):
+            host.registry.manifests.clear()
+
+    world = host.replace(registry=watch(host.world.registry, hide))
+    with pytest.raises(errors.RegistryUnavailableError):
+        host.perform(release.perform, host.add_job(Kind.RELEASE), world)
+
+    assert host.release().state is ReleaseState.RESERVED
+    assert host.tag_version() == ""
+
+
+def test_known_content_is_named_without_a_push(host: Host) -> None:
+    """An image that the repository has gets its new number by its manifest alone."""
+    deploy(host, "1.1.1")
+    host.registry.calls.clear()
+
+    deploy(host, "2.1.1")
+
+    assert pushes(host) == [f"{REPOSITORY}:1"]
+    assert host.tags() == dict.fromkeys(["1", "2"], host.release("1.1.1").digest)
+    assert ("put_manifest", f"{REPOSITORY}:2") in host.registry.calls
+
+
+def test_content_of_another_repository_is_pushed(host: Host) -> None:
+    """What another repository has does not count: the registry may not know it here."""
+    deploy(host, "1.1.1")
+    host.set("web", "image-repo", "org/other")
+
+    deploy(host, "2.1.1")
+
+    assert pushes(host) == [f"{REPOSITORY}:1", "r.example/org/other:2"]
+
+
+@pytest.mark.parametrize("method", ["manifest", "put_manifest"])
+def test_the_engine_pushes_where_we_cannot_reach(host: Host, method: str) -> None:
+    """When the registry cannot be reached for a manifest, the Engine pushes."""
+    deploy(host, "1.1.1")
+    host.registry.fail(method, errors.RegistryUnavailableError("proxy"))
+
+    deploy(host, "2.1.1")
+
+    assert pushes(host) == [f"{REPOSITORY}:1", f"{REPOSITORY}:2"]
+    assert set(host.tags()) == {"1", "2"}
+
+
+def test_content_that_the_registry_lost(host: Host) -> None:
+    """A registry that lacks the layers of a manifest is sent them anew."""
+    deploy(host, "1.1.1")
+    host.registry.lacks_blobs.add(REPOSITORY)
+
+    deploy(host, "2.1.1")
+
+    assert pushes(host) == [f"{REPOSITORY}:1", f"{REPOSITORY}:2"]
+
+
+def test_extra_tags_are_put_once(host: Host) -> None:
+    """Blanks, repetitions and the number itself are left out; no layer is sent."""
+    host.set("web", "push-extra-tags", " stable,1, stable ,,blue,")
+    host.engine.add_image("web:stable", b"local")
+    local = host.names()["web:stable"]
+
+    deploy(host)
+
+    puts = [on for what, on in host.registry.calls if what == "put_manifest"]
+    assert sorted(puts) == [f"{REPOSITORY}:blue", f"{REPOSITORY}:stable"]
+    assert pushes(host) == [f"{REPOSITORY}:1"]
+    assert set(host.tags()) == {"1", "blue", "stable"}
+    assert host.names()["web:stable"] == local
+
+
+def test_a_tag_of_the_same_name_stays_on_this_host(host: Host) -> None:
+    """An extra tag `latest` moves in the registry; dokku/APP:latest here stays."""
+    host.set("web", "image-repo", "dokku/web")
+    host.set("web", "push-extra-tags", "latest")
+
+    deploy(host)
+
+    repository = "r.example/dokku/web"
+    assert set(host.tags(repository)) == {"1", "latest"}
+    assert set(host.names()) == {"dokku/web:latest", "dokku/web:1", f"{repository}:1"}
+
+
+def test_an_extra_tag_that_may_not_move(host: Host) -> None:
+    """When one tag is refused, the release fails and the others move back."""
+    host.set("web", "push-extra-tags", "stable,fixed,blue")
+    deploy(host, "1.1.1")
+    before = host.tags()
+    host.registry.immutable.add((REPOSITORY, "fixed"))
+    host.engine.add_image("dokku/web:latest", b"two")
+    with pytest.raises(errors.TagImmutableError) as refused:
+        deploy(host, "2.1.1")
+
+    give_up(host, "2.1.1", refused.value)
+
+    assert {**host.tags(), "2": ""} == {**before, "2": ""}
+    assert (host.tag_version(), host.release("2.1.1").state) == ("1", "failed")
+    assert f"{REPOSITORY}:2" not in host.names()
+
+
+def test_a_tag_that_somebody_else_moved(host: Host) -> None:
+    """Only what a failed release moved itself is moved back."""
+    host.set("web", "push-extra-tags", "stable,fixed")
+    deploy(host, "1.1.1")
+    host.registry.immutable.add((REPOSITORY, "fixed"))
+    host.engine.add_image("dokku/web:latest", b"two")
+    with pytest.raises(errors.TagImmutableError) as refused:
+        deploy(host, "2.1.1")
+    theirs = host.store(f"{REPOSITORY}:stable", "somebody else's")
+
+    give_up(host, "2.1.1", refused.value)
+
+    assert host.tags()["stable"] == theirs
+
+
+def test_tags_that_cannot_move_back(host: Host) -> None:
+    """A registry that goes away in the middle leaves tags, and that is said."""
+    host.set("web", "push-extra-tags", "stable,fixed")
+    deploy(host, "1.1.1")
+    host.registry.immutable.add((REPOSITORY, "fixed"))
+    host.engine.add_image("dokku/web:latest", b"two")
+    with pytest.raises(errors.TagImmutableError) as refused:
+        deploy(host, "2.1.1")
+    host.cut_registry()
+
+    give_up(host, "2.1.1", refused.value)
+
+    assert host.release("2.1.1").state is ReleaseState.FAILED
+    assert any(kind is Line.WARNING for kind, _ in host.reply("2.1.1"))

@@ -1,0 +1,263 @@
+"""One look at a whole host: what is missing, what is spare, and who is gone."""
+
+import os
+
+import pytest
+
+from dokku_registryd import errors
+from dokku_registryd.core import outcomes, triggers, wanted
+from dokku_registryd.core.replies import Line
+from dokku_registryd.core.triggers import Kind
+from dokku_registryd.effects import forget, release, sweep, voice
+from worlds import Host
+
+
+def run_sweep(host: Host) -> None:
+    """Sweep once."""
+    host.perform(sweep.perform, host.add_job(Kind.SWEEP, "sweep-1", app=""))
+
+
+def deploy(host: Host, job_id: str, content: bytes, *, app: str = "web") -> None:
+    """Build and release an app."""
+    host.engine.add_image(f"dokku/{app}:latest", content)
+    host.perform(release.perform, host.add_job(Kind.RELEASE, job_id, app=app))
+
+
+def heal_of(app: str) -> triggers.Trigger:
+    """Return the wish to heal an app."""
+    return triggers.Trigger(kind=Kind.HEAL, app=app)
+
+
+@pytest.fixture
+def three(host: Host) -> Host:
+    """Give a host with three apps that were released once, of different images."""
+    for number, app in enumerate(["api", "shop", "web"]):
+        host.create_app(app)
+        deploy(host, f"{number}.1.1", app.encode(), app=app)
+    return host
+
+
+def test_a_host_that_lacks_nothing(three: Host) -> None:
+    """Where all is well, a sweep asks for nothing and takes nothing."""
+    before = three.names()
+
+    found = sweep.plan(three.world)
+    run_sweep(three)
+
+    assert found == sweep.Plan(references=12, gaps=(), needless=(), gone=())
+    assert (three.submitted, three.names()) == ([], before)
+
+
+def test_looking_changes_nothing(three: Host) -> None:
+    """A plan is made without a single change."""
+    for name in list(three.names()):
+        three.engine.lose(name)
+
+    found = sweep.plan(three.world)
+
+    assert (len(found.gaps), three.names(), three.submitted) == (12, {}, [])
+
+
+def test_running_apps_come_first(three: Host) -> None:
+    """Apps whose containers run are healed before those that are stopped."""
+    three.engine.add_container("org/web:1", app="web", is_running=True)
+    three.engine.add_container("org/api:1", app="api", is_running=False)
+    for app in ("api", "shop", "web"):
+        three.engine.lose(f"org/{app}:1")
+
+    run_sweep(three)
+
+    assert three.submitted == [heal_of("web"), heal_of("api"), heal_of("shop")]
+
+
+def test_each_app_is_asked_for_once(three: Host) -> None:
+    """Several gaps of an app are one heal."""
+    for name in ("org/web:1", "r.example/org/web:1", "dokku/web:1"):
+        three.engine.lose(name)
+
+    run_sweep(three)
+
+    assert three.submitted == [heal_of("web")]
+
+
+def test_a_missing_latest_alone(three: Host) -> None:
+    """`latest` is worth a heal while its image is here."""
+    three.engine.lose("dokku/web:latest")
+
+    (gap,) = sweep.plan(three.world).gaps
+
+    assert isinstance(gap, wanted.Retag)
+    assert gap.wanted.reference == "dokku/web:latest"
+
+
+def test_an_app_whose_healing_is_off(three: Host) -> None:
+    """What an operator does not want healed is not missed."""
+    three.engine.lose("dokku/web:latest")
+    three.set("web", "heal", "off")
+
+    assert sweep.plan(three.world).gaps == ()
+
+
+def test_a_superseded_release_loses_its_spare_names(host: Host) -> None:
+    """One name stays of the image before, so that Dokku itself can retire it."""
+    deploy(host, "1.1.1", b"one")
+    deploy(host, "2.1.1", b"two")
+    older, newer = host.release("1.1.1"), host.release("2.1.1")
+
+    run_sweep(host)
+
+    names = host.names()
+    assert list(names.values()).count(older.image_id) == 1
+    assert {name for name, image in names.items() if image == newer.image_id} == {
+        "dokku/web:latest",
+        "dokku/web:2",
+        "org/web:2",
+        "r.example/org/web:2",
+    }
+
+
+def test_releases_that_are_kept(host: Host) -> None:
+    """`keep-releases` keeps the names of so many releases before the deployed one."""
+    host.set("web", "keep-releases", "1")
+    for number in (1, 2, 3):
+        deploy(host, f"{number}.1.1", str(number).encode())
+
+    run_sweep(host)
+
+    kept = list(host.names().values())
+    assert kept.count(host.release("2.1.1").image_id) == 3
+    assert kept.count(host.release("1.1.1").image_id) == 1
+
+
+def test_a_container_keeps_its_image(host: Host) -> None:
+    """What a container was made from, running or not, keeps all of its names."""
+    deploy(host, "1.1.1", b"one")
+    container = host.engine.add_container("org/web:1", app="web")
+    deploy(host, "2.1.1", b"two")
+    run_sweep(host)
+    used = list(host.names().values()).count(host.release("1.1.1").image_id)
+
+    host.engine.remove_container(container)
+    run_sweep(host)
+
+    spare = list(host.names().values()).count(host.release("1.1.1").image_id)
+    assert (used, spare) == (3, 1)
+
+
+def test_an_image_that_another_app_needs(host: Host) -> None:
+    """A superseded image that another app runs loses no name."""
+    deploy(host, "1.1.1", b"shared")
+    host.create_app("api")
+    deploy(host, "2.1.1", b"shared", app="api")
+    deploy(host, "3.1.1", b"two")
+    before = host.names()
+
+    run_sweep(host)
+
+    assert host.names() == before
+
+
+def test_an_image_whose_push_is_not_confirmed(host: Host) -> None:
+    """An image that a release still has to push keeps its names."""
+    deploy(host, "1.1.1", b"one")
+    deploy(host, "2.1.1", b"two")
+    host.cut_registry()
+    with pytest.raises(errors.RegistryUnavailableError):
+        deploy(host, "3.1.1", b"one")
+    image_id = host.release("3.1.1").image_id
+    before = list(host.names().values()).count(image_id)
+
+    run_sweep(host)
+
+    assert list(host.names().values()).count(image_id) == before == 7
+
+
+def test_a_release_that_failed_without_an_engine(host: Host) -> None:
+    """Names of a failed release that could not go at once go with a sweep."""
+    deploy(host, "1.1.1", b"one")
+    host.engine.fail("push", errors.AccessDeniedError("denied"))
+    with pytest.raises(errors.AccessDeniedError) as refused:
+        deploy(host, "2.1.1", b"two")
+    host.engine.is_down = True
+    says = voice.Voice(host.replies, "2.1.1")
+    release.give_up(
+        host.add_job(Kind.RELEASE, "2.1.1"), host.world, says, refused.value
+    )
+    host.engine.is_down = False
+    image_id = host.release("2.1.1").image_id
+
+    run_sweep(host)
+
+    assert {name for name, image in host.names().items() if image == image_id} == {
+        "dokku/web:latest"
+    }
+
+
+def test_apps_that_are_gone(three: Host) -> None:
+    """Folders and notes without an app, and moved folders, are to be forgotten."""
+    three.destroy_app("web")
+    three.world.detached.detach("old", "0000000000000001.0.1")
+    for app in ("noted", "api"):
+        (three.folder / "data" / "noted" / app).mkdir(parents=True)
+
+    run_sweep(three)
+
+    gone = [t.app for t in three.submitted if t.kind is Kind.ABANDONED]
+    assert gone == ["noted", "old", "web"]
+
+
+def test_a_gone_app_needs_no_images(three: Host) -> None:
+    """An app that is gone is not healed."""
+    three.destroy_app("web")
+    three.engine.lose("org/web:1")
+
+    run_sweep(three)
+
+    assert heal_of("web") not in three.submitted
+
+
+def test_a_forgotten_app_is_not_asked_for_again(three: Host) -> None:
+    """After forgetting, the next sweep finds nothing of the app."""
+    three.destroy_app("web")
+    three.perform(forget.perform, three.add_job(Kind.ABANDONED, "abandoned-1"))
+
+    assert sweep.plan(three.world).gone == ()
+
+
+def test_a_root_that_is_not_mounted(three: Host) -> None:
+    """When no app can be seen, none is taken for gone."""
+    (three.folder / "home").rename(three.folder / "elsewhere")
+
+    with pytest.raises(errors.TransientError):
+        run_sweep(three)
+
+    assert three.submitted == []
+
+
+def test_apps_that_were_never_pushed(host: Host) -> None:
+    """Local apps, and apps that were only switched to push, need nothing."""
+    host.create_app("local", push_on_release="")
+    host.engine.add_image("dokku/local:latest", b"local")
+
+    assert sweep.plan(host.world).references == 0
+
+
+def test_old_replies_and_jobs_go(three: Host) -> None:
+    """Replies that nobody reads and outcomes of long ago are cleared away."""
+    three.replies.write("old", Line.EXIT, "0")
+    three.replies.write("new", Line.EXIT, "0")
+    os.utime(three.folder / "data" / "replies" / "old", (100, 100))
+    job = three.add_job(Kind.HEAL, "7.1.1")
+    three.ledger.finish_job(job.job_id, outcomes.done(), at=1.0)
+
+    run_sweep(three)
+
+    assert (three.reply("old"), three.reply("new")) == ([], [(Line.EXIT, "0")])
+    assert three.ledger.job("7.1.1") is None
+
+
+def test_new_containers_ask_for_a_sweep(host: Host) -> None:
+    """Once the new release runs, a sweep looks what the one before has to spare."""
+    host.perform(sweep.request, host.add_job(Kind.DEPLOYED, tag="2"))
+
+    assert host.submitted == [triggers.Trigger(kind=Kind.SWEEP)]
