@@ -94,6 +94,10 @@ class Service:
         """
         self._bench.world = self._world(settings)
         self._bench.backoff = _backoff(settings)
+        self.supervisor.reload(
+            rescan_seconds=settings.daemon.rescan_interval_seconds,
+            sweep_seconds=settings.daemon.sweep_interval_seconds,
+        )
 
     def close(self) -> None:
         """Close what is held open."""

@@ -131,7 +131,7 @@ def test_scheduler(bare: BareSite) -> None:
 
 
 def test_damaged_ledger(bare: BareSite) -> None:
-    """A damaged ledger is set aside, said, and begun anew with what apps have pushed."""
+    """A damaged ledger is set aside, said, and begun anew with what was pushed."""
     bare.install()
     book = bare.host.data_dir / "ledger.sqlite3"
     book.write_bytes(b"damaged" * 1000)

@@ -146,6 +146,7 @@ def test_force(bare: BareSite) -> None:
     assert result.code == 0
     assert " !     Not in the registry yet: web 3\n" in result.stdout
     assert bare.releases() == [(3, "reserved"), (2, "pushed")]
+    assert bare.uninstall("--purge").code == 0
 
 
 def test_trigger_that_waits(bare: BareSite) -> None:

@@ -17,6 +17,14 @@ from support.registries import RegistryServer
 
 CHECKOUT = Path(__file__).parents[2]
 NOBODY = 65534
+# Becomes somebody else once all is imported, which that user may be unable to read.
+_AS_NOBODY = f"""
+import os
+from dokku_registryd import cli
+from dokku_registryd.commands import install, output
+os.setuid({NOBODY})
+raise SystemExit(cli.main())
+"""
 
 
 def run(*argv: object, user: int | None = None) -> str:
@@ -106,6 +114,20 @@ def test_installed_from_a_wheel(site: BareSite, program: Path) -> None:
     assert run(launcher, "--version") == "dokku-registryd 0.1.0\n"
     site.call("uninstall", "--root", str(site.root), "--purge", program=program)
     assert site.tree() == before
+
+
+def test_root_is_needed() -> None:
+    """Anybody else is refused in Dokku's words."""
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", _AS_NOBODY, "install", "--dry-run"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert (done.stdout, done.returncode) == ("", 1)
+    assert done.stderr == "dokku-registryd: This command must be run as root\n"
 
 
 def test_everything_belongs_to_dokkus_user(

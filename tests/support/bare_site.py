@@ -114,12 +114,13 @@ class BareSite(Site):
     def tree(self, *, without: tuple[Path, ...] = ()) -> dict[str, Entry]:
         """Return everything on the host: kind and mode, owner, content or target.
 
-        Two files that SQLite makes for whoever reads the ledger are left out.
+        What only says who looks at the ledger is left out: the lock with its holder's
+        number, and two files that SQLite makes for readers.
         """
         return {
             str(path.relative_to(self.root)): _entry(path)
             for path in sorted(self.root.rglob("*"))
-            if not path.name.endswith(("-shm", "-wal"))
+            if not str(path).endswith(("-shm", "-wal", "/registryd/lock"))
             and not any(path.is_relative_to(folder) for folder in without)
         }
 

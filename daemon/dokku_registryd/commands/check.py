@@ -78,7 +78,7 @@ def _about_variables(
     settings: config.Settings, environ: Mapping[str, str]
 ) -> Iterator[str]:
     file = environ.get(DEFAULTS_VARIABLE, DEFAULTS_FILE)
-    defaults = _read_defaults(Path(file))
+    defaults = read_defaults(Path(file))
     for name in config.unknown_variables({**defaults, **environ}):
         yield f"{name} is no setting and has no effect."
     for name in map(config.variable, config.fields()):
@@ -93,7 +93,7 @@ def _about_variables(
         )
 
 
-def _read_defaults(path: Path) -> dict[str, str]:
+def read_defaults(path: Path) -> dict[str, str]:
     """Read `NAME=value` lines as systemd and the shell both understand them."""
     try:
         lines = path.read_text(errors="replace").splitlines()

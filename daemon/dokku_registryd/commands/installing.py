@@ -21,6 +21,7 @@ from dokku_registryd.adapters import (
     programs,
     property_files,
 )
+from dokku_registryd.commands import check
 from dokku_registryd.commands.output import Output
 from dokku_registryd.core import (
     host_state,
@@ -49,6 +50,8 @@ class Host:
     def __init__(self, arguments: argparse.Namespace) -> None:
         require_root(os.geteuid(), arguments.root)
         self._arguments = arguments
+        # What unit and hooks read holds here too, or they would look elsewhere.
+        arguments.environ = {**_defaults(arguments), **arguments.environ}
         self.where = _places(arguments)
         self.owner = installed.owner_of(Path(self.where.dokku_root))
         self.environ = {
@@ -118,8 +121,8 @@ class Host:
         return found
 
     def _ask(self, verb: str) -> Any:
-        """Return what a verb says as JSON; nothing where there is no ledger yet."""
-        if not Path(self.where.data_dir, "ledger.sqlite3").exists():
+        """Return what a verb says as JSON; nothing where there are no data."""
+        if not Path(self.where.data_dir).exists():
             return None
         try:
             said = programs.run([*self._program(), verb, "--format=json"], self.environ)
@@ -210,6 +213,11 @@ def _apps(files: property_files.PropertyFiles) -> list[str]:
         return files.apps()
     except errors.TransientError:
         return []  # No app, or no Dokku: then there is nothing to be said.
+
+
+def _defaults(arguments: argparse.Namespace) -> dict[str, str]:
+    named = arguments.environ.get(check.DEFAULTS_VARIABLE)
+    return check.read_defaults(Path(named or _root(arguments) + check.DEFAULTS_FILE))
 
 
 def _settings_file(arguments: argparse.Namespace) -> str:

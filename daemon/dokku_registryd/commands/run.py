@@ -147,12 +147,15 @@ class _Daemon:
         return True
 
     def _note(self, number: int, _frame: object) -> None:
+        supervisor = self._service.supervisor if self._service else None
         if number == signal.SIGHUP:
             self._wants_reload = True
+            if supervisor is not None:
+                supervisor.wake()
         else:
             self._signal = signal.Signals(number).name
-            if self._service is not None:
-                self._service.supervisor.stop()
+            if supervisor is not None:
+                supervisor.stop()
 
     def _turned(self) -> None:
         if self._wants_reload:

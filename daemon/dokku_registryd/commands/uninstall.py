@@ -17,8 +17,10 @@ def perform(arguments: argparse.Namespace, out: Output) -> int:
     """
     host = installing.Host(arguments)
     facts = host.look()
-    waiting, jobs = _ask(host, is_forced=arguments.force)
-    if not arguments.force:
+    # Where Dokku's own plugin is in charge already nothing is given back any more.
+    is_free = arguments.force or facts.is_core_enabled
+    waiting, jobs = _ask(host, is_free=is_free)
+    if not is_free:
         reasons = host_state.waiting_objection(waiting)
         installing.refuse(
             [f"{reason}, or add --force" for reason in reasons], "uninstall"
@@ -46,12 +48,12 @@ def perform(arguments: argparse.Namespace, out: Output) -> int:
     return 0
 
 
-def _ask(host: installing.Host, *, is_forced: bool) -> tuple[tuple[str, ...], int]:
+def _ask(host: installing.Host, *, is_free: bool) -> tuple[tuple[str, ...], int]:
     """Return the releases that wait for their push, and how many jobs wait."""
     try:
         return host.waiting(), host.count_jobs()
     except errors.RegistrydError as error:
-        if not is_forced:
+        if not is_free:
             reason = f"nobody can tell what waits ({error}), so add --force"
             installing.refuse([reason], "uninstall")
         return (), 0

@@ -17,6 +17,8 @@ from dokku_registryd.sources import docker_events, sweep, trigger_files
 
 # The longest turn without an event; also how often systemd hears of us.
 TURN_SECONDS = 2.0
+# It has nothing to finish; only an Engine that hangs keeps it for longer.
+_READER_SECONDS = 1.0
 
 
 class Supervisor:
@@ -92,6 +94,15 @@ class Supervisor:
         self._is_stopping = True
         self._bell.ring()
 
+    def wake(self) -> None:
+        """Begin the next turn now; safe to call from a signal handler."""
+        self._bell.ring()
+
+    def reload(self, *, rescan_seconds: float, sweep_seconds: float) -> None:
+        """Use other intervals from now on."""
+        self._rescan_seconds = rescan_seconds
+        self._sweeps.reload(interval_seconds=sweep_seconds)
+
     def drain(self, seconds: float) -> int:
         """Let running attempts finish; return how many did not."""
         self._bench.queue.close()
@@ -99,11 +110,13 @@ class Supervisor:
         if self._watch is not None:
             self._watch.stop()
         deadline = time.monotonic() + seconds
-        for thread in self._workers:
+        started = [thread for thread in self._workers if thread.ident is not None]
+        for thread in started:
             thread.stop()
-        threads = (*self._workers, self._reader)
-        for started in (thread for thread in threads if thread.ident is not None):
-            started.join(max(0.0, deadline - time.monotonic()))
+        for thread in started:
+            thread.join(max(0.0, deadline - time.monotonic()))
+        if self._reader.ident is not None:
+            self._reader.join(_READER_SECONDS)
         return sum(thread.is_alive() for thread in self._workers)
 
     def _turn(self, *, woken: bool) -> None:

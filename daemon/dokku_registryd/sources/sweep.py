@@ -27,6 +27,12 @@ class SweepTimer:
         self._lock = threading.Lock()
         self._due = monotonic()
 
+    def reload(self, *, interval_seconds: float) -> None:
+        """Use another interval; a sweep that it makes due earlier comes earlier."""
+        with self._lock:
+            self._interval = interval_seconds
+            self._due = min(self._due, self._monotonic() + interval_seconds)
+
     def hint(self) -> None:
         """Note that something may have changed."""
         with self._lock:

@@ -65,6 +65,15 @@ def test_settings_file_of_the_folder(tmp_path: Path) -> None:
     assert places_of(f"--root={tmp_path}").data_dir == "/srv/data"
 
 
+def test_variables_of_unit_and_hooks(tmp_path: Path) -> None:
+    """Where unit and hooks are told to look is where things are put."""
+    defaults = tmp_path / "etc" / "default" / "dokku-registryd"
+    defaults.parent.mkdir(parents=True)
+    defaults.write_text("DOKKU_REGISTRYD_PATHS__DATA_DIR='/srv/our data'\n")
+
+    assert places_of(f"--root={tmp_path}").data_dir == "/srv/our data"
+
+
 STEPS = [
     Step(kind=Kind.MAKE_FOLDERS, text="Done already", is_done=True),
     Step(kind=Kind.ENABLE_PLUGIN, text="Enable it", cure="See what it says"),

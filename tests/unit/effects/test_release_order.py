@@ -81,7 +81,7 @@ def test_a_first_release_that_failed_leaves_no_name(host: Host) -> None:
     """Names that an absent Engine kept are taken by a sweep, deployed or not."""
     host.cut_registry()
     job = host.add_job(Kind.RELEASE)
-    with pytest.raises(Exception, match="r.example"):
+    with pytest.raises(Exception, match=r"r\.example"):
         host.perform(release.perform, job)
     host.ledger.update_release(job.job_id, state="failed")
 

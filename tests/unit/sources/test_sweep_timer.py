@@ -56,3 +56,17 @@ def test_a_hint_during_a_sweep_makes_another() -> None:
     hand.now += 1
 
     assert timer.begin() is True
+
+
+def test_a_shorter_interval_counts_at_once() -> None:
+    """After a reload the next sweep comes by the new interval, not by the old one."""
+    hand = Hand()
+    timer = sweep.SweepTimer(interval_seconds=300, monotonic=hand)
+    timer.begin()
+
+    timer.reload(interval_seconds=10)
+
+    assert timer.seconds_left() == 10
+    hand.now += 10
+    assert timer.begin() is True
+    assert timer.seconds_left() == 10
