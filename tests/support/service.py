@@ -32,6 +32,7 @@ class ServiceProcess:
         host: The host that it serves; its settings and defaults file are written.
         engine_socket: The Engine's address.
         settings: More settings by `table.key`, as TOML literals are written.
+        program: What is started, by us and by hooks.
     """
 
     def __init__(
@@ -39,8 +40,10 @@ class ServiceProcess:
         host: DokkuHost,
         engine_socket: str,
         settings: Mapping[str, object] | None = None,
+        program: Path = PROGRAM,
     ) -> None:
         self.host = host
+        self._program = program
         self.config = host.root / "config.toml"
         self.log_file = host.root / "service.log"
         self.log_file.touch()
@@ -58,7 +61,7 @@ class ServiceProcess:
         }
         self.configure()
         host.defaults_file.write_text(
-            _DEFAULTS.format(program=PROGRAM, config=self.config)
+            _DEFAULTS.format(program=program, config=self.config)
         )
         self._process: subprocess.Popen[bytes] | None = None
         self._position = 0
@@ -97,7 +100,7 @@ class ServiceProcess:
         with self.log_file.open("ab") as log:
             self._process = subprocess.Popen(
                 # A test run that is killed takes its daemons along.
-                ["setpriv", "--pdeathsig", "TERM", str(PROGRAM), "run"],
+                ["setpriv", "--pdeathsig", "TERM", str(self._program), "run"],
                 env={**self.host.environ, "DOKKU_REGISTRYD_CONFIG": str(self.config)},
                 stdin=subprocess.DEVNULL,
                 stdout=log,

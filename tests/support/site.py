@@ -6,6 +6,7 @@ Dokku's own files and triggers.
 
 import base64
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -15,7 +16,7 @@ from support.engines import EngineServer
 from support.registries import RegistryServer
 from support.remote import Remote
 from support.running_hook import RunningHook
-from support.service import ServiceProcess
+from support.service import PROGRAM, ServiceProcess
 
 _LABEL: Final = "com.dokku.app-name"
 
@@ -27,10 +28,18 @@ class Site:
         folder: An empty or missing folder.
         engine: The host's Engine.
         registry: Where apps push to.
+        environ: Variables that hooks and the daemon get besides Dokku's own.
+        program: What hooks call and the daemon is started from.
     """
 
     def __init__(
-        self, folder: Path, engine: EngineServer, registry: RegistryServer
+        self,
+        folder: Path,
+        engine: EngineServer,
+        registry: RegistryServer,
+        *,
+        environ: Mapping[str, str] | None = None,
+        program: Path = PROGRAM,
     ) -> None:
         self.engine = engine
         self.registry = registry
@@ -39,9 +48,9 @@ class Site:
         self.host = DokkuHost(
             folder,
             docker=engines.find_program(engine.kind.packages, "docker"),
-            environ={"DOCKER_HOST": engine.socket},
+            environ={"DOCKER_HOST": engine.socket, **(environ or {})},
         )
-        self.service = ServiceProcess(self.host, engine.socket)
+        self.service = ServiceProcess(self.host, engine.socket, program=program)
         self._hooks: list[RunningHook] = []
         self._builds = 0
 
