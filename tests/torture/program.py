@@ -50,6 +50,8 @@ class Steps:
         self._order = folder / "order"
         self._role = role
         self._count = 0
+        self._left: tuple[int, int] = (0, 0)
+        """The order that is counted for, and how many of its steps are left."""
         self._inside = threading.local()
         self._lock = threading.Lock()
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
@@ -81,7 +83,10 @@ class Steps:
             return False
         if order["role"] != self._role or order["name"] not in {"", name}:
             return False
-        if self._count < order["count"]:
+        known, left = self._left
+        left = (left if known == order["id"] else order["count"]) - 1
+        self._left = (order["id"], left)
+        if left > 0:
             return False
         try:
             self._order.rename(self._order.with_name("order.obeyed"))

@@ -86,15 +86,23 @@ class SqliteLedger:
         read_only: Only read, as a command does beside the daemon.
 
     Raises:
-        errors.LedgerError: The file is from a newer version, or the disk refuses.
+        errors.LedgerError: The file is from a newer version, or from an older one that
+            is only to be read, or the disk refuses.
     """
 
     def __init__(self, path: Path | None, *, read_only: bool = False) -> None:
         self._lock = threading.RLock()
         self._path = path or Path(":memory:")
         self._connection = _connect(path, read_only=read_only)
+        version = self._version()
         if not read_only:
-            self._migrate()
+            self._migrate(version)
+        elif version < len(MIGRATIONS):
+            raise errors.LedgerError(
+                f"{self._path} is as an older dokku-registryd left it (schema {version},"
+                f" this one reads {len(MIGRATIONS)}): start the service, which brings it"
+                " up to date"
+            )
 
     def prune_jobs(self, *, finished_before: float) -> None:
         """Remove jobs that ended before a time (epoch seconds); releases stay."""
@@ -362,13 +370,16 @@ class SqliteLedger:
                     self._connection.execute("ROLLBACK")
                 raise
 
-    def _migrate(self) -> None:
+    def _version(self) -> int:
         version = int(self._rows("PRAGMA user_version")[0][0])
         if version > len(MIGRATIONS):
             raise errors.LedgerError(
                 f"{self._path} was written by a newer dokku-registryd (schema"
                 f" {version}, this one knows {len(MIGRATIONS)}): install that again"
             )
+        return version
+
+    def _migrate(self, version: int) -> None:
         for number, script in enumerate(MIGRATIONS[version:], start=version + 1):
             with self._lock, _translated(self._path):
                 self._connection.executescript(

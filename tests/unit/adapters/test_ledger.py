@@ -250,6 +250,17 @@ def test_a_newer_ledger_is_refused(path: Path) -> None:
         ledger.open_or_rebuild(path, stamp="77")
 
 
+def test_an_older_ledger_is_not_read_as_it_is(path: Path) -> None:
+    """A reader that may change nothing says who brings an older ledger up to date."""
+    ledger.SqliteLedger(path).close()
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA user_version = 0")
+    connection.close()
+
+    with pytest.raises(errors.LedgerError, match="start the service"):
+        ledger.SqliteLedger(path, read_only=True)
+
+
 def test_old_outcomes_are_pruned(book: ledger.SqliteLedger) -> None:
     """What ended long ago goes; what is unfinished stays, however old."""
     book.add_jobs([job("1"), job("2"), job("3")])

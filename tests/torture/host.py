@@ -1,0 +1,177 @@
+"""A whole host to torture: Dokku's folders on a small disk, Engine, registry, proxy."""
+
+import base64
+import contextlib
+import json
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Final, Self
+
+from support import engine_api
+from support.engines import EngineServer
+from support.registries import RegistryServer
+from support.site import Site
+from torture.orders import Orders
+from torture.proxy import FaultProxy
+
+_DISK_BYTES: Final = 24 << 20
+_LOOK_SECONDS: Final = 0.3
+
+# Keeps a login in a file named after its server, as real helpers keep it elsewhere.
+_HELPER: Final = """\
+#!/bin/sh
+cd '{store}' || exit 1
+read -r server
+file=$(printf %s "$server" | tr / _)
+case $1 in
+  get | erase) ;;
+  *) exit 1 ;;
+esac
+[ -f "$file" ] || {{ echo credentials not found in native keychain; exit 1; }}
+case $1 in
+  get) cat "$file" ;;
+  erase) rm "$file" ;;
+esac
+"""
+
+
+class TortureHost:
+    """One host for one life.
+
+    Args:
+        root: A missing folder, for all that the host has.
+        engine: Its Engine, empty.
+        registry: The registry behind the proxy.
+    """
+
+    def __init__(
+        self, root: Path, engine: EngineServer, registry: RegistryServer
+    ) -> None:
+        self.root = root
+        self.engine = engine
+        self.registry = registry
+        self.secret = registry.password
+        self.proxy = FaultProxy(registry.host)
+        self.orders = Orders(root / "orders")
+        self.disk = root / "host" / "var" / "lib" / "dokku"
+        self.keychain = root / "keychain"
+        self._cleanup = ExitStack()
+        self._leaks: set[str] = set()
+        self._is_over = threading.Event()
+
+    def __enter__(self) -> Self:
+        """Make the host; its daemon runs."""
+        try:
+            self._cleanup.enter_context(self.proxy)
+            self._cleanup.enter_context(_disk(self.disk))
+            self.site = self._cleanup.enter_context(
+                Site(
+                    self.root / "host",
+                    self.engine,
+                    self.registry,
+                    environ=self.orders.environ,
+                    program=self.orders.program,
+                )
+            )
+            self.site.server = self.proxy.host
+            self.keychain.mkdir()
+            script = _HELPER.format(store=self.keychain)
+            self.site.host.add_command("docker-credential-shelf", script)
+            self.site.host.set_property(
+                "--global", "push-deadline", "20s", plugin="registryd"
+            )
+            self.site.service.configure(
+                engine__timeout_seconds=5,
+                engine__stall_seconds=6,
+                engine__deadline_seconds=60,
+                registry__read_timeout_seconds=3,
+                registry__total_timeout_seconds=6,
+                daemon__sweep_interval_seconds=5,
+                daemon__rescan_interval_seconds=2,
+            )
+            watcher = threading.Thread(target=self._look_for_leaks)
+            watcher.start()
+            self._cleanup.callback(watcher.join)
+            self._cleanup.callback(self._is_over.set)
+            self.site.service.start()
+        except BaseException:
+            self._cleanup.close()
+            raise
+        return self
+
+    def __exit__(self, *_reason: object) -> None:
+        """Stop all but Engine and registry."""
+        self.engine.resume()
+        self._cleanup.close()
+
+    # -- apps
+
+    def make_app(self, app: str, *, has_helper: bool, **properties: str) -> None:
+        """Create an app that pushes; its login lies in a helper or in its file."""
+        self.site.make_app(app, **properties)
+        if has_helper:
+            login = {
+                "ServerURL": self.proxy.host,
+                "Username": self.registry.username,
+                "Secret": self.secret,
+            }
+            (self.keychain / self.proxy.host).write_text(json.dumps(login))
+            content = {"credHelpers": {self.proxy.host: "shelf"}}
+            self.site.write_login(app, content)
+
+    # -- what goes wrong
+
+    def fill_disk(self) -> None:
+        """Leave no byte free where spool, ledger and properties lie."""
+        with contextlib.suppress(OSError), self._filler.open("wb") as file:
+            while True:
+                file.write(bytes(1 << 16))
+                file.flush()
+
+    def empty_disk(self) -> None:
+        """Make room again."""
+        self._filler.unlink(missing_ok=True)
+
+    @property
+    def _filler(self) -> Path:
+        return self.disk / "filler"
+
+    def prune(self) -> None:
+        """Do what `docker image prune --all` does."""
+        target = "/images/prune?filters=%7B%22dangling%22%3A%5B%22false%22%5D%7D"
+        engine_api.request(self.engine.path, "POST", target)
+
+    # -- secrets
+
+    def leaks(self) -> list[str]:
+        """Return where a password was seen that had no place there."""
+        return sorted(self._leaks) + self.site.spread(self.secret)
+
+    def _look_for_leaks(self) -> None:
+        forms = (
+            self.secret.encode(),
+            base64.b64encode(f"{self.registry.username}:{self.secret}".encode()),
+        )
+        while not self._is_over.wait(_LOOK_SECONDS):
+            for process in Path("/proc").glob("[0-9]*"):
+                for name in ("cmdline", "environ"):
+                    with contextlib.suppress(OSError):
+                        content = (process / name).read_bytes()
+                        if any(form in content for form in forms):
+                            command = (process / "comm").read_text().strip()
+                            self._leaks.add(f"{name} of {command}")
+
+
+@contextlib.contextmanager
+def _disk(folder: Path) -> Iterator[None]:
+    """Give a folder a small file system of its own."""
+    folder.mkdir(parents=True)
+    command = ["mount", "-t", "tmpfs", "-o", f"size={_DISK_BYTES},mode=755"]
+    subprocess.run([*command, "torture", str(folder)], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
