@@ -14,12 +14,12 @@ AS_ROOT = sudo env PATH="$$PATH" REGISTRYD_ENGINES="$$REGISTRYD_ENGINES" \
 NO_CACHE = -p no:cacheprovider
 endif
 
-SHELL_FILES = $(shell find hooks tests bench .ci -type f 2>/dev/null | \
+SHELL_FILES = $(shell find hooks tests bench .ci -type f ! -name '*.py*' 2>/dev/null | \
 	xargs grep -lE '^(\#!.*[ /](ba)?sh|\# shellcheck shell=)' 2>/dev/null)
 
 .PHONY: help
 help: ## Print what can be made
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | \
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | \
 		awk -F ':.*## ' '{ printf "  make %-9s %s\n", $$1, $$2 }'
 
 .PHONY: venv
@@ -66,6 +66,37 @@ $(ENGINES)/.native: tests/support/fetch_engines.sh
 .PHONY: demo
 demo: venv $(ENGINES)/.native ## Show releases, heals and an outage; KEEP=1 leaves it running
 	@$(AS_ROOT) env PYTHONPATH=tests $(PYTHON) -m demo $(if $(KEEP),--keep)
+
+SEED ?= 1
+MINUTES ?= 10
+
+.PHONY: torture
+torture: venv engines ## Let a whole host live and die at random: SEED=1 MINUTES=10
+	@$(AS_ROOT) env PYTHONPATH=tests $(PYTHON) -m torture \
+		--seed $(SEED) --minutes $(MINUTES)
+
+.PHONY: bench
+bench: venv $(ENGINES)/.native ## Measure beside the alternatives; ROWS=release,heal ROUNDS=5
+	@$(AS_ROOT) env PYTHONPATH=tests:. $(PYTHON) -m bench \
+		$(if $(ROWS),--rows $(ROWS)) $(if $(ROUNDS),--rounds $(ROUNDS))
+
+.PHONY: test-boot
+test-boot: venv engines ## Boot the unit for real: needs debootstrap, systemd-container
+	@command -v debootstrap systemd-nspawn >/dev/null || { \
+		echo "run apt-get install debootstrap systemd-container"; exit 1; }
+	@$(AS_ROOT) env PYTHONPATH=tests $(PYTHON) -m boot
+
+FUZZERS = .cache/fuzzers
+FUZZ_SECONDS ?= 60
+
+$(FUZZERS)/.made: | venv
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check \
+		--target $(FUZZERS) 'atheris>=2.3'
+	@touch $@
+
+.PHONY: fuzz
+fuzz: venv $(FUZZERS)/.made ## Feed foreign bytes to all that reads them: FUZZ_SECONDS=60
+	@env PYTHONPATH=$(FUZZERS):tests $(PYTHON) -m fuzz --seconds $(FUZZ_SECONDS)
 
 .PHONY: clean
 clean: ## Remove everything that was made here

@@ -8,8 +8,7 @@ import sys
 import time
 from typing import Final
 
-from bench import figures
-from bench.figures import Row
+from bench import figures, plot
 from bench.stage import Stage
 
 GROUPS: Final = {
@@ -32,7 +31,9 @@ def main() -> int:
     chosen = [name for name in arguments.rows.split(",") if name] or list(GROUPS)
     unknown = sorted(set(chosen) - set(GROUPS))
     if unknown:
-        parser.error(f"no such rows: {', '.join(unknown)}; there are {', '.join(GROUPS)}")
+        parser.error(
+            f"no such rows: {', '.join(unknown)}; there are {', '.join(GROUPS)}"
+        )
     if os.geteuid() != 0:
         parser.error("a Docker Engine needs root: run make bench, which uses sudo")
     for number in (signal.SIGTERM, signal.SIGHUP):
@@ -41,7 +42,7 @@ def main() -> int:
 
 
 def _measure(chosen: list[str], rounds: int | None, *, keep: bool) -> int:
-    rows: list[Row] = []
+    rows: list[figures.Row] = []
     started = time.monotonic()
     with Stage() as stage:
         engine = stage.engine.version
@@ -62,6 +63,7 @@ def _measure(chosen: list[str], rounds: int | None, *, keep: bool) -> int:
     )
     if keep:
         figures.write(rows, rounds=rounds, engine=engine)
+        plot.draw()
     return 0
 
 

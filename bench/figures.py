@@ -65,8 +65,8 @@ def compare(
     ours: Sequence[float],
     *,
     against: tuple[str, Sequence[float]],
-    goal: str,
-    is_met: Callable[[float], bool],
+    goal: str = "",
+    is_met: Callable[[float], bool] | None = None,
     is_speedup: bool = False,
     **notes: object,
 ) -> Row:
@@ -78,7 +78,7 @@ def compare(
         ours: Our seconds.
         against: The reference's name, and its seconds in the same order.
         goal: The goal in words.
-        is_met: Judges the median ratio.
+        is_met: Judges the median ratio; None where there is no goal.
         is_speedup: The ratio is how many times faster we are, not our share.
         notes: More to keep.
     """
@@ -94,7 +94,7 @@ def compare(
         reference=_milliseconds(against[1]),
         ratio=ratio,
         goal=goal,
-        is_met=is_met(ratio.median),
+        is_met=is_met(ratio.median) if is_met else None,
         notes=notes,
     )
 

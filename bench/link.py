@@ -17,6 +17,7 @@ from typing import Any, Final, Self
 
 _CHUNK: Final = 64 << 10
 _SHAPED_CHUNK: Final = 16 << 10  # small, so that connections take turns on a slow line
+_MOST_CHUNKS: Final = 512  # on their way on one connection
 _MOST_AHEAD: Final = 0.05  # seconds of sending that may wait on one connection
 
 
@@ -61,7 +62,7 @@ class Link:
 
     def counts(self) -> dict[str, int]:
         """Return how many bytes and connections have passed so far."""
-        return self._say(count=True)
+        return dict(self._say(count=True))
 
     def _say(self, **wish: object) -> Any:
         process = self._process
@@ -128,23 +129,23 @@ class _Proxy:
         ready_at: float,
     ) -> None:
         """Read and send side by side, so that a delay does not limit the rate."""
-        waiting: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
+        waiting: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(_MOST_CHUNKS)
         sender = asyncio.create_task(self._send(waiting, writer))
         try:
             while chunk := await reader.read(_SHAPED_CHUNK if self.rate else _CHUNK):
                 sent_at = max(line.admit(len(chunk), self.rate), ready_at)
-                waiting.put_nowait((sent_at + self.round_trip / 2, chunk))
+                await waiting.put((sent_at + self.round_trip / 2, chunk))
                 ahead = sent_at - time.monotonic() - _MOST_AHEAD
                 if ahead > 0:
                     await asyncio.sleep(ahead)
-                while waiting.qsize() > 512:  # noqa: PLR2004 - 32 MB on the way
-                    await asyncio.sleep(0.001)
         finally:
-            waiting.put_nowait((time.monotonic() + self.round_trip / 2, b""))
+            await waiting.put((time.monotonic() + self.round_trip / 2, b""))
             await sender
 
     async def _send(
-        self, waiting: "asyncio.Queue[tuple[float, bytes]]", writer: asyncio.StreamWriter
+        self,
+        waiting: "asyncio.Queue[tuple[float, bytes]]",
+        writer: asyncio.StreamWriter,
     ) -> None:
         while True:
             due, chunk = await waiting.get()

@@ -13,6 +13,7 @@ _LAYERS: Final = 8
 _SMALL: Final = 8 * 64 * 1024
 _BIG: Final = 100_000_000
 _ROUND_TRIP: Final = 0.04
+_RATE: Final = 100e6 / 8  # bytes a second
 _serials = itertools.count(1)
 
 
@@ -24,10 +25,14 @@ def rows(stage: Stage, rounds: int | None) -> Iterator[Row]:
     try:
         for round_trip in (_ROUND_TRIP, 0.0):
             stage.link.shape(round_trip=round_trip)
-            yield from _unchanged(scene, round_trip, rounds or 15)
+            yield from _unchanged(scene, round_trip, rounds or 10)
         stage.link.shape(round_trip=_ROUND_TRIP)
+        yield _cold(scene, rounds or 6)
         yield _known(scene, rounds or 15)
-        yield from _new(scene, rounds or 4)
+        stage.link.shape(round_trip=_ROUND_TRIP, rate=_RATE)
+        yield from _new(scene, "100 Mbit/s", rounds or 3)
+        stage.link.shape(round_trip=_ROUND_TRIP)
+        yield from _new(scene, "no limit", rounds or 4)
     finally:
         stage.link.shape()
         host.service.stop()
@@ -128,6 +133,9 @@ def _unchanged(scene: _Scene, round_trip: float, rounds: int) -> Iterator[Row]:
         goal=f">= {wanted:g} x faster",
         is_met=lambda ratio: ratio >= wanted,
         is_speedup=True,
+        # Were everything free but the one push that sends the image's configuration:
+        most_that_is_possible=figures.percentile(sequence, 50)
+        / figures.percentile(push, 50),
     )
     most = 1.25
     yield figures.compare(
@@ -136,7 +144,28 @@ def _unchanged(scene: _Scene, round_trip: float, rounds: int) -> Iterator[Row]:
         ours,
         against=("docker push", push),
         goal=f"<= {most:g} x" if round_trip else "",
-        is_met=lambda ratio: ratio <= most,
+        is_met=(lambda ratio: ratio <= most) if round_trip else None,
+    )
+
+
+def _cold(scene: _Scene, rounds: int) -> Row:
+    """Release after a pause in which the registry has closed every connection."""
+    host = scene.host
+
+    def ours() -> float:
+        scene.stage.link.cut()
+        return host.release("ours")
+
+    sides = [
+        scene.quietly("ours", ours),
+        scene.quietly("push", lambda: scene.push("push")),
+    ]
+    cold, push = timing.in_turns(rounds, sides, warm_up=1)
+    return figures.compare(
+        GROUP,
+        "the same, all connections closed before, 40 ms",
+        cold,
+        against=("docker push", push),
     )
 
 
@@ -157,8 +186,9 @@ def _known(scene: _Scene, rounds: int) -> Row:
     )
 
 
-def _new(scene: _Scene, rounds: int) -> Iterator[Row]:
-    host, five = scene.host, []
+def _new(scene: _Scene, limit: str, rounds: int) -> Iterator[Row]:
+    host = scene.host
+    five: list[float] = []
 
     def ours() -> float:
         return _with_big_image(scene, "ours", lambda: host.release("ours"))
@@ -181,7 +211,7 @@ def _new(scene: _Scene, rounds: int) -> Iterator[Row]:
         return took
 
     mine, one = timing.in_turns(rounds, [ours, push], warm_up=1)
-    name = "new image, 100 MB in 8 layers, 5 extra tags, 40 ms"
+    name = f"new image, 100 MB in 8 layers, 5 extra tags, 40 ms, {limit}"
     yield figures.compare(
         GROUP,
         name,
@@ -192,11 +222,9 @@ def _new(scene: _Scene, rounds: int) -> Iterator[Row]:
     )
     yield figures.compare(
         GROUP,
-        "the same beside one docker push + 5 more",
+        f"the same beside one docker push + 5 more, {limit}",
         mine,
         against=("6 pushes", five[-rounds:]),
-        goal="",
-        is_met=lambda _ratio: True,
     )
 
 

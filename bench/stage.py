@@ -7,18 +7,16 @@ sides through one link.
 import base64
 import http.client
 import json
-import os
 import shutil
-import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Final, Self
 
 from bench import images, timing
 from bench.link import Link
+
 from support import engines, leftovers
 from support.dokku_host import DokkuHost
 from support.engines import EngineKind, EngineServer
@@ -37,11 +35,7 @@ _QUIET_SECONDS: Final = 0.1
 
 
 class Stage:
-    """One host with all around it.
-
-    Args:
-        engine_folder: Data of an Engine that was filled before; a new one if None.
-    """
+    """One host with all around it."""
 
     def __init__(self) -> None:
         self.root = Path(tempfile.mkdtemp(prefix="registryd-bench-", dir="/tmp"))
@@ -184,12 +178,10 @@ class Host:
     def settle(self) -> None:
         """Wait until the daemon has nothing to do, so that no trial sees the last."""
         pid = self.service.pid
-        last = timing.fine_cpu_seconds(pid)
+        last = timing.cpu_seconds(pid)
         while True:
             time.sleep(_QUIET_SECONDS)
-            now = timing.fine_cpu_seconds(pid)
+            now = timing.cpu_seconds(pid)
             if now - last < _QUIET_SECONDS / 50:
                 return
             last = now
-
-

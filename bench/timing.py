@@ -47,17 +47,9 @@ def in_turns(
 
 
 def cpu_seconds(pid: int) -> float:
-    """Return the processor time that a process has used so far."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def fine_cpu_seconds(pid: int) -> float:
-    """Return the time that all threads of a process were on a processor, finely."""
-    total = 0
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        total += int((task / "schedstat").read_text().split()[0])
-    return total / 1e9
+    """Return the processor time of a process so far, threads that ended included."""
+    # Linux, clock_getcpuclockid(3): the clock of another process is made of its ID.
+    return time.clock_gettime((~pid << 3) | 2)
 
 
 def memory_bytes(pid: int) -> Iterator[tuple[str, int]]:

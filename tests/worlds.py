@@ -130,6 +130,10 @@ class Host:
         enabled.mkdir(parents=True)
         (enabled / "registry").symlink_to(core)
 
+    def disable_core(self) -> None:
+        """Put ours in charge again."""
+        (self.folder / "plugins" / "enabled" / "registry").unlink()
+
     def set(self, app: str, name: str, value: str) -> None:
         """Set a property, in the folder where it belongs."""
         ours = {"push-policy", "push-deadline", "heal", "keep-releases"}
@@ -272,6 +276,9 @@ def build_world(
         free_bytes=free_bytes,
         min_free_bytes=1 << 30,
         parallel_tags=2,
+        delay=lambda failures, error: max(
+            getattr(error, "retry_after", None) or 0.0, 2.0**failures
+        ),
     )
     return Host(
         folder=folder,

@@ -152,6 +152,7 @@ def build_world(
         schedulers=tuple(settings.heal.schedulers),
         is_companion=lambda: modes.is_companion(Path(settings.paths.dokku_lib_root)),
         submit=submit,
+        delay=_backoff(settings).after,
         free_bytes=clocks.free_bytes,
         min_free_bytes=settings.heal.min_free_disk_mb << 20,
         parallel_tags=settings.registry.parallel_tags,

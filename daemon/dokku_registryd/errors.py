@@ -39,6 +39,10 @@ class RegistryUnavailableError(TransientError):
     """The registry does not answer, or answers with a fault of its own."""
 
 
+class RegistryBusyError(RegistryUnavailableError):
+    """The registry has no room for requests just now. Wait."""
+
+
 class RateLimitedError(TransientError):
     """The registry asks for fewer requests. Wait, or use a paid login."""
 

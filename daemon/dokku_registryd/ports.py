@@ -10,10 +10,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from dokku_registryd import errors
 from dokku_registryd.core import (
     jobs,
     logins,
     outcomes,
+    pauses,
     reference,
     replies,
     triggers,
@@ -24,7 +26,7 @@ from dokku_registryd.core.images import (
     LocalImage,
     Manifest,
 )
-from dokku_registryd.core.properties import Defaults
+from dokku_registryd.core.properties import Defaults, Reader
 from dokku_registryd.core.releases import DeployedRelease, Release
 
 
@@ -175,6 +177,9 @@ class Properties(Protocol):
     def get(self, plugin: str, app: str, name: str) -> str:
         """Return a property's raw text, empty when unset; `--global` is an app."""
 
+    def reader(self) -> Reader:
+        """Return a cheap way to read many apps' properties, for one look at them."""
+
     def set(self, plugin: str, app: str, name: str, value: str) -> None:
         """Replace a property in one step."""
 
@@ -258,8 +263,17 @@ class Ledger(Protocol):
     def start_attempt(self, job_id: str) -> int:
         """Count an attempt before it begins, and return its number."""
 
+    def count_deaths(self) -> None:
+        """Count one death for each job whose attempt the process did not outlive."""
+
+    def pardon(self) -> None:
+        """Let attempts that are cut off by an orderly stop count as no death."""
+
     def postpone(self, job_id: str, *, retry_at: float, error: str) -> None:
-        """Record why an attempt did not succeed and when the next one is due."""
+        """Record why an attempt did not succeed and when the next one is due.
+
+        An attempt that ended so has shown that it does not kill the process.
+        """
 
     def finish_job(self, job_id: str, outcome: outcomes.Outcome, *, at: float) -> None:
         """Record how a job ended; the outcome that is recorded first stands."""
@@ -277,7 +291,7 @@ class Ledger(Protocol):
         """Move a reserved release to a higher free number."""
 
     def update_release(self, job_id: str, **changes: object) -> Release:
-        """Change state, digest, pushed_at, error, image_id or is_accepted."""
+        """Change state, digest, pushed_at, error, image_id, is_accepted, scheduler."""
 
     def release_of(self, job_id: str) -> Release | None:
         """Return the release that a job asked for."""
@@ -293,6 +307,18 @@ class Ledger(Protocol):
 
     def forget_app(self, app: str, *, but_after: str = "") -> None:
         """Remove an app's releases, but those asked for after a job was accepted."""
+
+    def pause_of(self, domain: str) -> pauses.Pause | None:
+        """Return the latest pause of a registry since it answered as it should."""
+
+    def paused_registries(self) -> list[pauses.Pause]:
+        """Return the pauses of all registries, sorted by domain."""
+
+    def set_pause(self, pause: pauses.Pause) -> None:
+        """Replace the pause of a registry."""
+
+    def end_pause(self, domain: str) -> None:
+        """Note that a registry answers as it should."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -315,6 +341,8 @@ class World:
     """Whether Dokku's own registry plugin is in charge, found out anew each time."""
     submit: Callable[[triggers.Trigger], None]
     """Asks for one more job, once the present one is done."""
+    delay: Callable[[int, errors.RegistrydError], float]
+    """Seconds to wait after so many failures in a row, with jitter."""
     free_bytes: Callable[[str], int]
     """Bytes that are free on the disk of a folder."""
     min_free_bytes: int

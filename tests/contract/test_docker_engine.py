@@ -102,7 +102,7 @@ def test_classic_store_tells_of_immutable_tags(
     ("answer", "kind"),
     [
         (Answer(status=403, code="DENIED"), errors.AccessDeniedError),
-        (Answer(status=503, code="UNAVAILABLE"), errors.RegistryUnavailableError),
+        (Answer(status=503, code="UNAVAILABLE"), errors.RegistryBusyError),
         # The store drops the registry's words: only the registry can tell more.
         (
             Answer(status=400, code="TAG_INVALID", message=IMMUTABLE),

@@ -10,6 +10,7 @@ from demo import facts
 from demo.facts import Login
 from demo.stage import Stage
 from demo.timeline import Stopwatch
+from support.app_images import AppImages
 from support.dokku_host import Result
 
 EXTRA_TAGS: Final = ("latest", "stable")
@@ -117,9 +118,10 @@ class App:
 
     def deploy(self) -> str:
         """Ask what the scheduler asks, fire what it fires; return what it would run."""
-        names = {self._ask_name() for _ in range(_NAME_QUESTIONS)}
+        images = AppImages(self._stage.host)
+        names = {images.deploying_name(self.name) for _ in range(_NAME_QUESTIONS)}
         for _ in range(_TAG_QUESTIONS):
-            self._ask("image-tag")
+            images.ask("image-tag", self.name)
         facts.claim(len(names) == 1, f"Dokku always gets the same name, not {names}")
         for trigger in ("core-post-deploy", "post-deploy"):
             _succeed(self._trigger(trigger, self.name, "5000", "", "latest"), trigger)
@@ -158,15 +160,6 @@ class App:
 
     def _trigger(self, name: str, *arguments: str) -> Result:
         return self._stage.host.trigger(name, *arguments)
-
-    def _ask(self, question: str) -> str:
-        trigger = f"deployed-app-{question}"
-        return _succeed(self._trigger(trigger, self.name), trigger).stdout.strip()
-
-    def _ask_name(self) -> str:
-        tag = self._ask("image-tag") or "latest"
-        image_repo = self._ask("image-repo") or self.repository
-        return f"{self._ask('repository')}{image_repo}:{tag}"
 
 
 def _succeed(result: Result, what: str) -> Result:

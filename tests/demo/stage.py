@@ -6,7 +6,6 @@ whatever happens, and the folder goes with it.
 
 import shutil
 import signal
-import subprocess
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
@@ -21,8 +20,11 @@ from support.service import ServiceProcess
 KIND: Final = EngineKind(name="private Engine", packages="native", store="classic")
 # What ends a demo early, and must not end the tidying up.
 ENDINGS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-# Engines put their key below /etc/docker until this version, wherever they run.
-_NO_KEY_SINCE: Final = 23
+_SETTINGS: Final = {
+    # The Engine's choice: overlay2, or vfs where /tmp cannot have it.
+    "storage-driver": "",
+    "features": {"containerd-snapshotter": False},
+}
 # Folders that containerd and dockerd make empty, wherever they run; inner ones first.
 _HOST_FOLDERS: Final = tuple(
     Path(name)
@@ -119,21 +121,9 @@ class Stage:
         self._cleanup.callback(_remove_empty, missing)
         folder = self.root / "engine"
         folder.mkdir()
-        self.engine = EngineServer(KIND, settings=self._settings(), folder=folder)
+        self.engine = EngineServer(KIND, settings=_SETTINGS, folder=folder)
         self._cleanup.callback(self.engine.remove)
         self.engine.start()
-
-    def _settings(self) -> dict[str, object]:
-        settings: dict[str, object] = {
-            # The Engine's choice: overlay2, or vfs where /tmp cannot have it.
-            "storage-driver": "",
-            "features": {"containerd-snapshotter": False},
-            # Else newer ones put chains into the host's firewall.
-            "ip6tables": False,
-        }
-        if _engine_major() < _NO_KEY_SINCE:
-            settings["deprecated-key-path"] = str(self.root / "engine" / "key.json")
-        return settings
 
     def _start_registry(self) -> None:
         self.registry = RegistryServer(
@@ -157,18 +147,6 @@ class Stage:
         # A hook that was cut short would work the spool itself once the daemon is gone.
         for folder in (self.host.bin, self.host.lib_root):
             self._cleanup.callback(leftovers.kill_processes, folder)
-
-
-def _engine_major() -> int:
-    dockerd = engines.find_program(KIND.packages, "dockerd")
-    answer = subprocess.run(
-        [dockerd, "--version"],
-        env=engines.environment_for(KIND.packages),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return int(answer.stdout.removeprefix("Docker version ").partition(".")[0])
 
 
 def _remove_empty(folders: list[Path]) -> None:

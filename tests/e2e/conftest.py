@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from support import engines
 from support.bare_site import BareSite
 from support.engines import EngineServer
 from support.gate import Gate
+from support.life import Life
 from support.registries import RegistryServer
 from support.site import Site
 
@@ -71,3 +73,22 @@ def bare(
         site.make_app()
         site.release_by_core(2)
         yield site
+
+
+@pytest.fixture
+def second_registry(tmp_path: Path) -> Iterator[RegistryServer]:
+    """Give another registry with the same login."""
+    binary = engines.find_program("native", "docker-registry")
+    environment = engines.environment_for("native")
+    folder = tmp_path / "second-registry"
+    with RegistryServer(binary, folder, environment=environment) as server:
+        yield server
+
+
+@pytest.fixture
+def life(idle_site: Site, second_registry: RegistryServer) -> Life:
+    """Give a life that has not begun, on each Engine; the daemon runs."""
+    # A containerd store says nothing of a prune, so that a timer has to find out.
+    idle_site.service.configure(daemon__sweep_interval_seconds=1)
+    idle_site.service.start()
+    return Life(idle_site, second_registry)

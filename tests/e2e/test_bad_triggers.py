@@ -3,6 +3,7 @@
 import itertools
 import os
 import shutil
+import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -144,6 +145,19 @@ def _fifo(spool: Path, name: str) -> None:
     os.mkfifo(spool / "new" / name)
 
 
+def _device(spool: Path, name: str) -> None:
+    path = spool / "tmp" / name
+    os.mknod(path, stat.S_IFCHR | 0o600, os.makedev(1, 5))  # as endless as /dev/zero
+    path.rename(spool / "new" / name)
+
+
+def _gigabyte(spool: Path, name: str) -> None:
+    path = spool / "tmp" / name
+    path.touch()
+    os.truncate(path, 1 << 30)
+    path.rename(spool / "new" / name)
+
+
 def _folder(spool: Path, name: str) -> None:
     folder = spool / "tmp" / name
     folder.mkdir()
@@ -160,8 +174,17 @@ def _of_somebody(spool: Path, name: str) -> None:
 
 @pytest.mark.parametrize(
     "make",
-    [_link, _link_to_nothing, _second_name, _fifo, _folder, _of_somebody],
-    ids=["symlink", "dangling", "hard link", "FIFO", "folder", "foreign"],
+    [
+        _link,
+        _link_to_nothing,
+        _second_name,
+        _fifo,
+        _device,
+        _gigabyte,
+        _folder,
+        _of_somebody,
+    ],
+    ids=lambda make: make.__name__.strip("_"),
 )
 def test_bad_file(
     shared: Site, spool: Path, name: str, make: Callable[[Path, str], None]

@@ -85,3 +85,15 @@ def test_status_names_the_holder(one: Site) -> None:
     facts = one.ask("status")
 
     assert (facts["service"], facts["pid"]) == ("daemon", one.service.pid)
+
+
+def test_lock_that_was_removed(one: Site) -> None:
+    """A second daemon ends even if somebody has removed the lock file."""
+    (one.host.data_dir / "lock").unlink()
+
+    done = one.service.run("run")
+
+    assert done.returncode == 1
+    assert "works" in done.stderr
+    one.make_app()
+    one.ship()

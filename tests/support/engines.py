@@ -23,6 +23,8 @@ from support.waiting import until
 _CACHE: Final = Path(__file__).parents[2] / ".cache" / "engines"
 _START_SECONDS: Final = 60
 _STOP_SECONDS: Final = 20  # dockerd gives its containers 10 s
+# Engines put their key below /etc/docker until this version, wherever they run.
+_NO_KEY_SINCE: Final = 23
 _LOG_TAIL: Final = 1500  # characters that a failed start shows
 
 
@@ -239,14 +241,26 @@ class EngineServer:
             (self.folder / name).unlink(missing_ok=True)
 
     def _daemon_settings(self) -> dict[str, object]:
+        # Newer Engines would else put chains into the host's firewall.
+        settings: dict[str, object] = {"ip6tables": False}
         if self.store == "containerd":
-            settings: dict[str, object] = {
-                "features": {"containerd-snapshotter": True},
-                "storage-driver": "overlayfs",
-            }
+            settings["features"] = {"containerd-snapshotter": True}
+            settings["storage-driver"] = "overlayfs"
         else:
-            settings = {"storage-driver": "overlay2"}
+            settings["storage-driver"] = "overlay2"
+        if self._major() < _NO_KEY_SINCE:
+            settings["deprecated-key-path"] = str(self.folder / "key.json")
         return settings | self._settings
+
+    def _major(self) -> int:
+        answer = subprocess.run(
+            [find_program(self.kind.packages, "dockerd"), "--version"],
+            env=environment_for(self.kind.packages),
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return int(answer.stdout.removeprefix("Docker version ").partition(".")[0])
 
     def _daemon_arguments(self) -> list[str]:
         return [

@@ -107,6 +107,11 @@ class RegistryServer:
             )
         until(self._is_ready, _START_SECONDS, what=f"the registry on {self.host}")
 
+    @property
+    def is_running(self) -> bool:
+        """Whether the registry was started and not stopped since."""
+        return self._process is not None
+
     def stop(self) -> None:
         """Stop the registry; its token server goes on."""
         if self._process is None:

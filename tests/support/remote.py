@@ -32,6 +32,19 @@ class Remote:
         """Delete a manifest, with all tags that name it."""
         self._ask("DELETE", f"manifests/{digest}")
 
+    def images(self, store: str) -> dict[str, str]:
+        """Return each tag with what an Engine calls its image.
+
+        Args:
+            store: The Engine's: a classic one goes by the image's configuration.
+        """
+        found = {}
+        for tag in self.tags():
+            body, digest = self._ask("GET", f"manifests/{tag}")
+            config = json.loads(body)["config"]["digest"]
+            found[tag] = config if store == "classic" else str(digest)
+        return found
+
     def count_puts(self, tag: object) -> int:
         """Return how often somebody put a manifest under a tag."""
         return len(
@@ -53,3 +66,15 @@ class Remote:
         if response.status != _OK:
             return "{}", None
         return body, response.headers["Docker-Content-Digest"]
+
+
+def contents(server: RegistryServer, store: str) -> dict[str, dict[str, str]]:
+    """Return all that a registry has: repository, tag, what an Engine calls it."""
+    connection = http.client.HTTPConnection(server.host, timeout=30)
+    try:
+        headers = seeding.authorize(server, "")
+        connection.request("GET", "/v2/_catalog", headers=headers)
+        listed = json.loads(connection.getresponse().read())["repositories"]
+    finally:
+        connection.close()
+    return {path: Remote(server, path).images(store) for path in listed}

@@ -5,6 +5,7 @@ import contextlib
 import json
 import subprocess
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -60,6 +61,9 @@ class TortureHost:
         self.keychain = root / "keychain"
         self._cleanup = ExitStack()
         self._leaks: set[str] = set()
+        self.is_engine_awake = True
+        self.is_disk_fine = True
+        self.was_ledger_lost = False
         self._is_over = threading.Event()
 
     def __enter__(self) -> Self:
@@ -104,7 +108,7 @@ class TortureHost:
 
     def __exit__(self, *_reason: object) -> None:
         """Stop all but Engine and registry."""
-        self.engine.resume()
+        self.wake_engine()
         self._cleanup.close()
 
     # -- apps
@@ -124,8 +128,14 @@ class TortureHost:
 
     # -- what goes wrong
 
+    def start_daemon(self) -> None:
+        """Do what systemd does: start it if it does not run, and do not wait."""
+        if not self.site.service.is_running:
+            self.site.service.start(wait=False)
+
     def fill_disk(self) -> None:
         """Leave no byte free where spool, ledger and properties lie."""
+        self.is_disk_fine = False
         with contextlib.suppress(OSError), self._filler.open("wb") as file:
             while True:
                 file.write(bytes(1 << 16))
@@ -134,6 +144,20 @@ class TortureHost:
     def empty_disk(self) -> None:
         """Make room again."""
         self._filler.unlink(missing_ok=True)
+        self.is_disk_fine = True
+
+    def write_protect(self) -> None:
+        """Make the disk read-only, if nobody writes to it just now."""
+        self.is_disk_fine = False
+        self._remount("ro")
+
+    def allow_writing(self) -> None:
+        """Let it be written to again."""
+        self._remount("rw")
+
+    def _remount(self, mode: str) -> None:
+        command = ["mount", "-o", f"remount,{mode}", str(self.disk)]
+        subprocess.run(command, check=False, stderr=subprocess.DEVNULL)
 
     @property
     def _filler(self) -> Path:
@@ -143,6 +167,47 @@ class TortureHost:
         """Do what `docker image prune --all` does."""
         target = "/images/prune?filters=%7B%22dangling%22%3A%5B%22false%22%5D%7D"
         engine_api.request(self.engine.path, "POST", target)
+
+    def wait(self, seconds: float) -> None:
+        """Let things happen for a while."""
+        self._is_over.wait(seconds)
+
+    def freeze_engine(self) -> None:
+        """Stop the Engine as SIGSTOP does; nothing of it answers."""
+        self.engine.pause()
+        self.is_engine_awake = False
+
+    def wake_engine(self) -> None:
+        """Let it go on."""
+        self.engine.resume()
+        self.is_engine_awake = True
+
+    def engine_answers(self) -> bool:
+        """Tell whether the Engine answers."""
+        return engine_api.answers(self.engine.path)
+
+    # -- what was logged
+
+    def log_lines(self) -> list[str]:
+        """Return the log of all daemons and of hooks that did their work."""
+        hook_log = self.site.host.data_dir / "hook.log"
+        files = (self.site.service.log_file, hook_log)
+        return [
+            line
+            for file in files
+            if file.exists()
+            for line in file.read_text(errors="replace").splitlines()
+        ]
+
+    def finished_jobs(self) -> Counter[str]:
+        """Return how often each job was logged as finished."""
+        found: Counter[str] = Counter()
+        for line in self.log_lines():
+            with contextlib.suppress(ValueError):
+                entry = json.loads(line)
+                if isinstance(entry, dict) and entry.get("event") == "job.finished":
+                    found[entry["job_id"]] += 1
+        return found
 
     # -- secrets
 
@@ -157,12 +222,16 @@ class TortureHost:
         )
         while not self._is_over.wait(_LOOK_SECONDS):
             for process in Path("/proc").glob("[0-9]*"):
-                for name in ("cmdline", "environ"):
-                    with contextlib.suppress(OSError):
-                        content = (process / name).read_bytes()
-                        if any(form in content for form in forms):
-                            command = (process / "comm").read_text().strip()
-                            self._leaks.add(f"{name} of {command}")
+                with contextlib.suppress(OSError):
+                    content = _public_of(process)
+                    is_ours = str(self.root).encode() in content
+                    if is_ours and any(form in content for form in forms):
+                        self._leaks.add(f"process {content[:200]!r}")
+
+
+def _public_of(process: Path) -> bytes:
+    """Return what other processes may see of one."""
+    return (process / "cmdline").read_bytes() + (process / "environ").read_bytes()
 
 
 @contextlib.contextmanager

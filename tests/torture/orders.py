@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -34,7 +35,12 @@ class Orders:
     @property
     def environ(self) -> dict[str, str]:
         """What watched programs need to know."""
-        return {"TORTURE_ORDERS": str(self._folder), "PYTHONDONTWRITEBYTECODE": "1"}
+        return {
+            "TORTURE_ORDERS": str(self._folder),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            # Where the code under test is another than the one that is installed.
+            "PYTHONPATH": os.environ.get("PYTHONPATH", ""),
+        }
 
     @property
     def is_obeyed(self) -> bool:
@@ -58,6 +64,7 @@ class Orders:
     def withdraw(self) -> None:
         """Let everybody live."""
         self._order.unlink(missing_ok=True)
+        self._obeyed.unlink(missing_ok=True)
 
     def size(self) -> int:
         """Return how long the trace is by now, for `since`."""

@@ -1,4 +1,4 @@
-"""`dokku-registryd`, watched: each step is noted before it is made, and may be its last.
+"""`dokku-registryd`, watched: each step is noted beforehand, and may be its last.
 
 Nothing of production code is changed for this. What counts as a step is found by
 looking, so that a new one cannot be forgotten: every method of every protocol in
@@ -20,9 +20,6 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
-
-# The script's own folder must not hide modules of the same names.
-sys.path.pop(0)
 
 _WRITING: Final = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 _ANNOUNCED: Final = frozenset(
@@ -111,7 +108,7 @@ def watch_ports(make: Callable[[str], None]) -> None:
 
 
 def implementers() -> Iterator[tuple[type, type]]:
-    """Give each protocol of `ports` with each class of `adapters` that has all of it."""
+    """Give each protocol of `ports` with each class of `adapters` that has it all."""
     ports = importlib.import_module("dokku_registryd.ports")
     protocols = [
         entry
@@ -192,6 +189,7 @@ def _folder(path: object) -> str:
 
 def main() -> None:
     """Run the program as it is, watched."""
+    sys.path.pop(0)  # The script's own folder must not hide modules of its names.
     roles = {"run": "daemon", "follow": "hook"}
     role = next((roles[word] for word in sys.argv[1:] if word in roles), "command")
     steps = Steps(Path(os.environ["TORTURE_ORDERS"]), role)

@@ -54,15 +54,33 @@ def test_dokkus_own_name_needs_nothing(host: DokkuHost) -> None:
 def test_another_repository_gets_a_name(
     host: DokkuHost, name: str, value: str, image: str, expected: str
 ) -> None:
-    """The image is also called as Dokku will ask for it, without any server."""
+    """The image is also called as Dokku will ask for it."""
     host.set_property("web", name, value)
-    host.set_property("web", "server", "ghcr.io")
+    host.set_property("web", "server", "docker.io")
 
     result = host.trigger(RELEASE, "herokuish", "web", image)
 
     assert result == Result("", "", 0)
     assert host.calls("docker") == [["image", "tag", image, expected]]
     assert host.spool() == {}
+
+
+@pytest.mark.parametrize(
+    ("image_repo", "expected"),
+    [
+        ("", ["ghcr.io/dokku/web:latest"]),
+        ("org/web", ["org/web:latest", "ghcr.io/org/web:latest"]),
+    ],
+)
+def test_a_server_is_part_of_the_name(
+    host: DokkuHost, image_repo: str, expected: list[str]
+) -> None:
+    """Dokku asks for the server too, so the image is called so, without a push."""
+    host.set_property("web", "server", "ghcr.io")
+    host.set_property("web", "image-repo", image_repo)
+
+    assert release(host) == Result("", "", 0)
+    assert host.calls("docker") == [["image", "tag", IMAGE, name] for name in expected]
 
 
 @pytest.mark.parametrize(

@@ -76,12 +76,18 @@ class ForgottenFolders:
 
     def remove(self, folder: str) -> None:
         """Remove a detached folder with all that is in it."""
+        path = Path(folder)
         with contextlib.suppress(FileNotFoundError):
-            shutil.rmtree(folder)
+            if path.is_symlink():
+                path.unlink()
+            else:
+                shutil.rmtree(path)
 
     def _take_note(self, app: str, folder: Path) -> None:
         """Put a note where the logins themselves would be, if they are not there."""
         note = self._noted / app
+        if note.is_symlink():
+            note.unlink()  # Whoever put it there gets nothing by it.
         if not note.is_dir():
             return
         files.make_folder(folder)

@@ -1,7 +1,8 @@
 """Small files, replaced in one step and read without following links.
 
 Every write is durable when the call returns: temporary file beside the target, fsync,
-rename, fsync of the folder. Modes do not depend on the umask.
+rename, fsync of the folder. Modes do not depend on the umask. Where `is_strict`, the
+file's own folder may not be a link either, nor belong to another user.
 """
 
 import contextlib
@@ -9,8 +10,11 @@ import os
 import stat
 from pathlib import Path
 
+from dokku_registryd.adapters import folders
+
 PRIVATE_FILE = 0o600
-PRIVATE_FOLDER = 0o700
+PRIVATE_FOLDER = folders.PRIVATE_FOLDER
+_SAFE = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 def make_folder(folder: Path) -> None:
@@ -23,53 +27,161 @@ def make_folder(folder: Path) -> None:
         folder.chmod(PRIVATE_FOLDER)
 
 
-def replace(path: Path, content: bytes, *, mode: int = PRIVATE_FILE) -> None:
-    """Put `content` at `path`, durable and in one step."""
+def replace(
+    path: Path, content: bytes, *, mode: int = PRIVATE_FILE, is_strict: bool = False
+) -> None:
+    """Put `content` at `path`, durable and in one step.
+
+    Raises:
+        OSError: The disk refuses, or the folder may not be used.
+    """
     make_folder(path.parent)
-    temporary = path.parent / f".{path.name}.{os.getpid()}.tmp"
+    folder = _open_folder(path, is_strict=is_strict)
+    try:
+        replace_in(folder, path.name, content, mode=mode)
+    finally:
+        os.close(folder)
+
+
+def replace_in(
+    folder: int, name: str, content: bytes, *, mode: int = PRIVATE_FILE
+) -> None:
+    """Put `content` at `name` in an open folder, durable and in one step."""
+    temporary = f".{name}.{os.getpid()}.tmp"
     with contextlib.suppress(FileNotFoundError):
-        temporary.unlink()
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    descriptor = os.open(temporary, flags, PRIVATE_FILE)
+        os.unlink(temporary, dir_fd=folder)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _SAFE
+    descriptor = os.open(temporary, flags, PRIVATE_FILE, dir_fd=folder)
     try:
         with os.fdopen(descriptor, "wb") as file:
             os.fchmod(file.fileno(), mode)
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        temporary.rename(path)
+        os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
     except BaseException:
         with contextlib.suppress(OSError):
-            temporary.unlink()
+            os.unlink(temporary, dir_fd=folder)
         raise
-    sync_folder(path.parent)
+    os.fsync(folder)
 
 
-def read(path: Path, *, limit: int) -> bytes:
+def read(path: Path, *, limit: int, is_strict: bool = False) -> bytes:
     """Return the content of a regular file, at most `limit` bytes of it.
 
     Raises:
         OSError: It cannot be opened, or is a link or no regular file.
     """
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-    descriptor = os.open(path, flags)
+    folder = _open_folder(path, is_strict=is_strict)
     try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise OSError(f"{path} is no regular file")
+        return read_in(folder, path.name, limit=limit)
+    finally:
+        os.close(folder)
+
+
+def read_in(folder: int, name: str, *, limit: int) -> bytes:
+    """Return the content of a regular file in an open folder.
+
+    Raises:
+        OSError: It cannot be opened, or is a link or no regular file.
+    """
+    descriptor = os.open(name, os.O_RDONLY | _SAFE, dir_fd=folder)
+    try:
+        _check_regular(descriptor, name)
         return os.read(descriptor, limit)
     finally:
         os.close(descriptor)
 
 
-def remove(path: Path) -> None:
+def append(path: Path, content: bytes) -> None:
+    """Append to a file of our own, which is made if it is missing.
+
+    Raises:
+        OSError: The disk refuses, or what is there is no plain file of our own.
+    """
+    descriptor = _open_growing(path, is_strict=True)
+    try:
+        os.write(descriptor, content)
+    finally:
+        os.close(descriptor)
+
+
+def open_log(path: Path) -> int:
+    """Open a log of our own, to be appended to; it is made if it is missing.
+
+    Raises:
+        OSError: The disk refuses, or what is there is no plain file of our own.
+    """
+    return _open_growing(path, is_strict=False)
+
+
+def _open_growing(path: Path, *, is_strict: bool) -> int:
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+    descriptor = _open(path, flags, is_strict=is_strict)
+    try:
+        _check_own(_check_regular(descriptor, path), path)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def open_tail(path: Path) -> int:
+    """Open a regular file for reading, to follow it as it grows.
+
+    Raises:
+        OSError: It cannot be opened, or is a link or no regular file.
+    """
+    descriptor = _open(path, os.O_RDONLY, is_strict=True)
+    try:
+        _check_regular(descriptor, path)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def remove(path: Path, *, is_strict: bool = False) -> None:
     """Remove a file; a missing one is fine."""
-    path.unlink(missing_ok=True)
+    with contextlib.suppress(FileNotFoundError):
+        folder = _open_folder(path, is_strict=is_strict)
+        try:
+            os.unlink(path.name, dir_fd=folder)
+        finally:
+            os.close(folder)
 
 
 def sync_folder(folder: Path) -> None:
     """Make renames and removals in a folder durable."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    descriptor = folders.open_folder(folder)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _open(path: Path, flags: int, *, is_strict: bool) -> int:
+    if not is_strict:
+        return os.open(path, flags | _SAFE, PRIVATE_FILE)
+    folder = _open_folder(path, is_strict=True)
+    try:
+        return os.open(path.name, flags | _SAFE, PRIVATE_FILE, dir_fd=folder)
+    finally:
+        os.close(folder)
+
+
+def _open_folder(path: Path, *, is_strict: bool) -> int:
+    return folders.open_folder(path.parent, follows=not is_strict)
+
+
+def _check_own(status: os.stat_result, path: Path) -> None:
+    folders.check_owner(status, path)
+    if status.st_nlink != 1:
+        raise OSError(f"{path} has a second name (hard link)")
+
+
+def _check_regular(descriptor: int, path: Path | str) -> os.stat_result:
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(f"{path} is no regular file")
+    return status

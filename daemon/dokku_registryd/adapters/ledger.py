@@ -8,6 +8,7 @@ set aside under a name with its time and begun anew.
 """
 
 import contextlib
+import os
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
@@ -17,64 +18,16 @@ from urllib.parse import quote
 
 from dokku_registryd import errors
 from dokku_registryd.adapters import files
-from dokku_registryd.core import jobs, outcomes, triggers
+from dokku_registryd.adapters.ledger_schema import MIGRATIONS
+from dokku_registryd.core import jobs, outcomes, pauses, triggers
 from dokku_registryd.core.releases import Release, ReleaseState
-
-# One script a version, in order; never edit one that was released.
-MIGRATIONS: Final = (
-    """
-    CREATE TABLE jobs (
-        sequence INTEGER PRIMARY KEY,
-        job_id TEXT NOT NULL UNIQUE,
-        kind TEXT NOT NULL,
-        app TEXT NOT NULL,
-        image TEXT NOT NULL,
-        scheduler TEXT NOT NULL,
-        other TEXT NOT NULL,
-        tag TEXT NOT NULL,
-        accepted_at REAL NOT NULL,
-        attempts INTEGER NOT NULL DEFAULT 0,
-        retry_at REAL NOT NULL DEFAULT 0,
-        last_error TEXT NOT NULL DEFAULT '',
-        ending TEXT,
-        reference TEXT NOT NULL DEFAULT '',
-        image_id TEXT NOT NULL DEFAULT '',
-        digest TEXT NOT NULL DEFAULT '',
-        detail TEXT NOT NULL DEFAULT '',
-        error TEXT NOT NULL DEFAULT '',
-        finished_at REAL NOT NULL DEFAULT 0
-    );
-    CREATE INDEX jobs_unfinished ON jobs (sequence) WHERE ending IS NULL;
-    CREATE INDEX jobs_of_app ON jobs (app, sequence);
-    CREATE TABLE releases (
-        sequence INTEGER PRIMARY KEY,
-        job_id TEXT NOT NULL UNIQUE,
-        app TEXT NOT NULL,
-        number INTEGER NOT NULL,
-        image_id TEXT NOT NULL,
-        server TEXT NOT NULL,
-        image_repo TEXT NOT NULL,
-        scheduler TEXT NOT NULL,
-        state TEXT NOT NULL,
-        is_accepted INTEGER NOT NULL DEFAULT 0,
-        digest TEXT NOT NULL DEFAULT '',
-        created_at REAL NOT NULL,
-        pushed_at REAL NOT NULL DEFAULT 0,
-        error TEXT NOT NULL DEFAULT '',
-        previous_number INTEGER NOT NULL DEFAULT 0,
-        UNIQUE (app, number),
-        UNIQUE (server, image_repo, number)
-    );
-    CREATE INDEX releases_of_image ON releases (image_id);
-    """,
-)
 
 _RELEASE_COLUMNS: Final = (
     "job_id, app, number, image_id, server, image_repo, scheduler, state,"
     " is_accepted, digest, created_at, pushed_at, error, previous_number"
 )
 _CHANGEABLE: Final = frozenset(
-    {"state", "digest", "pushed_at", "error", "is_accepted", "image_id"}
+    {"state", "digest", "pushed_at", "error", "is_accepted", "image_id", "scheduler"}
 )
 
 
@@ -99,9 +52,9 @@ class SqliteLedger:
             self._migrate(version)
         elif version < len(MIGRATIONS):
             raise errors.LedgerError(
-                f"{self._path} is as an older dokku-registryd left it (schema {version},"
-                f" this one reads {len(MIGRATIONS)}): start the service, which brings it"
-                " up to date"
+                f"{self._path} is as an older dokku-registryd left it (schema"
+                f" {version}, this one reads {len(MIGRATIONS)}): start the service,"
+                " which brings it up to date"
             )
 
     def prune_jobs(self, *, finished_before: float) -> None:
@@ -179,16 +132,32 @@ class SqliteLedger:
         """Count an attempt before it begins, and return its number."""
         with self._transaction() as connection:
             connection.execute(
-                "UPDATE jobs SET attempts = attempts + 1 WHERE job_id = ?", (job_id,)
+                "UPDATE jobs SET attempts = attempts + 1, is_running = 1"
+                " WHERE job_id = ?",
+                (job_id,),
             )
         rows = self._rows("SELECT attempts FROM jobs WHERE job_id = ?", job_id)
         return int(rows[0]["attempts"]) if rows else 0
+
+    def count_deaths(self) -> None:
+        """Count one death for each job whose attempt the process did not outlive."""
+        with self._transaction() as connection:
+            connection.execute(
+                "UPDATE jobs SET deaths = deaths + 1, is_running = 0"
+                " WHERE is_running = 1 AND ending IS NULL"
+            )
+
+    def pardon(self) -> None:
+        """Let attempts that are cut off by an orderly stop count as no death."""
+        with self._transaction() as connection:
+            connection.execute("UPDATE jobs SET is_running = 0 WHERE is_running = 1")
 
     def postpone(self, job_id: str, *, retry_at: float, error: str) -> None:
         """Record why an attempt did not succeed and when the next one is due."""
         with self._transaction() as connection:
             connection.execute(
-                "UPDATE jobs SET retry_at = ?, last_error = ? WHERE job_id = ?",
+                "UPDATE jobs SET retry_at = ?, last_error = ?, is_running = 0,"
+                " deaths = 0 WHERE job_id = ?",
                 (retry_at, error, job_id),
             )
 
@@ -197,7 +166,7 @@ class SqliteLedger:
         with self._transaction() as connection:
             connection.execute(
                 "UPDATE jobs SET ending = ?, reference = ?, image_id = ?, digest = ?,"
-                " detail = ?, error = ?, finished_at = ?"
+                " detail = ?, error = ?, finished_at = ?, is_running = 0"
                 " WHERE job_id = ? AND ending IS NULL",
                 (
                     outcome.ending.value,
@@ -271,7 +240,7 @@ class SqliteLedger:
         return self._release(job_id)
 
     def update_release(self, job_id: str, **changes: object) -> Release:
-        """Change state, digest, pushed_at, error, image_id or is_accepted."""
+        """Change state, digest, pushed_at, error, image_id, is_accepted, scheduler."""
         unknown = changes.keys() - _CHANGEABLE
         if unknown:
             raise ValueError(f"a release has no changeable {sorted(unknown)}")
@@ -336,6 +305,32 @@ class SqliteLedger:
                 " (SELECT sequence FROM jobs WHERE job_id = ?))",
                 (app, but_after),
             )
+
+    # -- pauses of registries
+
+    def pause_of(self, domain: str) -> pauses.Pause | None:
+        """Return the latest pause of a registry since it answered as it should."""
+        rows = self._rows("SELECT * FROM pauses WHERE domain = ?", domain)
+        return pauses.Pause(**dict(rows[0])) if rows else None
+
+    def paused_registries(self) -> list[pauses.Pause]:
+        """Return the pauses of all registries, sorted by domain."""
+        rows = self._rows("SELECT * FROM pauses ORDER BY domain")
+        return [pauses.Pause(**dict(row)) for row in rows]
+
+    def set_pause(self, pause: pauses.Pause) -> None:
+        """Replace the pause of a registry."""
+        values = (pause.domain, pause.not_before, pause.seconds)
+        with self._transaction() as connection:
+            connection.execute(
+                "INSERT OR REPLACE INTO pauses VALUES (?, ?, ?, ?, ?)",
+                (*values, pause.failures, pause.reason),
+            )
+
+    def end_pause(self, domain: str) -> None:
+        """Note that a registry answers as it should."""
+        with self._transaction() as connection:
+            connection.execute("DELETE FROM pauses WHERE domain = ?", (domain,))
 
     # -- inside
 
@@ -432,12 +427,25 @@ def _connect(path: Path | None, *, read_only: bool) -> sqlite3.Connection:
         if read_only:
             return _open(f"file:{quote(str(path))}?mode=ro")
         files.make_folder(path.parent)
-        path.touch(mode=files.PRIVATE_FILE)
-        path.chmod(files.PRIVATE_FILE)
+        _make_private(path)
         connection = _open(f"file:{quote(str(path))}?mode=rw")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         return connection
+
+
+def _make_private(path: Path) -> None:
+    """Make the file if it is missing, for us alone; never through a link."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    try:
+        descriptor = os.open(path, flags, files.PRIVATE_FILE)
+    except OSError as error:
+        reason = os.strerror(error.errno or 0)
+        raise errors.LedgerError(f"cannot use the ledger {path}: {reason}") from error
+    try:
+        os.fchmod(descriptor, files.PRIVATE_FILE)
+    finally:
+        os.close(descriptor)
 
 
 def _open(uri: str) -> sqlite3.Connection:
@@ -473,6 +481,7 @@ def _job_record(row: sqlite3.Row) -> jobs.JobRecord:
         trigger=trigger,
         accepted_at=row["accepted_at"],
         attempts=row["attempts"],
+        deaths=row["deaths"],
     )
     outcome = None
     if row["ending"] is not None:

@@ -2,7 +2,8 @@
 
 Format (Dokku 0.38.27, common/properties.go): one file a property, its whole content
 the value, without a line break at the end. Dokku truncates and writes in place; we
-write beside and rename, so that no reader ever sees half a value.
+write beside and rename, so that no reader ever sees half a value. No folder of an app
+may be a link, so nothing is read or written for one app that is another's.
 """
 
 import contextlib
@@ -10,7 +11,7 @@ import os
 from pathlib import Path
 
 from dokku_registryd import errors
-from dokku_registryd.adapters import files
+from dokku_registryd.adapters import files, folders
 from dokku_registryd.core import names, properties, releases
 
 _LIMIT = 65_536  # bytes; a property is a line of text
@@ -35,10 +36,38 @@ class PropertyFiles:
     def get(self, plugin: str, app: str, name: str) -> str:
         """Return a property's raw text, empty when it is unset or unreadable."""
         try:
-            raw = files.read(self._path(plugin, app, name), limit=_LIMIT)
+            path = self._path(plugin, app, name)
+            raw = files.read(path, limit=_LIMIT, is_strict=True)
         except OSError:
             return ""
         return raw.decode("utf-8", errors="replace")
+
+    def reader(self) -> properties.Reader:
+        """Return a way to read many apps' properties, for one look at all of them.
+
+        Each folder is listed and read once, when the first of its properties is asked
+        for. Most properties are unset, and thousands of apps share the global ones, so
+        this costs a tenth of asking file by file.
+        """
+        shared: dict[str, dict[str, str]] = {}
+        latest: dict[str, tuple[str, dict[str, str]]] = {}
+        owners = {
+            plugin: frozenset(_folders(self._config_root / plugin))
+            for plugin in (properties.CORE, properties.OURS)
+        }
+
+        def read(plugin: str, app: str, name: str) -> str:
+            if app == properties.GLOBAL:
+                if plugin not in shared:
+                    shared[plugin] = self._values(plugin, app)
+                return shared[plugin].get(name, "")
+            if app not in owners[plugin]:
+                return ""
+            if latest.get(plugin, ("", {}))[0] != app:
+                latest[plugin] = (app, self._values(plugin, app))
+            return latest[plugin][1].get(name, "")
+
+        return read
 
     def set(self, plugin: str, app: str, name: str, value: str) -> None:
         """Replace a property in one step.
@@ -50,7 +79,7 @@ class PropertyFiles:
 
     def delete(self, plugin: str, app: str, name: str) -> None:
         """Remove a property; a missing one is fine."""
-        files.remove(self._path(plugin, app, name))
+        files.remove(self._path(plugin, app, name), is_strict=True)
 
     def apps(self) -> list[str]:
         """Return the apps that exist, by their folders below Dokku's root.
@@ -88,7 +117,7 @@ class PropertyFiles:
     def deployed(self, app: str) -> releases.DeployedRelease | None:
         """Return the recorded release of an app; None if there is none to trust."""
         try:
-            raw = files.read(self._record(app), limit=_LIMIT)
+            raw = files.read(self._record(app), limit=_LIMIT, is_strict=True)
         except OSError:
             return None
         lines = raw.decode("utf-8", errors="replace").split("\n")
@@ -109,7 +138,22 @@ class PropertyFiles:
 
     def forget_deployed(self, app: str) -> None:
         """Remove the record; a missing one is fine."""
-        files.remove(self._record(app))
+        files.remove(self._record(app), is_strict=True)
+
+    def _values(self, plugin: str, app: str) -> dict[str, str]:
+        """Read all properties of one folder."""
+        found: dict[str, str] = {}
+        with (
+            contextlib.suppress(OSError),
+            folders.opened(self._config_root / plugin, app) as folder,
+        ):
+            # Names of properties have no dot; those of logins do.
+            listed = os.listdir(folder)  # noqa: PTH208 - of an open folder
+            for name in (name for name in listed if "." not in name):
+                with contextlib.suppress(OSError):
+                    raw = files.read_in(folder, name, limit=_LIMIT)
+                    found[name] = raw.decode("utf-8", errors="replace")
+        return found
 
     def _path(self, plugin: str, app: str, name: str) -> Path:
         if app != properties.GLOBAL and not names.is_app_name(app):
@@ -124,7 +168,7 @@ class PropertyFiles:
 
 def _replace(path: Path, text: str) -> None:
     try:
-        files.replace(path, text.encode())
+        files.replace(path, text.encode(), is_strict=True)
     except OSError as error:
         raise errors.TransientError(
             f"cannot write {path}: {os.strerror(error.errno or 0)}"

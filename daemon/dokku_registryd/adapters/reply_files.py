@@ -24,15 +24,15 @@ class ReplyFiles:
         line = replies.render(kind, text).encode()
         with contextlib.suppress(OSError):
             try:
-                self._append(job_id, line)
+                files.append(self._folder / job_id, line)
             except FileNotFoundError:  # The folder is made when it is first needed.
                 files.make_folder(self._folder)
-                self._append(job_id, line)
+                files.append(self._folder / job_id, line)
 
     def remove(self, job_id: str) -> None:
         """Remove a reply that was read to its end."""
         with contextlib.suppress(OSError):
-            files.remove(self._folder / job_id)
+            files.remove(self._folder / job_id, is_strict=True)
 
     def remove_older(self, than: float) -> int:
         """Remove replies last written before `than` (epoch seconds); return the count.
@@ -46,14 +46,6 @@ class ReplyFiles:
                     self.remove(entry.name)
                     removed += 1
         return removed
-
-    def _append(self, job_id: str, line: bytes) -> None:
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-        descriptor = os.open(self._folder / job_id, flags, files.PRIVATE_FILE)
-        try:
-            os.write(descriptor, line)
-        finally:
-            os.close(descriptor)
 
     def follow(self, job_id: str) -> "Follower":
         """Open a reply for reading from its beginning; it may not exist yet."""
@@ -70,11 +62,11 @@ class Follower:
     def lines(self) -> Iterator[tuple[replies.Line, str]]:
         """Give the complete lines that came since the last call."""
         try:
-            with self._path.open("rb") as file:
+            with os.fdopen(files.open_tail(self._path), "rb") as file:
                 file.seek(self._position)
                 raw = file.read()
-        except FileNotFoundError:
-            return
+        except OSError:
+            return  # Nobody has answered yet, or what is there is no answer of ours.
         complete = raw[: raw.rfind(b"\n") + 1]
         self._position += len(complete)
         for line in complete.decode("utf-8", errors="replace").split("\n"):

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Final
 
 from dokku_registryd import errors
-from dokku_registryd.adapters import files
+from dokku_registryd.adapters import files, folders
 from dokku_registryd.core import triggers
 
 HOOK: Final = "hook"
@@ -52,6 +52,7 @@ class Spool:
     """The trigger files below one data folder."""
 
     def __init__(self, data_dir: Path) -> None:
+        self._data_dir = data_dir
         self.new = data_dir / "spool" / "new"
         self._tmp = data_dir / "spool" / "tmp"
         self._rejected = data_dir / "spool" / "rejected"
@@ -67,16 +68,15 @@ class Spool:
         What cannot be trusted is moved to `rejected` on the way. Hooks name their
         files by time, so the order of names is the order of triggers.
         """
-        with contextlib.suppress(FileNotFoundError):
-            descriptor = os.open(self.new, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            try:
-                for name in sorted(os.listdir(descriptor)):  # noqa: PTH208 - of an open folder
-                    if name not in known:
-                        found = self._look(descriptor, name)
-                        if found is not None:
-                            yield found
-            finally:
-                os.close(descriptor)
+        with (
+            contextlib.suppress(FileNotFoundError),
+            folders.opened(self._data_dir, "spool", "new") as folder,
+        ):
+            for name in sorted(os.listdir(folder)):  # noqa: PTH208 - of an open folder
+                if name not in known:
+                    found = self._look(folder, name)
+                    if found is not None:
+                        yield found
 
     def add(self, trigger_id: str, trigger: triggers.Trigger) -> None:
         """Leave a trigger, as a hook does."""
@@ -88,7 +88,11 @@ class Spool:
 
     def remove(self, trigger_id: str) -> None:
         """Take a trigger away, once its outcome is recorded."""
-        files.remove(self.new / trigger_id)
+        with (
+            contextlib.suppress(FileNotFoundError),
+            folders.opened(self._data_dir, "spool", "new") as folder,
+        ):
+            os.unlink(trigger_id, dir_fd=folder)
 
     def pending(self) -> int:
         """Return how many files wait in `new`."""
@@ -100,22 +104,24 @@ class Spool:
 
     def _look(self, folder: int, name: str) -> Found | Refused | None:
         if not triggers.is_trigger_id(name):
-            return self._reject(name, "its name cannot be a trigger's name")
+            return self._reject(folder, name, "its name cannot be a trigger's name")
         try:
             return Found(trigger_id=name, trigger=triggers.parse(_read(folder, name)))
         except FileNotFoundError:
             return None  # Whoever left it took it away again.
         except errors.InvalidTriggerError as error:
-            return self._reject(name, str(error))
+            return self._reject(folder, name, str(error))
 
-    def _reject(self, name: str, reason: str) -> Refused:
-        files.make_folder(self._rejected)
+    def _reject(self, folder: int, name: str, reason: str) -> Refused:
         shown = name if triggers.is_trigger_id(name) else _safe_name(name)
-        shown = self._free_name(shown)
-        with contextlib.suppress(FileNotFoundError):
-            # A rename moves a symlink or a FIFO itself and opens neither.
-            (self.new / name).rename(self._rejected / shown)
-        files.replace(self._rejected / f"{shown}.reason", f"{reason}\n".encode())
+        place = (self._data_dir, "spool", "rejected")
+        files.make_folder(self._rejected)
+        with folders.opened(*place) as rejected:
+            shown = self._free_name(shown)
+            with contextlib.suppress(FileNotFoundError):
+                # A rename moves a symlink or a FIFO itself and opens neither.
+                os.rename(name, shown, src_dir_fd=folder, dst_dir_fd=rejected)
+            files.replace_in(rejected, f"{shown}.reason", f"{reason}\n".encode())
         return Refused(name=shown, reason=reason)
 
     def _free_name(self, wanted: str) -> str:
@@ -181,13 +187,14 @@ class SpoolLock:
     """The right to work one spool.
 
     `flock`, not `lockf`: a POSIX lock goes when the process closes any descriptor of
-    the file. The file is never removed, or two holders could lock two files of the
-    same name.
+    the file. The file is never removed by us. Somebody else may: so the data folder
+    itself is locked too, or two holders could lock two files of the same name.
     """
 
     def __init__(self, data_dir: Path) -> None:
         self._path = data_dir / "lock"
         self._descriptor: int | None = None
+        self._folder: int | None = None
 
     def acquire(self, role: str) -> bool:
         """Take the lock if it is free, and write down who holds it."""
@@ -199,12 +206,14 @@ class SpoolLock:
         except BlockingIOError:
             os.close(descriptor)
             return False
-        if not _is_same_file(descriptor, self._path):
+        folder = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        if not _is_same_file(descriptor, self._path) or not _try_lock(folder):
+            os.close(folder)
             os.close(descriptor)
             return False
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{role} {os.getpid()}\n".encode(), 0)
-        self._descriptor = descriptor
+        self._descriptor, self._folder = descriptor, folder
         return True
 
     def holder(self) -> tuple[str, int] | None:
@@ -212,20 +221,36 @@ class SpoolLock:
         try:
             descriptor = os.open(self._path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
         except OSError:
-            return None
+            return self._nameless_holder()
         try:
             fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
             return _parse_holder(os.pread(descriptor, 64, 0))
         finally:
             os.close(descriptor)
+        return self._nameless_holder()
+
+    def _nameless_holder(self) -> tuple[str, int] | None:
+        """Return whoever holds the folder although its lock file is gone."""
+        with contextlib.suppress(OSError), folders.opened(self._path.parent) as folder:
+            if not _try_lock(folder, fcntl.LOCK_SH):
+                return (DAEMON, 0)
         return None
 
     def release(self) -> None:
         """Give the lock back; harmless if it is not held."""
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
+        for descriptor in (self._folder, self._descriptor):
+            if descriptor is not None:
+                os.close(descriptor)
+        self._descriptor = self._folder = None
+
+
+def _try_lock(descriptor: int, operation: int = fcntl.LOCK_EX) -> bool:
+    try:
+        fcntl.flock(descriptor, operation | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _is_same_file(descriptor: int, path: Path) -> bool:

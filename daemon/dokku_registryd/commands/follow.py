@@ -19,7 +19,7 @@ from dokku_registryd.commands.output import Output
 from dokku_registryd.core import replies, triggers
 
 _COUNTER = itertools.count()
-_POLL_SECONDS = 0.02
+_POLL_SECONDS = 0.01  # half of it is what a deploy waits too long
 _LOCK_POLL_SECONDS = 0.5
 _LEDGER_POLL_SECONDS = 2.0  # a reply that got lost (disk full) must not hang a deploy
 

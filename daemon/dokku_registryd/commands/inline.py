@@ -6,9 +6,11 @@ deploy; whatever is unfinished then waits for the daemon, or for the next hook.
 """
 
 import argparse
+import os
 from collections.abc import Callable
 
 from dokku_registryd import app, config, logs
+from dokku_registryd.adapters import files, secrecy
 
 LOG_FILE = "hook.log"
 _DRAIN_SECONDS = 1.0
@@ -32,7 +34,9 @@ def work(
         overrides={**arguments.overrides, "paths.data_dir": arguments.data_dir},
         environ=arguments.environ,
     )
-    with (settings.data_dir / LOG_FILE).open("a", encoding="utf-8") as stream:
+    secrecy.hide_memory()
+    log = files.open_log(settings.data_dir / LOG_FILE)
+    with os.fdopen(log, "a", encoding="utf-8") as stream:
         logs.configure(
             log_format="json",
             level=settings.daemon.log_level,

@@ -10,7 +10,7 @@ import time
 import structlog
 
 from dokku_registryd import __version__, app, config, errors, logs
-from dokku_registryd.adapters import spool, systemd
+from dokku_registryd.adapters import secrecy, spool, systemd
 from dokku_registryd.commands.output import Output
 
 # How long a daemon that starts waits for a hook that works the spool itself.
@@ -25,6 +25,7 @@ def perform(arguments: argparse.Namespace, out: Output) -> int:
         ConfigurationError: The settings are wrong.
         SpoolBusyError: Another daemon works this spool.
     """
+    secrecy.hide_memory()
     settings = _load(arguments)
     _configure_logs(settings)
     return _Daemon(arguments, settings, out).run()
@@ -131,8 +132,9 @@ class _Daemon:
             holder = self._lock.holder()
             is_hook = holder is not None and holder[0] == spool.HOOK
             if holder is not None and not is_hook:
+                who = f"process {holder[1]}" if holder[1] else "another process"
                 raise errors.SpoolBusyError(
-                    f"process {holder[1]} works {self._settings.data_dir} already."
+                    f"{who} works {self._settings.data_dir} already."
                     " Stop it, or give this one a paths.data_dir of its own"
                 )
             if self._signal:

@@ -1,18 +1,25 @@
 """What the verbs share: settings, the right user, and a look at one host."""
 
 import argparse
+import importlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from dokku_registryd import config, errors
+from dokku_registryd import errors
 from dokku_registryd.adapters import ledger
 from dokku_registryd.commands import identity
 from dokku_registryd.core import names
 
+if TYPE_CHECKING:
+    from dokku_registryd import config
 
-def enter(arguments: argparse.Namespace) -> config.Settings:
+
+def enter(arguments: argparse.Namespace) -> "config.Settings":
     """Load the settings and become the user that owns the data folder."""
-    settings = config.load(
+    # Its import takes longer than all that `status` does, which needs no settings.
+    loader = importlib.import_module("dokku_registryd.config")
+    settings: config.Settings = loader.load(
         file=arguments.config,
         overrides=arguments.overrides,
         environ=arguments.environ,
@@ -34,11 +41,14 @@ def check_app(arguments: argparse.Namespace, app: str) -> None:
         raise errors.RegistrydError(f"App {app} does not exist")
 
 
-def read_ledger(settings: config.Settings) -> ledger.SqliteLedger | None:
+def read_ledger(settings: "config.Settings") -> ledger.SqliteLedger | None:
     """Open the ledger for reading; None where there is none yet."""
-    if not settings.ledger_file.exists():
-        return None
-    return ledger.SqliteLedger(settings.ledger_file, read_only=True)
+    return open_ledger(settings.ledger_file)
+
+
+def open_ledger(path: Path) -> ledger.SqliteLedger | None:
+    """Open a ledger for reading; None where there is none yet."""
+    return ledger.SqliteLedger(path, read_only=True) if path.exists() else None
 
 
 @dataclass(frozen=True, slots=True)

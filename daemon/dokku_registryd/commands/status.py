@@ -2,20 +2,21 @@
 
 import argparse
 import time
+from pathlib import Path
 
-from dokku_registryd import config
 from dokku_registryd.adapters import spool
-from dokku_registryd.commands import scene
+from dokku_registryd.commands import data_folder, identity, scene
 from dokku_registryd.commands.output import Output
-from dokku_registryd.core import jobs
+from dokku_registryd.core import jobs, pauses
 
 _RECENT = 5
 
 
 def perform(arguments: argparse.Namespace, out: Output) -> int:
     """Print the state of the service and of the jobs that are not done."""
-    settings = scene.enter(arguments)
-    facts = _facts(settings)
+    data_dir = data_folder.find(arguments)
+    identity.become_owner(data_dir, arguments.environ)
+    facts = _facts(data_dir)
     if arguments.format == "json":
         out.json(facts)
         return 0
@@ -24,10 +25,11 @@ def perform(arguments: argparse.Namespace, out: Output) -> int:
     return 0
 
 
-def _facts(settings: config.Settings) -> dict[str, object]:
-    holder = spool.SpoolLock(settings.data_dir).holder()
-    files = spool.Spool(settings.data_dir)
-    book = scene.read_ledger(settings)
+def _facts(data_dir: Path) -> dict[str, object]:
+    holder = spool.SpoolLock(data_dir).holder()
+    files = spool.Spool(data_dir)
+    book = scene.open_ledger(data_dir / "ledger.sqlite3")
+    paused = book.paused_registries() if book else []
     unfinished = book.unfinished_jobs() if book else []
     recent = book.finished_jobs(limit=_RECENT) if book else []
     if book:
@@ -36,11 +38,21 @@ def _facts(settings: config.Settings) -> dict[str, object]:
     return {
         "service": holder[0] if holder else "stopped",
         "pid": holder[1] if holder else None,
-        "data_dir": str(settings.data_dir),
+        "data_dir": str(data_dir),
         "trigger_files": files.pending(),
         "rejected_files": files.rejected(),
+        "paused": [_paused(pause, now) for pause in paused if pause.remaining(now)],
         "unfinished": [_unfinished(record, now) for record in unfinished],
         "recent": [_finished(record, now) for record in recent],
+    }
+
+
+def _paused(pause: pauses.Pause, now: float) -> dict[str, object]:
+    return {
+        "domain": pause.domain,
+        "seconds": round(pause.remaining(now), 1),
+        "failures": pause.failures,
+        "reason": pause.reason,
     }
 
 
@@ -72,6 +84,12 @@ def _finished(record: jobs.JobRecord, now: float) -> dict[str, object]:
 def _as_text(facts: dict[str, object]) -> list[str]:
     lines = [_service_line(facts), _spool_line(facts)]
     unfinished, recent = _dicts(facts["unfinished"]), _dicts(facts["recent"])
+    for entry in _dicts(facts["paused"]):
+        left = scene.age(_seconds(entry["seconds"]))
+        lines.append(
+            f"Paused:  {entry['domain']} for {left} more, refused"
+            f" {entry['failures']} times: {entry['reason']}"
+        )
     lines.append("")
     lines.append("Not done yet:" if unfinished else "Nothing waits.")
     for entry in unfinished:

@@ -60,6 +60,7 @@ _BY_STATUS: Final[Mapping[int, _Refusal]] = {
     429: errors.RateLimitedError,
 }
 _SERVER_FAULT: Final = 500
+_BUSY_STATUS: Final = 503
 
 _ADVICE: Final[Mapping[_Refusal, str]] = {
     errors.AuthenticationError: "Log in with dokku registry:login.",
@@ -141,15 +142,16 @@ class Progress:
         self._moved = started
         self._stall_seconds = stall_seconds
         self._deadline_seconds = deadline_seconds
-        self._latest: dict[object, tuple[object, object]] = {}
+        self._latest: dict[str, tuple[object, object]] = {}
 
     def note(self, line: Mapping[str, Any], now: float) -> str:
         """Take a line in, and return why the transfer has to end, empty if not."""
         detail = line.get("progressDetail")
         current = detail.get("current") if isinstance(detail, Mapping) else None
         state = (line.get("status"), current)
-        if self._latest.get(line.get("id")) != state:
-            self._latest[line.get("id")] = state
+        layer = str(line.get("id"))
+        if self._latest.get(layer) != state:
+            self._latest[layer] = state
             self._moved = now
         if now - self._moved >= self._stall_seconds:
             return f"nothing moved for {self._stall_seconds:g} s"
@@ -162,6 +164,8 @@ def _classify(text: str) -> _Refusal:
     words = _words(text)
     found = _STATUS.search(words) or _RESPONSE.search(words)
     status = int(found[1]) if found else 0
+    if status == _BUSY_STATUS:
+        return errors.RegistryBusyError
     if status >= _SERVER_FAULT:
         return errors.RegistryUnavailableError
     for pattern, kind in _REFUSALS:

@@ -6,25 +6,30 @@ left out, and so are digests that containerd's stores list among the names.
 
 import base64
 import json
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from dokku_registryd import errors
 from dokku_registryd.core import images, logins, reference
 
-_APP_LABEL: Final = "com.dokku.app-name"
 _CONTAINERD_DRIVER: Final = "io.containerd.snapshotter"
 _HUB_ACCOUNT: Final = "https://index.docker.io/v1/"
 
 OLDEST_API: Final = (1, 24)  # docker-py refuses older ones
 # The newest that the tests have run against; 1.52 changed the events.
 NEWEST_API: Final = (1, 51)
+_VERSION: Final = re.compile(r"(\d{1,4})\.(\d{1,4})", re.ASCII)
 
 
 def choose_api(served: str) -> str:
-    """Return the API version to speak with an Engine that serves up to `served`."""
-    major, _, minor = served.partition(".")
-    chosen = max(OLDEST_API, min((int(major), int(minor)), NEWEST_API))
+    """Return the API version to speak with an Engine that serves up to `served`.
+
+    The oldest one where that is no version at all.
+    """
+    found = _VERSION.fullmatch(served)
+    version = (int(found[1]), int(found[2])) if found else OLDEST_API
+    chosen = max(OLDEST_API, min(version, NEWEST_API))
     return "{}.{}".format(*chosen)
 
 
@@ -73,7 +78,7 @@ def parse_container(raw: Mapping[str, Any]) -> images.LocalContainer:
     return images.LocalContainer(
         image_id=str(raw.get("ImageID") or ""),
         image=str(raw.get("Image") or ""),
-        app=str(labels.get(_APP_LABEL) or ""),
+        app=str(labels.get(images.APP_LABEL) or ""),
         is_running=raw.get("State") == "running",
     )
 
@@ -88,7 +93,7 @@ def parse_facts(info: Mapping[str, Any]) -> images.EngineFacts:
     return images.EngineFacts(
         version=str(info.get("ServerVersion") or ""),
         image_store="containerd" if _has_containerd_store(info) else "classic",
-        insecure_registries=tuple(_insecure(info.get("RegistryConfig") or {})),
+        insecure_registries=tuple(_insecure(_mapping(info.get("RegistryConfig")))),
         proxies=tuple((key, str(value)) for key, value in proxies.items() if value),
         root_dir=str(info.get("DockerRootDir") or ""),
     )
@@ -101,15 +106,19 @@ def _names(listed: Iterable[object] | None) -> tuple[str, ...]:
 
 
 def _has_containerd_store(info: Mapping[str, Any]) -> bool:
-    rows = info.get("DriverStatus") or ()
-    return any(_CONTAINERD_DRIVER in str(part) for row in rows for part in row)
+    return _CONTAINERD_DRIVER in str(info.get("DriverStatus"))
 
 
 def _insecure(settings: Mapping[str, Any]) -> Iterable[str]:
-    yield from map(str, settings.get("InsecureRegistryCIDRs") or ())
-    for name, index in (settings.get("IndexConfigs") or {}).items():
-        if not index.get("Secure", True):
+    networks = settings.get("InsecureRegistryCIDRs")
+    yield from map(str, networks if isinstance(networks, list) else ())
+    for name, index in _mapping(settings.get("IndexConfigs")).items():
+        if not _mapping(index).get("Secure", True):
             yield str(name)
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
 
 
 def _login(auth: logins.AuthConfig | None) -> dict[str, str]:

@@ -3,7 +3,9 @@
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
+
+APP_LABEL: Final = "com.dokku.app-name"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,6 +18,11 @@ class LocalImage:
     repo_digests: tuple[str, ...] = ()
     """`repository@digest`; no proof of a push on containerd image stores."""
     labels: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def app(self) -> str:
+        """The app that it was built for, or empty."""
+        return dict(self.labels).get(APP_LABEL, "")
 
     def digest_in(self, repository: str) -> str:
         """Return what the Engine remembers as its digest in a repository, if it does.

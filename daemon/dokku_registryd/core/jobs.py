@@ -7,16 +7,24 @@ The identity is the trigger file's name, so a file that is seen twice is one job
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
 from dokku_registryd.core import outcomes, triggers
 from dokku_registryd.core.triggers import Kind
 
 # Replaced by a newer one of the same app: they look at the state anew anyway.
-_LEVEL_KINDS = frozenset(
-    {Kind.DEPLOYED, Kind.RECORDED, Kind.HEAL, Kind.PUSH, Kind.SWEEP}
-)
+_LEVEL_KINDS = frozenset({Kind.DEPLOYED, Kind.HEAL, Kind.PUSH, Kind.SWEEP})
+# A hook or a person follows the reply to these.
+_AWAITED_KINDS = frozenset({Kind.RELEASE, Kind.HEAL, Kind.PUSH})
 # Nothing else of the app may run beside these.
 _EXCLUSIVE_KINDS = frozenset({Kind.DESTROYED, Kind.ABANDONED, Kind.RENAMED, Kind.PUSH})
+
+# Whoever runs beside a job that kills the process is counted too. So from the second
+# death on a job runs without other suspects, and only what kills alone gets this far.
+# systemd gives up after ten starts within five minutes: this must be less.
+SUSPECT_DEATHS: Final = 2
+MOST_DEATHS: Final = 6
+_SUSPECTS: Final = " suspects"  # no app has such a name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +37,8 @@ class Job:
     """Seconds since the epoch."""
     attempts: int = 0
     """Attempts begun so far, those before a crash included."""
+    deaths: int = 0
+    """Attempts in a row that the process did not outlive."""
     is_delivery: bool = False
     """A release whose deploy went on already; only its push is left to do."""
 
@@ -48,6 +58,11 @@ class Job:
         return self.job_id.startswith(f"{self.kind.value}-")
 
     @property
+    def is_awaited(self) -> bool:
+        """Whether somebody may follow its reply."""
+        return self.kind in _AWAITED_KINDS and not self.is_own
+
+    @property
     def lanes(self) -> tuple[str, ...]:
         """Lanes in which no other job may run meanwhile.
 
@@ -57,6 +72,20 @@ class Job:
         """
         if self.kind is Kind.SWEEP:
             return ("",)
+        return (*self._own_lanes, *((_SUSPECTS,) if self.is_suspect else ()))
+
+    @property
+    def is_suspect(self) -> bool:
+        """Whether it may be what kills the process; suspects run one at a time."""
+        return self.deaths >= SUSPECT_DEATHS
+
+    @property
+    def is_poison(self) -> bool:
+        """Whether it has killed the process too often to be tried again."""
+        return self.deaths >= MOST_DEATHS
+
+    @property
+    def _own_lanes(self) -> tuple[str, ...]:
         deliveries = tuple(f"{app} deliveries" for app in self.trigger.apps)
         if self.is_delivery:
             return deliveries

@@ -120,6 +120,11 @@ EVENTS: Final[Mapping[str, EventFields]] = MappingProxyType(
             "The registry answers for the number: it was pushed, only named anew since"
             " the registry had the image, or found there after a crash.",
         ),
+        "registry.paused": _event(
+            "warning",
+            "domain delay_seconds failures error",
+            "A registry asked for fewer requests; no app sends it any for so long.",
+        ),
         "tags.restored": _event(
             "info", "number tags", "Tags of a failed release went back to this number."
         ),

@@ -17,6 +17,7 @@ _CONFLICT: Final = 409
 _TOO_MANY: Final = 429
 _TEMPORARY: Final = frozenset({408, 425, 499})
 _FIRST_SERVER_ERROR: Final = 500
+_BUSY: Final = 503
 _LACKING: Final = frozenset(
     {"MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN", "NAME_UNKNOWN", "MANIFEST_UNKNOWN"}
 )
@@ -59,7 +60,9 @@ def build_error(refusal: Refusal) -> errors.RegistrydError:
             retry_after=refusal.retry_after,
         )
     if status in _TEMPORARY or status >= _FIRST_SERVER_ERROR:
-        return errors.RegistryUnavailableError(
+        is_busy = status == _BUSY or refusal.retry_after is not None
+        kind = errors.RegistryBusyError if is_busy else errors.RegistryUnavailableError
+        return kind(
             f"{said}. The next attempt may succeed", retry_after=refusal.retry_after
         )
     if refusal.puts_tag and _is_immutable(refusal):

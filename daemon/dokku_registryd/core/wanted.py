@@ -4,8 +4,9 @@ Nothing here asks why a name is missing. A prune, a `docker rmi`, a new disk and
 event that we never saw all look the same: a wanted name that no image carries.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from dokku_registryd.core import images, properties
 from dokku_registryd.core.releases import DeployedRelease, Release, ReleaseState
@@ -43,6 +44,14 @@ class Observed:
     names: Mapping[str, str]
     """Reference, as the Engine prints it, to image ID."""
     image_ids: frozenset[str]
+    apps: Mapping[str, str] = field(default_factory=dict)
+    """Image ID to the app that it was built for, where a label says so."""
+    name_counts: Mapping[str, int] = field(init=False)
+    """Image ID to how many names it has."""
+
+    def __post_init__(self) -> None:
+        """Count once what is asked of every app."""
+        object.__setattr__(self, "name_counts", Counter(self.names.values()))
 
     @classmethod
     def of(cls, listing: Iterable[images.LocalImage]) -> "Observed":
@@ -53,6 +62,7 @@ class Observed:
                 name: image.image_id for image in listed for name in image.references
             },
             image_ids=frozenset(image.image_id for image in listed),
+            apps={image.image_id: image.app for image in listed if image.app},
         )
 
 
@@ -121,11 +131,27 @@ def wanted_of(state: AppState, schedulers: Sequence[str]) -> list[Wanted]:
             reference=name,
             source=deployed.reference,
             image_id=release.image_id if release else "",
-            digest=release.digest if release else "",
+            digest=_digest_of(state, release) if release else "",
             may_pull=name in pullable,
         )
         for name in dict.fromkeys((*pullable, *by_retag))
     ]
+
+
+def _digest_of(state: AppState, release: Release) -> str:
+    """Return under which digest the registry has a release, by whatever number.
+
+    A release of an image that was pushed before may go on while the registry is away:
+    only its number is late, and its content is there already.
+    """
+    known = (
+        older.digest
+        for older in state.releases
+        if older.image_id == release.image_id
+        and older.repository == release.repository
+        and older.digest
+    )
+    return release.digest or next(known, "")
 
 
 def release_of(state: AppState, deployed: DeployedRelease) -> Release | None:
@@ -160,36 +186,42 @@ def _gap(entry: Wanted, observed: Observed) -> Gap:
 def needless(
     state: AppState,
     observed: Observed,
-    containers: Iterable[images.LocalContainer],
     needed: frozenset[str],
     schedulers: Sequence[str],
 ) -> list[str]:
     """Return the names of superseded releases that may be taken away.
 
     Of each superseded image one name stays, so that Dokku's own retirement can remove
-    it: an image with two names it never removes. Where the scheduler runs nothing on
-    this host nothing is retired either, so there the release before stays, as in
-    Dokku's own plugin, and of the others every name goes. An image that a container
-    uses, or that any app's wanted set or unconfirmed push needs, keeps its names.
+    it: an image with two names it never removes. Nobody retires what was built for an
+    app that was renamed since, so of that every name goes. Where the scheduler runs
+    nothing on this host nothing is retired either, so there the release before stays,
+    as in Dokku's own plugin, and of the others every name goes. An image that a
+    container uses, or that any app's wanted set or unconfirmed push needs, keeps its
+    names. While the ledger lacks what the app runs (Dokku's own plugin counts before it
+    pushes) nothing is known to be superseded.
 
     Args:
         state: The app whose releases are looked at.
         observed: What is on this host.
-        containers: Every container on this host.
-        needed: Image IDs and references that something still needs.
+        needed: Image IDs and references that a container, any app or a push needs.
         schedulers: Those that keep images on this host.
     """
     deployed = deployed_of(state)
     current = release_of(state, deployed) if deployed else None
+    if deployed is not None and current is None:
+        return []
     is_local = current is None or current.scheduler in schedulers
     superseded = _superseded(state, deployed, least=0 if is_local else _KEPT_ELSEWHERE)
-    used = {entry.image_id for entry in containers} | set(needed)
-    names_of = _names_of_images(superseded, observed, used)
+    names_of = _names_of_images(superseded, observed, needed)
     return [
         name
         for image_id, ours in names_of.items()
         for name in (
-            ours[:-1] if is_local and _is_bare(image_id, ours, observed) else ours
+            ours[:-1]
+            if is_local
+            and _is_retired(image_id, state.policy.app, observed)
+            and _is_bare(image_id, ours, observed)
+            else ours
         )
     ]
 
@@ -218,19 +250,23 @@ def _superseded(
 
 
 def _names_of_images(
-    superseded: Iterable[Release], observed: Observed, used: set[str]
+    superseded: Iterable[Release], observed: Observed, needed: frozenset[str]
 ) -> dict[str, list[str]]:
     """Return our names by image ID; one image may have been released twice."""
     found: dict[str, list[str]] = {}
     for entry in superseded:
         for name in map(engine_name, entry.names):
             is_ours = observed.names.get(name) == entry.image_id
-            if is_ours and used.isdisjoint({entry.image_id, name}):
+            if is_ours and needed.isdisjoint((entry.image_id, name)):
                 found.setdefault(entry.image_id, []).append(name)
     return found
 
 
+def _is_retired(image_id: str, app: str, observed: Observed) -> bool:
+    """Tell whether Dokku removes an image once nothing runs it: it goes by a label."""
+    return observed.apps.get(image_id, app) == app
+
+
 def _is_bare(image_id: str, ours: Iterable[str], observed: Observed) -> bool:
     """Tell whether an image would have no name without ours."""
-    kept = observed.names.keys() - set(ours)
-    return not any(observed.names[name] == image_id for name in kept)
+    return observed.name_counts[image_id] == len(set(ours))

@@ -5,17 +5,39 @@ A number is never overwritten. Where it is taken by the same image, that is a su
 clone, a second host), the release gets the next free number.
 """
 
+import contextlib
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from functools import partial
 
 import structlog
 
 from dokku_registryd import errors, ports
-from dokku_registryd.core import logins, reference
+from dokku_registryd.core import images, logins, reference
 from dokku_registryd.core.releases import Release, ReleaseState
 from dokku_registryd.effects import access, voice
 
 # Numbers to try where others push to the same repository at the same time.
 _MOST_NUMBERS = 10
+# Where known content cannot be named, the Engine finds out for itself what is missing.
+_UNFIT = (
+    errors.ImageNotFoundError,
+    errors.InvalidRequestError,
+    errors.RegistryUnavailableError,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sent:
+    """What the registry answers for a number, and how it came there."""
+
+    digest: str
+    manner: str = ""
+    manifest: images.Manifest | None = None
+    """Given where it was seen on the way, so that nobody has to ask for it again."""
+
+
+_TAKEN = Sent(digest="")
 
 
 def tag(release: Release, world: ports.World) -> None:
@@ -40,22 +62,42 @@ def is_latest_accepted(release: Release, world: ports.World) -> bool:
 
 
 def deliver(
-    release: Release, way: access.Access, world: ports.World, says: voice.Voice
-) -> Release:
+    release: Release,
+    way: access.Access,
+    world: ports.World,
+    says: voice.Voice,
+    *,
+    wants_manifest: bool = False,
+) -> tuple[Release, images.Manifest | None]:
     """Push under a number that is ours; return once the registry has confirmed it.
+
+    Each question costs a round trip, and a deployer waits for them one after the other.
+    So a manifest that is wanted afterwards comes with the confirmation, and one that
+    is known is fetched while the registry looks the number up.
+
+    Returns:
+        The release, and its manifest if it was seen on the way.
 
     Raises:
         TransientError: Engine or registry do not answer.
         PermanentError: The registry refuses.
     """
     for _ in range(_MOST_NUMBERS):
-        sent = way.call(partial(_find, release, world))
-        manner = "found"
+        with ThreadPoolExecutor(max_workers=1) as aside:
+            known = aside.submit(_known_manifest, release, way, world)
+            sent = way.call(partial(_find, release, world))
         if sent is None:
             says.detail(f"Pushing {release.reference}")
-            sent, manner = _send(release, way, world, says)
-        if sent:
-            return _confirm(release, sent, manner, world)
+            sent = _send(
+                release,
+                known.result(),
+                way,
+                world,
+                says,
+                wants_manifest=wants_manifest,
+            )
+        if sent.digest:
+            return _confirm(release, sent, world), sent.manifest
         release = _take_next_number(release, way, world, says)
     raise errors.DigestMismatchError(
         f"cannot push {release.reference}: {_MOST_NUMBERS} numbers in a row were taken"
@@ -66,67 +108,93 @@ def deliver(
 
 def _find(
     release: Release, world: ports.World, auth: logins.AuthConfig | None
-) -> str | None:
-    """Return the digest of our number, "" if another image has it, None if free."""
+) -> Sent | None:
+    """Return what has our number: our image, another one, or None if it is free."""
     image = reference.parse(release.reference)
     if world.registry.digest(image, auth=auth) is None:
         return None
     manifest = world.registry.manifest(image, auth=auth)
     if manifest is None:
         return None
-    return manifest.digest if manifest.names_image(release.image_id) else ""
+    if not manifest.names_image(release.image_id):
+        return _TAKEN
+    return Sent(digest=manifest.digest, manner="found", manifest=manifest)
 
 
 def _send(
-    release: Release, way: access.Access, world: ports.World, says: voice.Voice
-) -> tuple[str, str]:
-    """Send the image and ask for it.
-
-    Returns:
-        The digest that the registry answers with, "" if it is not the one that was
-        sent, and in which manner it was sent.
-    """
+    release: Release,
+    known: images.Manifest | None,
+    way: access.Access,
+    world: ports.World,
+    says: voice.Voice,
+    *,
+    wants_manifest: bool,
+) -> Sent:
+    """Send the image and ask for it; the registry's answer must be what was sent."""
     try:
-        sent, manner = _put_known(release, way, world), "named"
+        sent, manner = _put_known(release, known, way, world), "named"
         if sent is None:
-            manner = "pushed"
+            known, manner = None, "pushed"
             sent = way.call(
                 lambda auth: world.engine.push(
                     release.reference, auth=auth, on_progress=says.output
                 )
             )
     except errors.TagImmutableError:
-        return "", ""
-    image = reference.parse(release.reference)
-    stored = way.call(lambda auth: world.registry.digest(image, auth=auth))
+        return _TAKEN
+    is_asked_for = wants_manifest and known is None
+    stored = way.call(partial(_read if is_asked_for else _look_up, release, world))
     if stored is None:
         raise errors.RegistryUnavailableError(
             f"the registry took {release.reference}, but does not show it"
         )
-    return (stored, manner) if stored == sent else ("", "")
+    if stored.digest != sent:
+        return _TAKEN
+    return replace(stored, manner=manner, manifest=stored.manifest or known)
 
 
-def _put_known(release: Release, way: access.Access, world: ports.World) -> str | None:
+def _look_up(
+    release: Release, world: ports.World, auth: logins.AuthConfig | None
+) -> Sent | None:
+    digest = world.registry.digest(reference.parse(release.reference), auth=auth)
+    return None if digest is None else Sent(digest=digest)
+
+
+def _read(
+    release: Release, world: ports.World, auth: logins.AuthConfig | None
+) -> Sent | None:
+    found = world.registry.manifest(reference.parse(release.reference), auth=auth)
+    return None if found is None else Sent(digest=found.digest, manifest=found)
+
+
+def _known_manifest(
+    release: Release, way: access.Access, world: ports.World
+) -> images.Manifest | None:
+    """Fetch the manifest of an image that the repository has; None if it has not."""
+    digest = _known_digest(release, world)
+    if not digest:
+        return None
+    image = reference.parse(release.reference).with_digest(digest)
+    with contextlib.suppress(*_UNFIT):
+        return way.call(lambda auth: world.registry.manifest(image, auth=auth))
+    return None
+
+
+def _put_known(
+    release: Release,
+    known: images.Manifest | None,
+    way: access.Access,
+    world: ports.World,
+) -> str | None:
     """Name content that the repository has already; None where it must be pushed."""
-    known = _known_digest(release, world)
-    if not known:
+    if known is None:
         return None
     image = reference.parse(release.reference)
-    try:
-        manifest = way.call(
-            lambda auth: world.registry.manifest(image.with_digest(known), auth=auth)
-        )
-        if manifest is None:
-            return None
+    with contextlib.suppress(*_UNFIT):
         return way.call(
-            lambda auth: world.registry.put_manifest(image, manifest, auth=auth)
+            lambda auth: world.registry.put_manifest(image, known, auth=auth)
         )
-    except (
-        errors.ImageNotFoundError,
-        errors.InvalidRequestError,
-        errors.RegistryUnavailableError,
-    ):
-        return None  # The Engine finds out for itself what is missing.
+    return None
 
 
 def _known_digest(release: Release, world: ports.World) -> str:
@@ -136,9 +204,9 @@ def _known_digest(release: Release, world: ports.World) -> str:
     return ""
 
 
-def _confirm(release: Release, digest: str, manner: str, world: ports.World) -> Release:
+def _confirm(release: Release, sent: Sent, world: ports.World) -> Release:
     confirmed = world.ledger.update_release(
-        release.job_id, state=ReleaseState.CONFIRMED, digest=digest
+        release.job_id, state=ReleaseState.CONFIRMED, digest=sent.digest
     )
     structlog.get_logger().info(
         "release.confirmed",
@@ -146,8 +214,8 @@ def _confirm(release: Release, digest: str, manner: str, world: ports.World) -> 
         app=release.app,
         reference=release.reference,
         number=release.number,
-        digest=digest,
-        manner=manner,
+        digest=sent.digest,
+        manner=sent.manner,
     )
     return confirmed
 

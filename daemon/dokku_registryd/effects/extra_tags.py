@@ -23,8 +23,12 @@ def move(
     way: access.Access,
     world: ports.World,
     says: voice.Voice,
+    *,
+    manifest: images.Manifest | None = None,
 ) -> None:
     """Put a confirmed release under each extra tag, side by side.
+
+    Its manifest is asked for unless it came with the confirmation.
 
     Raises:
         TransientError: The registry does not answer; some tags may have moved.
@@ -34,7 +38,8 @@ def move(
     if not names:
         return
     image = reference.parse(release.reference)
-    manifest = way.call(partial(_manifest, image, release.digest, world))
+    if manifest is None:
+        manifest = way.call(partial(_manifest, image, release.digest, world))
     if manifest is None:
         raise errors.RegistryUnavailableError(
             f"the registry confirmed {release.reference}, but does not give it out"

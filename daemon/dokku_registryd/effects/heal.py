@@ -128,6 +128,8 @@ def _fetch(entry: wanted.Wanted, world: ports.World) -> images.LocalImage:
 
 def _check_pushed(entry: wanted.Wanted, state: wanted.AppState) -> None:
     """Refuse to pull what we have not pushed yet: whatever is there is not ours."""
+    if entry.digest:
+        return
     is_unpushed = any(
         release.reference == entry.source
         and release.state is releases.ReleaseState.RESERVED
@@ -196,11 +198,12 @@ def _remember(
     if known is None:
         world.ledger.adopt(_adopted(entry, image, deployed, world))
     elif known.image_id != image.image_id or not known.digest:
-        # A new image store names the same manifest by another ID.
+        # A new image store names the same manifest by another ID. What is not pushed
+        # under its own number yet gets its digest when that is confirmed.
+        is_pushed = known.state is not releases.ReleaseState.RESERVED
+        digest = _digest_of(image, entry.source) if is_pushed else ""
         world.ledger.update_release(
-            known.job_id,
-            image_id=image.image_id,
-            digest=known.digest or _digest_of(image, entry.source),
+            known.job_id, image_id=image.image_id, digest=known.digest or digest
         )
 
 

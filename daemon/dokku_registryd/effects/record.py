@@ -16,16 +16,23 @@ def perform(job: jobs.Job, world: ports.World, says: voice.Voice) -> outcomes.Ou
         TransientError: Engine or registry do not answer.
         PermanentError: The registry refuses, or answers with another image.
     """
-    # What it recorded while it was in charge must not come back after this release.
-    world.deployed.forget_deployed(job.app)
     number = job.trigger.tag
-    if not (number.isascii() and number.isdigit()):
+    is_counted = number.isascii() and number.isdigit()
+    _forget_older(job.app, int(number) if is_counted else 0, world)
+    if not is_counted:
         return outcomes.skipped("Dokku has given it no number")
     policy = states.policy_of(world, job.app)
     deployed = DeployedRelease(
         server=policy.server, image_repo=policy.image_repo, number=int(number)
     )
     digest = _digest(deployed, job.app, world)
+    if digest is None:
+        if deployed.number < policy.last_number:
+            return outcomes.skipped("a later release has replaced it since")
+        raise errors.ImageNotFoundError(
+            f"Dokku has pushed {deployed.reference}, but the registry does not show it."
+            f" Push it again with dokku ps:rebuild {job.app}"
+        )
     image = world.engine.image(deployed.reference)
     if image is not None and not engine_values.holds(image, digest):
         raise errors.DigestMismatchError(
@@ -41,16 +48,20 @@ def perform(job: jobs.Job, world: ports.World, says: voice.Voice) -> outcomes.Ou
     )
 
 
-def _digest(deployed: DeployedRelease, app: str, world: ports.World) -> str:
+def _forget_older(app: str, number: int, world: ports.World) -> None:
+    """Remove our own record of what Dokku's plugin has replaced by this release.
+
+    A release that we made since, with its plugin disabled again, keeps its record.
+    """
+    recorded = world.deployed.deployed(app)
+    if world.is_companion() or (recorded and recorded.number <= number):
+        world.deployed.forget_deployed(app)
+
+
+def _digest(deployed: DeployedRelease, app: str, world: ports.World) -> str | None:
     image = reference.parse(deployed.reference)
     way = access.Access(world, app=app, domain=image.domain)
-    digest = way.call(lambda auth: world.registry.digest(image, auth=auth))
-    if digest is None:
-        raise errors.ImageNotFoundError(
-            f"Dokku has pushed {deployed.reference}, but the registry does not show it."
-            f" Push it again with dokku ps:rebuild {app}"
-        )
-    return digest
+    return way.call(lambda auth: world.registry.digest(image, auth=auth))
 
 
 def _remember(

@@ -44,10 +44,13 @@ def perform(
         return None
     domain = reference.parse(release.reference).domain
     way = access.Access(world, app=release.app, domain=domain)
+    manifest = None
     if release.state is ReleaseState.RESERVED:
-        release = delivery.deliver(release, way, world, says)
+        release, manifest = delivery.deliver(
+            release, way, world, says, wants_manifest=bool(policy.extra_tags)
+        )
     if not _is_overtaken(release, world):
-        extra_tags.move(release, policy.extra_tags, way, world, says)
+        extra_tags.move(release, policy.extra_tags, way, world, says, manifest=manifest)
     release = _commit(release, world)
     if release.scheduler not in world.schedulers:
         # Nothing runs on this host that would tell us so with `deployed`.

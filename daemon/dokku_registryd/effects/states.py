@@ -26,14 +26,16 @@ def all_states(world: ports.World) -> list[wanted.AppState]:
     for release in world.ledger.releases():
         of_app[release.app].append(release)
     states = []
+    read = world.properties.reader()
+    is_companion = world.is_companion()
     for app in world.properties.apps():
-        deployed = _recorded(world, app)
-        is_counted = world.properties.get(properties.CORE, app, "tag-version")
+        deployed = None if is_companion else world.deployed.deployed(app)
+        is_counted = read(properties.CORE, app, "tag-version")
         if deployed is None and not is_counted and app not in of_app:
             continue  # Most apps of a host may be local ones: one look is enough.
         states.append(
             wanted.AppState(
-                policy=policy_of(world, app),
+                policy=properties.resolve(app, read, world.defaults),
                 deployed=deployed,
                 releases=tuple(of_app[app]),
             )

@@ -48,9 +48,7 @@ def plan(world: ports.World) -> Plan:
     spare = [
         name
         for state in apps
-        for name in wanted.needless(
-            state, observed, containers, needed, world.schedulers
-        )
+        for name in wanted.needless(state, observed, needed, world.schedulers)
     ]
     return Plan(
         references=len(entries),
@@ -101,6 +99,7 @@ def _needed(
     names = {wanted.engine_name(entry.reference) for entry in entries}
     names |= {wanted.engine_name(container.image) for container in containers}
     image_ids = {entry.image_id for entry in entries if entry.image_id}
+    image_ids |= {container.image_id for container in containers}
     return frozenset(unconfirmed | names | image_ids)
 
 
@@ -111,6 +110,26 @@ def _gone(world: ports.World) -> tuple[str, ...]:
 
 
 def request(job: jobs.Job, world: ports.World, says: voice.Voice) -> outcomes.Outcome:  # noqa: ARG001 - effects share one signature
-    """Note that new containers run: names of the release before may be spare now."""
+    """Note that new containers run: names of the release before may be spare now.
+
+    Raises:
+        EngineUnavailableError: The Engine does not answer.
+    """
+    _bring_home(job.app, world)
     world.submit(triggers.Trigger(kind=triggers.Kind.SWEEP))
     return outcomes.done()
+
+
+def _bring_home(app: str, world: ports.World) -> None:
+    """Note that a release for a cluster runs on this host since: it is wanted here."""
+    state = states.state_of(world, app)
+    deployed = wanted.deployed_of(state)
+    release = wanted.release_of(state, deployed) if deployed else None
+    if release is None or not world.schedulers:
+        return
+    if release.scheduler in world.schedulers:
+        return
+    # By ID, since the Engine shows no name that the image has lost meanwhile.
+    used = {entry.image_id for entry in world.engine.containers()}
+    if release.image_id in used:
+        world.ledger.update_release(release.job_id, scheduler=world.schedulers[0])

@@ -1,7 +1,7 @@
 """What an effect tells the person who waits, if there is one."""
 
 from dokku_registryd import ports
-from dokku_registryd.core import replies
+from dokku_registryd.core import jobs, replies
 
 
 class Voice:
@@ -39,3 +39,8 @@ class Voice:
     def _write(self, kind: replies.Line, text: str) -> None:
         if self._job_id:
             self._replies.write(self._job_id, kind, text)
+
+
+def for_job(replies_port: ports.Replies, job: jobs.Job) -> Voice:
+    """Return the voice that answers a job; it says nothing where nobody listens."""
+    return Voice(replies_port, job.job_id if job.is_awaited else "")

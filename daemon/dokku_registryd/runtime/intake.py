@@ -34,6 +34,7 @@ class Intake:
     def resume(self) -> None:
         """Put the jobs that the ledger knows to be unfinished back into the queue."""
         now = self._world.clock.now()
+        self._world.ledger.count_deaths()
         for record in self._world.ledger.unfinished_jobs():
             # A clock that was set back must not make a job wait for ages.
             delay = max(0.0, min(record.retry_at - now, 60.0))
@@ -67,6 +68,8 @@ class Intake:
     def submit(self, trigger: triggers.Trigger) -> None:
         """Accept a wish of the daemon itself, unless the same one waits already."""
         if self._queue.has(trigger.kind, trigger.app):
+            if trigger.kind is Kind.SWEEP:
+                self._queue.expedite(trigger.app)  # One that failed waits for a while.
             return
         now = self._world.clock.now()
         stamp = f"{int(now * 1_000_000):016d}"

@@ -38,6 +38,10 @@ class Backoff:
         asked = getattr(error, "retry_after", None) or 0.0
         return max(float(asked), strategy(_state(attempt)))
 
+    def after(self, attempt: int, error: errors.RegistrydError) -> float:
+        """Return `delay`, as ports ask for it."""
+        return self.delay(attempt=attempt, error=error)
+
 
 def _state(attempt: int) -> tenacity.RetryCallState:
     state = tenacity.RetryCallState(tenacity.Retrying(), fn=None, args=(), kwargs={})

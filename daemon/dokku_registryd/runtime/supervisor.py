@@ -5,6 +5,7 @@ thread is alive, and tells systemd that all is well: so the watchdog of systemd 
 by progress, and a turn that hangs or a thread that died ends the process with a reason.
 """
 
+import contextlib
 import time
 from collections.abc import Callable
 
@@ -58,6 +59,7 @@ class Supervisor:
         self._bell = bell
         self._on_turn = on_turn
         self._is_stopping = False
+        self._has_failed = False
         self._scan_due = 0.0
         self._workers = [
             worker.Worker(bench, f"worker-{number + 1}") for number in range(workers)
@@ -117,6 +119,9 @@ class Supervisor:
             thread.join(max(0.0, deadline - time.monotonic()))
         if self._reader.ident is not None:
             self._reader.join(_READER_SECONDS)
+        if not self._has_failed:
+            with contextlib.suppress(errors.LedgerError):
+                self._bench.world.ledger.pardon()
         return sum(thread.is_alive() for thread in self._workers)
 
     def _turn(self, *, woken: bool) -> None:
@@ -128,7 +133,11 @@ class Supervisor:
             self._intake.submit(triggers.Trigger(kind=triggers.Kind.SWEEP))
         if self._watch is not None and self._watch.check():
             self._scan()
-        self._check_threads()
+        try:
+            self._check_threads()
+        except errors.RegistrydError:
+            self._has_failed = True
+            raise
         self._on_turn()
 
     def _scan(self) -> None:

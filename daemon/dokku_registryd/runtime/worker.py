@@ -27,7 +27,7 @@ from dokku_registryd.effects import (
     sweep,
     voice,
 )
-from dokku_registryd.runtime import queue, retrying
+from dokku_registryd.runtime import parking, queue, retrying
 
 # None: the job goes on in its other lane.
 Effect = Callable[[jobs.Job, ports.World, voice.Voice], outcomes.Outcome | None]
@@ -46,7 +46,9 @@ EFFECTS: Mapping[Kind, Effect] = {
 
 # A disk that refuses the ledger is asked again; no job may be lost to it.
 LEDGER_RETRY_SECONDS = 5.0
-_IDLE_SECONDS = 1.0  # how often an idle worker shows that it is alive
+# What could not be looked at is looked at again; a hint makes it sooner.
+SWEEP_RETRY_SECONDS = 5.0
+_IDLE_SECONDS = 10.0  # work wakes a worker; this costs an idle host next to nothing
 
 
 class Bench:
@@ -76,9 +78,13 @@ class Bench:
         if record is None or record.outcome is not None:
             return
         job = replace(record.job, is_delivery=job.is_delivery)
+        if job.is_poison:
+            parked = parking.park(job, self.world)
+            self.finish(job, parked, attempts=job.attempts)
+            return
         attempt = self.world.ledger.start_attempt(job.job_id)
         started = self.world.clock.monotonic()
-        says = voice.Voice(self.world.replies, job.job_id)
+        says = voice.for_job(self.world.replies, job)
         outcome = self._attempt(job, attempt, says)
         if outcome is not None:
             self.finish(job, outcome, attempts=attempt, started=started)
@@ -119,7 +125,7 @@ class Bench:
         took = 0.0 if started is None else world.clock.monotonic() - started
         self._log(job, outcome, attempts, now - job.accepted_at - took, took)
         self._remove_trigger(job)
-        says = voice.Voice(world.replies, job.job_id)
+        says = voice.for_job(world.replies, job)
         if outcome.error:
             says.warning(outcome.error)
         elif job.kind is not Kind.RELEASE and outcome.detail:
@@ -149,6 +155,7 @@ class Bench:
             sweep.perform(job, self.world, voice.Voice(self.world.replies, ""))
         except errors.RegistrydError as error:
             structlog.get_logger().warning("sweep.failed", error=str(error))
+            self.queue.put(job, due=self.world.clock.monotonic() + SWEEP_RETRY_SECONDS)
         except Exception as error:  # noqa: BLE001 - a bug must not end the daemon
             self._log_crash(job, error)
 
@@ -262,6 +269,11 @@ class Bench:
     ) -> None:
         world = self.world
         delay = self.backoff.delay(attempt=attempt, error=error)
+        if job.kind is Kind.RELEASE and not job.is_delivery:
+            # Whoever waits hears of the end at the deadline, whatever a registry asks.
+            policy = states.policy_of(world, job.app)
+            end = job.accepted_at + policy.push_deadline_seconds
+            delay = min(delay, max(0.0, end - world.clock.now()))
         world.ledger.postpone(
             job.job_id, retry_at=world.clock.now() + delay, error=str(error)
         )
@@ -275,7 +287,7 @@ class Bench:
             error=str(error),
         )
         says.detail(f"{error}; trying again in {delay:.0f} s (attempt {attempt + 1})")
-        self.queue.put(job, due=world.clock.monotonic() + delay)
+        self.queue.put(replace(job, deaths=0), due=world.clock.monotonic() + delay)
 
     def _log(
         self,

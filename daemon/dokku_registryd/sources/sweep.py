@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 
 # Long enough to gather the events of one prune, short enough to heal within a blink.
-GATHER_SECONDS = 0.02
+GATHER_SECONDS = 0.01
 
 
 class SweepTimer:

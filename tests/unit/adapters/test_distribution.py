@@ -121,7 +121,7 @@ MANIFEST = seeding.build_manifest("new")
         (memory_registry.error(429, "TOOMANYREQUESTS"), errors.RateLimitedError),
         (memory_registry.error(500, "UNKNOWN"), errors.RegistryUnavailableError),
         (Answer(status=502, body=b"<html>"), errors.RegistryUnavailableError),
-        (memory_registry.error(503, "UNAVAILABLE"), errors.RegistryUnavailableError),
+        (memory_registry.error(503, "UNAVAILABLE"), errors.RegistryBusyError),
         (Answer(status=302, headers={"Location": "/x"}), errors.InvalidRequestError),
         (Answer(way="reset"), errors.RegistryUnavailableError),
     ],

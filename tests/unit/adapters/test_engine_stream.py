@@ -112,7 +112,7 @@ TEXTS: list[tuple[str, type[errors.RegistrydError]]] = [
             f"unknown: unexpected status from POST request to {URL}: 503 Service"
             " Unavailable"
         ),
-        errors.RegistryUnavailableError,
+        errors.RegistryBusyError,
     ),
     (
         "received unexpected HTTP status: 504 Denied By The Gateway",

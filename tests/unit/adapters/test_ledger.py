@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dokku_registryd import errors
-from dokku_registryd.adapters import ledger
+from dokku_registryd.adapters import ledger, ledger_schema
 from dokku_registryd.core import jobs, outcomes, releases, triggers
 from dokku_registryd.core.triggers import Kind
 
@@ -248,6 +248,27 @@ def test_a_newer_ledger_is_refused(path: Path) -> None:
 
     with pytest.raises(errors.LedgerError, match="newer dokku-registryd"):
         ledger.open_or_rebuild(path, stamp="77")
+
+
+def test_an_older_ledger_keeps_what_it_has(path: Path) -> None:
+    """A ledger of the first version is brought up to date, and its jobs go on."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    connection = sqlite3.connect(path)
+    connection.executescript(f"{ledger_schema.MIGRATIONS[0]} PRAGMA user_version = 1;")
+    connection.execute(
+        "INSERT INTO jobs"
+        " (job_id, kind, app, image, scheduler, other, tag, accepted_at)"
+        " VALUES ('1', 'heal', 'web', '', '', '', '', 5)"
+    )
+    connection.commit()
+    connection.close()
+
+    book = ledger.SqliteLedger(path)
+
+    (record,) = book.unfinished_jobs()
+    assert (record.job.job_id, record.job.deaths) == ("1", 0)
+    assert book.paused_registries() == []
+    book.close()
 
 
 def test_an_older_ledger_is_not_read_as_it_is(path: Path) -> None:

@@ -176,15 +176,17 @@ def test_one_holder_at_a_time(tmp_path: Path) -> None:
     assert lock.holder() is None
 
 
-def test_a_lock_file_that_was_replaced_is_not_trusted(tmp_path: Path) -> None:
-    """Somebody removed the lock file: the next holder locks the file that is there."""
+def test_a_lock_file_that_was_removed(tmp_path: Path) -> None:
+    """Somebody removed the lock file: whoever holds it holds the folder as well."""
     lock = spool.SpoolLock(tmp_path)
     assert lock.acquire(spool.DAEMON)
     (tmp_path / "lock").unlink()
 
     second = spool.SpoolLock(tmp_path)
 
+    assert not second.acquire(spool.HOOK)
+    assert second.holder() == (spool.DAEMON, 0)
+    lock.release()
     assert second.acquire(spool.HOOK)
     assert second.holder() == (spool.HOOK, os.getpid())
     second.release()
-    lock.release()

@@ -4,7 +4,7 @@ import os
 import time
 
 from dokku_registryd.adapters import ledger, spool
-from dokku_registryd.core import jobs, outcomes, triggers
+from dokku_registryd.core import jobs, outcomes, pauses, triggers
 from dokku_registryd.core.triggers import Kind
 from support.calling import Caller
 
@@ -38,6 +38,7 @@ def test_a_new_host_for_a_script(caller: Caller) -> None:
         "data_dir": str(caller.data_dir),
         "trigger_files": 0,
         "rejected_files": 0,
+        "paused": [],
         "unfinished": [],
         "recent": [],
     }
@@ -91,6 +92,24 @@ def test_what_waits_and_what_was_done(
         "     2 d ago  heal web: failed (the disk is full)\n"
         "     2 d ago  release r.example/org/api:3: done"
     )
+
+
+def test_a_paused_registry(caller: Caller, book: ledger.SqliteLedger) -> None:
+    """A registry in back-off is shown, for a person and for a script."""
+    book.set_pause(
+        pauses.Pause(
+            domain="r.example",
+            not_before=time.time() + 90,
+            seconds=90,
+            failures=2,
+            reason="slow down",
+        )
+    )
+
+    (entry,) = caller.call("status", "--format", "json").json["paused"]
+    assert 80 < entry.pop("seconds") <= 90
+    assert entry == {"domain": "r.example", "failures": 2, "reason": "slow down"}
+    assert "refused 2 times: slow down" in caller.call("status").lines[2]
 
 
 def test_jobs_for_a_script(caller: Caller, book: ledger.SqliteLedger) -> None:

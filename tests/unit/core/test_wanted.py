@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from dokku_registryd.core import images, properties, wanted
+from dokku_registryd.core import properties, wanted
 from dokku_registryd.core.releases import DeployedRelease, Release, ReleaseState
 
 POLICY = properties.AppPolicy(
@@ -180,16 +180,9 @@ OLD = wanted.Observed(
 TWO = replace(STATE, releases=(release(3), release(2)))
 
 
-def container(image_id: str) -> images.LocalContainer:
-    """Build a container of an image."""
-    return images.LocalContainer(
-        image_id=image_id, image="r.example/org/web:2", app="web", is_running=False
-    )
-
-
 def test_a_superseded_image_keeps_one_name() -> None:
     """One of two names goes, so that Dokku's retirement can remove the image."""
-    spare = wanted.needless(TWO, OLD, [], frozenset(), LOCAL)
+    spare = wanted.needless(TWO, OLD, frozenset(), LOCAL)
 
     assert spare == ["r.example/org/web:2"]
 
@@ -198,47 +191,58 @@ def test_all_our_names_go_where_another_name_stays() -> None:
     """An image that has a name of somebody else's needs none of ours."""
     seen = replace(OLD, names={**OLD.names, "dokku/web:2": "sha256:i2"})
 
-    assert wanted.needless(TWO, seen, [], frozenset(), LOCAL) == [
+    assert wanted.needless(TWO, seen, frozenset(), LOCAL) == [
+        "r.example/org/web:2",
+        "org/web:2",
+    ]
+
+
+def test_nothing_goes_before_its_successor_is_recorded() -> None:
+    """A number that only Dokku's files tell of may not be pushed yet."""
+    state = replace(TWO, deployed=None, policy=replace(POLICY, tag_version="4"))
+
+    assert wanted.needless(state, OLD, frozenset(), LOCAL) == []
+
+
+def test_nothing_stays_of_an_image_that_dokku_would_not_find() -> None:
+    """Dokku prunes by the app's name, so what bears the name before a rename goes."""
+    seen = replace(OLD, apps={"sha256:i2": "web-before", "sha256:i3": "web"})
+
+    assert wanted.needless(TWO, seen, frozenset(), LOCAL) == [
         "r.example/org/web:2",
         "org/web:2",
     ]
 
 
 @pytest.mark.parametrize(
-    ("state", "containers", "needed"),
+    ("state", "needed"),
     [
-        pytest.param(TWO, [container("sha256:i2")], (), id="a-container-uses-it"),
-        pytest.param(TWO, [], ("sha256:i2",), id="another-app-or-push-needs-it"),
+        pytest.param(TWO, ("sha256:i2",), id="container-app-or-push-needs-it"),
         pytest.param(
-            replace(TWO, policy=replace(POLICY, keep_releases=1)), [], (), id="kept"
+            replace(TWO, policy=replace(POLICY, keep_releases=1)), (), id="kept"
         ),
         pytest.param(
-            replace(TWO, deployed=replace(DEPLOYED, number=2)), [], (), id="deployed"
+            replace(TWO, deployed=replace(DEPLOYED, number=2)), (), id="deployed"
         ),
         pytest.param(
             replace(
                 TWO, releases=(release(3), release(2, state=ReleaseState.CONFIRMED))
             ),
-            [],
             (),
             id="unfinished",
         ),
     ],
 )
-def test_names_that_stay(
-    state: wanted.AppState,
-    containers: list[images.LocalContainer],
-    needed: tuple[str, ...],
-) -> None:
+def test_names_that_stay(state: wanted.AppState, needed: tuple[str, ...]) -> None:
     """Nothing that anybody needs is untagged."""
-    assert wanted.needless(state, OLD, containers, frozenset(needed), LOCAL) == []
+    assert wanted.needless(state, OLD, frozenset(needed), LOCAL) == []
 
 
 def test_a_name_that_moved_on_is_not_ours() -> None:
     """A name that points to another image by now is left alone."""
     seen = replace(OLD, names={**OLD.names, "r.example/org/web:2": "sha256:x"})
 
-    assert wanted.needless(TWO, seen, [], frozenset(), LOCAL) == []
+    assert wanted.needless(TWO, seen, frozenset(), LOCAL) == []
 
 
 def test_an_image_that_was_released_twice_keeps_one_name() -> None:
@@ -247,7 +251,7 @@ def test_an_image_that_was_released_twice_keeps_one_name() -> None:
     state = replace(TWO, releases=(release(3), release(2), twice))
     seen = replace(OLD, names={**OLD.names, "org/web:1": "sha256:i2"})
 
-    spare = wanted.needless(state, seen, [], frozenset(), LOCAL)
+    spare = wanted.needless(state, seen, frozenset(), LOCAL)
 
     assert spare == ["r.example/org/web:2", "org/web:2"]
 
@@ -259,7 +263,7 @@ def test_elsewhere_the_release_before_stays() -> None:
     older = {"r.example/org/web:1": "sha256:i1", "org/web:1": "sha256:i1"}
     seen = replace(OLD, names={**OLD.names, **older})
 
-    spare = wanted.needless(state, seen, [], frozenset(), LOCAL)
+    spare = wanted.needless(state, seen, frozenset(), LOCAL)
 
     assert spare == ["r.example/org/web:1", "org/web:1"]
 
@@ -270,6 +274,6 @@ def test_names_of_a_failed_release_go_first() -> None:
     failed = release(2, state=ReleaseState.FAILED)
     state = replace(TWO, policy=policy, releases=(release(3), failed))
 
-    spare = wanted.needless(state, OLD, [], frozenset(), LOCAL)
+    spare = wanted.needless(state, OLD, frozenset(), LOCAL)
 
     assert spare == ["r.example/org/web:2"]

@@ -210,6 +210,24 @@ def test_a_release_that_was_never_pushed(host: Host) -> None:
     assert host.names() == {}
 
 
+def test_a_number_that_is_late(host: Host) -> None:
+    """An image that the registry has under an older number comes back from there.
+
+    The number of its deploy is late, since the registry was away.
+    """
+    host.perform(release.perform, host.add_job(Kind.RELEASE))
+    image_id = host.names()["dokku/web:latest"]
+    host.set("web", "push-policy", "background")
+    host.perform(release.perform, host.add_job(Kind.RELEASE, "2.1.1"))
+    lose_all(host)
+
+    run_heal(host)
+
+    assert host.names()["r.example/org/web:2"] == image_id
+    assert host.release("2.1.1").state is ReleaseState.RESERVED
+    assert host.release("2.1.1").digest == ""
+
+
 def test_a_full_disk(tmp_path: Path, released: Host) -> None:
     """Below the floor of free space nothing is pulled, but names are given back."""
     full = build_world(tmp_path / "full", free_bytes=lambda _folder: (1 << 30) - 1)

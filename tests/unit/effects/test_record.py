@@ -66,6 +66,20 @@ def test_what_we_recorded_before_goes(pushed: Host) -> None:
     assert pushed.deployed() is None
 
 
+@pytest.mark.parametrize(("number", "left"), [(4, None), (5, 5)])
+def test_a_late_word(pushed: Host, number: int, left: int | None) -> None:
+    """What we released since, with Dokku's plugin disabled again, is left alone."""
+    pushed.files.record_deployed(
+        "web", DeployedRelease(server="r.example/", image_repo="org/web", number=number)
+    )
+    pushed.disable_core()
+
+    run_record(pushed)
+
+    found = pushed.deployed()
+    assert (found and found.number) == left
+
+
 def test_an_impostor_is_not_recorded(pushed: Host) -> None:
     """An image that somebody else put under the number meanwhile is not ours."""
     pushed.store(REFERENCE, "impostor")

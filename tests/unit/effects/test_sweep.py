@@ -9,7 +9,7 @@ from dokku_registryd.core import outcomes, triggers, wanted
 from dokku_registryd.core.replies import Line
 from dokku_registryd.core.triggers import Kind
 from dokku_registryd.effects import forget, release, sweep, voice
-from worlds import Host
+from worlds import REPOSITORY, Host
 
 
 def run_sweep(host: Host) -> None:
@@ -254,6 +254,19 @@ def test_old_replies_and_jobs_go(three: Host) -> None:
 
     assert (three.reply("old"), three.reply("new")) == ([], [(Line.EXIT, "0")])
     assert three.ledger.job("7.1.1") is None
+
+
+@pytest.mark.parametrize("is_here", [True, False])
+def test_a_release_for_a_cluster_comes_home(host: Host, is_here: bool) -> None:
+    """Where a container runs on this host, its image is wanted here from now on."""
+    deploy(host, "1.1.1", b"web")
+    host.ledger.update_release("1.1.1", scheduler="k3s")
+    if is_here:
+        host.engine.add_container(f"{REPOSITORY}:1")
+
+    host.perform(sweep.request, host.add_job(Kind.DEPLOYED, tag="1"))
+
+    assert sweep.plan(host.world).references == (4 if is_here else 0)
 
 
 def test_new_containers_ask_for_a_sweep(host: Host) -> None:

@@ -8,7 +8,7 @@ import pytest
 from dokku_registryd import errors
 from dokku_registryd.core import triggers
 from dokku_registryd.core.replies import Line
-from dokku_registryd.core.triggers import Kind
+from dokku_registryd.core.triggers import Kind, Trigger
 from dokku_registryd.runtime import intake
 from watching import watch
 from workshops import open_workshop
@@ -97,7 +97,8 @@ def test_a_newer_job_replaces_a_waiting_one(host: Host, kind: Kind) -> None:
 
     assert (shop.waiting, shop.finished) == (["2.1.1"], ["1.1.1"])
     assert shop.ending("1.1.1") == "superseded"
-    assert host.reply("1.1.1")[-1] == (Line.EXIT, "0")
+    is_followed = kind is not Kind.DEPLOYED
+    assert host.reply("1.1.1")[-1:] == ([(Line.EXIT, "0")] if is_followed else [])
     assert [path.name for path in host.spool.new.iterdir()] == ["2.1.1"]
 
 
@@ -211,3 +212,19 @@ def test_asking_for_a_push_ends_the_wait_of_a_release(host: Host) -> None:
     taken = shop.bench.queue.take(0)
     assert taken is not None
     assert taken.job_id == "1.1.1"
+
+
+def test_a_hint_ends_the_wait_of_a_failed_sweep(host: Host) -> None:
+    """A sweep that could not look is tried again soon, and at once after a hint."""
+    shop = open_workshop(host)
+    host.engine.is_down = True
+    shop.intake.submit(Trigger(kind=Kind.SWEEP))
+    shop.work()
+    assert shop.bench.queue.take(0) is None
+    host.engine.is_down = False
+
+    shop.intake.submit(Trigger(kind=Kind.SWEEP))
+
+    sweep = shop.bench.queue.take(0)
+    assert sweep is not None
+    assert sweep.kind is Kind.SWEEP

@@ -7,7 +7,7 @@ class Hand:
     """A clock that the test moves."""
 
     def __init__(self) -> None:
-        self.now = 100.0
+        self.now = 0.0
 
     def __call__(self) -> float:
         """Return the time."""

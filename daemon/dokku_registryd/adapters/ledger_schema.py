@@ -1,0 +1,63 @@
+"""The ledger's tables, as the scripts that lead from each version to the next."""
+
+from typing import Final
+
+# One script a version, in order; never edit one that was released.
+MIGRATIONS: Final = (
+    """
+    CREATE TABLE jobs (
+        sequence INTEGER PRIMARY KEY,
+        job_id TEXT NOT NULL UNIQUE,
+        kind TEXT NOT NULL,
+        app TEXT NOT NULL,
+        image TEXT NOT NULL,
+        scheduler TEXT NOT NULL,
+        other TEXT NOT NULL,
+        tag TEXT NOT NULL,
+        accepted_at REAL NOT NULL,
+        attempts INTEGER NOT NULL DEFAULT 0,
+        retry_at REAL NOT NULL DEFAULT 0,
+        last_error TEXT NOT NULL DEFAULT '',
+        ending TEXT,
+        reference TEXT NOT NULL DEFAULT '',
+        image_id TEXT NOT NULL DEFAULT '',
+        digest TEXT NOT NULL DEFAULT '',
+        detail TEXT NOT NULL DEFAULT '',
+        error TEXT NOT NULL DEFAULT '',
+        finished_at REAL NOT NULL DEFAULT 0
+    );
+    CREATE INDEX jobs_unfinished ON jobs (sequence) WHERE ending IS NULL;
+    CREATE INDEX jobs_of_app ON jobs (app, sequence);
+    CREATE TABLE releases (
+        sequence INTEGER PRIMARY KEY,
+        job_id TEXT NOT NULL UNIQUE,
+        app TEXT NOT NULL,
+        number INTEGER NOT NULL,
+        image_id TEXT NOT NULL,
+        server TEXT NOT NULL,
+        image_repo TEXT NOT NULL,
+        scheduler TEXT NOT NULL,
+        state TEXT NOT NULL,
+        is_accepted INTEGER NOT NULL DEFAULT 0,
+        digest TEXT NOT NULL DEFAULT '',
+        created_at REAL NOT NULL,
+        pushed_at REAL NOT NULL DEFAULT 0,
+        error TEXT NOT NULL DEFAULT '',
+        previous_number INTEGER NOT NULL DEFAULT 0,
+        UNIQUE (app, number),
+        UNIQUE (server, image_repo, number)
+    );
+    CREATE INDEX releases_of_image ON releases (image_id);
+    """,
+    """
+    CREATE TABLE pauses (
+        domain TEXT PRIMARY KEY,
+        not_before REAL NOT NULL,
+        seconds REAL NOT NULL,
+        failures INTEGER NOT NULL,
+        reason TEXT NOT NULL
+    );
+    ALTER TABLE jobs ADD COLUMN deaths INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE jobs ADD COLUMN is_running INTEGER NOT NULL DEFAULT 0;
+    """,
+)

@@ -1,0 +1,131 @@
+"""`make torture` for a minute, and the proof that its verdict sees what it should."""
+
+import os
+import random
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support import seeding
+from support.engines import EngineServer
+from support.registries import RegistryServer
+from torture import settling, verdict
+from torture.deeds import Deeds
+from torture.host import TortureHost
+from torture.program import implementers
+
+TESTS = Path(__file__).parents[1]
+TRIALS = 4  # a round of deaths and a life on each Engine
+
+
+def test_a_short_torture() -> None:
+    """Deaths at steps that are drawn and lives full of faults cost nothing."""
+    command = [sys.executable, "-m", "torture", "--seed", "suite"]
+
+    done = subprocess.run(
+        [*command, "--trials", str(TRIALS), "--deaths", "3"],
+        env={**os.environ, "PYTHONPATH": str(TESTS)},
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    rows = [line for line in done.stdout.splitlines() if line.startswith("| death at")]
+    assert rows
+    assert all(row.endswith("| 0 | 0 | 0 | 0 |") for row in rows)
+
+
+def test_every_port_is_watched() -> None:
+    """Each protocol of the ports has a class whose calls count as steps."""
+    names = {protocol.__name__ for protocol, _ in implementers()}
+
+    assert {"Engine", "Registry", "Ledger", "Properties", "Replies"} <= names
+
+
+@pytest.fixture
+def peaceful(
+    one_engine: EngineServer, own_registry: RegistryServer, tmp_path: Path
+) -> Iterator[tuple[TortureHost, Deeds]]:
+    """Give a host on which one app was released in peace."""
+    with TortureHost(tmp_path / "life", one_engine, own_registry) as host:
+        deeds = Deeds(host, random.Random(1), lambda _step: None)  # noqa: S311 - repeatable
+        deeds.create()
+        deeds.deploy()
+        settling.settle(host, deeds)
+        yield host, deeds
+
+
+def kinds(peaceful: tuple[TortureHost, Deeds]) -> set[str]:
+    """Return the kinds of violations that are found."""
+    return {kind for kind, _ in verdict.violations(*peaceful)}
+
+
+def test_peace(peaceful: tuple[TortureHost, Deeds]) -> None:
+    """Where nothing happened nothing is found."""
+    assert verdict.violations(*peaceful) == []
+
+
+def test_an_overwritten_number(peaceful: tuple[TortureHost, Deeds]) -> None:
+    """A number that got another image is found, and so is the image that it had."""
+    host, deeds = peaceful
+    path = f"dokku/{deeds.apps[0].name}"
+    tag = next(put.tag for put in host.proxy.puts if put.tag.isdigit())
+
+    behind, host.registry._port = host.registry._port, int(host.proxy.host[10:])
+    seeding.push(host.registry, path, tag, "another image")
+    host.registry._port = behind
+
+    assert {"overwritten", "lost"} <= kinds(peaceful)
+
+
+def test_a_job_that_ended_twice(peaceful: tuple[TortureHost, Deeds]) -> None:
+    """A job with two ends in the log is found."""
+    host, _ = peaceful
+    line = next(line for line in host.log_lines() if '"job.finished"' in line)
+
+    with host.site.service.log_file.open("a") as log:
+        log.write(f"{line}\n")
+
+    assert kinds(peaceful) == {"duplicated"}
+
+
+def test_a_trigger_without_an_end(peaceful: tuple[TortureHost, Deeds]) -> None:
+    """A trigger file that became no job is found."""
+    _, deeds = peaceful
+    deeds.triggers.append("1.1.1")
+
+    assert kinds(peaceful) == {"lost"}
+
+
+def test_a_counter_of_nothing(peaceful: tuple[TortureHost, Deeds]) -> None:
+    """A counter that no registry has is found."""
+    host, deeds = peaceful
+    host.site.host.set_property(deeds.apps[0].name, "tag-version", "77")
+
+    assert kinds(peaceful) == {"other"}
+
+
+def test_a_secret_in_a_file(peaceful: tuple[TortureHost, Deeds]) -> None:
+    """A password in any file of the host is found."""
+    host, _ = peaceful
+    (host.site.host.data_dir / "replies" / "1.1.1").write_text(host.secret)
+
+    assert kinds(peaceful) == {"other"}
+
+
+def test_a_secret_in_an_argument(peaceful: tuple[TortureHost, Deeds]) -> None:
+    """A password in the arguments of a process is found while it runs."""
+    host, _ = peaceful
+    argument = f"{host.root} {host.secret}"
+
+    script = ["sh", "-c", "read -r line", argument]
+    with subprocess.Popen(script, stdin=subprocess.PIPE) as process:
+        host.wait(1)
+        process.communicate(b"\n")
+
+    assert kinds(peaceful) == {"other"}

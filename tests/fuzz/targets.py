@@ -1,0 +1,253 @@
+"""What reads foreign bytes, each as a function that must not be surprised by any.
+
+A target ends without an exception, or the program has a defect. Hypothesis feeds them
+in `tests/unit/test_fuzz.py`, atheris for as long as one likes in `fuzz/__main__.py`.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any, Final
+
+from dokku_registryd import errors
+from dokku_registryd.core import (
+    auth_edits,
+    auth_files,
+    engine_stream,
+    engine_values,
+    events,
+    gotemplate,
+    images,
+    names,
+    pflag,
+    properties,
+    property_values,
+    reference,
+    registry_errors,
+    registry_grants,
+    registry_hosts,
+    registry_protocol,
+    replies,
+    triggers,
+)
+from dokku_registryd.core.logins import Secret
+
+Target = Callable[[bytes], None]
+SEEDS: Final = (
+    b"dokku-registryd/1\ntrigger=",
+    b"release\napp=web\nimage=dokku/web:latest\nscheduler=docker-local\nend\n",
+    b"deployed\napp=web\ntag=\nend\n",
+    b'{"auths": {"r.example": {"auth": "Y2k6cGFzcw=="}}}',
+    b'{"credHelpers": {"r.example": "ecr-login"}, "credsStore": "pass"}',
+    b'{"Type": "image", "Action": "untag", "Actor": {"ID": "sha256:00"}}',
+    b'{"errorDetail": {"message": "denied"}, "error": "denied"}',
+    b'{"status": "1: digest: sha256:' + b"0" * 64 + b' size: 1"}',
+    b'{"errors": [{"code": "UNAUTHORIZED", "message": "no"}]}',
+    b'{"token": "abc", "expires_in": 300}',
+    b'Bearer realm="https://a.example/token",service="s",scope="repository:a:pull"',
+    b'<https://r.example/v2/a/tags/list?last=b&n=1>; rel="next"',
+    b"{{ .AppName }}",
+    b'{{ printf "%q" .AppName | len }}',
+    b"{{ if eq .AppName `web` }}a{{ else }}b{{ end }}",
+    b"r.example:5000/org/web:1@sha256:" + b"0" * 64,
+    b"sha256:" + b"0" * 64,
+    b"Wed, 21 Oct 2037 07:28:00 GMT",
+    b"../",
+    b"\n",
+    b"\0",
+    b"\xff",
+    "\u2028".encode(),
+)
+
+
+def read_trigger(raw: bytes) -> None:
+    """A trigger file is refused, or comes back as it was written."""
+    with suppress(errors.InvalidTriggerError):
+        trigger = triggers.parse(raw)
+        assert triggers.parse(triggers.render(trigger)) == trigger
+        assert all(map(names.is_app_name, trigger.apps))
+
+
+def make_path(raw: bytes) -> None:
+    """No app and no trigger is called like a way out of a folder."""
+    text = _text(raw)
+    for is_name in (names.is_app_name, triggers.is_trigger_id):
+        if is_name(text):
+            assert text.isascii()
+            assert text.isprintable()
+            assert "/" not in text
+            assert not text.startswith(".")
+            assert len(text) <= names.MAX_APP_NAME_LENGTH
+
+
+def write_reply(raw: bytes) -> None:
+    """Whatever the Engine says is one line of a reply, and no end of it."""
+    line = replies.render(replies.Line.OUTPUT, _text(raw))
+    assert line.endswith("\n")
+    assert len(line.splitlines()) == 1
+    parsed = replies.parse(line)
+    assert parsed is not None
+    assert parsed[0] is replies.Line.OUTPUT
+    replies.parse(_text(raw))
+
+
+def read_properties(raw: bytes) -> None:
+    """Whatever stands in property files, an app has a policy."""
+    text = _text(raw)
+    policy = properties.resolve(
+        "web", lambda _plugin, _app, _name: text, properties.Defaults()
+    )
+    assert policy.last_number >= 0
+    properties.own_values("web", lambda *_place: text, properties.Defaults())
+    for check in (
+        property_values.server,
+        property_values.image_repo,
+        property_values.image_repo_template,
+        property_values.push_extra_tags,
+        property_values.push_on_release,
+        property_values.push_policy,
+        property_values.push_deadline,
+        property_values.heal,
+        property_values.keep_releases,
+    ):
+        with suppress(property_values.ValueRefusedError):
+            check("web", text)
+
+
+def read_template(raw: bytes) -> None:
+    """A template is rendered or refused, and neither takes for ever."""
+    with suppress(gotemplate.TemplateError):
+        gotemplate.render(_text(raw), "web")
+
+
+def read_login(raw: bytes) -> None:
+    """An auth config says who logs in, or that it cannot be used."""
+    with suppress(auth_files.MalformedAuthError):
+        file = auth_files.parse(raw)
+        for domain in ("r.example", reference.DOCKER_HUB):
+            with suppress(auth_files.MalformedAuthError):
+                file.login(domain)
+            file.held_logins(domain)
+            file.keeper(domain)
+        file.all_held_logins()
+    with suppress(auth_files.MalformedAuthError):
+        document = auth_files.load(raw)
+        auth_edits.render(auth_edits.without_login(document, "r.example"))
+        auth_edits.render(auth_edits.without_secrets(document))
+
+
+def read_reference(raw: bytes) -> None:
+    """A reference is refused, or comes back as it was written."""
+    with suppress(errors.InvalidReferenceError):
+        image = reference.parse(_text(raw))
+        assert reference.parse(image.canonical).repository == image.repository
+
+
+def read_headers(raw: bytes) -> None:
+    """Whatever a registry puts into headers is understood or left alone."""
+    text = _text(raw)
+    registry_protocol.parse_challenges(text)
+    challenge = registry_protocol.choose_challenge(text)
+    if challenge is not None:
+        registry_protocol.scope_for(challenge, "org/web", "repository:org/web:pull")
+    seconds = registry_protocol.parse_retry_after(text, 0.0)
+    assert seconds is None or seconds >= 0
+    registry_protocol.next_page(text, "https://r.example/v2/a/tags/list")
+    registry_protocol.parse_digest(text)
+    registry_protocol.media_type(text, raw)
+    with suppress(errors.RegistrydError):
+        registry_protocol.origin(
+            registry_protocol.resolve("https://r.example/v2/", text)
+        )
+
+
+def read_hosts(raw: bytes) -> None:
+    """Whatever the Engine's settings or a challenge say, a host is judged."""
+    text = _text(raw)
+    registry_hosts.is_insecure("r.example:5000", [text], lambda _name: [text])
+    registry_hosts.choose_proxy("https://r.example/v2/", {"https": "p", "no": text})
+    for is_insecure in (False, True):
+        registry_hosts.refuse_realm(
+            text, "https://r.example/v2/", registry_is_insecure=is_insecure
+        )
+    with suppress(errors.RegistrydError):
+        registry_hosts.check_host(text)
+    registry_hosts.bare_host(text)
+
+
+def read_body(raw: bytes) -> None:
+    """Whatever a registry sends as a body, it becomes a value or an error of ours."""
+    secret = Secret("registry-test-password")
+    registry_protocol.parse_token(raw)
+    registry_protocol.parse_tags(raw)
+    said = registry_protocol.parse_error(raw, [secret])
+    error = registry_errors.build_error(
+        registry_errors.Refusal(
+            purpose="push r.example/web:1",
+            status=raw[0] + 300 if raw else 500,
+            codes=said.codes,
+            text=said.text,
+            puts_tag=True,
+        )
+    )
+    assert "registry-test-password" not in str(error)
+    registry_grants.parse_actions(Secret(f"Bearer {_text(raw)}"), "org/web")
+    manifest = images.Manifest(media_type="application/json", body=raw)
+    manifest.names_image("sha256:0")
+
+
+def read_engine(raw: bytes) -> None:
+    """Whatever an Engine sends, it is an event, a line, a value or nothing."""
+    content = _object(raw)
+    event = events.parse(content)
+    assert event is None or isinstance(event.wakes_sweep, bool)
+    engine_stream.error_of(content)
+    engine_stream.digest_of(content)
+    engine_stream.text_of(content)
+    progress = engine_stream.Progress(
+        started=0.0, stall_seconds=60.0, deadline_seconds=600.0
+    )
+    progress.note(content, 1.0)
+    engine_stream.refusal("push", "r.example/web:1", _text(raw))
+    engine_values.parse_facts(content)
+    assert engine_values.choose_api(_text(raw))
+    with suppress(errors.InvalidReferenceError):
+        engine_values.split_name(_text(raw))
+
+
+def read_arguments(raw: bytes) -> None:
+    """Whatever somebody types, it is understood or refused in words."""
+    flags = pflag.FlagSet("registry:set", (pflag.Flag(name="global", usage="text"),))
+    with suppress(pflag.UsageError):
+        flags.parse(_text(raw).split("\n"))
+
+
+TARGETS: Final[Mapping[str, Target]] = {
+    target.__name__: target
+    for target in (
+        make_path,
+        read_arguments,
+        read_body,
+        read_engine,
+        read_headers,
+        read_hosts,
+        read_login,
+        read_properties,
+        read_reference,
+        read_template,
+        read_trigger,
+        write_reply,
+    )
+}
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode("utf-8", errors="surrogateescape")
+
+
+def _object(raw: bytes) -> dict[str, Any]:
+    try:
+        content = json.loads(raw)
+    except ValueError:
+        return {}
+    return content if isinstance(content, dict) else {"id": content}

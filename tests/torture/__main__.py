@@ -1,0 +1,132 @@
+"""`make torture`: lives and deaths of a whole host, drawn from a seed.
+
+It ends with status 1 as soon as a promise of docs/reliability.md was broken, and then
+prints what is needed to repeat it.
+"""
+
+import argparse
+import itertools
+import os
+import random
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from support import engines
+from support.engines import KINDS, EngineKind, EngineServer
+from support.registries import RegistryServer
+from torture import deaths, life
+from torture.table import Table
+
+_ENDINGS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def main() -> int:
+    """Torture, print the table, and return the exit status."""
+    options = _parser().parse_args()
+    if os.geteuid() != 0:
+        _say("Engines and small disks need root: run make torture, which uses sudo")
+        return 1
+    for number in _ENDINGS:
+        signal.signal(number, _interrupt)
+    kinds = [kind for kind in KINDS if options.engine in kind.name]
+    table = Table()
+    broken: list[life.Report] = []
+    try:
+        with ExitStack() as stack:
+            places = [stack.enter_context(_place(kind)) for kind in kinds]
+            for report in _reports(options, places):
+                table.add(report)
+                _say(report_line(report))
+                if report.violations:
+                    broken.append(report)
+                    _say(report.text)
+                    if not options.go_on:
+                        break
+    except KeyboardInterrupt:
+        _say("Interrupted.")
+    _say(table.text)
+    return 1 if broken else 0
+
+
+def report_line(report: life.Report) -> str:
+    """Return one line about a life or a death."""
+    verdict = "BROKEN" if report.violations else "fine"
+    return f"{report.seed:24} {report.engine:16} {verdict:6} {len(report.steps)} steps"
+
+
+def _reports(
+    options: argparse.Namespace, places: list[tuple[EngineServer, RegistryServer]]
+) -> Iterator[life.Report]:
+    """Give reports until the time is over: a death at a step each, then a life each."""
+    end = time.monotonic() + options.minutes * 60
+    draw = random.Random(options.seed)  # noqa: S311 - it must be repeatable
+    yielded = 0
+    for number in itertools.count(1):
+        for engine, registry in places:
+            seed = f"{options.seed}/{number}"
+            if options.only and options.only != seed:
+                continue
+            for make in (partial(deaths.die, times=options.deaths), live):
+                report = make(seed, engine, registry)
+                yielded += 1
+                yield report
+                if time.monotonic() > end or yielded == options.trials:
+                    return
+        draw.random()
+
+
+def live(seed: str, engine: EngineServer, registry: RegistryServer) -> life.Report:
+    """Let a host live on an Engine that is ready for it."""
+    engine.ensure()
+    engine.wipe()
+    return life.live(seed, engine, registry)
+
+
+@contextmanager
+def _place(kind: EngineKind) -> Iterator[tuple[EngineServer, RegistryServer]]:
+    folder = Path(tempfile.mkdtemp(prefix="registryd-torture-", dir="/tmp"))
+    program = engines.find_program("native", "docker-registry")
+    environment = engines.environment_for("native")
+    try:
+        with (
+            EngineServer(kind) as engine,
+            RegistryServer(program, folder, environment=environment) as registry,
+        ):
+            yield engine, registry
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="make torture", description=__doc__)
+    parser.add_argument("--seed", default="1", help="any text (default 1)")
+    parser.add_argument("--minutes", type=float, default=10, help="how long to go on")
+    parser.add_argument("--trials", type=int, default=0, help="end after so many")
+    parser.add_argument(
+        "--deaths", type=int, default=deaths.DEATHS, help="deaths of one host"
+    )
+    parser.add_argument("--engine", default="", help="only Engines of this name")
+    parser.add_argument("--only", default="", help="only this seed, as it was printed")
+    parser.add_argument("--go-on", action="store_true", help="go on after a violation")
+    return parser
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def _interrupt(_number: int, _frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main())

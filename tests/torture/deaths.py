@@ -1,0 +1,236 @@
+"""Deaths: kill -9 at each step of each verb, as the programs themselves tell the steps.
+
+A verb is first done undisturbed, which tells how many steps it has. Then it is done
+again and again, and the process that does it dies at a step that is drawn, the start
+of the process included. Whatever is left is done by the next daemon.
+"""
+
+import random
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+from support.engines import EngineServer
+from support.registries import RegistryServer
+from support.waiting import until
+from torture import settling, verdict
+from torture.deeds import App, Deeds, Deploy
+from torture.host import TortureHost
+from torture.life import Report, state_of
+
+DEATHS: Final = 6  # of one host
+_SECONDS: Final = 60
+
+
+class Mortal:
+    """A host whose processes die.
+
+    Args:
+        host: The host.
+        report: Where steps are noted.
+    """
+
+    def __init__(self, host: TortureHost, report: Report) -> None:
+        self.host = host
+        self.report = report
+        self.deeds = Deeds(host, random.Random(0), report.steps.append)  # noqa: S311
+        self._count = 0
+
+    # -- verbs: each prepares, then returns what is done while somebody dies
+
+    def release(self) -> Callable[[], None]:
+        """A release with extra tags."""
+        app = self._app()
+        return lambda: self._release(app)
+
+    def background(self) -> Callable[[], None]:
+        """A release whose deploy goes on at once."""
+        app = self._app()
+        site = self.host.site
+        site.host.set_property(
+            app.name, "push-policy", "background", plugin="registryd"
+        )
+        return lambda: self._release(app)
+
+    def again(self) -> Callable[[], None]:
+        """A release of an image that the registry has."""
+        app = self._app()
+        self._release(app)
+
+        def act() -> None:
+            hook = self.host.site.begin_release(app.name)
+            image_id = app.deploys[-1].image_id
+            self._remember(Deploy(app=app, image_id=image_id, hook=hook))
+            self._wait_for(lambda: not hook.is_running)
+
+        return act
+
+    def heal(self) -> Callable[[], None]:
+        """A pull of what is gone."""
+        self._release(self._app())
+
+        def act() -> None:
+            self.host.prune()
+            self._wait_for(lambda: not settling.missing(self.host, self.deeds))
+
+        return act
+
+    def forget(self) -> Callable[[], None]:
+        """The end of an app whose login lies in a helper."""
+        app = self._app()
+        self._release(app)
+
+        def act() -> None:
+            assert self.host.site.host.destroy_app(app.name).code == 0
+            self.deeds.apps.remove(app)
+            self.deeds.gone.add(app.name)
+            self._wait_for(lambda: not self._is_busy())
+
+        return act
+
+    def rename(self) -> Callable[[], None]:
+        """An app gets another name."""
+        app = self._app()
+        self._release(app)
+
+        def act() -> None:
+            old, app.name = app.name, f"{app.name}-new"
+            assert self.host.site.host.rename_app(old, app.name).code == 0
+            self.deeds.gone.add(old)
+            self._wait_for(lambda: not self._is_busy())
+
+        return act
+
+    def first_start(self) -> Callable[[], None]:
+        """A start that finds no ledger, and a trigger that waits."""
+        host = self.host
+        self._release(self._app())
+        host.site.service.stop()
+        for path in host.site.host.data_dir.glob("ledger.sqlite3*"):
+            path.unlink()
+        host.was_ledger_lost = True
+        self.deeds.leave_triggers()
+
+        def act() -> None:
+            host.start_daemon()
+            self._wait_for(lambda: not self._is_busy())
+
+        return act
+
+    # -- dying
+
+    def die(self, name: str, role: str, count: int) -> str:
+        """Do a verb, let its process die at a step, and do what is left.
+
+        Returns:
+            The step's name; empty if the verb was over before.
+        """
+        host = self.host
+        act = VERBS[name](self)
+        if role == "hook":
+            host.site.service.stop()
+        position = host.orders.size()
+        host.orders.kill(role, count=count)
+        try:
+            act()
+        finally:
+            host.orders.withdraw()
+        died = [line for line in host.orders.since(position) if line.endswith("DIES")]
+        lines = host.orders.since(position)
+        step = ""
+        if died:
+            prefix = died[0].removesuffix("DIES")
+            step = next(line for line in lines if line.startswith(prefix))
+            step = step.split(" ", 3)[3]
+        self.report.steps.append(f"{name}: {role} died at {count} {step or 'nothing'}")
+        if died:
+            self.report.faults[f"death at each step of {name}, in a {role}"] += 1
+        settling.settle(host, self.deeds)
+        return step
+
+    def steps_of(self, name: str, role: str) -> int:
+        """Do a verb undisturbed and return how many steps it has."""
+        act = VERBS[name](self)
+        if role == "hook":
+            self.host.site.service.stop()
+        position = self.host.orders.size()
+        act()
+        lines = self.host.orders.since(position)
+        settling.settle(self.host, self.deeds)
+        return sum(line.startswith(f"{role} ") for line in lines)
+
+    # -- inside
+
+    def _app(self) -> App:
+        self._count += 1
+        app = App(name=f"app{self._count}")
+        self.host.make_app(
+            app.name, has_helper=self._count % 2 == 0, push_extra_tags="latest, stable"
+        )
+        self.deeds.apps.append(app)
+        return app
+
+    def _release(self, app: App) -> None:
+        image_id = self.host.site.build(app.name)
+        hook = self.host.site.begin_release(app.name)
+        self._remember(Deploy(app=app, image_id=image_id, hook=hook))
+        self._wait_for(lambda: not hook.is_running and not self._is_busy())
+
+    def _remember(self, deploy: Deploy) -> None:
+        deploy.app.deploys.append(deploy)
+        self.deeds.deploys.append(deploy)
+
+    def _wait_for(self, fact: Callable[[], bool]) -> None:
+        """Wait for an end, or for a death."""
+        until(lambda: self.host.orders.is_obeyed or fact(), _SECONDS, what="the end")
+
+    def _is_busy(self) -> bool:
+        is_running = self.host.site.service.is_running
+        waiting = settling.status(self.host)["unfinished"]
+        return is_running and bool(waiting or self.host.site.host.spool())
+
+
+VERBS: Final[Mapping[str, Callable[[Mortal], Callable[[], None]]]] = {
+    "release": Mortal.release,
+    "background": Mortal.background,
+    "again": Mortal.again,
+    "heal": Mortal.heal,
+    "forget": Mortal.forget,
+    "rename": Mortal.rename,
+    "first start": Mortal.first_start,
+}
+# A hook that works the spool itself ends with its own release.
+ROLES: Final = tuple(
+    [(name, "daemon") for name in VERBS]
+    + [(name, "hook") for name in ("release", "background", "again")]
+)
+
+
+def die(
+    seed: str, engine: EngineServer, registry: RegistryServer, *, times: int = DEATHS
+) -> Report:
+    """Let processes of one host die at steps that are drawn."""
+    report = Report(seed=seed, engine=engine.kind.name)
+    draw = random.Random(f"death {seed}")  # noqa: S311 - it must be repeatable
+    root = Path(tempfile.mkdtemp(prefix="registryd-torture-", dir="/tmp"))
+    engine.ensure()
+    engine.wipe()
+    try:
+        with TortureHost(root / "life", engine, registry) as host:
+            mortal = Mortal(host, report)
+            try:
+                name, role = draw.choice(ROLES)
+                steps = mortal.steps_of(name, role)
+                for _ in range(times):
+                    mortal.die(name, role, draw.randint(1, steps))
+                report.violations += verdict.violations(host, mortal.deeds)
+            except AssertionError as error:
+                report.violations.append(("stuck", str(error)))
+            report.releases = len(mortal.deeds.deploys)
+            if report.violations:
+                report.state = state_of(host)
+    finally:
+        shutil.rmtree(root, ignore_errors=True)
+    return report

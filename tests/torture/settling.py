@@ -1,0 +1,120 @@
+"""Peace: every fault ends, and what was promised gets the time that it needs."""
+
+import json
+import sqlite3
+from typing import Any, Final
+
+from support.waiting import until
+from torture import faults
+from torture.deeds import App, Deeds
+from torture.host import TortureHost
+
+_HOOK_SECONDS: Final = 90
+_JOB_SECONDS: Final = 120
+_IMAGE_SECONDS: Final = 90
+
+
+def settle(host: TortureHost, deeds: Deeds) -> None:
+    """Return once nothing is left to be done.
+
+    Raises:
+        AssertionError: Something is never done.
+    """
+    deeds.note("peace")
+    faults.heal(host)
+    host.engine.ensure()
+    host.start_daemon()
+
+    def hooks_are_done() -> bool:
+        host.start_daemon()
+        deeds.collect()
+        return all(deploy.result is not None for deploy in deeds.deploys)
+
+    until(hooks_are_done, _HOOK_SECONDS, what="the end of all hooks")
+
+    def is_ready() -> bool:
+        host.start_daemon()
+        return bool(host.site.service.lines("daemon.ready"))
+
+    until(is_ready, what=f"the daemon's start: {host.site.service.tail()}")
+    asked: set[str] = set()
+    until(
+        lambda: _are_jobs_done(host, deeds, asked),
+        _JOB_SECONDS,
+        what="the end of all jobs",
+    )
+    until(
+        lambda: _are_images_here(host, deeds),
+        _IMAGE_SECONDS,
+        what=f"the return of all images, {missing(host, deeds)}",
+    )
+    until(lambda: _are_jobs_done(host, deeds, asked), what="the end of all jobs")
+
+
+def _are_images_here(host: TortureHost, deeds: Deeds) -> bool:
+    host.start_daemon()
+    return not missing(host, deeds)
+
+
+def _are_jobs_done(host: TortureHost, deeds: Deeds, asked: set[str]) -> bool:
+    """Tell whether nothing waits but what nobody can expect to be done."""
+    host.start_daemon()
+    hopeless = {app.name for app in deeds.apps if app.may_lack_images}
+    unfinished = status(host)["unfinished"]
+    left = [job for job in unfinished if job["app"] not in hopeless]
+    # The trigger of an accepted release lies there until its push is done.
+    if host.site.host.spool().keys() - {job["job_id"] for job in unfinished}:
+        return False
+    for job in left:
+        # Whoever finds an app blocked by the guard against prune loops asks for it.
+        if job["intent"] == "heal" and "is gone again" in job["last_error"]:
+            name = job["app"]
+            if name not in asked:
+                asked.add(name)
+                host.site.service.run("heal", name)
+    return not left
+
+
+def status(host: TortureHost) -> dict[str, Any]:
+    """Return what `status` tells."""
+    done = host.site.service.run("status", "--format", "json")
+    if done.returncode:
+        raise AssertionError(f"status fails: {done.stderr}")
+    facts: dict[str, Any] = json.loads(done.stdout)
+    return facts
+
+
+def missing(host: TortureHost, deeds: Deeds) -> list[str]:
+    """Return the names of deployed releases that are not on the host."""
+    names = host.site.names()
+    return [
+        name
+        for app in deeds.apps
+        if not app.may_lack_images
+        for name in wanted_names(host, app)
+        if name not in names
+    ]
+
+
+def wanted_names(host: TortureHost, app: App) -> list[str]:
+    """Return the names that an app needs, by the record that Dokku is answered from."""
+    record = host.site.host.data_dir / "deployed" / app.name
+    if not record.exists():
+        return []
+    server, repository, number = record.read_text().split("\n")[:3]
+    names = (
+        f"{server}{repository}:{number}",
+        f"{repository}:{number}",
+        f"dokku/{app.name}:{number}",
+    )
+    return list(dict.fromkeys(names))
+
+
+def rows(host: TortureHost, query: str) -> list[tuple[Any, ...]]:
+    """Ask the ledger, without the code under test."""
+    path = host.site.host.data_dir / "ledger.sqlite3"
+    connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+    try:
+        return connection.execute(query).fetchall()
+    finally:
+        connection.close()

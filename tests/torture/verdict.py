@@ -1,0 +1,171 @@
+"""What must hold after every life, looked at from outside."""
+
+import http.client
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Final
+
+from dokku_registryd.core.images import Manifest
+from support import seeding
+from torture import settling
+from torture.deeds import Deeds, Deploy
+from torture.host import TortureHost
+
+Violation = tuple[str, str]
+"""Its kind (a column of the table, or `other`) and what was found."""
+KINDS: Final = ("lost", "duplicated", "overwritten")
+_OK: Final = 200
+
+
+def violations(host: TortureHost, deeds: Deeds) -> list[Violation]:
+    """Return all that is wrong with a host at peace."""
+    stored = _Stored(host)
+    found: list[Violation] = []
+    found += _overwritten(host)
+    found += _releases(host, deeds, stored)
+    found += _jobs(host, deeds)
+    found += _tags(host, stored)
+    found += _counters(host, deeds, stored)
+    found += _remains(host, deeds)
+    found += [("other", f"a secret in {place}") for place in host.leaks()]
+    return found
+
+
+class _Stored:
+    """What the registry has, by repository and tag."""
+
+    def __init__(self, host: TortureHost) -> None:
+        self.manifests: dict[str, dict[str, Manifest]] = defaultdict(dict)
+        for path, tag in dict.fromkeys((put.path, put.tag) for put in host.proxy.puts):
+            manifest = _fetch(host, path, tag)
+            if manifest is not None:
+                self.manifests[path][tag] = manifest
+
+    def numbers(self, image_id: str) -> list[str]:
+        """Return the numbers under which an image is stored, anywhere."""
+        return [
+            f"{path}:{tag}"
+            for path, tags in self.manifests.items()
+            for tag, manifest in tags.items()
+            if tag.isdigit() and manifest.names_image(image_id)
+        ]
+
+
+def _fetch(host: TortureHost, path: str, tag: str) -> Manifest | None:
+    kinds = (seeding.SCHEMA2, seeding.OCI, seeding.LIST, seeding.INDEX)
+    headers = {"Accept": ", ".join(kinds), **seeding.authorize(host.registry, path)}
+    connection = http.client.HTTPConnection(host.registry.host, timeout=30)
+    try:
+        connection.request("GET", f"/v2/{path}/manifests/{tag}", headers=headers)
+        response = connection.getresponse()
+        body = response.read()
+    finally:
+        connection.close()
+    if response.status != _OK:
+        return None
+    return Manifest(media_type=response.headers["Content-Type"], body=body)
+
+
+def _overwritten(host: TortureHost) -> Iterator[Violation]:
+    digests: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for put in host.proxy.puts:
+        if put.tag.isdigit():
+            digests[(put.path, put.tag)].add(put.digest)
+    for (path, tag), seen in digests.items():
+        if len(seen) > 1:
+            yield "overwritten", f"{path}:{tag} was {' and '.join(sorted(seen))}"
+
+
+def _releases(host: TortureHost, deeds: Deeds, stored: _Stored) -> Iterator[Violation]:
+    for deploy in deeds.deploys:
+        where = stored.numbers(deploy.image_id)
+        if deploy.is_accepted and not deploy.may_be_lost and not where:
+            yield "lost", f"{_name(deploy)} was accepted and is in no registry"
+    # Each release has one number; one more is explained where it was taken.
+    renumbered = sum(
+        '"event": "release.renumbered"' in line for line in host.log_lines()
+    )
+    images = {deploy.image_id for deploy in deeds.deploys}
+    numbers = sum(len(stored.numbers(image_id)) for image_id in images)
+    extra = numbers - len(deeds.deploys)
+    if extra > renumbered:
+        yield "duplicated", f"{extra} numbers too many, {renumbered} explained"
+
+
+def _jobs(host: TortureHost, deeds: Deeds) -> Iterator[Violation]:
+    known = dict(settling.rows(host, "SELECT job_id, ending FROM jobs"))
+    for name in deeds.triggers:
+        if not host.was_ledger_lost and not known.get(name):
+            yield "lost", f"trigger {name} has no outcome"
+    for job_id, count in host.finished_jobs().items():
+        # Who lost the ledger does again what lies in the spool; see `_releases`.
+        if count > 1 and not host.was_ledger_lost:
+            yield "duplicated", f"job {job_id} finished {count} times"
+    for job_id, ending in settling.rows(
+        host,
+        "SELECT releases.job_id, ending FROM releases LEFT JOIN jobs USING (job_id)"
+        " WHERE ending IS NULL AND releases.job_id NOT LIKE 'adopted-%'",
+    ):
+        if not host.was_ledger_lost and not _is_hopeless(host, deeds, job_id):
+            yield "other", f"release {job_id} ended as {ending}"
+
+
+def _is_hopeless(host: TortureHost, deeds: Deeds, job_id: str) -> bool:
+    names = {app.name for app in deeds.apps if app.may_lack_images}
+    query = "SELECT job_id, app FROM releases"
+    return dict(settling.rows(host, query)).get(job_id) in names
+
+
+def _tags(host: TortureHost, stored: _Stored) -> Iterator[Violation]:
+    """A tag that moves is at a release that did not fail."""
+    rows = settling.rows(host, "SELECT image_repo, number, digest, state FROM releases")
+    good = {(row[0], row[2]) for row in rows if row[3] in {"pushed", "dropped"}}
+    bad = {(row[0], row[2]): row[1] for row in rows if row[3] == "failed" and row[2]}
+    for path, tags in stored.manifests.items():
+        for tag, manifest in tags.items():
+            place = (path, manifest.digest)
+            if not tag.isdigit() and place in bad and place not in good:
+                yield "other", f"{path}:{tag} is at {bad[place]}, which failed"
+
+
+def _counters(host: TortureHost, deeds: Deeds, stored: _Stored) -> Iterator[Violation]:
+    """Dokku's counter is a number that is in a registry."""
+    known = {tag for tags in stored.manifests.values() for tag in tags}
+    for app in deeds.apps:
+        number = host.site.host.read_property(app.name, "tag-version")
+        if number and number not in known:
+            yield "other", f"tag-version of {app.name} is {number}, in no registry"
+
+
+def _remains(host: TortureHost, deeds: Deeds) -> Iterator[Violation]:
+    """Of an app that is gone nothing is left."""
+    site = host.site.host
+    for name in sorted(deeds.gone):
+        folders = (
+            site.config_root / "registry" / name,
+            site.config_root / "registryd" / name,
+            site.data_dir / "deployed" / name,
+            site.data_dir / "noted" / name,
+        )
+        for place in folders:
+            if place.exists():
+                yield "other", f"{name} is gone, but left {place}"
+        # A release that was asked for after the end of its app has failed.
+        left = [
+            number
+            for app, number, state in settling.rows(
+                host, "SELECT app, number, state FROM releases"
+            )
+            if app == name and state != "failed"
+        ]
+        if left:
+            yield "other", f"{name} is gone, but left releases {left}"
+    forgotten = site.data_dir / "forgotten"
+    if forgotten.exists() and any(forgotten.iterdir()):
+        yield "other", f"left {sorted(path.name for path in forgotten.iterdir())}"
+    if not deeds.apps and any(host.keychain.iterdir()):
+        yield "other", "the keychain still holds a login"
+
+
+def _name(deploy: Deploy) -> str:
+    return f"the release of {deploy.app.name} ({deploy.image_id[:19]})"

@@ -1,0 +1,114 @@
+"""The quick look for the data folder finds what the settings would say."""
+
+import argparse
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from dokku_registryd import cli, config, errors
+from dokku_registryd.commands import data_folder
+
+VARIABLE = "DOKKU_REGISTRYD_PATHS__"
+
+
+def build(
+    file: Path | None, overrides: Mapping[str, str], environ: Mapping[str, str]
+) -> argparse.Namespace:
+    """Build the arguments of a command."""
+    return argparse.Namespace(
+        config=str(file) if file else None, overrides=overrides, environ=environ
+    )
+
+
+@pytest.mark.parametrize("content", ["", "# paths.data_dir = '/x'\n\n", None])
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {},
+        {f"{VARIABLE}DATA_DIR": "/environ/data"},
+        {f"{VARIABLE}DATA_DIR": ""},
+        {f"{VARIABLE}DOKKU_LIB_ROOT": "/environ/lib"},
+    ],
+)
+@pytest.mark.parametrize(
+    "overrides",
+    [{}, {"paths.data_dir": "/flag/data"}, {"paths.dokku_lib_root": "/flag/lib"}],
+)
+def test_it_agrees_with_the_settings(
+    tmp_path: Path,
+    content: str | None,
+    environ: Mapping[str, str],
+    overrides: Mapping[str, str],
+) -> None:
+    """Flags win over the environment, the environment over the file."""
+    text = "[paths]\ndata_dir = '/file/data'\n" if content is None else content
+    file = tmp_path / "config.toml"
+    file.write_text(text)
+    wanted = config.load(file=str(file), overrides=overrides, environ=environ)
+
+    found = data_folder.find(build(file, overrides, environ))
+
+    assert found == wanted.data_dir
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[paths]\ndata_dir = 'relative'\n",
+        "[paths]\ndokku_lib_root = 7\n",
+        "paths = 1\n",
+        "no toml",
+    ],
+)
+def test_mistakes_are_explained_by_the_settings(tmp_path: Path, text: str) -> None:
+    """What cannot be right is told in the words of every other command."""
+    file = tmp_path / "config.toml"
+    file.write_text(text)
+
+    with pytest.raises(errors.ConfigurationError):
+        data_folder.find(build(file, {}, {}))
+
+
+def test_a_named_file_that_is_missing(tmp_path: Path) -> None:
+    """A file that somebody named must be there; the usual one need not."""
+    with pytest.raises(errors.ConfigurationError):
+        data_folder.find(build(tmp_path / "missing.toml", {}, {}))
+
+
+def test_mistakes_elsewhere_do_not_hide_the_status(tmp_path: Path) -> None:
+    """Whoever has broken another setting still sees what the service does."""
+    file = tmp_path / "config.toml"
+    file.write_text("[daemon]\nworkers = 'many'\n")
+
+    assert data_folder.find(build(file, {}, {})) == Path(
+        "/var/lib/dokku/data/registryd"
+    )
+
+
+def test_the_status_imports_nothing_heavy(tmp_path: Path) -> None:
+    """Monitors ask for it often: neither libraries nor the network are loaded."""
+    code = (
+        "import sys; from dokku_registryd import cli\n"
+        "assert cli.main(sys.argv[1:]) == 0\nprint(*sorted(sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", code, "status"],
+        env={
+            **os.environ,
+            f"{VARIABLE}DATA_DIR": str(tmp_path),
+            "PYTHONPATH": str(Path(cli.__file__).parents[1]),
+        },
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+
+    loaded = set(done.stdout.splitlines()[-1].split())
+    heavy = {"docker", "pydantic", "requests", "structlog", "tomllib", "ssl", "logging"}
+    assert heavy.isdisjoint(loaded)
+    assert "dokku_registryd.commands.status" in loaded

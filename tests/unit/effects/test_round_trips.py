@@ -1,0 +1,60 @@
+"""How often a release asks the registry: each question costs a round trip."""
+
+from dokku_registryd import errors, ports
+from dokku_registryd.core.triggers import Kind
+from dokku_registryd.effects import release
+from watching import watch
+from worlds import Host
+
+
+def questions(host: Host, job_id: str = "1.1.1") -> list[str]:
+    """Release the app's latest image and return what was asked, in order."""
+    asked: list[str] = []
+
+    def note(method: str) -> None:
+        asked.append(method)
+
+    world: ports.World = host.replace(
+        registry=watch(host.world.registry, note), engine=watch(host.world.engine, note)
+    )
+    host.perform(release.perform, host.add_job(Kind.RELEASE, job_id), world)
+    return [name for name in asked if name not in {"image", "tag", "untag"}]
+
+
+def test_a_new_image_with_extra_tags(host: Host) -> None:
+    """The manifest that the extra tags need is what confirms the number."""
+    host.set("web", "push-extra-tags", "stable,blue")
+
+    asked = questions(host)
+
+    assert asked == ["digest", "push", "manifest", "put_manifest", "put_manifest"]
+    assert set(host.tags().values()) == {host.release().digest}
+
+
+def test_a_new_image_without_extra_tags(host: Host) -> None:
+    """A manifest that nobody needs is not read: some registries count that."""
+    assert questions(host) == ["digest", "push", "digest"]
+
+
+def test_known_content(host: Host) -> None:
+    """The manifest comes while the number is looked up, and serves the tags as well."""
+    questions(host)
+    host.set("web", "push-extra-tags", "stable")
+
+    asked = questions(host, "2.1.1")
+
+    assert sorted(asked[:2]) == ["digest", "manifest"]
+    assert asked[2:] == ["put_manifest", "digest", "put_manifest"]
+    assert set(host.tags()) == {"1", "2", "stable"}
+
+
+def test_known_content_that_cannot_be_read(host: Host) -> None:
+    """What the registry does not give out is pushed, as if nobody knew it."""
+    questions(host)
+    host.set("web", "push-extra-tags", "stable")
+    host.registry.fail("manifest", errors.ImageNotFoundError("gone"))
+
+    asked = questions(host, "2.1.1")
+
+    assert sorted(asked[:2]) == ["digest", "manifest"]
+    assert asked[2:] == ["push", "manifest", "put_manifest"]
