@@ -22,9 +22,10 @@ def rows(stage: Stage, rounds: int | None) -> Iterator[Row]:
     host.service.start()
     try:
         host.release("web")
+        # Settings as they are installed, but for the place.
         environ = {
             **host.files.environ,
-            "DOKKU_REGISTRYD_CONFIG": str(host.service.config),
+            "DOKKU_REGISTRYD_PATHS__DATA_DIR": str(host.files.data_dir),
         }
         bare = [sys.executable, "-c", "pass"]
         yield _floor(bare, environ, rounds or 40)

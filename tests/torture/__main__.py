@@ -74,7 +74,10 @@ def _reports(
             seed = f"{options.seed}/{number}"
             if options.only and options.only != seed:
                 continue
-            for make in (partial(deaths.die, times=options.deaths), live):
+            for make in (
+                partial(deaths.die, times=options.deaths),
+                partial(live, steps=options.steps),
+            ):
                 report = make(seed, engine, registry)
                 yielded += 1
                 yield report
@@ -83,11 +86,13 @@ def _reports(
         draw.random()
 
 
-def live(seed: str, engine: EngineServer, registry: RegistryServer) -> life.Report:
+def live(
+    seed: str, engine: EngineServer, registry: RegistryServer, *, steps: int
+) -> life.Report:
     """Let a host live on an Engine that is ready for it."""
     engine.ensure()
     engine.wipe()
-    return life.live(seed, engine, registry)
+    return life.live(seed, engine, registry, steps=steps)
 
 
 @contextmanager
@@ -112,6 +117,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--trials", type=int, default=0, help="end after so many")
     parser.add_argument(
         "--deaths", type=int, default=deaths.DEATHS, help="deaths of one host"
+    )
+    parser.add_argument(
+        "--steps", type=int, default=life.STEPS, help="the most deeds of one life"
     )
     parser.add_argument("--engine", default="", help="only Engines of this name")
     parser.add_argument("--only", default="", help="only this seed, as it was printed")

@@ -19,7 +19,7 @@ from torture import faults, settling, verdict
 from torture.deeds import Deeds
 from torture.host import TortureHost
 
-_STEPS: Final = 14
+STEPS: Final = 14
 _FAULT_CHANCE: Final = 0.6
 _PEACE_CHANCE: Final = 0.5
 _PAUSE_SECONDS: Final = 1.5
@@ -47,7 +47,9 @@ class Report:
         return "\n".join([*lines, "state:", self.state])
 
 
-def live(seed: str, engine: EngineServer, registry: RegistryServer) -> Report:
+def live(
+    seed: str, engine: EngineServer, registry: RegistryServer, *, steps: int = STEPS
+) -> Report:
     """Let a host live once."""
     report = Report(seed=seed, engine=engine.kind.name)
     draw = random.Random(seed)  # noqa: S311 - it must be repeatable
@@ -56,7 +58,7 @@ def live(seed: str, engine: EngineServer, registry: RegistryServer) -> Report:
         with TortureHost(root / "life", engine, registry) as host:
             deeds = Deeds(host, draw, report.steps.append)
             try:
-                _live(host, deeds, draw, report)
+                _live(host, deeds, draw, report, steps=steps)
             except AssertionError as error:
                 report.violations.append(("stuck", str(error)))
             report.releases = len(deeds.deploys)
@@ -67,9 +69,16 @@ def live(seed: str, engine: EngineServer, registry: RegistryServer) -> Report:
     return report
 
 
-def _live(host: TortureHost, deeds: Deeds, draw: random.Random, report: Report) -> None:
+def _live(
+    host: TortureHost,
+    deeds: Deeds,
+    draw: random.Random,
+    report: Report,
+    *,
+    steps: int,
+) -> None:
     names = list(faults.FAULTS)
-    for _ in range(draw.randint(_STEPS // 2, _STEPS)):
+    for _ in range(draw.randint(steps // 2, steps)):
         if draw.random() < _FAULT_CHANCE:
             if draw.random() < _PEACE_CHANCE:
                 report.steps.append("all is well again")

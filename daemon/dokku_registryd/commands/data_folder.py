@@ -1,19 +1,22 @@
 """Where our data lies, told without the library that checks settings.
 
 That library takes a tenth of a second to load, and people and monitors ask for the
-status often. So only the three places are looked at that can move the data folder, in
-the order of `config`. Whatever is unusual there is left to `config`, which has the
-words for it. A mistake in some other setting keeps nobody from seeing the status.
+status often. Where nothing is set, or nothing but the place of the data, it is not
+needed. Everything else is left to `config`, which also has the words for mistakes.
 """
 
 import argparse
 import importlib
+from collections.abc import Mapping
 from pathlib import Path
 
 _FILE = "/etc/dokku-registryd/config.toml"
-_FILE_VARIABLE = "DOKKU_REGISTRYD_CONFIG"
-_PREFIX = "DOKKU_REGISTRYD_PATHS__"
-_LIB_ROOT = "/var/lib/dokku"
+_PREFIX = "DOKKU_REGISTRYD_"
+_FILE_VARIABLE = f"{_PREFIX}CONFIG"
+_NO_SETTINGS = frozenset(
+    {_FILE_VARIABLE, f"{_PREFIX}BIN", f"{_PREFIX}DEFAULTS"}  # as in `config`
+)
+_LIB_ROOT, _DATA_DIR = "paths.dokku_lib_root", "paths.data_dir"
 
 
 def find(arguments: argparse.Namespace) -> Path:
@@ -37,33 +40,42 @@ def find(arguments: argparse.Namespace) -> Path:
 def _glance(arguments: argparse.Namespace) -> str | None:
     named = arguments.config or arguments.environ.get(_FILE_VARIABLE)
     try:
-        table = _paths(Path(named or _FILE))
+        given = _from_file(Path(named or _FILE))
     except FileNotFoundError:
         if named:
             return None
-        table = {}
+        given = {}
     except (OSError, ValueError):
         return None
-    for name in ("dokku_lib_root", "data_dir"):
-        variable = f"{_PREFIX}{name.upper()}"
-        if variable in arguments.environ:
-            table[name] = arguments.environ[variable]
-        if f"paths.{name}" in arguments.overrides:
-            table[name] = arguments.overrides[f"paths.{name}"]
-    lib_root = table.get("dokku_lib_root", _LIB_ROOT)
-    found = table.get("data_dir") or f"{lib_root}/data/registryd"
-    is_plain = all(_is_path(text) for text in (lib_root, found))
+    given |= {**_from_environment(arguments.environ), **arguments.overrides}
+    if not given.keys() <= {_LIB_ROOT, _DATA_DIR}:
+        return None
+    lib_root = given.get(_LIB_ROOT, "/var/lib/dokku")
+    found = given.get(_DATA_DIR) or f"{lib_root}/data/registryd"
+    is_plain = _is_path(lib_root) and _is_path(found)
     return str(found) if is_plain else None
 
 
-def _paths(file: Path) -> dict[str, object]:
+def _from_file(file: Path) -> dict[str, object]:
     text = file.read_bytes().decode()
     if all(line.lstrip()[:1] in {"", "#"} for line in text.splitlines()):
         return {}  # As it was installed; the parser costs more than the look.
-    table = importlib.import_module("tomllib").loads(text).get("paths", {})
-    if not isinstance(table, dict):
-        raise ValueError("paths is no table")  # noqa: TRY004 - config has the words
-    return table
+    tables = importlib.import_module("tomllib").loads(text)
+    return {
+        f"{table}.{name}": value
+        for table, content in tables.items()
+        for name, value in (
+            content.items() if isinstance(content, dict) else [("", content)]
+        )
+    }
+
+
+def _from_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    return {
+        name.removeprefix(_PREFIX).lower().replace("__", "."): value
+        for name, value in environ.items()
+        if name.startswith(_PREFIX) and name not in _NO_SETTINGS
+    }
 
 
 def _is_path(text: object) -> bool:

@@ -79,10 +79,33 @@ def test_a_named_file_that_is_missing(tmp_path: Path) -> None:
         data_folder.find(build(tmp_path / "missing.toml", {}, {}))
 
 
-def test_mistakes_elsewhere_do_not_hide_the_status(tmp_path: Path) -> None:
-    """Whoever has broken another setting still sees what the service does."""
+@pytest.mark.parametrize(
+    ("text", "overrides", "environ"),
+    [
+        ("[daemon]\nworkers = 'many'\n", {}, {}),
+        ("", {"daemon.workers": "0"}, {}),
+        ("", {}, {"DOKKU_REGISTRYD_DAEMON__WORKERS": "0"}),
+        ("[paths]\ndata_dri = '/x'\n", {}, {}),
+    ],
+)
+def test_mistakes_elsewhere_are_told_too(
+    tmp_path: Path,
+    text: str,
+    overrides: Mapping[str, str],
+    environ: Mapping[str, str],
+) -> None:
+    """A setting that is wrong ends every command, whatever it needs."""
     file = tmp_path / "config.toml"
-    file.write_text("[daemon]\nworkers = 'many'\n")
+    file.write_text(text)
+
+    with pytest.raises(errors.ConfigurationError):
+        data_folder.find(build(file, overrides, environ))
+
+
+def test_other_settings_change_nothing(tmp_path: Path) -> None:
+    """With other settings the place is the same."""
+    file = tmp_path / "config.toml"
+    file.write_text("[daemon]\nworkers = 4\n")
 
     assert data_folder.find(build(file, {}, {})) == Path(
         "/var/lib/dokku/data/registryd"
