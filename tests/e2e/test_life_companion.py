@@ -98,7 +98,6 @@ def test_whole_life(life: Life) -> None:
         "data/registryd/ledger.sqlite3-shm": HIDDEN,
         "data/registryd/ledger.sqlite3-wal": HIDDEN,
         "data/registryd/lock": HIDDEN,
-        "data/registryd/replies": PRIVATE,
         "data/registryd/spool": PRIVATE,
         "data/registryd/spool/new": PRIVATE,
         "data/registryd/spool/rejected": PRIVATE,

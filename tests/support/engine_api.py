@@ -3,6 +3,7 @@
 Only the standard library is used, so that a demo can import this too.
 """
 
+import contextlib
 import http.client
 import io
 import json
@@ -13,6 +14,7 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 _SUCCESS: Final = 299
+_LISTINGS: Final = 50  # more than an Engine can remove meanwhile
 
 
 class EngineApiError(Exception):
@@ -55,6 +57,20 @@ def request(
         text = answer.decode(errors="replace").strip()
         raise EngineApiError(f"{method} {target}: {response.status} {text}")
     return answer
+
+
+def list_images(path: str) -> list[dict[str, Any]]:
+    """Return the image listing.
+
+    Engine 26.1 answers 404 while something is removed: it is asked until it answers.
+    """
+    for _ in range(_LISTINGS):
+        with contextlib.suppress(EngineApiError):
+            found: list[dict[str, Any]] = json.loads(
+                request(path, "GET", "/images/json")
+            )
+            return found
+    raise EngineApiError("GET /images/json fails again and again")
 
 
 def answers(path: str) -> bool:

@@ -217,7 +217,7 @@ class EngineServer:
         """Remove every container and image, so that tests do not meet."""
         for container in self._list("/containers/json?all=1"):
             self.remove_container(container["Id"])
-        for image in self._list("/images/json"):
+        for image in engine_api.list_images(self.path):
             engine_api.request(self.path, "DELETE", f"/images/{image['Id']}?force=1")
 
     # -- inside

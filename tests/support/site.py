@@ -152,7 +152,7 @@ class Site:
 
     def names(self) -> dict[str, str]:
         """Return all names in the Engine with the IDs of their images."""
-        listed = json.loads(engine_api.request(self.engine.path, "GET", "/images/json"))
+        listed = engine_api.list_images(self.engine.path)
         return {
             name: image["Id"] for image in listed for name in image["RepoTags"] or []
         }

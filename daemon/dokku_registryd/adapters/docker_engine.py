@@ -110,7 +110,7 @@ class DockerEngine:
     def images(self) -> list[LocalImage]:
         """Return every image that has a name, by one request."""
         with self._client("list images") as client:
-            found = [engine_values.parse_image(raw) for raw in client.images()]
+            found = [engine_values.parse_image(raw) for raw in _list_images(client)]
         return [image for image in found if image.references]
 
     def containers(self) -> list[LocalContainer]:
@@ -274,6 +274,14 @@ class DockerEngine:
             client, self._known_client = self._known_client, None
         if client is not None:
             client.close()  # Requests of other threads go on.
+
+
+def _list_images(client: docker.APIClient) -> list[dict[str, Any]]:
+    """Ask again once: containerd's store misses what is removed while it lists."""
+    try:
+        return list(client.images())
+    except docker.errors.NotFound:
+        return list(client.images())
 
 
 class EventStream:
