@@ -12,7 +12,7 @@ from dokku_registryd.runtime import (
     retrying,
     supervisor,
     wakeup,
-    worker,
+    workbench,
 )
 from dokku_registryd.sources import sweep
 from support.waiting import until
@@ -24,7 +24,7 @@ class Workshop:
     """Intake, queue and bench of one host, without any thread."""
 
     host: Host
-    bench: worker.Bench
+    bench: workbench.Bench
     intake: intake.Intake
     finished: list[str]
     """Jobs that ended, in order."""
@@ -59,7 +59,7 @@ def open_workshop(host: Host, **ports_changed: Any) -> Workshop:
         finished.append(job_id)
         taking.forget(job_id)
 
-    bench = worker.Bench(
+    bench = workbench.Bench(
         world=host.replace(**ports_changed),
         jobs_queue=queue.JobQueue(host.clock.monotonic),
         triggers_spool=host.spool,

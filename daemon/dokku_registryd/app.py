@@ -30,7 +30,7 @@ from dokku_registryd.runtime import (
     retrying,
     supervisor,
     wakeup,
-    worker,
+    workbench,
 )
 from dokku_registryd.sources import sweep, trigger_files
 
@@ -63,7 +63,7 @@ class Service:
         self.spool = spool.Spool(settings.data_dir)
         self.queue = queue.JobQueue(self.clock.monotonic)
         self._bell = wakeup.Wakeup()
-        self._bench = worker.Bench(
+        self._bench = workbench.Bench(
             world=self._world(settings),
             jobs_queue=self.queue,
             triggers_spool=self.spool,

@@ -11,7 +11,7 @@ from dokku_registryd.adapters import spool
 from dokku_registryd.core import jobs, outcomes, triggers
 from dokku_registryd.core.triggers import Kind
 from dokku_registryd.effects import voice
-from dokku_registryd.runtime import queue, worker
+from dokku_registryd.runtime import queue, workbench
 
 # One commit for so many files: a flood costs one fsync a batch, not one a file.
 BATCH = 500
@@ -20,7 +20,7 @@ BATCH = 500
 class Intake:
     """Accepts triggers, each exactly once."""
 
-    def __init__(self, bench: worker.Bench) -> None:
+    def __init__(self, bench: workbench.Bench) -> None:
         self._bench = bench
         self._queue: queue.JobQueue = bench.queue
         self._known: set[str] = set()

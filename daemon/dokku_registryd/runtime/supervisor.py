@@ -13,7 +13,7 @@ import structlog
 
 from dokku_registryd import errors
 from dokku_registryd.core import triggers
-from dokku_registryd.runtime import intake, wakeup, worker
+from dokku_registryd.runtime import intake, wakeup, workbench, worker
 from dokku_registryd.sources import docker_events, sweep, trigger_files
 
 # The longest turn without an event; also how often systemd hears of us.
@@ -40,7 +40,7 @@ class Supervisor:
     def __init__(
         self,
         *,
-        bench: worker.Bench,
+        bench: workbench.Bench,
         jobs_intake: intake.Intake,
         workers: int,
         sweeps: sweep.SweepTimer,
@@ -147,7 +147,7 @@ class Supervisor:
         except (errors.LedgerError, OSError) as error:
             # The files stay where they are; the next turn tries again.
             structlog.get_logger().error("ledger.refused", error=str(error))
-            self._scan_due = time.monotonic() + worker.LEDGER_RETRY_SECONDS
+            self._scan_due = time.monotonic() + workbench.LEDGER_RETRY_SECONDS
 
     def _check_threads(self) -> None:
         if not self._reader.is_alive():

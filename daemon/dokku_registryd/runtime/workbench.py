@@ -1,0 +1,281 @@
+"""The workbench: one job, one attempt, one outcome; recorded, logged, answered.
+
+The order at the end is fixed: the outcome is durable in the ledger, then the log line
+is written, then the trigger file goes, then the hook that waits hears of it. Dying
+between any two of these makes the next start repeat what is left.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+import structlog
+
+from dokku_registryd import errors, ports
+from dokku_registryd.adapters import spool
+from dokku_registryd.core import decide, jobs, outcomes
+from dokku_registryd.core.releases import Release, ReleaseState
+from dokku_registryd.core.triggers import Kind
+from dokku_registryd.effects import (
+    forget,
+    heal,
+    push,
+    record,
+    release,
+    states,
+    sweep,
+    voice,
+)
+from dokku_registryd.runtime import job_lines, parking, queue, retrying
+
+# None: the job goes on in its other lane.
+Effect = Callable[[jobs.Job, ports.World, voice.Voice], outcomes.Outcome | None]
+
+EFFECTS: Mapping[Kind, Effect] = {
+    Kind.RELEASE: release.perform,
+    Kind.PUSH: push.perform,
+    Kind.RECORDED: record.perform,
+    Kind.HEAL: heal.perform,
+    Kind.DEPLOYED: sweep.request,
+    Kind.DESTROYED: forget.perform,
+    Kind.ABANDONED: forget.perform,
+    Kind.RENAMED: forget.rename,
+    Kind.SWEEP: sweep.perform,
+}
+
+# A disk that refuses the ledger is asked again; no job may be lost to it.
+LEDGER_RETRY_SECONDS = 5.0
+# What could not be looked at is looked at again; a hint makes it sooner.
+SWEEP_RETRY_SECONDS = 5.0
+
+
+class Bench:
+    """What all workers share; `world` is replaced when the settings are reloaded."""
+
+    def __init__(
+        self,
+        *,
+        world: ports.World,
+        jobs_queue: queue.JobQueue,
+        triggers_spool: spool.Spool,
+        backoff: retrying.Backoff,
+        on_finish: Callable[[str], None],
+    ) -> None:
+        self.world = world
+        self.queue = jobs_queue
+        self.spool = triggers_spool
+        self.backoff = backoff
+        self.on_finish = on_finish
+
+    def run(self, job: jobs.Job) -> None:
+        """Make one attempt of a job and record what came of it."""
+        if job.kind is Kind.SWEEP:
+            self._sweep(job)
+            return
+        record = self.world.ledger.job(job.job_id)
+        if record is None or record.outcome is not None:
+            return
+        job = replace(record.job, is_delivery=job.is_delivery)
+        if job.is_poison:
+            parked = parking.park(job, self.world)
+            self.finish(job, parked, attempts=job.attempts)
+            return
+        attempt = self.world.ledger.start_attempt(job.job_id)
+        started = self.world.clock.monotonic()
+        says = voice.for_job(self.world.replies, job)
+        outcome = self._attempt(job, attempt, says)
+        if outcome is not None:
+            self.finish(job, outcome, attempts=attempt, started=started)
+
+    def _attempt(
+        self, job: jobs.Job, attempt: int, says: voice.Voice
+    ) -> outcomes.Outcome | None:
+        """Return the outcome; None for a job that lies in the queue again."""
+        try:
+            outcome = self._perform(job, says)
+        except errors.LedgerError:
+            raise
+        except errors.RegistrydError as error:
+            return self._follow_up(job, attempt, error, says)
+        except Exception as error:  # noqa: BLE001 - a bug must not end the daemon
+            job_lines.write_crash(job, error)
+            defect = errors.PermanentError(
+                f"a defect of dokku-registryd: {type(error).__name__}; its log has the"
+                " details. Please report it"
+            )
+            return self._follow_up(job, attempt, defect, says)
+        if outcome is None:
+            self.queue.put(replace(job, is_delivery=True))
+        return outcome
+
+    def finish(
+        self,
+        job: jobs.Job,
+        outcome: outcomes.Outcome,
+        *,
+        attempts: int = 0,
+        started: float | None = None,
+    ) -> None:
+        """Record an outcome, then let everybody know."""
+        world = self.world
+        now = world.clock.now()
+        world.ledger.finish_job(job.job_id, outcome, at=now)
+        took = 0.0 if started is None else world.clock.monotonic() - started
+        job_lines.write_end(
+            job,
+            outcome,
+            attempts=attempts,
+            queued_seconds=now - job.accepted_at - took,
+            took_seconds=took,
+        )
+        self._remove_trigger(job)
+        says = voice.for_job(world.replies, job)
+        if outcome.error:
+            says.warning(outcome.error)
+        elif job.kind is not Kind.RELEASE and outcome.detail:
+            says.detail(outcome.detail)
+        says.finish(status=0 if outcome.is_good else 1)
+        self.on_finish(job.job_id)
+
+    def _remove_trigger(self, job: jobs.Job) -> None:
+        try:
+            self.spool.remove(job.job_id)
+        except OSError as error:
+            # The next scan finds it, and an outcome that makes it needless.
+            structlog.get_logger().warning(
+                "trigger.kept", job_id=job.job_id, app=job.app, error=str(error)
+            )
+
+    def _perform(self, job: jobs.Job, says: voice.Voice) -> outcomes.Outcome | None:
+        if job.kind is Kind.DESTROYED:
+            self._drop_older(job)
+        outcome = EFFECTS[job.kind](job, self.world, says)
+        if job.kind is Kind.RENAMED:
+            self._rename_waiting(job.app)
+        return outcome
+
+    def _sweep(self, job: jobs.Job) -> None:
+        try:
+            sweep.perform(job, self.world, voice.Voice(self.world.replies, ""))
+        except errors.RegistrydError as error:
+            structlog.get_logger().warning("sweep.failed", error=str(error))
+            self.queue.put(job, due=self.world.clock.monotonic() + SWEEP_RETRY_SECONDS)
+        except Exception as error:  # noqa: BLE001 - a bug must not end the daemon
+            job_lines.write_crash(job, error)
+
+    def _drop_older(self, job: jobs.Job) -> None:
+        for older in jobs.dropped_by(job, self.queue.waiting_before(job)):
+            if not self.queue.withdraw([older]):
+                continue  # It has just begun in its own lane; this one comes after.
+            try:
+                self._drop(older)
+            except errors.LedgerError:
+                self.queue.put(older)
+                raise
+
+    def _rename_waiting(self, old: str) -> None:
+        """Let the queue know what the ledger has given to another name.
+
+        Under the old one a push would be dropped when Dokku destroys that, as it does
+        at the end of each rename.
+        """
+        for waiting in self.queue.waiting_of(old):
+            record = self.world.ledger.job(waiting.job_id)
+            if record is None or record.job.app == waiting.app:
+                continue
+            if self.queue.withdraw([waiting]):
+                self.queue.put(replace(record.job, is_delivery=waiting.is_delivery))
+
+    def _drop(self, job: jobs.Job) -> None:
+        if self.world.ledger.release_of(job.job_id) is not None:
+            self.world.ledger.update_release(job.job_id, state=ReleaseState.DROPPED)
+        self.finish(
+            job,
+            outcomes.Outcome(
+                ending=outcomes.Ending.DROPPED,
+                error=f"{job.app} was destroyed before this was done",
+            ),
+        )
+
+    def _follow_up(
+        self,
+        job: jobs.Job,
+        attempt: int,
+        error: errors.RegistrydError,
+        says: voice.Voice,
+    ) -> outcomes.Outcome | None:
+        world = self.world
+        reserved = world.ledger.release_of(job.job_id)
+        late = release.late_part(reserved, world) if reserved else ""
+        policy = states.policy_of(world, job.app)
+        verdict = decide.after_failure(
+            decide.Attempt(
+                kind=job.kind,
+                error=error,
+                waited_seconds=world.clock.now() - job.accepted_at,
+                deadline_seconds=policy.push_deadline_seconds,
+                is_accepted=reserved is not None and reserved.is_accepted,
+                may_accept_late=bool(late),
+            )
+        )
+        if verdict is decide.Verdict.GIVE_UP:
+            if job.kind is Kind.RELEASE:
+                release.give_up(job, world, says, error)
+            return outcomes.failed(str(error), **_facts(reserved))
+        if verdict is decide.Verdict.ACCEPT_LATE and reserved is not None:
+            says.warning(str(error))
+            says.detail(f"The registry has this image already; only {late} late")
+            reserved = release.accept(reserved, world, says)
+        if job.kind is Kind.HEAL and not job.is_own:
+            # Whoever asked for it hears how it stands; the attempts go on.
+            says.warning(str(error))
+            says.finish(status=1)
+        is_delivery = reserved is not None and reserved.is_accepted
+        self._drop_twins(job)
+        self._postpone(replace(job, is_delivery=is_delivery), attempt, error, says)
+        return None
+
+    def _drop_twins(self, job: jobs.Job) -> None:
+        """Of wishes of the daemon itself that would fail alike one is enough.
+
+        A sweep asks anew while a job runs, since that may have looked too early.
+        """
+        for twin in self.queue.waiting_of(job.app):
+            is_twin = twin.kind is job.kind and twin.is_own
+            if not is_twin or not self.queue.withdraw([twin]):
+                continue
+            outcome = outcomes.Outcome(
+                ending=outcomes.Ending.SUPERSEDED,
+                detail=f"job {job.job_id} does the same",
+            )
+            try:
+                self.finish(twin, outcome)
+            except errors.LedgerError:
+                self.queue.put(twin)
+                raise
+
+    def _postpone(
+        self,
+        job: jobs.Job,
+        attempt: int,
+        error: errors.RegistrydError,
+        says: voice.Voice,
+    ) -> None:
+        world = self.world
+        delay = self.backoff.delay(attempt=attempt, error=error)
+        if job.kind is Kind.RELEASE and not job.is_delivery:
+            # Whoever waits hears of the end at the deadline, whatever a registry asks.
+            policy = states.policy_of(world, job.app)
+            end = job.accepted_at + policy.push_deadline_seconds
+            delay = min(delay, max(0.0, end - world.clock.now()))
+        world.ledger.postpone(
+            job.job_id, retry_at=world.clock.now() + delay, error=str(error)
+        )
+        job_lines.write_retry(job, attempt=attempt, delay_seconds=delay, error=error)
+        says.detail(f"{error}; trying again in {delay:.0f} s (attempt {attempt + 1})")
+        self.queue.put(replace(job, deaths=0), due=world.clock.monotonic() + delay)
+
+
+def _facts(reserved: Release | None) -> dict[str, str]:
+    if reserved is None:
+        return {}
+    return {"reference": reserved.reference, "image_id": reserved.image_id}
