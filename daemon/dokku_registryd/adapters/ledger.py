@@ -10,6 +10,7 @@ set aside under a name with its time and begun anew.
 import contextlib
 import os
 import sqlite3
+import sys
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -26,6 +27,7 @@ _RELEASE_COLUMNS: Final = (
     "job_id, app, number, image_id, server, image_repo, scheduler, state,"
     " is_accepted, digest, created_at, pushed_at, error, previous_number"
 )
+_SHARED: Final = ("app", "server", "image_repo", "scheduler")  # by many releases
 _CHANGEABLE: Final = frozenset(
     {"state", "digest", "pushed_at", "error", "is_accepted", "image_id", "scheduler"}
 )
@@ -262,13 +264,14 @@ class SqliteLedger:
 
     def releases(self, app: str | None = None) -> list[Release]:
         """Return releases, the latest first, of one app or of all."""
-        rows = self._rows(
+        query = (
             f"SELECT sequence, {_RELEASE_COLUMNS} FROM releases"  # noqa: S608 - a constant
-            " WHERE ? IS NULL OR app = ? ORDER BY app, sequence DESC",
-            app,
-            app,
+            " WHERE ? IS NULL OR app = ? ORDER BY app, sequence DESC"
         )
-        return [_release_row(row) for row in rows]
+        # Row by row: a sweep reads them all, and both forms of them take much memory.
+        with self._lock, _translated(self._path):
+            rows = self._connection.execute(query, (app, app))
+            return [_release_row(row) for row in rows]
 
     def releases_of_image(self, image_id: str) -> list[Release]:
         """Return the releases of one image, of every app."""
@@ -464,6 +467,7 @@ def _release_row(row: sqlite3.Row) -> Release:
     facts = dict(row)
     facts["state"] = ReleaseState(facts["state"])
     facts["is_accepted"] = bool(facts["is_accepted"])
+    facts |= {name: sys.intern(facts[name]) for name in _SHARED}
     return Release(**facts)
 
 
