@@ -217,3 +217,35 @@ def test_companion_while_an_accepted_release_waits(bare: BareSite) -> None:
         "dokku-registryd: cannot install: the deploy of web 3 went on before"
     )
     assert bare.enabled() == ["registryd"]
+
+
+def test_life_between(bare: BareSite) -> None:
+    """After a life under us only what the life itself changed is not as before."""
+    before = bare.tree()
+    bare.install()
+    bare.host.set_property("web", "push-extra-tags", "stable")
+    bare.build()
+    released = bare.host.trigger(
+        "post-release-builder",
+        "dockerfile",
+        "web",
+        "dokku/web:latest",
+        environ={
+            "DOKKU_REGISTRYD_BIN": str(bare.root / "usr/local/bin/dokku-registryd"),
+            "DOKKU_REGISTRYD_CONFIG": str(bare.service.config),
+        },
+    )
+    assert released.code == 0, released
+
+    bare.uninstall("--purge")
+
+    after = bare.tree()
+    changed = {
+        Path(path).name
+        for path in before.keys() | after.keys()
+        if before.get(path) != after.get(path)
+    }
+    assert changed == {"tag-version", "push-extra-tags"}
+    assert bare.host.read_property("web", "tag-version") == "3"
+    assert bare.deployed() == bare.reference(3)
+    assert bare.remote().tags() == ["2", "3", "stable"]
