@@ -9,11 +9,7 @@ module does, and its errors then say that the bound is ours.
 from typing import Final
 
 from dokku_registryd import errors
-from dokku_registryd.core import _gotemplate_executor as executor
-from dokku_registryd.core import _gotemplate_nodes as nodes
-from dokku_registryd.core import _gotemplate_parser as parser
-from dokku_registryd.core import _gotemplate_quoting as quoting
-from dokku_registryd.core import _gotemplate_values as values
+from dokku_registryd.core.gotemplate import executor, nodes, parser, quoting, values
 
 SOURCE_LIMIT: Final = 8192
 """Characters of a template; a line of text has some hundred."""

@@ -7,11 +7,9 @@ to blame; `Evaluator.node` follows Go in that.
 from dataclasses import dataclass
 from typing import NoReturn
 
-from dokku_registryd.core import _gotemplate_functions as functions
-from dokku_registryd.core import _gotemplate_nodes as nodes
-from dokku_registryd.core import _gotemplate_values as values
-from dokku_registryd.core._gotemplate_budget import Budget, check_length
-from dokku_registryd.core._gotemplate_values import Value
+from dokku_registryd.core.gotemplate import functions, nodes, values
+from dokku_registryd.core.gotemplate.budget import Budget, check_length
+from dokku_registryd.core.gotemplate.values import Value
 
 _Piped = tuple[Value, ...]
 """The value from the command before, if there is one."""

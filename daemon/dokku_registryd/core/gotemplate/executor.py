@@ -3,13 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from dokku_registryd.core import _gotemplate_nodes as nodes
-from dokku_registryd.core import _gotemplate_printing as printing
-from dokku_registryd.core import _gotemplate_quoting as quoting
-from dokku_registryd.core import _gotemplate_values as values
-from dokku_registryd.core._gotemplate_budget import Budget
-from dokku_registryd.core._gotemplate_evaluator import Evaluator
-from dokku_registryd.core._gotemplate_values import Value
+from dokku_registryd.core.gotemplate import nodes, printing, quoting, values
+from dokku_registryd.core.gotemplate.budget import Budget
+from dokku_registryd.core.gotemplate.evaluator import Evaluator
+from dokku_registryd.core.gotemplate.values import Value
 
 _BREAK = "break"
 

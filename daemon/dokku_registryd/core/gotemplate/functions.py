@@ -10,13 +10,15 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, NoReturn
 
-from dokku_registryd.core import _gotemplate_escaping as escaping
-from dokku_registryd.core import _gotemplate_formats as formats
-from dokku_registryd.core import _gotemplate_nodes as nodes
-from dokku_registryd.core import _gotemplate_printing as printing
-from dokku_registryd.core import _gotemplate_quoting as quoting
-from dokku_registryd.core import _gotemplate_values as values
-from dokku_registryd.core._gotemplate_values import Value
+from dokku_registryd.core.gotemplate import (
+    escaping,
+    formats,
+    nodes,
+    printing,
+    quoting,
+    values,
+)
+from dokku_registryd.core.gotemplate.values import Value
 
 _Values = tuple[Value, ...]
 _MOST_SLICE_INDEXES = 3

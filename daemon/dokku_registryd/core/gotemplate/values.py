@@ -6,7 +6,7 @@ Go's nil or a definition that was called without data.
 
 from dataclasses import dataclass
 
-from dokku_registryd.core import _gotemplate_quoting as quoting
+from dokku_registryd.core.gotemplate import quoting
 
 NO_VALUE = b"<no value>"
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from dokku_registryd.core import _gotemplate_quoting as quoting
+from dokku_registryd.core.gotemplate import quoting
 
 BLANKS = " \t\r\n"
 KEYWORDS = frozenset(

@@ -7,11 +7,8 @@ result, as https://pkg.go.dev/fmt#hdr-Format_errors lists them.
 import re
 from dataclasses import dataclass, field
 
-from dokku_registryd.core import _gotemplate_budget as budget
-from dokku_registryd.core import _gotemplate_printing as printing
-from dokku_registryd.core import _gotemplate_quoting as quoting
-from dokku_registryd.core import _gotemplate_values as values
-from dokku_registryd.core._gotemplate_values import Value
+from dokku_registryd.core.gotemplate import budget, printing, quoting, values
+from dokku_registryd.core.gotemplate.values import Value
 
 _TEXT = re.compile("[^%]*")
 _FLAGS = re.compile("[-+# 0]*")

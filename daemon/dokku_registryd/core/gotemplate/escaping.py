@@ -2,10 +2,8 @@
 
 import urllib.parse
 
-from dokku_registryd.core import _gotemplate_printing as printing
-from dokku_registryd.core import _gotemplate_quoting as quoting
-from dokku_registryd.core import _gotemplate_values as values
-from dokku_registryd.core._gotemplate_values import Value
+from dokku_registryd.core.gotemplate import printing, quoting, values
+from dokku_registryd.core.gotemplate.values import Value
 
 _HTML = str.maketrans(
     {

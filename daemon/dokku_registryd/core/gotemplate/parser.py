@@ -2,12 +2,8 @@
 
 from dataclasses import dataclass
 
-from dokku_registryd.core import _gotemplate_lexer as lexer
-from dokku_registryd.core import _gotemplate_nodes as nodes
-from dokku_registryd.core import _gotemplate_pipelines as pipelines
-from dokku_registryd.core import _gotemplate_quoting as quoting
-from dokku_registryd.core import _gotemplate_reader as reader
-from dokku_registryd.core._gotemplate_lexer import Kind
+from dokku_registryd.core.gotemplate import lexer, nodes, pipelines, quoting, reader
+from dokku_registryd.core.gotemplate.lexer import Kind
 
 MAIN = reader.MAIN
 

@@ -1,11 +1,8 @@
 """Builds the nodes of pipelines: what stands between `{{` and `}}`."""
 
-from dokku_registryd.core import _gotemplate_functions as functions
-from dokku_registryd.core import _gotemplate_nodes as nodes
-from dokku_registryd.core import _gotemplate_numbers as numbers
-from dokku_registryd.core import _gotemplate_quoting as quoting
-from dokku_registryd.core._gotemplate_lexer import Kind, Token
-from dokku_registryd.core._gotemplate_reader import Reader
+from dokku_registryd.core.gotemplate import functions, nodes, numbers, quoting
+from dokku_registryd.core.gotemplate.lexer import Kind, Token
+from dokku_registryd.core.gotemplate.reader import Reader
 
 _OPERAND_KINDS = frozenset(
     {

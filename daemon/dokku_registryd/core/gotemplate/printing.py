@@ -1,15 +1,12 @@
 """Prints one value by one directive, as https://pkg.go.dev/fmt describes.
 
-Texts are decoded bytes (see `_gotemplate_quoting`), so that widths count characters.
+Texts are decoded bytes (see `quoting`), so that widths count characters.
 """
 
 from dataclasses import dataclass, replace
 
-from dokku_registryd.core import _gotemplate_budget as budget
-from dokku_registryd.core import _gotemplate_numbers as numbers
-from dokku_registryd.core import _gotemplate_quoting as quoting
-from dokku_registryd.core import _gotemplate_values as values
-from dokku_registryd.core._gotemplate_values import Value
+from dokku_registryd.core.gotemplate import budget, numbers, quoting, values
+from dokku_registryd.core.gotemplate.values import Value
 
 _BASES = {"b": "b", "o": "o", "O": "o", "x": "x", "X": "X", "d": "d", "v": "d"}
 _PREFIXES = {"b": "0b", "o": "0", "O": "0", "x": "0x", "X": "0X"}

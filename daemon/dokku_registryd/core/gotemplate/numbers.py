@@ -4,7 +4,7 @@ import math
 import re
 from decimal import Decimal
 
-from dokku_registryd.core import _gotemplate_quoting as quoting
+from dokku_registryd.core.gotemplate import quoting
 
 _INTEGER = re.compile(
     r"(?P<sign>[+-]?)(?:0[xX](?P<hex>[0-9a-fA-F]+)|0[bB](?P<binary>[01]+)"

@@ -7,7 +7,7 @@ A host's property should not be able to occupy the daemon or to fill its memory:
 from dataclasses import dataclass, field
 from typing import Final
 
-from dokku_registryd.core import _gotemplate_nodes as nodes
+from dokku_registryd.core.gotemplate import nodes
 
 LENGTH_LIMIT: Final = 4096
 """Bytes of the result, and of every text on the way there."""

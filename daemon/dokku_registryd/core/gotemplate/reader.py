@@ -3,10 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Final, NoReturn
 
-from dokku_registryd.core import _gotemplate_lexer as lexer
-from dokku_registryd.core import _gotemplate_nodes as nodes
-from dokku_registryd.core import _gotemplate_quoting as quoting
-from dokku_registryd.core._gotemplate_lexer import Kind, Token
+from dokku_registryd.core.gotemplate import lexer, nodes, quoting
+from dokku_registryd.core.gotemplate.lexer import Kind, Token
 
 MAIN: Final = "template"
 """The name that the text itself has among its definitions."""

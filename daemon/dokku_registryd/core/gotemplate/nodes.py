@@ -6,7 +6,7 @@ in error texts; positions count characters from the start of the template.
 
 from dataclasses import dataclass
 
-from dokku_registryd.core import _gotemplate_quoting as quoting
+from dokku_registryd.core.gotemplate import quoting
 
 
 class LimitError(Exception):
