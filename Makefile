@@ -33,7 +33,7 @@ $(VENV)/.made: pyproject.toml tests/support/make_venv.sh
 engines: $(ENGINES)/.made ## Unpack the Docker Engines and the registry of the tests
 
 $(ENGINES)/.made: tests/support/fetch_engines.sh tests/support/fetch_tools.sh
-	@tests/support/fetch_engines.sh $(ENGINES) native bookworm trixie
+	@tests/support/fetch_engines.sh $(ENGINES) native bookworm trixie clock-shifter
 	@tests/support/fetch_tools.sh $(ENGINES)
 	@touch $@
 

@@ -14,6 +14,7 @@
 #   linter             the program shellcheck, for hosts that lack it
 #   unit-checker       the program systemd-analyze, for hosts that lack it
 #   certificate-maker  the program openssl, for hosts that lack it
+#   clock-shifter      the library libfaketime, which lets a process see another time
 #
 # The set of the host's own release is a link to `native`.
 set -eu
@@ -178,6 +179,7 @@ list_packages() {
     linter) echo shellcheck ;;
     unit-checker) echo systemd ;;
     certificate-maker) echo openssl ;;
+    clock-shifter) echo libfaketime ;;
     native) echo "$(list_packages engine) docker-registry" ;;
     *)
       # Debian 13 split the command line off.
@@ -190,7 +192,7 @@ list_packages() {
 release_of() {
   case $1 in
     bookworm | trixie) echo "$1" ;;
-    native | keyring | linter | unit-checker | certificate-maker)
+    native | keyring | linter | unit-checker | certificate-maker | clock-shifter)
       echo "$host_release"
       ;;
     *) fail "no such set: $1" ;;
