@@ -33,7 +33,7 @@ $(VENV)/.made: pyproject.toml tests/support/make_venv.sh
 engines: $(ENGINES)/.made ## Unpack the Docker Engines and the registry of the tests
 
 $(ENGINES)/.made: tests/support/fetch_engines.sh tests/support/fetch_tools.sh
-	@tests/support/fetch_engines.sh $(ENGINES) native bookworm trixie clock-shifter
+	@tests/support/fetch_engines.sh $(ENGINES) native bookworm trixie forky clock-shifter
 	@tests/support/fetch_tools.sh $(ENGINES)
 	@touch $@
 
@@ -71,9 +71,9 @@ SEED ?= 1
 MINUTES ?= 10
 
 .PHONY: torture
-torture: venv engines ## Let a whole host live and die at random: SEED=1 MINUTES=10
+torture: venv engines ## Let whole hosts live and die: SEED=1 MINUTES=10 FAULT=clock
 	@$(AS_ROOT) env PYTHONPATH=tests $(PYTHON) -m torture \
-		--seed $(SEED) --minutes $(MINUTES)
+		--seed $(SEED) --minutes $(MINUTES) $(if $(FAULT),--fault "$(FAULT)")
 
 .PHONY: bench
 bench: venv $(ENGINES)/.native ## Measure beside the alternatives; ROWS=release,heal ROUNDS=5

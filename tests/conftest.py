@@ -1,13 +1,16 @@
 """Engines and registries for all tests, and a fence around them."""
 
+import contextlib
+import functools
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from support import engines, guards
 from support.engines import CLASSIC, CONTAINERD, EngineKind, EngineServer
+from support.every_engine import name_of
 from support.registries import Auth, RegistryServer
 
 # docker-py does not close a socket that it failed to connect; connected ones have a
@@ -26,31 +29,38 @@ def pytest_configure(config: pytest.Config) -> None:
         del os.environ[name]
 
 
-def _run_engine(kind: EngineKind) -> Iterator[EngineServer]:
-    if os.geteuid() != 0:
-        pytest.fail("an Engine needs root: run `make test`, which uses sudo")
-    with EngineServer(kind) as server:
-        yield server
+StartEngine = Callable[[EngineKind], EngineServer]
 
 
 @pytest.fixture(scope="session")
-def classic_engine() -> Iterator[EngineServer]:
+def start_engine() -> Iterator[StartEngine]:
+    """Give a way to start Engines; each kind runs once, until the last test."""
+    with contextlib.ExitStack() as running:
+
+        @functools.cache
+        def start(kind: EngineKind) -> EngineServer:
+            if os.geteuid() != 0:
+                pytest.fail("an Engine needs root: run `make test`, which uses sudo")
+            return running.enter_context(EngineServer(kind))
+
+        yield start
+
+
+@pytest.fixture(scope="session")
+def classic_engine(start_engine: StartEngine) -> EngineServer:
     """Give Engine 20.10 with its classic image store."""
-    yield from _run_engine(CLASSIC)
+    return start_engine(CLASSIC)
 
 
-@pytest.fixture(scope="session")
-def containerd_engine() -> Iterator[EngineServer]:
-    """Give Engine 26.1 with containerd's image store."""
-    yield from _run_engine(CONTAINERD)
+@pytest.fixture(params=[CLASSIC, CONTAINERD], ids=name_of)
+def engine(
+    request: pytest.FixtureRequest, start_engine: StartEngine
+) -> Iterator[EngineServer]:
+    """Give one Engine of each image store in turn, running and empty.
 
-
-@pytest.fixture(
-    params=["classic_engine", "containerd_engine"], ids=[CLASSIC.name, CONTAINERD.name]
-)
-def engine(request: pytest.FixtureRequest) -> Iterator[EngineServer]:
-    """Give each Engine in turn, running and empty."""
-    server: EngineServer = request.getfixturevalue(request.param)
+    Tests marked with `on_every_engine` get each of the four.
+    """
+    server = start_engine(request.param)
     server.ensure()
     server.wipe()
     yield server

@@ -1,4 +1,4 @@
-"""What only real Engines show: refusals, stalls, and Engines that do not answer."""
+"""What only real Engines show: stalls, logins, and Engines that do not answer."""
 
 import base64
 import contextlib
@@ -16,18 +16,14 @@ from dokku_registryd.core.logins import AuthConfig, Secret
 from support import registries
 from support.engine_benches import ask_digest
 from support.engines import EngineServer
+from support.every_engine import on_every_engine
 from support.registries import RegistryServer
-from support.scripted_registry import Answer, ScriptedRegistry
+from support.scripted_registry import ScriptedRegistry
 from support.waiting import until
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, on_every_engine]
 
 STALL_SECONDS = 1.0
-IMMUTABLE = (
-    "The image tag '1' already exists in the 'org/web' repository and cannot be"
-    " overwritten because the repository is immutable"
-)
-
 
 Connect = Callable[..., DockerEngine]
 
@@ -54,75 +50,6 @@ def adapter(engine: EngineServer, connect: Connect) -> DockerEngine:
 def push(adapter: DockerEngine, reference: str, auth: AuthConfig | None = None) -> str:
     """Push and show nothing."""
     return adapter.push(reference, auth=auth, on_progress=lambda _: None)
-
-
-def refuse(adapter: DockerEngine, engine: EngineServer, answer: Answer) -> Exception:
-    """Push to a registry that refuses the manifest, and return the error."""
-    with ScriptedRegistry(answer) as registry:
-        name = f"{registry.host}/org/web:1"
-        engine.import_image(name, {"content": b"refused"})
-        with pytest.raises(errors.RegistrydError) as caught:
-            push(adapter, name)
-        return caught.value
-
-
-@pytest.mark.parametrize(
-    ("answer", "kind"),
-    [
-        (Answer(status=404, code="NAME_UNKNOWN"), errors.ImageNotFoundError),
-        (Answer(status=429, code="TOOMANYREQUESTS"), errors.RateLimitedError),
-    ],
-    ids=["no repository", "too many requests"],
-)
-def test_refused_manifests(
-    adapter: DockerEngine,
-    engine: EngineServer,
-    answer: Answer,
-    kind: type[errors.RegistrydError],
-) -> None:
-    """A refusal at the end of a push has the same meaning on both image stores."""
-    refusal = refuse(adapter, engine, answer)
-
-    assert type(refusal) is kind
-
-
-def test_classic_store_tells_of_immutable_tags(
-    classic_engine: EngineServer, connect: Connect
-) -> None:
-    """The classic store passes on that a tag may not move."""
-    classic_engine.ensure()
-    answer = Answer(status=400, code="TAG_INVALID", message=IMMUTABLE)
-
-    refusal = refuse(connect(classic_engine), classic_engine, answer)
-
-    assert type(refusal) is errors.TagImmutableError
-
-
-@pytest.mark.parametrize(
-    ("answer", "kind"),
-    [
-        (Answer(status=403, code="DENIED"), errors.AccessDeniedError),
-        (Answer(status=503, code="UNAVAILABLE"), errors.RegistryBusyError),
-        # The store drops the registry's words: only the registry can tell more.
-        (
-            Answer(status=400, code="TAG_INVALID", message=IMMUTABLE),
-            errors.TransientError,
-        ),
-    ],
-    ids=["denied", "unavailable", "immutable"],
-)
-def test_containerd_store_tells_the_status(
-    containerd_engine: EngineServer,
-    connect: Connect,
-    answer: Answer,
-    kind: type[errors.RegistrydError],
-) -> None:
-    """The containerd store passes on a status and no reason; that is what counts."""
-    containerd_engine.ensure()
-
-    refusal = refuse(connect(containerd_engine), containerd_engine, answer)
-
-    assert type(refusal) is kind
 
 
 def test_a_stalled_push_is_ended(adapter: DockerEngine, engine: EngineServer) -> None:

@@ -1,7 +1,7 @@
 """What every Engine does: the one in memory, and the real ones of both image stores."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -10,24 +10,24 @@ from dokku_registryd.core import events
 from dokku_registryd.core.images import LocalContainer
 from dokku_registryd.core.logins import AuthConfig, Secret
 from support.engine_benches import APP_LABEL, Bench, FakeBench, RealBench
-from support.engines import KINDS
+from support.engines import KINDS, EngineKind, EngineServer
 from support.waiting import until
-
-FIXTURES = {"20.10-classic": "classic_engine", "26.1-containerd": "containerd_engine"}
 
 
 @pytest.fixture(
     params=[
-        "fake",
-        *(pytest.param(kind.name, marks=pytest.mark.engine) for kind in KINDS),
+        pytest.param(None, id="fake"),
+        *(pytest.param(kind, id=kind.name, marks=pytest.mark.engine) for kind in KINDS),
     ]
 )
-def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
+def bench(
+    request: pytest.FixtureRequest, start_engine: Callable[[EngineKind], EngineServer]
+) -> Iterator[Bench]:
     """Give each Engine in turn, running and empty."""
-    if request.param == "fake":
+    if request.param is None:
         yield FakeBench()
         return
-    server = request.getfixturevalue(FIXTURES[request.param])
+    server = start_engine(request.param)
     server.ensure()
     server.wipe()
     real = RealBench(server, request.getfixturevalue("htpasswd_registry"))

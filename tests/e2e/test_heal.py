@@ -2,6 +2,7 @@
 
 import pytest
 
+from support.every_engine import on_every_engine
 from support.site import Site
 
 
@@ -12,6 +13,7 @@ def _wait_for_heal(site: Site, *, count: int = 1) -> str:
     return str(line["detail"])
 
 
+@on_every_engine
 @pytest.mark.parametrize("tag", ["1", "latest"])
 def test_removed_name_comes_back(site: Site, tag: str) -> None:
     """A name that somebody removed is back, and nobody asked the registry."""
@@ -90,6 +92,7 @@ def test_push_off(one: Site) -> None:
     assert "dokku/web:1" not in one.names()
 
 
+@on_every_engine
 def test_vanished_while_stopped(site: Site) -> None:
     """What vanishes while the daemon is stopped is back once it runs."""
     site.make_app()

@@ -1,6 +1,7 @@
 """Images that are gone come back from the registry, by digest and the app's login."""
 
 from support import seeding
+from support.every_engine import on_every_engine
 from support.site import Site
 from support.waiting import until
 
@@ -20,6 +21,7 @@ def _asks(site: Site, what: str) -> list[str]:
     return site.registry.requests(f"GET /v2/dokku/web/manifests/{what}")
 
 
+@on_every_engine
 def test_image_comes_back(site: Site) -> None:
     """An image that is gone is pulled by digest, and has all of its names again."""
     site.make_app()
@@ -36,6 +38,7 @@ def test_image_comes_back(site: Site) -> None:
     assert not _asks(site, "1 ")
 
 
+@on_every_engine
 def test_prune_while_the_daemon_runs(site: Site) -> None:
     """An image that is removed under the daemon's eyes is back."""
     site.make_app()

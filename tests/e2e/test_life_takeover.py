@@ -4,6 +4,7 @@ import base64
 import json
 
 from support.app_images import PULLING
+from support.every_engine import on_every_engine
 from support.life import Life
 from support.registries import RegistryServer
 from support.site import Site
@@ -50,6 +51,7 @@ def _run_on_under_the_old_name(life: Life) -> None:
     assert life.dokku.runs("shop") == [(name, life.id_of("shop", 10))]
 
 
+@on_every_engine
 def test_whole_life(life: Life) -> None:
     """It ends with exactly these tags, images, properties and files."""
     first = life.site.server

@@ -2,6 +2,7 @@
 
 import pytest
 
+from support.every_engine import on_every_engine
 from support.gate import Gate
 from support.site import Site
 from support.waiting import until
@@ -104,6 +105,7 @@ def test_background_is_for_this_host_only(one: Site) -> None:
     assert result.code == 1
 
 
+@on_every_engine
 def test_confirmed_image_does_not_fail(shipped: Site) -> None:
     """An image that the registry has is released although it is away: `config:set`."""
     result = shipped.release()
@@ -154,6 +156,7 @@ def test_unpushed_image_survives(shipped: Site) -> None:
     assert {shipped.reference(2), shipped.reference(3)} <= shipped.names().keys()
 
 
+@on_every_engine
 def test_registry_breaks_off(idle_site: Site, gate: Gate) -> None:
     """A registry that breaks off in the middle of a push is met again."""
     site = idle_site

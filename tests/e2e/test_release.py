@@ -1,5 +1,6 @@
 """A release: from the hook that Dokku calls to the tags in the registry."""
 
+from support.every_engine import on_every_engine
 from support.site import Site
 
 # Word for word what Dokku's own plugin prints, in our order: the number comes first.
@@ -15,6 +16,7 @@ STEPS = """\
 """
 
 
+@on_every_engine
 def test_first_release(site: Site) -> None:
     """The first release is number 1, for Dokku and for the registry."""
     site.make_app()
@@ -56,6 +58,7 @@ def test_quiet_release(one: Site) -> None:
     assert result.stdout == "-----> Pushing image to registry\n"
 
 
+@on_every_engine
 def test_extra_tags_have_the_digest_of_the_number(site: Site) -> None:
     """Each extra tag stands for the very manifest of the number."""
     site.make_app(push_extra_tags=" stable, latest,,1,stable")
@@ -95,6 +98,7 @@ def test_second_release(site: Site) -> None:
     assert site.deployed() == site.reference(2)
 
 
+@on_every_engine
 def test_release_of_the_same_image_sends_no_layer(site: Site) -> None:
     """An image that the repository has is named anew, without a layer being sent."""
     site.make_app()

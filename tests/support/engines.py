@@ -11,7 +11,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,11 +43,35 @@ class EngineKind:
     """`classic` or `containerd`."""
 
 
+def _newest(store: str) -> EngineKind:
+    """Name a kind by what was unpacked: the release of this set is not frozen."""
+    version = _packaged_version("forky") or "newest"
+    return EngineKind(name=f"{version}-{store}", packages="forky", store=store)
+
+
+def _packaged_version(packages: str) -> str:
+    """Return `28.5` for `docker.io 28.5.2+dfsg4-5`, and nothing without the set."""
+    versions = _root(packages).with_name("versions")
+    lines = versions.read_text().splitlines() if versions.exists() else []
+    for line in lines:
+        package, _, version = line.partition(" ")
+        if package == "docker.io":
+            return ".".join(version.split(".")[:2])
+    return ""
+
+
+def _root(packages: str) -> Path:
+    cache = Path(os.environ.get("REGISTRYD_ENGINES") or _CACHE)
+    return cache / packages / "root"
+
+
 CLASSIC: Final = EngineKind(name="20.10-classic", packages="bookworm", store="classic")
 CONTAINERD: Final = EngineKind(
     name="26.1-containerd", packages="trixie", store="containerd"
 )
-KINDS: Final = (CLASSIC, CONTAINERD)
+NEWEST_CLASSIC: Final = _newest("classic")
+NEWEST_CONTAINERD: Final = _newest("containerd")
+KINDS: Final = (CLASSIC, CONTAINERD, NEWEST_CLASSIC, NEWEST_CONTAINERD)
 
 
 def find_program(packages: str, name: str) -> Path:
@@ -64,6 +88,18 @@ def find_program(packages: str, name: str) -> Path:
         f"{name} is not in {root}: run `make engines`, which unpacks what the tests"
         " start"
     )
+
+
+def find_library(packages: str, name: str) -> Path:
+    """Return a library of an unpacked set.
+
+    Raises:
+        MissingEngineError: It is not there.
+    """
+    root = _root(packages)
+    for found in sorted(root.rglob(name)):
+        return found
+    raise MissingEngineError(f"{name} is not in {root}: run `make engines`")
 
 
 def environment_for(packages: str, *first_on_path: Path) -> dict[str, str]:
@@ -87,6 +123,7 @@ class EngineServer:
         settings: More keys for its configuration file.
         environment: More variables, such as `HTTPS_PROXY` or `SSL_CERT_FILE`.
         folder: Where everything is put; a short path, and a new folder if None.
+        prefix: What its programs are started by, such as `nsenter`.
     """
 
     def __init__(
@@ -96,6 +133,7 @@ class EngineServer:
         settings: Mapping[str, object] | None = None,
         environment: Mapping[str, str] | None = None,
         folder: Path | None = None,
+        prefix: Sequence[str] = (),
     ) -> None:
         self.kind = kind
         self.store = kind.store
@@ -107,6 +145,7 @@ class EngineServer:
         self.socket = f"unix://{self.path}"
         self._settings = dict(settings or {})
         self._environment = dict(environment or {})
+        self._prefix = tuple(prefix)
         self._daemon: subprocess.Popen[bytes] | None = None
         self._containerd: subprocess.Popen[bytes] | None = None
 
@@ -177,6 +216,8 @@ class EngineServer:
     def pause(self) -> None:
         """Freeze the Engine: its socket takes connections and nothing answers."""
         self._signal(signal.SIGSTOP)
+        # A thread that has not stopped yet would still answer.
+        until(self._is_frozen, what=f"{self.kind.name} to stand still")
 
     def resume(self) -> None:
         """Let a frozen Engine go on."""
@@ -280,7 +321,7 @@ class EngineServer:
         packages = self.kind.packages
         environment = environment_for(packages, self.folder / "bin")
         # A test run that is killed takes its Engines along.
-        command = ["setpriv", "--pdeathsig", "TERM"]
+        command = ["setpriv", "--pdeathsig", "TERM", *self._prefix]
         command += [str(find_program(packages, program)), *arguments]
         with (self.folder / f"{program}.log").open("ab") as log:
             return subprocess.Popen(
@@ -315,6 +356,12 @@ class EngineServer:
         if self._daemon is not None and self._daemon.poll() is None:
             self._daemon.send_signal(number)
 
+    def _is_frozen(self) -> bool:
+        if self._daemon is None or self._daemon.poll() is not None:
+            return True
+        tasks = Path(f"/proc/{self._daemon.pid}/task").glob("*/status")
+        return all(b"\nState:\tT" in task.read_bytes() for task in tasks)
+
     def _forget(self) -> None:
         self._daemon = self._containerd = None
         leftovers.kill_processes(self.folder)
@@ -325,14 +372,14 @@ _CONTAINERD_CONFIG: Final = """\
 version = 2
 root = "{0.folder}/containerd"
 state = "{0.folder}/containerd-state"
-disabled_plugins = ["io.containerd.grpc.v1.cri"]
+disabled_plugins = [
+  "io.containerd.grpc.v1.cri",
+  "io.containerd.cri.v1.images",
+  "io.containerd.cri.v1.runtime",
+  "io.containerd.nri.v1.nri",
+]
 [grpc]
   address = "{0.folder}/containerd.sock"
 [ttrpc]
   address = "{0.folder}/containerd.sock.ttrpc"
 """
-
-
-def _root(packages: str) -> Path:
-    cache = Path(os.environ.get("REGISTRYD_ENGINES") or _CACHE)
-    return cache / packages / "root"

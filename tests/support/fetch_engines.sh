@@ -11,10 +11,12 @@
 #   native             the host's own release: Engine, containerd, runc, registry
 #   bookworm           Debian 12: Engine 20.10
 #   trixie             Debian 13: Engine 26.1
+#   forky              Debian testing: Engine 28.5, or what came after it
 #   linter             the program shellcheck, for hosts that lack it
 #   unit-checker       the program systemd-analyze, for hosts that lack it
 #   certificate-maker  the program openssl, for hosts that lack it
 #   clock-shifter      the library libfaketime, which lets a process see another time
+#   loader-setter      the program patchelf, for sets that need a newer C library
 #
 # The set of the host's own release is a link to `native`.
 set -eu
@@ -66,7 +68,10 @@ Dir::Etc::preferencesparts "/dev/null";
 END
   keyring=$debian_keyring
   [ -e "$keyring" ] || keyring=$cache/keyring/root$debian_keyring
-  echo "deb [signed-by=$keyring] $(debian_mirror) $1 main" >"$apt_folder/sources.list"
+  # The lists of Debian testing expire after a week, but a mirror that lags will do:
+  # what it has is signed.
+  options="signed-by=$keyring check-valid-until=no"
+  echo "deb [$options] $(debian_mirror) $1 main" >"$apt_folder/sources.list"
 }
 
 debian_mirror() {
@@ -171,6 +176,39 @@ unpack_libraries() {
   done
 }
 
+# -- a C library newer than the host's
+
+# runc is always that of the host's own release.
+list_outgrown() {
+  folders=$(list_library_folders "$1")
+  list_programs "$1" | grep 'bin/' | grep -v 'bin/runc$' | while read -r program; do
+    if LD_LIBRARY_PATH=$folders ldd "$program" 2>&1 | grep -q 'GLIBC_.* not found'; then
+      echo "$program"
+    fi
+  done
+}
+
+# unpack_c_library FOLDER FOLDER-TO-BE
+#
+# Debian's newest release moves on. Programs that the host's C library cannot run get
+# the one of their release, by paths that are written into them. It lies beside `root`,
+# so that no other program comes across it.
+unpack_c_library() {
+  outgrown=$(list_outgrown "$1/root")
+  [ -n "$outgrown" ] || return 0
+  say "the host's C library is too old: unpacking a newer one beside it"
+  unpack "$1/c-library" libc6
+  cat "$1/c-library/versions" >>"$1/versions"
+  # In a subshell, since a set within a set changes globals.
+  (fetch_set loader-setter)
+  loader=$(cd "$1/c-library" && find root -type f -name 'ld-linux*.so.*')
+  for program in $outgrown; do
+    "$cache/loader-setter/root/usr/bin/patchelf" --force-rpath \
+      --set-rpath "$2/c-library/$(dirname "$loader")" \
+      --set-interpreter "$2/c-library/$loader" "$program"
+  done
+}
+
 # -- sets
 
 list_packages() {
@@ -180,6 +218,7 @@ list_packages() {
     unit-checker) echo systemd ;;
     certificate-maker) echo openssl ;;
     clock-shifter) echo libfaketime ;;
+    loader-setter) echo patchelf ;;
     native) echo "$(list_packages engine) docker-registry" ;;
     *)
       # Debian 13 split the command line off.
@@ -191,8 +230,9 @@ list_packages() {
 
 release_of() {
   case $1 in
-    bookworm | trixie) echo "$1" ;;
-    native | keyring | linter | unit-checker | certificate-maker | clock-shifter)
+    bookworm | trixie | forky) echo "$1" ;;
+    native | keyring | linter | unit-checker | certificate-maker | clock-shifter | \
+      loader-setter)
       echo "$host_release"
       ;;
     *) fail "no such set: $1" ;;
@@ -217,6 +257,7 @@ fetch_set() {
   # shellcheck disable=SC2046 # a list
   unpack "$new" $(list_packages "$1")
   unpack_libraries "$new"
+  unpack_c_library "$new" "$cache/$1"
   mv "$new" "$cache/$1"
   say "ready: $1 ($(paste -s -d , "$cache/$1/versions"))"
 }

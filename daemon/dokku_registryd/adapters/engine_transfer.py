@@ -126,9 +126,11 @@ class Transfers:
         self._deadline_seconds = deadline_seconds
         self._monotonic = monotonic
         self._open: set[LineStream] = set()
+        self._is_aborted = False
 
     def abort(self) -> None:
-        """End all that run; their callers get what breaks the connection."""
+        """End all that run or begin; their callers get what breaks the connection."""
+        self._is_aborted = True
         for lines in self._open.copy():
             lines.abort()
 
@@ -167,6 +169,8 @@ class Transfers:
             raise engine_stream.refusal(order.action, order.reference, text)
         lines = LineStream(response, idle_seconds=self._stall_seconds)
         self._open.add(lines)
+        if self._is_aborted:  # It was, between the answer and now.
+            lines.abort()
         return lines
 
     def _watch(

@@ -21,7 +21,11 @@ _STATUS: Final = re.compile(
     r"\bstatus(?: code)?:?(?: from \w+ request to)?:? (\d{3})\b"
 )
 _RESPONSE: Final = re.compile(r"\bhttp (?:response )?(?:status )?(\d{3})\b")
-_MOST_TEXT: Final = 400  # characters of a foreign error text that we pass on
+# Characters of a foreign error text that we pass on: what it is about stands first, and
+# why it failed last. With a digest in every address that is far apart.
+_FIRST_TEXT: Final = 100
+_LAST_TEXT: Final = 300
+_READ_TEXT: Final = 8000  # characters that are read of it at all, at either end
 _BUSY: Final = frozenset({"Preparing", "Waiting", "Pushing"})
 
 _Refusal = type[errors.RegistrydError]
@@ -29,6 +33,9 @@ _Refusal = type[errors.RegistrydError]
 # First match wins. What comes first is what also holds words of the later ones: a
 # limit is often worded as a denial, and a TLS handshake may time out.
 _REFUSALS: Final[tuple[tuple[str, _Refusal], ...]] = (
+    # containerd 2 passes on the registry's words and drops its status, a fault's too.
+    (r"from registry: unavailable", errors.RegistryBusyError),
+    (r"from registry: unknown", errors.RegistryUnavailableError),
     (r"immutable|tag invalid", errors.TagImmutableError),
     (r"toomanyrequests|too many requests|rate limit", errors.RateLimitedError),
     (
@@ -74,10 +81,10 @@ _ADVICE: Final[Mapping[_Refusal, str]] = {
 
 
 def error_of(line: Mapping[str, Any]) -> str:
-    """Return the error that a line of the stream carries, empty if none."""
+    """Return the error that a line of the stream carries in one line, empty if none."""
     detail = line.get("errorDetail")
     message = detail.get("message") if isinstance(detail, Mapping) else None
-    return clean(str(message or line.get("error") or ""))
+    return _one_line(str(message or line.get("error") or ""))
 
 
 def digest_of(line: Mapping[str, Any]) -> str:
@@ -119,8 +126,18 @@ def refusal(action: str, target: str, text: str) -> errors.RegistrydError:
 
 def clean(text: str) -> str:
     """Return a foreign text without URL queries, in one line and of bounded length."""
-    one_line = " ".join(_QUERY.sub(r"\1", text).split())
-    return one_line[:_MOST_TEXT]
+    return _shorten(_one_line(text), first=_FIRST_TEXT, last=_LAST_TEXT)
+
+
+def _one_line(text: str) -> str:
+    read = _shorten(text, first=_READ_TEXT, last=_READ_TEXT)
+    return " ".join(_QUERY.sub(r"\1", read).split())
+
+
+def _shorten(text: str, *, first: int, last: int) -> str:
+    if len(text) <= first + last:
+        return text
+    return f"{text[:first]} … {text[-last:]}"
 
 
 class Progress:
