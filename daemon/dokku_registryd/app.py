@@ -5,7 +5,7 @@ until it is told to stop; a hook that finds no daemon builds one that runs until
 trigger has an outcome. Both are the same code.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import structlog
@@ -15,19 +15,24 @@ from dokku_registryd.adapters import (
     auth,
     clocks,
     detached,
+    disk_trial,
     distribution,
     docker_engine,
     ledger,
     modes,
+    process_facts,
     property_files,
     reply_files,
     spool,
+    systemd,
 )
-from dokku_registryd.core import images, properties, triggers
+from dokku_registryd.core import exposition, images, properties, triggers
 from dokku_registryd.runtime import (
     intake,
     queue,
     retrying,
+    status_face,
+    status_pages,
     supervisor,
     wakeup,
     workbench,
@@ -36,6 +41,8 @@ from dokku_registryd.sources import sweep, trigger_files
 
 # An attempt may wait for the Engine, then for the registry; beyond that it hangs.
 _STUCK_FACTOR = 2
+# What the main loop has where no watchdog is set; the unit's is the same.
+_SILENT_SECONDS = 30.0
 
 
 class Service:
@@ -57,6 +64,7 @@ class Service:
         is_watching: bool = True,
         on_turn: Callable[[], None] = lambda: None,
     ) -> None:
+        self._settings = settings
         self.clock = clocks.SystemClock()
         self.ledger = open_ledger(settings, self.clock)
         self.engine = build_engine(settings)
@@ -87,10 +95,23 @@ class Service:
             on_turn=on_turn,
         )
 
+    def open_status(self, environ: Mapping[str, str]) -> status_face.StatusFace:
+        """Let health and metrics be asked for; what fails is logged, and no more."""
+        pages = status_pages.StatusPages(
+            bench=self._bench,
+            loop=self.supervisor,
+            limit_seconds=systemd.watchdog_seconds(environ) or _SILENT_SECONDS,
+            read_book=self._read_book,
+            read_files=self._read_files,
+            read_process=process_facts.ProcessFacts().look,
+        )
+        return status_face.StatusFace(self._settings, environ, pages)
+
     def reload(self, settings: config.Settings) -> None:
         """Use new settings for every attempt that begins from now on.
 
-        Paths, the Engine's address and the number of workers stay until a restart.
+        Paths, the Engine's address, the number of workers and the status socket stay
+        until a restart.
         """
         self._bench.world = self._world(settings)
         self._bench.backoff = _backoff(settings)
@@ -104,6 +125,30 @@ class Service:
         self.ledger.close()
         self.engine.close()
         self._bell.close()
+
+    def _read_book(self, now: float) -> exposition.Book:
+        # Our own connection may wait for a disk that hangs, and its lock with it.
+        book = ledger.SqliteLedger(self._settings.ledger_file, read_only=True)
+        try:
+            paused = book.paused_registries()
+            return exposition.Book(
+                unpushed=tuple(book.unpushed()),
+                paused={
+                    pause.domain: pause.remaining(now)
+                    for pause in paused
+                    if pause.remaining(now)
+                },
+            )
+        finally:
+            book.close()
+
+    def _read_files(self) -> exposition.Files:
+        return exposition.Files(
+            waiting=self.spool.pending(),
+            rejected=self.spool.rejected(),
+            free_bytes=clocks.free_bytes(str(self._settings.data_dir)),
+            refusal=disk_trial.refusal(self.spool.new),
+        )
 
     def _world(self, settings: config.Settings) -> ports.World:
         return build_world(

@@ -71,6 +71,13 @@ SchedulerNames = Annotated[
     BeforeValidator(_split),
     Field(json_schema_extra={"allowed": "a list of scheduler names"}),
 ]
+SocketPlace = Annotated[
+    str,
+    _text(
+        r"^([^/\x00\n]+|/[^\x00\n]*[^/\x00\n])?$", "empty, a name or an absolute path"
+    ),
+]
+GroupName = Annotated[str, _text(r"^[^\s:]*$", "empty or the name of a group")]
 Seconds = Annotated[float, Field(ge=0.1, le=86400, allow_inf_nan=False)]
 
 
@@ -239,6 +246,29 @@ class Daemon(_Table):
     )
 
 
+class Status(_Table):
+    """Where health and metrics can be asked for."""
+
+    socket: SocketPlace = Field(
+        default="status.sock",
+        description="The socket that answers about health and metrics; empty means "
+        "none. A mere name lies in /run/dokku-registryd, or in data_dir where systemd "
+        "does not run the service.",
+    )
+    group: GroupName = Field(
+        default="",
+        description="The group whose members may ask there, besides root and dokku; "
+        "empty means the group that the service runs as.",
+    )
+    port: int = Field(
+        default=0,
+        ge=0,
+        le=65535,
+        description="A TCP port of 127.0.0.1 that answers the same to every user of "
+        "this host; 0 means none.",
+    )
+
+
 class Settings(BaseSettings):
     """All settings, checked and frozen. Get them from `load`."""
 
@@ -257,6 +287,7 @@ class Settings(BaseSettings):
     heal: Heal = Field(default_factory=Heal)
     retry: Retry = Field(default_factory=Retry)
     daemon: Daemon = Field(default_factory=Daemon)
+    status: Status = Field(default_factory=Status)
 
     @classmethod
     def settings_customise_sources(

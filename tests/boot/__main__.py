@@ -1,11 +1,13 @@
 """`make test-boot`: the shipped unit, started by a systemd that really booted.
 
 Under all of its hardening it makes a release with extra tags, brings a pruned image
-back from the registry, erases a login from a credential helper, and stops in order.
+back from the registry, erases a login from a credential helper, answers at its status
+socket, and stops in order.
 """
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -25,6 +27,7 @@ _BASE: Final = Path(__file__).parents[2] / ".cache/boot/debian"
 _DEBIAN: Final = "http://deb.debian.org/debian"
 _PACKAGES: Final = "systemd,systemd-sysv,dbus,python3,ca-certificates,procps"
 _PRUNE: Final = "/images/prune?filters=%7B%22dangling%22%3A%5B%22false%22%5D%7D"
+_STATUS_SOCKET: Final = "/run/dokku-registryd/status.sock"
 _HELPER: Final = """\
 #!/bin/sh
 file=/home/dokku/.docker/shelf.json
@@ -81,6 +84,15 @@ def _try(machine: Machine, engine: EngineServer, registry: RegistryServer) -> No
     _check("its calls are filtered", "\nSeccomp:\t2\n" in status)
     _check("it has no capability", "\nCapBnd:\t0000000000000000\n" in status)
 
+    until(lambda: _is_healthy(machine), 30, what="readiness")
+    _say("it says by its socket that it is ready")
+    kind = machine.run("stat", "--format=%F %a %U", _STATUS_SOCKET)
+    _check("the socket is for its group", kind == "socket 660 dokku\n")
+    shown = machine.run("dokku-registryd", "metrics", "--all", as_dokku=True)
+    _check("its figures are there", "\nprocess_open_fds " in shown)
+    _check("none of them is missing", "scrape_error{" in shown)
+    _check("all sources are read", not re.search(r"scrape_error\{.*\} 1", shown))
+
     _make_app(machine, registry)
     engine.import_image("dokku/web:latest", {"version": b"one"})
     said = machine.run(
@@ -102,9 +114,27 @@ def _try(machine: Machine, engine: EngineServer, registry: RegistryServer) -> No
     until(lambda: not shelf.exists(), 30, what="the end of the login")
     _say("a credential helper forgets a login")
 
+    machine.run("systemctl", "reload", "dokku-registryd.service")
+    until(lambda: "daemon.reloaded" in _journal(machine), 30, what="the reload")
+    _say("it reads its settings again")
+
     machine.run("systemctl", "stop", "dokku-registryd.service")
     _check("it stops in order", machine.show("Result") == "success")
     _check("it was never restarted", machine.show("NRestarts") == "0")
+    left = machine.run("ls", "/run", "/var/lib/dokku/data/registryd")
+    _check("no socket is left", "status.sock" not in left)
+    _check("nor is its folder", "dokku-registryd" not in left)
+
+
+def _is_healthy(machine: Machine) -> bool:
+    try:
+        return machine.run("dokku-registryd", "health") == "ready\n"
+    except RuntimeError:
+        return False
+
+
+def _journal(machine: Machine) -> str:
+    return machine.run("journalctl", "--unit=dokku-registryd", "--output=cat")
 
 
 def _make_app(machine: Machine, registry: RegistryServer) -> None:

@@ -16,6 +16,8 @@ from typing import Self
 
 import pytest
 
+from dokku_registryd import errors
+from dokku_registryd.adapters import status_client
 from support.dokku_host import GLOBAL
 from support.site import Site
 from support.waiting import until
@@ -46,12 +48,17 @@ FORMS = [form for secret in CANARIES.values() for form in _forms(secret)]
 
 
 class _Watcher:
-    """Looks all the time at what other processes may see of those of one host."""
+    """Looks all the time at what other processes may see of those of one host.
 
-    def __init__(self, root: Path) -> None:
+    That is their arguments and environments, and what the status socket answers.
+    """
+
+    def __init__(self, root: Path, socket: Path) -> None:
         self.found: set[bytes] = set()
         self.processes: set[str] = set()
+        self.pages: set[str] = set()
         self._root = str(root).encode()
+        self._socket = socket
         self._is_over = threading.Event()
         self._thread = threading.Thread(target=self._watch)
 
@@ -68,6 +75,14 @@ class _Watcher:
             for process in Path("/proc").glob("[0-9]*"):
                 with contextlib.suppress(OSError):
                     self._look(process)
+            for page in ("/metrics", "/readyz", "/livez"):
+                with contextlib.suppress(OSError, errors.TransientError):
+                    self._ask(page)
+
+    def _ask(self, page: str) -> None:
+        status, text = status_client.ask(self._socket, page)
+        self.pages.add(f"{page} {status}")
+        self.found.update(form for form in FORMS if form in text.encode())
 
     def _look(self, process: Path) -> None:
         shown = (process / "cmdline").read_bytes()
@@ -83,7 +98,8 @@ class _Watcher:
 @pytest.fixture
 def watcher(idle_one: Site) -> Iterator[_Watcher]:
     """Give a watcher of the site's processes."""
-    with _Watcher(idle_one.host.root) as watching:
+    socket = idle_one.host.data_dir / "status.sock"
+    with _Watcher(idle_one.host.root, socket) as watching:
         yield watching
 
 
@@ -143,7 +159,7 @@ def _live(site: Site) -> str:
 
 
 def test_a_whole_life(idle_one: Site, watcher: _Watcher) -> None:
-    """No secret is in a file, a reply, a log, an argument or an environment."""
+    """No secret is in a file, a reply, a log, a metric, an argument, an environment."""
     idle_one.service.configure(daemon__log_level="debug")
     idle_one.service.start()
 
@@ -154,6 +170,7 @@ def test_a_whole_life(idle_one: Site, watcher: _Watcher) -> None:
     assert _files(idle_one) == []
     assert watcher.found == set()
     assert watcher.processes  # It has seen somebody.
+    assert {"/metrics 200", "/readyz 200", "/livez 200"} <= watcher.pages
 
 
 def test_no_core(idle_one: Site) -> None:

@@ -6,12 +6,16 @@ import signal
 import sys
 import threading
 import time
+from typing import TYPE_CHECKING
 
 import structlog
 
 from dokku_registryd import __version__, app, config, errors, logs
 from dokku_registryd.adapters import secrecy, spool, systemd
 from dokku_registryd.commands.output import Output
+
+if TYPE_CHECKING:
+    from dokku_registryd.runtime import status_face
 
 # How long a daemon that starts waits for a hook that works the spool itself.
 HOOK_WAIT_SECONDS = 3600.0
@@ -71,6 +75,7 @@ class _Daemon:
         self._log = structlog.get_logger()
         self._lock = spool.SpoolLock(settings.data_dir)
         self._service: app.Service | None = None
+        self._face: status_face.StatusFace | None = None
         self._wants_reload = False
         self._signal = ""
 
@@ -98,6 +103,13 @@ class _Daemon:
         self._service = service
         if self._signal:
             return 0
+        self._face = service.open_status(self._arguments.environ)
+        try:
+            return self._work(service, started)
+        finally:
+            self._face.close()
+
+    def _work(self, service: app.Service, started: float) -> int:
         try:
             service.supervisor.start()
             took = round(time.monotonic() - started, 3)
@@ -113,6 +125,8 @@ class _Daemon:
 
     def _drain(self, service: app.Service, seconds: float) -> None:
         self._notifier.stopping("Draining")
+        if self._face is not None:
+            self._face.pages.stopping()
         self._log.info(
             "daemon.draining",
             signal=self._signal,

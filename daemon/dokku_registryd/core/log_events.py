@@ -154,6 +154,17 @@ EVENTS: Final[Mapping[str, EventFields]] = MappingProxyType(
         "settings.warned": _event(
             "warning", "message", "The settings work, but probably not as intended."
         ),
+        "status.opened": _event(
+            "info", "socket port", "Health and metrics can be asked for."
+        ),
+        "status.failed": _event(
+            "warning",
+            "error",
+            "They cannot be asked for here; everything else goes on.",
+        ),
+        "status.denied": _event(
+            "debug", "user", "A user who may not ask was turned away."
+        ),
         "thread.died": _event(
             "critical", "name error", "A thread ended by a bug; see the traceback."
         ),

@@ -13,7 +13,7 @@ import structlog
 
 from dokku_registryd import errors
 from dokku_registryd.core import triggers
-from dokku_registryd.runtime import intake, wakeup, workbench, worker
+from dokku_registryd.runtime import intake, tally, wakeup, workbench, worker
 from dokku_registryd.sources import docker_events, sweep, trigger_files
 
 # The longest turn without an event; also how often systemd hears of us.
@@ -61,6 +61,8 @@ class Supervisor:
         self._is_stopping = False
         self._has_failed = False
         self._scan_due = 0.0
+        self.turned_at: float | None = None
+        """Monotonic seconds of the latest turn; None outside the main loop."""
         self._workers = [
             worker.Worker(bench, f"worker-{number + 1}") for number in range(workers)
         ]
@@ -70,6 +72,23 @@ class Supervisor:
     def is_connected(self) -> bool:
         """Tell whether the Engine's events are being read."""
         return self._reader.is_connected
+
+    @property
+    def ailment(self) -> str:
+        """Say which thread died or hangs; empty while all are well."""
+        if not self._reader.is_alive():
+            return "the thread that reads events has died"
+        now = time.monotonic()
+        for thread in self._workers:
+            if not thread.is_alive():
+                return f"the thread {thread.name} has died"
+            since = thread.busy_since
+            if since is not None and now - since > self._stuck_seconds:
+                return (
+                    f"the thread {thread.name} hangs in one attempt since"
+                    f" {now - since:.0f} s"
+                )
+        return ""
 
     def start(self) -> None:
         """Take unfinished jobs back, then start to listen and to work."""
@@ -88,8 +107,13 @@ class Supervisor:
         Raises:
             RegistrydError: A thread died or hangs; the process should end.
         """
-        while not self._is_stopping and not until():
-            self._turn(woken=self._bell.wait(self._seconds_to_wait()))
+        self.turned_at = time.monotonic()
+        try:
+            while not self._is_stopping and not until():
+                self._turn(woken=self._bell.wait(self._seconds_to_wait()))
+                self.turned_at = time.monotonic()
+        finally:
+            self.turned_at = None
 
     def stop(self) -> None:
         """Begin no further turn; safe to call from a signal handler."""
@@ -133,11 +157,10 @@ class Supervisor:
             self._intake.submit(triggers.Trigger(kind=triggers.Kind.SWEEP))
         if self._watch is not None and self._watch.check():
             self._scan()
-        try:
-            self._check_threads()
-        except errors.RegistrydError:
+        ailment = self.ailment
+        if ailment:
             self._has_failed = True
-            raise
+            raise errors.RegistrydError(ailment)
         self._on_turn()
 
     def _scan(self) -> None:
@@ -147,21 +170,10 @@ class Supervisor:
         except (errors.LedgerError, OSError) as error:
             # The files stay where they are; the next turn tries again.
             structlog.get_logger().error("ledger.refused", error=str(error))
+            self._bench.tally.refused(tally.INTAKE, str(error))
             self._scan_due = time.monotonic() + workbench.LEDGER_RETRY_SECONDS
-
-    def _check_threads(self) -> None:
-        if not self._reader.is_alive():
-            raise errors.RegistrydError("the thread that reads events has died")
-        now = time.monotonic()
-        for thread in self._workers:
-            if not thread.is_alive():
-                raise errors.RegistrydError(f"the thread {thread.name} has died")
-            since = thread.busy_since
-            if since is not None and now - since > self._stuck_seconds:
-                raise errors.RegistrydError(
-                    f"the thread {thread.name} hangs in one attempt since"
-                    f" {now - since:.0f} s"
-                )
+        else:
+            self._bench.tally.accepted(tally.INTAKE)
 
     def _hint(self, reason: str) -> None:
         structlog.get_logger().debug("sweep.hinted", reason=reason)

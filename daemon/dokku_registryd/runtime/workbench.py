@@ -5,6 +5,7 @@ is written, then the trigger file goes, then the hook that waits hears of it. Dy
 between any two of these makes the next start repeat what is left.
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
@@ -12,7 +13,7 @@ import structlog
 
 from dokku_registryd import errors, ports
 from dokku_registryd.adapters import spool
-from dokku_registryd.core import decide, jobs, outcomes
+from dokku_registryd.core import decide, exposition, jobs, outcomes, wanted
 from dokku_registryd.core.releases import Release, ReleaseState
 from dokku_registryd.core.triggers import Kind
 from dokku_registryd.effects import (
@@ -25,7 +26,7 @@ from dokku_registryd.effects import (
     sweep,
     voice,
 )
-from dokku_registryd.runtime import job_lines, parking, queue, retrying
+from dokku_registryd.runtime import job_lines, parking, queue, retrying, tally
 
 # None: the job goes on in its other lane.
 Effect = Callable[[jobs.Job, ports.World, voice.Voice], outcomes.Outcome | None]
@@ -65,6 +66,7 @@ class Bench:
         self.spool = triggers_spool
         self.backoff = backoff
         self.on_finish = on_finish
+        self.tally = tally.Tally()
 
     def run(self, job: jobs.Job) -> None:
         """Make one attempt of a job and record what came of it."""
@@ -74,7 +76,7 @@ class Bench:
         record = self.world.ledger.job(job.job_id)
         if record is None or record.outcome is not None:
             return
-        job = replace(record.job, is_delivery=job.is_delivery)
+        job = _refreshed(job, record.job)
         if job.is_poison:
             parked = parking.park(job, self.world)
             self.finish(job, parked, attempts=job.attempts)
@@ -124,9 +126,10 @@ class Bench:
             job,
             outcome,
             attempts=attempts,
-            queued_seconds=now - job.accepted_at - took,
+            queued_seconds=max(0.0, self._waited(job) - took),
             took_seconds=took,
         )
+        self.tally.finished(job, outcome.ending, seconds=self._waited(job))
         self._remove_trigger(job)
         says = voice.for_job(world.replies, job)
         if outcome.error:
@@ -154,13 +157,32 @@ class Bench:
         return outcome
 
     def _sweep(self, job: jobs.Job) -> None:
+        started = self.world.clock.monotonic()
         try:
-            sweep.perform(job, self.world, voice.Voice(self.world.replies, ""))
+            found = sweep.carry_out(self.world)
         except errors.RegistrydError as error:
+            self.tally.sweep_failed()
             structlog.get_logger().warning("sweep.failed", error=str(error))
             self.queue.put(job, due=self.world.clock.monotonic() + SWEEP_RETRY_SECONDS)
         except Exception as error:  # noqa: BLE001 - a bug must not end the daemon
+            self.tally.sweep_failed()
             job_lines.write_crash(job, error)
+        else:
+            self._count_sweep(found, self.world.clock.monotonic() - started)
+
+    def _count_sweep(self, found: sweep.Plan, took_seconds: float) -> None:
+        missing = Counter(
+            gap.wanted.app for gap in found.gaps if not isinstance(gap, wanted.Lost)
+        )
+        self.tally.swept(
+            exposition.Sweep(
+                wanted=found.references,
+                lost=len(found.gaps) - missing.total(),
+                ended_at=self.world.clock.now(),
+                took_seconds=took_seconds,
+            ),
+            missing=missing,
+        )
 
     def _drop_older(self, job: jobs.Job) -> None:
         for older in jobs.dropped_by(job, self.queue.waiting_before(job)):
@@ -183,7 +205,7 @@ class Bench:
             if record is None or record.job.app == waiting.app:
                 continue
             if self.queue.withdraw([waiting]):
-                self.queue.put(replace(record.job, is_delivery=waiting.is_delivery))
+                self.queue.put(_refreshed(waiting, record.job))
 
     def _drop(self, job: jobs.Job) -> None:
         if self.world.ledger.release_of(job.job_id) is not None:
@@ -211,7 +233,7 @@ class Bench:
             decide.Attempt(
                 kind=job.kind,
                 error=error,
-                waited_seconds=world.clock.now() - job.accepted_at,
+                waited_seconds=self._waited(job),
                 deadline_seconds=policy.push_deadline_seconds,
                 is_accepted=reserved is not None and reserved.is_accepted,
                 may_accept_late=bool(late),
@@ -265,14 +287,29 @@ class Bench:
         if job.kind is Kind.RELEASE and not job.is_delivery:
             # Whoever waits hears of the end at the deadline, whatever a registry asks.
             policy = states.policy_of(world, job.app)
-            end = job.accepted_at + policy.push_deadline_seconds
-            delay = min(delay, max(0.0, end - world.clock.now()))
+            left = policy.push_deadline_seconds - self._waited(job)
+            delay = min(delay, max(0.0, left))
         world.ledger.postpone(
             job.job_id, retry_at=world.clock.now() + delay, error=str(error)
         )
         job_lines.write_retry(job, attempt=attempt, delay_seconds=delay, error=error)
+        self.tally.retried(job.kind)
         says.detail(f"{error}; trying again in {delay:.0f} s (attempt {attempt + 1})")
         self.queue.put(replace(job, deaths=0), due=world.clock.monotonic() + delay)
+
+    def _waited(self, job: jobs.Job) -> float:
+        """Return seconds since a job was accepted, whoever sets the clock meanwhile."""
+        clock = self.world.clock
+        if job.known_since is not None:
+            return clock.monotonic() - job.known_since
+        return max(0.0, clock.now() - job.accepted_at)
+
+
+def _refreshed(known: jobs.Job, recorded: jobs.Job) -> jobs.Job:
+    """Return a job as the ledger has it, with what only this process knows of it."""
+    return replace(
+        recorded, is_delivery=known.is_delivery, known_since=known.known_since
+    )
 
 
 def _facts(reserved: Release | None) -> dict[str, str]:

@@ -7,7 +7,7 @@ import structlog
 
 from dokku_registryd import errors
 from dokku_registryd.core import jobs
-from dokku_registryd.runtime import workbench
+from dokku_registryd.runtime import tally, workbench
 
 _IDLE_SECONDS = 10.0  # work wakes a worker; this costs an idle host next to nothing
 
@@ -50,3 +50,6 @@ class Worker(threading.Thread):
             structlog.get_logger().error("ledger.refused", error=str(error))
             now = self._bench.world.clock.monotonic()
             self._bench.queue.put(job, due=now + workbench.LEDGER_RETRY_SECONDS)
+            self._bench.tally.refused(tally.WORK, str(error))
+        else:
+            self._bench.tally.accepted(tally.WORK)

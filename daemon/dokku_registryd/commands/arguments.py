@@ -1,0 +1,181 @@
+"""The command line: verbs, their options, and the complaint when it makes no sense.
+
+Only `cli` reads it, and only where a command line needs a parser: to import argparse
+and to build all verbs takes longer than Python takes to start.
+"""
+
+import argparse
+import os
+
+from dokku_registryd import PROGRAM, __version__
+
+_MISUSED = 2
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that complains in one line."""
+
+    def error(self, message: str) -> None:  # type: ignore[override]
+        """Say what is wrong and where the right usage stands."""
+        self.exit(_MISUSED, f"{PROGRAM}: {message} (see {self.prog} --help)\n")
+
+
+def parse(argv: list[str]) -> argparse.Namespace:
+    """Return the arguments; end the program if they make no sense."""
+    parser = _build_parser()
+    arguments = parser.parse_args(argv)
+    arguments.environ = os.environ
+    arguments.overrides = {}
+    for assignment in [*arguments.early_overrides, *arguments.late_overrides]:
+        key, separator, value = assignment.partition("=")
+        if not (key and separator):
+            parser.error(f"argument --set: no KEY=VALUE: '{key}'")
+        arguments.overrides[key] = value
+    return arguments
+
+
+def _build_parser() -> Parser:
+    parser = Parser(
+        prog=PROGRAM,
+        description="Push Dokku releases and bring vanished images back.",
+        epilog="A setting comes from --set, else from DOKKU_REGISTRYD_TABLE__KEY, "
+        "else from /etc/dokku-registryd/config.toml, else it has its default.",
+        formatter_class=_formatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "--version",
+        action="version",
+        version=f"{PROGRAM} {__version__}",
+        help="print the version and exit",
+    )
+    parser.set_defaults(late_overrides=[])
+    _add_common(parser, overrides="early_overrides", default=None)
+    verbs = parser.add_subparsers(
+        dest="verb", metavar="VERB", title="verbs", required=True, parser_class=Parser
+    )
+    _add_service_verbs(verbs)
+    _add_release_verbs(verbs)
+    _add_host_verbs(verbs)
+    _add_hook_verbs(verbs)
+    return parser
+
+
+def _add_service_verbs(verbs: "argparse._SubParsersAction[Parser]") -> None:
+    _add_verb(verbs, "run", "run the service in the foreground")
+    _add_format(_add_verb(verbs, "check", "check settings, folders and variables"))
+    _add_format(_add_verb(verbs, "status", "show what the service does and lacks"))
+    _add_format(_add_verb(verbs, "health", "tell whether the service does its work"))
+    metrics = _add_verb(verbs, "metrics", "print metrics in Prometheus' text format")
+    metrics.add_argument(
+        "--all", action="store_true", help="print process_* metrics too"
+    )
+    doctor = _add_verb(verbs, "doctor", "find what would break the next deploy")
+    doctor.add_argument("app", nargs="?", metavar="APP", help="look at one app only")
+    _add_format(doctor)
+
+
+def _add_release_verbs(verbs: "argparse._SubParsersAction[Parser]") -> None:
+    releases = _add_verb(verbs, "releases", "list releases, newest first")
+    releases.add_argument("app", nargs="?", metavar="APP", help="list one app only")
+    _add_format(releases)
+    heal = _add_verb(verbs, "heal", "bring vanished images back now")
+    heal.add_argument("app", nargs="?", metavar="APP", help="heal one app only")
+    heal.add_argument(
+        "--dry-run", action="store_true", help="tell what is missing, change nothing"
+    )
+    _add_format(heal)
+    push = _add_verb(verbs, "push", "push the latest release of an app again")
+    push.add_argument("app", metavar="APP", help="name the app to push")
+
+
+def _add_host_verbs(verbs: "argparse._SubParsersAction[Parser]") -> None:
+    install = _add_verb(verbs, "install", "install on this host (root)")
+    install.add_argument(
+        "--companion", action="store_true", help="leave Dokku's own plugin in charge"
+    )
+    _add_installing(install)
+    uninstall = _add_verb(verbs, "uninstall", "give all back to Dokku's plugin (root)")
+    uninstall.add_argument(
+        "--force", action="store_true", help="do so while accepted releases wait"
+    )
+    uninstall.add_argument(
+        "--purge", action="store_true", help="remove ledger, settings, properties too"
+    )
+    _add_installing(uninstall)
+    adopt = _add_verb(verbs, "adopt", "adopt what Dokku's plugin has released")
+    adopt.add_argument(
+        "--dry-run", action="store_true", help="tell what differs, change nothing"
+    )
+    _add_format(adopt)
+
+
+def _add_installing(verb: Parser) -> None:
+    verb.add_argument(
+        "--dry-run", action="store_true", help="tell what would be done, do nothing"
+    )
+    verb.add_argument(
+        "--root", metavar="DIR", default="", help="let DIR stand for / (for tests)"
+    )
+
+
+def _add_hook_verbs(verbs: "argparse._SubParsersAction[Parser]") -> None:
+    """Add what only hooks call; without a help text the list leaves it out."""
+    follow = _add_verb(verbs, "follow")
+    follow.add_argument("--data-dir", metavar="DIR", required=True)
+    follow.add_argument("--printed", metavar="LINES", type=int, default=0)
+    follow.add_argument("id", metavar="ID")
+    image_repo = _add_verb(verbs, "image-repo")
+    image_repo.add_argument("app", metavar="APP")
+    _add_verb(verbs, "held-logins")
+
+
+def _add_verb(
+    verbs: "argparse._SubParsersAction[Parser]", name: str, text: str = ""
+) -> Parser:
+    if text:
+        verb = verbs.add_parser(name, help=text, formatter_class=_formatter)
+        verb.description = f"{text[0].upper()}{text[1:]}."
+    else:
+        verb = verbs.add_parser(name, formatter_class=_formatter)
+    verb.allow_abbrev = False
+    # Suppressed defaults keep what was already said before the verb.
+    _add_common(verb, overrides="late_overrides", default=argparse.SUPPRESS)
+    return verb
+
+
+def _add_common(parser: Parser, *, overrides: str, default: str | None) -> None:
+    parser.add_argument(
+        "--config",
+        metavar="FILE",
+        default=default,
+        help="read settings from FILE (DOKKU_REGISTRYD_CONFIG)",
+    )
+    parser.add_argument(
+        "--set",
+        metavar="KEY=VALUE",
+        dest=overrides,
+        action="append",
+        default=default or [],
+        help="override a setting, such as daemon.workers=2",
+    )
+    parser.add_argument(
+        "--debug",
+        action="store_true",
+        default=default or False,
+        help="show where an error came from",
+    )
+
+
+def _add_format(parser: Parser) -> None:
+    parser.add_argument(
+        "--format",
+        choices=("text", "json"),
+        default="text",
+        help="print text or json (default text)",
+    )
+
+
+def _formatter(prog: str) -> argparse.HelpFormatter:
+    # A fixed width also saves the import of shutil, a fifth of the start-up time.
+    return argparse.HelpFormatter(prog, max_help_position=26, width=80)

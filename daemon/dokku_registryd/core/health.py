@@ -1,0 +1,90 @@
+"""Whether the service lives, and whether it does its work: facts in, reasons out.
+
+`/livez` is for whoever would restart it: false only where a restart may help. `/readyz`
+is for whoever would be called: it is false, too, while the Engine or the disk is at
+fault, and each reason says what to look at.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+MAIN_LOOP: Final = "main_loop"
+SERVICE: Final = "service"
+ENGINE: Final = "engine"
+SWEEP: Final = "sweep"
+LEDGER: Final = "ledger"
+SPOOL: Final = "spool"
+CHECKS: Final = (MAIN_LOOP, SERVICE, ENGINE, SWEEP, LEDGER, SPOOL)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pulse:
+    """Facts about the process itself."""
+
+    silent_seconds: float | None
+    """Since the main loop turned; None before its first turn and while it drains."""
+    limit_seconds: float
+    """The watchdog's limit."""
+    ailment: str = ""
+    """Which thread died or hangs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """All that readiness depends on."""
+
+    pulse: Pulse
+    is_starting: bool = False
+    is_stopping: bool = False
+    is_connected: bool = True
+    """Whether the Engine answers and its events are read."""
+    has_swept: bool = True
+    """Whether one sweep came to its end."""
+    ledger_error: str = ""
+    """Why the ledger cannot be read or written."""
+    spool_error: str = ""
+    """Why the spool cannot be written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why the service is not ready."""
+
+    check: str
+    """One of `CHECKS`."""
+    text: str
+    """One line for a person."""
+
+
+def why_dead(pulse: Pulse) -> Iterator[str]:
+    """Give the reasons for a restart; none if the service lives."""
+    silent = pulse.silent_seconds
+    if silent is not None and silent > pulse.limit_seconds:
+        yield f"the main loop has not turned for {silent:.0f} s"
+    if pulse.ailment:
+        yield pulse.ailment
+
+
+def why_unready(facts: Facts) -> tuple[Reason, ...]:
+    """Return the reasons why triggers are not worked as they should be."""
+    return tuple(_reasons(facts))
+
+
+def _reasons(facts: Facts) -> Iterator[Reason]:
+    for text in why_dead(facts.pulse):
+        yield Reason(MAIN_LOOP, text)
+    if facts.is_stopping:
+        yield Reason(SERVICE, "the service is stopping")
+    elif facts.is_starting:
+        yield Reason(SERVICE, "the service is starting")
+    if not facts.is_connected:
+        yield Reason(
+            ENGINE, "the Docker Engine does not answer: see systemctl status docker"
+        )
+    if not facts.has_swept:
+        yield Reason(SWEEP, "the first sweep is not done yet")
+    if facts.ledger_error:
+        yield Reason(LEDGER, f"the ledger cannot be used: {facts.ledger_error}")
+    if facts.spool_error:
+        yield Reason(SPOOL, f"the spool cannot be written: {facts.spool_error}")

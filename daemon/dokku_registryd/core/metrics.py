@@ -1,0 +1,106 @@
+r"""Metric families as values, and Prometheus' text format 0.0.4 that they are shown in.
+
+The format is line by line: `# HELP`, `# TYPE`, then a sample a line. A backslash and a
+line break are escaped in help texts, and a double quote in label values besides
+(https://prometheus.io/docs/instrumenting/exposition_formats/).
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+
+CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+_HELP: Final = str.maketrans({"\\": r"\\", "\n": r"\n"})
+_VALUE: Final = str.maketrans({"\\": r"\\", "\n": r"\n", '"': r"\""})
+
+
+class Kind(StrEnum):
+    """What a family's figures are."""
+
+    COUNTER = "counter"
+    GAUGE = "gauge"
+    HISTOGRAM = "histogram"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Family:
+    """One name, what it means, and by what its series differ."""
+
+    name: str
+    kind: Kind
+    text: str
+    """One sentence for the operator; it is the help text too."""
+    labels: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One figure."""
+
+    value: float
+    labels: Mapping[str, str] = field(default_factory=dict)
+    suffix: str = ""
+    """What follows the family's name, in a histogram only."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Durations:
+    """A histogram's figures: how many seconds things took."""
+
+    bounds: tuple[float, ...]
+    """The upper bounds of all buckets but the last, which has none."""
+    counts: tuple[int, ...]
+    """How many fell into each bucket; one more than there are bounds."""
+    seconds: float = 0.0
+    """The sum of all."""
+
+    @classmethod
+    def none(cls, bounds: tuple[float, ...]) -> "Durations":
+        """Build one that nothing was added to."""
+        return cls(bounds=bounds, counts=(0,) * (len(bounds) + 1))
+
+    def plus(self, seconds: float) -> "Durations":
+        """Return the figures with one more."""
+        at = sum(seconds > bound for bound in self.bounds)
+        counts = list(self.counts)
+        counts[at] += 1
+        return Durations(
+            bounds=self.bounds, counts=tuple(counts), seconds=self.seconds + seconds
+        )
+
+    def samples(self, labels: Mapping[str, str]) -> Iterator[Sample]:
+        """Give the series of a histogram: each bucket holds those below it too."""
+        below = 0
+        bounds = [*map(number, self.bounds), "+Inf"]
+        for bound, count in zip(bounds, self.counts, strict=True):
+            below += count
+            yield Sample(below, {**labels, "le": bound}, suffix="_bucket")
+        yield Sample(self.seconds, labels, suffix="_sum")
+        yield Sample(below, labels, suffix="_count")
+
+
+def render(shown: Iterable[tuple[Family, Iterable[Sample]]]) -> str:
+    """Return families with their samples as text."""
+    return "".join(f"{line}\n" for line in _lines(shown))
+
+
+def number(value: float) -> str:
+    """Return a figure as short as it can be without becoming another one."""
+    if value == int(value):
+        return str(int(value))
+    return repr(float(value))
+
+
+def _lines(shown: Iterable[tuple[Family, Iterable[Sample]]]) -> Iterator[str]:
+    for family, samples in shown:
+        yield f"# HELP {family.name} {family.text.translate(_HELP)}"
+        yield f"# TYPE {family.name} {family.kind}"
+        for sample in samples:
+            labels = ",".join(
+                f'{name}="{value.translate(_VALUE)}"'
+                for name, value in sample.labels.items()
+            )
+            shown_labels = f"{{{labels}}}" if labels else ""
+            name = f"{family.name}{sample.suffix}"
+            yield f"{name}{shown_labels} {number(sample.value)}"

@@ -1,0 +1,150 @@
+"""What the status socket shows: facts gathered when they are asked for.
+
+What lies in memory is read under short locks or none. What lies on the disk is read by
+glances, so that neither a ledger that refuses nor a disk that hangs keeps an answer
+back; what it would have said is then absent, and `scrape_error` says so.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Final
+
+from dokku_registryd import __version__, ports
+from dokku_registryd.core import exposition, health, jobs, metrics, status_protocol
+from dokku_registryd.core.status_protocol import Answer
+from dokku_registryd.core.triggers import Kind
+from dokku_registryd.runtime import glance, supervisor, workbench
+
+# Whoever asks more often gets what was true just now, and costs nothing.
+_REPEAT_SECONDS: Final = 0.2
+
+
+class StatusPages:
+    """Answers `/livez`, `/readyz` and `/metrics`. For one thread.
+
+    Args:
+        bench: Whose jobs and tally are shown.
+        loop: Whose threads and turns are looked at.
+        limit_seconds: For how long the main loop may not turn.
+        read_book: Reads the ledger by a connection of its own.
+        read_files: Looks at the spool and its disk.
+        read_process: Looks at this process.
+    """
+
+    def __init__(
+        self,
+        *,
+        bench: workbench.Bench,
+        loop: supervisor.Supervisor,
+        limit_seconds: float,
+        read_book: Callable[[float], exposition.Book],
+        read_files: Callable[[], exposition.Files],
+        read_process: Callable[[], exposition.Process],
+    ) -> None:
+        self._bench = bench
+        self._loop = loop
+        self._limit_seconds = limit_seconds
+        self._book = glance.Glance("ledger", lambda: read_book(self._clock.now()))
+        self._files = glance.Glance("files", read_files)
+        self._process = read_process
+        self._is_stopping = threading.Event()
+        self._shown: dict[str, tuple[float, Answer]] = {}
+        self._makers = {
+            "/livez": self._livez,
+            "/readyz": self._readyz,
+            "/metrics": self._metrics,
+        }
+
+    def answer(self, path: str) -> Answer:
+        """Return what stands at a path."""
+        make = self._makers.get(path)
+        if make is None:
+            return status_protocol.NOT_FOUND
+        now = time.monotonic()
+        until, answer = self._shown.get(path, (0.0, status_protocol.NOT_FOUND))
+        if now >= until:
+            answer = make()
+            self._shown[path] = (time.monotonic() + _REPEAT_SECONDS, answer)
+        return answer
+
+    def stopping(self) -> None:
+        """Note that the service stops on purpose."""
+        self._is_stopping.set()
+
+    @property
+    def _clock(self) -> ports.Clock:
+        return self._bench.world.clock
+
+    def _livez(self) -> Answer:
+        return _verdict(list(health.why_dead(self._pulse())))
+
+    def _readyz(self) -> Answer:
+        _, book_error = self._book.take()
+        files, files_error = self._files.take()
+        reasons = self._reasons(files, book_error, files_error)
+        return _verdict([reason.text for reason in reasons])
+
+    def _metrics(self) -> Answer:
+        book, book_error = self._book.take()
+        files, files_error = self._files.take()
+        running = _recorded(self._bench.queue.running())
+        waiting = _recorded(self._bench.queue.waiting())
+        facts = exposition.Facts(
+            version=__version__,
+            now=self._clock.now(),
+            reasons=self._reasons(files, book_error, files_error),
+            is_connected=self._loop.is_connected,
+            running=len(running),
+            waiting=len(waiting),
+            oldest_accepted_at=min(running + waiting, default=None),
+            counts=self._bench.tally.counts(),
+            book=book,
+            files=files,
+            process=self._look_at_process(),
+        )
+        return Answer(200, exposition.expose(facts), metrics.CONTENT_TYPE)
+
+    def _look_at_process(self) -> exposition.Process | None:
+        try:
+            return self._process()
+        except OSError:
+            return None
+
+    def _pulse(self) -> health.Pulse:
+        turned_at = self._loop.turned_at
+        if turned_at is None:
+            return health.Pulse(silent_seconds=None, limit_seconds=self._limit_seconds)
+        return health.Pulse(
+            silent_seconds=time.monotonic() - turned_at,
+            limit_seconds=self._limit_seconds,
+            ailment=self._loop.ailment,
+        )
+
+    def _reasons(
+        self, files: exposition.Files | None, book_error: str, files_error: str
+    ) -> tuple[health.Reason, ...]:
+        is_stopping = self._is_stopping.is_set()
+        tally = self._bench.tally
+        return health.why_unready(
+            health.Facts(
+                pulse=self._pulse(),
+                is_starting=self._loop.turned_at is None and not is_stopping,
+                is_stopping=is_stopping,
+                is_connected=self._loop.is_connected,
+                has_swept=tally.counts().sweeps_done > 0,
+                ledger_error=book_error or tally.refusal,
+                spool_error=files.refusal if files else files_error,
+            )
+        )
+
+
+def _recorded(shown: list[jobs.Job]) -> list[float]:
+    """Return when jobs were accepted; a sweep is none, and has no outcome."""
+    return [job.accepted_at for job in shown if job.kind is not Kind.SWEEP]
+
+
+def _verdict(reasons: list[str]) -> Answer:
+    if not reasons:
+        return Answer(200, "ok\n")
+    return Answer(503, "".join(f"{' '.join(text.split())}\n" for text in reasons))

@@ -1,0 +1,178 @@
+"""The tally: outcomes are counted where they are made."""
+
+import threading
+from dataclasses import replace
+
+import pytest
+
+from dokku_registryd import errors
+from dokku_registryd.core import exposition, jobs, metric_families
+from dokku_registryd.core.exposition import Sweep
+from dokku_registryd.core.metrics import Durations
+from dokku_registryd.core.outcomes import Ending
+from dokku_registryd.core.triggers import Kind, Trigger
+from dokku_registryd.runtime import tally
+from workshops import open_workshop
+from worlds import Host
+
+HEAL = jobs.Job(job_id="1.1.1", trigger=Trigger(kind=Kind.HEAL, app="web"))
+AWAY = errors.RegistryUnavailableError("r.example does not answer")
+
+
+def durations(*seconds: float) -> Durations:
+    """Return the figures of jobs that took so long."""
+    taken = Durations.none(metric_families.DURATION_BOUNDS)
+    for one in seconds:
+        taken = taken.plus(one)
+    return taken
+
+
+def test_a_job_that_ends(host: Host) -> None:
+    """A job counts once, with its outcome and the time since it was accepted."""
+    shop = open_workshop(host)
+    host.leave(Kind.RELEASE)
+    shop.intake.scan()
+    host.clock.seconds += 3
+
+    shop.work()
+
+    counts = shop.bench.tally.counts()
+    assert counts.finished == {(Kind.RELEASE, Ending.DONE): 1}
+    assert counts.durations == {Kind.RELEASE: durations(3.0)}
+    assert counts.retried == {}
+
+
+def test_an_attempt_that_fails(host: Host) -> None:
+    """An attempt that is followed by another one counts as such, not as an outcome."""
+    host.engine.fail("push", AWAY)
+    shop = open_workshop(host)
+    host.leave(Kind.RELEASE)
+    shop.intake.scan()
+
+    shop.work()
+
+    counts = shop.bench.tally.counts()
+    assert (counts.finished, counts.retried) == ({}, {Kind.RELEASE: 1})
+
+
+def test_a_job_that_is_superseded(host: Host) -> None:
+    """Jobs that end without an attempt count too."""
+    shop = open_workshop(host)
+    host.leave(Kind.HEAL, "1.1.1")
+    shop.intake.scan()
+    host.leave(Kind.HEAL, "2.2.2")
+
+    shop.intake.scan()
+
+    assert shop.bench.tally.counts().finished == {(Kind.HEAL, Ending.SUPERSEDED): 1}
+
+
+def test_a_sweep(host: Host) -> None:
+    """A sweep counts apart from jobs, with what it saw."""
+    shop = open_workshop(host)
+    host.leave(Kind.RELEASE)
+    shop.intake.scan()
+    shop.work()
+    host.engine.untag("dokku/web:1")
+    before = shop.bench.tally.counts().finished
+    shop.intake.submit(Trigger(kind=Kind.SWEEP))
+
+    shop.work()
+
+    counts = shop.bench.tally.counts()
+    assert counts.last_sweep == Sweep(
+        wanted=4, missing=1, lost=0, ended_at=host.clock.now(), took_seconds=0.0
+    )
+    assert (counts.sweeps_done, counts.sweeps_failed) == (1, 0)
+    assert counts.finished == before
+
+
+def test_what_was_missing_is_back(host: Host) -> None:
+    """A heal takes what it has brought back from what the sweep before had missed."""
+    shop = open_workshop(host)
+    host.leave(Kind.RELEASE)
+    shop.intake.scan()
+    shop.work()
+    host.engine.untag("dokku/web:1")
+    shop.intake.submit(Trigger(kind=Kind.SWEEP))
+    shop.work()
+    host.leave(Kind.HEAL, "2.2.2")
+    shop.intake.scan()
+
+    shop.work()
+
+    seen = shop.bench.tally.counts().last_sweep
+    assert seen is not None
+    assert (seen.wanted, seen.missing, seen.lost) == (4, 0, 0)
+
+
+@pytest.mark.parametrize("ending", [Ending.SUPERSEDED, Ending.FAILED, Ending.DROPPED])
+def test_a_heal_that_brings_nothing_back(ending: Ending) -> None:
+    """A heal that was not made leaves missing what is missing."""
+    noted = tally.Tally()
+    sweep = Sweep(wanted=3, lost=0, ended_at=1.0, took_seconds=0.0)
+    noted.swept(sweep, missing={"web": 2, "api": 1})
+
+    noted.finished(HEAL, ending, seconds=1.0)
+    before = noted.counts().last_sweep
+    noted.finished(HEAL, Ending.SKIPPED, seconds=1.0)
+
+    assert (before, noted.counts().last_sweep) == (
+        replace(sweep, missing=3),
+        replace(sweep, missing=1),
+    )
+
+
+def test_a_sweep_that_fails(host: Host) -> None:
+    """A sweep that is not possible counts as failed and shows nothing."""
+    shop = open_workshop(host)
+    host.engine.fail("images", errors.EngineUnavailableError("away"))
+    shop.intake.submit(Trigger(kind=Kind.SWEEP))
+
+    shop.work()
+
+    counts = shop.bench.tally.counts()
+    assert (counts.sweeps_done, counts.sweeps_failed) == (0, 1)
+    assert counts.last_sweep is None
+
+
+def test_a_refusal_holds_until_it_is_taken_back() -> None:
+    """What refused one of two users is well when it serves that very user again."""
+    noted = tally.Tally()
+    noted.refused(tally.WORK, "disk full")
+
+    noted.accepted(tally.INTAKE)
+    between = noted.refusal
+    noted.accepted(tally.WORK)
+
+    assert (between, noted.refusal) == ("disk full", "")
+
+
+def test_a_copy_stays_as_it_is() -> None:
+    """Whoever reads has a copy that no later count changes."""
+    noted = tally.Tally()
+    before = noted.counts()
+
+    noted.finished(HEAL, Ending.DONE, seconds=1.0)
+    noted.retried(Kind.HEAL)
+
+    assert before == exposition.Counts()
+
+
+def test_many_threads() -> None:
+    """No count is lost between threads."""
+    noted = tally.Tally()
+
+    def count() -> None:
+        for _ in range(500):
+            noted.finished(HEAL, Ending.DONE, seconds=1.0)
+
+    threads = [threading.Thread(target=count) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    counts = noted.counts()
+    assert counts.finished == {(Kind.HEAL, Ending.DONE): 2000}
+    assert sum(counts.durations[Kind.HEAL].counts) == 2000
