@@ -48,6 +48,8 @@ def _check(site: Site, hook: RunningHook) -> None:
     hook.thaw()
     result = hook.finish()
     assert (result.code, result.stderr) == (0, "")
+    # Whoever goes on with the reply repeats nothing of it.
+    assert result.stdout.count("-----> Pushing image to registry\n") == 1
     assert site.releases() == [(1, "pushed")]
     assert site.remote().tags() == ["1", "stable"]
     assert site.remote().count_puts(1) == 1

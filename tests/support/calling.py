@@ -61,6 +61,7 @@ class Caller:
         status = command.perform(arguments, Output(line=lines.append, error=print))
         return Called(status=status, lines=lines)
 
-    def follow(self, job_id: str, **environ: str) -> Called:
-        """Follow a reply as a hook does."""
-        return self.call("follow", "--data-dir", str(self.data_dir), job_id, **environ)
+    def follow(self, job_id: str, *, printed: int = 0, **environ: str) -> Called:
+        """Follow a reply as a hook lets the program do."""
+        words = ["--data-dir", str(self.data_dir), "--printed", str(printed), job_id]
+        return self.call("follow", *words, **environ)

@@ -6,7 +6,7 @@ no end of its reply asks the ledger.
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from dokku_registryd.adapters import files
@@ -34,42 +34,53 @@ class ReplyFiles:
         with contextlib.suppress(OSError):
             files.remove(self._folder / job_id, is_strict=True)
 
-    def remove_older(self, than: float) -> int:
+    def remove_older(self, than: float, *, but: Callable[[str], bool]) -> int:
         """Remove replies last written before `than` (epoch seconds); return the count.
 
-        Such a reply has nobody who waits for it.
+        Such a reply has nobody who waits for it, unless `but` says so of its job.
         """
         removed = 0
         with contextlib.suppress(OSError), os.scandir(self._folder) as entries:
             for entry in entries:
-                if entry.stat(follow_symlinks=False).st_mtime < than:
+                is_old = entry.stat(follow_symlinks=False).st_mtime < than
+                if is_old and not but(entry.name):
                     self.remove(entry.name)
                     removed += 1
         return removed
 
-    def follow(self, job_id: str) -> "Follower":
-        """Open a reply for reading from its beginning; it may not exist yet."""
-        return Follower(self._folder / job_id)
+    def follow(self, job_id: str, *, printed: int = 0) -> "Follower":
+        """Open a reply for reading; it may not exist yet.
+
+        Args:
+            job_id: The job that is answered.
+            printed: How many lines from the beginning were read before.
+        """
+        return Follower(self._folder / job_id, printed=printed)
 
 
 class Follower:
     """Reads a growing reply."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, printed: int = 0) -> None:
         self._path = path
         self._position = 0
+        self._printed = printed
 
     def lines(self) -> Iterator[tuple[replies.Line, str]]:
         """Give the complete lines that came since the last call."""
         try:
             with os.fdopen(files.open_tail(self._path), "rb") as file:
+                if os.fstat(file.fileno()).st_size < self._position:
+                    self._position = 0  # It is another file: the old one was removed.
                 file.seek(self._position)
                 raw = file.read()
         except OSError:
             return  # Nobody has answered yet, or what is there is no answer of ours.
         complete = raw[: raw.rfind(b"\n") + 1]
         self._position += len(complete)
-        for line in complete.decode("utf-8", errors="replace").split("\n"):
+        for line in complete.decode("utf-8", errors="replace").split("\n")[:-1]:
             parsed = replies.parse(line)
-            if parsed is not None:
+            is_new, self._printed = self._printed <= 0, self._printed - 1
+            # An end was never read before: it stands here where the file is a new one.
+            if parsed is not None and (is_new or parsed[0] is replies.Line.EXIT):
                 yield parsed

@@ -1,7 +1,8 @@
-"""`follow`: what a hook runs after it left a release trigger.
+"""`follow`: what a hook runs when it cannot follow the reply to a release itself.
 
-It prints the daemon's reply as it grows. When nobody works the spool it does so itself,
-so that a deploy needs no service: the lock decides, and whoever dies leaves it free.
+The hook does so as long as a daemon works the spool (hooks/follow-reply). This goes on
+behind the last line that was printed. When nobody works the spool it does so itself, so
+that a deploy needs no service: the lock decides, and whoever dies leaves it free.
 """
 
 import argparse
@@ -19,7 +20,10 @@ from dokku_registryd.commands.output import Output
 from dokku_registryd.core import replies, triggers
 
 _COUNTER = itertools.count()
-_POLL_SECONDS = 0.01  # half of it is what a deploy waits too long
+# How often to look, as a part of the time so far; half of it a deploy waits too long.
+_POLL_PART = 0.01
+_SHORTEST_SECONDS = 0.01
+_LONGEST_SECONDS = 0.1
 _LOCK_POLL_SECONDS = 0.5
 _LEDGER_POLL_SECONDS = 2.0  # a reply that got lost (disk full) must not hang a deploy
 
@@ -39,7 +43,7 @@ def leave(arguments: argparse.Namespace, out: Output, trigger: triggers.Trigger)
     """Leave a trigger as a hook would, and follow its reply."""
     trigger_id = f"{time.time_ns() // 1000:016d}.{os.getpid()}.{next(_COUNTER)}"
     spool.Spool(Path(arguments.data_dir)).add(trigger_id, trigger)
-    arguments.id = trigger_id
+    arguments.id, arguments.printed = trigger_id, 0
     return follow(arguments, out)
 
 
@@ -60,7 +64,9 @@ class _Follow:
         self._status_seen: int | None = None
 
     def run(self) -> int:
-        follower = self._replies.follow(self._job_id)
+        printed = self._arguments.printed
+        follower = self._replies.follow(self._job_id, printed=printed)
+        started = time.monotonic()
         lock_due = ledger_due = 0.0
         while True:
             status = self._print(follower)
@@ -74,7 +80,9 @@ class _Follow:
             if self._worker is None and time.monotonic() >= lock_due:
                 lock_due = time.monotonic() + _LOCK_POLL_SECONDS
                 self._work_if_free()
-            time.sleep(_POLL_SECONDS)
+            waited = time.monotonic() - started
+            pause = max(_SHORTEST_SECONDS, waited * _POLL_PART)
+            time.sleep(min(pause, _LONGEST_SECONDS))
 
     def _print(self, follower: reply_files.Follower) -> int | None:
         for kind, text in follower.lines():

@@ -73,7 +73,9 @@ def deliver(
 
     Each question costs a round trip, and a deployer waits for them one after the other.
     So a manifest that is wanted afterwards comes with the confirmation, and one that
-    is known is fetched while the registry looks the number up.
+    is known is fetched while the registry looks the number up. The image gets its names
+    on this host meanwhile: asking changes nothing, and what is asked comes to nothing
+    if the Engine refuses.
 
     Returns:
         The release, and its manifest if it was seen on the way.
@@ -82,10 +84,14 @@ def deliver(
         TransientError: Engine or registry do not answer.
         PermanentError: The registry refuses.
     """
+    is_named = False
     for _ in range(_MOST_NUMBERS):
-        with ThreadPoolExecutor(max_workers=1) as aside:
+        with ThreadPoolExecutor(max_workers=2) as aside:
             known = aside.submit(_known_manifest, release, way, world)
-            sent = way.call(partial(_find, release, world))
+            found = aside.submit(way.call, partial(_find, release, world))
+            if not is_named:
+                tag(release, world)
+        sent = found.result()
         if sent is None:
             says.detail(f"Pushing {release.reference}")
             sent = _send(
@@ -98,7 +104,7 @@ def deliver(
             )
         if sent.digest:
             return _confirm(release, sent, world), sent.manifest
-        release = _take_next_number(release, way, world, says)
+        release, is_named = _take_next_number(release, way, world, says), True
     raise errors.DigestMismatchError(
         f"cannot push {release.reference}: {_MOST_NUMBERS} numbers in a row were taken"
         " by other images. Find out who else pushes to this repository, or give the"

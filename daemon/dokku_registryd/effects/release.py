@@ -36,9 +36,9 @@ def perform(
         return _outcome(release, f"it was {release.state.value} before")
     if release.state is ReleaseState.FAILED:
         raise errors.PermanentError(release.error)
-    if release.state is ReleaseState.RESERVED:
-        delivery.tag(release, world)
     if policy.push_in_background and release.scheduler == _LOCAL_SCHEDULER:
+        if release.state is ReleaseState.RESERVED and not release.is_accepted:
+            delivery.tag(release, world)
         release = accept(release, world, says)
     if release.is_accepted and not job.is_delivery:
         return None
@@ -155,6 +155,14 @@ def _reserve(
 
 
 def _check(policy: properties.AppPolicy) -> None:
+    if not policy.push_on_release:
+        # The hook asked for a push, so its properties have been taken away since: by a
+        # rename or a destruction, of which a trigger tells next. Without them the image
+        # would go to Docker Hub.
+        raise errors.TransientError(
+            f"cannot release {policy.app}: its property push-on-release is no longer"
+            " true. Was it renamed, destroyed or changed while this release waited?"
+        )
     if policy.mistakes:
         raise errors.InvalidRequestError(
             f"cannot release {policy.app}: {'; '.join(policy.mistakes)}"
@@ -195,8 +203,12 @@ def _commit(release: Release, world: ports.World) -> Release:
         )
         if delivery.is_latest_accepted(release, world):
             world.deployed.record_deployed(release.app, release.deployed)
+    # The commit of the outcome takes this one to the disk; without it all is done anew.
     return world.ledger.update_release(
-        release.job_id, state=ReleaseState.PUSHED, pushed_at=world.clock.now()
+        release.job_id,
+        is_synced=False,
+        state=ReleaseState.PUSHED,
+        pushed_at=world.clock.now(),
     )
 
 

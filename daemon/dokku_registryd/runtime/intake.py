@@ -33,7 +33,7 @@ class Intake:
 
     def resume(self) -> None:
         """Put the jobs that the ledger knows to be unfinished back into the queue."""
-        now = self._world.clock.now()
+        now, monotonic = self._world.clock.now(), self._world.clock.monotonic()
         self._world.ledger.count_deaths()
         for record in self._world.ledger.unfinished_jobs():
             # A clock that was set back must not make a job wait for ages.
@@ -44,8 +44,9 @@ class Intake:
                 replace(
                     record.job,
                     is_delivery=release is not None and release.is_accepted,
+                    known_since=monotonic - max(0.0, now - record.job.accepted_at),
                 ),
-                due=self._world.clock.monotonic() + delay if delay else 0.0,
+                due=monotonic + delay if delay else 0.0,
             )
 
     def scan(self) -> int:
@@ -77,6 +78,7 @@ class Intake:
             job_id=f"{trigger.kind.value}-{stamp}.{next(self._counter)}",
             trigger=trigger,
             accepted_at=now,
+            known_since=self._world.clock.monotonic(),
         )
         if trigger.kind is not Kind.SWEEP:
             # A sweep needs no memory: every start begins with one.
@@ -93,12 +95,18 @@ class Intake:
     def _accept(self, found: list[spool.Found]) -> None:
         if not found:
             return
-        now = self._world.clock.now()
+        now, monotonic = self._world.clock.now(), self._world.clock.monotonic()
         wanted = [
-            jobs.Job(job_id=entry.trigger_id, trigger=entry.trigger, accepted_at=now)
+            jobs.Job(
+                job_id=entry.trigger_id,
+                trigger=entry.trigger,
+                accepted_at=now,
+                known_since=monotonic,
+            )
             for entry in found
         ]
-        fresh = self._world.ledger.add_jobs(wanted)
+        # Their files stay until they have an outcome that is on the disk.
+        fresh = self._world.ledger.add_jobs(wanted, is_synced=False)
         self._known.update(job.job_id for job in wanted)
         # All of them wait before anything else is asked of the disk.
         superseded = [pair for job in fresh for pair in self._enqueue(job)]

@@ -96,6 +96,28 @@ def test_a_reply_is_printed_as_it_grows(caller: Caller, lock: spool.SpoolLock) -
     ]
 
 
+@pytest.mark.parametrize(
+    ("printed", "expected"), [(0, 3), (1, 2), (2, 1), (3, 0), (4, 0), (9, 0)]
+)
+def test_what_a_hook_has_printed(caller: Caller, printed: int, expected: int) -> None:
+    """Lines that the hook printed itself are left out, and the end never is."""
+    story = [(Line.OUTPUT, str(number)) for number in range(3)]
+    answer(caller, *story, (Line.EXIT, "3"))
+
+    done = caller.follow("1.1.1", printed=printed)
+
+    assert done == Called(status=3, lines=["0", "1", "2"][3 - expected :])
+
+
+def test_unknown_lines_count_as_printed(caller: Caller) -> None:
+    """A hook counts each line, so one that nobody knows is one of them."""
+    (caller.data_dir / "replies").mkdir()
+    text = b"future thing\n\noutput 1\noutput 2\nexit 0\n"
+    (caller.data_dir / "replies" / "1.1.1").write_bytes(text)
+
+    assert caller.follow("1.1.1", printed=3).lines == ["2"]
+
+
 def test_a_reply_that_got_lost(
     caller: Caller, lock: spool.SpoolLock, book: ledger.SqliteLedger
 ) -> None:

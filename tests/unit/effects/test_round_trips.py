@@ -1,5 +1,9 @@
 """How often a release asks the registry: each question costs a round trip."""
 
+import threading
+
+import pytest
+
 from dokku_registryd import errors, ports
 from dokku_registryd.core.triggers import Kind
 from dokku_registryd.effects import release
@@ -58,3 +62,46 @@ def test_known_content_that_cannot_be_read(host: Host) -> None:
 
     assert sorted(asked[:2]) == ["digest", "manifest"]
     assert asked[2:] == ["push", "manifest", "put_manifest"]
+
+
+def test_names_are_given_while_the_registry_is_asked(host: Host) -> None:
+    """The image's first name and the question for its number wait for each other."""
+    both = threading.Barrier(2, timeout=10)
+    met: list[str] = []
+
+    def meet(method: str) -> None:
+        if method in {"digest", "tag"} and method not in met:
+            met.append(method)
+            both.wait()
+
+    world = host.replace(
+        registry=watch(host.world.registry, meet), engine=watch(host.world.engine, meet)
+    )
+    host.perform(release.perform, host.add_job(Kind.RELEASE), world)
+
+    assert sorted(met) == ["digest", "tag"]
+
+
+def test_an_engine_that_gives_no_name(host: Host) -> None:
+    """What the registry answered meanwhile counts for nothing: the Engine is away."""
+
+    def name(method: str) -> None:
+        if method == "tag":
+            raise errors.EngineUnavailableError("the Engine is away")
+
+    host.registry.fail("digest", errors.RegistryUnavailableError("the registry, too"))
+    world = host.replace(engine=watch(host.world.engine, name))
+
+    with pytest.raises(errors.EngineUnavailableError, match="the Engine is away"):
+        host.perform(release.perform, host.add_job(Kind.RELEASE), world)
+    assert host.tags() == {}
+
+
+def test_names_come_before_a_registry_that_is_away(host: Host) -> None:
+    """An image has its names when the registry does not answer: a deploy may go on."""
+    host.cut_registry()
+
+    with pytest.raises(errors.RegistryUnavailableError):
+        host.perform(release.perform, host.add_job(Kind.RELEASE))
+
+    assert {"r.example/org/web:1", "org/web:1"} <= set(host.names())
