@@ -1,7 +1,9 @@
 """`make torture` for a minute, and the proof that its verdict sees what it should."""
 
+import contextlib
 import os
 import random
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,17 +12,19 @@ from pathlib import Path
 import pytest
 
 from support import seeding
+from support.dokku_host import Result
 from support.engines import EngineServer
 from support.registries import RegistryServer
-from torture import settling, verdict
+from torture import faults, settling, verdict
 from torture.deeds import Deeds
 from torture.host import TortureHost
 from torture.program import implementers
 
 TESTS = Path(__file__).parents[1]
-TRIALS = 4  # a round of deaths and a life on each Engine
+TRIALS = 8  # a round of deaths and a life on each Engine
 
 
+@pytest.mark.timeout(660)
 def test_a_short_torture() -> None:
     """Deaths at steps that are drawn and lives full of faults cost nothing."""
     command = [sys.executable, "-m", "torture", "--seed", "suite8"]
@@ -30,7 +34,7 @@ def test_a_short_torture() -> None:
         env={**os.environ, "PYTHONPATH": str(TESTS)},
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=600,
         check=False,
     )
 
@@ -108,6 +112,42 @@ def test_a_counter_of_nothing(peaceful: tuple[TortureHost, Deeds]) -> None:
     host.site.host.set_property(deeds.apps[0].name, "tag-version", "77")
 
     assert kinds(peaceful) == {"other"}
+
+
+def test_a_deployed_release_that_failed(peaceful: tuple[TortureHost, Deeds]) -> None:
+    """An app that is at a release that failed is found, as are its moving tags."""
+    host, _ = peaceful
+    host.site.service.stop()
+    path = host.site.host.data_dir / "ledger.sqlite3"
+    with contextlib.closing(sqlite3.connect(path)) as ledger, ledger:
+        ledger.execute("UPDATE releases SET state = 'failed'")
+
+    found = [text for _, text in verdict.violations(*peaceful)]
+
+    assert any(text.endswith("is at 1, which failed") for text in found)
+    assert any(":latest is at 1" in text for text in found)
+
+
+def test_a_failure_in_peace(peaceful: tuple[TortureHost, Deeds]) -> None:
+    """Whoever failed releases again in peace, and must not fail then."""
+    host, deeds = peaceful
+    deeds.deploys[-1].result = Result("", "refused", 1)
+    assert deeds.try_again()
+    settling.settle(host, deeds)
+    assert kinds(peaceful) == set()
+
+    deeds.deploys[-1].result = Result("", "refused", 1)
+
+    assert kinds(peaceful) == {"other"}
+
+
+def test_every_fault_is_listed() -> None:
+    """The page on reliability has a row for each kind of fault."""
+    page = (TESTS.parent / "docs" / "reliability.md").read_text().lower()
+
+    words = {word for name in faults.FAULTS for word in name.lower().split()}
+
+    assert {word for word in words if word.strip(",()") not in page} == set()
 
 
 def test_a_secret_in_a_file(peaceful: tuple[TortureHost, Deeds]) -> None:

@@ -8,7 +8,10 @@ from typing import Any, Final
 
 # What the daemon, Dokku, Docker, systemd and HTTP libraries read.
 _PREFIXES: Final = ("DOKKU_", "DOCKER_", "PLUGIN_", "PLUGN_", "HELM_", "KUBE")
-_NAMES: Final = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "JOURNAL_STREAM")
+_NAMES: Final = (
+    *("NOTIFY_SOCKET", "WATCHDOG_USEC", "JOURNAL_STREAM"),
+    "RUNTIME_DIRECTORY",
+)
 _PROXIES: Final = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 
 

@@ -28,6 +28,10 @@ class Remote:
         body, _ = self._ask("GET", "tags/list")
         return sorted(json.loads(body).get("tags") or [])
 
+    def numbers(self) -> list[int]:
+        """Return all tags that are numbers, sorted."""
+        return sorted(int(tag) for tag in self.tags() if tag.isdigit())
+
     def delete(self, digest: str) -> None:
         """Delete a manifest, with all tags that name it."""
         self._ask("DELETE", f"manifests/{digest}")

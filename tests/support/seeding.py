@@ -4,6 +4,7 @@ import hashlib
 import http.client
 import json
 from base64 import b64encode
+from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -57,9 +58,33 @@ def push(server: RegistryServer, path: str, tag: str, content: str) -> Manifest:
     """Push an image with one config and no layer."""
     upload_config(server, path, content)
     manifest = build_manifest(content)
+    put(server, path, tag, manifest)
+    return manifest
+
+
+def put(server: RegistryServer, path: str, tag: str, manifest: Manifest) -> None:
+    """Put a manifest whose parts are there under a tag."""
     target = f"/v2/{path}/manifests/{tag}"
     _send(server, path, "PUT", target, manifest.body, kind=manifest.media_type)
-    return manifest
+
+
+def fetch(server: RegistryServer, path: str, tag: str) -> Manifest | None:
+    """Return the manifest of a tag, if there is one."""
+    headers = {"Accept": f"{SCHEMA2}, {OCI}, {LIST}, {INDEX}"}
+    connection = http.client.HTTPConnection(server.host, timeout=30)
+    try:
+        connection.request(
+            "GET",
+            f"/v2/{path}/manifests/{tag}",
+            headers=headers | authorize(server, path),
+        )
+        response = connection.getresponse()
+        body = response.read()
+    finally:
+        connection.close()
+    if response.status != HTTPStatus.OK:
+        return None
+    return Manifest(media_type=response.headers["Content-Type"], body=body)
 
 
 def upload_config(server: RegistryServer, path: str, content: str) -> None:

@@ -44,6 +44,8 @@ class ServiceProcess:
     ) -> None:
         self.host = host
         self._program = program
+        self.beside = PROGRAM
+        """What `run` calls."""
         self.config = host.root / "config.toml"
         self.log_file = host.root / "service.log"
         self.log_file.touch()
@@ -143,7 +145,7 @@ class ServiceProcess:
     ) -> "subprocess.CompletedProcess[str]":
         """Call the command line beside the daemon."""
         return subprocess.run(
-            [str(PROGRAM), *arguments],
+            [str(self.beside), *arguments],
             env={**self.host.environ, "DOKKU_REGISTRYD_CONFIG": str(self.config)},
             stdin=subprocess.DEVNULL,
             capture_output=True,

@@ -30,6 +30,7 @@ class Site:
         registry: Where apps push to.
         environ: Variables that hooks and the daemon get besides Dokku's own.
         program: What hooks call and the daemon is started from.
+        engine_socket: Where they find the Engine; at its own socket if empty.
     """
 
     def __init__(
@@ -40,7 +41,9 @@ class Site:
         *,
         environ: Mapping[str, str] | None = None,
         program: Path = PROGRAM,
+        engine_socket: str = "",
     ) -> None:
+        engine_socket = engine_socket or engine.socket
         self.engine = engine
         self.registry = registry
         self.server = registry.host
@@ -48,9 +51,9 @@ class Site:
         self.host = DokkuHost(
             folder,
             docker=engines.find_program(engine.kind.packages, "docker"),
-            environ={"DOCKER_HOST": engine.socket, **(environ or {})},
+            environ={"DOCKER_HOST": engine_socket, **(environ or {})},
         )
-        self.service = ServiceProcess(self.host, engine.socket, program=program)
+        self.service = ServiceProcess(self.host, engine_socket, program=program)
         self._hooks: list[RunningHook] = []
         self._builds = 0
 

@@ -8,21 +8,18 @@ import argparse
 import itertools
 import os
 import random
-import shutil
 import signal
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Final
 
-from support import engines
-from support.engines import KINDS, EngineKind, EngineServer
-from support.registries import RegistryServer
+from support.engines import KINDS
 from torture import deaths, life
+from torture.place import Place, open_place
 from torture.table import Table
 
 _ENDINGS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -41,7 +38,7 @@ def main() -> int:
     broken: list[life.Report] = []
     try:
         with ExitStack() as stack:
-            places = [stack.enter_context(_place(kind)) for kind in kinds]
+            places = [stack.enter_context(open_place(kind)) for kind in kinds]
             for report in _reports(options, places):
                 table.add(report)
                 _say(report_line(report))
@@ -53,6 +50,8 @@ def main() -> int:
     except KeyboardInterrupt:
         _say("Interrupted.")
     _say(table.text)
+    if options.markdown:
+        Path(options.markdown).write_text(f"{table.text}\n")
     return 1 if broken else 0
 
 
@@ -62,52 +61,26 @@ def report_line(report: life.Report) -> str:
     return f"{report.seed:24} {report.engine:16} {verdict:6} {len(report.steps)} steps"
 
 
-def _reports(
-    options: argparse.Namespace, places: list[tuple[EngineServer, RegistryServer]]
-) -> Iterator[life.Report]:
+def _reports(options: argparse.Namespace, places: list[Place]) -> Iterator[life.Report]:
     """Give reports until the time is over: a death at a step each, then a life each."""
     end = time.monotonic() + options.minutes * 60
     draw = random.Random(options.seed)  # noqa: S311 - it must be repeatable
     yielded = 0
     for number in itertools.count(1):
-        for engine, registry in places:
+        for place in places:
             seed = f"{options.seed}/{number}"
             if options.only and options.only != seed:
                 continue
             for make in (
-                partial(deaths.die, times=options.deaths),
-                partial(live, steps=options.steps),
+                *([] if options.fault else [partial(deaths.die, times=options.deaths)]),
+                partial(life.live, steps=options.steps, fault=options.fault),
             ):
-                report = make(seed, engine, registry)
+                report = make(seed, place)
                 yielded += 1
                 yield report
                 if time.monotonic() > end or yielded == options.trials:
                     return
         draw.random()
-
-
-def live(
-    seed: str, engine: EngineServer, registry: RegistryServer, *, steps: int
-) -> life.Report:
-    """Let a host live on an Engine that is ready for it."""
-    engine.ensure()
-    engine.wipe()
-    return life.live(seed, engine, registry, steps=steps)
-
-
-@contextmanager
-def _place(kind: EngineKind) -> Iterator[tuple[EngineServer, RegistryServer]]:
-    folder = Path(tempfile.mkdtemp(prefix="registryd-torture-", dir="/tmp"))
-    program = engines.find_program("native", "docker-registry")
-    environment = engines.environment_for("native")
-    try:
-        with (
-            EngineServer(kind) as engine,
-            RegistryServer(program, folder, environment=environment) as registry,
-        ):
-            yield engine, registry
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -122,7 +95,9 @@ def _parser() -> argparse.ArgumentParser:
         "--steps", type=int, default=life.STEPS, help="the most deeds of one life"
     )
     parser.add_argument("--engine", default="", help="only Engines of this name")
+    parser.add_argument("--fault", default="", help="no deaths, and only this fault")
     parser.add_argument("--only", default="", help="only this seed, as it was printed")
+    parser.add_argument("--markdown", default="", help="write the figures to this file")
     parser.add_argument("--go-on", action="store_true", help="go on after a violation")
     return parser
 

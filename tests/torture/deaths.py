@@ -12,13 +12,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from support.engines import EngineServer
-from support.registries import RegistryServer
 from support.waiting import until
 from torture import settling, verdict
 from torture.deeds import App, Deeds, Deploy
 from torture.host import TortureHost
 from torture.life import Report, state_of
+from torture.place import Place
 
 DEATHS: Final = 6  # of one host
 _SECONDS: Final = 60
@@ -208,17 +207,17 @@ ROLES: Final = tuple(
 )
 
 
-def die(
-    seed: str, engine: EngineServer, registry: RegistryServer, *, times: int = DEATHS
-) -> Report:
+def die(seed: str, place: Place, *, times: int = DEATHS) -> Report:
     """Let processes of one host die at steps that are drawn."""
-    report = Report(seed=seed, engine=engine.kind.name)
-    draw = random.Random(f"death {seed}")  # noqa: S311 - it must be repeatable
+    report = Report(seed=seed, engine=place.engine.kind.name)
+    draw = random.Random(f"death {seed} {report.engine}")  # noqa: S311 - it must be repeatable
     root = Path(tempfile.mkdtemp(prefix="registryd-torture-", dir="/tmp"))
-    engine.ensure()
-    engine.wipe()
+    place.engine.ensure()
+    place.engine.wipe()
     try:
-        with TortureHost(root / "life", engine, registry) as host:
+        with TortureHost(
+            root / "life", place.engine, place.registry, place=place
+        ) as host:
             mortal = Mortal(host, report)
             try:
                 name, role = draw.choice(ROLES)

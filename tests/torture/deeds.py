@@ -25,6 +25,8 @@ class Deploy:
     result: Result | None = None
     may_be_lost: str = ""
     """Why nobody can expect that it arrives, such as a destroyed app."""
+    must_succeed: bool = False
+    """Whether nothing went wrong any more when it was asked for."""
 
     @property
     def is_accepted(self) -> bool:
@@ -72,7 +74,7 @@ class Deeds:
             if not self._host.is_disk_fine:
                 return
             self.create()
-        choices: list[tuple[int, Callable[[], None]]] = [
+        choices: list[tuple[int, Callable[[], object]]] = [
             (8, self.deploy),
             (3, self.deploy_again),
             (1, self.destroy),
@@ -88,7 +90,7 @@ class Deeds:
         weights, deeds = zip(*choices, strict=True)
         self._draw.choices(deeds, weights)[0]()
 
-    def create(self) -> None:
+    def create(self) -> App:
         """Create an app."""
         name = self._fresh_name()
         policy = self._draw.choice(["wait", "wait", "background"])
@@ -98,17 +100,19 @@ class Deeds:
             name, has_helper=has_helper, push_extra_tags="latest, stable"
         )
         self._site.host.set_property(name, "push-policy", policy, plugin="registryd")
-        self.apps.append(App(name=name))
+        app = App(name=name)
+        self.apps.append(app)
+        return app
 
-    def deploy(self) -> None:
+    def deploy(self, app: App | None = None) -> None:
         """Build and release."""
-        app = self._idle_app()
+        app = app or self._idle_app()
         if app is not None:
             self._begin(app, self._site.build(app.name), "build")
 
-    def deploy_again(self) -> None:
+    def deploy_again(self, app: App | None = None) -> None:
         """Release the same image once more, as `config:set` does."""
-        app = self._idle_app()
+        app = app or self._idle_app()
         if app is None or not app.deploys:
             return
         known = self._site.names().get(f"dokku/{app.name}:latest")
@@ -202,6 +206,56 @@ class Deeds:
                 continue  # A full disk takes none; then nothing was left.
             self.triggers.append(name)
         self._say(f"{len(self.triggers)} trigger files so far")
+
+    def try_again(self) -> bool:
+        """Release those apps once more whose latest release failed; tell if any."""
+        failed = [
+            app for app in self.apps if app.deploys and not app.deploys[-1].is_accepted
+        ]
+        for app in failed:
+            self.deploy(app)
+            app.deploys[-1].must_succeed = True
+        return bool(failed)
+
+    def next_number(self) -> tuple[str, str] | None:
+        """Return a repository and its next number, of an app that is at rest."""
+        self.collect()
+        resting = [
+            app
+            for app in self.apps
+            if app.deploys and all(deploy.result for deploy in app.deploys)
+        ]
+        if not resting or self._unpushed() or not self._host.registry.is_running:
+            return None
+        app = self._draw.choice(resting)
+        path = self._site.host.read_property(app.name, "image-repo")
+        path = path or f"dokku/{app.name}"
+        taken = [put.tag for put in self._host.proxy.puts if put.path == path]
+        numbers = [int(tag) for tag in taken if tag.isdigit()]
+        return (path, str(max(numbers) + 1)) if numbers else None
+
+    def owner_of(self, path: str) -> App | None:
+        """Return the app that releases to a repository."""
+        for app in self.apps:
+            own = self._site.host.read_property(app.name, "image-repo")
+            if path == (own or f"dokku/{app.name}"):
+                return app
+        return None
+
+    def excuse_deleted(self, digest: str) -> None:
+        """Expect nothing of what somebody has deleted in the registry."""
+        for put in self._host.proxy.puts:
+            if put.digest == digest:
+                path = put.path
+        deploys = [
+            deploy
+            for deploy in self.deploys
+            if deploy.app is self.owner_of(path) or path.endswith(deploy.app.name)
+        ]
+        for deploy in deploys:
+            deploy.may_be_lost = deploy.may_be_lost or "deleted in the registry"
+            deploy.app.may_lack_images = "deleted in the registry"
+        self._say(f"deleted {path}@{digest[:15]}")
 
     def collect(self) -> None:
         """Take note of releases that have ended."""

@@ -5,60 +5,31 @@ import random
 import shutil
 import signal
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
+from support.clock_shift import JUMPS
 from support.waiting import until
+from torture import registry_faults
+from torture.deeds import Deeds
 from torture.host import TortureHost
-from torture.proxy import Misdeed
+from torture.misdeeds import Misdeed
+from torture.registry_faults import Fault
 
-Fault = Callable[[TortureHost, random.Random], None]
+ENCRYPTED: Final = registry_faults.ENCRYPTED
 
-_ANSWERS: Final[Mapping[str, Misdeed]] = {
-    "registry 401 once": Misdeed(
-        way="answer", status=401, headers=(("WWW-Authenticate", 'Basic realm="x"'),)
-    ),
-    "registry 429": Misdeed(way="answer", status=429),
-    "registry 429 Retry-After": Misdeed(
-        way="answer", status=429, headers=(("Retry-After", "1"),)
-    ),
-    "registry 500": Misdeed(way="answer", status=500),
-    "registry 502": Misdeed(way="answer", status=502),
-    "registry 503": Misdeed(way="answer", status=503),
-    "registry 503 Retry-After": Misdeed(
-        way="answer", status=503, headers=(("Retry-After", "1"),)
-    ),
-    "registry 504": Misdeed(way="answer", status=504),
-    "registry resets at once": Misdeed(way="reset"),
-    "registry resets in a blob": Misdeed(way="cut"),
-    "registry stalls": Misdeed(way="stall"),
-    "registry lies about a digest": Misdeed(way="lie"),
-    "registry loses its answer": Misdeed(way="lose"),
-}
-_ONCE: Final = frozenset({"registry 401 once", "registry lies about a digest"})
-_MOST_REQUESTS: Final = 12
+_MANY_APPS: Final = 6
 _MOST_STEPS: Final = 120
+_PUSH_SECONDS: Final = 5
 
 
-def _misbehaving(name: str) -> Fault:
-    def begin(host: TortureHost, draw: random.Random) -> None:
-        times = 1 if name in _ONCE else draw.randint(1, _MOST_REQUESTS)
-        host.proxy.misbehave(_ANSWERS[name], times=times)
-
-    return begin
-
-
-def _stop_registry(host: TortureHost, draw: random.Random) -> None:
-    host.registry.stop()
-
-
-def _kill_daemon(host: TortureHost, draw: random.Random) -> None:
+def _kill_daemon(host: TortureHost, deeds: Deeds, draw: random.Random) -> None:
     host.site.service.kill()
     if draw.random() < 0.7:
         host.start_daemon()
 
 
-def _stop_daemon(host: TortureHost, draw: random.Random) -> None:
+def _stop_daemon(host: TortureHost, deeds: Deeds, draw: random.Random) -> None:
     with contextlib.suppress(subprocess.TimeoutExpired):
         host.site.service.stop(signal.SIGTERM)
     if draw.random() < 0.7:
@@ -66,7 +37,7 @@ def _stop_daemon(host: TortureHost, draw: random.Random) -> None:
 
 
 def _order_death(role: str) -> Fault:
-    def begin(host: TortureHost, draw: random.Random) -> None:
+    def begin(host: TortureHost, deeds: Deeds, draw: random.Random) -> None:
         host.orders.kill(role, count=draw.randint(1, _MOST_STEPS))
         if role == "hook":
             host.site.service.kill()
@@ -74,22 +45,22 @@ def _order_death(role: str) -> Fault:
     return begin
 
 
-def _kill_engine(host: TortureHost, draw: random.Random) -> None:
+def _kill_engine(host: TortureHost, deeds: Deeds, draw: random.Random) -> None:
     host.wake_engine()
     host.engine.kill()
     host.engine.start()
 
 
-def _restart_engine(host: TortureHost, draw: random.Random) -> None:
+def _restart_engine(host: TortureHost, deeds: Deeds, draw: random.Random) -> None:
     host.wake_engine()
     host.engine.restart()
 
 
-def _freeze_engine(host: TortureHost, draw: random.Random) -> None:
+def _freeze_engine(host: TortureHost, deeds: Deeds, draw: random.Random) -> None:
     host.freeze_engine()
 
 
-def _second_daemon(host: TortureHost, draw: random.Random) -> None:
+def _second_daemon(host: TortureHost, deeds: Deeds, draw: random.Random) -> None:
     """Start another daemon; only where the first one lives must it end at once."""
     if not host.site.service.is_running:
         return
@@ -99,7 +70,7 @@ def _second_daemon(host: TortureHost, draw: random.Random) -> None:
             raise AssertionError(f"a second daemon ended with {done.returncode}")
 
 
-def _remove_spool(host: TortureHost, draw: random.Random) -> None:
+def _remove_spool(host: TortureHost, deeds: Deeds, draw: random.Random) -> None:
     """Remove the spool while nothing is in it, so that nothing is lost by that."""
     spool = host.site.host.data_dir / "spool"
     with contextlib.suppress(AssertionError, OSError):
@@ -110,18 +81,18 @@ def _remove_spool(host: TortureHost, draw: random.Random) -> None:
         shutil.rmtree(beside)
 
 
-def _fill_disk(host: TortureHost, draw: random.Random) -> None:
+def _fill_disk(host: TortureHost, deeds: Deeds, draw: random.Random) -> None:
     host.fill_disk()
 
 
-def _write_protect(host: TortureHost, draw: random.Random) -> None:
+def _write_protect(host: TortureHost, deeds: Deeds, draw: random.Random) -> None:
     """Let nothing be written; the kernel refuses that while a daemon has files open."""
     host.site.service.kill()
     host.write_protect()
     host.start_daemon()
 
 
-def _damage_ledger(host: TortureHost, draw: random.Random) -> None:
+def _damage_ledger(host: TortureHost, deeds: Deeds, draw: random.Random) -> None:
     """Spoil the ledger while no release is on its way, since it alone knows of one."""
     done = host.site.service.run("status", "--format", "json")
     is_busy = '"release"' in done.stdout.split('"recent"')[0]
@@ -139,16 +110,61 @@ def _damage_ledger(host: TortureHost, draw: random.Random) -> None:
     host.start_daemon()
 
 
-def _many_events(host: TortureHost, draw: random.Random) -> None:
+def _many_events(host: TortureHost, deeds: Deeds, draw: random.Random) -> None:
     """More events than the Engine remembers."""
     name = sorted(host.site.names())[:1] if host.is_engine_awake else []
     for number in range(300 if name else 0):
         host.site.tag(name[0], "flood", str(number % 3))
 
 
+def _restart_while_pushing(
+    host: TortureHost, deeds: Deeds, draw: random.Random
+) -> None:
+    """Let the Engine end while the registry keeps it waiting in a push."""
+    host.proxy.misbehave(Misdeed(way="stall", concerns="pushes"), times=1)
+    before = host.proxy.hits
+    deeds.deploy()
+    with contextlib.suppress(AssertionError):
+        until(lambda: host.proxy.hits > before, _PUSH_SECONDS)
+    (_kill_engine if draw.random() < 0.5 else _restart_engine)(host, deeds, draw)
+    host.proxy.behave()
+
+
+def _slow_engine(host: TortureHost, deeds: Deeds, draw: random.Random) -> None:
+    host.relay.slow_down(draw.choice([0.1, 0.5]))
+
+
+def _cut_events(host: TortureHost, deeds: Deeds, draw: random.Random) -> None:
+    host.relay.cut_events()
+
+
+def _limit_inotify(host: TortureHost, deeds: Deeds, draw: random.Random) -> None:
+    """Let the next daemon have no inotify at all."""
+    host.orders.limit_inotify(is_limited=True)
+    host.site.service.kill()
+    host.start_daemon()
+
+
+def _jumping(jump: str) -> Fault:
+    def begin(host: TortureHost, deeds: Deeds, draw: random.Random) -> None:
+        host.clock.jump(jump)
+
+    return begin
+
+
+def _many_apps(host: TortureHost, deeds: Deeds, draw: random.Random) -> None:
+    """Let many apps release while the registry is away for some seconds."""
+    if not host.is_disk_fine or not host.is_engine_awake:
+        return
+    host.registry.stop()
+    for _ in range(_MANY_APPS):
+        app = deeds.create()
+        deeds.deploy(app)
+    host.wait(draw.choice([1.0, 3.0]))
+    host.registry.start()
+
+
 FAULTS: Final[Mapping[str, Fault]] = {
-    **{name: _misbehaving(name) for name in _ANSWERS},
-    "registry refused": _stop_registry,
     "kill -9 of the daemon": _kill_daemon,
     "death of the daemon at a step": _order_death("daemon"),
     "death of a hook at a step": _order_death("hook"),
@@ -162,13 +178,35 @@ FAULTS: Final[Mapping[str, Fault]] = {
     "disk full": _fill_disk,
     "disk read-only": _write_protect,
     "ledger damaged": _damage_ledger,
+    "Engine ends while a push runs": _restart_while_pushing,
+    "Engine slow": _slow_engine,
+    "event stream cut": _cut_events,
+    "inotify limit reached": _limit_inotify,
+    "many apps release in an outage": _many_apps,
+    **{f"clock jumps {jump}": _jumping(jump) for jump in JUMPS},
+    **registry_faults.FAULTS,
+    **ENCRYPTED,
 }
+
+
+def names(host: TortureHost) -> list[str]:
+    """Return what can go wrong on a host, twice as often what few hosts can suffer."""
+    if host.is_encrypted:
+        return [*FAULTS, *ENCRYPTED]
+    return [name for name in FAULTS if name not in ENCRYPTED]
 
 
 def heal(host: TortureHost) -> None:
     """Let everything be as it should be, but for a daemon that is dead."""
     host.orders.withdraw()
+    host.orders.limit_inotify(is_limited=False)
+    host.clock.set_right()
     host.proxy.behave()
+    host.relay.slow_down(0)
+    if host.is_encrypted:
+        host.place.name_it()
+        host.proxy.encryption = host.place.good
+        host.proxy.cuts_handshakes = False
     host.wake_engine()
     host.allow_writing()
     host.empty_disk()

@@ -1,8 +1,13 @@
-"""A whole host to torture: Dokku's folders on a small disk, Engine, registry, proxy."""
+"""A whole host to torture: Dokku's folders on a small disk, Engine, registry, proxy.
+
+Its Engine is spoken to through a relay, its registry through a proxy, and its time is
+what a file says.
+"""
 
 import base64
 import contextlib
 import json
+import shutil
 import subprocess
 import threading
 from collections import Counter
@@ -11,12 +16,16 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Final, Self
 
-from support import engine_api
+from dokku_registryd.core.images import Manifest
+from support import engine_api, seeding
+from support.clock_shift import Clock
+from support.engine_relay import EngineRelay
 from support.engines import EngineServer
 from support.registries import RegistryServer
+from support.service import PROGRAM
 from support.site import Site
 from torture.orders import Orders
-from torture.proxy import FaultProxy
+from torture.place import Place
 
 _DISK_BYTES: Final = 24 << 20
 _LOOK_SECONDS: Final = 0.3
@@ -46,17 +55,29 @@ class TortureHost:
         root: A missing folder, for all that the host has.
         engine: Its Engine, empty.
         registry: The registry behind the proxy.
+        place: Where these are; None is this machine's own network.
+        is_encrypted: Whether the registry has a name and speaks TLS.
     """
 
     def __init__(
-        self, root: Path, engine: EngineServer, registry: RegistryServer
+        self,
+        root: Path,
+        engine: EngineServer,
+        registry: RegistryServer,
+        *,
+        place: Place | None = None,
+        is_encrypted: bool = False,
     ) -> None:
         self.root = root
         self.engine = engine
         self.registry = registry
+        self.place = place = place or Place(engine=engine, registry=registry)
+        self.is_encrypted = is_encrypted
         self.secret = registry.password
-        self.proxy = FaultProxy(registry.host)
+        self.proxy = place.open_proxy(is_encrypted=is_encrypted)
         self.orders = Orders(root / "orders")
+        self.clock = Clock(root / "clock")
+        self.relay = EngineRelay(root / "docker.sock", engine.path)
         self.disk = root / "host" / "var" / "lib" / "dokku"
         self.keychain = root / "keychain"
         self._cleanup = ExitStack()
@@ -64,23 +85,30 @@ class TortureHost:
         self.is_engine_awake = True
         self.is_disk_fine = True
         self.was_ledger_lost = False
+        self.deleted: set[str] = set()
+        """Digests that somebody has deleted in the registry."""
         self._is_over = threading.Event()
 
     def __enter__(self) -> Self:
         """Make the host; its daemon runs."""
         try:
+            self._cleanup.enter_context(self.clock)
             self._cleanup.enter_context(self.proxy)
+            self._cleanup.enter_context(self.relay)
             self._cleanup.enter_context(_disk(self.disk))
             self.site = self._cleanup.enter_context(
                 Site(
                     self.root / "host",
                     self.engine,
                     self.registry,
-                    environ=self.orders.environ,
-                    program=self.orders.program,
+                    environ={**self.orders.environ, **self.clock.environ},
+                    program=self.place.wrap(self.orders.program, self.root / "daemon"),
+                    engine_socket=self.relay.socket,
                 )
             )
+            self.site.service.beside = self.place.wrap(PROGRAM, self.root / "command")
             self.site.server = self.proxy.host
+            self._trust_authority()
             self.keychain.mkdir()
             script = _HELPER.format(store=self.keychain)
             self.site.host.add_command("docker-credential-shelf", script)
@@ -111,6 +139,13 @@ class TortureHost:
         self.wake_engine()
         self._cleanup.close()
 
+    def _trust_authority(self) -> None:
+        """Put the CA where an operator has it, for the daemon; the Engine knows it."""
+        if self.is_encrypted:
+            folder = self.site.host.root / "certs.d" / self.proxy.host
+            folder.mkdir(parents=True)
+            shutil.copy(self.place.certificate, folder / "ca.crt")
+
     # -- apps
 
     def make_app(self, app: str, *, has_helper: bool, **properties: str) -> None:
@@ -125,6 +160,10 @@ class TortureHost:
             (self.keychain / self.proxy.host).write_text(json.dumps(login))
             content = {"credHelpers": {self.proxy.host: "shelf"}}
             self.site.write_login(app, content)
+
+    def stored(self, path: str, tag: str) -> Manifest | None:
+        """Return what the registry has under a tag."""
+        return seeding.fetch(self.registry, path, tag)
 
     # -- what goes wrong
 

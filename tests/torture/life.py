@@ -12,16 +12,16 @@ from pathlib import Path
 from typing import Final
 
 from support.engine_api import EngineApiError
-from support.engines import EngineServer
-from support.registries import RegistryServer
 from support.waiting import until
 from torture import faults, settling, verdict
 from torture.deeds import Deeds
 from torture.host import TortureHost
+from torture.place import Place
 
 STEPS: Final = 14
 _FAULT_CHANCE: Final = 0.6
 _PEACE_CHANCE: Final = 0.5
+_ENCRYPTED_CHANCE: Final = 0.4
 _PAUSE_SECONDS: Final = 1.5
 _TAIL: Final = 40
 
@@ -47,18 +47,29 @@ class Report:
         return "\n".join([*lines, "state:", self.state])
 
 
-def live(
-    seed: str, engine: EngineServer, registry: RegistryServer, *, steps: int = STEPS
-) -> Report:
-    """Let a host live once."""
-    report = Report(seed=seed, engine=engine.kind.name)
-    draw = random.Random(seed)  # noqa: S311 - it must be repeatable
+def live(seed: str, place: Place, *, steps: int = STEPS, fault: str = "") -> Report:
+    """Let a host live once, with all faults or only those whose names hold a text."""
+    report = Report(seed=seed, engine=place.engine.kind.name)
+    draw = random.Random(f"{seed} {report.engine}")  # noqa: S311 - it must be repeatable
+    wants_name = draw.random() < _ENCRYPTED_CHANCE
+    if fault:
+        wants_name = any(fault in name for name in faults.ENCRYPTED)
+    is_encrypted = place.can_encrypt and wants_name
+    place.engine.ensure()
+    place.engine.wipe()
     root = Path(tempfile.mkdtemp(prefix="registryd-torture-", dir="/tmp"))
     try:
-        with TortureHost(root / "life", engine, registry) as host:
+        with TortureHost(
+            root / "life",
+            place.engine,
+            place.registry,
+            place=place,
+            is_encrypted=is_encrypted,
+        ) as host:
             deeds = Deeds(host, draw, report.steps.append)
             try:
-                _live(host, deeds, draw, report, steps=steps)
+                names = [name for name in faults.names(host) if fault in name]
+                _live(host, deeds, draw, report, names=names, steps=steps)
             except AssertionError as error:
                 report.violations.append(("stuck", str(error)))
             report.releases = len(deeds.deploys)
@@ -75,9 +86,9 @@ def _live(
     draw: random.Random,
     report: Report,
     *,
+    names: list[str],
     steps: int,
 ) -> None:
-    names = list(faults.FAULTS)
     for _ in range(draw.randint(steps // 2, steps)):
         if draw.random() < _FAULT_CHANCE:
             if draw.random() < _PEACE_CHANCE:
@@ -87,7 +98,7 @@ def _live(
             name = draw.choice(names)
             report.steps.append(f"fault: {name}")
             report.faults[name] += 1
-            _attempt(partial(faults.FAULTS[name], host, draw), report)
+            _attempt(partial(faults.FAULTS[name], host, deeds, draw), report)
         if host.is_engine_awake:
             _attempt(deeds.do_something, report)
         _rest(host, deeds, draw)

@@ -11,6 +11,13 @@ from typing import Final
 _WATCHED: Final = Path(__file__).with_name("program.py")
 _NUMBERS: Final = itertools.count(1)
 _EXECUTABLE: Final = 0o755
+# The kernel counts inotify by user and user namespace: so nobody else meets the limit.
+_PROGRAM: Final = """\
+#!/bin/sh
+[ -e {limit} ] || exec {words} "$@"
+exec unshare --user --map-root-user /bin/sh -c '
+echo 0 >/proc/sys/user/max_inotify_instances && exec "$@"' sh {words} "$@"
+"""
 
 
 class Orders:
@@ -28,8 +35,13 @@ class Orders:
         self._trace = folder / "trace"
         self._trace.touch()
         self.program = folder / "dokku-registryd"
-        words = shlex.join([sys.executable, str(_WATCHED)])
-        self.program.write_text(f'#!/bin/sh\nexec {words} "$@"\n')
+        self._without_inotify = folder / "without-inotify"
+        self.program.write_text(
+            _PROGRAM.format(
+                words=shlex.join([sys.executable, str(_WATCHED)]),
+                limit=shlex.quote(str(self._without_inotify)),
+            )
+        )
         self.program.chmod(_EXECUTABLE)
 
     @property
@@ -65,6 +77,13 @@ class Orders:
         """Let everybody live."""
         self._order.unlink(missing_ok=True)
         self._obeyed.unlink(missing_ok=True)
+
+    def limit_inotify(self, *, is_limited: bool) -> None:
+        """Let programs that start from now on watch no folder, or again."""
+        if is_limited:
+            self._without_inotify.touch()
+        else:
+            self._without_inotify.unlink(missing_ok=True)
 
     def size(self) -> int:
         """Return how long the trace is by now, for `since`."""

@@ -1,50 +1,27 @@
 """A proxy in front of a registry that misbehaves as it is told, and logs what counts.
 
-It speaks HTTP, so that it can answer in the registry's place, and so that it knows each
-manifest that was ever put: a number that got a second digest would show here.
+It speaks HTTP, by TLS too, so that it can answer in the registry's place, and so that
+it knows each manifest that was ever put: a number that got a second digest would show
+here.
 """
 
+import contextlib
 import hashlib
 import http.client
 import http.server
-import re
+import json
 import socket
+import ssl
 import struct
 import threading
-from dataclasses import dataclass
 from typing import Any, Final, Self
 
-_MANIFEST: Final = re.compile(r"/v2/(?P<path>.+)/manifests/(?P<tag>[^/?]+)")
+from torture import misdeeds
+
 _SECONDS: Final = 60
 _CREATED: Final = 201
 _HOP: Final = frozenset({"connection", "transfer-encoding", "content-length", "date"})
 _JSON: Final = "application/json"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Put:
-    """A manifest that the registry took."""
-
-    path: str
-    tag: str
-    digest: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Misdeed:
-    """What the proxy does in place of the registry's answer.
-
-    Attributes:
-        way: `reset`, `cut`, `stall`, `answer`, `lie`, `lose`: reset at once, after half
-            of a request's body, never answer, answer with `status`, state a wrong
-            digest, or do the work and lose the answer.
-        status: The answer's status.
-        headers: Its headers.
-    """
-
-    way: str
-    status: int = 0
-    headers: tuple[tuple[str, str], ...] = ()
 
 
 class FaultProxy:
@@ -52,24 +29,38 @@ class FaultProxy:
 
     Args:
         target: Host and port of the registry.
+        listener: What it listens on; a port of loopback is taken if None.
+        name: What clients call it, without its port.
     """
 
-    def __init__(self, target: str) -> None:
+    def __init__(
+        self,
+        target: str,
+        *,
+        listener: socket.socket | None = None,
+        name: str = "127.0.0.1",
+    ) -> None:
         self.target = target
-        self.puts: list[Put] = []
+        self.puts: list[misdeeds.Put] = []
+        self.refused: set[tuple[str, str]] = set()
+        """Paths and tags that it would not let move."""
         self.hits = 0
         """How often a misdeed was done."""
-        self._misdeed: Misdeed | None = None
+        self.encryption: ssl.SSLContext | None = None
+        """What it speaks TLS with; None is plain HTTP."""
+        self.cuts_handshakes = False
+        self._name = name
+        self._misdeed: misdeeds.Misdeed | None = None
         self._left = 0
         self._changed = threading.Condition()
-        self._server = _Server(("127.0.0.1", 0), _Handler)
+        self._server = _Server(listener or socket.create_server(("127.0.0.1", 0)))
         self._server.proxy = self
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
 
     @property
     def host(self) -> str:
         """What clients take for the registry's domain."""
-        return f"127.0.0.1:{self._server.server_address[1]}"
+        return f"{self._name}:{self._server.server_address[1]}"
 
     def __enter__(self) -> Self:
         """Listen."""
@@ -83,7 +74,7 @@ class FaultProxy:
         self._server.server_close()
         self._thread.join()
 
-    def misbehave(self, misdeed: Misdeed, *, times: int) -> None:
+    def misbehave(self, misdeed: misdeeds.Misdeed, *, times: int) -> None:
         """Do this to the next requests."""
         with self._changed:
             self._misdeed, self._left = misdeed, times
@@ -95,42 +86,73 @@ class FaultProxy:
             self._misdeed, self._left = None, 0
             self._changed.notify_all()
 
-    def take_misdeed(self, line: str) -> Misdeed | None:
+    def take_misdeed(self, line: str) -> misdeeds.Misdeed | None:
         """Return what to do to a request, if anything."""
         with self._changed:
             misdeed = self._misdeed
-            if misdeed is None or self._left < 1 or not _concerns(misdeed, line):
+            if misdeed is None or self._left < 1 or not self._is_concerned(line):
                 return None
             self._left -= 1
             self.hits += 1
             return misdeed
 
-    def wait(self) -> None:
-        """Wait until the present misdeed is over."""
+    def wait(self, seconds: float = _SECONDS) -> None:
+        """Wait until the present misdeed is over, or for a while."""
         with self._changed:
             mine = self._misdeed
-            self._changed.wait_for(lambda: self._misdeed is not mine, _SECONDS)
+            self._changed.wait_for(lambda: self._misdeed is not mine, seconds)
 
-    def note(self, put: Put) -> None:
+    def has(self, path: str, tag: str) -> bool:
+        """Tell whether a manifest was put under a tag."""
+        with self._changed:
+            return any((put.path, put.tag) == (path, tag) for put in self.puts)
+
+    def note(self, put: misdeeds.Put) -> None:
         """Remember a manifest that was taken."""
         with self._changed:
             self.puts.append(put)
 
-
-def _concerns(misdeed: Misdeed, line: str) -> bool:
-    if misdeed.way == "cut":
-        return line.startswith(("PATCH", "PUT"))
-    if misdeed.way == "lie":
-        return line.startswith(("HEAD", "GET")) and "/manifests/" in line
-    if misdeed.way == "lose":
-        return line.startswith("PUT") and "/manifests/" in line
-    return True
+    def _is_concerned(self, line: str) -> bool:
+        misdeed = self._misdeed
+        if misdeed is None or misdeed.concerns != "tags that exist":
+            return misdeed is not None and misdeeds.concerns(misdeed, line)
+        method, _, path = line.partition(" ")
+        found = misdeeds.MANIFEST.match(path)
+        if method != "PUT" or found is None:
+            return False
+        place = (found["path"], found["tag"])
+        # The condition's lock may be taken twice by one thread.
+        if not self.has(*place):
+            return False
+        self.refused.add(place)
+        return True
 
 
 class _Server(http.server.ThreadingHTTPServer):
     daemon_threads = True
-    request_queue_size = 128
     proxy: FaultProxy
+
+    def __init__(self, listener: socket.socket) -> None:
+        super().__init__(("", 0), _Handler, bind_and_activate=False)
+        self.socket.close()
+        self.socket = listener
+        self.server_address = listener.getsockname()
+
+    def finish_request(self, request: Any, client_address: Any) -> None:
+        """Serve a connection, encrypted if its host is."""
+        context = self.proxy.encryption
+        if context is None:
+            super().finish_request(request, client_address)
+            return
+        request.settimeout(_SECONDS)
+        if self.proxy.cuts_handshakes:
+            request.recv(1)  # Its client has begun; the rest is never read.
+            return
+        with (
+            contextlib.suppress(ssl.SSLError),  # Its client does not trust us.
+            context.wrap_socket(request, server_side=True) as encrypted,
+        ):
+            super().finish_request(encrypted, client_address)
 
     def handle_error(self, *_arguments: object) -> None:
         """Say nothing: connections are cut all the time."""
@@ -166,6 +188,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
                 self._relay(is_lie=False, is_lost=True)
             case "lie":
                 self._relay(is_lie=True)
+            case "slow":
+                proxy.wait(misdeed.seconds)
+                self._relay(is_lie=False)
             case _:
                 self._read_body()
                 self._answer(misdeed)
@@ -207,7 +232,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
                 self.command,
                 self.path,
                 body=body or None,
-                headers={**kept, "Content-Length": str(len(body))},
+                headers={**kept, "Content-Length": str(len(body)), **self._scheme()},
             )
             response = connection.getresponse()
             return response.status, response.getheaders(), response.read()
@@ -216,12 +241,19 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         finally:
             connection.close()
 
+    def _scheme(self) -> dict[str, str]:
+        """Return what lets the registry give out addresses that we are reached by."""
+        is_encrypted = self.server.proxy.encryption is not None
+        return {"X-Forwarded-Proto": "https"} if is_encrypted else {}
+
     def _remember(self, status: int, body: bytes) -> None:
-        found = _MANIFEST.match(self.path)
+        found = misdeeds.MANIFEST.match(self.path)
         if self.command != "PUT" or status != _CREATED or found is None:
             return
         digest = "sha256:" + hashlib.sha256(body).hexdigest()
-        self.server.proxy.note(Put(path=found["path"], tag=found["tag"], digest=digest))
+        self.server.proxy.note(
+            misdeeds.Put(path=found["path"], tag=found["tag"], digest=digest)
+        )
 
     def _read_body(self, *, is_cut: bool = False) -> bytes:
         if self.headers.get("Transfer-Encoding") == "chunked":
@@ -240,8 +272,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.rfile.readline()
         return b"".join(pieces)
 
-    def _answer(self, misdeed: Misdeed) -> None:
-        body = b'{"errors":[{"code":"UNKNOWN","message":"the proxy of the tests"}]}'
+    def _answer(self, misdeed: misdeeds.Misdeed) -> None:
+        error = {"code": misdeed.code, "message": "the proxy of the tests"}
+        body = json.dumps({"errors": [error]}).encode()
         self.send_response_only(misdeed.status)
         for name, value in (
             *misdeed.headers,

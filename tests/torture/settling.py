@@ -15,11 +15,17 @@ _IMAGE_SECONDS: Final = 90
 
 
 def settle(host: TortureHost, deeds: Deeds) -> None:
-    """Return once nothing is left to be done.
+    """Return once nothing is left to be done, and whoever failed has done better.
 
     Raises:
         AssertionError: Something is never done.
     """
+    _settle(host, deeds)
+    if deeds.try_again():
+        _settle(host, deeds)
+
+
+def _settle(host: TortureHost, deeds: Deeds) -> None:
     deeds.note("peace")
     faults.heal(host)
     host.engine.ensure()
@@ -65,6 +71,8 @@ def _are_jobs_done(host: TortureHost, deeds: Deeds, asked: set[str]) -> bool:
     # The trigger of an accepted release lies there until its push is done.
     if host.site.host.spool().keys() - {job["job_id"] for job in unfinished}:
         return False
+    if _is_awaited(host, deeds):
+        return False
     for job in left:
         # Whoever finds an app blocked by the guard against prune loops asks for it.
         if job["intent"] == "heal" and "is gone again" in job["last_error"]:
@@ -73,6 +81,20 @@ def _are_jobs_done(host: TortureHost, deeds: Deeds, asked: set[str]) -> bool:
                 asked.add(name)
                 host.site.service.run("heal", name)
     return not left
+
+
+def _is_awaited(host: TortureHost, deeds: Deeds) -> bool:
+    """Tell whether a push is on its way whose image nobody has taken away.
+
+    Another release of the same app may well be hopeless.
+    """
+    awaited = {
+        deploy.image_id
+        for deploy in deeds.deploys
+        if deploy.is_accepted and not deploy.may_be_lost
+    }
+    query = "SELECT image_id FROM releases WHERE state = 'reserved'"
+    return not awaited.isdisjoint(image_id for (image_id,) in rows(host, query))
 
 
 def status(host: TortureHost) -> dict[str, Any]:
@@ -94,6 +116,13 @@ def missing(host: TortureHost, deeds: Deeds) -> list[str]:
         for name in wanted_names(host, app)
         if name not in names
     ]
+
+
+def deployed(host: TortureHost, app: str) -> tuple[str, str]:
+    """Return repository and number that Dokku is answered with, empty if none."""
+    record = host.site.host.data_dir / "deployed" / app
+    lines = record.read_text().split("\n") if record.exists() else ["", "", ""]
+    return lines[1], lines[2]
 
 
 def wanted_names(host: TortureHost, app: App) -> list[str]:

@@ -14,9 +14,11 @@ class Table:
     def __init__(self) -> None:
         self._cells: dict[tuple[str, str], Counter[str]] = {}
         self.releases = 0
+        self.hosts = 0
 
     def add(self, report: Report) -> None:
         """Count one report."""
+        self.hosts += 1
         self.releases += report.releases
         for fault, times in report.faults.items():
             cell = self._cells.setdefault((fault, report.engine), Counter())
@@ -26,14 +28,18 @@ class Table:
 
     @property
     def text(self) -> str:
-        """The table in Markdown."""
+        """The figures in Markdown, as docs/reliability.md has them."""
         lines = [
+            f"{self.hosts} hosts, {self._trials} faults, {self.releases} releases.",
+            "",
             f"| fault | Engine | {' | '.join(_COLUMNS)} |",
             f"|---|---|{'---:|' * len(_COLUMNS)}",
         ]
         for (fault, engine), cell in sorted(self._cells.items()):
             figures = " | ".join(str(cell[column]) for column in _COLUMNS)
             lines.append(f"| {fault} | {engine} | {figures} |")
-        total = sum(cell["trials"] for cell in self._cells.values())
-        lines.append(f"\n{total} faults, {self.releases} releases.")
         return "\n".join(lines)
+
+    @property
+    def _trials(self) -> int:
+        return sum(cell["trials"] for cell in self._cells.values())

@@ -1,11 +1,10 @@
 """What must hold after every life, looked at from outside."""
 
-import http.client
 from collections import defaultdict
 from collections.abc import Iterator
 from typing import Final
 
-from dokku_registryd.core.images import Manifest
+from dokku_registryd.core import images
 from support import seeding
 from torture import settling
 from torture.deeds import Deeds, Deploy
@@ -14,7 +13,6 @@ from torture.host import TortureHost
 Violation = tuple[str, str]
 """Its kind (a column of the table, or `other`) and what was found."""
 KINDS: Final = ("lost", "duplicated", "overwritten")
-_OK: Final = 200
 
 
 def violations(host: TortureHost, deeds: Deeds) -> list[Violation]:
@@ -26,6 +24,8 @@ def violations(host: TortureHost, deeds: Deeds) -> list[Violation]:
     found += _jobs(host, deeds)
     found += _tags(host, stored)
     found += _counters(host, deeds, stored)
+    found += _deployed(host, deeds)
+    found += _refusals(deeds)
     found += _remains(host, deeds)
     found += [("other", f"a secret in {place}") for place in host.leaks()]
     return found
@@ -35,9 +35,9 @@ class _Stored:
     """What the registry has, by repository and tag."""
 
     def __init__(self, host: TortureHost) -> None:
-        self.manifests: dict[str, dict[str, Manifest]] = defaultdict(dict)
+        self.manifests = defaultdict[str, dict[str, images.Manifest]](dict)
         for path, tag in dict.fromkeys((put.path, put.tag) for put in host.proxy.puts):
-            manifest = _fetch(host, path, tag)
+            manifest = seeding.fetch(host.registry, path, tag)
             if manifest is not None:
                 self.manifests[path][tag] = manifest
 
@@ -49,21 +49,6 @@ class _Stored:
             for tag, manifest in tags.items()
             if tag.isdigit() and manifest.names_image(image_id)
         ]
-
-
-def _fetch(host: TortureHost, path: str, tag: str) -> Manifest | None:
-    kinds = (seeding.SCHEMA2, seeding.OCI, seeding.LIST, seeding.INDEX)
-    headers = {"Accept": ", ".join(kinds), **seeding.authorize(host.registry, path)}
-    connection = http.client.HTTPConnection(host.registry.host, timeout=30)
-    try:
-        connection.request("GET", f"/v2/{path}/manifests/{tag}", headers=headers)
-        response = connection.getresponse()
-        body = response.read()
-    finally:
-        connection.close()
-    if response.status != _OK:
-        return None
-    return Manifest(media_type=response.headers["Content-Type"], body=body)
 
 
 def _overwritten(host: TortureHost) -> Iterator[Violation]:
@@ -124,17 +109,41 @@ def _tags(host: TortureHost, stored: _Stored) -> Iterator[Violation]:
     for path, tags in stored.manifests.items():
         for tag, manifest in tags.items():
             place = (path, manifest.digest)
-            if not tag.isdigit() and place in bad and place not in good:
+            # A registry that lets no tag move keeps those that had just been made.
+            is_stuck = (path, tag) in host.proxy.refused
+            if tag.isdigit() or is_stuck:
+                continue
+            if place in bad and place not in good:
                 yield "other", f"{path}:{tag} is at {bad[place]}, which failed"
 
 
 def _counters(host: TortureHost, deeds: Deeds, stored: _Stored) -> Iterator[Violation]:
     """Dokku's counter is a number that is in a registry."""
     known = {tag for tags in stored.manifests.values() for tag in tags}
+    known |= {put.tag for put in host.proxy.puts if put.digest in host.deleted}
     for app in deeds.apps:
         number = host.site.host.read_property(app.name, "tag-version")
         if number and number not in known:
             yield "other", f"tag-version of {app.name} is {number}, in no registry"
+
+
+def _deployed(host: TortureHost, deeds: Deeds) -> Iterator[Violation]:
+    """What Dokku is told to run is no release that failed."""
+    query = "SELECT image_repo, number, job_id FROM releases WHERE state = 'failed'"
+    failed = {
+        (path, str(number)): job for path, number, job in settling.rows(host, query)
+    }
+    for app in deeds.apps:
+        path, number = settling.deployed(host, app.name)
+        if (path, number) in failed:
+            yield "other", f"{app.name} is at {number}, which failed"
+
+
+def _refusals(deeds: Deeds) -> Iterator[Violation]:
+    """Once nothing refuses a release any more, the next one works."""
+    for deploy in deeds.deploys:
+        if deploy.must_succeed and not deploy.is_accepted:
+            yield "other", f"{_name(deploy)} failed in peace: {deploy.result}"
 
 
 def _remains(host: TortureHost, deeds: Deeds) -> Iterator[Violation]:

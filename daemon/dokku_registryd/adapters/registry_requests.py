@@ -4,8 +4,10 @@ Sources as in `distribution`: the OCI distribution specification 1.1 and Docker'
 authentication specification.
 """
 
+import contextlib
+import email.utils
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import urlsplit
@@ -13,6 +15,7 @@ from urllib.parse import urlsplit
 from dokku_registryd import errors
 from dokku_registryd.adapters import registry_tokens
 from dokku_registryd.core import (
+    pauses,
     reference,
     registry_errors,
     registry_hosts,
@@ -75,6 +78,20 @@ def build_headers(request: Request) -> dict[str, str]:
                 " that no header may have"
             )
     return headers
+
+
+def retry_after(headers: Mapping[str, str], now: float) -> float | None:
+    """Return the seconds that an answer asks us to wait, if it does.
+
+    A date is compared with that of the answer, so that it takes the registry's own
+    clock to be wrong by itself. No answer makes a job wait for longer than a pause.
+    """
+    asked = headers.get("retry-after", "")
+    with contextlib.suppress(ValueError, OverflowError):
+        date = email.utils.parsedate_to_datetime(headers.get("date", ""))
+        now = date.timestamp()
+    seconds = registry_protocol.parse_retry_after(asked, now)
+    return None if seconds is None else min(seconds, pauses.MOST_SECONDS)
 
 
 def check_digest(purpose: str, wanted: str, body: bytes) -> None:

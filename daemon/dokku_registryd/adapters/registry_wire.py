@@ -31,7 +31,7 @@ from dokku_registryd.adapters import (
     registry_requests,
     registry_routes,
 )
-from dokku_registryd.core import registry_hosts, registry_protocol
+from dokku_registryd.core import registry_hosts
 from dokku_registryd.core.registry_protocol import Reply, Request
 
 MAX_ERROR_BYTES: Final = 64 << 10
@@ -45,6 +45,9 @@ _UNSENDABLE: Final = (
     LocationParseError,
     UnicodeError,
 )
+# OpenSSL, x509_vfy.h: not yet valid, expired; wrong host name, wrong address.
+_OUT_OF_TIME: Final = frozenset({9, 10})
+_OTHER_NAME: Final = frozenset({62, 64})
 _TLS_TO_PLAIN: Final = frozenset({"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE"})
 
 
@@ -154,9 +157,7 @@ class Wire:
             url=request.url,
             headers=headers,
             body=body,
-            retry_after=registry_protocol.parse_retry_after(
-                headers.get("retry-after", ""), self._now()
-            ),
+            retry_after=registry_requests.retry_after(headers, self._now()),
         )
 
     def _line(self, host: str, certificates_of: str) -> _Line:
@@ -187,10 +188,10 @@ class Wire:
         said = f"cannot {request.purpose}: {host}"
         for cause in registry_requests.causes(error):
             if isinstance(cause, ssl.SSLCertVerificationError):
+                ca_file = f"{self._routes.certs_dir}/{host}/ca.crt"
                 return errors.PermanentError(
                     f"{said} shows a certificate that cannot be verified"
-                    f" ({cause.verify_message}). Put that of its CA into"
-                    f" {self._routes.certs_dir}/{host}/ca.crt, as for the Engine"
+                    f" ({cause.verify_message}). {_cure(cause, ca_file)}"
                 )
             if isinstance(cause, ssl.SSLError) and cause.reason in _TLS_TO_PLAIN:
                 return errors.PermanentError(
@@ -254,6 +255,18 @@ def _read(request: Request, response: requests.Response) -> bytes:
                 " which no registry may send. Ask whoever runs it"
             )
     return bytes(body[:limit])
+
+
+def _cure(error: ssl.SSLCertVerificationError, ca_file: str) -> str:
+    """Return what an operator can do about a certificate."""
+    if error.verify_code in _OUT_OF_TIME:
+        return "Renew it, or correct the clock of this host"
+    if error.verify_code in _OTHER_NAME:
+        return (
+            "Use a name that it is for (property server of dokku registry:report), or"
+            " give the registry a certificate for this one"
+        )
+    return f"Put that of its CA into {ca_file}, as for the Engine"
 
 
 def _reason(error: Exception) -> str:

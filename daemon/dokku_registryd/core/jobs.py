@@ -41,6 +41,8 @@ class Job:
     """Attempts in a row that the process did not outlive."""
     is_delivery: bool = False
     """A release whose deploy went on already; only its push is left to do."""
+    known_since: float | None = None
+    """When it was accepted, by the clock of this process that nobody can set."""
 
     @property
     def kind(self) -> Kind:

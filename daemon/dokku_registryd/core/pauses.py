@@ -13,6 +13,7 @@ from dokku_registryd import errors
 
 # What a registry asks for is honoured, but no release waits for a day because of it.
 MOST_SECONDS: Final = 3600.0
+_ROUNDING: Final = 0.001  # of sums of seconds since the epoch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,14 +24,20 @@ class Pause:
     not_before: float
     """Seconds since the epoch."""
     seconds: float
-    """How long it was when it began; a clock that is set back makes it no longer."""
+    """How long it was when it began."""
     failures: int
     """How often in a row the host refused."""
     reason: str
 
     def remaining(self, now: float) -> float:
-        """Return seconds until the host may be asked again; 0 if it may."""
-        return max(0.0, min(self.not_before - now, self.seconds))
+        """Return seconds until the host may be asked again; 0 if it may.
+
+        More than there was at its beginning is left only where the clock was set back
+        since. Nobody knows then how much is left, and to ask once too often is better
+        than to wait until the clock comes round again.
+        """
+        left = self.not_before - now
+        return left if 0.0 < left <= self.seconds + _ROUNDING else 0.0
 
 
 def asks_for_pause(error: errors.RegistrydError) -> bool:

@@ -145,12 +145,15 @@ def _check_pushed(entry: wanted.Wanted, state: wanted.AppState) -> None:
 
 def _check_loop(entry: wanted.Wanted, world: ports.World) -> None:
     """Refuse to pull what something on this host removes again and again."""
-    since = world.clock.now() - LOOP_SECONDS
+    now = world.clock.now()
     recent = [
         record
-        for record in world.ledger.finished_jobs(limit=LOOP_PULLS, app=entry.app)
+        for record in world.ledger.finished_jobs(
+            now=now, limit=LOOP_PULLS, app=entry.app
+        )
         if record.job.kind is triggers.Kind.HEAL
-        and record.finished_at >= since
+        # What lies ahead was written before the clock was set back.
+        and 0.0 <= now - record.finished_at <= LOOP_SECONDS
         and record.outcome is not None
         and record.outcome.detail == _PULLED
     ]

@@ -1,0 +1,80 @@
+"""Another wall time for some processes; what counts seconds goes on as it is."""
+
+import os
+import time
+from pathlib import Path
+from typing import Final, Self
+
+from support import engines
+
+_NAME: Final = "libfaketimeMT.so.1"
+_SHARED: Final = Path("/dev/shm")
+_PYTHON: Final = Path(__file__).with_name("shifted")
+_STILL: Final = "+0"
+JUMPS: Final = {
+    "a day ahead": 86_400.0,
+    "a day back": -86_400.0,
+    "ten years ahead": 10 * 365 * 86_400.0,
+    "back to 1970": None,
+}
+"""Seconds by which the clock is wrong; None where that depends on what it is."""
+
+
+class Clock:
+    """The wall time of whatever runs with its variables.
+
+    Args:
+        file: Where the shift is kept; its folder exists.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self.set_right()
+
+    def __enter__(self) -> Self:
+        """Nothing runs by it yet."""
+        return self
+
+    def __exit__(self, *_reason: object) -> None:
+        """Remove what the library leaves behind of processes that were killed."""
+        for path in _SHARED.glob("*faketime_s*_*"):
+            number = path.name.rpartition("_")[2]
+            if number.isdigit() and not Path("/proc", number).exists():
+                path.unlink(missing_ok=True)
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """What a process needs to go by this clock."""
+        return environ() | {
+            "FAKETIME_TIMESTAMP_FILE": str(self._file),
+            "FAKETIME_NO_CACHE": "1",
+            "PYTHONPATH": f"{_PYTHON}:{os.environ.get('PYTHONPATH', '')}",
+        }
+
+    def jump(self, name: str) -> None:
+        """Be wrong from now on."""
+        seconds = JUMPS[name]
+        # Some days after the beginning, so that a day back of it is a time as well.
+        shift = 5 * 86_400 - time.time() if seconds is None else seconds
+        self._set(f"{shift:+.0f}")
+
+    def set_right(self) -> None:
+        """Be right again."""
+        self._set(_STILL)
+
+    def _set(self, text: str) -> None:
+        beside = self._file.with_name(f"{self._file.name}.new")
+        beside.write_text(text)
+        beside.rename(self._file)  # Nobody may read half of it.
+
+
+def environ(shift: str = "") -> dict[str, str]:
+    """Return the variables that preload the library, and shift by a fixed span."""
+    library = engines.find_library("clock-shifter", _NAME)
+    found = {
+        "LD_PRELOAD": str(library),
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        # Files keep the times that they were written at, as they do when a clock jumps.
+        "NO_FAKE_STAT": "1",
+    }
+    return {**found, "FAKETIME": shift} if shift else found
