@@ -25,11 +25,11 @@ from pathlib import Path
 from typing import Final
 
 from dokku_registryd import errors
-from dokku_registryd.adapters import files, folders
+from dokku_registryd.adapters import files, folders, spool_facts
 from dokku_registryd.core import triggers
 
-HOOK: Final = "hook"
-DAEMON: Final = "daemon"
+HOOK: Final = spool_facts.HOOK
+DAEMON: Final = spool_facts.DAEMON
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,11 +96,11 @@ class Spool:
 
     def pending(self) -> int:
         """Return how many files wait in `new`."""
-        return _count(self.new)
+        return spool_facts.pending(str(self._data_dir))
 
     def rejected(self) -> int:
         """Return how many files were refused."""
-        return _count(self._rejected) // 2
+        return spool_facts.rejected(str(self._data_dir))
 
     def _look(self, folder: int, name: str) -> Found | Refused | None:
         if not triggers.is_trigger_id(name):
@@ -176,13 +176,6 @@ def _safe_name(name: str) -> str:
     return "unnamed-" + hashlib.sha256(raw).hexdigest()[:16]
 
 
-def _count(folder: Path) -> int:
-    try:
-        return sum(1 for _ in folder.iterdir())
-    except OSError:
-        return 0
-
-
 class SpoolLock:
     """The right to work one spool.
 
@@ -207,7 +200,9 @@ class SpoolLock:
             os.close(descriptor)
             return False
         folder = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        if not _is_same_file(descriptor, self._path) or not _try_lock(folder):
+        if not _is_same_file(descriptor, self._path) or not spool_facts.try_lock(
+            folder
+        ):
             os.close(folder)
             os.close(descriptor)
             return False
@@ -218,24 +213,7 @@ class SpoolLock:
 
     def holder(self) -> tuple[str, int] | None:
         """Return role and process ID of the holder; None if the lock is free."""
-        try:
-            descriptor = os.open(self._path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        except OSError:
-            return self._nameless_holder()
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return _parse_holder(os.pread(descriptor, 64, 0))
-        finally:
-            os.close(descriptor)
-        return self._nameless_holder()
-
-    def _nameless_holder(self) -> tuple[str, int] | None:
-        """Return whoever holds the folder although its lock file is gone."""
-        with contextlib.suppress(OSError), folders.opened(self._path.parent) as folder:
-            if not _try_lock(folder, fcntl.LOCK_SH):
-                return (DAEMON, 0)
-        return None
+        return spool_facts.holder(str(self._path.parent))
 
     def release(self) -> None:
         """Give the lock back; harmless if it is not held."""
@@ -245,14 +223,6 @@ class SpoolLock:
         self._descriptor = self._folder = None
 
 
-def _try_lock(descriptor: int, operation: int = fcntl.LOCK_EX) -> bool:
-    try:
-        fcntl.flock(descriptor, operation | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
 def _is_same_file(descriptor: int, path: Path) -> bool:
     held = os.fstat(descriptor)
     try:
@@ -260,8 +230,3 @@ def _is_same_file(descriptor: int, path: Path) -> bool:
     except FileNotFoundError:
         return False
     return (held.st_dev, held.st_ino) == (named.st_dev, named.st_ino)
-
-
-def _parse_holder(raw: bytes) -> tuple[str, int]:
-    role, _, number = raw.decode("ascii", errors="replace").strip().partition(" ")
-    return (role or DAEMON, int(number) if number.isdigit() else 0)

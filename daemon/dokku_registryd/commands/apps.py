@@ -3,15 +3,16 @@
 An app is a folder below `$DOKKU_ROOT`. Plugins that restrict users (`user-auth-app`)
 may hide it; an app that is hidden does not exist (Dokku 0.38.27, common.go).
 """
+# Not pathlib, which takes as long to load as Python to start.
+# ruff: noqa: PTH110, PTH112, PTH208
 
 import importlib
 import os
 from collections.abc import Sequence
-from pathlib import Path
 
-from dokku_registryd.adapters import property_files
+from dokku_registryd.adapters import property_texts
 from dokku_registryd.commands import dokku
-from dokku_registryd.core import names, properties
+from dokku_registryd.core import dokku_properties, names
 
 _FILTER = "user-auth-app"
 # Dokku's own plugin that logs all triggers; it decides nothing.
@@ -39,54 +40,42 @@ def verify(call: dokku.Call, app: str) -> None:
 def existing(call: dokku.Call) -> list[str]:
     """Return the apps that this user may see, sorted."""
     try:
-        folders = sorted(Path(call.dokku_root).iterdir())
+        with os.scandir(call.dokku_root) as entries:
+            apps = [
+                entry.name
+                for entry in entries
+                if names.is_app_name(entry.name) and _is_folder(entry)
+            ]
     except OSError:
         return []
-    apps = [path.name for path in folders if names.is_app_name(path.name)]
-    return _permitted(call, [app for app in apps if _is_app(call, app)])
+    return _permitted(call, sorted(apps))
 
 
-def property_store(call: dokku.Call) -> property_files.PropertyFiles:
-    """Return the property files of this host."""
-    return property_files.PropertyFiles(
-        config_root=Path(call.lib_root, "config"),
-        dokku_root=Path(call.dokku_root),
-        deployed_root=data_dir(call) / "deployed",
-    )
-
-
-def data_dir(call: dokku.Call) -> Path:
-    """Return our data folder, by the rule of `hooks/functions`."""
-    named = call.environ.get("DOKKU_REGISTRYD_PATHS__DATA_DIR")
-    return Path(named or f"{call.lib_root}/data/registryd")
-
-
-def reader(call: dokku.Call) -> properties.Reader:
-    """Return a way to read properties, each once, that says what it cannot read."""
-    store = property_store(call)
-    known: dict[tuple[str, str, str], str] = {}
+def reader(call: dokku.Call) -> dokku_properties.Reader:
+    """Return a way to read properties that says once what it cannot read."""
+    known: dict[tuple[str, str], dict[str, str | None]] = {}
 
     def read(plugin: str, app: str, name: str) -> str:
-        key = (plugin, app, name)
-        if key not in known:
-            known[key] = store.get(*key)
-            path = Path(call.lib_root, "config", *key)
-            if not known[key] and not _is_readable(path):
-                call.warn(f"Unable to read {plugin} property {app}.{name}")
-        return known[key]
+        place = (plugin, app)
+        if place not in known:
+            root = f"{call.lib_root}/config/{plugin}"
+            known[place] = property_texts.read(root, app)
+        text = known[place].get(name, "")
+        if text is None:
+            call.warn(f"Unable to read {plugin} property {app}.{name}")
+            known[place][name] = text = ""
+        return text
 
     return read
 
 
 def _is_app(call: dokku.Call, app: str) -> bool:
-    return Path(call.dokku_root, app).is_dir()
+    return os.path.isdir(f"{call.dokku_root}/{app}")
 
 
-def _is_readable(path: Path) -> bool:
-    """Tell whether a property is unset, or set to nothing."""
-    if not os.path.lexists(path):
-        return True
-    return path.is_file() and not path.is_symlink() and os.access(path, os.R_OK)
+def _is_folder(entry: "os.DirEntry[str]") -> bool:
+    # What the listing says spares a question for each of thousands of apps.
+    return entry.is_dir(follow_symlinks=False) or os.path.isdir(entry.path)
 
 
 def _permitted(call: dokku.Call, apps: Sequence[str]) -> list[str]:
@@ -112,5 +101,13 @@ def _permitted(call: dokku.Call, apps: Sequence[str]) -> list[str]:
 
 def _has_filter(call: dokku.Call) -> bool:
     default = f"{call.lib_root}/plugins/enabled"
-    enabled = Path(call.environ.get("PLUGIN_ENABLED_PATH") or default)
-    return any(path.parent.name != _EVENTS for path in enabled.glob(f"*/{_FILTER}"))
+    enabled = call.environ.get("PLUGIN_ENABLED_PATH") or default
+    try:
+        plugins = os.listdir(enabled)
+    except OSError:
+        return False
+    return any(
+        os.path.exists(f"{enabled}/{plugin}/{_FILTER}")
+        for plugin in plugins
+        if plugin != _EVENTS
+    )

@@ -4,11 +4,16 @@ That library takes a tenth of a second to load, and people and monitors ask for 
 status often. Where nothing is set, or nothing but the place of the data, it is not
 needed. Everything else is left to `config`, which also has the words for mistakes.
 """
+# Not pathlib, which takes as long to load as Python to start.
+# ruff: noqa: PTH123
 
-import argparse
 import importlib
 from collections.abc import Mapping
-from pathlib import Path
+
+TYPE_CHECKING = False  # as in `typing`, which takes longer to load than this looks
+if TYPE_CHECKING:
+    import argparse
+    from pathlib import Path
 
 _FILE = "/etc/dokku-registryd/config.toml"
 _PREFIX = "DOKKU_REGISTRYD_"
@@ -19,7 +24,13 @@ _NO_SETTINGS = frozenset(
 _LIB_ROOT, _DATA_DIR = "paths.dokku_lib_root", "paths.data_dir"
 
 
-def find(arguments: argparse.Namespace) -> Path:
+def find(arguments: "argparse.Namespace") -> "Path":
+    """Return the data folder as a path; otherwise as `locate` does."""
+    path: Path = importlib.import_module("pathlib").Path(locate(arguments))
+    return path
+
+
+def locate(arguments: "argparse.Namespace") -> str:
     """Return the data folder.
 
     Raises:
@@ -27,20 +38,23 @@ def find(arguments: argparse.Namespace) -> Path:
     """
     found = _glance(arguments)
     if found is not None:
-        return Path(found)
+        # As a path would be shown.
+        return "/" + "/".join(
+            part for part in found.split("/") if part not in {"", "."}
+        )
     config = importlib.import_module("dokku_registryd.config")
     settings = config.load(
         file=arguments.config,
         overrides=arguments.overrides,
         environ=arguments.environ,
     )
-    return Path(settings.data_dir)
+    return str(settings.data_dir)
 
 
-def _glance(arguments: argparse.Namespace) -> str | None:
+def _glance(arguments: "argparse.Namespace") -> str | None:
     named = arguments.config or arguments.environ.get(_FILE_VARIABLE)
     try:
-        given = _from_file(Path(named or _FILE))
+        given = _from_file(named or _FILE)
     except FileNotFoundError:
         if named:
             return None
@@ -56,8 +70,9 @@ def _glance(arguments: argparse.Namespace) -> str | None:
     return str(found) if is_plain else None
 
 
-def _from_file(file: Path) -> dict[str, object]:
-    text = file.read_bytes().decode()
+def _from_file(file: str) -> dict[str, object]:
+    with open(file, "rb") as opened:
+        text = opened.read().decode()
     if all(line.lstrip()[:1] in {"", "#"} for line in text.splitlines()):
         return {}  # As it was installed; the parser costs more than the look.
     tables = importlib.import_module("tomllib").loads(text)

@@ -3,14 +3,19 @@
 An operator calls `sudo dokku-registryd push web`. Were root's files left in the spool
 or the ledger, the service could not use them afterwards.
 """
+# Not pathlib, which takes as long to load as Python to start.
+# ruff: noqa: PTH110, PTH116, PTH120
 
 import os
 import pwd
 from collections.abc import MutableMapping
-from pathlib import Path
+
+TYPE_CHECKING = False  # as in `typing`; `status` starts sooner without both
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
-def become_owner(data_dir: Path, environ: MutableMapping[str, str]) -> None:
+def become_owner(data_dir: "Path | str", environ: MutableMapping[str, str]) -> None:
     """Become the owner of the data folder, if we are root and it belongs to another.
 
     Args:
@@ -19,10 +24,10 @@ def become_owner(data_dir: Path, environ: MutableMapping[str, str]) -> None:
     """
     if os.geteuid() != 0:
         return
-    folder = data_dir
-    while not folder.exists():
-        folder = folder.parent
-    owner = folder.stat().st_uid
+    folder = str(data_dir)
+    while not os.path.exists(folder):
+        folder = os.path.dirname(folder) or "."
+    owner = os.stat(folder).st_uid
     if owner == 0:
         return
     entry = pwd.getpwuid(owner)

@@ -1,6 +1,6 @@
 """What a command may say: results, structured results, complaints."""
 
-import json
+import importlib
 from collections.abc import Callable
 
 
@@ -24,8 +24,17 @@ class Output:
 
     def json(self, value: object) -> None:
         """Give the whole result as JSON, for a script."""
+        json = importlib.import_module("json")  # takes longer than most verbs
         self._line(json.dumps(value, indent=2, ensure_ascii=False))
 
     def error(self, text: str) -> None:
         """Tell the person what is wrong, apart from the result."""
         self._error(text)
+
+
+def age(seconds: float) -> str:
+    """Return a time span for a person: `42 s`, `7 min`, `3 h`, `12 d`."""
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= size * 2 or (unit == "min" and seconds >= size):
+            return f"{int(seconds // size)} {unit}"
+    return f"{max(0, int(seconds))} s"

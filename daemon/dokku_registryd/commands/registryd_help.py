@@ -9,6 +9,8 @@ COMMANDS = {
         "Find what would break the next deploy"
     ),
     "registryd:heal [--dry-run] [<app>]": "Bring vanished images back now",
+    "registryd:health [--format text|json]": "Tell whether the service does its work",
+    "registryd:metrics [--all]": "Print metrics in Prometheus' text format",
     "registryd:push <app>": "Push the latest release of an app again",
     "registryd:releases [--format text|json] [<app>]": (
         "List releases from the newest on"

@@ -5,9 +5,11 @@ import importlib
 import time
 from collections.abc import Callable
 from functools import cached_property, partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dokku_registryd import errors
+from dokku_registryd.adapters import property_files
 from dokku_registryd.commands import apps, dokku, reporting
 from dokku_registryd.core import dokku_report, properties, property_values, releases
 
@@ -78,7 +80,7 @@ class _Recorded:
 
     @cached_property
     def _deployed(self) -> releases.DeployedRelease | None:
-        return apps.property_store(self._call).deployed(self._app)
+        return _store(self._call).deployed(self._app)
 
     @cached_property
     def _release(self) -> releases.Release | None:
@@ -88,7 +90,7 @@ class _Recorded:
 
     @cached_property
     def _releases(self) -> list[releases.Release]:
-        path = apps.data_dir(self._call) / "ledger.sqlite3"
+        path = _data_dir(self._call) / "ledger.sqlite3"
         if not path.exists():
             return []
         module = importlib.import_module("dokku_registryd.adapters.ledger")
@@ -112,3 +114,17 @@ def _defaults(call: dokku.Call) -> properties.Defaults:
     settings = config.load(file=None, overrides={}, environ=call.environ)
     defaults: properties.Defaults = settings.defaults
     return defaults
+
+
+def _store(call: dokku.Call) -> property_files.PropertyFiles:
+    return property_files.PropertyFiles(
+        config_root=Path(call.lib_root, "config"),
+        dokku_root=Path(call.dokku_root),
+        deployed_root=_data_dir(call) / "deployed",
+    )
+
+
+def _data_dir(call: dokku.Call) -> Path:
+    """Return our data folder, by the rule of `hooks/functions`."""
+    named = call.environ.get("DOKKU_REGISTRYD_PATHS__DATA_DIR")
+    return Path(named or f"{call.lib_root}/data/registryd")

@@ -4,12 +4,11 @@ import argparse
 import dataclasses
 import time
 
-from dokku_registryd.commands import scene
-from dokku_registryd.commands.output import Output
+from dokku_registryd.commands import output, scene
 from dokku_registryd.core import releases
 
 
-def perform(arguments: argparse.Namespace, out: Output) -> int:
+def perform(arguments: argparse.Namespace, out: output.Output) -> int:
     """Print the ledger's releases."""
     settings = scene.enter(arguments)
     if arguments.app:
@@ -39,7 +38,7 @@ def _as_row(release: releases.Release, now: float) -> tuple[str, ...]:
         release.app,
         str(release.number),
         release.state.value,
-        scene.age(now - release.created_at),
+        output.age(now - release.created_at),
         release.digest.removeprefix("sha256:")[:12] or "-",
         release.reference,
     )

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from dokku_registryd.commands import apps, dokku
-from dokku_registryd.core import dokku_report, pflag, properties
+from dokku_registryd.core import dokku_properties, dokku_report, pflag
 
 RowsOf = Callable[[str], dokku_report.Rows]
 
@@ -31,17 +31,15 @@ def perform(
                     dokku_report.as_json(plugin, rows, has_legacy_keys=has_legacy_keys)
                 )
             else:
-                for line in dokku_report.lines(
-                    plugin, app, rows, is_quiet=call.is_quiet
-                ):
-                    call.line(line)
+                found = dokku_report.lines(plugin, app, rows, is_quiet=call.is_quiet)
+                call.line("\n".join(found))
     except pflag.UsageError as error:
         raise dokku.DokkuError(str(error), status=error.status, is_raw=True) from error
     return 0
 
 
 def _wanted(call: dokku.Call, request: dokku_report.Request) -> list[str]:
-    if request.app == properties.GLOBAL:
+    if request.app == dokku_properties.GLOBAL:
         return [request.app]
     if request.app:
         apps.verify(call, request.app)

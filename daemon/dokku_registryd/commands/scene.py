@@ -68,11 +68,3 @@ class Table:
             ).rstrip()
             for row in table
         ]
-
-
-def age(seconds: float) -> str:
-    """Return a time span for a person: `42 s`, `7 min`, `3 h`, `12 d`."""
-    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
-        if seconds >= size * 2 or (unit == "min" and seconds >= size):
-            return f"{int(seconds // size)} {unit}"
-    return f"{max(0, int(seconds))} s"

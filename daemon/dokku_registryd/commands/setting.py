@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from dokku_registryd.adapters import property_edits
 from dokku_registryd.commands import apps, dokku, identity
 from dokku_registryd.core import pflag, properties, property_values
 
@@ -70,8 +71,9 @@ def _store(
     place: tuple[str, str, str],
     accepted: property_values.Accepted,
 ) -> None:
-    apps.property_store(call).set(*place, accepted.text)
-    call.headline(f"Setting {place[2]} to {accepted.text}")
+    plugin, app, name = place
+    property_edits.put(_root(call, plugin), app, name, accepted.text)
+    call.headline(f"Setting {name} to {accepted.text}")
     if accepted.warning:
         call.warn(accepted.warning)
 
@@ -79,9 +81,13 @@ def _store(
 def _remove(call: dokku.Call, place: tuple[str, str, str]) -> None:
     plugin, app, name = place
     try:
-        apps.property_store(call).delete(*place)
+        property_edits.remove(_root(call, plugin), app, name)
     except OSError as error:
         raise dokku.DokkuError(
             f"Unable to remove {plugin} property {app}.{name}: {error.strerror}"
         ) from error
     call.headline(f"Unsetting {name}")
+
+
+def _root(call: dokku.Call, plugin: str) -> Path:
+    return Path(call.lib_root, "config", plugin)

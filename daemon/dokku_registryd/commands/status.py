@@ -1,20 +1,24 @@
 """`status`: is the service up, what waits, and what lags behind."""
 
-import argparse
+import importlib
 import time
-from pathlib import Path
 
-from dokku_registryd.adapters import spool
-from dokku_registryd.commands import data_folder, identity, scene
-from dokku_registryd.commands.output import Output
-from dokku_registryd.core import jobs, pauses
+from dokku_registryd.adapters import ledger_facts, spool_facts
+from dokku_registryd.commands import data_folder, identity, output
+
+TYPE_CHECKING = False  # as in `typing`, which takes longer to load than this looks
+if TYPE_CHECKING:
+    import argparse
+    from typing import Any
+
+    from dokku_registryd.core import pauses
 
 _RECENT = 5
 
 
-def perform(arguments: argparse.Namespace, out: Output) -> int:
+def perform(arguments: "argparse.Namespace", out: output.Output) -> int:
     """Print the state of the service and of the jobs that are not done."""
-    data_dir = data_folder.find(arguments)
+    data_dir = data_folder.locate(arguments)
     identity.become_owner(data_dir, arguments.environ)
     facts = _facts(data_dir)
     if arguments.format == "json":
@@ -25,67 +29,73 @@ def perform(arguments: argparse.Namespace, out: Output) -> int:
     return 0
 
 
-def _facts(data_dir: Path) -> dict[str, object]:
-    holder = spool.SpoolLock(data_dir).holder()
-    files = spool.Spool(data_dir)
-    book = scene.open_ledger(data_dir / "ledger.sqlite3")
-    paused = book.paused_registries() if book else []
-    unfinished = book.unfinished_jobs() if book else []
-    recent = book.finished_jobs(limit=_RECENT) if book else []
-    if book:
-        book.close()
+def _facts(data_dir: str) -> dict[str, object]:
+    holder = spool_facts.holder(data_dir)
     now = time.time()
+    found = ledger_facts.read(f"{data_dir}/ledger.sqlite3", now=now, limit=_RECENT)
     return {
         "service": holder[0] if holder else "stopped",
         "pid": holder[1] if holder else None,
-        "data_dir": str(data_dir),
-        "trigger_files": files.pending(),
-        "rejected_files": files.rejected(),
-        "paused": [_paused(pause, now) for pause in paused if pause.remaining(now)],
-        "unfinished": [_unfinished(record, now) for record in unfinished],
-        "recent": [_finished(record, now) for record in recent],
+        "data_dir": data_dir,
+        "trigger_files": spool_facts.pending(data_dir),
+        "rejected_files": spool_facts.rejected(data_dir),
+        "paused": _paused(found.paused, now),
+        "unfinished": [_unfinished(row, now) for row in found.unfinished],
+        "recent": [_finished(row, now) for row in found.finished],
     }
 
 
-def _paused(pause: pauses.Pause, now: float) -> dict[str, object]:
+def _paused(rows: "list[dict[str, Any]]", now: float) -> list[dict[str, object]]:
+    if not rows:
+        return []
+    module = importlib.import_module("dokku_registryd.core.pauses")
+    known: list[pauses.Pause] = [module.Pause(**row) for row in rows]
+    return [
+        {
+            "domain": pause.domain,
+            "seconds": round(pause.remaining(now), 1),
+            "failures": pause.failures,
+            "reason": pause.reason,
+        }
+        for pause in known
+        if pause.remaining(now)
+    ]
+
+
+def _unfinished(row: "dict[str, Any]", now: float) -> dict[str, object]:
     return {
-        "domain": pause.domain,
-        "seconds": round(pause.remaining(now), 1),
-        "failures": pause.failures,
-        "reason": pause.reason,
+        "job_id": row["job_id"],
+        "intent": row["kind"],
+        "app": row["app"],
+        "attempts": row["attempts"],
+        "age_seconds": _elapsed(row["accepted_at"], now),
+        "retry_in_seconds": max(0.0, round(row["retry_at"] - now, 1)),
+        "last_error": row["last_error"],
     }
 
 
-def _unfinished(record: jobs.JobRecord, now: float) -> dict[str, object]:
+def _finished(row: "dict[str, Any]", now: float) -> dict[str, object]:
     return {
-        "job_id": record.job.job_id,
-        "intent": record.job.kind.value,
-        "app": record.job.app,
-        "attempts": record.job.attempts,
-        "age_seconds": round(now - record.job.accepted_at, 1),
-        "retry_in_seconds": max(0.0, round(record.retry_at - now, 1)),
-        "last_error": record.last_error,
+        "job_id": row["job_id"],
+        "intent": row["kind"],
+        "app": row["app"],
+        "outcome": row["ending"],
+        "reference": row["reference"],
+        "detail": row["error"] or row["detail"],
+        "age_seconds": _elapsed(row["finished_at"], now),
     }
 
 
-def _finished(record: jobs.JobRecord, now: float) -> dict[str, object]:
-    outcome = record.outcome
-    return {
-        "job_id": record.job.job_id,
-        "intent": record.job.kind.value,
-        "app": record.job.app,
-        "outcome": outcome.ending.value if outcome else "",
-        "reference": outcome.reference if outcome else "",
-        "detail": (outcome.error or outcome.detail) if outcome else "",
-        "age_seconds": round(now - record.finished_at, 1),
-    }
+def _elapsed(since: float, now: float) -> float:
+    """Return seconds since then; none where the clock was set back since."""
+    return max(0.0, round(now - since, 1))
 
 
 def _as_text(facts: dict[str, object]) -> list[str]:
     lines = [_service_line(facts), _spool_line(facts)]
     unfinished, recent = _dicts(facts["unfinished"]), _dicts(facts["recent"])
     for entry in _dicts(facts["paused"]):
-        left = scene.age(_seconds(entry["seconds"]))
+        left = output.age(_seconds(entry["seconds"]))
         lines.append(
             f"Paused:  {entry['domain']} for {left} more, refused"
             f" {entry['failures']} times: {entry['reason']}"
@@ -97,7 +107,7 @@ def _as_text(facts: dict[str, object]) -> list[str]:
         if entry["last_error"]:
             lines.append(
                 f"      attempt {entry['attempts']}: {entry['last_error']}"
-                f" (again in {scene.age(_seconds(entry['retry_in_seconds']))})"
+                f" (again in {output.age(_seconds(entry['retry_in_seconds']))})"
             )
     if recent:
         lines.append("")
@@ -117,7 +127,7 @@ def _service_line(facts: dict[str, object]) -> str:
             "Service: stopped. Releases are pushed by the deploy itself; nothing heals."
             " Start it with: systemctl start dokku-registryd"
         )
-    if facts["service"] == spool.HOOK:
+    if facts["service"] == spool_facts.HOOK:
         return f"Service: stopped; the hook with pid {facts['pid']} works the spool."
     return f"Service: running, pid {facts['pid']}"
 
@@ -130,7 +140,7 @@ def _spool_line(facts: dict[str, object]) -> str:
 
 
 def _age(entry: dict[str, object]) -> str:
-    return f"{scene.age(_seconds(entry['age_seconds'])):>6} ago "
+    return f"{output.age(_seconds(entry['age_seconds'])):>6} ago "
 
 
 def _seconds(value: object) -> float:

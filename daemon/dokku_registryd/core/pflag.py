@@ -2,11 +2,11 @@
 
 Dokku parses with Go's pflag (https://pkg.go.dev/github.com/spf13/pflag), whose order,
 texts and exit statuses are kept: flags may stand anywhere, `--` ends them, a mistake
-prints the usage and then itself. The texts are those of version 1.0.6 and newer.
+prints the usage and then itself. The texts are those of version 1.0.6 and newer. There
+are no data classes here, whose library takes longer to load than a report takes.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 
 from dokku_registryd import errors
 
@@ -15,23 +15,25 @@ _TRUE = frozenset({"1", "t", "T", "true", "TRUE", "True"})
 _FALSE = frozenset({"0", "f", "F", "false", "FALSE", "False"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Flag:
     """One flag: a switch, or one that takes a string."""
 
-    name: str
-    usage: str
-    is_switch: bool = True
-    default: str = ""
+    def __init__(
+        self, *, name: str, usage: str, is_switch: bool = True, default: str = ""
+    ) -> None:
+        self.name = name
+        self.usage = usage
+        self.is_switch = is_switch
+        self.default = default
 
 
-@dataclass(slots=True)
 class Parsed:
     """What a command line says."""
 
-    positional: list[str] = field(default_factory=list)
-    switches: set[str] = field(default_factory=set)
-    strings: dict[str, str] = field(default_factory=dict)
+    def __init__(self, strings: dict[str, str]) -> None:
+        self.positional: list[str] = []
+        self.switches: set[str] = set()
+        self.strings = strings
 
     def argument(self, at: int) -> str:
         """Return a positional argument, empty where there is none."""
@@ -46,12 +48,12 @@ class UsageError(errors.RegistrydError):
         self.status = status
 
 
-@dataclass(frozen=True, slots=True)
 class FlagSet:
     """The flags of one command."""
 
-    command: str
-    flags: tuple[Flag, ...]
+    def __init__(self, command: str, flags: tuple[Flag, ...]) -> None:
+        self.command = command
+        self.flags = flags
 
     def parse(self, arguments: Sequence[str]) -> Parsed:
         """Read a command line.
@@ -60,7 +62,7 @@ class FlagSet:
             UsageError: It is wrong, or asks for help.
         """
         parsed = Parsed(
-            strings={flag.name: flag.default for flag in self.flags if flag.default}
+            {flag.name: flag.default for flag in self.flags if flag.default}
         )
         rest = iter(arguments)
         for argument in rest:

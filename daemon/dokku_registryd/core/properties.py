@@ -5,23 +5,20 @@ functions.go and report.go): the app's values are trimmed, the global ones are n
 a global `true` with a line break behind it means off.
 """
 
-import importlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 from dokku_registryd import errors
-from dokku_registryd.core import reference
+from dokku_registryd.core import dokku_properties, reference
 
-GLOBAL: Final = "--global"
-CORE: Final = "registry"
-"""Folder of the properties that we share with Dokku's own plugin."""
-OURS: Final = "registryd"
-"""Folder of the properties that are ours alone."""
+# What reports need too lies apart, so that they start without the rest.
+GLOBAL: Final = dokku_properties.GLOBAL
+CORE: Final = dokku_properties.CORE
+OURS: Final = dokku_properties.OURS
+Reader = dokku_properties.Reader
+server = dokku_properties.server
+image_repo = dokku_properties.image_repo
 
-Reader = Callable[[str, str, str], str]
-
-_DOCKER_HUB = frozenset({"docker.io", "hub.docker.com"})
 _WAIT = "wait"
 _BACKGROUND = "background"
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -107,26 +104,6 @@ def resolve(app: str, read: Reader, defaults: Defaults) -> AppPolicy:
     )
 
 
-def server(text: str) -> str:
-    """Return a server property as Dokku puts it before a repository."""
-    host = text.strip().removesuffix("/")
-    return "" if host in _DOCKER_HUB or not host else f"{host}/"
-
-
-def image_repo(app: str, read: Reader) -> str:
-    """Return the app's image repository.
-
-    Raises:
-        TemplateError: The template that applies is wrong.
-    """
-    explicit = read(CORE, app, "image-repo").strip()
-    if explicit:
-        return explicit
-    template = read(CORE, app, "image-repo-template").strip()
-    template = template or read(CORE, GLOBAL, "image-repo-template").strip()
-    return (_render(template, app) if template else "") or f"dokku/{app}"
-
-
 def own_values(app: str, read: Reader, defaults: Defaults) -> dict[str, str]:
     """Return what the properties that are ours alone come to, as they are typed.
 
@@ -158,12 +135,6 @@ def span(seconds: float) -> str:
         if seconds >= size and seconds % size == 0:
             return f"{seconds / size:g}{unit}"
     return f"{seconds:g}s"
-
-
-def _render(template: str, app: str) -> str:
-    # Most apps have no template, and people wait for what imports this module.
-    gotemplate = importlib.import_module("dokku_registryd.core.gotemplate")
-    return str(gotemplate.render(template, app)).strip()
 
 
 def _image_repo(source: _Source) -> str:

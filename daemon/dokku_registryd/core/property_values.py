@@ -4,11 +4,12 @@ Dokku stores whatever it is given and fails at the next release. Here a value th
 cannot work is refused, with what was probably meant.
 """
 
+import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from dokku_registryd import errors
-from dokku_registryd.core import gotemplate, properties, reference
+from dokku_registryd.core import properties, reference
 
 Check = Callable[[str, str], "Accepted"]
 
@@ -71,6 +72,8 @@ def image_repo_template(app: str, text: str) -> Accepted:
     expect it back; until it is corrected the repository is `dokku/APP`.
     """
     sample = _SAMPLE_APP if app == properties.GLOBAL else app
+    # It takes longer to load than all other properties need.
+    gotemplate = importlib.import_module("dokku_registryd.core.gotemplate")
     try:
         rendered = gotemplate.render(text.strip(), sample).strip()
     except gotemplate.TemplateError as error:

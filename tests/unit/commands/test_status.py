@@ -94,6 +94,20 @@ def test_what_waits_and_what_was_done(
     )
 
 
+def test_a_clock_that_was_set_back(caller: Caller, book: ledger.SqliteLedger) -> None:
+    """What happened at a time that is yet to come is told last, and has no age."""
+    for job_id, ahead in (("1", -50.0), ("2", 86_400.0)):
+        add(book, job_id, Kind.HEAL, "web", age=-ahead)
+        book.finish_job(job_id, outcomes.done(), at=time.time() + ahead)
+    add(book, "3", Kind.RELEASE, "web", age=-86_400.0)
+
+    told = caller.call("status", "--format", "json").json
+
+    assert [row["job_id"] for row in told["recent"]] == ["1", "2"]
+    assert [row["age_seconds"] for row in told["unfinished"]] == [0.0]
+    assert told["recent"][1]["age_seconds"] == 0.0
+
+
 def test_a_paused_registry(caller: Caller, book: ledger.SqliteLedger) -> None:
     """A registry in back-off is shown, for a person and for a script."""
     book.set_pause(

@@ -31,6 +31,8 @@ Manage pushes and healing of released images
 Additional commands:
     registryd:doctor [--format text|json] [<app>]      Find what would break the next deploy
     registryd:heal [--dry-run] [<app>]                 Bring vanished images back now
+    registryd:health [--format text|json]              Tell whether the service does its work
+    registryd:metrics [--all]                          Print metrics in Prometheus' text format
     registryd:push <app>                               Push the latest release of an app again
     registryd:releases [--format text|json] [<app>]    List releases from the newest on
     registryd:report [<app>] [<flag>]                  Displays a registryd report for one or more apps
@@ -115,7 +117,7 @@ def test_every_command_is_there() -> None:
     listed = {
         line.split()[0] for line in (*registry_help.COMMANDS, *registryd_help.COMMANDS)
     }
-    own = ("doctor", "heal", "push", "releases", "status")
+    own = ("doctor", "heal", "health", "metrics", "push", "releases", "status")
     verbs = {f"registryd:{verb}" for verb in own}
 
     assert listed - verbs == {
