@@ -6,14 +6,16 @@ on both; what lies in files is real in every test. Methods raise
 `errors.TransientError` or `errors.PermanentError` and nothing foreign.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from dokku_registryd import errors
 from dokku_registryd.core import (
     jobs,
     logins,
+    needs,
     outcomes,
     pauses,
     reference,
@@ -171,14 +173,38 @@ class Credentials(Protocol):
         """
 
 
+@dataclass(frozen=True, slots=True)
+class AppFiles:
+    """What the files say of one app."""
+
+    read: Reader
+    """Gives the app's own properties and the global ones."""
+    deployed: DeployedRelease | None
+    mark: object | None
+    """What `Look.is_unchanged` compares; None where nothing may be remembered."""
+
+
+class Look(Protocol):
+    """One look at the files of many apps."""
+
+    def owners(self) -> set[str]:
+        """Return the names of apps with properties, logins or a recorded release."""
+
+    def of(self, app: str) -> AppFiles:
+        """Read all that the files say of one app."""
+
+    def is_unchanged(self, app: str, mark: object) -> bool:
+        """Tell whether they say the same as when a mark was made, without reading."""
+
+
 class Properties(Protocol):
     """Dokku's property files."""
 
     def get(self, plugin: str, app: str, name: str) -> str:
         """Return a property's raw text, empty when unset; `--global` is an app."""
 
-    def reader(self) -> Reader:
-        """Return a cheap way to read many apps' properties, for one look at them."""
+    def look(self) -> AbstractContextManager[Look]:
+        """Look at the files of many apps, at a fraction of asking one by one."""
 
     def set(self, plugin: str, app: str, name: str, value: str) -> None:
         """Replace a property in one step."""
@@ -238,14 +264,16 @@ class Replies(Protocol):
     def write(self, job_id: str, kind: replies.Line, text: str) -> None:
         """Append one line; a disk that refuses fails nothing."""
 
-    def remove_older(self, than: float) -> int:
-        """Remove replies that nobody waits for, by age; return how many."""
+    def remove_older(self, than: float, *, but: Callable[[str], bool]) -> int:
+        """Remove replies by age, but those of some jobs; return how many."""
 
 
 class Ledger(Protocol):
     """The durable record of jobs, releases and outcomes. Safe between threads."""
 
-    def add_jobs(self, added: Iterable[jobs.Job]) -> list[jobs.Job]:
+    def add_jobs(
+        self, added: Iterable[jobs.Job], *, is_synced: bool = True
+    ) -> list[jobs.Job]:
         """Record jobs in one commit and return those that were not known before."""
 
     def job(self, job_id: str) -> jobs.JobRecord | None:
@@ -254,11 +282,16 @@ class Ledger(Protocol):
     def unfinished_jobs(self) -> list[jobs.JobRecord]:
         """Return the jobs that have no outcome, oldest first."""
 
-    def finished_jobs(self, *, limit: int, app: str = "") -> list[jobs.JobRecord]:
-        """Return the latest jobs that have an outcome, newest first."""
+    def finished_jobs(
+        self, *, now: float, limit: int, app: str = ""
+    ) -> list[jobs.JobRecord]:
+        """Return the latest jobs that have an outcome, newest first.
 
-    def prune_jobs(self, *, finished_before: float) -> None:
-        """Remove jobs that ended before a time (epoch seconds); releases stay."""
+        Last come those that ended later than now: the clock was set back since.
+        """
+
+    def prune_jobs(self, *, finished_before: float, but_latest: int) -> None:
+        """Remove jobs that ended before a time, but the latest; releases stay."""
 
     def start_attempt(self, job_id: str) -> int:
         """Count an attempt before it begins, and return its number."""
@@ -290,7 +323,9 @@ class Ledger(Protocol):
     def renumber(self, job_id: str, *, at_least: int) -> Release:
         """Move a reserved release to a higher free number."""
 
-    def update_release(self, job_id: str, **changes: object) -> Release:
+    def update_release(
+        self, job_id: str, *, is_synced: bool = True, **changes: object
+    ) -> Release:
         """Change state, digest, pushed_at, error, image_id, is_accepted, scheduler."""
 
     def release_of(self, job_id: str) -> Release | None:
@@ -298,6 +333,12 @@ class Ledger(Protocol):
 
     def releases(self, app: str | None = None) -> list[Release]:
         """Return releases, the latest first, of one app or of all."""
+
+    def release_marks(self) -> Callable[[str], int]:
+        """Return what gives a number for an app that stays until its releases change.
+
+        Ask before the releases are read: what changes meanwhile has another number.
+        """
 
     def releases_of_image(self, image_id: str) -> list[Release]:
         """Return the releases of one image, of every app."""
@@ -319,6 +360,17 @@ class Ledger(Protocol):
 
     def end_pause(self, domain: str) -> None:
         """Note that a registry answers as it should."""
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """What an app needs, and what that was read from."""
+
+    files: object
+    """The mark of its files."""
+    basis: object
+    """What else it depends on."""
+    need: needs.Need
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -349,3 +401,5 @@ class World:
     """Below this nothing is pulled."""
     parallel_tags: int = 8
     """How many extra tags move at the same time."""
+    remembered: MutableMapping[str, Remembered] = field(default_factory=dict)
+    """What sweeps remember of apps; it goes with this world, as new settings come."""

@@ -258,6 +258,33 @@ def test_the_time_in_a_name(host: DokkuHost, clock: str, expected: str) -> None:
     assert re.fullmatch(rf"{expected}\.\d+\.\d+\n", result.stdout)
 
 
+@pytest.mark.parametrize(
+    ("waiting", "expected"),
+    [
+        ("1700000000000042.1.1", "1700000000000043"),
+        ("1699999999999999.1.1", "1700000000000000"),
+        ("0000000042000001.1.1", "1700000000000000"),
+        ("9000000000000009.1.1", "9000000000000010"),
+        ("17", "1700000000000000"),
+        ("99999999999999999.1.1", "1700000000000000"),
+        ("heal-1700000000000042.1", "1700000000000000"),
+    ],
+)
+def test_a_name_after_those_that_wait(
+    host: DokkuHost, waiting: str, expected: str
+) -> None:
+    """Where the clock was set back a name sorts behind what was left before."""
+    (host.data_dir / "spool" / "new" / waiting).touch()
+    script = (
+        "unset EPOCHREALTIME; EPOCHREALTIME=1700000000.000000;"
+        f" source {host.hook('functions')}; new_id; echo $REPLY"
+    )
+
+    result = host.run(["/bin/bash", "-c", script])
+
+    assert re.fullmatch(rf"{expected}\.\d+\.\d+\n", result.stdout)
+
+
 def test_no_program(host: DokkuHost) -> None:
     """Without the program the release fails and leaves nothing for later."""
     result = host.trigger(

@@ -85,10 +85,18 @@ def read_in(folder: int, name: str, *, limit: int) -> bytes:
     Raises:
         OSError: It cannot be opened, or is a link or no regular file.
     """
+    return read_known(folder, name, limit=limit)[1]
+
+
+def read_known(folder: int, name: str, *, limit: int) -> tuple[os.stat_result, bytes]:
+    """Return what a file in an open folder was before it was read, and its content.
+
+    Raises:
+        OSError: It cannot be opened, or is a link or no regular file.
+    """
     descriptor = os.open(name, os.O_RDONLY | _SAFE, dir_fd=folder)
     try:
-        _check_regular(descriptor, name)
-        return os.read(descriptor, limit)
+        return _check_regular(descriptor, name), os.read(descriptor, limit)
     finally:
         os.close(descriptor)
 

@@ -9,15 +9,18 @@ refused, unless we are root, who has nothing to gain from it.
 import contextlib
 import os
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Final
 
-PRIVATE_FOLDER: Final = 0o700
-_OPEN: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+# As in `typing`; reports read folders too, and its import takes as long as they do.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PRIVATE_FOLDER = 0o700
+_OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
 def open_folder(
-    place: Path | str, *, inside: int | None = None, follows: bool = False
+    place: "Path | str", *, inside: int | None = None, follows: bool = False
 ) -> int:
     """Return the descriptor of a folder, to be closed by the caller.
 
@@ -41,7 +44,7 @@ def open_folder(
 
 
 @contextlib.contextmanager
-def opened(root: Path, *names: str) -> Iterator[int]:
+def opened(root: "Path | str", *names: str) -> Iterator[int]:
     """Open folders below a trusted one, each by its name inside the one before.
 
     Args:
@@ -62,7 +65,7 @@ def opened(root: Path, *names: str) -> Iterator[int]:
         os.close(descriptor)
 
 
-def check_owner(status: os.stat_result, place: Path | str) -> None:
+def check_owner(status: os.stat_result, place: "Path | str") -> None:
     """Refuse what belongs to another user.
 
     Raises:

@@ -1,18 +1,21 @@
 """The ledger: jobs, releases and outcomes in one SQLite file.
 
 Write-ahead log with `synchronous=FULL`: a commit is on the disk when it returns, or a
-power cut would take accepted releases with it. Each method is one transaction, and
-each is safe to repeat after a crash. The schema has a version (`user_version`) and
-migrates forwards; a newer ledger than this program knows is refused, a corrupt one is
-set aside under a name with its time and begun anew.
+power cut would take accepted releases with it. A commit that may wait for the disk
+outlives the process all the same, and gets there with the next one: the log keeps their
+order. Each method is one transaction, and each is safe to repeat after a crash. The
+schema has a version (`user_version`) and migrates forwards; a newer ledger than this
+program knows is refused, a corrupt one is set aside under a name with its time and
+begun anew.
 """
 
 import contextlib
+import itertools
 import os
 import sqlite3
 import sys
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
@@ -26,6 +29,17 @@ from dokku_registryd.core.releases import Release, ReleaseState
 _RELEASE_COLUMNS: Final = (
     "job_id, app, number, image_id, server, image_repo, scheduler, state,"
     " is_accepted, digest, created_at, pushed_at, error, previous_number"
+)
+_AHEAD_SECONDS: Final = 60.0  # a job may end while somebody asks
+# Triggers of this connection alone: no statement that changes a release can forget it.
+_NOTE_CHANGES: Final = "".join(
+    f"CREATE TEMP TRIGGER note_{deed} AFTER {deed} ON main.releases"
+    f" BEGIN SELECT {noting}; END;"
+    for deed, noting in (
+        ("INSERT", "note_change(NEW.app)"),
+        ("UPDATE", "note_change(OLD.app), note_change(NEW.app)"),
+        ("DELETE", "note_change(OLD.app)"),
+    )
 )
 _SHARED: Final = ("app", "server", "image_repo", "scheduler")  # by many releases
 _CHANGEABLE: Final = frozenset(
@@ -48,23 +62,28 @@ class SqliteLedger:
     def __init__(self, path: Path | None, *, read_only: bool = False) -> None:
         self._lock = threading.RLock()
         self._path = path or Path(":memory:")
+        self._changes = itertools.count(1)
+        self._changed: dict[str, int] = {}
+        self._changed_all = 0
+        self._data_version = 0
+        self._is_noting = False
         self._connection = _connect(path, read_only=read_only)
-        version = self._version()
-        if not read_only:
-            self._migrate(version)
-        elif version < len(MIGRATIONS):
-            raise errors.LedgerError(
-                f"{self._path} is as an older dokku-registryd left it (schema"
-                f" {version}, this one reads {len(MIGRATIONS)}): start the service,"
-                " which brings it up to date"
-            )
+        try:
+            self._prepare(read_only=read_only)
+        except BaseException:
+            self._connection.close()
+            raise
 
-    def prune_jobs(self, *, finished_before: float) -> None:
-        """Remove jobs that ended before a time (epoch seconds); releases stay."""
+    def prune_jobs(self, *, finished_before: float, but_latest: int) -> None:
+        """Remove jobs that ended before a time (epoch seconds); releases stay.
+
+        The latest ones stay too: a clock that jumps makes everything old.
+        """
         with self._transaction() as connection:
             connection.execute(
-                "DELETE FROM jobs WHERE ending IS NOT NULL AND finished_at < ?",
-                (finished_before,),
+                "DELETE FROM jobs WHERE ending IS NOT NULL AND finished_at < ?"
+                " AND sequence <= (SELECT max(sequence) FROM jobs) - ?",
+                (finished_before, but_latest),
             )
 
     def check(self) -> None:
@@ -84,10 +103,18 @@ class SqliteLedger:
 
     # -- jobs
 
-    def add_jobs(self, added: Iterable[jobs.Job]) -> list[jobs.Job]:
-        """Record jobs in one commit and return those that were not known before."""
+    def add_jobs(
+        self, added: Iterable[jobs.Job], *, is_synced: bool = True
+    ) -> list[jobs.Job]:
+        """Record jobs in one commit and return those that were not known before.
+
+        Args:
+            added: The jobs.
+            is_synced: Whether the disk must have them at once; not where trigger files
+                stand for them.
+        """
         fresh: list[jobs.Job] = []
-        with self._transaction() as connection:
+        with self._transaction(is_synced=is_synced) as connection:
             for job in added:
                 trigger = job.trigger
                 cursor = connection.execute(
@@ -119,20 +146,29 @@ class SqliteLedger:
         rows = self._rows("SELECT * FROM jobs WHERE ending IS NULL ORDER BY sequence")
         return [_job_record(row) for row in rows]
 
-    def finished_jobs(self, *, limit: int, app: str = "") -> list[jobs.JobRecord]:
-        """Return the latest jobs that have an outcome, newest first."""
+    def finished_jobs(
+        self, *, now: float, limit: int, app: str = ""
+    ) -> list[jobs.JobRecord]:
+        """Return the latest jobs that have an outcome, newest first.
+
+        Last come those that ended later than now: the clock was set back since.
+        """
         rows = self._rows(
             "SELECT * FROM jobs WHERE ending IS NOT NULL AND (? = '' OR app = ?)"
-            " ORDER BY finished_at DESC, sequence DESC LIMIT ?",
+            " ORDER BY finished_at > ?, finished_at DESC, sequence DESC LIMIT ?",
             app,
             app,
+            now + _AHEAD_SECONDS,
             limit,
         )
         return [_job_record(row) for row in rows]
 
     def start_attempt(self, job_id: str) -> int:
-        """Count an attempt before it begins, and return its number."""
-        with self._transaction() as connection:
+        """Count an attempt before it begins, and return its number.
+
+        That is for the death of the process, so it need not outlive a power cut.
+        """
+        with self._transaction(is_synced=False) as connection:
             connection.execute(
                 "UPDATE jobs SET attempts = attempts + 1, is_running = 1"
                 " WHERE job_id = ?",
@@ -241,13 +277,21 @@ class SqliteLedger:
             )
         return self._release(job_id)
 
-    def update_release(self, job_id: str, **changes: object) -> Release:
-        """Change state, digest, pushed_at, error, image_id, is_accepted, scheduler."""
+    def update_release(
+        self, job_id: str, *, is_synced: bool = True, **changes: object
+    ) -> Release:
+        """Change state, digest, pushed_at, error, image_id, is_accepted, scheduler.
+
+        Args:
+            job_id: The job that asked for the release.
+            is_synced: Whether the disk must have it at once.
+            changes: The new values by name.
+        """
         unknown = changes.keys() - _CHANGEABLE
         if unknown:
             raise ValueError(f"a release has no changeable {sorted(unknown)}")
         assignments = ", ".join(f"{column} = ?" for column in changes)
-        with self._transaction() as connection:
+        with self._transaction(is_synced=is_synced) as connection:
             connection.execute(
                 f"UPDATE releases SET {assignments} WHERE job_id = ?",  # noqa: S608 - checked names
                 (*map(_storable, changes.values()), job_id),
@@ -264,20 +308,57 @@ class SqliteLedger:
 
     def releases(self, app: str | None = None) -> list[Release]:
         """Return releases, the latest first, of one app or of all."""
+        # Two queries: with `? IS NULL OR` SQLite would not use the index.
+        choice, values = ("", ()) if app is None else ("WHERE app = ?", (app,))
         query = (
-            f"SELECT sequence, {_RELEASE_COLUMNS} FROM releases"  # noqa: S608 - a constant
-            " WHERE ? IS NULL OR app = ? ORDER BY app, sequence DESC"
+            f"SELECT sequence, {_RELEASE_COLUMNS} FROM releases {choice}"  # noqa: S608 - constants
+            " ORDER BY app, sequence DESC"
         )
-        # Row by row: a sweep reads them all, and both forms of them take much memory.
+        # Row by row: there may be many, and both forms of them take much memory.
         with self._lock, _translated(self._path):
-            rows = self._connection.execute(query, (app, app))
+            rows = self._connection.execute(query, values)
             return [_release_row(row) for row in rows]
+
+    def release_marks(self) -> Callable[[str], int]:
+        """Return what gives a number for an app that stays until its releases change.
+
+        Ask before the releases are read: what changes meanwhile has another number.
+        """
+        with self._lock, _translated(self._path):
+            if not self._is_noting:
+                self._connection.create_function("note_change", 1, self._note_change)
+                self._connection.executescript(_NOTE_CHANGES)
+                self._is_noting = True
+            foreign = self._connection.execute("PRAGMA data_version").fetchone()[0]
+            if foreign != self._data_version:
+                # Another process wrote; which app's releases it does not say.
+                self._data_version = foreign
+                self._changed_all = next(self._changes)
+            of_all, of_app = self._changed_all, dict(self._changed)
+        return lambda app: max(of_all, of_app.get(app, 0))
+
+    def _note_change(self, app: str) -> None:
+        self._changed[app] = next(self._changes)
 
     def releases_of_image(self, image_id: str) -> list[Release]:
         """Return the releases of one image, of every app."""
         rows = self._rows(
             f"SELECT sequence, {_RELEASE_COLUMNS} FROM releases WHERE image_id = ?",  # noqa: S608 - a constant
             image_id,
+        )
+        return [_release_row(row) for row in rows]
+
+    def unpushed(self) -> list[Release]:
+        """Return what went on and the registry does not have, the oldest first.
+
+        A push that was given up counts until a later release of the app has arrived.
+        """
+        rows = self._rows(
+            f"SELECT sequence, {_RELEASE_COLUMNS} FROM releases AS one"  # noqa: S608 - a constant
+            " WHERE state NOT IN ('pushed', 'dropped') AND is_accepted = 1"
+            " AND (state != 'failed' OR NOT EXISTS (SELECT 1 FROM releases AS later"
+            " WHERE later.app = one.app AND later.sequence > one.sequence"
+            " AND later.state = 'pushed')) ORDER BY created_at"
         )
         return [_release_row(row) for row in rows]
 
@@ -356,8 +437,11 @@ class SqliteLedger:
             return self._connection.execute(query, values).fetchall()
 
     @contextlib.contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
+    def _transaction(self, *, is_synced: bool = True) -> Iterator[sqlite3.Connection]:
         with self._lock, _translated(self._path):
+            # NORMAL differs in this alone: the log is not synced at each commit.
+            level = "FULL" if is_synced else "NORMAL"
+            self._connection.execute(f"PRAGMA synchronous = {level}")
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self._connection
@@ -367,6 +451,17 @@ class SqliteLedger:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
                 raise
+
+    def _prepare(self, *, read_only: bool) -> None:
+        version = self._version()
+        if not read_only:
+            self._migrate(version)
+        elif version < len(MIGRATIONS):
+            raise errors.LedgerError(
+                f"{self._path} is as an older dokku-registryd left it (schema"
+                f" {version}, this one reads {len(MIGRATIONS)}): start the service,"
+                " which brings it up to date"
+            )
 
     def _version(self) -> int:
         version = int(self._rows("PRAGMA user_version")[0][0])
@@ -432,8 +527,12 @@ def _connect(path: Path | None, *, read_only: bool) -> sqlite3.Connection:
         files.make_folder(path.parent)
         _make_private(path)
         connection = _open(f"file:{quote(str(path))}?mode=rw")
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
 

@@ -8,13 +8,13 @@ may be a link, so nothing is read or written for one app that is another's.
 
 import contextlib
 import os
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from dokku_registryd import errors
-from dokku_registryd.adapters import files, folders
+from dokku_registryd.adapters import app_files, files
 from dokku_registryd.core import names, properties, releases
-
-_LIMIT = 65_536  # bytes; a property is a line of text
 
 
 class PropertyFiles:
@@ -24,50 +24,47 @@ class PropertyFiles:
         config_root: Dokku's folder of properties, `$DOKKU_LIB_ROOT/config`.
         dokku_root: The folder with one folder for each app.
         deployed_root: Our folder with one record for each app.
+        now: Gives seconds since the epoch, by the clock that files are stamped with.
+        monotonic: Gives seconds that never run backwards.
     """
 
     def __init__(
-        self, *, config_root: Path, dokku_root: Path, deployed_root: Path
+        self,
+        *,
+        config_root: Path,
+        dokku_root: Path,
+        deployed_root: Path,
+        now: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._config_root = config_root
         self._dokku_root = dokku_root
         self._deployed_root = deployed_root
+        self._now = now
+        self._monotonic = monotonic
 
     def get(self, plugin: str, app: str, name: str) -> str:
         """Return a property's raw text, empty when it is unset or unreadable."""
         try:
             path = self._path(plugin, app, name)
-            raw = files.read(path, limit=_LIMIT, is_strict=True)
+            raw = files.read(path, limit=app_files.LIMIT, is_strict=True)
         except OSError:
             return ""
         return raw.decode("utf-8", errors="replace")
 
-    def reader(self) -> properties.Reader:
-        """Return a way to read many apps' properties, for one look at all of them.
-
-        Each folder is listed and read once, when the first of its properties is asked
-        for. Most properties are unset, and thousands of apps share the global ones, so
-        this costs a tenth of asking file by file.
-        """
-        shared: dict[str, dict[str, str]] = {}
-        latest: dict[str, tuple[str, dict[str, str]]] = {}
-        owners = {
-            plugin: frozenset(_folders(self._config_root / plugin))
-            for plugin in (properties.CORE, properties.OURS)
-        }
-
-        def read(plugin: str, app: str, name: str) -> str:
-            if app == properties.GLOBAL:
-                if plugin not in shared:
-                    shared[plugin] = self._values(plugin, app)
-                return shared[plugin].get(name, "")
-            if app not in owners[plugin]:
-                return ""
-            if latest.get(plugin, ("", {}))[0] != app:
-                latest[plugin] = (app, self._values(plugin, app))
-            return latest[plugin][1].get(name, "")
-
-        return read
+    @contextlib.contextmanager
+    def look(self) -> Iterator[app_files.Look]:
+        """Look at the files of many apps: each is read once, and may be remembered."""
+        found = app_files.Look(
+            config_root=self._config_root,
+            deployed_root=self._deployed_root,
+            now=self._now(),
+            monotonic=self._monotonic(),
+        )
+        try:
+            yield found
+        finally:
+            found.close()
 
     def set(self, plugin: str, app: str, name: str, value: str) -> None:
         """Replace a property in one step.
@@ -117,15 +114,10 @@ class PropertyFiles:
     def deployed(self, app: str) -> releases.DeployedRelease | None:
         """Return the recorded release of an app; None if there is none to trust."""
         try:
-            raw = files.read(self._record(app), limit=_LIMIT, is_strict=True)
+            raw = files.read(self._record(app), limit=app_files.LIMIT, is_strict=True)
         except OSError:
             return None
-        lines = raw.decode("utf-8", errors="replace").split("\n")
-        if len(lines) < 3 or not lines[2].isascii() or not lines[2].isdigit():  # noqa: PLR2004 - the record has three lines
-            return None
-        return releases.DeployedRelease(
-            server=lines[0], image_repo=lines[1], number=int(lines[2])
-        )
+        return app_files.parse_record(raw)
 
     def record_deployed(self, app: str, deployed: releases.DeployedRelease) -> None:
         """Record what Dokku's questions are answered with from now on.
@@ -139,21 +131,6 @@ class PropertyFiles:
     def forget_deployed(self, app: str) -> None:
         """Remove the record; a missing one is fine."""
         files.remove(self._record(app), is_strict=True)
-
-    def _values(self, plugin: str, app: str) -> dict[str, str]:
-        """Read all properties of one folder."""
-        found: dict[str, str] = {}
-        with (
-            contextlib.suppress(OSError),
-            folders.opened(self._config_root / plugin, app) as folder,
-        ):
-            # Names of properties have no dot; those of logins do.
-            listed = os.listdir(folder)  # noqa: PTH208 - of an open folder
-            for name in (name for name in listed if "." not in name):
-                with contextlib.suppress(OSError):
-                    raw = files.read_in(folder, name, limit=_LIMIT)
-                    found[name] = raw.decode("utf-8", errors="replace")
-        return found
 
     def _path(self, plugin: str, app: str, name: str) -> Path:
         if app != properties.GLOBAL and not names.is_app_name(app):

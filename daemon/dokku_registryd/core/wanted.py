@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from dokku_registryd.core import images, properties
-from dokku_registryd.core.releases import DeployedRelease, Release, ReleaseState
+from dokku_registryd.core.releases import DeployedRelease, Release
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,15 +123,17 @@ def wanted_of(state: AppState, schedulers: Sequence[str]) -> list[Wanted]:
     if release is not None and release.scheduler not in schedulers:
         return []
     app = state.policy.app
-    pullable = (deployed.reference, deployed.local_reference)
+    source = deployed.reference
+    pullable = (source, deployed.local_reference)
+    digest = _digest_of(state, release) if release else ""
     by_retag = (f"dokku/{app}:{deployed.number}", f"dokku/{app}:latest")
     return [
         Wanted(
             app=app,
             reference=name,
-            source=deployed.reference,
+            source=source,
             image_id=release.image_id if release else "",
-            digest=_digest_of(state, release) if release else "",
+            digest=digest,
             may_pull=name in pullable,
         )
         for name in dict.fromkeys((*pullable, *by_retag))
@@ -181,92 +183,3 @@ def _gap(entry: Wanted, observed: Observed) -> Gap:
     if image_id in observed.image_ids:
         return Retag(wanted=entry, image_id=image_id)
     return Pull(wanted=entry) if entry.may_pull else Lost(wanted=entry)
-
-
-def needless(
-    state: AppState,
-    observed: Observed,
-    needed: frozenset[str],
-    schedulers: Sequence[str],
-) -> list[str]:
-    """Return the names of superseded releases that may be taken away.
-
-    Of each superseded image one name stays, so that Dokku's own retirement can remove
-    it: an image with two names it never removes. Nobody retires what was built for an
-    app that was renamed since, so of that every name goes. Where the scheduler runs
-    nothing on this host nothing is retired either, so there the release before stays,
-    as in Dokku's own plugin, and of the others every name goes. An image that a
-    container uses, or that any app's wanted set or unconfirmed push needs, keeps its
-    names. While the ledger lacks what the app runs (Dokku's own plugin counts before it
-    pushes) nothing is known to be superseded.
-
-    Args:
-        state: The app whose releases are looked at.
-        observed: What is on this host.
-        needed: Image IDs and references that a container, any app or a push needs.
-        schedulers: Those that keep images on this host.
-    """
-    deployed = deployed_of(state)
-    current = release_of(state, deployed) if deployed else None
-    if deployed is not None and current is None:
-        return []
-    is_local = current is None or current.scheduler in schedulers
-    superseded = _superseded(state, deployed, least=0 if is_local else _KEPT_ELSEWHERE)
-    names_of = _names_of_images(superseded, observed, needed)
-    return [
-        name
-        for image_id, ours in names_of.items()
-        for name in (
-            ours[:-1]
-            if is_local
-            and _is_retired(image_id, state.policy.app, observed)
-            and _is_bare(image_id, ours, observed)
-            else ours
-        )
-    ]
-
-
-_KEPT_ELSEWHERE = 1  # beyond the deployed one (Dokku's registry/functions.go)
-_ENDED_BADLY = frozenset({ReleaseState.FAILED, ReleaseState.DROPPED})
-
-
-def _superseded(
-    state: AppState, deployed: DeployedRelease | None, *, least: int
-) -> list[Release]:
-    number = deployed.number if deployed else 0
-    pushed = [
-        entry
-        for entry in state.releases
-        if entry.number < number and entry.state is ReleaseState.PUSHED
-    ]
-    kept = max(state.policy.keep_releases, least)
-    # What failed lost its names at once, unless the Engine did not answer then.
-    ended = [
-        entry
-        for entry in state.releases
-        if entry.state in _ENDED_BADLY and entry.number != number
-    ]
-    return [*pushed[kept:], *ended]
-
-
-def _names_of_images(
-    superseded: Iterable[Release], observed: Observed, needed: frozenset[str]
-) -> dict[str, list[str]]:
-    """Return our names by image ID; one image may have been released twice."""
-    found: dict[str, list[str]] = {}
-    for entry in superseded:
-        for name in map(engine_name, entry.names):
-            is_ours = observed.names.get(name) == entry.image_id
-            if is_ours and needed.isdisjoint((entry.image_id, name)):
-                found.setdefault(entry.image_id, []).append(name)
-    return found
-
-
-def _is_retired(image_id: str, app: str, observed: Observed) -> bool:
-    """Tell whether Dokku removes an image once nothing runs it: it goes by a label."""
-    return observed.apps.get(image_id, app) == app
-
-
-def _is_bare(image_id: str, ours: Iterable[str], observed: Observed) -> bool:
-    """Tell whether an image would have no name without ours."""
-    return observed.name_counts[image_id] == len(set(ours))

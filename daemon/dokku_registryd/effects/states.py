@@ -1,9 +1,7 @@
 """Reads what an app is and needs, as the values that `core.wanted` decides on."""
 
-from collections import defaultdict
-
 from dokku_registryd import ports
-from dokku_registryd.core import properties, releases, wanted
+from dokku_registryd.core import needs, properties, releases, wanted
 
 
 def policy_of(world: ports.World, app: str) -> properties.AppPolicy:
@@ -21,26 +19,56 @@ def state_of(world: ports.World, app: str) -> wanted.AppState:
 
 
 def all_states(world: ports.World) -> list[wanted.AppState]:
-    """Return the states of the apps that were ever pushed, by one ledger query."""
-    of_app: dict[str, list[releases.Release]] = defaultdict(list)
-    for release in world.ledger.releases():
-        of_app[release.app].append(release)
-    states = []
-    read = world.properties.reader()
+    """Return the states of the apps that were ever pushed."""
     is_companion = world.is_companion()
-    for app in world.properties.apps():
-        deployed = None if is_companion else world.deployed.deployed(app)
-        is_counted = read(properties.CORE, app, "tag-version")
-        if deployed is None and not is_counted and app not in of_app:
-            continue  # Most apps of a host may be local ones: one look is enough.
-        states.append(
-            wanted.AppState(
-                policy=properties.resolve(app, read, world.defaults),
-                deployed=deployed,
-                releases=tuple(of_app[app]),
-            )
-        )
-    return states
+    with world.properties.look() as look:
+        found = [
+            _state_in(world, look.of(app), app, is_companion=is_companion)
+            for app in world.properties.apps()
+        ]
+    return [state for state in found if state is not None]
+
+
+def all_needs(
+    world: ports.World, look: ports.Look, observed: wanted.Observed
+) -> dict[str, needs.Need]:
+    """Return what each app needs, worked out anew where anything has changed."""
+    is_companion = world.is_companion()
+    mark_of = world.ledger.release_marks()
+    remembered = world.remembered
+    apps = world.properties.apps()
+    for app in apps:
+        basis = (is_companion, mark_of(app))
+        known = remembered.get(app)
+        if (
+            known is None
+            or known.basis != basis
+            or not look.is_unchanged(app, known.files)
+        ):
+            files = look.of(app)
+            state = _state_in(world, files, app, is_companion=is_companion)
+            need = needs.NOTHING
+            if state is not None:
+                need = needs.need_of(state, world.schedulers, observed.image_ids)
+            remembered[app] = ports.Remembered(files.mark, basis, need)
+    for app in remembered.keys() - set(apps):
+        del remembered[app]
+    return {app: remembered[app].need for app in apps}
+
+
+def _state_in(
+    world: ports.World, files: ports.AppFiles, app: str, *, is_companion: bool
+) -> wanted.AppState | None:
+    deployed = None if is_companion else files.deployed
+    known = tuple(world.ledger.releases(app))
+    is_counted = files.read(properties.CORE, app, "tag-version")
+    if deployed is None and not is_counted and not known:
+        return None  # Most apps of a host may be local ones.
+    return wanted.AppState(
+        policy=properties.resolve(app, files.read, world.defaults),
+        deployed=deployed,
+        releases=known,
+    )
 
 
 def _recorded(world: ports.World, app: str) -> releases.DeployedRelease | None:

@@ -10,12 +10,20 @@ from dataclasses import dataclass
 import structlog
 
 from dokku_registryd import ports
-from dokku_registryd.core import images, jobs, outcomes, triggers, wanted
-from dokku_registryd.core.releases import ReleaseState
+from dokku_registryd.core import (
+    images,
+    jobs,
+    leftovers,
+    needs,
+    outcomes,
+    triggers,
+    wanted,
+)
 from dokku_registryd.effects import states, voice
 
 REPLY_SECONDS = 86_400  # a hook that waits longer than a day is gone
 JOB_SECONDS = 90 * 86_400  # how long the ledger tells how a job ended
+LATEST_JOBS = 1000  # of which it tells that at any time of day
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,30 +44,32 @@ def plan(world: ports.World) -> Plan:
     """Read the whole state and work out what it lacks; nothing is changed."""
     observed = wanted.Observed.of(world.engine.images())
     containers = world.engine.containers()
-    apps = states.all_states(world)
-    entries = [
-        entry for state in apps for entry in wanted.wanted_of(state, world.schedulers)
-    ]
     running = {entry.app for entry in containers if entry.is_running}
-    gaps = sorted(
-        wanted.gaps(entries, observed), key=lambda gap: gap.wanted.app not in running
-    )
-    needed = _needed(apps, entries, containers)
-    spare = [
-        name
-        for state in apps
-        for name in wanted.needless(state, observed, needed, world.schedulers)
-    ]
-    return Plan(
-        references=len(entries),
-        gaps=tuple(gaps),
-        needless=tuple(spare),
-        gone=_gone(world),
-    )
+    with world.properties.look() as look:
+        found = _needs(world, look, observed, containers)
+        needed = needs.needed(found, containers)
+        entries = [entry for need in found for entry in need.entries]
+        left = [entry for need in found for entry in need.left]
+        gaps = sorted(
+            wanted.gaps(entries, observed),
+            key=lambda gap: gap.wanted.app not in running,
+        )
+        return Plan(
+            references=len(entries),
+            gaps=tuple(gaps),
+            needless=tuple(leftovers.needless(left, observed, needed)),
+            gone=_gone(world, look),
+        )
 
 
 def perform(job: jobs.Job, world: ports.World, says: voice.Voice) -> outcomes.Outcome:  # noqa: ARG001 - effects share one signature
     """Ask for what a look at the whole host shows to be needed."""
+    carry_out(world)
+    return outcomes.done()
+
+
+def carry_out(world: ports.World) -> Plan:
+    """Ask for what a look at the whole host shows to be needed, and return that."""
     log = structlog.get_logger()
     started = world.clock.monotonic()
     found = plan(world)
@@ -72,8 +82,11 @@ def perform(job: jobs.Job, world: ports.World, says: voice.Voice) -> outcomes.Ou
     for app in found.gone:
         world.submit(triggers.Trigger(kind=triggers.Kind.ABANDONED, app=app))
     now = world.clock.now()
-    world.replies.remove_older(now - REPLY_SECONDS)
-    world.ledger.prune_jobs(finished_before=now - JOB_SECONDS)
+    # A clock that jumps makes all replies old, those that somebody reads too.
+    world.replies.remove_older(
+        now - REPLY_SECONDS, but=lambda job_id: _is_unfinished(job_id, world)
+    )
+    world.ledger.prune_jobs(finished_before=now - JOB_SECONDS, but_latest=LATEST_JOBS)
     log.info(
         "sweep.finished",
         wanted=found.references,
@@ -82,31 +95,42 @@ def perform(job: jobs.Job, world: ports.World, says: voice.Voice) -> outcomes.Ou
         gone=len(found.gone),
         took_seconds=round(world.clock.monotonic() - started, 3),
     )
-    return outcomes.done()
+    return found
 
 
-def _needed(
-    apps: list[wanted.AppState],
-    entries: list[wanted.Wanted],
+def _is_unfinished(job_id: str, world: ports.World) -> bool:
+    record = world.ledger.job(job_id)
+    return record is not None and record.outcome is None
+
+
+def _needs(
+    world: ports.World,
+    look: ports.Look,
+    observed: wanted.Observed,
     containers: list[images.LocalContainer],
-) -> frozenset[str]:
-    unconfirmed = {
-        release.image_id
-        for state in apps
-        for release in state.releases
-        if release.state in {ReleaseState.RESERVED, ReleaseState.CONFIRMED}
+) -> list[needs.Need]:
+    """Return what the apps need, with all that their releases have left here."""
+    found = states.all_needs(world, look, observed)
+    needed = needs.needed(found.values(), containers)
+    owners = {
+        release.app
+        for image_id in needs.strangers(found.values(), observed, needed)
+        for release in world.ledger.releases_of_image(image_id)
     }
-    names = {wanted.engine_name(entry.reference) for entry in entries}
-    names |= {wanted.engine_name(container.image) for container in containers}
-    image_ids = {entry.image_id for entry in entries if entry.image_id}
-    image_ids |= {container.image_id for container in containers}
-    return frozenset(unconfirmed | names | image_ids)
+    lacking = owners & found.keys()
+    if lacking:
+        # Images of old releases came back: what was kept in mind lacks them.
+        for app in lacking:
+            del world.remembered[app]
+        found = states.all_needs(world, look, observed)
+    return list(found.values())
 
 
-def _gone(world: ports.World) -> tuple[str, ...]:
-    owners = {*world.properties.owners(), *world.detached.noted()}
-    without_app = owners - set(world.properties.apps())
-    return tuple(sorted(without_app | set(world.detached.apps())))
+def _gone(world: ports.World, look: ports.Look) -> tuple[str, ...]:
+    # Owners before apps: what is created in between must not seem to be gone.
+    owners = look.owners().union(world.detached.noted())
+    without_app = owners.difference(world.properties.apps())
+    return tuple(sorted(without_app.union(world.detached.apps())))
 
 
 def request(job: jobs.Job, world: ports.World, says: voice.Voice) -> outcomes.Outcome:  # noqa: ARG001 - effects share one signature

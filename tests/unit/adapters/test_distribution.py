@@ -16,9 +16,11 @@ from pathlib import Path
 import pytest
 
 from dokku_registryd import errors
+from dokku_registryd.adapters import registry_requests
 from dokku_registryd.adapters.distribution import DistributionRegistry
 from dokku_registryd.core import images, reference
 from dokku_registryd.core.logins import AuthConfig, Secret
+from support import authority as authorities
 from support import memory_registry, seeding
 from support.memory_registry import Answer, MemoryRegistry
 from support.tunnel import TunnelProxy
@@ -196,11 +198,10 @@ def test_an_expired_token_of_ecr_asks_for_a_login(
     ("header", "seconds"),
     [
         ("17", 17.0),
-        (email.utils.formatdate(1_700_000_090.0, usegmt=True), 90.0),
         (email.utils.formatdate(1_600_000_000.0, usegmt=True), 0.0),
         ("soon", None),
         ("", None),
-        ("9" * 400, 999_999_999.0),
+        ("9" * 400, 3600.0),
     ],
 )
 @pytest.mark.parametrize("status", [429, 503])
@@ -218,6 +219,28 @@ def test_retry_after_is_handed_on(
         client.open().manifest(image(server), auth=None)
 
     assert caught.value.retry_after == seconds
+
+
+@pytest.mark.parametrize("day", [-1, 0, 1, 3650], ids="the day {}".format)
+def test_a_date_counts_by_the_clock_that_wrote_it(day: int) -> None:
+    """A registry whose clock is wrong is waited for as long as it means."""
+    theirs = 1_700_000_000.0 + day * 86_400
+    headers = {
+        "date": email.utils.formatdate(theirs, usegmt=True),
+        "retry-after": email.utils.formatdate(theirs + 90, usegmt=True),
+    }
+
+    assert registry_requests.retry_after(headers, 1_700_000_000.0) == 90.0
+
+
+@pytest.mark.parametrize(("ahead", "seconds"), [(90, 90.0), (86_400, 3600.0)])
+def test_a_date_without_another(ahead: int, seconds: float) -> None:
+    """Where an answer has no date our clock counts, and no wait is beyond measure."""
+    date = email.utils.formatdate(1_700_000_000.0 + ahead, usegmt=True)
+
+    asked = registry_requests.retry_after({"retry-after": date}, 1_700_000_000.0)
+
+    assert asked == seconds
 
 
 def test_a_dead_registry_is_unavailable(client: Client) -> None:
@@ -870,6 +893,34 @@ def test_an_unknown_ca_is_refused_with_the_way_out(
 
     assert str(client.certs_dir / NAME) in str(caught.value)
     assert secure.asked == []
+
+
+@pytest.mark.parametrize(
+    ("name", "is_expired", "cure"),
+    [
+        (NAME, True, "Renew it, or correct the clock of this host"),
+        ("other.invalid", False, "Use a name that it is for"),
+    ],
+)
+def test_what_cures_a_certificate(
+    client: Client, tmp_path: Path, name: str, cure: str, *, is_expired: bool
+) -> None:
+    """A certificate of a known CA that is old, or another's, needs no CA."""
+    known = authorities.Authority(tmp_path / "ca")
+    folder = client.certs_dir / NAME
+    folder.mkdir(parents=True)
+    (folder / "ca.crt").write_bytes(known.certificate.read_bytes())
+    context = known.context(name, is_expired=is_expired)
+    with MemoryRegistry(tls=context) as registry, TunnelProxy(registry.port) as tunnel:
+        client.facts = replace(FACTS, proxies=(("https", tunnel.url),))
+        opened = client.open()
+
+        with pytest.raises(errors.PermanentError) as caught:
+            opened.ping(NAME, auth=None)
+
+        opened.close()
+    assert cure in str(caught.value)
+    assert "ca.crt" not in str(caught.value)
 
 
 def test_the_engines_ca_counts_and_its_proxy_is_used(

@@ -171,8 +171,29 @@ def test_old_replies_are_removed(tmp_path: Path) -> None:
     answers.write("new", replies.Line.EXIT, "0")
     os.utime(tmp_path / "replies" / "old", (100, 100))
 
-    assert answers.remove_older(1000.0) == 1
+    assert answers.remove_older(1000.0, but=lambda _: False) == 1
     assert [path.name for path in (tmp_path / "replies").iterdir()] == ["new"]
+
+
+def test_a_reply_that_is_needed_stays(tmp_path: Path) -> None:
+    """A reply that somebody may still read stays, however old the clock makes it."""
+    answers = reply_files.ReplyFiles(tmp_path / "replies")
+    answers.write("1", replies.Line.DETAIL, "Pushing")
+
+    assert answers.remove_older(4e9, but={"1"}.__contains__) == 0
+    assert len(list(answers.follow("1").lines())) == 1
+
+
+def test_a_reply_that_was_begun_anew(tmp_path: Path) -> None:
+    """Whoever follows a reply that was removed reads what came in its place."""
+    answers = reply_files.ReplyFiles(tmp_path / "replies")
+    answers.write("1", replies.Line.DETAIL, "a line that is longer than an end")
+    follower = answers.follow("1")
+    list(follower.lines())
+    answers.remove("1")
+    answers.write("1", replies.Line.EXIT, "0")
+
+    assert list(follower.lines()) == [(replies.Line.EXIT, "0")]
 
 
 def test_a_reply_that_cannot_be_written_fails_nothing(tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 """The ledger: durable, repeatable, and honest about a file that it cannot read."""
 
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -205,6 +207,48 @@ def test_commits_wait_for_the_disk(book: ledger.SqliteLedger) -> None:
     assert settings == ["wal", 2]
 
 
+def test_commits_that_may_wait(book: ledger.SqliteLedger) -> None:
+    """A commit that may wait for the disk lets no other one wait."""
+
+    def level() -> int:
+        return int(book._rows("PRAGMA synchronous")[0][0])
+
+    levels = []
+    for commit in (
+        lambda: book.add_jobs([job("1")], is_synced=False),
+        lambda: book.add_jobs([job("2")]),
+        lambda: book.start_attempt("1"),
+        lambda: book.reserve(wanted("1")),
+        lambda: book.update_release("1", is_synced=False, digest="sha256:1"),
+        lambda: book.update_release("1", digest="sha256:2"),
+        lambda: book.start_attempt("1"),
+        lambda: book.finish_job("1", outcomes.done(), at=6.0),
+    ):
+        commit()
+        levels.append(level())
+
+    assert levels == [1, 2, 1, 2, 1, 2, 1, 2]
+
+
+def test_a_commit_that_may_wait_outlives_the_process(path: Path) -> None:
+    """The next process finds it, however the one before has ended."""
+    script = (
+        "import os, pathlib, sys; from dokku_registryd.adapters import ledger;"
+        " from dokku_registryd.core import jobs, triggers;"
+        " trigger = triggers.Trigger(kind=triggers.Kind.DEPLOYED, app='web');"
+        " book = ledger.SqliteLedger(pathlib.Path(sys.argv[1]));"
+        " book.add_jobs([jobs.Job(job_id='1', trigger=trigger)], is_synced=False);"
+        " book.start_attempt('1'); os.kill(os.getpid(), 9)"
+    )
+    subprocess.run([sys.executable, "-c", script, path], check=False)
+
+    reopened = ledger.SqliteLedger(path)
+    (record,) = reopened.unfinished_jobs()
+    reopened.close()
+
+    assert (record.job.job_id, record.job.attempts) == ("1", 1)
+
+
 @pytest.mark.parametrize(
     "damage",
     [
@@ -288,7 +332,19 @@ def test_old_outcomes_are_pruned(book: ledger.SqliteLedger) -> None:
     book.finish_job("1", outcomes.done(), at=10.0)
     book.finish_job("2", outcomes.done(), at=99.0)
 
-    book.prune_jobs(finished_before=50.0)
+    book.prune_jobs(finished_before=50.0, but_latest=0)
+
+    known = [name for name in ("1", "2", "3") if book.job(name) is not None]
+    assert known == ["2", "3"]
+
+
+def test_the_latest_outcomes_stay(book: ledger.SqliteLedger) -> None:
+    """However old a clock makes them, the jobs that were accepted last are known."""
+    book.add_jobs([job("1"), job("2"), job("3")])
+    for name in ("1", "2", "3"):
+        book.finish_job(name, outcomes.done(), at=10.0)
+
+    book.prune_jobs(finished_before=1e12, but_latest=2)
 
     known = [name for name in ("1", "2", "3") if book.job(name) is not None]
     assert known == ["2", "3"]

@@ -53,7 +53,18 @@ def test_a_wish_for_a_day() -> None:
 @given(st.floats(min_value=-1e9, max_value=1e9))
 def test_a_clock_that_jumps(now: float) -> None:
     """Wherever the clock jumps, a pause is never longer than when it began."""
-    assert 0.0 <= begin().remaining(now) <= 8.0
+    assert 0.0 <= begin().remaining(now) <= 8.001
+
+
+def test_a_clock_that_is_set_back() -> None:
+    """A pause that began at a time that is yet to come is over."""
+    assert begin(now=86_500.0).remaining(100.0) == 0.0
+
+
+@given(st.floats(min_value=0.0, max_value=4e9))
+def test_a_pause_begins_at_once(now: float) -> None:
+    """At its beginning a pause is as long as it is, at any time of history."""
+    assert begin(now=now).remaining(now) == pytest.approx(8.0)
 
 
 @pytest.mark.parametrize(

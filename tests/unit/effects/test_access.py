@@ -49,6 +49,14 @@ def test_another_registry_is_asked(host: Host) -> None:
     assert way_of(host, domain="other.example").call(lambda _auth: "answer") == "answer"
 
 
+def test_a_clock_that_is_set_back(host: Host) -> None:
+    """A pause that began at a time that is yet to come holds nobody up."""
+    pause(host)
+    host.clock.wrong_by = -86_400.0
+
+    assert way_of(host).call(lambda _auth: "answer") == "answer"
+
+
 def test_the_end_of_a_pause(host: Host) -> None:
     """After its pause the host is asked, and an answer ends its back-off."""
     pause(host)

@@ -280,6 +280,20 @@ def test_a_new_image_store(released: Host) -> None:
     assert released.release() == dataclasses.replace(before, image_id=before.image_id)
 
 
+def test_pulls_of_a_time_to_come(released: Host) -> None:
+    """What was pulled before the clock was set back is no prune loop."""
+    for number in range(heal.LOOP_PULLS):
+        job = released.add_job(Kind.HEAL, f"heal-{number}")
+        ended = released.clock.now() + 86_400.0
+        done = outcomes.done("pulled")
+        released.ledger.finish_job(job.job_id, done, at=ended)
+    lose_all(released)
+
+    run_heal(released, "heal-9")
+
+    assert set(released.names()) == WANTED
+
+
 def test_a_prune_loop(released: Host) -> None:
     """What is removed again and again is not pulled for ever at once, unless asked."""
     for number in range(heal.LOOP_PULLS):

@@ -1,6 +1,7 @@
 """One look at a whole host: what is missing, what is spare, and who is gone."""
 
 import os
+from dataclasses import replace
 
 import pytest
 
@@ -249,6 +250,8 @@ def test_old_replies_and_jobs_go(three: Host) -> None:
     os.utime(three.folder / "data" / "replies" / "old", (100, 100))
     job = three.add_job(Kind.HEAL, "7.1.1")
     three.ledger.finish_job(job.job_id, outcomes.done(), at=1.0)
+    later = [replace(job, job_id=f"8.{count}.1") for count in range(sweep.LATEST_JOBS)]
+    three.ledger.add_jobs(later)
 
     run_sweep(three)
 

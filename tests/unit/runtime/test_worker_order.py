@@ -1,5 +1,6 @@
 """What is durable when, and what one app's jobs mean for each other."""
 
+import shutil
 from collections.abc import Iterator, MutableMapping
 from typing import Any
 
@@ -194,6 +195,28 @@ def test_a_waiting_release_goes_on_under_the_new_name(host: Host) -> None:
     assert (host.tag_version("shop"), host.tag_version("web")) == ("1", "")
     assert [release.app for release in host.ledger.releases()] == ["shop"]
     assert host.deployed("shop") is not None
+
+
+def test_a_release_whose_properties_moved_waits_for_the_rename(host: Host) -> None:
+    """Nothing goes to Docker Hub because an app's properties bear its new name."""
+    host.engine.add_image("dokku/web:latest", b"web")
+    host.leave(Kind.RELEASE)
+    host.create_app("shop", image_repo="org/web")
+    shutil.rmtree(host.folder / "config" / "registry" / "web")
+    host.destroy_app("web")
+    host.leave(Kind.RENAMED, "5.1.1", other="shop")
+    shop = open_workshop(host)
+    shop.intake.scan()
+
+    assert shop.work() == "1.1.1"
+    assert (shop.ending("1.1.1"), host.ledger.releases()) == ("", [])
+    host.clock.seconds += 1
+    while shop.work():
+        pass
+
+    assert (shop.ending("5.1.1"), shop.ending("1.1.1")) == ("done", "done")
+    (release,) = host.ledger.releases()
+    assert (release.app, release.reference) == ("shop", "r.example/org/web:1")
 
 
 def test_a_renamed_job_keeps_its_apps_lane(host: Host) -> None:

@@ -1,0 +1,108 @@
+"""Names of superseded releases: which there may be, and which may be taken away.
+
+Of each superseded image one name stays, so that Dokku's own retirement can remove it:
+an image with two names it never removes. Nobody retires what was built for an app that
+was renamed since, so of that every name goes. Where the scheduler runs nothing on this
+host nothing is retired either, so there the release before stays, as in Dokku's own
+plugin, and of the others every name goes. An image that a container uses, or that any
+app's wanted set or unconfirmed push needs, keeps its names. While the ledger lacks what
+the app runs (Dokku's own plugin counts before it pushes) nothing is known to be
+superseded.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from dokku_registryd.core import wanted
+from dokku_registryd.core.releases import DeployedRelease, Release, ReleaseState
+
+_KEPT_ELSEWHERE = 1  # beyond the deployed one (Dokku's registry/functions.go)
+_ENDED_BADLY = frozenset({ReleaseState.FAILED, ReleaseState.DROPPED})
+
+
+@dataclass(frozen=True, slots=True)
+class Leftover:
+    """One image of an app's superseded releases, and the names that we gave it."""
+
+    app: str
+    image_id: str
+    names: tuple[str, ...]
+    """As the Engine lists them."""
+    is_local: bool
+    """Whether Dokku runs the app on this host, and so retires its images here."""
+
+
+def leftovers_of(state: wanted.AppState, schedulers: Sequence[str]) -> list[Leftover]:
+    """Return what superseded releases of one app may have left.
+
+    Args:
+        state: The app.
+        schedulers: Those that keep images on this host.
+    """
+    deployed = wanted.deployed_of(state)
+    current = wanted.release_of(state, deployed) if deployed else None
+    if deployed is not None and current is None:
+        return []
+    is_local = current is None or current.scheduler in schedulers
+    least = 0 if is_local else _KEPT_ELSEWHERE
+    # One image may have been released twice.
+    names_of: dict[str, list[str]] = {}
+    for entry in _superseded(state, deployed, least=least):
+        ours = names_of.setdefault(entry.image_id, [])
+        ours += map(wanted.engine_name, entry.names)
+    return [
+        Leftover(state.policy.app, image_id, tuple(ours), is_local)
+        for image_id, ours in names_of.items()
+    ]
+
+
+def needless(
+    left: Iterable[Leftover], observed: wanted.Observed, needed: frozenset[str]
+) -> list[str]:
+    """Return the names that may be taken away.
+
+    Args:
+        left: What superseded releases may have left.
+        observed: What is on this host.
+        needed: Image IDs and references that a container, any app or a push needs.
+    """
+    found: list[str] = []
+    for entry in left:
+        ours = [
+            name
+            for name in entry.names
+            if observed.names.get(name) == entry.image_id
+            and needed.isdisjoint((entry.image_id, name))
+        ]
+        is_last_kept = entry.is_local and _is_retired(entry, observed)
+        found += ours[:-1] if is_last_kept and _is_bare(entry, ours, observed) else ours
+    return found
+
+
+def _superseded(
+    state: wanted.AppState, deployed: DeployedRelease | None, *, least: int
+) -> list[Release]:
+    number = deployed.number if deployed else 0
+    pushed = [
+        entry
+        for entry in state.releases
+        if entry.number < number and entry.state is ReleaseState.PUSHED
+    ]
+    kept = max(state.policy.keep_releases, least)
+    # What failed lost its names at once, unless the Engine did not answer then.
+    ended = [
+        entry
+        for entry in state.releases
+        if entry.state in _ENDED_BADLY and entry.number != number
+    ]
+    return [*pushed[kept:], *ended]
+
+
+def _is_retired(entry: Leftover, observed: wanted.Observed) -> bool:
+    """Tell whether Dokku removes an image once nothing runs it: it goes by a label."""
+    return observed.apps.get(entry.image_id, entry.app) == entry.app
+
+
+def _is_bare(entry: Leftover, ours: Iterable[str], observed: wanted.Observed) -> bool:
+    """Tell whether an image would have no name without ours."""
+    return observed.name_counts[entry.image_id] == len(set(ours))

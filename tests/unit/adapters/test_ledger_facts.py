@@ -1,0 +1,143 @@
+"""Who only shows the ledger finds in it what those find who decide by it."""
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from dokku_registryd import errors
+from dokku_registryd.adapters import ledger, ledger_facts
+from dokku_registryd.core import jobs, outcomes, pauses, triggers
+from dokku_registryd.core.triggers import Kind
+
+NOW = 1_000_000.0
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Say where the ledger is; what SQLite's names of files give a meaning is in it."""
+    return tmp_path / "a?b=%41#c%" / "ledger.sqlite3"
+
+
+@pytest.fixture
+def book(path: Path) -> Iterator[ledger.SqliteLedger]:
+    """Give a ledger that a daemon has open."""
+    path.parent.mkdir()
+    opened = ledger.SqliteLedger(path)
+    yield opened
+    opened.close()
+
+
+def add(book: ledger.SqliteLedger, *job_ids: str) -> None:
+    """Record jobs."""
+    trigger = triggers.Trigger(kind=Kind.RELEASE, app="web")
+    book.add_jobs(
+        jobs.Job(job_id=job_id, trigger=trigger, accepted_at=NOW - 9)
+        for job_id in job_ids
+    )
+
+
+def read(path: Path, limit: int = 5) -> ledger_facts.LedgerFacts:
+    """Read the ledger."""
+    return ledger_facts.read(str(path), now=NOW, limit=limit)
+
+
+def test_a_missing_ledger(path: Path) -> None:
+    """Before anything happened there is nothing, and no ledger is made."""
+    found = read(path)
+
+    assert (found.paused, found.unfinished, found.finished) == ([], [], [])
+    assert not path.parent.exists()
+
+
+def test_unfinished_jobs(book: ledger.SqliteLedger, path: Path) -> None:
+    """The same jobs in the same order, with what a person asks about them."""
+    add(book, "3", "1", "2")
+    book.start_attempt("1")
+    book.postpone("1", retry_at=NOW + 5, error="r.example is away")
+    book.finish_job("2", outcomes.done(), at=NOW)
+
+    rows = read(path).unfinished
+
+    assert [
+        (row["job_id"], row["kind"], row["app"], row["accepted_at"]) for row in rows
+    ] == [
+        (record.job.job_id, record.job.kind, record.job.app, record.job.accepted_at)
+        for record in book.unfinished_jobs()
+    ]
+    assert [(row["attempts"], row["retry_at"], row["last_error"]) for row in rows] == [
+        (0, 0.0, ""),
+        (1, NOW + 5, "r.example is away"),
+    ]
+
+
+@pytest.mark.parametrize("limit", [1, 3, 9])
+def test_finished_jobs(book: ledger.SqliteLedger, path: Path, limit: int) -> None:
+    """The same jobs in the same order, whatever was done to the clock."""
+    times = {"1": -50.0, "2": -5.0, "3": 59.0, "4": 61.0, "5": 999.0, "6": -5.0}
+    add(book, *times)
+    for job_id, at in times.items():
+        book.finish_job(job_id, outcomes.failed(f"no {job_id}"), at=NOW + at)
+
+    rows = read(path, limit).finished
+
+    assert [
+        (row["job_id"], row["ending"], row["error"], row["finished_at"]) for row in rows
+    ] == [
+        (
+            record.job.job_id,
+            record.outcome and record.outcome.ending,
+            record.outcome and record.outcome.error,
+            record.finished_at,
+        )
+        for record in book.finished_jobs(now=NOW, limit=limit)
+    ]
+
+
+def test_pauses(book: ledger.SqliteLedger, path: Path) -> None:
+    """A row has what a pause is made of."""
+    for domain in ("r.example", "ghcr.io"):
+        book.set_pause(
+            pauses.Pause(
+                domain=domain,
+                not_before=NOW + 9,
+                seconds=10,
+                failures=2,
+                reason="429",
+            )
+        )
+
+    rows = read(path).paused
+
+    assert [pauses.Pause(**row) for row in rows] == book.paused_registries()
+
+
+def _set_version(path: Path, version: int) -> None:
+    connection = sqlite3.connect(path)
+    connection.execute(f"PRAGMA user_version = {version}")
+    connection.close()
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        lambda path: _set_version(path, 99),
+        lambda path: _set_version(path, 1),
+        lambda path: path.write_bytes(b"no database " * 400),
+        lambda path: (path.unlink(), path.mkdir()),
+    ],
+    ids=["newer", "older", "damaged", "folder"],
+)
+def test_refusals(path: Path, harm: Callable[[Path], object]) -> None:
+    """A ledger that cannot be read is refused in the same words."""
+    path.parent.mkdir()
+    ledger.SqliteLedger(path).close()
+    harm(path)
+    with pytest.raises(errors.LedgerError) as wanted:
+        ledger.SqliteLedger(path, read_only=True)
+
+    with pytest.raises(errors.LedgerError) as refused:
+        read(path)
+
+    assert str(refused.value) == str(wanted.value)

@@ -1,0 +1,159 @@
+"""The names of superseded releases that may go."""
+
+from dataclasses import replace
+
+import pytest
+
+from dokku_registryd.core import leftovers, properties, wanted
+from dokku_registryd.core.releases import DeployedRelease, Release, ReleaseState
+
+POLICY = properties.AppPolicy(
+    app="web",
+    push_on_release=True,
+    server="r.example/",
+    image_repo="org/web",
+    extra_tags=(),
+    tag_version="3",
+    push_in_background=False,
+    push_deadline_seconds=900,
+    heal=True,
+    keep_releases=0,
+)
+DEPLOYED = DeployedRelease(server="r.example/", image_repo="org/web", number=3)
+LOCAL = ("docker-local",)
+
+
+def release(number: int, **facts: object) -> Release:
+    """Build a pushed release of the app web."""
+    row = Release(
+        job_id=f"job-{number}",
+        app="web",
+        number=number,
+        image_id=f"sha256:i{number}",
+        server="r.example/",
+        image_repo="org/web",
+        scheduler="docker-local",
+        state=ReleaseState.PUSHED,
+        digest=f"sha256:d{number}",
+    )
+    return replace(row, **facts)  # type: ignore[arg-type]
+
+
+STATE = wanted.AppState(policy=POLICY, deployed=DEPLOYED, releases=(release(3),))
+
+
+def needless(state: wanted.AppState, seen: wanted.Observed, *needed: str) -> list[str]:
+    """Return the names of one app that may go."""
+    left = leftovers.leftovers_of(state, LOCAL)
+    return leftovers.needless(left, seen, frozenset(needed))
+
+
+OLD = wanted.Observed(
+    names={
+        "r.example/org/web:2": "sha256:i2",
+        "org/web:2": "sha256:i2",
+        "r.example/org/web:3": "sha256:i3",
+        "org/web:3": "sha256:i3",
+    },
+    image_ids=frozenset({"sha256:i2", "sha256:i3"}),
+)
+TWO = replace(STATE, releases=(release(3), release(2)))
+
+
+def test_a_superseded_image_keeps_one_name() -> None:
+    """One of two names goes, so that Dokku's retirement can remove the image."""
+    spare = needless(TWO, OLD)
+
+    assert spare == ["r.example/org/web:2"]
+
+
+def test_all_our_names_go_where_another_name_stays() -> None:
+    """An image that has a name of somebody else's needs none of ours."""
+    seen = replace(OLD, names={**OLD.names, "dokku/web:2": "sha256:i2"})
+
+    assert needless(TWO, seen) == [
+        "r.example/org/web:2",
+        "org/web:2",
+    ]
+
+
+def test_nothing_goes_before_its_successor_is_recorded() -> None:
+    """A number that only Dokku's files tell of may not be pushed yet."""
+    state = replace(TWO, deployed=None, policy=replace(POLICY, tag_version="4"))
+
+    assert needless(state, OLD) == []
+
+
+def test_nothing_stays_of_an_image_that_dokku_would_not_find() -> None:
+    """Dokku prunes by the app's name, so what bears the name before a rename goes."""
+    seen = replace(OLD, apps={"sha256:i2": "web-before", "sha256:i3": "web"})
+
+    assert needless(TWO, seen) == [
+        "r.example/org/web:2",
+        "org/web:2",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("state", "needed"),
+    [
+        pytest.param(TWO, ("sha256:i2",), id="container-app-or-push-needs-it"),
+        pytest.param(
+            replace(TWO, policy=replace(POLICY, keep_releases=1)), (), id="kept"
+        ),
+        pytest.param(
+            replace(TWO, deployed=replace(DEPLOYED, number=2)), (), id="deployed"
+        ),
+        pytest.param(
+            replace(
+                TWO, releases=(release(3), release(2, state=ReleaseState.CONFIRMED))
+            ),
+            (),
+            id="unfinished",
+        ),
+    ],
+)
+def test_names_that_stay(state: wanted.AppState, needed: tuple[str, ...]) -> None:
+    """Nothing that anybody needs is untagged."""
+    assert needless(state, OLD, *needed) == []
+
+
+def test_a_name_that_moved_on_is_not_ours() -> None:
+    """A name that points to another image by now is left alone."""
+    seen = replace(OLD, names={**OLD.names, "r.example/org/web:2": "sha256:x"})
+
+    assert needless(TWO, seen) == []
+
+
+def test_an_image_that_was_released_twice_keeps_one_name() -> None:
+    """Two superseded numbers of one image do not take each other's last name."""
+    twice = replace(release(2), number=1, job_id="1")
+    state = replace(TWO, releases=(release(3), release(2), twice))
+    seen = replace(OLD, names={**OLD.names, "org/web:1": "sha256:i2"})
+
+    spare = needless(state, seen)
+
+    assert spare == ["r.example/org/web:2", "org/web:2"]
+
+
+def test_elsewhere_the_release_before_stays() -> None:
+    """Where the scheduler runs nothing here, two releases stay and no other name."""
+    kept = tuple(release(number, scheduler="k3s") for number in (3, 2, 1))
+    state = replace(TWO, releases=kept)
+    older = {"r.example/org/web:1": "sha256:i1", "org/web:1": "sha256:i1"}
+    seen = replace(OLD, names={**OLD.names, **older})
+
+    spare = needless(state, seen)
+
+    assert spare == ["r.example/org/web:1", "org/web:1"]
+
+
+def test_names_of_a_failed_release_go_first() -> None:
+    """A release that failed does not count as one that is kept."""
+    policy = replace(POLICY, keep_releases=1)
+    failed = release(2, state=ReleaseState.FAILED)
+    state = replace(TWO, policy=policy, releases=(release(3), failed))
+
+    spare = needless(state, OLD)
+
+    assert spare == ["r.example/org/web:2"]

@@ -1,0 +1,106 @@
+"""What apps need of a host, and which images nobody needs."""
+
+import pytest
+
+from dokku_registryd.core import images, needs, properties, wanted
+from dokku_registryd.core.releases import DeployedRelease, Release, ReleaseState
+
+POLICY = properties.AppPolicy(
+    app="web",
+    push_on_release=True,
+    server="r.example/",
+    image_repo="org/web",
+    extra_tags=(),
+    tag_version="3",
+    push_in_background=False,
+    push_deadline_seconds=900,
+    heal=True,
+    keep_releases=0,
+)
+DEPLOYED = DeployedRelease(server="r.example/", image_repo="org/web", number=3)
+LOCAL = ("docker-local",)
+HERE = frozenset({"sha256:i3", "sha256:i4"})
+
+
+def release(number: int, state: ReleaseState) -> Release:
+    """Build a release of the app web."""
+    return Release(
+        job_id=f"job-{number}",
+        app="web",
+        number=number,
+        image_id=f"sha256:i{number}",
+        server="r.example/",
+        image_repo="org/web",
+        scheduler="docker-local",
+        state=state,
+    )
+
+
+def need(*states: ReleaseState) -> needs.Need:
+    """Return what an app needs that runs number 3, with more releases behind it."""
+    later = [release(number, state) for number, state in enumerate(states, start=4)]
+    known = (*later, release(3, ReleaseState.PUSHED))
+    state = wanted.AppState(policy=POLICY, deployed=DEPLOYED, releases=known)
+    return needs.need_of(state, LOCAL, HERE)
+
+
+def test_an_app_that_runs_a_release() -> None:
+    """It needs the names of that release."""
+    assert [entry.reference for entry in need().entries] == [
+        "r.example/org/web:3",
+        "org/web:3",
+        "dokku/web:3",
+        "dokku/web:latest",
+    ]
+
+
+@pytest.mark.parametrize("state", ReleaseState)
+def test_releases_that_are_not_done(state: ReleaseState) -> None:
+    """An image whose push is not done is needed as well."""
+    is_open = state in {ReleaseState.RESERVED, ReleaseState.CONFIRMED}
+
+    assert need(state).unconfirmed == (("sha256:i4",) if is_open else ())
+
+
+def test_images_that_are_gone() -> None:
+    """Of releases whose image is gone nothing is kept in mind."""
+    older = [release(number, ReleaseState.PUSHED) for number in (3, 2, 1)]
+    state = wanted.AppState(policy=POLICY, deployed=DEPLOYED, releases=tuple(older))
+
+    found = needs.need_of(state, LOCAL, frozenset({"sha256:i3", "sha256:i2"}))
+
+    assert found.images == ("sha256:i3", "sha256:i2")
+    assert [entry.image_id for entry in found.left] == ["sha256:i2"]
+
+
+def test_what_is_needed_at_all() -> None:
+    """Names and images of apps, of open pushes and of containers are needed."""
+    container = images.LocalContainer(
+        image_id="sha256:c", image="docker.io/org/tool:1", app="", is_running=False
+    )
+
+    found = needs.needed([need(ReleaseState.CONFIRMED), needs.NOTHING], [container])
+
+    assert found == {
+        *("r.example/org/web:3", "org/web:3", "dokku/web:3", "dokku/web:latest"),
+        *("sha256:i3", "sha256:i4", "sha256:c", "org/tool:1"),
+    }
+
+
+def test_images_that_nobody_has_in_mind() -> None:
+    """An image with a number for a tag is one, unless somebody needs or knows it."""
+    seen = wanted.Observed(
+        names={
+            "r.example:5000/org/web:2": "sha256:old",
+            "org/web:1": "sha256:left",
+            "org/web:3": "sha256:needed",
+            "dokku/local:latest": "sha256:local",
+            "heroku/builder:24-build": "sha256:builder",
+        },
+        image_ids=frozenset(),
+    )
+    known = needs.Need(images=("sha256:left",))
+
+    found = needs.strangers([known], seen, frozenset({"sha256:needed"}))
+
+    assert found == {"sha256:old"}

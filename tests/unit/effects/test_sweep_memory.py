@@ -1,0 +1,215 @@
+"""A sweep reads what changed and remembers the rest; its findings are the same."""
+
+import contextlib
+import dataclasses
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from dokku_registryd import ports
+from dokku_registryd.adapters import app_files, property_files
+from dokku_registryd.core import properties, wanted
+from dokku_registryd.core.releases import ReleaseState
+from dokku_registryd.core.triggers import Kind
+from dokku_registryd.effects import release, sweep
+from worlds import Host
+
+
+class CountingLook:
+    """Implements `ports.Look` by another one, and notes which apps are read."""
+
+    def __init__(self, look: ports.Look, read: list[str]) -> None:
+        self._look = look
+        self._read = read
+
+    def owners(self) -> set[str]:
+        """Return what the other look does."""
+        return self._look.owners()
+
+    def of(self, app: str) -> ports.AppFiles:
+        """Read an app, and note that."""
+        self._read.append(app)
+        return self._look.of(app)
+
+    def is_unchanged(self, app: str, mark: object) -> bool:
+        """Return what the other look does."""
+        return self._look.is_unchanged(app, mark)
+
+
+class CountingFiles(property_files.PropertyFiles):
+    """Property files that are a minute older than they are, and a note of each read."""
+
+    def __init__(self, host: Host) -> None:
+        super().__init__(
+            config_root=host.folder / "config",
+            dokku_root=host.folder / "home",
+            deployed_root=host.folder / "data" / "deployed",
+            now=lambda: time.time() + app_files.RACY_SECONDS + 1,
+        )
+        self.read: list[str] = []
+
+    @contextlib.contextmanager
+    def look(self) -> Iterator[CountingLook]:  # type: ignore[override]
+        """Give a look that notes what is read."""
+        with super().look() as look:
+            yield CountingLook(look, self.read)
+
+
+@pytest.fixture
+def two(host: Host) -> Host:
+    """Give a host with two apps that were released twice, and a local one."""
+    for number, app in enumerate(["api", "web"]):
+        host.create_app(app)
+        for turn in range(2):
+            host.engine.add_image(f"dokku/{app}:latest", f"{app}-{turn}".encode())
+            job = host.add_job(Kind.RELEASE, f"{number}.{turn}.1", app=app)
+            host.perform(release.perform, job)
+    host.create_app("local", push_on_release="")
+    return host
+
+
+@pytest.fixture
+def files(two: Host) -> CountingFiles:
+    """Give the files of the host, which say what of them is read."""
+    return CountingFiles(two)
+
+
+@pytest.fixture
+def world(two: Host, files: CountingFiles) -> ports.World:
+    """Give a world that has swept once, and taken the spare names away."""
+    found = two.replace(properties=files, deployed=files, remembered={})
+    sweep.carry_out(found)
+    return found
+
+
+def afresh(world: ports.World) -> sweep.Plan:
+    """Return what a sweep without any memory finds."""
+    return sweep.plan(dataclasses.replace(world, remembered={}))
+
+
+def test_a_host_that_nobody_touched(world: ports.World, files: CountingFiles) -> None:
+    """Where nothing has changed no app is read, and the findings are the same."""
+    files.read.clear()
+
+    found = sweep.plan(world)
+
+    assert files.read == []
+    assert found.references == 8
+    assert found == afresh(world)
+
+
+CHANGES: dict[str, Callable[[Host], object]] = {
+    "property": lambda host: host.set("web", "heal", "off"),
+    "property-in-place": lambda host: (
+        host.folder / "config" / properties.CORE / "web" / "push-on-release"
+    ).write_text("off!"),
+    "record": lambda host: host.files.record_deployed(
+        "web", host.release("1.0.1").deployed
+    ),
+    "ledger": lambda host: host.ledger.update_release("1.1.1", scheduler="k3s"),
+    "forgotten": lambda host: host.ledger.forget_app("web"),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_one_app_that_changed(
+    two: Host,
+    world: ports.World,
+    files: CountingFiles,
+    change: Callable[[Host], object],
+) -> None:
+    """One app is read, and what is found is what a sweep without memory finds."""
+    before = list(world.remembered["web"].need.entries)
+    change(two)
+    files.read.clear()
+
+    found = sweep.plan(world)
+
+    assert set(files.read) == {"web"}
+    assert list(world.remembered["web"].need.entries) != before
+    assert found == afresh(world)
+
+
+def test_a_change_for_all_apps(
+    two: Host, world: ports.World, files: CountingFiles
+) -> None:
+    """A global property concerns every app, so every app is read."""
+    two.set(properties.GLOBAL, "heal", "off")
+    files.read.clear()
+
+    found = sweep.plan(world)
+
+    assert files.read == ["api", "local", "web"]
+    assert found.references == 0
+
+
+def test_another_plugin_in_charge(two: Host, world: ports.World) -> None:
+    """Where Dokku's own plugin takes charge, our records count no longer."""
+    two.files.set(properties.CORE, "web", "image-repo", "org/other")
+    sweep.plan(world)
+
+    two.enable_core()
+
+    assert "r.example/org/other:2" in {
+        gap.wanted.reference for gap in sweep.plan(world).gaps
+    }
+
+
+def test_an_app_that_is_gone(two: Host, world: ports.World) -> None:
+    """What was remembered of an app goes with it."""
+    two.destroy_app("web")
+
+    sweep.plan(world)
+
+    assert sorted(world.remembered) == ["api", "local"]
+
+
+def test_names_that_vanish_are_missed(two: Host, world: ports.World) -> None:
+    """Only what files and ledger say is remembered, never what the Engine has."""
+    two.engine.lose("org/web:2")
+
+    (gap,) = sweep.plan(world).gaps
+
+    assert isinstance(gap, wanted.Retag)
+    assert gap.wanted.reference == "org/web:2"
+
+
+def test_names_of_a_superseded_release_that_come_back(
+    two: Host, world: ports.World
+) -> None:
+    """A spare name is found although nothing of its app has changed."""
+    older = two.release("1.0.1")
+    two.engine.tag(older.image_id, "r.example/org/web:1")
+    two.engine.tag(older.image_id, "org/web:1")
+
+    found = sweep.plan(world)
+
+    assert "r.example/org/web:1" in found.needless
+    assert found == afresh(world)
+
+
+def test_an_image_of_a_superseded_release_that_comes_back(
+    two: Host, world: ports.World
+) -> None:
+    """An image that was gone when its app was read is known again at once."""
+    two.engine.lose("dokku/web:1")
+    world.remembered.clear()
+    assert sweep.plan(world).needless == ()
+
+    for name in ("r.example/org/web:1", "org/web:1"):
+        two.engine.add_image(name, b"web-0")
+    found = sweep.plan(world)
+
+    assert found.needless == ("r.example/org/web:1",)
+    assert found == afresh(world)
+
+
+def test_an_unconfirmed_push_is_remembered(two: Host, world: ports.World) -> None:
+    """What a push still needs keeps its names at every sweep."""
+    two.ledger.update_release("1.0.1", state=ReleaseState.CONFIRMED)
+    two.engine.tag(two.release("1.0.1").image_id, "org/web:1")
+
+    plans = [sweep.plan(world), sweep.plan(world)]
+
+    assert [found.needless for found in plans] == [(), ()]
