@@ -39,16 +39,19 @@ class Attempt:
     """The deploy went on already; nobody waits any more."""
     may_accept_late: bool = False
     """This very image is in the registry already, under another number."""
+    is_past_saving: bool = False
+    """Its image is gone, and a later release of the app has arrived."""
 
 
 def after_failure(attempt: Attempt) -> Verdict:
     """Choose what follows from a failed attempt.
 
     An accepted release and a heal are tried for ever, even after a refusal that only
-    a person can cure: when it is cured, nobody has to remember to ask again. A sweep
-    is not retried, since the next one is due anyway.
+    a person can cure: when it is cured, nobody has to remember to ask again. One that
+    can never succeed ends when nobody needs it any more. A sweep is not retried, since
+    the next one is due anyway.
     """
-    if attempt.kind is Kind.SWEEP:
+    if attempt.kind is Kind.SWEEP or attempt.is_past_saving:
         return Verdict.GIVE_UP
     if attempt.kind in _FOR_EVER or attempt.is_accepted:
         return Verdict.RETRY

@@ -6,6 +6,8 @@ for the number with the digest that was sent. Every step looks first whether it 
 done already, so that a job which begins again after a crash ends in the same number.
 """
 
+import contextlib
+
 import structlog
 
 from dokku_registryd import errors, ports
@@ -85,6 +87,19 @@ def late_part(release: Release, world: ports.World) -> str:
     if is_known and release.scheduler == _LOCAL_SCHEDULER:
         return "its new number is"
     return ""
+
+
+def is_past_saving(release: Release, world: ports.World) -> bool:
+    """Tell whether a release whose deploy went on can never be pushed, and need not be.
+
+    Its image is nowhere on this host, and a later release of its app has arrived.
+    """
+    if not release.is_accepted or release.state is not ReleaseState.RESERVED:
+        return False
+    with contextlib.suppress(errors.RegistrydError):
+        is_gone = world.engine.image(release.image_id) is None
+        return is_gone and _is_overtaken(release, world)
+    return False
 
 
 def give_up(

@@ -237,6 +237,8 @@ class Bench:
                 deadline_seconds=policy.push_deadline_seconds,
                 is_accepted=reserved is not None and reserved.is_accepted,
                 may_accept_late=bool(late),
+                is_past_saving=reserved is not None
+                and release.is_past_saving(reserved, world),
             )
         )
         if verdict is decide.Verdict.GIVE_UP:

@@ -25,6 +25,10 @@ REFUSAL = errors.AccessDeniedError("no")
             id="and-waits-for-somebody-to-cure-a-refusal",
         ),
         pytest.param(
+            Kind.RELEASE, OUTAGE, 1, {"is_accepted": True, "is_past_saving": True},
+            "give up", id="unless-its-image-is-gone-and-nobody-needs-it",
+        ),
+        pytest.param(
             Kind.RELEASE, OUTAGE, 1, {"may_accept_late": True}, "accept late",
             id="only-the-name-is-late",
         ),

@@ -239,3 +239,63 @@ def test_a_newer_release_that_failed_overtakes_nothing(
 
     assert (shop.ending("1.1.1"), host.tag_version()) == ("done", "1")
     assert host.tags()["stable"] == host.tags()["1"]
+
+
+def lose_image(host: Host) -> None:
+    """Take the image of the first release away with all its names."""
+    for name in host.names():
+        host.engine.lose(name)
+
+
+def test_what_nobody_can_push_ends_when_nobody_needs_it(
+    host: Host, shop: Workshop
+) -> None:
+    """A late push whose image is gone ends once a later release has arrived."""
+    host.set("web", "push-policy", "background")
+    host.cut_registry()
+    deploy(host, shop, "1.1.1")
+    shop.work()
+    lose_image(host)
+    build(host, b"two")
+    deploy(host, shop, "2.1.1")
+    host.cut_registry(is_down=False)
+
+    work_all(host, shop)
+    work_all(host, shop)
+
+    assert (shop.ending(), shop.ending("2.1.1")) == ("failed", "done")
+    assert host.release().state is ReleaseState.FAILED
+    assert (host.deployed(), set(host.tags())) == (answers(2), {"2", "stable"})
+
+
+def test_what_is_the_latest_goes_on(host: Host, shop: Workshop) -> None:
+    """A late push whose image is gone is tried while no later release has arrived."""
+    host.set("web", "push-policy", "background")
+    host.cut_registry()
+    deploy(host, shop, "1.1.1")
+    lose_image(host)
+    host.cut_registry(is_down=False)
+
+    work_all(host, shop)
+
+    assert shop.ending() == ""
+    assert host.release().state is ReleaseState.RESERVED
+
+
+def test_what_can_still_be_pushed_goes_on(host: Host, shop: Workshop) -> None:
+    """A late push whose image is here is tried, also after a later one has arrived."""
+    host.set("web", "push-policy", "background")
+    host.cut_registry()
+    deploy(host, shop, "1.1.1")
+    shop.work()
+    build(host, b"two")
+    deploy(host, shop, "2.1.1")
+    host.cut_registry(is_down=False)
+    for _ in range(2):
+        host.engine.fail("push", errors.AccessDeniedError("denied"))
+        work_all(host, shop)
+    assert (shop.ending(), shop.ending("2.1.1")) == ("", "done")
+
+    work_all(host, shop)
+
+    assert (shop.ending(), set(host.tags())) == ("done", {"1", "2", "stable"})
