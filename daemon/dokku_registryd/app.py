@@ -188,7 +188,9 @@ def build_world(
         properties=files,
         deployed=files,
         detached=detached.ForgottenFolders(
-            root=settings.forgotten_dir, config_root=settings.config_root
+            root=settings.forgotten_dir,
+            config_root=settings.config_root,
+            now=clock.now,
         ),
         ledger=ledger,
         replies=reply_files.ReplyFiles(settings.replies_dir),

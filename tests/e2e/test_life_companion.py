@@ -14,6 +14,7 @@ from support.site import Site
 
 FOLDER = ("drwxr-xr-x", "")
 PRIVATE = ("drwx------", "")
+SOCKET = ("srw-------", "")
 HIDDEN = ("-rw-------", "")
 
 
@@ -102,6 +103,7 @@ def test_whole_life(life: Life) -> None:
         "data/registryd/spool/new": PRIVATE,
         "data/registryd/spool/rejected": PRIVATE,
         "data/registryd/spool/tmp": PRIVATE,
+        "data/registryd/status.sock": SOCKET,
     }
     assert life.site.releases("shop") == [
         (number, "pushed") for number in range(11, 0, -1)

@@ -11,6 +11,7 @@ from support.site import Site
 
 FOLDER = ("drwxr-xr-x", "")
 PRIVATE = ("drwx------", "")
+SOCKET = ("srw-------", "")
 HIDDEN = ("-rw-------", "")
 
 
@@ -116,6 +117,7 @@ def test_whole_life(life: Life) -> None:
         "data/registryd/spool/new": PRIVATE,
         "data/registryd/spool/rejected": PRIVATE,
         "data/registryd/spool/tmp": PRIVATE,
+        "data/registryd/status.sock": SOCKET,
     }
 
 

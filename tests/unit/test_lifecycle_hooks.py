@@ -112,6 +112,19 @@ def test_a_destroyed_app_is_set_aside(host: DokkuHost, umask: int) -> None:
     assert content == b"dokku-registryd/1\ntrigger=destroyed\napp=web\nend\n"
 
 
+def test_the_daemon_sees_all_or_nothing(host: DokkuHost) -> None:
+    """What is set aside is complete when it gets its name; the trigger comes last."""
+    fill(host, "web")
+    seen = host.root / "seen"
+    look = f'ls "{host.data_dir}"/forgotten/web.* 2>/dev/null >>"{seen}"'
+    host.add_command("mv", f'#!/bin/sh\n{look}\nexec /bin/mv "$@"\n')
+
+    host.trigger("post-delete", "web", "latest")
+
+    assert seen.read_text() == "registry\nregistryd\n"
+    assert len(host.spool()) == 1
+
+
 def test_destroying_twice(host: DokkuHost) -> None:
     """Where nothing is left, nothing is set aside, and the daemon is told again."""
     fill(host, "web")

@@ -199,11 +199,13 @@ def test_a_move_that_fails(host: DokkuHost) -> None:
     reason = "(Input/output error)"
     again = "to repeat it: dokku plugin:trigger post-app-rename-setup web blog"
     login = "log in anew with dokku registry:login blog"
+    later = "a later sweep of dokku-registryd does"
     assert (result.stdout, result.code) == ("", 0)
     assert result.stderr.splitlines() == [
         f" !     Cannot move the recorded release of web to blog {reason}; {again}",
         f" !     Cannot move the properties of web to blog {reason}; {again}",
         f" !     Cannot move the logins of web {reason}; {login}",
+        f" !     Cannot hand over what was in the way of blog {reason}; {later}",
         f" !     Cannot tell dokku-registryd that web is called blog {reason}; {again}",
     ]
     assert state(host) == belonging_to("web")

@@ -3,18 +3,28 @@
 A hook (or a sweep) moves an app's properties and logins into
 `forgotten/APP.STAMP/{registry,registryd}` by one rename each. From then on no app can
 use them, an app of the same name can be created at once, and the erasing of helper
-logins may take its time.
+logins may take its time. While a hook gathers them the folder's name begins with a dot,
+since whoever took half of them for all would remove logins without erasing them; what
+a hook that died has gathered is taken over.
 """
 
 import contextlib
+import os
 import re
 import shutil
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 from dokku_registryd.adapters import auth_folders, files
 from dokku_registryd.core import names, properties
 
-_FOLDER = re.compile(r"(?P<app>[a-z0-9][a-z0-9._-]*)\.(?P<stamp>\d{16}\.\d+\.\d+)")
+_FOLDER = re.compile(
+    r"(?P<dot>\.?)(?P<app>[a-z0-9][a-z0-9._-]*)\.(?P<time>\d{16})\.(?P<pid>\d+)\.\d+"
+)
+# A hook gathers for milliseconds; its process ID may be another's after a restart.
+_GATHERING_SECONDS: Final = 3600
 _FILE_NAME = auth_folders.FILE_NAME
 
 
@@ -24,9 +34,17 @@ class ForgottenFolders:
     Args:
         root: The folder `forgotten`.
         config_root: Dokku's folder of properties.
+        now: Gives seconds since the epoch.
     """
 
-    def __init__(self, *, root: Path, config_root: Path) -> None:
+    def __init__(
+        self,
+        *,
+        root: Path,
+        config_root: Path,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._now = now
         self._root = root
         self._config_root = config_root
         self._noted = root.parent / "noted"
@@ -102,5 +120,32 @@ class ForgottenFolders:
             listed = sorted(entry.name for entry in self._root.iterdir())
         except FileNotFoundError:
             return []
-        matches = ((name, _FOLDER.fullmatch(name)) for name in listed)
-        return [(name, match["app"]) for name, match in matches if match]
+        found = []
+        for name in listed:
+            match = _FOLDER.fullmatch(name)
+            if match is None or (match["dot"] and not self._take_over(match)):
+                continue
+            found.append((name.removeprefix("."), match["app"]))
+        return sorted(found)
+
+    def _take_over(self, match: re.Match[str]) -> bool:
+        """Finish what a hook that died has begun; False while it may be at it."""
+        age = self._now() - int(match["time"]) / 1e6
+        if 0 <= age < _GATHERING_SECONDS and _is_alive(int(match["pid"])):
+            return False
+        name = match[0]
+        try:
+            (self._root / name).rename(self._root / name.removeprefix("."))
+        except OSError:
+            return False  # It was at it after all, or the next look succeeds.
+        return True
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        pass  # Somebody else's, so there is one.
+    return True

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from dokku_registryd import __version__, app, config, errors, logs
-from dokku_registryd.adapters import secrecy, spool, systemd
+from dokku_registryd.adapters import heap, secrecy, spool, systemd
 from dokku_registryd.commands.output import Output
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ def perform(arguments: argparse.Namespace, out: Output) -> int:
         SpoolBusyError: Another daemon works this spool.
     """
     secrecy.hide_memory()
+    heap.return_early()
     settings = _load(arguments)
     _configure_logs(settings)
     return _Daemon(arguments, settings, out).run()
