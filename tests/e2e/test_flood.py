@@ -55,9 +55,11 @@ def _is_empty(site: Site) -> bool:
 
 def _ended(site: Site) -> Counter[str]:
     """Return how often the log says that each job ended."""
+    # The last line may be one that is being written.
+    whole, _, _ = site.service.log_file.read_text().rpartition("\n")
     return Counter(
         json.loads(line)["job_id"]
-        for line in site.service.log_file.read_text().splitlines()
+        for line in whole.splitlines()
         if '"event": "job.finished"' in line
     )
 
