@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from typing import Any
 
 _WAIT_SECONDS = 30
-_AHEAD_SECONDS = 60.0  # as in `ledger`
 _PAUSED = "SELECT * FROM pauses ORDER BY domain"
 _UNFINISHED = "SELECT * FROM jobs WHERE ending IS NULL ORDER BY sequence"
 _FINISHED = (
@@ -70,7 +69,7 @@ def read(path: str, *, now: float, limit: int) -> LedgerFacts:
             return LedgerFacts(
                 _rows(connection, _PAUSED),
                 _rows(connection, _UNFINISHED),
-                _rows(connection, _FINISHED, now + _AHEAD_SECONDS, limit),
+                _rows(connection, _FINISHED, now + ledger_schema.AHEAD_SECONDS, limit),
             )
         finally:
             connection.close()

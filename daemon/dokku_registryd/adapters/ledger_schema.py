@@ -1,5 +1,8 @@
 """The ledger's tables, as the scripts that lead from each version to the next."""
 
+# A job may end while somebody asks for those that have.
+AHEAD_SECONDS = 60.0
+
 # One script a version, in order; never edit one that was released.
 MIGRATIONS = (
     """

@@ -1,0 +1,172 @@
+"""The ledger's file: one SQLite connection, its transactions and its schema.
+
+Write-ahead log with `synchronous=FULL`: a commit is on the disk when it returns, or a
+power cut would take accepted releases with it. A commit that may wait for the disk
+outlives the process all the same, and gets there with the next one: the log keeps their
+order. The schema has a version (`user_version`) and migrates forwards; a newer file
+than this program knows is refused.
+"""
+
+import contextlib
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from urllib.parse import quote
+
+from dokku_registryd import errors
+from dokku_registryd.adapters import files
+from dokku_registryd.adapters.ledger_schema import MIGRATIONS
+
+Connection = sqlite3.Connection
+Row = sqlite3.Row
+
+
+class LedgerFile:
+    """One connection behind one lock.
+
+    Args:
+        path: The file; None keeps the ledger in memory, for a look at a new host.
+        read_only: Only read, as a command does beside the daemon.
+
+    Raises:
+        errors.LedgerError: The file is from a newer version, or from an older one that
+            is only to be read, or the disk refuses.
+    """
+
+    def __init__(self, path: Path | None, *, read_only: bool = False) -> None:
+        self._lock = threading.RLock()
+        self._path = path or Path(":memory:")
+        self._connection = _connect(path, read_only=read_only)
+        try:
+            self._prepare(read_only=read_only)
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def check(self) -> None:
+        """Read the whole file once.
+
+        Raises:
+            LedgerError: Some page of it is damaged.
+        """
+        verdict = str(self._rows("PRAGMA quick_check(1)")[0][0])
+        if verdict != "ok":
+            raise CorruptLedgerError(f"the ledger {self._path} is damaged: {verdict}")
+
+    def close(self) -> None:
+        """Close the file; everything committed is on the disk already."""
+        with self._lock:
+            self._connection.close()
+
+    # -- inside
+
+    def _rows(self, query: str, *values: object) -> Sequence[Row]:
+        with self._reading() as connection:
+            return connection.execute(query, values).fetchall()
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        with self._lock, _translated(self._path):
+            yield self._connection
+
+    @contextlib.contextmanager
+    def _transaction(self, *, is_synced: bool = True) -> Iterator[Connection]:
+        with self._lock, _translated(self._path):
+            # NORMAL differs in this alone: the log is not synced at each commit.
+            level = "FULL" if is_synced else "NORMAL"
+            self._connection.execute(f"PRAGMA synchronous = {level}")
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+                self._connection.execute("COMMIT")
+            except BaseException:
+                # A full disk may have rolled the transaction back by itself.
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+
+    def _prepare(self, *, read_only: bool) -> None:
+        version = self._version()
+        if not read_only:
+            self._migrate(version)
+        elif version < len(MIGRATIONS):
+            raise errors.LedgerError(
+                f"{self._path} is as an older dokku-registryd left it (schema"
+                f" {version}, this one reads {len(MIGRATIONS)}): start the service,"
+                " which brings it up to date"
+            )
+
+    def _version(self) -> int:
+        version = int(self._rows("PRAGMA user_version")[0][0])
+        if version > len(MIGRATIONS):
+            raise errors.LedgerError(
+                f"{self._path} was written by a newer dokku-registryd (schema"
+                f" {version}, this one knows {len(MIGRATIONS)}): install that again"
+            )
+        return version
+
+    def _migrate(self, version: int) -> None:
+        for number, script in enumerate(MIGRATIONS[version:], start=version + 1):
+            with self._lock, _translated(self._path):
+                self._connection.executescript(
+                    f"BEGIN IMMEDIATE; {script};"
+                    f" PRAGMA user_version = {number}; COMMIT;"
+                )
+
+
+class CorruptLedgerError(errors.LedgerError):
+    """The file is no database, or a damaged one."""
+
+
+@contextlib.contextmanager
+def _translated(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        raise errors.LedgerError(f"cannot use the ledger {path}: {error}") from error
+    except sqlite3.DatabaseError as error:
+        if isinstance(error, sqlite3.IntegrityError):
+            raise
+        raise CorruptLedgerError(f"the ledger {path} is damaged: {error}") from error
+
+
+def _connect(path: Path | None, *, read_only: bool) -> Connection:
+    if path is None:
+        return _open(":memory:")
+    with _translated(path):
+        if read_only:
+            return _open(f"file:{quote(str(path))}?mode=ro")
+        files.make_folder(path.parent)
+        _make_private(path)
+        connection = _open(f"file:{quote(str(path))}?mode=rw")
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+
+def _make_private(path: Path) -> None:
+    """Make the file if it is missing, for us alone; never through a link."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    try:
+        descriptor = os.open(path, flags, files.PRIVATE_FILE)
+    except OSError as error:
+        reason = os.strerror(error.errno or 0)
+        raise errors.LedgerError(f"cannot use the ledger {path}: {reason}") from error
+    try:
+        os.fchmod(descriptor, files.PRIVATE_FILE)
+    finally:
+        os.close(descriptor)
+
+
+def _open(uri: str) -> Connection:
+    connection = sqlite3.connect(
+        uri, uri=True, isolation_level=None, check_same_thread=False, timeout=30
+    )
+    connection.row_factory = sqlite3.Row
+    return connection

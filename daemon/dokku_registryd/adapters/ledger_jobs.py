@@ -1,0 +1,173 @@
+"""The ledger's jobs: what was accepted, how often it was tried, how it ended."""
+
+from collections.abc import Iterable
+
+from dokku_registryd.adapters import ledger_file
+from dokku_registryd.adapters.ledger_schema import AHEAD_SECONDS
+from dokku_registryd.core import jobs, outcomes, triggers
+
+
+class JobRows(ledger_file.LedgerFile):
+    """The jobs' part of `ports.Ledger`."""
+
+    def add_jobs(
+        self, added: Iterable[jobs.Job], *, is_synced: bool = True
+    ) -> list[jobs.Job]:
+        """Record jobs in one commit and return those that were not known before.
+
+        Args:
+            added: The jobs.
+            is_synced: Whether the disk must have them at once; not where trigger files
+                stand for them.
+        """
+        fresh: list[jobs.Job] = []
+        with self._transaction(is_synced=is_synced) as connection:
+            for job in added:
+                trigger = job.trigger
+                cursor = connection.execute(
+                    "INSERT OR IGNORE INTO jobs"
+                    " (job_id, kind, app, image, scheduler, other, tag, accepted_at)"
+                    " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                    (
+                        job.job_id,
+                        trigger.kind.value,
+                        trigger.app,
+                        trigger.image,
+                        trigger.scheduler,
+                        trigger.other,
+                        trigger.tag,
+                        job.accepted_at,
+                    ),
+                )
+                if cursor.rowcount:
+                    fresh.append(job)
+        return fresh
+
+    def job(self, job_id: str) -> jobs.JobRecord | None:
+        """Return a job and how it ended, if it is known."""
+        rows = self._rows("SELECT * FROM jobs WHERE job_id = ?", job_id)
+        return _job_record(rows[0]) if rows else None
+
+    def unfinished_jobs(self) -> list[jobs.JobRecord]:
+        """Return the jobs that have no outcome, oldest first."""
+        rows = self._rows("SELECT * FROM jobs WHERE ending IS NULL ORDER BY sequence")
+        return [_job_record(row) for row in rows]
+
+    def finished_jobs(
+        self, *, now: float, limit: int, app: str = ""
+    ) -> list[jobs.JobRecord]:
+        """Return the latest jobs that have an outcome, newest first.
+
+        Last come those that ended later than now: the clock was set back since.
+        """
+        rows = self._rows(
+            "SELECT * FROM jobs WHERE ending IS NOT NULL AND (? = '' OR app = ?)"
+            " ORDER BY finished_at > ?, finished_at DESC, sequence DESC LIMIT ?",
+            app,
+            app,
+            now + AHEAD_SECONDS,
+            limit,
+        )
+        return [_job_record(row) for row in rows]
+
+    def start_attempt(self, job_id: str) -> int:
+        """Count an attempt before it begins, and return its number.
+
+        That is for the death of the process, so it need not outlive a power cut.
+        """
+        with self._transaction(is_synced=False) as connection:
+            connection.execute(
+                "UPDATE jobs SET attempts = attempts + 1, is_running = 1"
+                " WHERE job_id = ?",
+                (job_id,),
+            )
+        rows = self._rows("SELECT attempts FROM jobs WHERE job_id = ?", job_id)
+        return int(rows[0]["attempts"]) if rows else 0
+
+    def count_deaths(self) -> None:
+        """Count one death for each job whose attempt the process did not outlive."""
+        with self._transaction() as connection:
+            connection.execute(
+                "UPDATE jobs SET deaths = deaths + 1, is_running = 0"
+                " WHERE is_running = 1 AND ending IS NULL"
+            )
+
+    def pardon(self) -> None:
+        """Let attempts that are cut off by an orderly stop count as no death."""
+        with self._transaction() as connection:
+            connection.execute("UPDATE jobs SET is_running = 0 WHERE is_running = 1")
+
+    def postpone(self, job_id: str, *, retry_at: float, error: str) -> None:
+        """Record why an attempt did not succeed and when the next one is due."""
+        with self._transaction() as connection:
+            connection.execute(
+                "UPDATE jobs SET retry_at = ?, last_error = ?, is_running = 0,"
+                " deaths = 0 WHERE job_id = ?",
+                (retry_at, error, job_id),
+            )
+
+    def finish_job(self, job_id: str, outcome: outcomes.Outcome, *, at: float) -> None:
+        """Record how a job ended; the outcome that is recorded first stands."""
+        with self._transaction() as connection:
+            connection.execute(
+                "UPDATE jobs SET ending = ?, reference = ?, image_id = ?, digest = ?,"
+                " detail = ?, error = ?, finished_at = ?, is_running = 0"
+                " WHERE job_id = ? AND ending IS NULL",
+                (
+                    outcome.ending.value,
+                    outcome.reference,
+                    outcome.image_id,
+                    outcome.digest,
+                    outcome.detail,
+                    outcome.error,
+                    at,
+                    job_id,
+                ),
+            )
+
+    def prune_jobs(self, *, finished_before: float, but_latest: int) -> None:
+        """Remove jobs that ended before a time (epoch seconds); releases stay.
+
+        The latest ones stay too: a clock that jumps makes everything old.
+        """
+        with self._transaction() as connection:
+            connection.execute(
+                "DELETE FROM jobs WHERE ending IS NOT NULL AND finished_at < ?"
+                " AND sequence <= (SELECT max(sequence) FROM jobs) - ?",
+                (finished_before, but_latest),
+            )
+
+
+def _job_record(row: ledger_file.Row) -> jobs.JobRecord:
+    trigger = triggers.Trigger(
+        kind=triggers.Kind(row["kind"]),
+        app=row["app"],
+        image=row["image"],
+        scheduler=row["scheduler"],
+        other=row["other"],
+        tag=row["tag"],
+    )
+    job = jobs.Job(
+        job_id=row["job_id"],
+        trigger=trigger,
+        accepted_at=row["accepted_at"],
+        attempts=row["attempts"],
+        deaths=row["deaths"],
+    )
+    outcome = None
+    if row["ending"] is not None:
+        outcome = outcomes.Outcome(
+            ending=outcomes.Ending(row["ending"]),
+            reference=row["reference"],
+            image_id=row["image_id"],
+            digest=row["digest"],
+            detail=row["detail"],
+            error=row["error"],
+        )
+    return jobs.JobRecord(
+        job=job,
+        outcome=outcome,
+        finished_at=row["finished_at"],
+        last_error=row["last_error"],
+        retry_at=row["retry_at"],
+    )
