@@ -2,44 +2,19 @@
 
 import pytest
 
-from dokku_registryd.core import images, needs, properties, wanted
-from dokku_registryd.core.releases import DeployedRelease, Release, ReleaseState
+from app_states import DEPLOYED, LOCAL, POLICY, release
+from dokku_registryd.core import images, needs, wanted
+from dokku_registryd.core.releases import ReleaseState
 
-POLICY = properties.AppPolicy(
-    app="web",
-    push_on_release=True,
-    server="r.example/",
-    image_repo="org/web",
-    extra_tags=(),
-    tag_version="3",
-    push_in_background=False,
-    push_deadline_seconds=900,
-    heal=True,
-    keep_releases=0,
-)
-DEPLOYED = DeployedRelease(server="r.example/", image_repo="org/web", number=3)
-LOCAL = ("docker-local",)
 HERE = frozenset({"sha256:i3", "sha256:i4"})
-
-
-def release(number: int, state: ReleaseState) -> Release:
-    """Build a release of the app web."""
-    return Release(
-        job_id=f"job-{number}",
-        app="web",
-        number=number,
-        image_id=f"sha256:i{number}",
-        server="r.example/",
-        image_repo="org/web",
-        scheduler="docker-local",
-        state=state,
-    )
 
 
 def need(*states: ReleaseState) -> needs.Need:
     """Return what an app needs that runs number 3, with more releases behind it."""
-    later = [release(number, state) for number, state in enumerate(states, start=4)]
-    known = (*later, release(3, ReleaseState.PUSHED))
+    later = [
+        release(number, state=state) for number, state in enumerate(states, start=4)
+    ]
+    known = (*later, release(3))
     state = wanted.AppState(policy=POLICY, deployed=DEPLOYED, releases=known)
     return needs.need_of(state, LOCAL, HERE)
 
@@ -64,7 +39,7 @@ def test_releases_that_are_not_done(state: ReleaseState) -> None:
 
 def test_images_that_are_gone() -> None:
     """Of releases whose image is gone nothing is kept in mind."""
-    older = [release(number, ReleaseState.PUSHED) for number in (3, 2, 1)]
+    older = [release(number) for number in (3, 2, 1)]
     state = wanted.AppState(policy=POLICY, deployed=DEPLOYED, releases=tuple(older))
 
     found = needs.need_of(state, LOCAL, frozenset({"sha256:i3", "sha256:i2"}))

@@ -4,42 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from dokku_registryd.core import properties, wanted
-from dokku_registryd.core.releases import DeployedRelease, Release, ReleaseState
-
-POLICY = properties.AppPolicy(
-    app="web",
-    push_on_release=True,
-    server="r.example/",
-    image_repo="org/web",
-    extra_tags=(),
-    tag_version="3",
-    push_in_background=False,
-    push_deadline_seconds=900,
-    heal=True,
-    keep_releases=0,
-)
-DEPLOYED = DeployedRelease(server="r.example/", image_repo="org/web", number=3)
-LOCAL = ("docker-local",)
-
-
-def release(number: int, **facts: object) -> Release:
-    """Build a pushed release of the app web."""
-    row = Release(
-        job_id=f"job-{number}",
-        app="web",
-        number=number,
-        image_id=f"sha256:i{number}",
-        server="r.example/",
-        image_repo="org/web",
-        scheduler="docker-local",
-        state=ReleaseState.PUSHED,
-        digest=f"sha256:d{number}",
-    )
-    return replace(row, **facts)  # type: ignore[arg-type]
-
-
-STATE = wanted.AppState(policy=POLICY, deployed=DEPLOYED, releases=(release(3),))
+from app_states import LOCAL, POLICY, STATE, release
+from dokku_registryd.core import wanted
+from dokku_registryd.core.releases import DeployedRelease
 
 
 def observed(**names: str) -> wanted.Observed:

@@ -37,6 +37,27 @@ def work_all(host: Host, shop: Workshop) -> None:
         pass
 
 
+def lose_image(host: Host) -> None:
+    """Take the image of the first release away with all its names."""
+    for name in host.names():
+        host.engine.lose(name)
+
+
+def deploy_two_in_an_outage(
+    host: Host, shop: Workshop, *, loses_first: bool = False
+) -> None:
+    """Let two deploys go on before their pushes; the registry is back afterwards."""
+    host.set("web", "push-policy", "background")
+    host.cut_registry()
+    deploy(host, shop, "1.1.1")
+    shop.work()
+    if loses_first:
+        lose_image(host)
+    build(host, b"two")
+    deploy(host, shop, "2.1.1")
+    host.cut_registry(is_down=False)
+
+
 @pytest.fixture
 def shop(host: Host) -> Workshop:
     """Give what works the host's spool; the app has extra tags."""
@@ -181,13 +202,7 @@ def test_only_the_tags_are_late(host: Host, shop: Workshop) -> None:
 
 def test_an_older_release_moves_nothing_back(host: Host, shop: Workshop) -> None:
     """A push that comes after a newer one leaves tags, counter and answers to that."""
-    host.set("web", "push-policy", "background")
-    host.cut_registry()
-    deploy(host, shop, "1.1.1")
-    shop.work()
-    build(host, b"two")
-    deploy(host, shop, "2.1.1")
-    host.cut_registry(is_down=False)
+    deploy_two_in_an_outage(host, shop)
     newer = host.ledger.job("2.1.1")
     older = host.ledger.job("1.1.1")
     assert newer is not None
@@ -204,13 +219,7 @@ def test_an_older_release_moves_nothing_back(host: Host, shop: Workshop) -> None
 
 def test_a_newer_deploy_keeps_the_answers(host: Host, shop: Workshop) -> None:
     """An older push that is done first does not rename what runs by now."""
-    host.set("web", "push-policy", "background")
-    host.cut_registry()
-    deploy(host, shop, "1.1.1")
-    shop.work()
-    build(host, b"two")
-    deploy(host, shop, "2.1.1")
-    host.cut_registry(is_down=False)
+    deploy_two_in_an_outage(host, shop)
     older = host.ledger.job("1.1.1")
     assert older is not None
 
@@ -241,24 +250,11 @@ def test_a_newer_release_that_failed_overtakes_nothing(
     assert host.tags()["stable"] == host.tags()["1"]
 
 
-def lose_image(host: Host) -> None:
-    """Take the image of the first release away with all its names."""
-    for name in host.names():
-        host.engine.lose(name)
-
-
 def test_what_nobody_can_push_ends_when_nobody_needs_it(
     host: Host, shop: Workshop
 ) -> None:
     """A late push whose image is gone ends once a later release has arrived."""
-    host.set("web", "push-policy", "background")
-    host.cut_registry()
-    deploy(host, shop, "1.1.1")
-    shop.work()
-    lose_image(host)
-    build(host, b"two")
-    deploy(host, shop, "2.1.1")
-    host.cut_registry(is_down=False)
+    deploy_two_in_an_outage(host, shop, loses_first=True)
 
     work_all(host, shop)
     work_all(host, shop)
@@ -284,13 +280,7 @@ def test_what_is_the_latest_goes_on(host: Host, shop: Workshop) -> None:
 
 def test_what_can_still_be_pushed_goes_on(host: Host, shop: Workshop) -> None:
     """A late push whose image is here is tried, also after a later one has arrived."""
-    host.set("web", "push-policy", "background")
-    host.cut_registry()
-    deploy(host, shop, "1.1.1")
-    shop.work()
-    build(host, b"two")
-    deploy(host, shop, "2.1.1")
-    host.cut_registry(is_down=False)
+    deploy_two_in_an_outage(host, shop)
     for _ in range(2):
         host.engine.fail("push", errors.AccessDeniedError("denied"))
         work_all(host, shop)
