@@ -1,11 +1,13 @@
 """`make torture` for a minute, and the proof that its verdict sees what it should."""
 
 import contextlib
+import itertools
 import os
 import random
 import sqlite3
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +17,7 @@ from support import seeding
 from support.dokku_host import Result
 from support.engines import EngineServer
 from support.registries import RegistryServer
-from torture import faults, settling, verdict
+from torture import faults, life, settling, verdict
 from torture.deeds import Deeds
 from torture.host import TortureHost
 from torture.program import implementers
@@ -169,3 +171,27 @@ def test_a_secret_in_an_argument(peaceful: tuple[TortureHost, Deeds]) -> None:
         process.communicate(b"\n")
 
     assert kinds(peaceful) == {"other"}
+
+
+def test_few_lives_meet_every_fault() -> None:
+    """Lives that follow each other meet each fault about as often as any other."""
+    names = sorted(set(faults.FAULTS) - set(faults.ENCRYPTED))
+
+    met = Counter(
+        name
+        for number in range(1, len(names) + 1)
+        for name in itertools.islice(life.dealt(f"9/{number}", "any", names), 6)
+    )
+
+    assert set(met.values()) == {6}
+
+
+def test_a_life_meets_the_same_faults_again() -> None:
+    """A seed and a number name the same faults, other Engines get others."""
+    names = sorted(faults.FAULTS)
+
+    def deal(engine: str) -> list[str]:
+        return list(itertools.islice(life.dealt("9/4", engine, names), 12))
+
+    assert deal("one") == deal("one") != deal("other")
+    assert set(faults.ENCRYPTED) <= set(deal("one"))

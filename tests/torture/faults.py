@@ -190,9 +190,9 @@ FAULTS: Final[Mapping[str, Fault]] = {
 
 
 def names(host: TortureHost) -> list[str]:
-    """Return what can go wrong on a host, twice as often what few hosts can suffer."""
+    """Return what can go wrong on a host."""
     if host.is_encrypted:
-        return [*FAULTS, *ENCRYPTED]
+        return [*FAULTS]
     return [name for name in FAULTS if name not in ENCRYPTED]
 
 

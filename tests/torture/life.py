@@ -1,11 +1,12 @@
 """One life of a host: deeds and faults from a seed, then peace, then a verdict."""
 
 import http.client
+import itertools
 import random
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -24,6 +25,7 @@ _PEACE_CHANCE: Final = 0.5
 _ENCRYPTED_CHANCE: Final = 0.4
 _PAUSE_SECONDS: Final = 1.5
 _TAIL: Final = 40
+_FAULTS: Final = 6  # that a life meets, by and large
 
 
 @dataclass(kw_only=True)
@@ -69,7 +71,8 @@ def live(seed: str, place: Place, *, steps: int = STEPS, fault: str = "") -> Rep
             deeds = Deeds(host, draw, report.steps.append)
             try:
                 names = [name for name in faults.names(host) if fault in name]
-                _live(host, deeds, draw, report, names=names, steps=steps)
+                deal = dealt(seed, report.engine, names)
+                _live(host, deeds, draw, report, deal=deal, steps=steps)
             except AssertionError as error:
                 report.violations.append(("stuck", str(error)))
             report.releases = len(deeds.deploys)
@@ -80,13 +83,30 @@ def live(seed: str, place: Place, *, steps: int = STEPS, fault: str = "") -> Rep
     return report
 
 
+def dealt(seed: str, engine: str, names: Sequence[str]) -> Iterator[str]:
+    """Give the faults of one life.
+
+    They are dealt like cards: the next life goes on about where this one ends, so that
+    few lives meet all of them. What few hosts can suffer comes first where it can.
+    """
+    root, _, number = seed.rpartition("/")
+    order = sorted(set(names))
+    random.Random(f"{root} {engine}").shuffle(order)  # noqa: S311 - it must be repeatable
+    first = [name for name in order if name in faults.ENCRYPTED]
+    rest = [name for name in order if name not in faults.ENCRYPTED] or order
+    start = int(number) * _FAULTS if number.isdigit() else 0
+    yield from first
+    for at in itertools.count(start):
+        yield rest[at % len(rest)]
+
+
 def _live(
     host: TortureHost,
     deeds: Deeds,
     draw: random.Random,
     report: Report,
     *,
-    names: list[str],
+    deal: Iterator[str],
     steps: int,
 ) -> None:
     for _ in range(draw.randint(steps // 2, steps)):
@@ -95,7 +115,7 @@ def _live(
                 report.steps.append("all is well again")
                 faults.heal(host)
                 host.start_daemon()
-            name = draw.choice(names)
+            name = next(deal)
             report.steps.append(f"fault: {name}")
             report.faults[name] += 1
             _attempt(partial(faults.FAULTS[name], host, deeds, draw), report)
