@@ -13,6 +13,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Final
 
 import structlog
@@ -20,16 +21,28 @@ import structlog
 from dokku_registryd.adapters import peers
 from dokku_registryd.core import status_protocol as protocol
 
-MOST_CONNECTIONS: Final = 16  # at once, and newly taken in each _CROWD_SECONDS
-CONNECTION_SECONDS: Final = 5.0
+MOST_CONNECTIONS: Final = 16  # at once, and newly taken in each `crowd_seconds`
 # A client that has its answer may still be sending; closing would take it away again.
 _LINGER_SECONDS: Final = 1.0
-# How long a crowd waits at the door; those who have said nothing then must leave.
-_CROWD_SECONDS: Final = 0.05
-_NO_DESCRIPTORS_SECONDS: Final = 1.0
+_STOP_SECONDS: Final = 5.0
 _CHUNK: Final = 4096
 
 Answerer = Callable[[str], protocol.Answer]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long the thread waits for others."""
+
+    connection_seconds: float = 5.0
+    """What one connection may take in all."""
+    crowd_seconds: float = 0.05
+    """How long a crowd waits at the door; who has said nothing then must leave."""
+    no_descriptors_seconds: float = 1.0
+    """How long everybody waits while the process may open nothing more."""
+
+
+_PATIENCE: Final = Patience()
 
 
 class _Talk:
@@ -50,6 +63,7 @@ class StatusServer(threading.Thread):
         listeners: The sockets to be asked at; whoever opened them closes them.
         answer: Gives the answer for a path. It must not wait for long.
         doorkeeper: Judges who asks at a Unix socket.
+        patience: How long it waits.
     """
 
     def __init__(
@@ -57,11 +71,13 @@ class StatusServer(threading.Thread):
         listeners: Iterable[socket.socket],
         answer: Answerer,
         doorkeeper: peers.Doorkeeper,
+        patience: Patience = _PATIENCE,
     ) -> None:
         super().__init__(name="status", daemon=True)
         self._listeners = tuple(listeners)
         self._answer = answer
         self._doorkeeper = doorkeeper
+        self._patience = patience
         self._talks: dict[int, _Talk] = {}
         self._selector = selectors.DefaultSelector()
         self._bell = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
@@ -90,7 +106,7 @@ class StatusServer(threading.Thread):
             return
         self._is_stopping = True
         os.eventfd_write(self._bell, 1)
-        self.join(CONNECTION_SECONDS)
+        self.join(_STOP_SECONDS)
         if not self.is_alive():
             os.close(self._bell)
 
@@ -132,27 +148,27 @@ class StatusServer(threading.Thread):
 
     def _welcome(self, listener: socket.socket) -> None:
         if self._is_crowded():
-            self._shut_door(_CROWD_SECONDS)
+            self._shut_door(self._patience.crowd_seconds)
             return
         try:
             connection, _ = listener.accept()
         except OSError as error:
             if error.errno in {errno.EMFILE, errno.ENFILE, errno.ENOMEM}:
-                self._shut_door(_NO_DESCRIPTORS_SECONDS)
+                self._shut_door(self._patience.no_descriptors_seconds)
             return  # Else whoever knocked has gone again.
         self._welcomed += 1
         if not self._may_ask(connection):
             connection.close()
             return
         connection.settimeout(0.0)
-        talk = _Talk(connection, time.monotonic() + CONNECTION_SECONDS)
+        talk = _Talk(connection, time.monotonic() + self._patience.connection_seconds)
         self._talks[connection.fileno()] = talk
         self._selector.register(connection, selectors.EVENT_READ, talk)
         self._go_on(talk)  # Most have said all by now.
 
     def _is_crowded(self) -> bool:
         now = time.monotonic()
-        if now - self._opened_at > _CROWD_SECONDS:
+        if now - self._opened_at > self._patience.crowd_seconds:
             self._opened_at, self._welcomed = now, 0
         return max(self._welcomed, len(self._talks)) >= MOST_CONNECTIONS
 

@@ -94,8 +94,11 @@ def is_past_saving(release: Release, world: ports.World) -> bool:
 
     Its image is nowhere on this host, and a later release of its app has arrived.
     """
-    if not release.is_accepted or release.state is not ReleaseState.RESERVED:
+    if not release.is_accepted:
         return False
+    if release.state is not ReleaseState.RESERVED:
+        # Failed is what `give_up` left that died before the job had its outcome.
+        return release.state is ReleaseState.FAILED
     with contextlib.suppress(errors.RegistrydError):
         is_gone = world.engine.image(release.image_id) is None
         return is_gone and _is_overtaken(release, world)

@@ -35,7 +35,12 @@ class Server:
     """A server at a Unix socket and at a port."""
 
     def __init__(
-        self, folder: Path, cleanup: ExitStack, *, is_started: bool = True
+        self,
+        folder: Path,
+        cleanup: ExitStack,
+        *,
+        is_started: bool = True,
+        **patience: float,
     ) -> None:
         self.place = status_places.UnixPlace(
             folder / "status.sock", folder, is_for_anybody=False
@@ -48,6 +53,7 @@ class Server:
             [self.place.listener, self.loopback],
             answer,
             peers.Doorkeeper(os.getegid()),
+            status_socket.Patience(**patience),
         )
         self._cleanup = cleanup
         if is_started:
@@ -174,11 +180,10 @@ def test_clients_that_say_nothing(server: Server) -> None:
     assert read_all(silent[0]) == b""
 
 
-def test_a_crowd_that_asks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_crowd_that_asks(tmp_path: Path) -> None:
     """A crowd that asks is let in bit by bit, and all of it is answered."""
-    monkeypatch.setattr(status_socket, "_CROWD_SECONDS", 0.2)
     with ExitStack() as cleanup:
-        server = Server(tmp_path, cleanup, is_started=False)
+        server = Server(tmp_path, cleanup, is_started=False, crowd_seconds=0.2)
         clients = [server.connect() for _ in range(40)]
         for client in clients:
             client.sendall(REQUEST)
@@ -191,21 +196,26 @@ def test_a_crowd_that_asks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         assert {status_of(read_all(client)) for client in clients} == {200}
 
 
-def test_a_client_that_dawdles(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_client_that_dawdles(tmp_path: Path) -> None:
     """A client that takes too long is left, whatever it has said by then."""
-    monkeypatch.setattr(status_socket, "CONNECTION_SECONDS", 0.05)
-    client = server.connect()
+    with ExitStack() as cleanup:
+        server = Server(tmp_path, cleanup, connection_seconds=0.05)
+        client = server.connect()
 
-    client.sendall(b"GET /livez HTTP/1.1\r\n")
+        client.sendall(b"GET /livez HTTP/1.1\r\n")
 
-    assert read_all(client) == b""
+        assert read_all(client) == b""
 
 
-def test_a_process_without_descriptors(
-    server: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def hasty_server(tmp_path: Path) -> Iterator[Server]:
+    """Give a server that soon looks whether it may open something again."""
+    with ExitStack() as cleanup:
+        yield Server(tmp_path, cleanup, no_descriptors_seconds=0.05)
+
+
+def test_a_process_without_descriptors(hasty_server: Server) -> None:
     """A connection that cannot be taken now is taken when descriptors are there."""
-    monkeypatch.setattr(status_socket, "_NO_DESCRIPTORS_SECONDS", 0.05)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     client = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     client.settimeout(20)
@@ -213,8 +223,8 @@ def test_a_process_without_descriptors(
         # Nobody may open anything from here on, and what is open stays so.
         resource.setrlimit(resource.RLIMIT_NOFILE, (client.fileno() + 1, hard))
         try:
-            client.connect(str(server.place.path))
-            until(lambda: server.thread._opens_at is not None)
+            client.connect(str(hasty_server.place.path))
+            until(lambda: hasty_server.thread._opens_at is not None)
         finally:
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
         client.sendall(REQUEST)

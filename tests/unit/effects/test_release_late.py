@@ -264,6 +264,16 @@ def test_what_nobody_can_push_ends_when_nobody_needs_it(
     assert (host.deployed(), set(host.tags())) == (answers(2), {"2", "stable"})
 
 
+def test_an_end_that_a_death_cut_off(host: Host, shop: Workshop) -> None:
+    """A late push that was given up ends also if the process died right after that."""
+    deploy_two_in_an_outage(host, shop, loses_first=True)
+    host.ledger.update_release("1.1.1", state=ReleaseState.FAILED, error="gone")
+
+    work_all(host, shop)
+
+    assert (shop.ending(), shop.ending("2.1.1")) == ("failed", "done")
+
+
 def test_what_is_the_latest_goes_on(host: Host, shop: Workshop) -> None:
     """A late push whose image is gone is tried while no later release has arrived."""
     host.set("web", "push-policy", "background")
