@@ -15,6 +15,7 @@ from dokku_registryd.adapters.docker_engine import DockerEngine
 from dokku_registryd.core.logins import AuthConfig, Secret
 from support import registries
 from support.engine_benches import ask_digest
+from support.engine_relay import EngineRelay
 from support.engines import EngineServer
 from support.every_engine import on_every_engine
 from support.registries import RegistryServer
@@ -257,3 +258,33 @@ def test_many_at_once(
     until(lambda: not any(thread.is_alive() for thread in threads), 60)
 
     assert digests == {name: ask_digest(htpasswd_registry, name) for name in names}
+
+
+def test_requests_share_a_connection(engine: EngineServer, tmp_path: Path) -> None:
+    """One request after the other needs no second connection, whatever it asks for."""
+    engine.import_image("org/web:1", {"content": b"shared"})
+    with EngineRelay(tmp_path / "docker.sock", engine.path) as relay:
+        adapter = DockerEngine(base_url=relay.socket)
+        for number in range(2, 6):
+            image = adapter.image("org/web:1")
+            assert image is not None
+            adapter.tag(image.image_id, f"org/web:{number}")
+            assert adapter.untag(f"org/web:{number}")
+        adapter.close()
+
+    assert relay.connections == 1
+
+
+def test_connections_of_an_engine_that_was_restarted(
+    engine: EngineServer, connect: Connect
+) -> None:
+    """Connections that an Engine left behind fail nobody."""
+    engine.import_image("org/web:1", {"content": b"left behind"})
+    adapter = connect(engine)
+    image = adapter.image("org/web:1")
+    assert image is not None
+
+    engine.restart()
+    adapter.tag(image.image_id, "org/web:2")
+
+    assert adapter.image("org/web:2") == adapter.image("org/web:1")

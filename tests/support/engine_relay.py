@@ -24,6 +24,8 @@ class EngineRelay:
         self.target = target
         self.cuts = 0
         """How many event streams were cut so far."""
+        self.connections = 0
+        """How many connections were taken so far."""
         self._delay = 0.0
         self._is_over = threading.Event()
         self._lock = threading.Lock()
@@ -57,6 +59,11 @@ class EngineRelay:
                 with contextlib.suppress(OSError):
                     near.shutdown(socket.SHUT_RDWR)
 
+    def count(self) -> None:
+        """Count a connection."""
+        with self._lock:
+            self.connections += 1
+
     def note(self, near: socket.socket, piece: bytes) -> None:
         """Remember a connection that asks for events."""
         if _EVENTS in piece.partition(b"\r\n")[0]:
@@ -87,6 +94,7 @@ class _Handler(socketserver.BaseRequestHandler):
         """Relay one connection."""
         near: socket.socket = self.request
         relay = self.server.relay
+        relay.count()
         with socket.socket(socket.AF_UNIX) as far:
             try:
                 far.connect(relay.target)

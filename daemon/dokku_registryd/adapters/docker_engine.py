@@ -10,6 +10,8 @@ What has to be known about the two:
   gets one, and its client is built without reading that user's files.
 * A stalled push blocks a read on classic stores, and repeats its last line for ever on
   containerd stores. So reads have a time limit, and lines must change.
+* docker-py has a pool of connections for each address that is asked, so that nearly
+  each request, and each tag, connects anew. So its adapter gets one pool.
 * Errors come from docker, requests, urllib3, json and the socket; all are translated
   here.
 """
@@ -50,6 +52,8 @@ _EVENTS: Final = {
     ],
 }
 _SERVER_FAULT: Final = 500
+_SOCKET_URL: Final = "http+docker://localhost"  # what docker-py calls any socket
+_CONNECTIONS: Final = 32  # kept for later; more may be open
 
 
 class DockerEngine:
@@ -311,6 +315,13 @@ class EventStream:
         self._client.close()
 
 
+class _OnePool(docker.transport.UnixHTTPAdapter):
+    """Lets all requests to an Engine's socket share their connections."""
+
+    def get_connection(self, url: str | bytes, proxies: Any = None) -> Any:  # noqa: ARG002 - it is the same for all
+        return super().get_connection(_SOCKET_URL, proxies)
+
+
 class _Client(docker.APIClient):
     """docker-py's client, built without the files of the process's own user.
 
@@ -329,9 +340,9 @@ class _Client(docker.APIClient):
         self.credstore_env = None
         self.base_url = base_url.replace("tcp://", "http://", 1)
         if base_url.startswith("unix://"):
-            adapter = docker.transport.UnixHTTPAdapter(f"http+{base_url}")
+            self.base_url = _SOCKET_URL
+            adapter = _OnePool(f"http+{base_url}", max_pool_size=_CONNECTIONS)
             self.mount("http+docker://", adapter)
-            self.base_url = "http+docker://localhost"
 
     def use_version(self, version: str) -> None:
         self._version = version
