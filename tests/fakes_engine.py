@@ -188,11 +188,18 @@ class FakeEngine:
         on_progress(f"{wanted.tag}: digest: {manifest.digest} size: 1")
         return manifest.digest
 
-    def pull(self, reference: str, *, auth: logins.AuthConfig | None) -> LocalImage:
+    def pull(
+        self,
+        reference: str,
+        *,
+        auth: logins.AuthConfig | None,
+        on_progress: Callable[[], None] = lambda: None,
+    ) -> LocalImage:
         """Take an image from the registry."""
         self.asked.append(("pull", reference))
         self.used_logins.append(auth)
         self._begin("pull")
+        on_progress()
         wanted = references.parse(reference)
         self._check_registry("pull", wanted, auth)
         manifest = self.remote.manifests.get(wanted.canonical)

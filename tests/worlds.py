@@ -275,6 +275,7 @@ def build_world(
         schedulers=("docker-local",),
         is_companion=lambda: modes.is_companion(folder),
         submit=submitted.append,
+        is_preempted=lambda _app: False,
         free_bytes=free_bytes,
         min_free_bytes=1 << 30,
         parallel_tags=2,

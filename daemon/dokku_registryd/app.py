@@ -69,7 +69,10 @@ class Service:
         self.ledger = open_ledger(settings, self.clock)
         self.engine = build_engine(settings)
         self.spool = spool.Spool(settings.data_dir)
-        self.queue = queue.JobQueue(self.clock.monotonic)
+        self.queue = queue.JobQueue(
+            self.clock.monotonic,
+            most_background=_most_background(settings.daemon.workers),
+        )
         self._bell = wakeup.Wakeup()
         self._bench = workbench.Bench(
             world=self._world(settings),
@@ -157,6 +160,7 @@ class Service:
             ledger=self.ledger,
             clock=self.clock,
             submit=self._submit,
+            is_preempted=self.queue.is_preempted,
         )
 
     def _submit(self, trigger: triggers.Trigger) -> None:
@@ -174,6 +178,7 @@ def build_world(
     ledger: ports.Ledger,
     clock: ports.Clock,
     submit: Callable[[triggers.Trigger], None],
+    is_preempted: Callable[[str], bool] = lambda _app: False,
 ) -> ports.World:
     """Put the adapters of one host together."""
     files = property_files.PropertyFiles(
@@ -199,6 +204,7 @@ def build_world(
         schedulers=tuple(settings.heal.schedulers),
         is_companion=lambda: modes.is_companion(Path(settings.paths.dokku_lib_root)),
         submit=submit,
+        is_preempted=is_preempted,
         delay=_backoff(settings).after,
         free_bytes=clocks.free_bytes,
         min_free_bytes=settings.heal.min_free_disk_mb << 20,
@@ -252,6 +258,11 @@ def open_ledger(settings: config.Settings, clock: ports.Clock) -> ledger.SqliteL
             set_aside=aside,
         )
     return opened
+
+
+def _most_background(workers: int) -> int:
+    """Leave a quarter of the workers to what somebody waits for."""
+    return max(1, workers - max(1, workers // 4))
 
 
 def _backoff(settings: config.Settings) -> retrying.Backoff:

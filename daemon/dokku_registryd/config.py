@@ -222,7 +222,11 @@ class Daemon(_Table):
     """How the service itself runs."""
 
     workers: int = Field(
-        default=8, ge=1, le=64, description="How many apps are worked on at once."
+        default=8,
+        ge=1,
+        le=64,
+        description="How many apps are worked on at once; heals and pushes that no "
+        "deploy waits for take three quarters of these at most.",
     )
     sweep_interval_seconds: Seconds = Field(
         default=300, description="How often the whole state is compared."

@@ -43,6 +43,10 @@ class RegistryBusyError(RegistryUnavailableError):
     """The registry has no room for requests just now. Wait."""
 
 
+class PreemptedError(TransientError):
+    """Something more urgent of the same app waits. It is done first."""
+
+
 class RateLimitedError(TransientError):
     """The registry asks for fewer requests. Wait, or use a paid login."""
 

@@ -93,8 +93,16 @@ class Engine(Protocol):
         `on_progress` gets lines worth showing to a person.
         """
 
-    def pull(self, reference: str, *, auth: logins.AuthConfig | None) -> LocalImage:
+    def pull(
+        self,
+        reference: str,
+        *,
+        auth: logins.AuthConfig | None,
+        on_progress: Callable[[], None] = lambda: None,
+    ) -> LocalImage:
         """Pull a tag or a digest and return what is here afterwards.
+
+        `on_progress` is called now and then; what it raises ends the pull.
 
         Raises:
             ImageNotFoundError: The registry has no such manifest.
@@ -393,6 +401,8 @@ class World:
     """Whether Dokku's own registry plugin is in charge, found out anew each time."""
     submit: Callable[[triggers.Trigger], None]
     """Asks for one more job, once the present one is done."""
+    is_preempted: Callable[[str], bool]
+    """Whether something waits for which a heal of this app should give up."""
     delay: Callable[[int, errors.RegistrydError], float]
     """Seconds to wait after so many failures in a row, with jitter."""
     free_bytes: Callable[[str], int]

@@ -13,11 +13,12 @@ import pytest
 from dokku_registryd import errors
 from dokku_registryd.adapters.docker_engine import DockerEngine
 from dokku_registryd.core.logins import AuthConfig, Secret
-from support import registries
+from support import registries, seeding
 from support.engine_benches import ask_digest
 from support.engine_relay import EngineRelay
 from support.engines import EngineServer
 from support.every_engine import on_every_engine
+from support.gate import Gate
 from support.registries import RegistryServer
 from support.scripted_registry import ScriptedRegistry
 from support.waiting import until
@@ -288,3 +289,30 @@ def test_connections_of_an_engine_that_was_restarted(
     adapter.tag(image.image_id, "org/web:2")
 
     assert adapter.image("org/web:2") == adapter.image("org/web:1")
+
+
+def test_a_pull_that_is_given_up(
+    adapter: DockerEngine, htpasswd_registry: RegistryServer
+) -> None:
+    """What a caller raises at a sign of progress ends a pull whose layers hang."""
+    seeding.push(htpasswd_registry, "org/given-up", "1", "given up")
+    address, _, port = htpasswd_registry.host.partition(":")
+
+    class GivenUpError(Exception):
+        pass
+
+    def give_up() -> None:
+        raise GivenUpError
+
+    with Gate((address, int(port))) as gate:
+        gate.hold_requests(b"/blobs/")
+        auth = AuthConfig(
+            domain=gate.host,
+            username=htpasswd_registry.username,
+            password=Secret(htpasswd_registry.password),
+        )
+        name = f"{gate.host}/org/given-up:1"
+        with pytest.raises(GivenUpError):
+            adapter.pull(name, auth=auth, on_progress=give_up)
+
+    assert adapter.image(name) is None

@@ -187,8 +187,16 @@ class DockerEngine:
             )
         return digest
 
-    def pull(self, reference: str, *, auth: logins.AuthConfig | None) -> LocalImage:
+    def pull(
+        self,
+        reference: str,
+        *,
+        auth: logins.AuthConfig | None,
+        on_progress: Callable[[], None] = lambda: None,
+    ) -> LocalImage:
         """Pull a tag or a digest and return what is here afterwards.
+
+        What `on_progress` raises ends the pull, in the Engine too.
 
         Raises:
             ImageNotFoundError: The registry has no such manifest.
@@ -203,8 +211,10 @@ class DockerEngine:
             auth=auth,
         )
         reported = ""
-        for line in self._transfer(order):
-            reported = engine_stream.digest_of(line) or reported
+        with contextlib.closing(self._transfer(order)) as lines:
+            for line in lines:
+                reported = engine_stream.digest_of(line) or reported
+                on_progress()
         name = f"{repository}@{digest}" if digest else f"{repository}:{tag}"
         image = self.image(name)
         if image is None or not engine_values.holds(image, digest or reported):

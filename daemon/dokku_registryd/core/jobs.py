@@ -19,6 +19,9 @@ _AWAITED_KINDS = frozenset({Kind.RELEASE, Kind.HEAL, Kind.PUSH})
 # Nothing else of the app may run beside these.
 _EXCLUSIVE_KINDS = frozenset({Kind.DESTROYED, Kind.ABANDONED, Kind.RENAMED, Kind.PUSH})
 
+# A heal under way gives up for these.
+_PREEMPTING_KINDS = frozenset({Kind.RELEASE, Kind.DESTROYED, Kind.RENAMED})
+
 # Whoever runs beside a job that kills the process is counted too. So from the second
 # death on a job runs without other suspects, and only what kills alone gets this far.
 # systemd gives up after ten starts within five minutes: this must be less.
@@ -63,6 +66,19 @@ class Job:
     def is_awaited(self) -> bool:
         """Whether somebody may follow its reply."""
         return self.kind in _AWAITED_KINDS and not self.is_own
+
+    @property
+    def is_background(self) -> bool:
+        """Whether it may take minutes and nobody waits for it: others go first."""
+        return self.is_delivery or (self.kind is Kind.HEAL and self.is_own)
+
+    @property
+    def is_preempting(self) -> bool:
+        """Whether a heal of its app need not be finished before it.
+
+        Whatever was to be healed is another image afterwards, or nobody's.
+        """
+        return self.kind in _PREEMPTING_KINDS and not self.is_delivery
 
     @property
     def lanes(self) -> tuple[str, ...]:

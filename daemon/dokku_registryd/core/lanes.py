@@ -1,9 +1,13 @@
-"""Which waiting job may begin: order of acceptance, due times, and busy lanes.
+"""Which waiting job may begin: who waits for it, its age, due times, and busy lanes.
 
-The rule: a job may begin when its due time has come, none of its lanes is busy, and in
-none of them an older job waits whose time has come too. Of those that may, the one
-that was accepted first begins. Every step costs a logarithm of what waits, since a
-hundred thousand trigger files may come at once. Time is handed in; nothing blocks.
+A job comes before another if somebody waits for it and not for the other (that is
+background work: heals of the daemon's own, and pushes behind a deploy's back), else if
+it was accepted first. The rule: a job may begin when its due time has come, none of
+its lanes is busy, and in none of them a job waits that comes before it and whose time
+has come too. Of those that may, the one that comes first begins. Background work never
+takes all workers, however long it is. Every step costs a logarithm of what waits,
+since a hundred thousand trigger files may come at once. Time is handed in; nothing
+blocks.
 """
 
 import heapq
@@ -15,6 +19,9 @@ from dataclasses import dataclass
 from dokku_registryd.core import jobs
 from dokku_registryd.core.triggers import Kind
 
+_Rank = tuple[bool, int]
+"""Whether it is background work, and the order of acceptance: the least comes first."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
@@ -22,11 +29,21 @@ class _Entry:
     order: int
     due: float
 
+    @property
+    def rank(self) -> _Rank:
+        return (self.job.is_background, self.order)
+
 
 class Lanes:
-    """The jobs that wait and those that run. Not safe between threads."""
+    """The jobs that wait and those that run. Not safe between threads.
 
-    def __init__(self) -> None:
+    Args:
+        most_background: How many jobs of background work may run at the same time;
+            None is no limit.
+    """
+
+    def __init__(self, most_background: int | None = None) -> None:
+        self._most_background = most_background
         self._entries: dict[str, _Entry] = {}
         self._running: list[jobs.Job] = []
         self._busy: set[str] = set()
@@ -36,8 +53,8 @@ class Lanes:
         self._due: set[str] = set()
         # Heaps keep names of jobs that are gone until they come up; see `_head`.
         self._later: list[tuple[float, str]] = []
-        self._lines: defaultdict[str, list[tuple[int, str]]] = defaultdict(list)
-        self._ready: list[tuple[int, str]] = []
+        self._lines: defaultdict[str, list[tuple[_Rank, str]]] = defaultdict(list)
+        self._ready: list[tuple[_Rank, str]] = []
 
     def put(self, job: jobs.Job, *, due: float = 0.0) -> None:
         """Let a job wait; one that was here before keeps its place in the order.
@@ -60,8 +77,11 @@ class Lanes:
         """Return the job to begin, if one may, and mark its lanes busy."""
         self._admit_due(now)
         while self._ready:
-            _, job_id = heapq.heappop(self._ready)
-            if not self._may_begin(job_id):
+            rank, job_id = self._ready[0]
+            if rank[0] and self._is_background_full():
+                return None  # Behind it is nothing else.
+            heapq.heappop(self._ready)
+            if not self._may_begin(job_id) or self._entries[job_id].rank != rank:
                 continue
             job = self._entries[job_id].job
             self._remove(job_id)
@@ -118,6 +138,14 @@ class Lanes:
         }
         return self._sorted(of_apps)
 
+    def is_preempted(self, app: str, now: float) -> bool:
+        """Tell whether a job waits for which a heal of an app should give up."""
+        entries = (self._entries[job_id] for job_id in self._of_app.get(app, ()))
+        return any(
+            entry.job.is_preempting and (not entry.due or entry.due <= now)
+            for entry in entries
+        )
+
     def has(self, kind: Kind, app: str) -> bool:
         """Tell whether a job of this kind and app waits."""
         return any(
@@ -143,12 +171,12 @@ class Lanes:
         entry = self._entries[job_id]
         self._due.add(job_id)
         for lane in entry.job.lanes:
-            heapq.heappush(self._lines[lane], (entry.order, job_id))
+            heapq.heappush(self._lines[lane], (entry.rank, job_id))
         self._offer(job_id)
 
     def _offer(self, job_id: str) -> None:
         if self._may_begin(job_id):
-            heapq.heappush(self._ready, (self._entries[job_id].order, job_id))
+            heapq.heappush(self._ready, (self._entries[job_id].rank, job_id))
 
     def _may_begin(self, job_id: str) -> bool:
         if job_id not in self._due:
@@ -159,15 +187,23 @@ class Lanes:
         )
 
     def _head(self, lane: str) -> str | None:
-        """Return the oldest due job of a lane."""
+        """Return the due job of a lane that comes before all others."""
         line = self._lines.get(lane)
         while line:
-            job_id = line[0][1]
-            if job_id in self._due and lane in self._entries[job_id].job.lanes:
-                return job_id
+            rank, job_id = line[0]
+            if job_id in self._due:
+                entry = self._entries[job_id]
+                if rank == entry.rank and lane in entry.job.lanes:
+                    return job_id
             heapq.heappop(line)
         self._lines.pop(lane, None)
         return None
+
+    def _is_background_full(self) -> bool:
+        if self._most_background is None:
+            return False
+        running = sum(job.is_background for job in self._running)
+        return running >= self._most_background
 
     def _offer_heads(self, job: jobs.Job) -> None:
         for lane in job.lanes:

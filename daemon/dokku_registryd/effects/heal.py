@@ -103,21 +103,33 @@ def _pull(
         _check_loop(entry, world)
     _check_space(entry, world)
     says.detail(f"Pulling {entry.source}")
-    image = _fetch(entry, world)
+    image = _fetch(entry, world, may_give_up=is_own_idea)
     for missing in pulls:
         world.engine.tag(image.image_id, missing.reference)
     _remember(entry, image, state, world)
     return image
 
 
-def _fetch(entry: wanted.Wanted, world: ports.World) -> images.LocalImage:
+def _fetch(
+    entry: wanted.Wanted, world: ports.World, *, may_give_up: bool
+) -> images.LocalImage:
+    def give_way() -> None:
+        if may_give_up and world.is_preempted(entry.app):
+            raise errors.PreemptedError(
+                f"the pull of {entry.source} gave way to something more urgent of"
+                f" {entry.app}"
+            )
+
+    give_way()
     source = reference.parse(entry.source)
     way = access.Access(world, app=entry.app, domain=source.domain)
     target = entry.source
     if entry.digest:
         target = f"{entry.source.rpartition(':')[0]}@{entry.digest}"
     try:
-        return way.call(lambda auth: world.engine.pull(target, auth=auth))
+        return way.call(
+            lambda auth: world.engine.pull(target, auth=auth, on_progress=give_way)
+        )
     except errors.ImageNotFoundError as error:
         raise errors.ImageNotFoundError(
             f"cannot bring {entry.source} back: the registry no longer has"

@@ -16,12 +16,15 @@ class JobQueue:
 
     Args:
         monotonic: Gives seconds that never run backwards.
+        most_background: How many workers background work may have; None is all.
     """
 
-    def __init__(self, monotonic: Callable[[], float]) -> None:
+    def __init__(
+        self, monotonic: Callable[[], float], *, most_background: int | None = None
+    ) -> None:
         self._monotonic = monotonic
         self._changed = threading.Condition()
-        self._lanes = lanes.Lanes()
+        self._lanes = lanes.Lanes(most_background)
         self._is_closed = False
 
     def put(self, job: jobs.Job, *, due: float = 0.0) -> None:
@@ -89,6 +92,11 @@ class JobQueue:
         """Return the jobs that run."""
         with self._changed:
             return self._lanes.running()
+
+    def is_preempted(self, app: str) -> bool:
+        """Tell whether a job waits for which a heal of an app should give up."""
+        with self._changed:
+            return self._lanes.is_preempted(app, self._monotonic())
 
     def has(self, kind: Kind, app: str) -> bool:
         """Tell whether a job of this kind and app waits."""

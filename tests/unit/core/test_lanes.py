@@ -9,6 +9,7 @@ from dokku_registryd.core import jobs, lanes, triggers
 from dokku_registryd.core.triggers import Kind
 
 APPS = ["web", "api", "db"]
+MOST_BACKGROUND = 1
 KINDS = [Kind.RELEASE, Kind.HEAL, Kind.DESTROYED, Kind.RENAMED, Kind.PUSH]
 
 
@@ -26,7 +27,7 @@ class LanesMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.lanes = lanes.Lanes()
+        self.lanes = lanes.Lanes(MOST_BACKGROUND)
         self.waiting: dict[str, Waiting] = {}
         self.running: list[jobs.Job] = []
         self.orders: dict[str, int] = {}
@@ -38,14 +39,18 @@ class LanesMachine(RuleBasedStateMachine):
         app=strategies.sampled_from(APPS),
         other=strategies.sampled_from(APPS),
         wait=strategies.sampled_from([0.0, 0.0, 1.0, 3.0]),
+        is_own=strategies.booleans(),
     )
-    def accept(self, kind: Kind, app: str, other: str, wait: float) -> None:
+    def accept(
+        self, kind: Kind, app: str, other: str, wait: float, *, is_own: bool
+    ) -> None:
         """Let a new job wait, perhaps for a time to come."""
         self.count += 1
+        job_id = f"{kind.value}-{self.count}" if is_own else str(self.count)
         trigger = triggers.Trigger(
             kind=kind, app=app, other=other if kind is Kind.RENAMED else ""
         )
-        self.put(jobs.Job(job_id=str(self.count), trigger=trigger), wait)
+        self.put(jobs.Job(job_id=job_id, trigger=trigger), wait)
 
     @rule()
     def take(self) -> None:
@@ -111,6 +116,13 @@ class LanesMachine(RuleBasedStateMachine):
         assert self.lanes.waiting_of(app) == of_app
         assert self.lanes.running() == self.running
         assert self.lanes.has(kind, app) == any(job.kind is kind for job in of_app)
+        assert self.lanes.is_preempted(app, self.now) == any(
+            entry.job.kind in {Kind.RELEASE, Kind.DESTROYED, Kind.RENAMED}
+            and not entry.job.is_delivery
+            and entry.due <= self.now
+            for entry in entries
+            if app in entry.job.trigger.apps
+        )
 
     def put(self, job: jobs.Job, wait: float) -> None:
         """Let a job wait in both."""
@@ -120,15 +132,27 @@ class LanesMachine(RuleBasedStateMachine):
         self.lanes.put(job, due=due)
 
     def next_of_model(self) -> jobs.Job | None:
-        """Return the oldest job that is due, free, and overtakes nobody in a lane."""
+        """Return the first job that is due, free, and overtakes nobody in a lane."""
         blocked = {lane for job in self.running for lane in job.lanes}
-        for entry in sorted(self.waiting.values(), key=lambda entry: entry.order):
+        is_full = sum(map(is_background, self.running)) >= MOST_BACKGROUND
+        awaited = [entry for entry in self.by_age() if not is_background(entry.job)]
+        others = [entry for entry in self.by_age() if is_background(entry.job)]
+        for entry in awaited + ([] if is_full else others):
             if entry.due > self.now:
                 continue
             if blocked.isdisjoint(entry.job.lanes):
                 return entry.job
             blocked.update(entry.job.lanes)
         return None
+
+    def by_age(self) -> list[Waiting]:
+        """Return what waits, the oldest first."""
+        return sorted(self.waiting.values(), key=lambda entry: entry.order)
+
+
+def is_background(job: jobs.Job) -> bool:
+    """Tell whether nobody waits for a job that may be long."""
+    return job.is_delivery or job.job_id.startswith("heal-")
 
 
 LanesMachine.TestCase.settings = settings(

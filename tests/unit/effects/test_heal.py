@@ -310,3 +310,27 @@ def test_a_prune_loop(released: Host) -> None:
     assert caught.value.retry_after == heal.LOOP_SECONDS
     run_heal(released, "9.1.1")
     assert set(released.names()) == WANTED
+
+
+@pytest.mark.parametrize("kind", ["own", "asked for"])
+def test_something_more_urgent_waits(released: Host, kind: str) -> None:
+    """Only a pull that nobody asked for gives way to a release of its app."""
+    lose_all(released)
+    released.world = dataclasses.replace(
+        released.world, is_preempted=lambda app: app == "web"
+    )
+
+    if kind == "own":
+        with pytest.raises(errors.PreemptedError, match="gave way"):
+            run_heal(released, "heal-1")
+        assert released.names() == {}
+    else:
+        assert run_heal(released).ending is outcomes.Ending.DONE
+
+
+def test_a_name_that_needs_no_network_gives_way_to_nothing(released: Host) -> None:
+    """What takes no time is done, whatever waits."""
+    released.engine.lose(DEPLOYED)
+    released.world = dataclasses.replace(released.world, is_preempted=lambda _app: True)
+
+    assert run_heal(released, "heal-1").ending is outcomes.Ending.DONE

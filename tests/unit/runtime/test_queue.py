@@ -1,6 +1,7 @@
 """The queue: lanes, due times, and what is taken out."""
 
 import threading
+from dataclasses import replace
 
 from dokku_registryd.core import jobs, triggers
 from dokku_registryd.core.triggers import Kind
@@ -121,3 +122,40 @@ def test_asking_for_a_kind() -> None:
     line.take(0)
     assert not line.has(Kind.HEAL, "web")
     assert line.running() == [job("1", Kind.HEAL)]
+
+
+def test_background_work_leaves_a_worker() -> None:
+    """What nobody waits for never takes all workers, and begins when one is free."""
+    line = queue.JobQueue(Hand(), most_background=1)
+    heals = [job(f"heal-{app}", Kind.HEAL, app) for app in ("a", "b")]
+    for heal in heals:
+        line.put(heal)
+    assert line.take(0) == heals[0]
+    assert line.take(0) is None
+
+    line.put(job("1", app="c"))
+    assert line.take(0) == job("1", app="c")
+
+    line.release(heals[0])
+    assert line.take(0) == heals[1]
+
+
+def test_what_somebody_waits_for_comes_first() -> None:
+    """A release overtakes heals, of its own app too, and pushes behind a deploy."""
+    line = queue.JobQueue(Hand())
+    delivery = replace(job("1", app="api"), is_delivery=True)
+    heal, release = job("heal-1", Kind.HEAL), job("2")
+    for entry in (delivery, heal, release):
+        line.put(entry)
+
+    assert [line.take(0), line.take(0), line.take(0)] == [release, delivery, None]
+
+
+def test_a_heal_that_somebody_asked_for_is_no_background_work() -> None:
+    """A person who waits for a heal is served like any other."""
+    line = queue.JobQueue(Hand(), most_background=1)
+    for entry in (job("heal-1", Kind.HEAL, "a"), job("7.1.1", Kind.HEAL, "b")):
+        line.put(entry)
+
+    assert line.take(0) == job("7.1.1", Kind.HEAL, "b")
+    assert line.take(0) == job("heal-1", Kind.HEAL, "a")

@@ -1,0 +1,65 @@
+"""Who goes first: what somebody waits for, not what the daemon does by itself."""
+
+from support.every_engine import on_every_engine
+from support.gate import Gate
+from support.site import Site
+from support.waiting import until
+
+
+def _lose_all(site: Site, gate: Gate, app: str) -> None:
+    """Let all images be gone, and hold those back that come for an app."""
+    site.service.stop()
+    site.engine.wipe()
+    gate.hold_requests(f"GET /v2/dokku/{app}".encode())
+    site.service.start()
+
+
+def test_a_deploy_does_not_wait_for_heals(idle_one: Site, gate: Gate) -> None:
+    """However many pulls hang, a worker is left for a release."""
+    site = idle_one
+    site.service.configure(daemon__workers=2)
+    site.service.start()
+    lost = ("lost-1", "lost-2", "lost-3")
+    for app in lost:
+        site.make_app(app, server=gate.host)
+        site.write_login(app, {"auths": {gate.host: _login(site)}})
+        site.ship(app)
+    site.make_app()
+    _lose_all(site, gate, "lost")
+    until(lambda: gate.holds, what="a pull that hangs")
+
+    site.build()
+    result = site.release()
+
+    assert result.code == 0
+    unfinished = site.ask("status")["unfinished"]
+    assert {job["app"] for job in unfinished if job["intent"] == "heal"} == {*lost}
+    gate.open()
+    for app in lost:
+        site.service.wait_for("job.finished", intent="heal", app=app, outcome="done")
+
+
+@on_every_engine
+def test_a_heal_gives_way_to_a_release_of_its_app(site: Site, gate: Gate) -> None:
+    """A pull under way ends for a deploy of the same app; nothing is left undone."""
+    site.make_app(server=gate.host)
+    site.write_login("web", {"auths": {gate.host: _login(site)}})
+    site.ship()
+    _lose_all(site, gate, "web/blobs")
+    until(lambda: gate.holds, what="a pull that hangs")
+    image_id = site.build()
+
+    hook = site.begin_release()
+    site.service.wait_for("trigger.accepted", trigger="release")
+    gate.open()
+
+    assert hook.finish().code == 0
+    retried = site.service.wait_for("job.retry_scheduled", intent="heal", app="web")
+    assert "gave way" in retried["error"]
+    until(lambda: not site.ask("status")["unfinished"], what="the end of the heal")
+    assert site.names()[f"{gate.host}/dokku/web:2"] == image_id
+
+
+def _login(site: Site) -> dict[str, str]:
+    (login,) = site.basic_login()["auths"].values()
+    return dict(login)
