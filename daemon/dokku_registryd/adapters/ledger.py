@@ -6,6 +6,7 @@ its time, and begun anew.
 """
 
 import contextlib
+import itertools
 from pathlib import Path
 
 from dokku_registryd.adapters import ledger_file, ledger_jobs, ledger_releases
@@ -23,6 +24,20 @@ class SqliteLedger(ledger_jobs.JobRows, ledger_releases.ReleaseRows):
         errors.LedgerError: The file is from a newer version, or from an older one that
             is only to be read, or the disk refuses.
     """
+
+    def check(self) -> None:
+        """Read the whole file once, and every row as it will be read later.
+
+        Raises:
+            LedgerError: Some of it is damaged.
+        """
+        super().check()
+        try:
+            for _ in itertools.chain(self.all_jobs(), self.releases()):
+                pass
+            self.paused_registries()
+        except (ValueError, TypeError) as error:
+            raise self._corrupt(f"it holds what nobody wrote ({error})") from error
 
     def rename_app(self, old: str, new: str) -> None:
         """Give an app's releases, and its jobs that still wait, to its new name."""

@@ -77,6 +77,10 @@ def read(path: str, *, now: float, limit: int) -> LedgerFacts:
         raise errors.LedgerError(f"cannot use the ledger {path}: {error}") from error
     except sqlite3.DatabaseError as error:
         raise errors.LedgerError(f"the ledger {path} is damaged: {error}") from error
+    except UnicodeDecodeError as error:
+        raise errors.LedgerError(
+            f"the ledger {path} is damaged: its schema cannot be read"
+        ) from error
 
 
 def _uri(path: str) -> str:

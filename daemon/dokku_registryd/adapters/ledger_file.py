@@ -22,6 +22,8 @@ from dokku_registryd.adapters.ledger_schema import MIGRATIONS
 Connection = sqlite3.Connection
 Row = sqlite3.Row
 
+_NO_FORMAT = "unsupported file format"  # SQLite's words for a spoiled header
+
 
 class LedgerFile:
     """One connection behind one lock.
@@ -49,11 +51,17 @@ class LedgerFile:
         """Read the whole file once.
 
         Raises:
-            LedgerError: Some page of it is damaged.
+            LedgerError: Some page of it is damaged, or a value is of no type that is
+                ever written there.
         """
-        verdict = str(self._rows("PRAGMA quick_check(1)")[0][0])
+        verdict = str(self._rows("PRAGMA integrity_check(1)")[0][0])
         if verdict != "ok":
-            raise CorruptLedgerError(f"the ledger {self._path} is damaged: {verdict}")
+            raise self._corrupt(verdict)
+        for table in self._schema_tables():
+            columns = self._rows(f"PRAGMA table_info({table})")
+            doubts = " OR ".join(map(_doubt, columns))
+            if self._rows(f"SELECT 1 FROM {table} WHERE {doubts} LIMIT 1"):  # noqa: S608 - names of our own schema
+                raise self._corrupt(f"a value in {table} is of another type")
 
     def close(self) -> None:
         """Close the file; everything committed is on the disk already."""
@@ -87,9 +95,15 @@ class LedgerFile:
                     self._connection.execute("ROLLBACK")
                 raise
 
+    def _corrupt(self, reason: str) -> "CorruptLedgerError":
+        return CorruptLedgerError(f"the ledger {self._path} is damaged: {reason}")
+
     def _prepare(self, *, read_only: bool) -> None:
         version = self._version()
         if not read_only:
+            # Or a damage would count as a migration that fails, for ever.
+            if self._schema() != _schema_of(version):
+                raise self._corrupt(f"its tables are not those of schema {version}")
             self._migrate(version)
         elif version < len(MIGRATIONS):
             raise errors.LedgerError(
@@ -97,6 +111,14 @@ class LedgerFile:
                 f" {version}, this one reads {len(MIGRATIONS)}): start the service,"
                 " which brings it up to date"
             )
+
+    def _schema(self) -> list[tuple[str, str]]:
+        rows = self._rows("SELECT name, coalesce(sql, '') FROM sqlite_schema")
+        return sorted(map(tuple, rows))
+
+    def _schema_tables(self) -> list[str]:
+        rows = self._rows("SELECT name FROM sqlite_schema WHERE type = 'table'")
+        return [str(row["name"]) for row in rows]
 
     def _version(self) -> int:
         version = int(self._rows("PRAGMA user_version")[0][0])
@@ -125,11 +147,34 @@ def _translated(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.OperationalError as error:
-        raise errors.LedgerError(f"cannot use the ledger {path}: {error}") from error
+        # What Python itself finds wrong has no code: a text that is none.
+        is_damage = not hasattr(error, "sqlite_errorcode") or str(error) == _NO_FORMAT
+        kind = CorruptLedgerError if is_damage else errors.LedgerError
+        raise kind(f"cannot use the ledger {path}: {error}") from error
     except sqlite3.DatabaseError as error:
         if isinstance(error, sqlite3.IntegrityError):
             raise
         raise CorruptLedgerError(f"the ledger {path} is damaged: {error}") from error
+    except UnicodeDecodeError as error:
+        # SQLite's message quotes a damaged schema, and Python cannot show that.
+        raise CorruptLedgerError(
+            f"the ledger {path} is damaged: its schema cannot be read"
+        ) from error
+
+
+def _doubt(column: Row) -> str:
+    """Return the condition under which a column's value cannot be ours."""
+    good = [f"'{column['type'].lower()}'"] + ([] if column["notnull"] else ["'null'"])
+    return f"typeof({column['name']}) NOT IN ({', '.join(good)})"
+
+
+def _schema_of(version: int) -> list[tuple[str, str]]:
+    """Return the tables and indexes that a version has, with their definitions."""
+    with contextlib.closing(_open(":memory:")) as connection:
+        for script in MIGRATIONS[:version]:
+            connection.executescript(script)
+        query = "SELECT name, coalesce(sql, '') FROM sqlite_schema"
+        return sorted(map(tuple, connection.execute(query)))
 
 
 def _connect(path: Path | None, *, read_only: bool) -> Connection:

@@ -1,6 +1,6 @@
 """The ledger's jobs: what was accepted, how often it was tried, how it ended."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from dokku_registryd.adapters import ledger_file
 from dokku_registryd.adapters.ledger_schema import AHEAD_SECONDS
@@ -47,6 +47,11 @@ class JobRows(ledger_file.LedgerFile):
         """Return a job and how it ended, if it is known."""
         rows = self._rows("SELECT * FROM jobs WHERE job_id = ?", job_id)
         return _job_record(rows[0]) if rows else None
+
+    def all_jobs(self) -> Iterator[jobs.JobRecord]:
+        """Give every job, whether it ended or not."""
+        with self._reading() as connection:
+            yield from map(_job_record, connection.execute("SELECT * FROM jobs"))
 
     def unfinished_jobs(self) -> list[jobs.JobRecord]:
         """Return the jobs that have no outcome, oldest first."""

@@ -141,3 +141,14 @@ def test_refusals(path: Path, harm: Callable[[Path], object]) -> None:
         read(path)
 
     assert str(refused.value) == str(wanted.value)
+
+
+def test_a_schema_that_cannot_be_shown(path: Path) -> None:
+    """SQLite's words about a damaged schema may hold bytes that are no text."""
+    path.parent.mkdir()
+    ledger.SqliteLedger(path).close()
+    nameless = path.read_bytes().replace(b"tablejobsjobs", b"table\xb0\xb0bsjobs")
+    path.write_bytes(nameless.replace(b"CREATE TABLE jobs", b"CREATE TABEL jobs"))
+
+    with pytest.raises(errors.LedgerError, match="its schema cannot be read"):
+        read(path)
