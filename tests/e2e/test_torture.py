@@ -1,7 +1,7 @@
 """`make torture` for a minute, and the proof that its verdict sees what it should."""
 
+import base64
 import contextlib
-import itertools
 import os
 import random
 import sqlite3
@@ -15,14 +15,16 @@ import pytest
 
 from support import seeding
 from support.dokku_host import Result
-from support.engines import EngineServer
+from support.engines import KINDS, EngineServer
 from support.registries import RegistryServer
-from torture import faults, life, settling, verdict
+from torture import deaths, faults, life, settling, side_by_side, verdict
 from torture.deeds import Deeds
 from torture.host import TortureHost
 from torture.program import implementers
+from torture.tokens import TokenService
 
 TESTS = Path(__file__).parents[1]
+COLUMNS = 1 + len(KINDS) + 4  # of the published table
 TRIALS = 8  # a round of deaths and a life on each Engine
 
 
@@ -143,13 +145,58 @@ def test_a_failure_in_peace(peaceful: tuple[TortureHost, Deeds]) -> None:
     assert kinds(peaceful) == {"other"}
 
 
-def test_every_fault_is_listed() -> None:
-    """The page on reliability has a row for each kind of fault."""
-    page = (TESTS.parent / "docs" / "reliability.md").read_text().lower()
+def test_every_fault_met_every_engine() -> None:
+    """The published figures have trials of each fault and death on each Engine."""
+    page = (TESTS.parent / "docs" / "reliability.md").read_text()
+    rows = [line.strip("| ").split(" | ") for line in page.splitlines()]
+    figures = {row[0]: row[1:] for row in rows if len(row) == COLUMNS}
 
-    words = {word for name in faults.FAULTS for word in name.lower().split()}
+    names = {deaths.name_of(*role) for role in deaths.ROLES} | set(faults.FAULTS)
 
-    assert {word for word in words if word.strip(",()") not in page} == set()
+    assert names <= figures.keys()
+    for name in names:
+        trials, costs = figures[name][: len(KINDS)], figures[name][len(KINDS) :]
+        assert all(int(times) > 0 for times in trials), name
+        assert set(costs) == {"0"}, name
+
+
+def test_tokens_are_good_for_what_was_asked() -> None:
+    """A token reads or writes one repository, until it ends."""
+    service = TokenService("ci", "secret")
+    basic = f"Basic {base64.b64encode(b'ci:secret').decode()}"
+    target = "/token?scope=repository:a/b:pull"
+    token = f"Bearer {service.give(target, basic, '')['token']}"
+
+    assert service.exchange(token, "GET", "/v2/a/b/manifests/1") == basic
+    assert service.exchange(token, "PUT", "/v2/a/b/manifests/1") is None
+    assert service.exchange(token, "GET", "/v2/a/c/manifests/1") is None
+    assert service.exchange("Bearer other", "GET", "/v2/") is None
+    service.forget()
+    assert service.exchange(token, "GET", "/v2/a/b/manifests/1") is None
+
+
+def test_tokens_need_a_login() -> None:
+    """A wrong password gets nothing, in either form."""
+    service = TokenService("ci", "secret")
+
+    assert service.give("/token", "Basic eDp5", "") == {}
+    assert service.give("/token", "", "username=ci&password=other") == {}
+    assert "access_token" in service.give("/token", "", "username=ci&password=secret")
+
+
+def test_an_engine_that_is_given_up() -> None:
+    """A process that dies is told of; it is no good end."""
+    with (
+        pytest.raises(side_by_side.DeadWorkerError, match="ended with 3"),
+        side_by_side.working(_work, [0, 3]) as results,
+    ):
+        assert sorted(results) == [0, 3]
+
+
+def _work(status: int) -> Iterator[int]:
+    yield status
+    if status:
+        os._exit(status)
 
 
 def test_a_secret_in_a_file(peaceful: tuple[TortureHost, Deeds]) -> None:
@@ -174,24 +221,32 @@ def test_a_secret_in_an_argument(peaceful: tuple[TortureHost, Deeds]) -> None:
 
 
 def test_few_lives_meet_every_fault() -> None:
-    """Lives that follow each other meet each fault about as often as any other."""
-    names = sorted(set(faults.FAULTS) - set(faults.ENCRYPTED))
+    """Lives that follow each other meet each fault as often as any other."""
+    names = sorted(set(faults.FAULTS) - set(faults.ENCRYPTED) - set(faults.WITH_TOKENS))
 
     met = Counter(
         name
         for number in range(1, len(names) + 1)
-        for name in itertools.islice(life.dealt(f"9/{number}", "any", names), 6)
+        for name in life.dealt(f"9/{number}", "any", names)
     )
 
-    assert set(met.values()) == {6}
+    assert met.keys() == set(names)
+    assert len(set(met.values())) == 1
 
 
 def test_a_life_meets_the_same_faults_again() -> None:
     """A seed and a number name the same faults, other Engines get others."""
     names = sorted(faults.FAULTS)
 
-    def deal(engine: str) -> list[str]:
-        return list(itertools.islice(life.dealt("9/4", engine, names), 12))
+    dealt = life.dealt("9/4", "one", names)
 
-    assert deal("one") == deal("one") != deal("other")
-    assert set(faults.ENCRYPTED) <= set(deal("one"))
+    assert dealt == life.dealt("9/4", "one", names)
+    assert set(dealt) != set(life.dealt("9/4", "other", names))
+    assert {*faults.ENCRYPTED, *faults.WITH_TOKENS} <= set(dealt)
+
+
+def test_ten_hosts_die_in_all_ways() -> None:
+    """Each verb is died of by whoever does it, one after the other."""
+    died = {deaths.dealt(f"9/{number}", "any") for number in range(1, 11)}
+
+    assert died == set(deaths.ROLES)

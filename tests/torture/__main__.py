@@ -7,19 +7,17 @@ prints what is needed to repeat it.
 import argparse
 import itertools
 import os
-import random
 import signal
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Final
 
-from support.engines import KINDS
-from torture import deaths, life
-from torture.place import Place, open_place
+from support.engines import KINDS, EngineKind
+from torture import deaths, life, side_by_side
+from torture.place import open_place
 from torture.table import Table
 
 _ENDINGS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -35,24 +33,26 @@ def main() -> int:
         signal.signal(number, _interrupt)
     kinds = [kind for kind in KINDS if options.engine in kind.name]
     table = Table()
-    broken: list[life.Report] = []
-    try:
-        with ExitStack() as stack:
-            places = [stack.enter_context(open_place(kind)) for kind in kinds]
-            for report in _reports(options, places):
+    is_broken = False
+    with side_by_side.working(partial(_reports, options, len(kinds)), kinds) as reports:
+        try:
+            for report in reports:
                 table.add(report)
                 _say(report_line(report))
                 if report.violations:
-                    broken.append(report)
+                    is_broken = True
                     _say(report.text)
                     if not options.go_on:
                         break
-    except KeyboardInterrupt:
-        _say("Interrupted.")
+        except side_by_side.DeadWorkerError as error:
+            is_broken = True
+            _say(f"BROKEN: {error}")
+        except KeyboardInterrupt:
+            _say("Interrupted.")
     _say(table.text)
     if options.markdown:
         Path(options.markdown).write_text(f"{table.text}\n")
-    return 1 if broken else 0
+    return 1 if is_broken else 0
 
 
 def report_line(report: life.Report) -> str:
@@ -61,26 +61,23 @@ def report_line(report: life.Report) -> str:
     return f"{report.seed:24} {report.engine:16} {verdict:6} {len(report.steps)} steps"
 
 
-def _reports(options: argparse.Namespace, places: list[Place]) -> Iterator[life.Report]:
-    """Give reports until the time is over: a death at a step each, then a life each."""
+def _reports(
+    options: argparse.Namespace, places: int, kind: EngineKind
+) -> Iterator[life.Report]:
+    """Give reports of one Engine until the time is over: deaths, a life, and so on."""
     end = time.monotonic() + options.minutes * 60
-    draw = random.Random(options.seed)  # noqa: S311 - it must be repeatable
-    yielded = 0
-    for number in itertools.count(1):
-        for place in places:
-            seed = f"{options.seed}/{number}"
-            if options.only and options.only != seed:
-                continue
-            for make in (
-                *([] if options.fault else [partial(deaths.die, times=options.deaths)]),
-                partial(life.live, steps=options.steps, fault=options.fault),
-            ):
-                report = make(seed, place)
-                yielded += 1
-                yield report
-                if time.monotonic() > end or yielded == options.trials:
-                    return
-        draw.random()
+    makers = [partial(life.live, steps=options.steps, fault=options.fault)]
+    if not options.fault:
+        makers.insert(0, partial(deaths.die, times=options.deaths))
+    seeds = (f"{options.seed}/{number}" for number in itertools.count(1))
+    wanted = [options.only] if options.only else seeds
+    trials = ((seed, make) for seed in wanted for make in makers)
+    most = -(-options.trials // places) if options.trials else None
+    with open_place(kind) as place:
+        for seed, make in itertools.islice(trials, most):
+            yield make(seed, place)
+            if time.monotonic() > end:
+                return
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -108,6 +105,8 @@ def _say(text: str) -> None:
 
 
 def _interrupt(_number: int, _frame: object) -> None:
+    for number in _ENDINGS:
+        signal.signal(number, signal.SIG_IGN)  # It is being done.
     raise KeyboardInterrupt
 
 

@@ -145,7 +145,7 @@ class Mortal:
             step = step.split(" ", 3)[3]
         self.report.steps.append(f"{name}: {role} died at {count} {step or 'nothing'}")
         if died:
-            self.report.faults[f"death at each step of {name}, in a {role}"] += 1
+            self.report.faults[name_of(name, role)] += 1
         settling.settle(host, self.deeds)
         return step
 
@@ -207,6 +207,19 @@ ROLES: Final = tuple(
 )
 
 
+def name_of(verb: str, role: str) -> str:
+    """Return how the table calls the deaths of one role in one verb."""
+    return f"death at each step of {verb}, in a {role}"
+
+
+def dealt(seed: str, engine: str) -> tuple[str, str]:
+    """Return what is done in one trial, and who dies at it: all of them in turn."""
+    root, _, number = seed.rpartition("/")
+    order = list(ROLES)
+    random.Random(f"deaths {root} {engine}").shuffle(order)  # noqa: S311 - it must be repeatable
+    return order[int(number) % len(order) if number.isdigit() else 0]
+
+
 def die(seed: str, place: Place, *, times: int = DEATHS) -> Report:
     """Let processes of one host die at steps that are drawn."""
     report = Report(seed=seed, engine=place.engine.kind.name)
@@ -220,7 +233,7 @@ def die(seed: str, place: Place, *, times: int = DEATHS) -> Report:
         ) as host:
             mortal = Mortal(host, report)
             try:
-                name, role = draw.choice(ROLES)
+                name, role = dealt(seed, report.engine)
                 steps = mortal.steps_of(name, role)
                 for _ in range(times):
                     mortal.die(name, role, draw.randint(1, steps))

@@ -15,12 +15,16 @@ from torture.deeds import Deeds
 from torture.host import TortureHost
 from torture.misdeeds import Misdeed
 from torture.registry_faults import Fault
+from torture.tokens import LIFETIME
+from torture.unfit import UnfitError
 
 ENCRYPTED: Final = registry_faults.ENCRYPTED
+WITH_TOKENS: Final = registry_faults.WITH_TOKENS
 
 _MANY_APPS: Final = 6
 _MOST_STEPS: Final = 120
 _PUSH_SECONDS: Final = 5
+_STEP_SECONDS: Final = 5
 
 
 def _kill_daemon(host: TortureHost, deeds: Deeds, draw: random.Random) -> None:
@@ -36,11 +40,18 @@ def _stop_daemon(host: TortureHost, deeds: Deeds, draw: random.Random) -> None:
         host.start_daemon()
 
 
-def _order_death(role: str) -> Fault:
+def _death_at_a_step(role: str) -> Fault:
     def begin(host: TortureHost, deeds: Deeds, draw: random.Random) -> None:
-        host.orders.kill(role, count=draw.randint(1, _MOST_STEPS))
-        if role == "hook":
+        if role == "hook":  # It works by itself only where there is no daemon.
             host.site.service.kill()
+        host.orders.kill(role, count=draw.randint(1, _MOST_STEPS))
+        deeds.deploy()
+        try:
+            until(lambda: host.orders.is_obeyed, _STEP_SECONDS)
+        except AssertionError as error:
+            raise UnfitError("nobody came to that step") from error
+        finally:
+            host.orders.withdraw()
 
     return begin
 
@@ -63,7 +74,7 @@ def _freeze_engine(host: TortureHost, deeds: Deeds, draw: random.Random) -> None
 def _second_daemon(host: TortureHost, deeds: Deeds, draw: random.Random) -> None:
     """Start another daemon; only where the first one lives must it end at once."""
     if not host.site.service.is_running:
-        return
+        raise UnfitError("there is no first one")
     with contextlib.suppress(subprocess.TimeoutExpired):  # It waits for a hook.
         done = host.site.service.run("run", timeout=5)
         if host.site.service.is_running and done.returncode != 1:
@@ -73,11 +84,14 @@ def _second_daemon(host: TortureHost, deeds: Deeds, draw: random.Random) -> None
 def _remove_spool(host: TortureHost, deeds: Deeds, draw: random.Random) -> None:
     """Remove the spool while nothing is in it, so that nothing is lost by that."""
     spool = host.site.host.data_dir / "spool"
-    with contextlib.suppress(AssertionError, OSError):
+    try:
         until(lambda: not any((spool / "new").iterdir()), 3)
         until(lambda: not any((spool / "tmp").iterdir()), 1)
         beside = spool.with_name("spool.old")
         spool.rename(beside)
+    except (AssertionError, OSError) as error:
+        raise UnfitError("something is in the spool") from error
+    with contextlib.suppress(OSError):
         shutil.rmtree(beside)
 
 
@@ -88,8 +102,10 @@ def _fill_disk(host: TortureHost, deeds: Deeds, draw: random.Random) -> None:
 def _write_protect(host: TortureHost, deeds: Deeds, draw: random.Random) -> None:
     """Let nothing be written; the kernel refuses that while a daemon has files open."""
     host.site.service.kill()
-    host.write_protect()
+    is_done = host.write_protect()
     host.start_daemon()
+    if not is_done:
+        raise UnfitError("a hook has a file open")
 
 
 def _damage_ledger(host: TortureHost, deeds: Deeds, draw: random.Random) -> None:
@@ -98,10 +114,12 @@ def _damage_ledger(host: TortureHost, deeds: Deeds, draw: random.Random) -> None
     is_busy = '"release"' in done.stdout.split('"recent"')[0]
     host.site.service.kill()
     path = host.site.host.data_dir / "ledger.sqlite3"
-    if is_busy or done.returncode or not path.exists() or host.site.host.spool():
-        return
-    raw = bytearray(path.read_bytes())
-    for _ in range(64 if raw else 0):
+    is_unfit = is_busy or done.returncode or host.site.host.spool()
+    raw = bytearray(b"" if is_unfit or not path.exists() else path.read_bytes())
+    if not raw:
+        host.start_daemon()
+        raise UnfitError("a release is on its way")
+    for _ in range(64):
         place = draw.randrange(len(raw))
         raw[place : place + 256] = draw.randbytes(256)
     with contextlib.suppress(OSError):
@@ -112,9 +130,11 @@ def _damage_ledger(host: TortureHost, deeds: Deeds, draw: random.Random) -> None
 
 def _many_events(host: TortureHost, deeds: Deeds, draw: random.Random) -> None:
     """More events than the Engine remembers."""
-    name = sorted(host.site.names())[:1] if host.is_engine_awake else []
-    for number in range(300 if name else 0):
-        host.site.tag(name[0], "flood", str(number % 3))
+    names = sorted(host.site.names()) if host.is_engine_awake else []
+    if not names:
+        raise UnfitError("there is no image")
+    for number in range(300):
+        host.site.tag(names[0], "flood", str(number % 3))
 
 
 def _restart_while_pushing(
@@ -124,8 +144,11 @@ def _restart_while_pushing(
     host.proxy.misbehave(Misdeed(way="stall", concerns="pushes"), times=1)
     before = host.proxy.hits
     deeds.deploy()
-    with contextlib.suppress(AssertionError):
+    try:
         until(lambda: host.proxy.hits > before, _PUSH_SECONDS)
+    except AssertionError as error:
+        host.proxy.behave()
+        raise UnfitError("nothing is pushed") from error
     (_kill_engine if draw.random() < 0.5 else _restart_engine)(host, deeds, draw)
     host.proxy.behave()
 
@@ -155,7 +178,7 @@ def _jumping(jump: str) -> Fault:
 def _many_apps(host: TortureHost, deeds: Deeds, draw: random.Random) -> None:
     """Let many apps release while the registry is away for some seconds."""
     if not host.is_disk_fine or not host.is_engine_awake:
-        return
+        raise UnfitError("nobody can deploy")
     host.registry.stop()
     for _ in range(_MANY_APPS):
         app = deeds.create()
@@ -166,8 +189,8 @@ def _many_apps(host: TortureHost, deeds: Deeds, draw: random.Random) -> None:
 
 FAULTS: Final[Mapping[str, Fault]] = {
     "kill -9 of the daemon": _kill_daemon,
-    "death of the daemon at a step": _order_death("daemon"),
-    "death of a hook at a step": _order_death("hook"),
+    "death of the daemon at a step": _death_at_a_step("daemon"),
+    "death of a hook at a step": _death_at_a_step("hook"),
     "restart of the daemon": _stop_daemon,
     "kill -9 of the Engine": _kill_engine,
     "restart of the Engine": _restart_engine,
@@ -186,14 +209,18 @@ FAULTS: Final[Mapping[str, Fault]] = {
     **{f"clock jumps {jump}": _jumping(jump) for jump in JUMPS},
     **registry_faults.FAULTS,
     **ENCRYPTED,
+    **WITH_TOKENS,
 }
 
 
 def names(host: TortureHost) -> list[str]:
     """Return what can go wrong on a host."""
-    if host.is_encrypted:
-        return [*FAULTS]
-    return [name for name in FAULTS if name not in ENCRYPTED]
+    missing: set[str] = set()
+    if not host.is_encrypted:
+        missing |= set(ENCRYPTED)
+    if host.proxy.tokens is None:
+        missing |= set(WITH_TOKENS)
+    return [name for name in FAULTS if name not in missing]
 
 
 def heal(host: TortureHost) -> None:
@@ -202,6 +229,8 @@ def heal(host: TortureHost) -> None:
     host.orders.limit_inotify(is_limited=False)
     host.clock.set_right()
     host.proxy.behave()
+    if host.proxy.tokens is not None:
+        host.proxy.tokens.lifetime = LIFETIME
     host.relay.slow_down(0)
     if host.is_encrypted:
         host.place.name_it()

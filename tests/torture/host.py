@@ -26,6 +26,7 @@ from support.service import PROGRAM
 from support.site import Site
 from torture.orders import Orders
 from torture.place import Place
+from torture.tokens import MARK, TokenService
 
 _DISK_BYTES: Final = 24 << 20
 _LOOK_SECONDS: Final = 0.3
@@ -57,6 +58,7 @@ class TortureHost:
         registry: The registry behind the proxy.
         place: Where these are; None is this machine's own network.
         is_encrypted: Whether the registry has a name and speaks TLS.
+        has_tokens: Whether it takes Bearer tokens, and no login.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class TortureHost:
         *,
         place: Place | None = None,
         is_encrypted: bool = False,
+        has_tokens: bool = False,
     ) -> None:
         self.root = root
         self.engine = engine
@@ -75,6 +78,8 @@ class TortureHost:
         self.is_encrypted = is_encrypted
         self.secret = registry.password
         self.proxy = place.open_proxy(is_encrypted=is_encrypted)
+        if has_tokens:
+            self.proxy.tokens = TokenService(registry.username, registry.password)
         self.orders = Orders(root / "orders")
         self.clock = Clock(root / "clock")
         self.relay = EngineRelay(root / "docker.sock", engine.path)
@@ -185,18 +190,20 @@ class TortureHost:
         self._filler.unlink(missing_ok=True)
         self.is_disk_fine = True
 
-    def write_protect(self) -> None:
-        """Make the disk read-only, if nobody writes to it just now."""
-        self.is_disk_fine = False
-        self._remount("ro")
+    def write_protect(self) -> bool:
+        """Make the disk read-only; tell whether nobody had a file open there."""
+        is_done = self._remount("ro")
+        self.is_disk_fine = self.is_disk_fine and not is_done
+        return is_done
 
     def allow_writing(self) -> None:
         """Let it be written to again."""
         self._remount("rw")
 
-    def _remount(self, mode: str) -> None:
+    def _remount(self, mode: str) -> bool:
         command = ["mount", "-o", f"remount,{mode}", str(self.disk)]
-        subprocess.run(command, check=False, stderr=subprocess.DEVNULL)
+        done = subprocess.run(command, check=False, stderr=subprocess.DEVNULL)
+        return done.returncode == 0
 
     @property
     def _filler(self) -> Path:
@@ -251,12 +258,14 @@ class TortureHost:
     # -- secrets
 
     def leaks(self) -> list[str]:
-        """Return where a password was seen that had no place there."""
-        return sorted(self._leaks) + self.site.spread(self.secret)
+        """Return where a password or a token was seen that had no place there."""
+        written = self.site.spread(self.secret) + self.site.spread(MARK)
+        return sorted(self._leaks) + written
 
     def _look_for_leaks(self) -> None:
         forms = (
             self.secret.encode(),
+            MARK.encode(),
             base64.b64encode(f"{self.registry.username}:{self.secret}".encode()),
         )
         while not self._is_over.wait(_LOOK_SECONDS):

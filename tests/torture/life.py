@@ -1,12 +1,11 @@
 """One life of a host: deeds and faults from a seed, then peace, then a verdict."""
 
 import http.client
-import itertools
 import random
 import shutil
 import tempfile
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -18,14 +17,17 @@ from torture import faults, settling, verdict
 from torture.deeds import Deeds
 from torture.host import TortureHost
 from torture.place import Place
+from torture.unfit import UnfitError
 
 STEPS: Final = 14
-_FAULT_CHANCE: Final = 0.6
 _PEACE_CHANCE: Final = 0.5
-_ENCRYPTED_CHANCE: Final = 0.4
 _PAUSE_SECONDS: Final = 1.5
 _TAIL: Final = 40
-_FAULTS: Final = 6  # that a life meets, by and large
+_RARE: Final = faults.ENCRYPTED.keys() | faults.WITH_TOKENS.keys()
+_FAULTS: Final = 5  # that a life meets, besides those that few can meet
+_QUIET: Final = 2  # steps without a fault, at least
+_RELEASE_CHANCE: Final = 0.5
+_TRIES: Final = 3  # to let a fault begin
 
 
 @dataclass(kw_only=True)
@@ -53,9 +55,11 @@ def live(seed: str, place: Place, *, steps: int = STEPS, fault: str = "") -> Rep
     """Let a host live once, with all faults or only those whose names hold a text."""
     report = Report(seed=seed, engine=place.engine.kind.name)
     draw = random.Random(f"{seed} {report.engine}")  # noqa: S311 - it must be repeatable
-    wants_name = draw.random() < _ENCRYPTED_CHANCE
+    number = number_of(seed)
+    wants_name, has_tokens = number % 3 == 1, number % 2 == 1
     if fault:
         wants_name = any(fault in name for name in faults.ENCRYPTED)
+        has_tokens = any(fault in name for name in faults.WITH_TOKENS)
     is_encrypted = place.can_encrypt and wants_name
     place.engine.ensure()
     place.engine.wipe()
@@ -67,12 +71,13 @@ def live(seed: str, place: Place, *, steps: int = STEPS, fault: str = "") -> Rep
             place.registry,
             place=place,
             is_encrypted=is_encrypted,
+            has_tokens=has_tokens,
         ) as host:
             deeds = Deeds(host, draw, report.steps.append)
             try:
                 names = [name for name in faults.names(host) if fault in name]
-                deal = dealt(seed, report.engine, names)
-                _live(host, deeds, draw, report, deal=deal, steps=steps)
+                hand = dealt(seed, report.engine, names)[: steps - _QUIET]
+                _live(host, deeds, draw, report, hand=hand, steps=steps)
             except AssertionError as error:
                 report.violations.append(("stuck", str(error)))
             report.releases = len(deeds.deploys)
@@ -83,21 +88,26 @@ def live(seed: str, place: Place, *, steps: int = STEPS, fault: str = "") -> Rep
     return report
 
 
-def dealt(seed: str, engine: str, names: Sequence[str]) -> Iterator[str]:
-    """Give the faults of one life.
+def number_of(seed: str) -> int:
+    """Return which life of a root seed this is; 0 for a seed of its own."""
+    number = seed.rpartition("/")[2]
+    return int(number) if number.isdigit() else 0
 
-    They are dealt like cards: the next life goes on about where this one ends, so that
-    few lives meet all of them. What few hosts can suffer comes first where it can.
+
+def dealt(seed: str, engine: str, names: Sequence[str]) -> list[str]:
+    """Return the faults of one life, in the order in which they come.
+
+    They are dealt like cards: the next life goes on where this one ends, so that few
+    lives meet all of them. What few hosts can suffer comes to all who can.
     """
-    root, _, number = seed.rpartition("/")
-    order = sorted(set(names))
-    random.Random(f"{root} {engine}").shuffle(order)  # noqa: S311 - it must be repeatable
-    first = [name for name in order if name in faults.ENCRYPTED]
-    rest = [name for name in order if name not in faults.ENCRYPTED] or order
-    start = int(number) * _FAULTS if number.isdigit() else 0
-    yield from first
-    for at in itertools.count(start):
-        yield rest[at % len(rest)]
+    root = seed.rpartition("/")[0]
+    rare = [name for name in sorted(names) if name in _RARE]
+    deck = [name for name in sorted(names) if name not in _RARE]
+    random.Random(f"{root} {engine}").shuffle(deck)  # noqa: S311 - it must be repeatable
+    first = number_of(seed) * _FAULTS
+    hand = rare + [deck[at % len(deck)] for at in range(first, first + _FAULTS) if deck]
+    random.Random(seed).shuffle(hand)  # noqa: S311 - it must be repeatable
+    return hand
 
 
 def _live(
@@ -106,24 +116,52 @@ def _live(
     draw: random.Random,
     report: Report,
     *,
-    deal: Iterator[str],
+    hand: Sequence[str],
     steps: int,
 ) -> None:
-    for _ in range(draw.randint(steps // 2, steps)):
-        if draw.random() < _FAULT_CHANCE:
+    waiting = deque(hand)
+    quiet = draw.randint(_QUIET, max(_QUIET, steps - len(hand)))
+    _attempt(deeds.do_something, report)
+    while waiting or quiet:
+        deed: Callable[[], None] = deeds.do_something
+        if draw.random() * (len(waiting) + quiet) < len(waiting):
             if draw.random() < _PEACE_CHANCE:
                 report.steps.append("all is well again")
                 faults.heal(host)
                 host.start_daemon()
-            name = next(deal)
-            report.steps.append(f"fault: {name}")
-            report.faults[name] += 1
-            _attempt(partial(faults.FAULTS[name], host, deeds, draw), report)
+            name = waiting.popleft()
+            for _ in range(_TRIES):
+                if _begin(name, host, deeds, draw, report):
+                    break
+            # Most faults come to light in a release.
+            deed = deeds.deploy if draw.random() < _RELEASE_CHANCE else deed
+        else:
+            quiet -= 1
         if host.is_engine_awake:
-            _attempt(deeds.do_something, report)
+            _attempt(deed, report)
         _rest(host, deeds, draw)
     settling.settle(host, deeds)
     report.violations += verdict.violations(host, deeds)
+
+
+def _begin(
+    name: str, host: TortureHost, deeds: Deeds, draw: random.Random, report: Report
+) -> bool:
+    """Let a fault begin, and tell whether it did; then it is counted.
+
+    Where the host is in no state for it there is peace first, and a release.
+    """
+    report.steps.append(f"fault: {name}")
+    try:
+        _attempt(partial(faults.FAULTS[name], host, deeds, draw), report)
+    except UnfitError as error:
+        report.steps.append(f"not now: {error}")
+        settling.settle_down(host, deeds)
+        deeds.deploy(deeds.apps[0] if deeds.apps else deeds.create())
+        settling.settle_down(host, deeds)
+        return False
+    report.faults[name] += 1
+    return True
 
 
 def _attempt(action: Callable[[], None], report: Report) -> None:

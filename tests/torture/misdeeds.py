@@ -4,8 +4,10 @@ import re
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from torture import tokens
+
 MANIFEST: Final = re.compile(r"/v2/(?P<path>.+)/manifests/(?P<tag>[^/?]+)")
-Concern = Literal["all", "pushes", "tags that exist"]
+Concern = Literal["all", "pushes", "tags that exist", "tokens"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +44,8 @@ class Misdeed:
 
 def concerns(misdeed: Misdeed, line: str) -> bool:
     """Tell whether a request, `METHOD /path`, is one that it is done to."""
+    if misdeed.concerns == "tokens":
+        return line.partition(" ")[2].startswith(tokens.PATH)
     if misdeed.concerns == "pushes":
         is_upload = line.startswith("POST") and "/blobs/uploads" in line
         return is_upload or (line.startswith("PUT") and "/manifests/" in line)

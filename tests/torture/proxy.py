@@ -14,14 +14,17 @@ import socket
 import ssl
 import struct
 import threading
+from http import HTTPStatus
 from typing import Any, Final, Self
 
 from torture import misdeeds
+from torture.tokens import PATH, TokenService
 
 _SECONDS: Final = 60
-_CREATED: Final = 201
 _HOP: Final = frozenset({"connection", "transfer-encoding", "content-length", "date"})
 _JSON: Final = "application/json"
+_Answer = tuple[int, list[tuple[str, str]], bytes]
+"""Status, headers and body."""
 
 
 class FaultProxy:
@@ -49,6 +52,8 @@ class FaultProxy:
         self.encryption: ssl.SSLContext | None = None
         """What it speaks TLS with; None is plain HTTP."""
         self.cuts_handshakes = False
+        self.tokens: TokenService | None = None
+        """Who gives Bearer tokens for logins; None where the registry takes these."""
         self._name = name
         self._misdeed: misdeeds.Misdeed | None = None
         self._left = 0
@@ -73,6 +78,12 @@ class FaultProxy:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+
+    @property
+    def realm(self) -> str:
+        """Where clients ask for tokens."""
+        scheme = "http" if self.encryption is None else "https"
+        return f"{scheme}://{self.host}{PATH}"
 
     def misbehave(self, misdeed: misdeeds.Misdeed, *, times: int) -> None:
         """Do this to the next requests."""
@@ -213,17 +224,37 @@ class _Handler(http.server.BaseHTTPRequestHandler):
                 self.send_header(name, value)
         named = {name.lower(): value for name, value in headers}
         length = named.get("content-length", "0")
-        size = length if self.command == "HEAD" else str(len(answer))
-        self.send_header("Content-Length", size)
+        is_head = self.command == "HEAD"
+        self.send_header("Content-Length", length if is_head else str(len(answer)))
         self.end_headers()
-        self.wfile.write(answer)
+        self.wfile.write(b"" if is_head else answer)
 
-    def _ask(self, body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
+    def _ask(self, body: bytes) -> _Answer:
+        """Return what the registry answers, or its token service."""
+        tokens = self.server.proxy.tokens
+        authorization = self.headers.get("Authorization", "")
+        if tokens is None:
+            return self._ask_registry(body, authorization)
+        if self.path.startswith(PATH):
+            content = tokens.give(self.path, authorization, body.decode())
+            status = HTTPStatus.OK if content else HTTPStatus.UNAUTHORIZED
+            return status, [("Content-Type", _JSON)], json.dumps(content).encode()
+        login = tokens.exchange(authorization, self.command, self.path)
+        if login is None:
+            realm = self.server.proxy.realm
+            challenge = tokens.challenge(realm, self.command, self.path)
+            headers = [("WWW-Authenticate", challenge), ("Content-Type", _JSON)]
+            return HTTPStatus.UNAUTHORIZED, headers, b"{}"
+        return self._ask_registry(body, login)
+
+    def _ask_registry(self, body: bytes, authorization: str) -> _Answer:
         kept = {
             name: value
             for name, value in self.headers.items()
-            if name.lower() not in _HOP and name.lower() != "expect"
+            if name.lower() not in _HOP | {"expect", "authorization"}
         }
+        if authorization:
+            kept["Authorization"] = authorization
         connection = http.client.HTTPConnection(
             self.server.proxy.target, timeout=_SECONDS
         )
@@ -248,7 +279,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def _remember(self, status: int, body: bytes) -> None:
         found = misdeeds.MANIFEST.match(self.path)
-        if self.command != "PUT" or status != _CREATED or found is None:
+        if self.command != "PUT" or status != HTTPStatus.CREATED or found is None:
             return
         digest = "sha256:" + hashlib.sha256(body).hexdigest()
         self.server.proxy.note(

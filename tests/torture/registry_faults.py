@@ -11,6 +11,8 @@ from support.remote import Remote
 from torture.deeds import Deeds
 from torture.host import TortureHost
 from torture.misdeeds import Misdeed, Put
+from torture.tokens import TokenService
+from torture.unfit import UnfitError
 
 Fault = Callable[[TortureHost, Deeds, random.Random], None]
 
@@ -93,7 +95,7 @@ def _lose_manifest(host: TortureHost, deeds: Deeds, draw: random.Random) -> None
     """Delete a manifest, as somebody does who cleans a registry up."""
     known = sorted({(put.path, put.digest) for put in host.proxy.puts})
     if not known or not host.registry.is_running:
-        return
+        raise UnfitError("no manifest to delete")
     path, digest = draw.choice(known)
     Remote(host.registry, path).delete(digest)
     host.deleted.add(digest)
@@ -103,20 +105,21 @@ def _lose_manifest(host: TortureHost, deeds: Deeds, draw: random.Random) -> None
 def _take_number(host: TortureHost, deeds: Deeds, draw: random.Random) -> None:
     """Push another image under the number that comes next."""
     place = deeds.next_number()
-    if place is not None:
-        stored = seeding.push(host.registry, *place, f"somebody else's {place}")
-        host.proxy.note(Put(path=place[0], tag=place[1], digest=stored.digest))
+    if place is None:
+        raise UnfitError("no app is at rest")
+    stored = seeding.push(host.registry, *place, f"somebody else's {place}")
+    host.proxy.note(Put(path=place[0], tag=place[1], digest=stored.digest))
 
 
 def _take_number_alike(host: TortureHost, deeds: Deeds, draw: random.Random) -> None:
     """Put the image that comes next under its number, as a second host does."""
     place = deeds.next_number()
     if place is None:
-        return
+        raise UnfitError("no app is at rest")
     path, number = place
     before = host.stored(path, str(int(number) - 1))
     if before is None:
-        return
+        raise UnfitError("the number before was not stored")
     seeding.put(host.registry, path, number, before)
     host.proxy.note(Put(path=path, tag=number, digest=before.digest))
     deeds.deploy_again(deeds.owner_of(path))
@@ -138,6 +141,29 @@ def _cut_handshakes(host: TortureHost, deeds: Deeds, draw: random.Random) -> Non
     host.proxy.cuts_handshakes = True
 
 
+def _forget_tokens(host: TortureHost, deeds: Deeds, draw: random.Random) -> None:
+    _token_service(host).forget()
+
+
+def _shorten_tokens(host: TortureHost, deeds: Deeds, draw: random.Random) -> None:
+    """Let tokens end long before they say they do, most pushes being longer."""
+    _token_service(host).lifetime = draw.choice([0.05, 0.5])
+
+
+def _token_service(host: TortureHost) -> TokenService:
+    assert host.proxy.tokens is not None
+    return host.proxy.tokens
+
+
+def _refusing_tokens(status: int) -> Fault:
+    misdeed = Misdeed(way="answer", status=status, concerns="tokens")
+
+    def begin(host: TortureHost, deeds: Deeds, draw: random.Random) -> None:
+        host.proxy.misbehave(misdeed, times=draw.randint(1, _MOST_REQUESTS))
+
+    return begin
+
+
 ENCRYPTED: Final[Mapping[str, Fault]] = {
     "registry's name does not resolve": _forget_name,
     "registry's certificate expired": _show_expired,
@@ -145,6 +171,13 @@ ENCRYPTED: Final[Mapping[str, Fault]] = {
     "TLS handshake cut": _cut_handshakes,
 }
 """Only where the registry has a name and speaks TLS."""
+WITH_TOKENS: Final[Mapping[str, Fault]] = {
+    "registry forgets its tokens": _forget_tokens,
+    "tokens end before their time": _shorten_tokens,
+    "token service 401": _refusing_tokens(401),
+    "token service 503": _refusing_tokens(503),
+}
+"""Only where the registry takes Bearer tokens."""
 FAULTS: Final[Mapping[str, Fault]] = {
     **{name: _misbehaving(name) for name in _ANSWERS},
     "registry refused": _stop_registry,

@@ -20,12 +20,17 @@ def settle(host: TortureHost, deeds: Deeds) -> None:
     Raises:
         AssertionError: Something is never done.
     """
-    _settle(host, deeds)
+    settle_down(host, deeds)
     if deeds.try_again():
-        _settle(host, deeds)
+        settle_down(host, deeds)
 
 
-def _settle(host: TortureHost, deeds: Deeds) -> None:
+def settle_down(host: TortureHost, deeds: Deeds) -> None:
+    """Let every fault end, and return once nothing is left to be done.
+
+    Raises:
+        AssertionError: Something is never done.
+    """
     deeds.note("peace")
     faults.heal(host)
     host.engine.ensure()

@@ -1,18 +1,20 @@
-"""The table: each fault on each Engine, and what it has cost."""
+"""The table: how often each fault met each Engine, and what it has cost."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 
 from torture.life import Report
 from torture.verdict import KINDS
 
-_COLUMNS = ("trials", *KINDS, "other")
+_COSTS = (*KINDS, "other")
 
 
 class Table:
     """Counts what reports tell."""
 
     def __init__(self) -> None:
-        self._cells: dict[tuple[str, str], Counter[str]] = {}
+        self._trials: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        self._costs: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        self._engines: set[str] = set()
         self.releases = 0
         self.hosts = 0
 
@@ -20,26 +22,25 @@ class Table:
         """Count one report."""
         self.hosts += 1
         self.releases += report.releases
+        self._engines.add(report.engine)
         for fault, times in report.faults.items():
-            cell = self._cells.setdefault((fault, report.engine), Counter())
-            cell["trials"] += times
+            self._trials[fault][report.engine] += times
             for kind, _ in report.violations:
-                cell[kind if kind in KINDS else "other"] += 1
+                self._costs[fault][kind if kind in KINDS else "other"] += 1
 
     @property
     def text(self) -> str:
         """The figures in Markdown, as docs/reliability.md has them."""
+        engines = sorted(self._engines)
+        total = sum(trials.total() for trials in self._trials.values())
         lines = [
-            f"{self.hosts} hosts, {self._trials} faults, {self.releases} releases.",
+            f"{self.hosts} hosts, {total} faults, {self.releases} releases.",
             "",
-            f"| fault | Engine | {' | '.join(_COLUMNS)} |",
-            f"|---|---|{'---:|' * len(_COLUMNS)}",
+            f"| fault | {' | '.join([*engines, *_COSTS])} |",
+            f"|---|{'---:|' * (len(engines) + len(_COSTS))}",
         ]
-        for (fault, engine), cell in sorted(self._cells.items()):
-            figures = " | ".join(str(cell[column]) for column in _COLUMNS)
-            lines.append(f"| {fault} | {engine} | {figures} |")
+        for fault, trials in sorted(self._trials.items()):
+            figures = [trials[engine] for engine in engines]
+            figures += [self._costs[fault][kind] for kind in _COSTS]
+            lines.append(f"| {fault} | {' | '.join(map(str, figures))} |")
         return "\n".join(lines)
-
-    @property
-    def _trials(self) -> int:
-        return sum(cell["trials"] for cell in self._cells.values())
