@@ -13,6 +13,10 @@ _LAYERS: Final = 8
 _SMALL: Final = 8 * 64 * 1024
 _BIG: Final = 100_000_000
 _ROUND_TRIP: Final = 0.04
+# With trials, fewer where each takes half a minute.
+_OTHER_ROUND_TRIPS: Final = ((0.0, 10), (0.01, 6), (0.15, 3))
+# How many times faster than the CLI sequence, by the round trip.
+_GOALS: Final = {_ROUND_TRIP: 5.0, 0.0: 3.0}
 _RATE: Final = 100e6 / 8  # bytes a second
 _serials = itertools.count(1)
 
@@ -23,9 +27,9 @@ def rows(stage: Stage, rounds: int | None) -> Iterator[Row]:
     host.service.start()
     scene = _Scene(host)
     try:
-        for round_trip in (_ROUND_TRIP, 0.0):
+        for round_trip, most in ((_ROUND_TRIP, 10), *_OTHER_ROUND_TRIPS):
             stage.link.shape(round_trip=round_trip)
-            yield from _unchanged(scene, round_trip, rounds or 10)
+            yield from _unchanged(scene, round_trip, min(rounds or most, most))
         stage.link.shape(round_trip=_ROUND_TRIP)
         yield _cold(scene, rounds or 6)
         yield _known(scene, rounds or 15)
@@ -127,14 +131,14 @@ def _unchanged(scene: _Scene, round_trip: float, rounds: int) -> Iterator[Row]:
     ours, sequence, push = timing.in_turns(rounds, sides)
     scene.check("ours")
     label = f"{round_trip * 1000:.0f} ms"
-    wanted = 5.0 if round_trip else 3.0
+    wanted = _GOALS.get(round_trip)
     yield figures.compare(
         GROUP,
         f"release, 5 extra tags, unchanged layers, {label}",
         ours,
         against=("CLI sequence", sequence),
-        goal=f">= {wanted:g} x faster",
-        is_met=lambda ratio: ratio >= wanted,
+        goal=f">= {wanted:g} x faster" if wanted else "",
+        is_met=(lambda ratio: ratio >= wanted) if wanted else None,
         is_speedup=True,
         # Were everything free but the one push that sends the image's configuration:
         most_that_is_possible=figures.percentile(sequence, 50)
@@ -146,8 +150,8 @@ def _unchanged(scene: _Scene, round_trip: float, rounds: int) -> Iterator[Row]:
         f"the same beside one plain push, {label}",
         ours,
         against=("docker push", push),
-        goal=f"<= {most:g} x" if round_trip else "",
-        is_met=(lambda ratio: ratio <= most) if round_trip else None,
+        goal=f"<= {most:g} x" if round_trip == _ROUND_TRIP else "",
+        is_met=(lambda ratio: ratio <= most) if round_trip == _ROUND_TRIP else None,
     )
 
 

@@ -94,9 +94,10 @@ EVENTS: Final[Mapping[str, EventFields]] = MappingProxyType(
         ),
         "job.queued": _event("info", "", "The daemon itself found something to do."),
         "job.retry_scheduled": _event(
-            "warning",
+            "warning info",
             "attempt delay_seconds error",
-            "An attempt failed and another one follows.",
+            "An attempt failed and another one follows; info means that it only gave"
+            " way to a release, rename or destruction of its app.",
         ),
         "job.finished": _event(
             "info error",

@@ -38,7 +38,10 @@ def write_retry(
     job: jobs.Job, *, attempt: int, delay_seconds: float, error: errors.RegistrydError
 ) -> None:
     """Write why an attempt did not succeed, and when the next one is due."""
-    structlog.get_logger().warning(
+    log = structlog.get_logger()
+    # Nothing is wrong where it only gave way.
+    note = log.info if isinstance(error, errors.PreemptedError) else log.warning
+    note(
         "job.retry_scheduled",
         job_id=job.job_id,
         intent=job.kind.value,
