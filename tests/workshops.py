@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dokku_registryd import errors
+from dokku_registryd.core.triggers import Kind
 from dokku_registryd.runtime import (
     intake,
     queue,
@@ -69,6 +70,20 @@ def open_workshop(host: Host, **ports_changed: Any) -> Workshop:
     taking = intake.Intake(bench)
     host.spool.prepare()
     return Workshop(host=host, bench=bench, intake=taking, finished=finished)
+
+
+def let_go_on(host: Host) -> Workshop:
+    """Let a deploy of `web` go on while the registry is away; its push waits."""
+    shop = open_workshop(host)
+    host.set("web", "push-policy", "background")
+    host.cut_registry()
+    host.leave(Kind.RELEASE)
+    shop.intake.scan()
+    shop.work()
+    shop.work()
+    assert host.release().is_accepted
+    host.cut_registry(is_down=False)
+    return shop
 
 
 class Daemon:

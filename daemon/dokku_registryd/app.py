@@ -6,6 +6,7 @@ trigger has an outcome. Both are the same code.
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import structlog
@@ -34,6 +35,7 @@ from dokku_registryd.runtime import (
     status_face,
     status_pages,
     supervisor,
+    turns,
     wakeup,
     workbench,
 )
@@ -73,6 +75,7 @@ class Service:
             self.clock.monotonic,
             most_background=_most_background(settings.daemon.workers),
         )
+        self._turns = turns.Turns()
         self._bell = wakeup.Wakeup()
         self._bench = workbench.Bench(
             world=self._world(settings),
@@ -161,6 +164,7 @@ class Service:
             clock=self.clock,
             submit=self._submit,
             is_preempted=self.queue.is_preempted,
+            turn=self._turns.of,
         )
 
     def _submit(self, trigger: triggers.Trigger) -> None:
@@ -179,6 +183,7 @@ def build_world(
     clock: ports.Clock,
     submit: Callable[[triggers.Trigger], None],
     is_preempted: Callable[[str], bool] = lambda _app: False,
+    turn: Callable[[str], AbstractContextManager[object]] = lambda _app: nullcontext(),
 ) -> ports.World:
     """Put the adapters of one host together."""
     files = property_files.PropertyFiles(
@@ -205,6 +210,7 @@ def build_world(
         is_companion=lambda: modes.is_companion(Path(settings.paths.dokku_lib_root)),
         submit=submit,
         is_preempted=is_preempted,
+        turn=turn,
         delay=_backoff(settings).after,
         free_bytes=clocks.free_bytes,
         min_free_bytes=settings.heal.min_free_disk_mb << 20,

@@ -7,7 +7,7 @@ on both; what lies in files is real in every test. Methods raise
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -351,8 +351,18 @@ class Ledger(Protocol):
     def releases_of_image(self, image_id: str) -> list[Release]:
         """Return the releases of one image, of every app."""
 
-    def rename_app(self, old: str, new: str) -> None:
-        """Give an app's releases, and its jobs that still wait, to its new name."""
+    def rename_app(self, old: str, new: str, *, but_after: str = "") -> None:
+        """Give an app's releases, and its jobs that still wait, to its new name.
+
+        What was asked for after a job was accepted belongs to apps that were made
+        since, and stays.
+        """
+
+    def has_been_taken(self, app: str, *, after: str) -> bool:
+        """Tell whether another app has got this name since a job was accepted."""
+
+    def releases_before(self, app: str, job_id: str) -> list[Release]:
+        """Return an app's releases but those asked for after a job was accepted."""
 
     def forget_app(self, app: str, *, but_after: str = "") -> None:
         """Remove an app's releases, but those asked for after a job was accepted."""
@@ -411,5 +421,7 @@ class World:
     """Below this nothing is pulled."""
     parallel_tags: int = 8
     """How many extra tags move at the same time."""
+    turn: Callable[[str], AbstractContextManager[object]] = lambda _app: nullcontext()
+    """Lets one release of an app at a time move what the app shows to others."""
     remembered: MutableMapping[str, Remembered] = field(default_factory=dict)
     """What sweeps remember of apps; it goes with this world, as new settings come."""

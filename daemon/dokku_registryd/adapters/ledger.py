@@ -10,6 +10,7 @@ import itertools
 from pathlib import Path
 
 from dokku_registryd.adapters import ledger_file, ledger_jobs, ledger_releases
+from dokku_registryd.adapters.ledger_schema import ASKED_AFTER
 from dokku_registryd.core import pauses
 
 
@@ -39,23 +40,44 @@ class SqliteLedger(ledger_jobs.JobRows, ledger_releases.ReleaseRows):
         except (ValueError, TypeError) as error:
             raise self._corrupt(f"it holds what nobody wrote ({error})") from error
 
-    def rename_app(self, old: str, new: str) -> None:
-        """Give an app's releases, and its jobs that still wait, to its new name."""
+    def rename_app(self, old: str, new: str, *, but_after: str = "") -> None:
+        """Give an app's releases, and its jobs that still wait, to its new name.
+
+        What was asked for after a job was accepted belongs to apps that were made
+        since, and stays.
+        """
+        older = f"job_id NOT IN ({ASKED_AFTER})"
         with self._transaction() as connection:
             moving = connection.execute(
-                "SELECT count(*) FROM releases WHERE app = ?", (old,)
+                f"SELECT count(*) FROM releases WHERE app = ? AND {older}",  # noqa: S608 - constants
+                (old, but_after),
             ).fetchone()[0]
             if moving:
                 # What the new name has was left by an app that is long gone.
-                connection.execute("DELETE FROM releases WHERE app = ?", (new,))
                 connection.execute(
-                    "UPDATE releases SET app = ? WHERE app = ?", (new, old)
+                    f"DELETE FROM releases WHERE app = ? AND {older}",  # noqa: S608 - constants
+                    (new, but_after),
+                )
+                # A number that a newer app of that name has by now stays its own.
+                connection.execute(
+                    f"UPDATE OR IGNORE releases SET app = ? WHERE app = ? AND {older}",  # noqa: S608 - constants
+                    (new, old, but_after),
                 )
             connection.execute(
-                "UPDATE jobs SET app = ?"
-                " WHERE app = ? AND ending IS NULL AND kind IN ('release', 'push')",
-                (new, old),
+                f"UPDATE jobs SET app = ? WHERE app = ? AND {older}"  # noqa: S608 - constants
+                " AND ending IS NULL AND kind IN ('release', 'push')",
+                (new, old, but_after),
             )
+
+    def has_been_taken(self, app: str, *, after: str) -> bool:
+        """Tell whether another app has got this name since a job was accepted."""
+        rows = self._rows(
+            f"SELECT 1 FROM jobs WHERE job_id IN ({ASKED_AFTER})"  # noqa: S608 - constants
+            " AND kind = 'renamed' AND other = ? AND ending = 'done' LIMIT 1",
+            after,
+            app,
+        )
+        return bool(rows)
 
     def pause_of(self, domain: str) -> pauses.Pause | None:
         """Return the latest pause of a registry since it answered as it should."""

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from dokku_registryd import errors
 from dokku_registryd.adapters import ledger_file
+from dokku_registryd.adapters.ledger_schema import ASKED_AFTER
 from dokku_registryd.core.releases import Release, ReleaseState
 
 _COLUMNS: Final = (
@@ -183,13 +184,21 @@ class ReleaseRows(ledger_file.LedgerFile):
         )
         return [_release_row(row) for row in rows]
 
+    def releases_before(self, app: str, job_id: str) -> list[Release]:
+        """Return an app's releases but those asked for after a job was accepted."""
+        rows = self._rows(
+            f"SELECT sequence, {_COLUMNS} FROM releases"  # noqa: S608 - constants
+            f" WHERE app = ? AND job_id NOT IN ({ASKED_AFTER})",
+            app,
+            job_id,
+        )
+        return [_release_row(row) for row in rows]
+
     def forget_app(self, app: str, *, but_after: str = "") -> None:
         """Remove an app's releases, but those asked for after a job was accepted."""
         with self._transaction() as connection:
             connection.execute(
-                "DELETE FROM releases WHERE app = ? AND job_id NOT IN ("
-                " SELECT job_id FROM jobs WHERE sequence >"
-                " (SELECT sequence FROM jobs WHERE job_id = ?))",
+                f"DELETE FROM releases WHERE app = ? AND job_id NOT IN ({ASKED_AFTER})",  # noqa: S608 - a constant
                 (app, but_after),
             )
 

@@ -3,6 +3,12 @@
 # A job may end while somebody asks for those that have.
 AHEAD_SECONDS = 60.0
 
+# The jobs that were accepted after a job; none if that is unknown.
+ASKED_AFTER = (
+    "SELECT job_id FROM jobs WHERE sequence >"
+    " (SELECT sequence FROM jobs WHERE job_id = ?)"
+)
+
 # One script a version, in order; never edit one that was released.
 MIGRATIONS = (
     """

@@ -115,7 +115,7 @@ class _Follow:
         return before
 
     def _recorded(self) -> int | None:
-        """Return the status of the outcome in the ledger, if there is one."""
+        """Return the status that the ledger knows of, if it does."""
         path = self._data_dir / "ledger.sqlite3"
         if not path.exists():
             return None
@@ -125,13 +125,15 @@ class _Follow:
             return None
         try:
             record = book.job(self._job_id)
+            release = book.release_of(self._job_id)
         except errors.LedgerError:
             return None
         finally:
             book.close()
-        if record is None or record.outcome is None:
-            return None
-        return 0 if record.outcome.is_good else 1
+        if record is not None and record.outcome is not None:
+            return 0 if record.outcome.is_good else 1
+        # The deploy may go on, and the end of the reply is what got lost.
+        return 0 if release is not None and release.is_accepted else None
 
     def _work_if_free(self) -> None:
         if self._lock.acquire(spool.HOOK):

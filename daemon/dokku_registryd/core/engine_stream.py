@@ -131,7 +131,9 @@ def clean(text: str) -> str:
 
 def _one_line(text: str) -> str:
     read = _shorten(text, first=_READ_TEXT, last=_READ_TEXT)
-    return " ".join(_QUERY.sub(r"\1", read).split())
+    # JSON can hold half of a character, which no file and no terminal takes.
+    whole = read.encode(errors="replace").decode()
+    return " ".join(_QUERY.sub(r"\1", whole).split())
 
 
 def _shorten(text: str, *, first: int, last: int) -> str:

@@ -43,6 +43,11 @@ def done(detail: str = "", **facts: str) -> Outcome:
     return Outcome(ending=Ending.DONE, detail=detail, **facts)
 
 
+def dropped(error: str) -> Outcome:
+    """Return the outcome of what nobody needs any more."""
+    return Outcome(ending=Ending.DROPPED, error=error)
+
+
 def skipped(detail: str, **facts: str) -> Outcome:
     """Build the outcome of a job that had nothing to change."""
     return Outcome(ending=Ending.SKIPPED, detail=detail, **facts)

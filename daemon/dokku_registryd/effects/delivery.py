@@ -47,16 +47,19 @@ def tag(release: Release, world: ports.World) -> None:
     """
     for name in release.names:
         world.engine.tag(release.image_id, name)
-    if release.is_accepted and is_latest_accepted(release, world):
-        world.deployed.record_deployed(release.app, release.deployed)
+    if release.is_accepted:
+        with world.turn(release.app):
+            if is_latest(release, world):
+                world.deployed.record_deployed(release.app, release.deployed)
     for name in release.stale_names:
         world.engine.untag(name)
 
 
-def is_latest_accepted(release: Release, world: ports.World) -> bool:
-    """Tell whether no later release of the app was let go on before its push."""
+def is_latest(release: Release, world: ports.World) -> bool:
+    """Tell whether Dokku was let go on with no later release of the app."""
     return not any(
-        later.sequence > release.sequence and later.is_accepted
+        later.sequence > release.sequence
+        and (later.is_accepted or later.state is ReleaseState.PUSHED)
         for later in world.ledger.releases(release.app)
     )
 
@@ -80,18 +83,27 @@ def deliver(
     Returns:
         The release, and its manifest if it was seen on the way.
 
+    An image that is gone from this host is no failure where the registry has it: then
+    an earlier attempt died before it could tell, and a heal brings the names back.
+
     Raises:
         TransientError: Engine or registry do not answer.
         PermanentError: The registry refuses.
     """
     is_named = False
+    missing: errors.ImageNotFoundError | None = None
     for _ in range(_MOST_NUMBERS):
         with ThreadPoolExecutor(max_workers=2) as aside:
             known = aside.submit(_known_manifest, release, way, world)
             found = aside.submit(way.call, partial(_find, release, world))
-            if not is_named:
-                tag(release, world)
+            try:
+                if not is_named:
+                    tag(release, world)
+            except errors.ImageNotFoundError as error:
+                missing = error
         sent = found.result()
+        if missing is not None and (sent is None or not sent.digest):
+            raise missing
         if sent is None:
             says.detail(f"Pushing {release.reference}")
             sent = _send(

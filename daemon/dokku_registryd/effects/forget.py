@@ -8,7 +8,7 @@ keeps everything.
 import structlog
 
 from dokku_registryd import ports
-from dokku_registryd.core import jobs, outcomes, triggers
+from dokku_registryd.core import jobs, outcomes, properties, triggers
 from dokku_registryd.effects import voice
 
 
@@ -32,9 +32,11 @@ def perform(job: jobs.Job, world: ports.World, says: voice.Voice) -> outcomes.Ou
     is_gone = app not in world.properties.apps()
     if is_gone:
         world.deployed.forget_deployed(app)
-    if is_gone or job.kind is triggers.Kind.DESTROYED:
+    is_word = job.kind is triggers.Kind.DESTROYED
+    if is_gone or (is_word and not world.ledger.has_been_taken(app, after=job.job_id)):
         # Dokku removes the app's own folder last, so a hook's word counts for more.
         # An app of the same name may have been released since.
+        _disown(job, world)
         world.ledger.forget_app(app, but_after=job.job_id)
     for domain in erased:
         says.detail(f"Erased the login for {domain}")
@@ -44,7 +46,19 @@ def perform(job: jobs.Job, world: ports.World, says: voice.Voice) -> outcomes.Ou
     return outcomes.done(f"logins erased from helpers: {', '.join(erased) or 'none'}")
 
 
+def _disown(job: jobs.Job, world: ports.World) -> None:
+    """Take away what a late push of a gone app has left with the next one's name."""
+    gone = world.ledger.releases_before(job.app, job.job_id)
+    deployed = world.deployed.deployed(job.app)
+    if deployed is not None and deployed in {release.deployed for release in gone}:
+        world.deployed.forget_deployed(job.app)
+        number = world.properties.get(properties.CORE, job.app, "tag-version")
+        if number.strip() == str(deployed.number):
+            world.properties.delete(properties.CORE, job.app, "tag-version")
+
+
 def rename(job: jobs.Job, world: ports.World, says: voice.Voice) -> outcomes.Outcome:  # noqa: ARG001 - effects share one signature
     """Give an app's releases to its new name; the hook has moved the files."""
-    world.ledger.rename_app(job.trigger.app, job.trigger.other)
+    app, other = job.trigger.app, job.trigger.other
+    world.ledger.rename_app(app, other, but_after=job.job_id)
     return outcomes.done(f"renamed to {job.trigger.other}")

@@ -7,6 +7,7 @@ done already, so that a job which begins again after a crash ends in the same nu
 """
 
 import contextlib
+from collections.abc import Iterable
 
 import structlog
 
@@ -34,10 +35,9 @@ def perform(
     release = world.ledger.release_of(job.job_id)
     if release is None:
         release = _reserve(job, policy, world, says)
-    if release.state in {ReleaseState.PUSHED, ReleaseState.DROPPED}:
-        return _outcome(release, f"it was {release.state.value} before")
-    if release.state is ReleaseState.FAILED:
-        raise errors.PermanentError(release.error)
+    ended = _outcome_of(release)
+    if ended is not None:
+        return ended
     if policy.push_in_background and release.scheduler == _LOCAL_SCHEDULER:
         if release.state is ReleaseState.RESERVED and not release.is_accepted:
             delivery.tag(release, world)
@@ -53,6 +53,7 @@ def perform(
         )
     if not _is_overtaken(release, world):
         extra_tags.move(release, policy.extra_tags, way, world, says, manifest=manifest)
+        _follow_later(release, policy.extra_tags, way, world, says)
     release = _commit(release, world)
     if release.scheduler not in world.schedulers:
         # Nothing runs on this host that would tell us so with `deployed`.
@@ -66,8 +67,10 @@ def accept(release: Release, world: ports.World, says: voice.Voice) -> Release:
     """Let the deploy go on before the push is done; the push stays in the ledger."""
     if release.is_accepted:
         return release
-    world.deployed.record_deployed(release.app, release.deployed)
-    release = world.ledger.update_release(release.job_id, is_accepted=True)
+    with world.turn(release.app):
+        # Before anybody may hear of it; `give_up` takes it back.
+        world.deployed.record_deployed(release.app, release.deployed)
+        release = world.ledger.update_release(release.job_id, is_accepted=True)
     says.detail(f"Pushing {release.reference} in the background")
     says.finish(status=0)
     return release
@@ -81,7 +84,9 @@ def late_part(release: Release, world: ports.World) -> str:
     if release.state is ReleaseState.CONFIRMED:
         return "its extra tags are"
     is_known = any(
-        known.image_id == release.image_id and known.digest
+        known.image_id == release.image_id
+        and known.repository == release.repository
+        and known.digest
         for known in world.ledger.releases(release.app)
     )
     if is_known and release.scheduler == _LOCAL_SCHEDULER:
@@ -121,7 +126,12 @@ def give_up(
     if release.state is ReleaseState.CONFIRMED:
         tags = states.policy_of(world, release.app).extra_tags
         extra_tags.restore(release, tags, world, says)
-    world.ledger.update_release(job.job_id, state=ReleaseState.FAILED, error=str(error))
+    with world.turn(release.app):
+        if not release.is_accepted:
+            _answer_as_before(release, world)
+        world.ledger.update_release(
+            job.job_id, state=ReleaseState.FAILED, error=str(error)
+        )
     try:
         for name in release.names:
             world.engine.untag(name)
@@ -130,6 +140,18 @@ def give_up(
         structlog.get_logger().debug(
             "untag.postponed", app=release.app, error=str(unreachable)
         )
+
+
+def _answer_as_before(release: Release, world: ports.World) -> None:
+    """Let Dokku be answered with the release before, if a dead attempt changed that."""
+    if world.deployed.deployed(release.app) != release.deployed:
+        return
+    for older in world.ledger.releases(release.app):
+        is_here = older.is_accepted or older.state is ReleaseState.PUSHED
+        if older.sequence < release.sequence and is_here:
+            world.deployed.record_deployed(release.app, older.deployed)
+            return
+    world.deployed.forget_deployed(release.app)
 
 
 def _reserve(
@@ -202,25 +224,52 @@ def _check(policy: properties.AppPolicy) -> None:
 
 
 def _is_overtaken(release: Release, world: ports.World) -> bool:
-    """Tell whether a later release of the app stands in the registry already.
+    """Tell whether a later release of the app stands in the registry already."""
+    return _latest(release, world).job_id != release.job_id
+
+
+def _latest(release: Release, world: ports.World) -> Release:
+    """Return the latest release of the app that has arrived; this, if none is later.
 
     One that failed after it was confirmed does not count: its tags were moved back.
     """
-    return any(
-        later.sequence > release.sequence
-        and later.digest
-        and later.state is not ReleaseState.FAILED
-        for later in world.ledger.releases(release.app)
-    )
+    for later in world.ledger.releases(release.app):
+        is_there = later.digest and later.state is not ReleaseState.FAILED
+        if later.sequence > release.sequence and is_there:
+            return later
+    return release
+
+
+def _follow_later(
+    release: Release,
+    tags: Iterable[str],
+    way: access.Access,
+    world: ports.World,
+    says: voice.Voice,
+) -> None:
+    """Let tags end at the release that arrived meanwhile, in the app's other lane."""
+    shown = release
+    while True:
+        latest = _latest(release, world)
+        is_elsewhere = latest.repository != release.repository
+        if latest.job_id == shown.job_id or is_elsewhere:
+            return
+        extra_tags.move(latest, tags, way, world, says)
+        shown = latest
 
 
 def _commit(release: Release, world: ports.World) -> Release:
-    if not _is_overtaken(release, world):
-        world.properties.set(
-            properties.CORE, release.app, "tag-version", str(release.number)
-        )
-        if delivery.is_latest_accepted(release, world):
-            world.deployed.record_deployed(release.app, release.deployed)
+    with world.turn(release.app):
+        if not _is_overtaken(release, world):
+            world.properties.set(
+                properties.CORE, release.app, "tag-version", str(release.number)
+            )
+            if delivery.is_latest(release, world):
+                world.deployed.record_deployed(release.app, release.deployed)
+        return _record_pushed(release, world)
+
+
+def _record_pushed(release: Release, world: ports.World) -> Release:
     # The commit of the outcome takes this one to the disk; without it all is done anew.
     return world.ledger.update_release(
         release.job_id,
@@ -228,6 +277,17 @@ def _commit(release: Release, world: ports.World) -> Release:
         state=ReleaseState.PUSHED,
         pushed_at=world.clock.now(),
     )
+
+
+def _outcome_of(release: Release) -> outcomes.Outcome | None:
+    """Return how a release ended before, if it did; raise what it failed with."""
+    if release.state is ReleaseState.FAILED:
+        raise errors.PermanentError(release.error)
+    if release.state is ReleaseState.DROPPED:
+        return outcomes.dropped(f"{release.app} was destroyed before this was done")
+    if release.state is ReleaseState.PUSHED:
+        return _outcome(release, "it was pushed before")
+    return None
 
 
 def _outcome(release: Release, detail: str) -> outcomes.Outcome:

@@ -40,10 +40,14 @@ class Intake:
             delay = max(0.0, min(record.retry_at - now, 60.0))
             self._known.add(record.job.job_id)
             release = self._world.ledger.release_of(record.job.job_id)
+            is_delivery = release is not None and release.is_accepted
+            if is_delivery:
+                # Whoever died may have told it to the ledger alone.
+                voice.for_job(self._world.replies, record.job).finish(status=0)
             self._queue.put(
                 replace(
                     record.job,
-                    is_delivery=release is not None and release.is_accepted,
+                    is_delivery=is_delivery,
                     known_since=monotonic - max(0.0, now - record.job.accepted_at),
                 ),
                 due=monotonic + delay if delay else 0.0,

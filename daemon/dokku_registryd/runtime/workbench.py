@@ -149,7 +149,9 @@ class Bench:
             )
 
     def _perform(self, job: jobs.Job, says: voice.Voice) -> outcomes.Outcome | None:
-        if job.kind is Kind.DESTROYED:
+        if job.kind is Kind.DESTROYED and not self.world.ledger.has_been_taken(
+            job.app, after=job.job_id
+        ):
             self._drop_older(job)
         outcome = EFFECTS[job.kind](job, self.world, says)
         if job.kind is Kind.RENAMED:
@@ -212,10 +214,7 @@ class Bench:
             self.world.ledger.update_release(job.job_id, state=ReleaseState.DROPPED)
         self.finish(
             job,
-            outcomes.Outcome(
-                ending=outcomes.Ending.DROPPED,
-                error=f"{job.app} was destroyed before this was done",
-            ),
+            outcomes.dropped(f"{job.app} was destroyed before this was done"),
         )
 
     def _follow_up(
@@ -248,7 +247,10 @@ class Bench:
         if verdict is decide.Verdict.ACCEPT_LATE and reserved is not None:
             says.warning(str(error))
             says.detail(f"The registry has this image already; only {late} late")
-            reserved = release.accept(reserved, world, says)
+            try:
+                reserved = release.accept(reserved, world, says)
+            except errors.TransientError as refusal:
+                says.warning(str(refusal))  # A disk that is full, say: next time.
         if job.kind is Kind.HEAL and not job.is_own:
             # Whoever asked for it hears how it stands; the attempts go on.
             says.warning(str(error))

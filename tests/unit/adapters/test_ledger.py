@@ -348,3 +348,17 @@ def test_the_latest_outcomes_stay(book: ledger.SqliteLedger) -> None:
 
     known = [name for name in ("1", "2", "3") if book.job(name) is not None]
     assert known == ["2", "3"]
+
+
+def test_a_name_that_was_taken(book: ledger.SqliteLedger) -> None:
+    """A rename that was done after a job tells that the job's app has a successor."""
+    trigger = triggers.Trigger(kind=Kind.RENAMED, app="web", other="shop")
+    gone = [job("gone", Kind.DESTROYED, "shop")]
+    book.add_jobs([*gone, jobs.Job(job_id="renamed", trigger=trigger), job("later")])
+
+    assert not book.has_been_taken("shop", after="gone")
+    book.finish_job("renamed", outcomes.done(), at=1.0)
+
+    assert book.has_been_taken("shop", after="gone")
+    assert not book.has_been_taken("shop", after="renamed")
+    assert not book.has_been_taken("web", after="gone")
