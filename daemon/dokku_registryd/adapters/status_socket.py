@@ -27,6 +27,10 @@ _LINGER_SECONDS: Final = 1.0
 _STOP_SECONDS: Final = 5.0
 _CHUNK: Final = 4096
 
+_NO_ANSWER: Final = protocol.Answer(
+    503, "the service cannot answer this now: see journalctl -u dokku-registryd\n"
+)
+
 Answerer = Callable[[str], protocol.Answer]
 
 
@@ -208,13 +212,20 @@ class StatusServer(threading.Thread):
 
     def _reply(self, talk: _Talk, request: protocol.Request | protocol.Answer) -> None:
         if isinstance(request, protocol.Request):
-            answer, is_head = self._answer(request.path), request.is_head
+            answer, is_head = self._look(request.path), request.is_head
         else:
             answer, is_head = request, False
         talk.is_answered = True
         talk.unsent = memoryview(protocol.render(answer, is_head=is_head))
         self._selector.modify(talk.connection, selectors.EVENT_WRITE, talk)
         self._send(talk)
+
+    def _look(self, path: str) -> protocol.Answer:
+        try:
+            return self._answer(path)
+        except Exception as error:  # noqa: BLE001 - one answer must not end all
+            structlog.get_logger().error("status.failed", error=_shown(error))
+            return _NO_ANSWER
 
     def _send(self, talk: _Talk) -> None:
         sent = talk.connection.send(talk.unsent)
@@ -228,3 +239,9 @@ class StatusServer(threading.Thread):
         if self._talks.pop(talk.connection.fileno(), None) is not None:
             self._selector.unregister(talk.connection)
             talk.connection.close()
+
+
+def _shown(error: Exception) -> str:
+    """Return what may be said of an error; the texts of most may hold any value."""
+    name = type(error).__name__
+    return f"{name}: {error}" if isinstance(error, (OSError, RuntimeError)) else name

@@ -159,9 +159,10 @@ EVENTS: Final[Mapping[str, EventFields]] = MappingProxyType(
             "info", "socket port", "Health and metrics can be asked for."
         ),
         "status.failed": _event(
-            "warning",
+            "warning error",
             "error",
-            "They cannot be asked for here; everything else goes on.",
+            "They cannot be asked for here; everything else goes on. error means that"
+            " one answer was not possible.",
         ),
         "status.denied": _event(
             "debug", "user", "A user who may not ask was turned away."

@@ -4,9 +4,10 @@ import os
 import resource
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
 from contextlib import ExitStack, closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,10 +24,18 @@ from support.waiting import until
 
 REQUEST = b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"
 LONG = "x" * (8 << 20)  # more than any buffer between two sockets
+Lines = list[MutableMapping[str, Any]]
+FAULTS = {
+    "/thread": RuntimeError("can't start new thread"),
+    "/disk": OSError(5, "Input/output error"),
+    "/bug": ValueError("password hunter2"),
+}
 
 
 def answer(path: str) -> Answer:
-    """Answer two paths, one of them at length."""
+    """Answer two paths, one of them at length, and fail at some others."""
+    if path in FAULTS:
+        raise FAULTS[path]
     pages = {"/livez": Answer(200, "ok\n"), "/long": Answer(200, LONG)}
     return pages.get(path, protocol.NOT_FOUND)
 
@@ -157,6 +166,31 @@ def test_a_client_that_is_wrong(server: Server, raw: bytes, status: int) -> None
 
     assert status_of(read_all(client)) == status
     assert server.ask() == (200, "ok\n")
+
+
+@pytest.mark.parametrize(
+    ("path", "error"),
+    [
+        ("/thread", "RuntimeError: can't start new thread"),
+        ("/disk", "OSError: [Errno 5] Input/output error"),
+        ("/bug", "ValueError"),
+    ],
+    ids=["thread", "disk", "bug"],
+)
+def test_an_answer_that_fails(
+    server: Server, logged: Lines, path: str, error: str
+) -> None:
+    """Where one answer is not possible the client hears so, and the next one is."""
+    failed = status_client.ask(server.place.path, path)
+
+    assert failed == (
+        503,
+        "the service cannot answer this now: see journalctl -u dokku-registryd\n",
+    )
+    assert server.ask() == (200, "ok\n")
+    (line,) = [line for line in logged if line["event"] == "status.failed"]
+    assert (line["log_level"], line["error"]) == ("error", error)
+    assert "hunter2" not in str(logged)
 
 
 def test_a_client_that_leaves(server: Server) -> None:
