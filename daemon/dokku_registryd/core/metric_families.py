@@ -36,7 +36,11 @@ _LISTED: Final = (
     _family(
         "check_ok", _GAUGE, "1 if this part of readiness is well, else 0.", "check"
     ),
-    _family("engine_connected", _GAUGE, "1 while the Docker Engine's events are read."),
+    _family(
+        "engine_connected",
+        _GAUGE,
+        "1 while the Docker Engine's events are read and it answered the last sweep.",
+    ),
     _family("jobs", _GAUGE, "Jobs without an outcome: running or waiting.", "state"),
     _family(
         "oldest_job_age_seconds",

@@ -76,6 +76,10 @@ class StatusPages:
     def _clock(self) -> ports.Clock:
         return self._bench.world.clock
 
+    @property
+    def _is_connected(self) -> bool:
+        return self._loop.is_connected and not self._bench.tally.is_engine_silent
+
     def _livez(self) -> Answer:
         return _verdict(list(health.why_dead(self._pulse())))
 
@@ -94,7 +98,7 @@ class StatusPages:
             version=__version__,
             now=self._clock.now(),
             reasons=self._reasons(files, book_error, files_error),
-            is_connected=self._loop.is_connected,
+            is_connected=self._is_connected,
             running=len(running),
             waiting=len(waiting),
             oldest_accepted_at=min(running + waiting, default=None),
@@ -131,7 +135,7 @@ class StatusPages:
                 pulse=self._pulse(),
                 is_starting=self._loop.turned_at is None and not is_stopping,
                 is_stopping=is_stopping,
-                is_connected=self._loop.is_connected,
+                is_connected=self._is_connected,
                 has_swept=tally.counts().sweeps_done > 0,
                 ledger_error=book_error or tally.refusal,
                 spool_error=files.refusal if files else files_error,

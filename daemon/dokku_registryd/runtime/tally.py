@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 
+from dokku_registryd import errors
 from dokku_registryd.core import exposition, jobs, metric_families, outcomes
 from dokku_registryd.core.metrics import Durations
 from dokku_registryd.core.triggers import Kind
@@ -27,6 +28,7 @@ class Tally:
         self._durations: dict[Kind, Durations] = {}
         self._sweeps_done = 0
         self._sweeps_failed = 0
+        self._is_engine_silent = False
         self._last_sweep: exposition.Sweep | None = None
         self._missing: dict[str, int] = {}
         self._refusals: dict[str, str] = {}
@@ -57,13 +59,24 @@ class Tally:
         """
         with self._lock:
             self._sweeps_done += 1
+            self._is_engine_silent = False
             self._last_sweep = sweep
             self._missing = dict(missing)
 
-    def sweep_failed(self) -> None:
-        """Count a sweep that was not possible."""
+    def sweep_failed(self, error: Exception) -> None:
+        """Count a sweep that was not possible, and remember whose fault it was."""
         with self._lock:
             self._sweeps_failed += 1
+            self._is_engine_silent = isinstance(error, errors.EngineUnavailableError)
+
+    @property
+    def is_engine_silent(self) -> bool:
+        """Whether the Engine did not answer the last sweep.
+
+        An Engine that hangs keeps its event stream open, so only this tells.
+        """
+        with self._lock:
+            return self._is_engine_silent
 
     def refused(self, whom: str, error: str) -> None:
         """Note that ledger or spool refused; it holds until they accept again.

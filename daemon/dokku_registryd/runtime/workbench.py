@@ -163,11 +163,11 @@ class Bench:
         try:
             found = sweep.carry_out(self.world)
         except errors.RegistrydError as error:
-            self.tally.sweep_failed()
+            self.tally.sweep_failed(error)
             structlog.get_logger().warning("sweep.failed", error=str(error))
             self.queue.put(job, due=self.world.clock.monotonic() + SWEEP_RETRY_SECONDS)
         except Exception as error:  # noqa: BLE001 - a bug must not end the daemon
-            self.tally.sweep_failed()
+            self.tally.sweep_failed(error)
             job_lines.write_crash(job, error)
         else:
             self._count_sweep(found, self.world.clock.monotonic() - started)

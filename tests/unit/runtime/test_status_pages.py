@@ -13,6 +13,7 @@ from dokku_registryd.core.status_protocol import NOT_FOUND, Answer
 from dokku_registryd.core.triggers import Kind
 from dokku_registryd.runtime import status_pages, tally
 from support.waiting import until
+from watching import watch
 from workshops import Daemon, open_workshop
 from worlds import Host
 
@@ -107,6 +108,33 @@ def test_at_work(scene: Scene) -> None:
         *(1, 1),
         1,
     )
+
+
+def test_an_engine_that_hangs(scene: Scene, host: Host) -> None:
+    """An Engine that keeps no more than its event stream open is found by a sweep."""
+    hangs = threading.Event()
+
+    def hang(_method: str) -> None:
+        if hangs.is_set():
+            raise errors.EngineUnavailableError("it does not answer within 30 s")
+
+    scene.start()
+    shop = scene.daemon.shop
+    shop.bench.world = host.replace(engine=watch(host.world.engine, hang))
+    hangs.set()
+    shop.intake.submit(sweep_wish())
+    until(lambda: scene.ask("/readyz") != OK)
+
+    answer, shown = scene.ask("/readyz"), scene.shown()
+    hangs.clear()
+    shop.intake.submit(sweep_wish())
+
+    assert answer == Answer(
+        503, "the Docker Engine does not answer: see systemctl status docker\n"
+    )
+    assert (shown["engine_connected"], shown["check_okengine"]) == (0, 0)
+    assert scene.daemon.loop.is_connected
+    until(lambda: scene.ask("/readyz") == OK)
 
 
 def test_a_main_loop_that_hangs(scene: Scene) -> None:

@@ -136,6 +136,23 @@ def test_a_sweep_that_fails(host: Host) -> None:
     assert counts.last_sweep is None
 
 
+def test_an_engine_that_hangs() -> None:
+    """Only an Engine that does not answer is silent, until a sweep hears it again."""
+    noted = tally.Tally()
+    away, full = errors.EngineUnavailableError("away"), errors.LedgerError("full")
+    sweep = Sweep(wanted=0, lost=0, ended_at=1.0, took_seconds=0.0)
+    heard = [noted.is_engine_silent]
+
+    for outcome in (away, full, away, sweep):
+        if isinstance(outcome, Sweep):
+            noted.swept(outcome, missing={})
+        else:
+            noted.sweep_failed(outcome)
+        heard.append(noted.is_engine_silent)
+
+    assert heard == [False, True, False, True, False]
+
+
 def test_a_refusal_holds_until_it_is_taken_back() -> None:
     """What refused one of two users is well when it serves that very user again."""
     noted = tally.Tally()
