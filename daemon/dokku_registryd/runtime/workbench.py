@@ -173,8 +173,12 @@ class Bench:
             self._count_sweep(found, self.world.clock.monotonic() - started)
 
     def _count_sweep(self, found: sweep.Plan, took_seconds: float) -> None:
+        # One pull of an app's image brings back its other names too.
+        pulled = {gap.wanted.app for gap in found.gaps if isinstance(gap, wanted.Pull)}
         missing = Counter(
-            gap.wanted.app for gap in found.gaps if not isinstance(gap, wanted.Lost)
+            gap.wanted.app
+            for gap in found.gaps
+            if gap.wanted.app in pulled or not isinstance(gap, wanted.Lost)
         )
         self.tally.swept(
             exposition.Sweep(

@@ -87,6 +87,52 @@ def test_a_sweep(host: Host) -> None:
     assert counts.finished == before
 
 
+def test_an_image_that_only_the_registry_has(host: Host) -> None:
+    """Names that come back with a pull of their app are missing, and not lost."""
+    shop = open_workshop(host)
+    host.leave(Kind.RELEASE)
+    shop.intake.scan()
+    shop.work()
+    for name in host.names():
+        host.engine.lose(name)
+    shop.intake.submit(Trigger(kind=Kind.SWEEP))
+    shop.work()
+    before = shop.bench.tally.counts().last_sweep
+    host.leave(Kind.HEAL, "2.2.2")
+    shop.intake.scan()
+
+    shop.work()
+
+    after = shop.bench.tally.counts().last_sweep
+    assert before is not None
+    assert after is not None
+    assert (before.missing, before.lost) == (4, 0)
+    assert (after.missing, after.lost) == (0, 0)
+
+
+def test_names_that_no_pull_brings_back(host: Host) -> None:
+    """Names are lost where nothing of their app is pulled, whatever others pull."""
+    host.create_app("api")
+    host.engine.add_image("dokku/api:latest", b"api")
+    shop = open_workshop(host)
+    for number, app in enumerate(("web", "api"), start=1):
+        host.leave(Kind.RELEASE, f"{number}.1.1", app=app)
+        shop.intake.scan()
+        shop.work()
+    for name in host.names():
+        host.engine.lose(name)
+    other = host.engine.add_image("other:1", b"other")
+    for name in ("r.example/org/web:1", "org/web:1"):
+        host.engine.tag(other, name)
+    shop.intake.submit(Trigger(kind=Kind.SWEEP))
+
+    shop.work()
+
+    seen = shop.bench.tally.counts().last_sweep
+    assert seen is not None
+    assert (seen.wanted, seen.missing, seen.lost) == (8, 4, 2)
+
+
 def test_what_was_missing_is_back(host: Host) -> None:
     """A heal takes what it has brought back from what the sweep before had missed."""
     shop = open_workshop(host)
