@@ -20,6 +20,9 @@ LIFECYCLE = (
     ("post-delete", "web", "latest"),
 )
 
+# A full disk under the log that stderr goes to, and a caller that has none.
+DEAF = pytest.mark.parametrize("stderr", ["2>/dev/full", "2>&-"])
+
 
 @pytest.fixture
 def host(tmp_path: Path) -> DokkuHost:
@@ -253,3 +256,50 @@ def test_odd_names_touch_nothing(
     assert (result.stdout, result.code) == ("", 0)
     assert result.stderr.startswith(" !     ")
     assert tree(host.lib_root) == before
+
+
+def trigger_unheard(host: DokkuHost, stderr: str, name: str, *args: str) -> Result:
+    """Run one of our hooks where nobody takes its warnings."""
+    call = [str(host.hook(name)), *args]
+    return host.run(["sh", "-c", f'exec "$@" {stderr}', "sh", *call])
+
+
+@DEAF
+def test_a_destruction_warns_nobody(host: DokkuHost, stderr: str) -> None:
+    """A warning that nobody takes ends no destruction half-way."""
+    fill(host, "web")
+    (host.data_dir / "forgotten").write_text("in the way")
+
+    result = trigger_unheard(host, stderr, "post-delete", "web", "latest")
+
+    assert result == Result("", "", 0)
+    assert tree(host.data_dir / "deployed") == {}
+    assert len(host.spool()) == 1
+
+
+@DEAF
+def test_a_rename_warns_nobody(host: DokkuHost, stderr: str) -> None:
+    """A warning that nobody takes ends no rename half-way."""
+    fill(host, "web")
+    host.create_app("blog")
+    (host.data_dir / "deployed" / "blog").mkdir()
+
+    result = trigger_unheard(host, stderr, "post-app-rename-setup", "web", "blog")
+
+    assert result == Result("", "", 0)
+    assert host.read_property("blog", "config.json") == LOGIN
+    assert host.read_property("blog", "heal", plugin="registryd") == "off"
+    assert len(host.spool()) == 1
+
+
+@DEAF
+def test_a_deploy_warns_nobody(host: DokkuHost, stderr: str) -> None:
+    """A warning that nobody takes fails no deploy."""
+    (host.data_dir / "spool" / "tmp").rmdir()
+
+    result = trigger_unheard(
+        host, stderr, "post-deploy", "web", "5000", "172.17.0.2", "latest"
+    )
+
+    assert result == Result("", "", 0)
+    assert host.spool() == {}
