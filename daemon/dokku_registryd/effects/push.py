@@ -2,12 +2,12 @@
 
 For an operator whose registry lost its disk, or who wants to be sure. The number stays
 what it is, and its extra tags come back with it; an image that somebody else put under
-the number is left alone.
+the number is left alone. A push that had been given up counts as done from then on.
 """
 
 from dokku_registryd import errors, ports
-from dokku_registryd.core import images, jobs, outcomes, reference, wanted
-from dokku_registryd.core.releases import Release
+from dokku_registryd.core import images, jobs, outcomes, properties, reference, wanted
+from dokku_registryd.core.releases import Release, ReleaseState
 from dokku_registryd.effects import access, extra_tags, states, voice
 
 
@@ -28,7 +28,10 @@ def perform(job: jobs.Job, world: ports.World, says: voice.Voice) -> outcomes.Ou
     way = access.Access(world, app=job.app, domain=image.domain)
     found = way.call(lambda auth: world.registry.manifest(image, auth=auth))
     if found is not None:
-        return _judge(target, found, release)
+        outcome = _judge(target, found, release)
+        if release is not None and _is_given_up(release):
+            _settle(release, found.digest, way, world, says)
+        return outcome
     local = world.engine.image(release.image_id if release else target)
     if local is None:
         raise errors.ImageNotFoundError(
@@ -48,8 +51,7 @@ def perform(job: jobs.Job, world: ports.World, says: voice.Voice) -> outcomes.Ou
             f"{target} was sent as {sent}, but the registry answers {stored}"
         )
     if release is not None:
-        release = world.ledger.update_release(release.job_id, digest=sent)
-        extra_tags.move(release, state.policy.extra_tags, way, world, says)
+        _settle(release, sent, way, world, says)
     return outcomes.done("pushed again", reference=target, digest=sent)
 
 
@@ -64,6 +66,34 @@ def _judge(
         f"the registry answers {found.digest} for {target}, which is not the image that"
         f" was released: somebody put another one there. Release {release.app} again"
         f" with dokku ps:rebuild {release.app}"
+    )
+
+
+def _is_given_up(release: Release) -> bool:
+    return release.is_accepted and release.state is ReleaseState.FAILED
+
+
+def _settle(
+    release: Release,
+    digest: str,
+    way: access.Access,
+    world: ports.World,
+    says: voice.Voice,
+) -> None:
+    """Record what the registry has, and let all that names the release follow."""
+    release = world.ledger.update_release(release.job_id, digest=digest)
+    tags = states.policy_of(world, release.app).extra_tags
+    extra_tags.move(release, tags, way, world, says)
+    if not _is_given_up(release):
+        return
+    world.properties.set(
+        properties.CORE, release.app, "tag-version", str(release.number)
+    )
+    world.ledger.update_release(
+        release.job_id,
+        state=ReleaseState.PUSHED,
+        pushed_at=world.clock.now(),
+        error="",
     )
 
 

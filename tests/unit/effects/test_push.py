@@ -4,6 +4,7 @@ import pytest
 
 from dokku_registryd import errors
 from dokku_registryd.core import outcomes
+from dokku_registryd.core.releases import ReleaseState
 from dokku_registryd.core.triggers import Kind
 from dokku_registryd.effects import push, release
 from watching import watch
@@ -136,6 +137,51 @@ def test_extra_tags_come_back_too(host: Host) -> None:
 
     assert host.tags() == before
     assert set(before) == {"1", "stable"}
+
+
+@pytest.fixture
+def given_up(host: Host) -> Host:
+    """Give a host that runs a release whose push in the background was given up."""
+    host.set("web", "push-policy", "background")
+    host.set("web", "push-extra-tags", "stable")
+    host.perform(release.perform, host.add_job(Kind.RELEASE))
+    host.ledger.update_release("1.1.1", state=ReleaseState.FAILED, error="refused")
+    host.clock.seconds += 60
+    return host
+
+
+def check_settled(host: Host) -> None:
+    """Check that nothing tells any more that the push was given up."""
+    found = host.release()
+    assert (found.state, found.error, found.pushed_at) == (
+        ReleaseState.PUSHED,
+        "",
+        host.clock.now(),
+    )
+    assert host.tags() == {"1": found.digest, "stable": found.digest}
+    assert host.tag_version() == "1"
+    assert host.ledger.unpushed() == []
+
+
+def test_a_push_that_was_given_up(given_up: Host) -> None:
+    """A release that arrives after all counts as pushed, with all that follows."""
+    outcome = run_push(given_up)
+
+    assert outcome is not None
+    assert outcome.ending is outcomes.Ending.DONE
+    check_settled(given_up)
+
+
+def test_a_push_that_had_arrived(given_up: Host) -> None:
+    """A release whose push was given up too soon counts as pushed when it is found."""
+    given_up.engine.tag(given_up.release().image_id, DEPLOYED)
+    given_up.engine.push(DEPLOYED, auth=None, on_progress=lambda _line: None)
+
+    outcome = run_push(given_up)
+
+    assert outcome is not None
+    assert outcome.ending is outcomes.Ending.SKIPPED
+    check_settled(given_up)
 
 
 def test_an_unconfirmed_number_of_somebody_else(host: Host) -> None:
