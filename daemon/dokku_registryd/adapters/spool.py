@@ -95,11 +95,19 @@ class Spool:
             os.unlink(trigger_id, dir_fd=folder)
 
     def pending(self) -> int:
-        """Return how many files wait in `new`."""
+        """Return how many files wait in `new`.
+
+        Raises:
+            OSError: The folder is there and cannot be read.
+        """
         return spool_facts.pending(str(self._data_dir))
 
     def rejected(self) -> int:
-        """Return how many files were refused."""
+        """Return how many files were refused.
+
+        Raises:
+            OSError: The folder is there and cannot be read.
+        """
         return spool_facts.rejected(str(self._data_dir))
 
     def _look(self, folder: int, name: str) -> Found | Refused | None:

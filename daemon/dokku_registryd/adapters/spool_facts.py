@@ -38,19 +38,27 @@ def try_lock(descriptor: int, operation: int = fcntl.LOCK_EX) -> bool:
 
 
 def pending(data_dir: str) -> int:
-    """Return how many trigger files wait."""
+    """Return how many trigger files wait.
+
+    Raises:
+        OSError: Nobody can tell, for another reason than that there is no folder.
+    """
     return _count(f"{data_dir}/spool/new")
 
 
 def rejected(data_dir: str) -> int:
-    """Return how many trigger files were refused; beside each lies its reason."""
+    """Return how many trigger files were refused; beside each lies its reason.
+
+    Raises:
+        OSError: Nobody can tell, for another reason than that there is no folder.
+    """
     return _count(f"{data_dir}/spool/rejected") // 2
 
 
 def _count(folder: str) -> int:
     try:
         return len(os.listdir(folder))  # noqa: PTH208 - pathlib takes longer to load
-    except OSError:
+    except FileNotFoundError:
         return 0
 
 

@@ -36,14 +36,23 @@ def _spool(settings: config.Settings) -> Iterator[Finding]:
             " dokku-registryd), which makes it, and run this as user dokku",
         )
     files = spool.Spool(settings.data_dir)
-    if rejected := files.rejected():
+    try:
+        rejected, pending = files.rejected(), files.pending()
+    except OSError as error:
+        yield findings.fail(
+            "spool",
+            f"cannot read {error.filename or settings.spool_dir}:"
+            f" {os.strerror(error.errno or 0)}. It must be a folder of user dokku",
+        )
+        return
+    if rejected:
         yield findings.warn(
             "spool",
             f"{rejected} trigger files were rejected: read the .reason files in"
             f" {settings.spool_dir / 'rejected'}, then remove them",
         )
     if not bad:
-        yield findings.ok("spool", f"writable, {files.pending()} trigger files wait")
+        yield findings.ok("spool", f"writable, {pending} trigger files wait")
 
 
 def _disk(settings: config.Settings) -> Finding:

@@ -9,6 +9,7 @@ from dokku_registryd.commands import data_folder, identity, output
 TYPE_CHECKING = False  # as in `typing`, which takes longer to load than this looks
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Callable
     from typing import Any
 
     from dokku_registryd.core import pauses
@@ -37,12 +38,19 @@ def _facts(data_dir: str) -> dict[str, object]:
         "service": holder[0] if holder else "stopped",
         "pid": holder[1] if holder else None,
         "data_dir": data_dir,
-        "trigger_files": spool_facts.pending(data_dir),
-        "rejected_files": spool_facts.rejected(data_dir),
+        "trigger_files": _counted(spool_facts.pending, data_dir),
+        "rejected_files": _counted(spool_facts.rejected, data_dir),
         "paused": _paused(found.paused, now),
         "unfinished": [_unfinished(row, now) for row in found.unfinished],
         "recent": [_finished(row, now) for row in found.finished],
     }
+
+
+def _counted(count: "Callable[[str], int]", data_dir: str) -> int:
+    try:
+        return count(data_dir)
+    except OSError:
+        return 0  # `doctor` and `health` say why; all else is worth showing.
 
 
 def _paused(rows: "list[dict[str, Any]]", now: float) -> list[dict[str, object]]:

@@ -147,6 +147,19 @@ def test_a_spool_that_vanished_is_empty(tmp_path: Path) -> None:
     assert box.pending() == 0
 
 
+@pytest.mark.parametrize("name", ["new", "rejected"])
+def test_a_spool_that_cannot_be_counted(
+    box: spool.Spool, tmp_path: Path, name: str
+) -> None:
+    """What cannot be read is not taken for empty."""
+    folder = tmp_path / "spool" / name
+    folder.rmdir()
+    folder.write_text("no folder")
+
+    with pytest.raises(NotADirectoryError):
+        (box.pending() if name == "new" else box.rejected())
+
+
 def test_one_holder_at_a_time(tmp_path: Path) -> None:
     """A second process cannot take the lock, and sees who has it."""
     lock = spool.SpoolLock(tmp_path)

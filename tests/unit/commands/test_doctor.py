@@ -123,6 +123,22 @@ def test_what_is_wrong_on_the_host(host: LoginHost) -> None:
     assert any(line.startswith("fail  ledger: ") for line in lines)
 
 
+@pytest.mark.parametrize("name", ["new", "rejected"])
+def test_a_spool_that_cannot_be_read(host: LoginHost, name: str) -> None:
+    """A spool that cannot be read is a failure, and all else is looked at too."""
+    folder = host.host.data_dir / "spool" / name
+    folder.rmdir()
+    folder.symlink_to(folder)
+
+    lines = host.dokku("registryd:doctor", "api").stdout.splitlines()
+
+    assert (
+        f"fail  spool: cannot read {folder}: Too many levels of symbolic links."
+        " It must be a folder of user dokku"
+    ) in lines
+    assert any(line.startswith("ok    disk: ") for line in lines)
+
+
 def test_a_running_service(host: LoginHost) -> None:
     """Whoever holds the spool's lock is the service."""
     lock = spool.SpoolLock(host.host.data_dir)

@@ -94,6 +94,18 @@ def test_what_waits_and_what_was_done(
     )
 
 
+def test_a_spool_that_cannot_be_read(caller: Caller) -> None:
+    """Status shows what it can where a folder cannot be read."""
+    folder = caller.data_dir / "spool"
+    folder.mkdir(parents=True)
+    for name in ("new", "rejected"):
+        (folder / name).write_text("no folder")
+
+    told = caller.call("status", "--format", "json").json
+
+    assert (told["trigger_files"], told["rejected_files"]) == (0, 0)
+
+
 def test_a_clock_that_was_set_back(caller: Caller, book: ledger.SqliteLedger) -> None:
     """What happened at a time that is yet to come is told last, and has no age."""
     for job_id, ahead in (("1", -50.0), ("2", 86_400.0)):
