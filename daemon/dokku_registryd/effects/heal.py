@@ -23,6 +23,8 @@ from dokku_registryd.effects import access, states, voice
 # its login, must not pay for that.
 LOOP_PULLS = 3
 LOOP_SECONDS = 600.0
+# So many jobs of the app are looked through: others end between the pulls.
+LOOP_JOBS = 100
 _PULLED = "pulled"
 
 
@@ -161,13 +163,14 @@ def _check_loop(entry: wanted.Wanted, world: ports.World) -> None:
     recent = [
         record
         for record in world.ledger.finished_jobs(
-            now=now, limit=LOOP_PULLS, app=entry.app
+            now=now, limit=LOOP_JOBS, app=entry.app
         )
         if record.job.kind is triggers.Kind.HEAL
         # What lies ahead was written before the clock was set back.
         and 0.0 <= now - record.finished_at <= LOOP_SECONDS
         and record.outcome is not None
         and record.outcome.detail == _PULLED
+        and record.outcome.reference == entry.source
     ]
     if len(recent) < LOOP_PULLS:
         return

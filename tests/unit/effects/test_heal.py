@@ -285,7 +285,7 @@ def test_pulls_of_a_time_to_come(released: Host) -> None:
     for number in range(heal.LOOP_PULLS):
         job = released.add_job(Kind.HEAL, f"heal-{number}")
         ended = released.clock.now() + 86_400.0
-        done = outcomes.done("pulled")
+        done = outcomes.done("pulled", reference=DEPLOYED)
         released.ledger.finish_job(job.job_id, done, at=ended)
     lose_all(released)
 
@@ -294,14 +294,23 @@ def test_pulls_of_a_time_to_come(released: Host) -> None:
     assert set(released.names()) == WANTED
 
 
-def test_a_prune_loop(released: Host) -> None:
-    """What is removed again and again is not pulled for ever at once, unless asked."""
+def finish_heal(host: Host, job_id: str) -> None:
+    """Heal the app once, as the daemon's own idea, and record how that ended."""
+    outcome = run_heal(host, job_id)
+    host.ledger.finish_job(job_id, outcome, at=host.clock.now())
+
+
+@pytest.mark.parametrize("twins", [0, 1, 5])
+def test_a_prune_loop(released: Host, twins: int) -> None:
+    """What is removed again and again is not pulled for ever at once, unless asked.
+
+    Between two pulls other heals may have found nothing to do.
+    """
     for number in range(heal.LOOP_PULLS):
         lose_all(released)
-        job = released.add_job(Kind.HEAL, f"heal-{number}")
-        outcome = released.perform(heal.perform, job)
-        assert outcome is not None
-        released.ledger.finish_job(job.job_id, outcome, at=released.clock.now())
+        finish_heal(released, f"heal-{number}")
+        for twin in range(twins):
+            finish_heal(released, f"heal-{number}-{twin}")
     lose_all(released)
 
     with pytest.raises(errors.TransientError) as caught:
@@ -310,6 +319,20 @@ def test_a_prune_loop(released: Host) -> None:
     assert caught.value.retry_after == heal.LOOP_SECONDS
     run_heal(released, "9.1.1")
     assert set(released.names()) == WANTED
+
+
+def test_pulls_of_the_release_before(released: Host) -> None:
+    """A loop that a new release has ended is none of that release."""
+    for number in range(heal.LOOP_PULLS):
+        lose_all(released)
+        finish_heal(released, f"heal-{number}")
+    released.engine.add_image("dokku/web:latest", b"two")
+    released.perform(release.perform, released.add_job(Kind.RELEASE, "2.1.1"))
+    lose_all(released)
+
+    run_heal(released, "heal-9")
+
+    assert f"{REPOSITORY}:2" in released.names()
 
 
 @pytest.mark.parametrize("kind", ["own", "asked for"])
