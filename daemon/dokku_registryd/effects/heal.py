@@ -141,12 +141,12 @@ def _fetch(
 
 
 def _check_pushed(entry: wanted.Wanted, state: wanted.AppState) -> None:
-    """Refuse to pull what we have not pushed yet: whatever is there is not ours."""
+    """Refuse to pull what we have not pushed: whatever is there is not ours."""
     if entry.digest:
         return
     is_unpushed = any(
         release.reference == entry.source
-        and release.state is releases.ReleaseState.RESERVED
+        and release.state is not releases.ReleaseState.PUSHED
         and not release.digest
         for release in state.releases
     )
@@ -217,8 +217,8 @@ def _remember(
         world.ledger.adopt(_adopted(entry, image, deployed, world))
     elif known.image_id != image.image_id or not known.digest:
         # A new image store names the same manifest by another ID. What is not pushed
-        # under its own number yet gets its digest when that is confirmed.
-        is_pushed = known.state is not releases.ReleaseState.RESERVED
+        # under its own number gets its digest when that is confirmed, if ever.
+        is_pushed = known.state is releases.ReleaseState.PUSHED
         digest = _digest_of(image, entry.source) if is_pushed else ""
         world.ledger.update_release(
             known.job_id, image_id=image.image_id, digest=known.digest or digest

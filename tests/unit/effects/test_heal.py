@@ -193,10 +193,12 @@ def test_an_adopted_release_is_pulled_by_digest(host: Host) -> None:
     assert host.names() == before
 
 
-def test_a_release_that_was_never_pushed(host: Host) -> None:
+@pytest.mark.parametrize("state", [ReleaseState.RESERVED, ReleaseState.FAILED])
+def test_a_release_that_was_never_pushed(host: Host, state: ReleaseState) -> None:
     """Until its own push is confirmed, what the registry has there is not ours."""
     host.set("web", "push-policy", "background")
     host.perform(release.perform, host.add_job(Kind.RELEASE))
+    host.ledger.update_release("1.1.1", state=state)
     lose_all(host)
     theirs = host.engine.add_image("their/image:1", b"theirs")
     host.engine.tag(theirs, DEPLOYED)
@@ -210,21 +212,23 @@ def test_a_release_that_was_never_pushed(host: Host) -> None:
     assert host.names() == {}
 
 
-def test_a_number_that_is_late(host: Host) -> None:
+@pytest.mark.parametrize("state", [ReleaseState.RESERVED, ReleaseState.FAILED])
+def test_a_number_that_is_late(host: Host, state: ReleaseState) -> None:
     """An image that the registry has under an older number comes back from there.
 
-    The number of its deploy is late, since the registry was away.
+    The number of its deploy is late, since the registry was away, or was given up.
     """
     host.perform(release.perform, host.add_job(Kind.RELEASE))
     image_id = host.names()["dokku/web:latest"]
     host.set("web", "push-policy", "background")
     host.perform(release.perform, host.add_job(Kind.RELEASE, "2.1.1"))
+    host.ledger.update_release("2.1.1", state=state)
     lose_all(host)
 
     run_heal(host)
 
     assert host.names()["r.example/org/web:2"] == image_id
-    assert host.release("2.1.1").state is ReleaseState.RESERVED
+    assert host.release("2.1.1").state is state
     assert host.release("2.1.1").digest == ""
 
 
