@@ -187,6 +187,8 @@ class AppFiles:
 
     read: Reader
     """Gives the app's own properties and the global ones."""
+    is_whole: bool
+    """Whether all that is there could be read; else what is unset may be set."""
     deployed: DeployedRelease | None
     mark: object | None
     """What `Look.is_unchanged` compares; None where nothing may be remembered."""

@@ -62,16 +62,14 @@ class Look:
         self._settled_ns = int((now - RACY_SECONDS) * 1e9)
         self._monotonic = monotonic
         self._is_whole = True
-        """Whether each folder of apps could be listed, or does not exist."""
+        """Whether what holds for all apps could be read, or does not exist."""
         self._roots = [
             self._open(config_root / plugin, follows=True) for plugin in PLUGINS
         ]
         self._records = self._open(deployed_root, follows=False)
         self._owners = [self._list(root, are_folders=True) for root in self._roots]
         self._recorded = self._list(self._records, are_folders=False)
-        self._shared = [
-            _Reading().properties(root, properties.GLOBAL) for root in self._roots
-        ]
+        self._shared = [self._read_shared(root) for root in self._roots]
         self._general = hash(tuple(tuple(values.items()) for values in self._shared))
         # Thousands of apps have the same few properties.
         self._same: dict[_Listed, _Listed] = {}
@@ -98,6 +96,7 @@ class Look:
         signature = self._signature(app, reading.told) if reading.is_whole else None
         return ports.AppFiles(
             read=self._reader(app, values),
+            is_whole=reading.is_whole and self._is_whole,
             deployed=None if record is None else parse_record(record),
             mark=None
             if signature is None
@@ -144,6 +143,14 @@ class Look:
         except OSError:
             self._is_whole = False
             return frozenset()
+
+    def _read_shared(self, root: int | None) -> _Values:
+        reading = _Reading()
+        values = reading.properties(root, properties.GLOBAL)
+        # Many a host has no global properties.
+        if not reading.is_whole and not _is_missing(root, properties.GLOBAL):
+            self._is_whole = False
+        return values
 
     def _reader(self, app: str, values: Sequence[_Values]) -> properties.Reader:
         known = {app: values, properties.GLOBAL: self._shared}
@@ -234,3 +241,11 @@ def _stat(folder: int | None, name: str) -> os.stat_result | None:
     if folder is None:
         return None
     return os.stat(name, dir_fd=folder, follow_symlinks=False)
+
+
+def _is_missing(folder: int | None, name: str) -> bool:
+    try:
+        _stat(folder, name)
+    except OSError as error:
+        return isinstance(error, FileNotFoundError)
+    return False

@@ -1,5 +1,7 @@
 """Reads what an app is and needs, as the values that `core.wanted` decides on."""
 
+from dataclasses import replace
+
 from dokku_registryd import ports
 from dokku_registryd.core import needs, properties, releases, wanted
 
@@ -50,6 +52,9 @@ def all_needs(
             need = needs.NOTHING
             if state is not None:
                 need = needs.need_of(state, world.schedulers, observed.image_ids)
+            if not files.is_whole:
+                # Who knows how many releases are to be kept?
+                need = replace(need, left=())
             remembered[app] = ports.Remembered(files.mark, basis, need)
     for app in remembered.keys() - set(apps):
         del remembered[app]

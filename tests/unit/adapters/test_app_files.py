@@ -58,6 +58,11 @@ class Place:
         with self.store.look() as look:
             return look.of(app).mark
 
+    def is_whole(self, app: str = "web") -> bool:
+        """Tell whether all that the files say of an app could be read."""
+        with self.store.look() as look:
+            return look.of(app).is_whole
+
     def is_unchanged(self, mark: object, app: str = "web") -> bool:
         """Tell whether an app's files are as they were."""
         with self.store.look() as look:
@@ -239,6 +244,7 @@ def test_what_cannot_be_read_is_not_remembered(place: Place, what: str) -> None:
     path.mkdir()
 
     assert place.mark() is None
+    assert not place.is_whole()
 
 
 def test_a_root_that_cannot_be_opened(place: Place) -> None:
@@ -249,6 +255,29 @@ def test_a_root_that_cannot_be_opened(place: Place) -> None:
 
     assert not place.is_unchanged(mark)
     assert place.mark() is None
+    assert not place.is_whole()
+
+
+@pytest.mark.parametrize("what", ["server", "heal"])
+def test_a_global_property_that_cannot_be_read(place: Place, what: str) -> None:
+    """What holds for all apps is missed for each of them."""
+    path = (place.core if what == "server" else place.ours) / GLOBAL / what
+    path.unlink(missing_ok=True)
+    path.mkdir(parents=True)
+
+    assert place.mark() is None
+    assert not place.is_whole()
+
+
+def test_nothing_is_missed(place: Place) -> None:
+    """What does not exist, global properties among it, is no error."""
+    assert place.is_whole()
+
+    shutil.rmtree(place.core / GLOBAL)
+    shutil.rmtree(place.ours)
+    place.store.forget_deployed("web")
+
+    assert place.is_whole()
 
 
 def test_a_host_without_any_files(tmp_path: Path) -> None:

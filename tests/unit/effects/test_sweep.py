@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from dokku_registryd import errors
-from dokku_registryd.core import outcomes, triggers, wanted
+from dokku_registryd.core import outcomes, properties, triggers, wanted
 from dokku_registryd.core.replies import Line
 from dokku_registryd.core.triggers import Kind
 from dokku_registryd.effects import forget, release, sweep, voice
@@ -128,6 +128,28 @@ def test_releases_that_are_kept(host: Host) -> None:
     kept = list(host.names().values())
     assert kept.count(host.release("2.1.1").image_id) == 3
     assert kept.count(host.release("1.1.1").image_id) == 1
+
+
+@pytest.mark.parametrize("owner", ["web", properties.GLOBAL])
+def test_a_setting_that_cannot_be_read(host: Host, owner: str) -> None:
+    """While nobody knows how many releases are kept, all of them are."""
+    host.set(owner, "keep-releases", "5")
+    for number in (1, 2, 3):
+        deploy(host, f"{number}.1.1", str(number).encode())
+    before = host.names()
+    path = host.folder / "config" / properties.OURS / owner / "keep-releases"
+    kept = path.rename(host.folder / "kept")
+    path.mkdir()
+
+    run_sweep(host)
+    unread = host.names()
+    path.rmdir()
+    kept.rename(path)
+    host.set(owner, "keep-releases", "0")
+    run_sweep(host)
+
+    assert unread == before
+    assert len(host.names()) < len(before)
 
 
 def test_a_container_keeps_its_image(host: Host) -> None:
