@@ -14,6 +14,8 @@ from typing import Final
 from dokku_registryd import errors
 
 DOCKER_HUB: Final = "docker.io"
+# Both mean Docker Hub before a path; the Engine lists neither.
+HUB_HOSTS: Final = frozenset({DOCKER_HUB, "index.docker.io"})
 _LIBRARY: Final = "library/"
 _MAX_NAME_LENGTH: Final = 255
 _DIGEST_LENGTHS: Final = {"sha256": 64, "sha384": 96, "sha512": 128}
@@ -138,7 +140,7 @@ def _split_domain(text: str) -> tuple[str, str]:
         "." in first or ":" in first or first == "localhost" or first.lower() != first
     )
     domain, remainder = (first, rest) if is_host else (DOCKER_HUB, text)
-    if domain == "index.docker.io":
+    if domain in HUB_HOSTS:
         domain = DOCKER_HUB
     if domain == DOCKER_HUB and "/" not in remainder:
         remainder = f"{_LIBRARY}{remainder}"

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from dokku_registryd.core import images, properties
+from dokku_registryd.core import images, properties, reference
 from dokku_registryd.core.releases import DeployedRelease, Release
 
 
@@ -173,9 +173,11 @@ def gaps(wanted: Iterable[Wanted], observed: Observed) -> list[Gap]:
     ]
 
 
-def engine_name(reference: str) -> str:
+def engine_name(name: str) -> str:
     """Return a reference as the Engine lists it: Docker Hub's host is left out."""
-    return reference.removeprefix("docker.io/").removeprefix("library/")
+    host, slash, path = name.partition("/")
+    is_on_hub = slash and host in reference.HUB_HOSTS
+    return (path if is_on_hub else name).removeprefix("library/")
 
 
 def _gap(entry: Wanted, observed: Observed) -> Gap:

@@ -127,6 +127,9 @@ def test_an_image_that_is_gone_is_pulled() -> None:
         ("org/web:3", "org/web:3"),
         ("docker.io/org/web:3", "org/web:3"),
         ("docker.io/library/web:3", "web:3"),
+        ("index.docker.io/org/web:3", "org/web:3"),
+        ("index.docker.io/library/web:3", "web:3"),
+        ("hub.docker.com/org/web:3", "hub.docker.com/org/web:3"),
         ("r.example/library/web:3", "r.example/library/web:3"),
     ],
 )

@@ -152,6 +152,15 @@ def test_a_setting_that_cannot_be_read(host: Host, owner: str) -> None:
     assert len(host.names()) < len(before)
 
 
+def test_another_name_of_docker_hub(host: Host) -> None:
+    """However Docker Hub is called, its images are found as the Engine lists them."""
+    host.create_app("hub", server="index.docker.io")
+    deploy(host, "1.1.1", b"hub", app="hub")
+
+    assert "org/hub:1" in host.names()
+    assert sweep.plan(host.world).gaps == ()
+
+
 def test_a_container_keeps_its_image(host: Host) -> None:
     """What a container was made from, running or not, keeps all of its names."""
     deploy(host, "1.1.1", b"one")
