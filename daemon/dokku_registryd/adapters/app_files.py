@@ -230,11 +230,10 @@ class _Reading:
 def parse_record(raw: bytes) -> releases.DeployedRelease | None:
     """Read the record of an app's release; None if there is none to trust."""
     lines = raw.decode("utf-8", errors="replace").split("\n")
-    if len(lines) < 3 or not lines[2].isascii() or not lines[2].isdigit():  # noqa: PLR2004 - the record has three lines
+    number = properties.whole_number(lines[2]) if len(lines) >= 3 else None  # noqa: PLR2004 - the record has three lines
+    if number is None:
         return None
-    return releases.DeployedRelease(
-        server=lines[0], image_repo=lines[1], number=int(lines[2])
-    )
+    return releases.DeployedRelease(server=lines[0], image_repo=lines[1], number=number)
 
 
 def _stat(folder: int | None, name: str) -> os.stat_result | None:

@@ -21,6 +21,8 @@ image_repo = dokku_properties.image_repo
 
 _WAIT = "wait"
 _BACKGROUND = "background"
+# As many as the ledger can count with, and Go's integers, which Dokku's counter is.
+_MOST_DIGITS: Final = 18
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -56,8 +58,7 @@ class AppPolicy:
     @property
     def last_number(self) -> int:
         """The counter as a number; 0 where it is missing or unreadable."""
-        text = self.tag_version.strip()
-        return int(text) if text.isascii() and text.isdigit() else 0
+        return whole_number(self.tag_version.strip()) or 0
 
 
 @dataclass(slots=True)
@@ -95,7 +96,7 @@ def resolve(app: str, read: Reader, defaults: Defaults) -> AppPolicy:
         server=server(server_text),
         image_repo=_image_repo(source),
         extra_tags=_extra_tags(source),
-        tag_version=read(CORE, app, "tag-version"),
+        tag_version=_tag_version(source),
         push_in_background=_policy(source, defaults.push_policy) == _BACKGROUND,
         push_deadline_seconds=_deadline(source, defaults.push_deadline_seconds),
         heal=_switch(source, "heal", default=defaults.heal),
@@ -121,12 +122,17 @@ def own_values(app: str, read: Reader, defaults: Defaults) -> dict[str, str]:
     }
 
 
+def whole_number(text: str) -> int | None:
+    """Read a whole number that can be counted with; None if it is none."""
+    is_short = len(text) <= _MOST_DIGITS
+    return int(text) if is_short and text.isascii() and text.isdigit() else None
+
+
 def parse_seconds(text: str) -> float | None:
     """Read a time span such as `90`, `90s`, `15m`, `2h` or `1d`; None if it is none."""
-    number, unit = (text[:-1], text[-1:]) if text[-1:] in _SECONDS else (text, "s")
-    if not (number.isascii() and number.isdigit()):
-        return None
-    return float(int(number) * _SECONDS[unit])
+    digits, unit = (text[:-1], text[-1:]) if text[-1:] in _SECONDS else (text, "s")
+    number = whole_number(digits)
+    return None if number is None else float(number * _SECONDS[unit])
 
 
 def span(seconds: float) -> str:
@@ -154,6 +160,19 @@ def _extra_tags(source: _Source) -> tuple[str, ...]:
         if not reference.is_tag(tag):
             source.mistakes.append(f"push-extra-tags: {tag!r} cannot be a tag")
     return tuple(tags)
+
+
+def _tag_version(source: _Source) -> str:
+    raw = source.read(CORE, source.app, "tag-version")
+    text = raw.strip()
+    is_number = text.isascii() and text.isdigit()
+    if is_number and whole_number(text) is None:
+        # In Dokku's words; what is no number at all a release refuses likewise.
+        source.mistakes.append(
+            f"tag-version: Unable to convert existing tag version ({text}) to integer:"
+            f' strconv.Atoi: parsing "{text}": value out of range'
+        )
+    return raw
 
 
 def _policy(source: _Source, default: str) -> str:
@@ -185,7 +204,8 @@ def _count(source: _Source, name: str, default: int) -> int:
     text = source.ours(name)
     if not text:
         return default
-    if not (text.isascii() and text.isdigit()):
+    number = whole_number(text)
+    if number is None:
         source.mistakes.append(f"{name}: {text!r} is no whole number")
         return default
-    return int(text)
+    return number

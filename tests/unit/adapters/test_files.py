@@ -104,7 +104,18 @@ def test_the_recorded_release(tmp_path: Path) -> None:
     assert properties.deployed("web") is None
 
 
-@pytest.mark.parametrize("text", ["", "a\nb\n", "a\nb\nx\n", "a\nb\n-1\n", "a\nb\n²\n"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "a\nb\n",
+        "a\nb\nx\n",
+        "a\nb\n-1\n",
+        "a\nb\n²\n",
+        f"a\nb\n{'9' * 5000}\n",
+    ],
+    ids=lambda text: ascii(text)[:16],
+)
 def test_a_damaged_record_is_none(tmp_path: Path, text: str) -> None:
     """A record that is not whole counts as missing."""
     properties = host(tmp_path)

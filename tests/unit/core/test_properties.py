@@ -125,11 +125,32 @@ def test_extra_tags(
 
 @pytest.mark.parametrize(
     ("text", "number"),
-    [("7", 7), (" 7\n", 7), ("", 0), ("x", 0), ("-1", 0), ("²", 0), ("007", 7)],
+    [
+        ("7", 7),
+        (" 7\n", 7),
+        ("", 0),
+        ("x", 0),
+        ("-1", 0),
+        ("²", 0),
+        ("007", 7),
+        ("9" * 18, 10**18 - 1),
+        ("9" * 19, 0),
+        ("9" * 5000, 0),
+    ],
 )
 def test_the_last_number(text: str, number: int) -> None:
     """A counter that is missing or unreadable counts as zero."""
     assert policy(web_tag_version=text).last_number == number
+
+
+def test_a_counter_that_cannot_be_counted_with() -> None:
+    """A number too long for the ledger is a mistake, named in Dokku's words."""
+    (mistake,) = policy(web_tag_version="1" * 30).mistakes
+
+    assert mistake == (
+        f"tag-version: Unable to convert existing tag version ({'1' * 30}) to integer:"
+        f' strconv.Atoi: parsing "{"1" * 30}": value out of range'
+    )
 
 
 def test_our_own_properties() -> None:
@@ -174,7 +195,11 @@ def test_time_spans(text: str, seconds: float) -> None:
     assert properties.parse_seconds(text) == seconds
 
 
-@pytest.mark.parametrize("text", ["", "s", "1w", "-1", "1.5h", "²m", "m15"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "s", "1w", "-1", "1.5h", "²m", "m15", "9" * 400, f"{'9' * 5000}d"],
+    ids=lambda text: text[:8],
+)
 def test_no_time_spans(text: str) -> None:
     """Anything else is no time span."""
     assert properties.parse_seconds(text) is None

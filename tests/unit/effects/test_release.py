@@ -159,8 +159,11 @@ def test_the_image_is_the_one_that_was_released(host: Host) -> None:
         ("push-extra-tags", "good,b/d", "b/d"),
         ("image-repo", "UPPER/web", "UPPER/web"),
         ("tag-version", "seven", "seven"),
+        ("tag-version", "9" * 5000, "Unable to convert existing tag version"),
+        ("keep-releases", "9" * 5000, "keep-releases"),
         ("push-policy", "sometimes", "sometimes"),
         ("push-deadline", "soon", "soon"),
+        ("push-deadline", "9" * 400, "push-deadline"),
     ],
 )
 def test_a_property_that_cannot_be_right(

@@ -152,6 +152,29 @@ def test_a_setting_that_cannot_be_read(host: Host, owner: str) -> None:
     assert len(host.names()) < len(before)
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("keep-releases", "9" * 5000),
+        ("push-deadline", "9" * 400),
+        ("push-deadline", f"{'9' * 5000}d"),
+        ("tag-version", "9" * 5000),
+    ],
+    ids=lambda text: text[:16],
+)
+def test_a_number_that_nobody_can_count_with(
+    three: Host, name: str, value: str
+) -> None:
+    """A mistake in one app's properties keeps no other app from being healed."""
+    three.set("shop", name, value)
+    three.files.forget_deployed("shop")  # Now Dokku's counter says what it runs.
+    three.engine.lose("org/web:1")
+
+    run_sweep(three)
+
+    assert three.submitted == [heal_of("web")]
+
+
 def test_another_name_of_docker_hub(host: Host) -> None:
     """However Docker Hub is called, its images are found as the Engine lists them."""
     host.create_app("hub", server="index.docker.io")
