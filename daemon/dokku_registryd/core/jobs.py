@@ -22,6 +22,9 @@ _EXCLUSIVE_KINDS = frozenset({Kind.DESTROYED, Kind.ABANDONED, Kind.RENAMED, Kind
 # A heal under way gives up for these.
 _PREEMPTING_KINDS = frozenset({Kind.RELEASE, Kind.DESTROYED, Kind.RENAMED})
 
+# After these an app needs other images than before.
+_RENEWING_KINDS = frozenset({Kind.RELEASE, Kind.RECORDED, Kind.DEPLOYED})
+
 # Whoever runs beside a job that kills the process is counted too. So from the second
 # death on a job runs without other suspects, and only what kills alone gets this far.
 # systemd gives up after ten starts within five minutes: this must be less.
@@ -79,6 +82,14 @@ class Job:
         Whatever was to be healed is another image afterwards, or nobody's.
         """
         return self.kind in _PREEMPTING_KINDS and not self.is_delivery
+
+    @property
+    def is_renewing(self) -> bool:
+        """Whether heals of its app that wait should look anew once it has ended well.
+
+        What they failed at was the release before.
+        """
+        return self.kind in _RENEWING_KINDS
 
     @property
     def lanes(self) -> tuple[str, ...]:

@@ -114,10 +114,17 @@ class Lanes:
             heapq.heappop(self._later)
         return None
 
-    def expedite(self, app: str) -> None:
-        """Make the waiting jobs of an app due at once."""
+    def expedite(self, app: str, *, kind: Kind | None = None) -> None:
+        """Make the waiting jobs of an app due at once.
+
+        Args:
+            app: The app.
+            kind: Only jobs of this kind; None is all of them.
+        """
         for job_id in list(self._of_app.get(app, ())):
-            self.put(self._entries[job_id].job)
+            job = self._entries[job_id].job
+            if kind in {None, job.kind}:
+                self.put(job)
 
     def waiting(self) -> list[jobs.Job]:
         """Return the jobs that wait, oldest first."""

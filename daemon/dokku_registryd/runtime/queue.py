@@ -67,10 +67,10 @@ class JobQueue:
             self._changed.notify_all()
             return taken
 
-    def expedite(self, app: str) -> None:
-        """Make an app's waiting jobs due at once: somebody asks for them."""
+    def expedite(self, app: str, *, kind: Kind | None = None) -> None:
+        """Make an app's waiting jobs, of one kind or of all, due at once."""
         with self._changed:
-            self._lanes.expedite(app)
+            self._lanes.expedite(app, kind=kind)
             self._changed.notify_all()
 
     def waiting(self) -> list[jobs.Job]:

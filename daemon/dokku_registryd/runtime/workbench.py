@@ -137,6 +137,9 @@ class Bench:
         elif job.kind is not Kind.RELEASE and outcome.detail:
             says.detail(outcome.detail)
         says.finish(status=0 if outcome.is_good else 1)
+        if outcome.is_good and job.is_renewing:
+            # Deliveries go on waiting: their registry may have asked for it.
+            self.queue.expedite(job.app, kind=Kind.HEAL)
         self.on_finish(job.job_id)
 
     def _remove_trigger(self, job: jobs.Job) -> None:

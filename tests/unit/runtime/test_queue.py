@@ -74,6 +74,21 @@ def test_expediting_an_app() -> None:
     assert line.take(0) is None
 
 
+def test_expediting_one_kind() -> None:
+    """Jobs of another kind, and of another app, wait on."""
+    line = queue.JobQueue(Hand())
+    line.put(job("1"), due=1e9)
+    line.put(job("2", Kind.HEAL), due=1e9)
+    line.put(job("3", Kind.HEAL, app="api"), due=1e9)
+
+    line.expedite("web", kind=Kind.HEAL)
+
+    taken = line.take(0)
+    assert taken == job("2", Kind.HEAL)
+    line.release(taken)
+    assert line.take(0) is None
+
+
 def test_what_was_accepted_before_a_running_job() -> None:
     """A destroyed app takes along what waited before it, not what came after."""
     line = queue.JobQueue(Hand())

@@ -10,7 +10,7 @@ import structlog
 from dokku_registryd import errors
 from dokku_registryd.core.releases import ReleaseState
 from dokku_registryd.core.replies import Line
-from dokku_registryd.core.triggers import Kind
+from dokku_registryd.core.triggers import Kind, Trigger
 from dokku_registryd.runtime import workbench, worker
 from support.waiting import until
 from watching import CrashError, watch
@@ -19,6 +19,7 @@ from worlds import Host
 
 Lines = list[MutableMapping[str, Any]]
 
+DENIED = errors.AccessDeniedError('access denied for user "ci"')
 AWAY = errors.RegistryUnavailableError("r.example does not answer")
 
 
@@ -238,3 +239,61 @@ def test_a_renamed_job_keeps_its_apps_lane(host: Host) -> None:
     assert (older.job_id, beside) == ("1.1.1", None)
     assert newer is not None
     assert (older.app, newer.app) == ("shop", "shop")
+
+
+@pytest.fixture
+def healing(host: Host) -> Workshop:
+    """Give a host whose release 1 is gone, with a heal of it that waits."""
+    shop = open_workshop(host)
+    host.leave(Kind.RELEASE)
+    shop.intake.scan()
+    shop.work()
+    for name in host.names():
+        host.engine.lose(name)
+    host.cut_registry()
+    shop.intake.submit(Trigger(kind=Kind.HEAL, app="web"))
+    heal = shop.work()
+    assert (shop.waiting, shop.work()) == ([heal], "")
+    host.cut_registry(is_down=False)
+    host.engine.add_image("dokku/web:latest", b"two")
+    return shop
+
+
+@pytest.mark.parametrize("kind", [Kind.RELEASE, Kind.RECORDED, Kind.DEPLOYED])
+def test_a_heal_looks_anew_after_a_release(healing: Workshop, kind: Kind) -> None:
+    """A heal waits no longer for what was wrong with the release before."""
+    (heal,) = healing.waiting
+    more = {"scheduler": "docker-local"} if kind is Kind.RECORDED else {}
+    healing.host.leave(kind, "2.1.1", tag="" if kind is Kind.RELEASE else "1", **more)
+    healing.intake.scan()
+    assert healing.work() == "2.1.1"
+
+    assert healing.ending("2.1.1") in {"done", "skipped"}
+    assert (healing.work(), healing.waiting) == (heal, [])
+
+
+def test_a_heal_waits_on_after_a_release_that_failed(healing: Workshop) -> None:
+    """What was wrong before is as wrong as it was."""
+    healing.host.engine.fail("push", DENIED)
+    healing.host.leave(Kind.RELEASE, "2.1.1")
+    healing.intake.scan()
+    assert healing.work() == "2.1.1"
+
+    assert (healing.ending("2.1.1"), healing.work()) == ("failed", "")
+
+
+def test_a_delivery_waits_on_after_a_deploy(host: Host) -> None:
+    """A registry that asked to be left alone is, whatever runs by now."""
+    host.set("web", "push-policy", "background")
+    host.engine.fail("push", errors.RateLimitedError("slow down", retry_after=400))
+    shop = open_workshop(host)
+    host.leave(Kind.RELEASE)
+    shop.intake.scan()
+    shop.work()
+    shop.work()
+    assert (shop.waiting, shop.work()) == (["1.1.1"], "")
+    host.leave(Kind.DEPLOYED, "2.1.1")
+    shop.intake.scan()
+
+    assert (shop.work(), shop.ending("2.1.1")) == ("2.1.1", "done")
+    assert (shop.work(), shop.waiting) == ("", ["1.1.1"])
