@@ -8,6 +8,7 @@ of the process included. Whatever is left is done by the next daemon.
 import random
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
@@ -71,8 +72,14 @@ class Mortal:
         self._release(self._app())
 
         def act() -> None:
+            asked: Counter[str] = Counter()
             self.host.prune()
-            self._wait_for(lambda: not settling.missing(self.host, self.deeds))
+            self._wait_for(
+                lambda: (
+                    self.host.site.service.is_running
+                    and settling.are_images_here(self.host, self.deeds, asked)
+                )
+            )
 
         return act
 

@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+from collections import Counter
 from typing import Any, Final
 
 from support.waiting import until
@@ -12,6 +13,7 @@ from torture.host import TortureHost
 _HOOK_SECONDS: Final = 90
 _JOB_SECONDS: Final = 120
 _IMAGE_SECONDS: Final = 90
+_MOST_REQUESTS: Final = 3
 
 
 def settle(host: TortureHost, deeds: Deeds) -> None:
@@ -48,26 +50,42 @@ def settle_down(host: TortureHost, deeds: Deeds) -> None:
         return bool(host.site.service.lines("daemon.ready"))
 
     until(is_ready, what=f"the daemon's start: {host.site.service.tail()}")
-    asked: set[str] = set()
+    asked: Counter[str] = Counter()
     until(
         lambda: _are_jobs_done(host, deeds, asked),
         _JOB_SECONDS,
         what="the end of all jobs",
     )
     until(
-        lambda: _are_images_here(host, deeds),
+        lambda: are_images_here(host, deeds, asked),
         _IMAGE_SECONDS,
         what=f"the return of all images, {missing(host, deeds)}",
     )
     until(lambda: _are_jobs_done(host, deeds, asked), what="the end of all jobs")
 
 
-def _are_images_here(host: TortureHost, deeds: Deeds) -> bool:
+def are_images_here(host: TortureHost, deeds: Deeds, asked: Counter[str]) -> bool:
+    """Tell whether nothing is missing, and ask for what is not pulled any more."""
     host.start_daemon()
-    return not missing(host, deeds)
+    if not missing(host, deeds):
+        return True
+    _ask_for_blocked(host, status(host)["unfinished"], asked)
+    return False
 
 
-def _are_jobs_done(host: TortureHost, deeds: Deeds, asked: set[str]) -> bool:
+def _ask_for_blocked(
+    host: TortureHost, unfinished: list[dict[str, Any]], asked: Counter[str]
+) -> None:
+    """Do what somebody does who finds an app blocked by the guard against loops."""
+    for job in unfinished:
+        name = job["app"]
+        is_blocked = job["intent"] == "heal" and "is gone again" in job["last_error"]
+        if is_blocked and asked[name] < _MOST_REQUESTS:
+            asked[name] += 1
+            host.site.service.run("heal", name)
+
+
+def _are_jobs_done(host: TortureHost, deeds: Deeds, asked: Counter[str]) -> bool:
     """Tell whether nothing waits but what nobody can expect to be done."""
     host.start_daemon()
     hopeless = {app.name for app in deeds.apps if app.may_lack_images}
@@ -78,13 +96,7 @@ def _are_jobs_done(host: TortureHost, deeds: Deeds, asked: set[str]) -> bool:
         return False
     if _is_awaited(host, deeds):
         return False
-    for job in left:
-        # Whoever finds an app blocked by the guard against prune loops asks for it.
-        if job["intent"] == "heal" and "is gone again" in job["last_error"]:
-            name = job["app"]
-            if name not in asked:
-                asked.add(name)
-                host.site.service.run("heal", name)
+    _ask_for_blocked(host, left, asked)
     return not left
 
 
