@@ -51,10 +51,11 @@ def _disown(job: jobs.Job, world: ports.World) -> None:
     gone = world.ledger.releases_before(job.app, job.job_id)
     deployed = world.deployed.deployed(job.app)
     if deployed is not None and deployed in {release.deployed for release in gone}:
-        world.deployed.forget_deployed(job.app)
         number = world.properties.get(properties.CORE, job.app, "tag-version")
         if number.strip() == str(deployed.number):
             world.properties.delete(properties.CORE, job.app, "tag-version")
+        # Last: a second attempt finds by it what is left to be done.
+        world.deployed.forget_deployed(job.app)
 
 
 def rename(job: jobs.Job, world: ports.World, says: voice.Voice) -> outcomes.Outcome:  # noqa: ARG001 - effects share one signature

@@ -1,9 +1,12 @@
 """Apps that are destroyed, renamed and made anew: each keeps what is its own."""
 
+import contextlib
+
 import pytest
 
 from dokku_registryd import errors
 from dokku_registryd.core.triggers import Kind
+from watching import CrashError, watch
 from workshops import Workshop, let_go_on, open_workshop
 from worlds import IMAGE, Host
 
@@ -98,8 +101,12 @@ def test_a_rename_that_is_late_spares_newer_releases(host: Host) -> None:
     assert host.deployed("shop") == newer.deployed
 
 
-def test_a_new_app_inherits_nothing(host: Host) -> None:
-    """A push that ends after its app is gone leaves the next one of its name alone."""
+@pytest.mark.parametrize("fatal", ["", "delete", "forget_deployed"])
+def test_a_new_app_inherits_nothing(host: Host, fatal: str) -> None:
+    """A push that ends after its app is gone leaves the next one of its name alone.
+
+    Nor does it matter where the process dies that takes away what was left.
+    """
     shop = let_go_on(host)
     host.clock.seconds += 100
     delivery = shop.bench.queue.take(0)
@@ -108,11 +115,23 @@ def test_a_new_app_inherits_nothing(host: Host) -> None:
     host.leave(Kind.DESTROYED, "2.1.1")
     shop.intake.scan()
     host.create_app()
-
     shop.bench.run(delivery)
     shop.bench.queue.release(delivery)
-    work_all(shop)
 
+    def die(method: str) -> None:
+        if method == fatal:
+            raise CrashError
+
+    files = watch(host.files, die)
+    dying = open_workshop(host, properties=files, deployed=files)
+    dying.intake.resume()
+    with contextlib.suppress(CrashError):
+        work_all(dying)
+    again = open_workshop(host)
+    again.intake.resume()
+    work_all(again)
+
+    assert again.ending("2.1.1") != ""
     assert host.deployed() is None
     assert host.tag_version() == ""
 
