@@ -46,6 +46,11 @@ class Workshop:
             self.bench.queue.release(job)
         return job.job_id
 
+    def work_all(self) -> None:
+        """Make every attempt that is due."""
+        while self.work():
+            pass
+
     def ending(self, job_id: str = "1.1.1") -> str:
         """Return how a job ended, empty while it has not."""
         record = self.host.ledger.job(job_id)
@@ -83,6 +88,17 @@ def let_go_on(host: Host) -> Workshop:
     shop.work()
     assert host.release().is_accepted
     host.cut_registry(is_down=False)
+    return shop
+
+
+def release_and_lose(host: Host) -> Workshop:
+    """Release number 1, then let every name of it be gone from the host."""
+    shop = open_workshop(host)
+    host.leave(Kind.RELEASE)
+    shop.intake.scan()
+    shop.work()
+    for name in host.names():
+        host.engine.lose(name)
     return shop
 
 

@@ -12,19 +12,13 @@ from workshops import Workshop, open_workshop
 from worlds import Host
 
 
-def work_all(shop: Workshop) -> None:
-    """Make every attempt that is due."""
-    while shop.work():
-        pass
-
-
 @pytest.fixture
 def shop(host: Host) -> Workshop:
     """Give a workshop that has released number 1; the registry is away since."""
     shop = open_workshop(host)
     host.leave(Kind.RELEASE)
     shop.intake.scan()
-    work_all(shop)
+    shop.work_all()
     host.cut_registry()
     return shop
 
@@ -74,7 +68,7 @@ def test_a_release_that_fails_after_all(
 
     again = open_workshop(host)
     again.intake.resume()
-    work_all(again)
+    again.work_all()
 
     assert host.release("2.1.1").state is ReleaseState.FAILED
     assert host.deployed() == host.release().deployed
@@ -136,7 +130,7 @@ def test_an_image_that_is_gone_but_had_arrived(host: Host) -> None:
 
     again = open_workshop(host)
     again.intake.resume()
-    work_all(again)
+    again.work_all()
 
     assert again.ending() == "done"
     assert host.release().state is ReleaseState.PUSHED

@@ -11,12 +11,6 @@ from workshops import Workshop, let_go_on, open_workshop
 from worlds import IMAGE, Host
 
 
-def work_all(shop: Workshop) -> None:
-    """Make every attempt that is due."""
-    while shop.work():
-        pass
-
-
 @pytest.fixture
 def shop(host: Host) -> Workshop:
     """Give a workshop whose app `shop` was destroyed; its helper does not answer."""
@@ -40,7 +34,7 @@ def test_a_destruction_spares_who_has_the_name_by_now(
 ) -> None:
     """A destruction that is done late takes nothing of the app that was renamed."""
     host.clock.seconds += 100
-    work_all(shop)
+    shop.work_all()
 
     assert shop.ending("2.1.1") == "done"
     assert shop.ending() == "done"
@@ -53,7 +47,7 @@ def test_the_same_after_a_restart(host: Host, shop: Workshop) -> None:
     again = open_workshop(host)
     again.intake.resume()
     host.clock.seconds += 100
-    work_all(again)
+    again.work_all()
 
     assert again.ending("2.1.1") == "done"
     assert again.ending() == "done"
@@ -67,7 +61,7 @@ def test_a_rename_leaves_a_new_app_of_the_old_name(host: Host) -> None:
     host.leave(Kind.RELEASE, "2.1.1", app="web")
     shop.intake.scan()
 
-    work_all(shop)
+    shop.work_all()
 
     record = host.ledger.job("2.1.1")
     assert record is not None
@@ -81,7 +75,7 @@ def test_a_rename_that_is_late_spares_newer_releases(host: Host) -> None:
     shop = open_workshop(host)
     host.leave(Kind.RELEASE)
     shop.intake.scan()
-    work_all(shop)
+    shop.work_all()
     host.create_app("shop")
     host.engine.add_image("dokku/shop:latest", b"another")
     host.leave(Kind.RENAMED, "2.1.1", app="web", other="shop")
@@ -91,10 +85,10 @@ def test_a_rename_that_is_late_spares_newer_releases(host: Host) -> None:
     shop.bench.queue.release(renamed)
     host.leave(Kind.RELEASE, "3.1.1", app="shop")
     shop.intake.scan()
-    work_all(shop)
+    shop.work_all()
 
     shop.bench.queue.put(renamed)
-    work_all(shop)
+    shop.work_all()
 
     newer = host.release("3.1.1")
     assert (newer.app, newer.digest) != ("shop", "")
@@ -126,10 +120,10 @@ def test_a_new_app_inherits_nothing(host: Host, fatal: str) -> None:
     dying = open_workshop(host, properties=files, deployed=files)
     dying.intake.resume()
     with contextlib.suppress(CrashError):
-        work_all(dying)
+        dying.work_all()
     again = open_workshop(host)
     again.intake.resume()
-    work_all(again)
+    again.work_all()
 
     assert again.ending("2.1.1") != ""
     assert host.deployed() is None
@@ -155,7 +149,7 @@ def test_a_dropped_release_is_no_success(host: Host) -> None:
     again = open_workshop(host)
     again.intake.resume()
     host.clock.seconds += 100
-    work_all(again)
+    again.work_all()
 
     assert again.ending() == "dropped"
 
@@ -170,7 +164,7 @@ def test_both_lanes_end_at_the_later_release(host: Host) -> None:
     assert shop.work() == "2.1.1"
 
     host.clock.seconds += 100
-    work_all(shop)
+    shop.work_all()
 
     assert shop.ending() == "done"
     assert host.tag_version() == "2"

@@ -12,7 +12,7 @@ from dokku_registryd.core.metrics import Durations
 from dokku_registryd.core.outcomes import Ending
 from dokku_registryd.core.triggers import Kind, Trigger
 from dokku_registryd.runtime import tally
-from workshops import open_workshop
+from workshops import open_workshop, release_and_lose
 from worlds import Host
 
 HEAL = jobs.Job(job_id="1.1.1", trigger=Trigger(kind=Kind.HEAL, app="web"))
@@ -89,12 +89,7 @@ def test_a_sweep(host: Host) -> None:
 
 def test_an_image_that_only_the_registry_has(host: Host) -> None:
     """Names that come back with a pull of their app are missing, and not lost."""
-    shop = open_workshop(host)
-    host.leave(Kind.RELEASE)
-    shop.intake.scan()
-    shop.work()
-    for name in host.names():
-        host.engine.lose(name)
+    shop = release_and_lose(host)
     shop.intake.submit(Trigger(kind=Kind.SWEEP))
     shop.work()
     before = shop.bench.tally.counts().last_sweep

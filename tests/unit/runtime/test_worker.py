@@ -10,7 +10,7 @@ from dokku_registryd.core import outcomes
 from dokku_registryd.core.releases import DeployedRelease, ReleaseState
 from dokku_registryd.core.replies import Line
 from dokku_registryd.core.triggers import Kind
-from workshops import open_workshop
+from workshops import open_workshop, release_and_lose
 from worlds import Host
 
 Lines = list[MutableMapping[str, Any]]
@@ -278,12 +278,7 @@ def test_a_job_that_nobody_knows(host: Host) -> None:
 
 def test_a_heal_that_somebody_asked_for(host: Host) -> None:
     """Whoever asks for a heal hears that it failed; it is tried again all the same."""
-    shop = open_workshop(host)
-    host.leave(Kind.RELEASE)
-    shop.intake.scan()
-    shop.work()
-    for name in host.names():
-        host.engine.lose(name)
+    shop = release_and_lose(host)
     host.cut_registry()
     host.leave(Kind.HEAL, "2.1.1")
     shop.intake.scan()

@@ -14,7 +14,7 @@ from dokku_registryd.core.triggers import Kind, Trigger
 from dokku_registryd.runtime import workbench, worker
 from support.waiting import until
 from watching import CrashError, watch
-from workshops import Workshop, open_workshop
+from workshops import Workshop, open_workshop, release_and_lose
 from worlds import Host
 
 Lines = list[MutableMapping[str, Any]]
@@ -244,12 +244,7 @@ def test_a_renamed_job_keeps_its_apps_lane(host: Host) -> None:
 @pytest.fixture
 def healing(host: Host) -> Workshop:
     """Give a host whose release 1 is gone, with a heal of it that waits."""
-    shop = open_workshop(host)
-    host.leave(Kind.RELEASE)
-    shop.intake.scan()
-    shop.work()
-    for name in host.names():
-        host.engine.lose(name)
+    shop = release_and_lose(host)
     host.cut_registry()
     shop.intake.submit(Trigger(kind=Kind.HEAL, app="web"))
     heal = shop.work()
