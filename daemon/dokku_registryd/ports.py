@@ -303,6 +303,9 @@ class Ledger(Protocol):
     def prune_jobs(self, *, finished_before: float, but_latest: int) -> None:
         """Remove jobs that ended before a time, but the latest; releases stay."""
 
+    def orders_after(self, job_id: str, app: str) -> frozenset[triggers.Kind]:
+        """Return what has changed what an app runs since a job was accepted."""
+
     def start_attempt(self, job_id: str) -> int:
         """Count an attempt before it begins, and return its number."""
 
@@ -336,7 +339,16 @@ class Ledger(Protocol):
     def update_release(
         self, job_id: str, *, is_synced: bool = True, **changes: object
     ) -> Release:
-        """Change state, digest, pushed_at, error, image_id, is_accepted, scheduler."""
+        """Change state, digest, pushed_at, error, image_id, is_accepted, scheduler.
+
+        `live_at` too.
+        """
+
+    def tag_moves(self, job_id: str) -> dict[str, str]:
+        """Return what extra tags stood for before a release moved them."""
+
+    def record_tag_moves(self, job_id: str, previous: Mapping[str, str]) -> None:
+        """Record what extra tags stand for, before a release moves them."""
 
     def release_of(self, job_id: str) -> Release | None:
         """Return the release that a job asked for."""

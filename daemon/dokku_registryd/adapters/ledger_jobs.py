@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from dokku_registryd.adapters import ledger_file
-from dokku_registryd.adapters.ledger_schema import AHEAD_SECONDS
+from dokku_registryd.adapters.ledger_schema import AHEAD_SECONDS, ASKED_AFTER
 from dokku_registryd.core import jobs, outcomes, triggers
 
 
@@ -26,8 +26,8 @@ class JobRows(ledger_file.LedgerFile):
                 trigger = job.trigger
                 cursor = connection.execute(
                     "INSERT OR IGNORE INTO jobs"
-                    " (job_id, kind, app, image, scheduler, other, tag, accepted_at)"
-                    " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                    " (job_id, kind, app, image, scheduler, other, tag, build, waiter,"
+                    " job, accepted_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                     (
                         job.job_id,
                         trigger.kind.value,
@@ -36,6 +36,9 @@ class JobRows(ledger_file.LedgerFile):
                         trigger.scheduler,
                         trigger.other,
                         trigger.tag,
+                        trigger.build,
+                        trigger.waiter,
+                        trigger.job,
                         job.accepted_at,
                     ),
                 )
@@ -74,6 +77,21 @@ class JobRows(ledger_file.LedgerFile):
             limit,
         )
         return [_job_record(row) for row in rows]
+
+    def orders_after(self, job_id: str, app: str) -> frozenset[triggers.Kind]:
+        """Return what has changed what an app runs since a job was accepted.
+
+        What failed or was dropped has changed nothing.
+        """
+        kinds = ", ".join(f"'{kind.value}'" for kind in sorted(jobs.ORDERED_KINDS))
+        rows = self._rows(
+            f"SELECT DISTINCT kind FROM jobs WHERE app = ? AND kind IN ({kinds})"  # noqa: S608 - constants
+            f" AND job_id IN ({ASKED_AFTER})"
+            " AND coalesce(ending, '') NOT IN ('failed', 'dropped')",
+            app,
+            job_id,
+        )
+        return frozenset(triggers.Kind(row["kind"]) for row in rows)
 
     def start_attempt(self, job_id: str) -> int:
         """Count an attempt before it begins, and return its number.
@@ -151,6 +169,9 @@ def _job_record(row: ledger_file.Row) -> jobs.JobRecord:
         scheduler=row["scheduler"],
         other=row["other"],
         tag=row["tag"],
+        build=row["build"],
+        waiter=row["waiter"],
+        job=row["job"],
     )
     job = jobs.Job(
         job_id=row["job_id"],

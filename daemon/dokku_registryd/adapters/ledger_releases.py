@@ -2,7 +2,7 @@
 
 import itertools
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,7 +13,8 @@ from dokku_registryd.core.releases import Release, ReleaseState
 
 _COLUMNS: Final = (
     "job_id, app, number, image_id, server, image_repo, scheduler, state,"
-    " is_accepted, digest, created_at, pushed_at, error, previous_number"
+    " is_accepted, digest, created_at, pushed_at, error, previous_number, build,"
+    " live_at"
 )
 # Triggers of this connection alone: no statement that changes a release can forget it.
 _NOTE_CHANGES: Final = "".join(
@@ -27,7 +28,16 @@ _NOTE_CHANGES: Final = "".join(
 )
 _SHARED: Final = ("app", "server", "image_repo", "scheduler")  # by many releases
 _CHANGEABLE: Final = frozenset(
-    {"state", "digest", "pushed_at", "error", "is_accepted", "image_id", "scheduler"}
+    {
+        "state",
+        "digest",
+        "pushed_at",
+        "error",
+        "is_accepted",
+        "image_id",
+        "scheduler",
+        "live_at",
+    }
 )
 
 
@@ -51,7 +61,7 @@ class ReleaseRows(ledger_file.LedgerFile):
             number = max(wanted.number, self._next_number(connection, wanted))
             connection.execute(
                 f"INSERT INTO releases ({_COLUMNS})"  # noqa: S608 - a constant
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, '', ?, 0, '', 0)",
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, '', ?, 0, '', 0, ?, 0)",
                 (
                     wanted.job_id,
                     wanted.app,
@@ -62,6 +72,7 @@ class ReleaseRows(ledger_file.LedgerFile):
                     wanted.scheduler,
                     ReleaseState.RESERVED.value,
                     wanted.created_at,
+                    wanted.build,
                 ),
             )
         return self._release(wanted.job_id)
@@ -71,7 +82,7 @@ class ReleaseRows(ledger_file.LedgerFile):
         with self._transaction() as connection:
             connection.execute(
                 f"INSERT OR IGNORE INTO releases ({_COLUMNS})"  # noqa: S608 - a constant
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?, '', 0)",
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?, '', 0, ?, ?)",
                 (
                     release.job_id,
                     release.app,
@@ -84,6 +95,8 @@ class ReleaseRows(ledger_file.LedgerFile):
                     release.digest,
                     release.created_at,
                     release.pushed_at,
+                    release.build,
+                    release.live_at,
                 ),
             )
 
@@ -102,7 +115,7 @@ class ReleaseRows(ledger_file.LedgerFile):
     def update_release(
         self, job_id: str, *, is_synced: bool = True, **changes: object
     ) -> Release:
-        """Change state, digest, pushed_at, error, image_id, is_accepted, scheduler.
+        """Change what `_CHANGEABLE` names.
 
         Args:
             job_id: The job that asked for the release.
@@ -170,6 +183,27 @@ class ReleaseRows(ledger_file.LedgerFile):
         )
         return [_release_row(row) for row in rows]
 
+    def tag_moves(self, job_id: str) -> dict[str, str]:
+        """Return what extra tags stood for before a release moved them.
+
+        Each tag has the digest that the registry answered, empty where it had none.
+        """
+        rows = self._rows(
+            "SELECT tag, previous FROM tag_moves WHERE job_id = ?", job_id
+        )
+        return {row["tag"]: row["previous"] for row in rows}
+
+    def record_tag_moves(self, job_id: str, previous: Mapping[str, str]) -> None:
+        """Record what extra tags stand for, before a release moves them.
+
+        What is recorded first stays: a second attempt would see its own tags.
+        """
+        with self._transaction() as connection:
+            connection.executemany(
+                "INSERT OR IGNORE INTO tag_moves VALUES (?, ?, ?)",
+                [(job_id, tag, digest) for tag, digest in previous.items()],
+            )
+
     def unpushed(self) -> list[Release]:
         """Return what went on and the registry does not have, the oldest first.
 
@@ -200,6 +234,10 @@ class ReleaseRows(ledger_file.LedgerFile):
             connection.execute(
                 f"DELETE FROM releases WHERE app = ? AND job_id NOT IN ({ASKED_AFTER})",  # noqa: S608 - a constant
                 (app, but_after),
+            )
+            connection.execute(
+                "DELETE FROM tag_moves WHERE job_id NOT IN"
+                " (SELECT job_id FROM releases)"
             )
 
     def _next_number(self, connection: ledger_file.Connection, release: Release) -> int:

@@ -72,4 +72,19 @@ MIGRATIONS = (
     CREATE INDEX releases_unpushed ON releases (created_at)
         WHERE state NOT IN ('pushed', 'dropped');
     """,
+    # Which deploy a release belongs to, who waits for it, since when it is live, and
+    # where extra tags were before it moved them.
+    """
+    ALTER TABLE jobs ADD COLUMN build TEXT NOT NULL DEFAULT '';
+    ALTER TABLE jobs ADD COLUMN waiter TEXT NOT NULL DEFAULT '';
+    ALTER TABLE jobs ADD COLUMN job TEXT NOT NULL DEFAULT '';
+    ALTER TABLE releases ADD COLUMN build TEXT NOT NULL DEFAULT '';
+    ALTER TABLE releases ADD COLUMN live_at REAL NOT NULL DEFAULT 0;
+    CREATE TABLE tag_moves (
+        job_id TEXT NOT NULL,
+        tag TEXT NOT NULL,
+        previous TEXT NOT NULL,
+        PRIMARY KEY (job_id, tag)
+    );
+    """,
 )

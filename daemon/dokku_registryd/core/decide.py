@@ -21,7 +21,15 @@ class Verdict(StrEnum):
 
 # Nobody waits for these, and the state stays wrong until they succeed.
 _FOR_EVER: Final = frozenset(
-    {Kind.HEAL, Kind.RECORDED, Kind.DESTROYED, Kind.ABANDONED, Kind.RENAMED}
+    {
+        Kind.HEAL,
+        Kind.LOCAL,
+        Kind.CANCELLED,
+        Kind.RECORDED,
+        Kind.DESTROYED,
+        Kind.ABANDONED,
+        Kind.RENAMED,
+    }
 )
 
 

@@ -19,6 +19,17 @@ _AWAITED_KINDS = frozenset({Kind.RELEASE, Kind.HEAL, Kind.PUSH})
 # Nothing else of the app may run beside these.
 _EXCLUSIVE_KINDS = frozenset({Kind.DESTROYED, Kind.ABANDONED, Kind.RENAMED, Kind.PUSH})
 
+# What changes what Dokku runs of an app: their order decides which of them counts.
+ORDERED_KINDS: Final = frozenset(
+    {
+        Kind.RELEASE,
+        Kind.LOCAL,
+        Kind.RECORDED,
+        Kind.RENAMED,
+        Kind.DESTROYED,
+    }
+)
+
 # A heal under way gives up for these.
 _PREEMPTING_KINDS = frozenset({Kind.RELEASE, Kind.DESTROYED, Kind.RENAMED})
 

@@ -63,6 +63,10 @@ class Release:
     error: str = ""
     previous_number: int = 0
     """The number it had before that one was found to be taken."""
+    build: str = ""
+    """Which deploy of Dokku it belongs to; empty where a hook did not say."""
+    live_at: float = 0.0
+    """When its containers ran, in seconds since the epoch; 0 if they never did."""
     sequence: int = field(default=0, compare=False)
     """Order of reservation; a release that gets another number keeps its place."""
 

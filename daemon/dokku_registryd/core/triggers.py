@@ -36,8 +36,12 @@ class Kind(StrEnum):
 
     RELEASE = "release"
     """Dokku released an image that is to be pushed; a hook waits for the answer."""
+    LOCAL = "local"
+    """Dokku released an image with push off: nothing of ours is deployed any more."""
     RECORDED = "recorded"
     """Dokku's own plugin has pushed a release under the number `tag`."""
+    CANCELLED = "cancelled"
+    """The deploy that waited for the release trigger `job` was broken off."""
     DEPLOYED = "deployed"
     """Containers of the new release run."""
     DESTROYED = "destroyed"
@@ -64,6 +68,12 @@ class Trigger:
     scheduler: str = ""
     other: str = ""
     tag: str = ""
+    build: str = ""
+    """Which deploy of Dokku it belongs to: `DOKKU_BUILD_ID`, or what stands for it."""
+    waiter: str = ""
+    """The process that waits for the reply: `PID.STARTTIME`, as in `/proc/PID/stat`."""
+    job: str = ""
+    """The trigger that is cancelled."""
 
     @property
     def apps(self) -> tuple[str, ...]:
@@ -73,12 +83,19 @@ class Trigger:
 
 _FIELDS: Final[Mapping[Kind, tuple[str, ...]]] = {
     Kind.RELEASE: ("app", "image", "scheduler"),
+    Kind.LOCAL: ("app",),
+    Kind.CANCELLED: ("app", "job"),
     Kind.RECORDED: ("app", "scheduler", "tag"),
     Kind.DEPLOYED: ("app", "tag"),
     Kind.DESTROYED: ("app",),
     Kind.RENAMED: ("app", "other"),
     Kind.HEAL: ("app",),
     Kind.PUSH: ("app",),
+}
+# Hooks of an older version leave these out.
+_OPTIONAL: Final[Mapping[Kind, tuple[str, ...]]] = {
+    Kind.RELEASE: ("build", "waiter"),
+    Kind.DEPLOYED: ("build",),
 }
 
 
@@ -106,6 +123,9 @@ def parse(raw: bytes) -> Trigger:
 def render(trigger: Trigger) -> bytes:
     """Write a trigger in the format that `parse` reads."""
     fields = {name: str(getattr(trigger, name)) for name in _FIELDS[trigger.kind]}
+    for name in _OPTIONAL.get(trigger.kind, ()):
+        if value := str(getattr(trigger, name)):
+            fields[name] = value
     _check_fields(trigger.kind, fields)
     body = [f"{name}={value}" for name, value in fields.items()]
     text = [_HEADER, f"trigger={trigger.kind}", *body, _FOOTER, ""]
@@ -146,19 +166,17 @@ def _values(lines: list[str]) -> dict[str, str]:
 
 
 def _check_fields(kind: Kind, values: Mapping[str, str]) -> None:
-    allowed = _FIELDS[kind]
-    for key in values:
-        if key not in allowed:
-            raise errors.InvalidTriggerError(
-                f"{key[:40]!r} has no place in a {kind} trigger"
-            )
-    for key in allowed:
+    needed = _FIELDS[kind]
+    for key in needed:
         if key not in values:
             raise errors.InvalidTriggerError(f"a {kind} trigger needs {key!r}")
-        if not _is_value(key, values[key]):
+    for key in values:
+        if key not in needed and key not in _OPTIONAL.get(kind, ()):
             raise errors.InvalidTriggerError(
-                f"{key} is {values[key][:80]!r}, which cannot be right"
+                f"unexpected key {key[:40]!r} in a {kind} trigger"
             )
+        if not _is_value(key, values[key]):
+            raise errors.InvalidTriggerError(f"invalid {key}: {values[key][:80]!r}")
 
 
 def _is_value(key: str, value: str) -> bool:

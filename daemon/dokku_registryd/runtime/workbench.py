@@ -19,6 +19,7 @@ from dokku_registryd.core.triggers import Kind
 from dokku_registryd.effects import (
     forget,
     heal,
+    orders,
     push,
     record,
     release,
@@ -34,6 +35,8 @@ Effect = Callable[[jobs.Job, ports.World, voice.Voice], outcomes.Outcome | None]
 EFFECTS: Mapping[Kind, Effect] = {
     Kind.RELEASE: release.perform,
     Kind.PUSH: push.perform,
+    Kind.LOCAL: orders.perform_local,
+    Kind.CANCELLED: orders.perform_cancelled,
     Kind.RECORDED: record.perform,
     Kind.HEAL: heal.perform,
     Kind.DEPLOYED: sweep.request,
