@@ -27,7 +27,7 @@ from dokku_registryd.adapters import (
     spool,
     systemd,
 )
-from dokku_registryd.core import exposition, images, properties, triggers
+from dokku_registryd.core import builds, exposition, images, properties, triggers
 from dokku_registryd.runtime import (
     intake,
     queue,
@@ -101,7 +101,9 @@ class Service:
             on_turn=on_turn,
         )
 
-    def open_status(self, environ: Mapping[str, str]) -> status_face.StatusFace:
+    def open_status(
+        self, environ: Mapping[str, str], build: builds.Build
+    ) -> status_face.StatusFace:
         """Let health and metrics be asked for; what fails is logged, and no more."""
         pages = status_pages.StatusPages(
             bench=self._bench,
@@ -110,6 +112,7 @@ class Service:
             read_book=self._read_book,
             read_files=self._read_files,
             read_process=process_facts.ProcessFacts().look,
+            build=build,
         )
         return status_face.StatusFace(self._settings, environ, pages)
 

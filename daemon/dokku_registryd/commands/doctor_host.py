@@ -4,9 +4,9 @@ import os
 from collections.abc import Iterator, Mapping
 
 from dokku_registryd import config, errors
-from dokku_registryd.adapters import clocks, spool
+from dokku_registryd.adapters import clocks, package, spool
 from dokku_registryd.commands import check, registries, scene
-from dokku_registryd.core import findings
+from dokku_registryd.core import builds, findings
 from dokku_registryd.core.findings import Finding
 
 
@@ -88,6 +88,9 @@ def _ledger(settings: config.Settings) -> Finding:
 def _service(settings: config.Settings) -> Finding:
     holder = spool.SpoolLock(settings.data_dir).holder()
     if holder and holder[0] != spool.HOOK:
+        difference = package.difference(str(settings.data_dir))
+        if difference:
+            return findings.warn("service", f"{difference}: {builds.CURE}")
         return findings.ok("service", f"running, pid {holder[1]}")
     return findings.warn(
         "service",

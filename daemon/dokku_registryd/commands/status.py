@@ -3,8 +3,9 @@
 import importlib
 import time
 
-from dokku_registryd.adapters import ledger_facts, spool_facts
+from dokku_registryd.adapters import ledger_facts, package, spool_facts
 from dokku_registryd.commands import data_folder, identity, output
+from dokku_registryd.core import builds
 
 TYPE_CHECKING = False  # as in `typing`, which takes longer to load than this looks
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ def _facts(data_dir: str) -> dict[str, object]:
     return {
         "service": holder[0] if holder else "stopped",
         "pid": holder[1] if holder else None,
+        "outdated": package.difference(data_dir),
         "data_dir": data_dir,
         "trigger_files": _counted(spool_facts.pending, data_dir),
         "rejected_files": _counted(spool_facts.rejected, data_dir),
@@ -137,7 +139,10 @@ def _service_line(facts: dict[str, object]) -> str:
         )
     if facts["service"] == spool_facts.HOOK:
         return f"Service: stopped; the hook with pid {facts['pid']} works the spool."
-    return f"Service: running, pid {facts['pid']}"
+    line = f"Service: running, pid {facts['pid']}"
+    if facts["outdated"]:
+        line += f"; it {facts['outdated']}: {builds.CURE}"
+    return line
 
 
 def _spool_line(facts: dict[str, object]) -> str:

@@ -74,9 +74,12 @@ def plan_install(facts: Facts, places: Places, mode: Mode) -> list[Step]:
         _start(facts),
     ]
     if facts.is_service_running and facts.is_outdated:
+        why = "while its files are replaced"
+        if facts.difference:
+            why = f"and then start it again: it {facts.difference}"
         stop = Step(
             kind=Kind.STOP_SERVICE,
-            text=f"Stop the service {places.service} while its files are replaced",
+            text=f"Stop the service {places.service} {why}",
             cure=f"See systemctl status {places.service}",
         )
         return [stop, *steps]

@@ -36,7 +36,9 @@ def _event(levels: str, fields: str, meaning: str) -> EventFields:
 EVENTS: Final[Mapping[str, EventFields]] = MappingProxyType(
     {
         "daemon.started": _event(
-            "info", "version data_dir", "The process runs and has read its settings."
+            "info",
+            "version fingerprint data_dir",
+            "The process runs and has read its settings.",
         ),
         "daemon.ready": _event(
             "info", "took_seconds", "Triggers are taken and jobs are worked."
