@@ -16,6 +16,7 @@ from dokku_registryd.adapters import (
     ledger,
     modes,
     property_files,
+    remnant_files,
     reply_files,
     spool,
 )
@@ -270,6 +271,7 @@ def build_world(
         ),
         ledger=book,
         replies=reply_files.ReplyFiles(folder / "data" / "replies"),
+        remnants=remnant_files.RemnantFiles(folder / "data", folder / "config"),
         clock=clock,
         defaults=properties.Defaults(),
         schedulers=("docker-local",),

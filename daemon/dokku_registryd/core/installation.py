@@ -74,9 +74,8 @@ def plan_install(facts: Facts, places: Places, mode: Mode) -> list[Step]:
         _start(facts),
     ]
     if facts.is_service_running and facts.is_outdated:
-        why = "while its files are replaced"
-        if facts.difference:
-            why = f"and then start it again: it {facts.difference}"
+        reason = f"and then start it again: it {facts.difference}"
+        why = reason if facts.difference else "while its files are replaced"
         stop = Step(
             kind=Kind.STOP_SERVICE,
             text=f"Stop the service {places.service} {why}",

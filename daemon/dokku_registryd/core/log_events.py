@@ -94,6 +94,12 @@ EVENTS: Final[Mapping[str, EventFields]] = MappingProxyType(
         "sweep.failed": _event(
             "warning", "error", "The comparison was not possible; it is tried again."
         ),
+        "remnants.removed": _event(
+            "info",
+            "files rows",
+            "A sweep removed files of ours and releases in the ledger that nothing"
+            " needs any more.",
+        ),
         "job.queued": _event("info", "", "The daemon itself found something to do."),
         "job.retry_scheduled": _event(
             "warning info",
