@@ -89,7 +89,7 @@ class RemnantFiles:
                 place=Place.NOTED,
                 path=f"noted/{name}",
                 changed_at=changed_at,
-                is_needed=not auth.is_file(),
+                is_needed=not os.path.lexists(auth),
             )
 
     def _in(self, *names: str) -> Iterator[tuple[str, float]]:

@@ -62,7 +62,7 @@ def test_every_schema_opens(name: str, tmp_path: Path) -> None:
 
     book, aside = ledger.open_or_rebuild(path, stamp="77")
 
-    assert aside == ""
+    assert aside == "", "a script of MIGRATIONS that was committed has been edited"
     found = sorted(book.releases(), key=lambda release: (release.app, release.number))
     assert [
         (one.job_id, one.app, one.number, one.state, one.digest, one.is_accepted)
