@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 from dokku_registryd import errors
-from dokku_registryd.adapters import ledger, reply_files, spool
+from dokku_registryd.adapters import ledger, package, reply_files, spool
 from dokku_registryd.commands import identity
 from dokku_registryd.commands.output import Output
 from dokku_registryd.core import replies, triggers
@@ -57,6 +57,7 @@ class _Follow:
         self._job_id = str(arguments.id)
         self._replies = reply_files.ReplyFiles(self._data_dir / "replies")
         self._lock = spool.SpoolLock(self._data_dir)
+        self._package = self._seen = package.mark()
         self._quiet = bool(arguments.environ.get("DOKKU_QUIET_OUTPUT"))
         self._worker: threading.Thread | None = None
         self._is_answered = threading.Event()
@@ -79,7 +80,7 @@ class _Follow:
                 raise self._failure
             if self._worker is None and time.monotonic() >= lock_due:
                 lock_due = time.monotonic() + _LOCK_POLL_SECONDS
-                self._work_if_free()
+                self._work_if_free(follower)
             waited = time.monotonic() - started
             pause = max(_SHORTEST_SECONDS, waited * _POLL_PART)
             time.sleep(min(pause, _LONGEST_SECONDS))
@@ -135,12 +136,27 @@ class _Follow:
         # The deploy may go on, and the end of the reply is what got lost.
         return 0 if release is not None and release.is_accepted else None
 
-    def _work_if_free(self) -> None:
+    def _work_if_free(self, follower: reply_files.Follower) -> None:
+        before, self._seen = self._seen, package.mark()
+        if before != self._seen:
+            return  # An installation is at it; by the next look it has come further.
         if self._lock.acquire(spool.HOOK):
+            if self._seen != self._package and self._arguments.verb == "follow":
+                self._begin_again(follower.count)
             self._worker = threading.Thread(
                 target=self._work, name="spool", daemon=True
             )
             self._worker.start()
+
+    def _begin_again(self, lines: int) -> None:
+        """Become the program that was installed meanwhile, behind so many lines.
+
+        What works the spool is loaded when it is needed, and must not be of another
+        version than what we have loaded before.
+        """
+        self._lock.release()
+        printed = ["--printed", str(lines)]
+        os.execv(sys.executable, [*sys.orig_argv, *printed])  # noqa: S606 - ourselves
 
     def _work(self) -> None:
         """Work the spool until this hook's own job has an outcome."""

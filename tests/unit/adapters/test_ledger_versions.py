@@ -95,7 +95,7 @@ def test_every_schema_opens(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_ledger_opens_twice(name: str, tmp_path: Path) -> None:
-    """What was brought up to date once is no other than what is made today."""
+    """What was brought up to date once is the same as what is made today."""
     path = put(name, tmp_path / "ledger.sqlite3")
     ledger.open_or_rebuild(path, stamp="77")[0].close()
 
