@@ -75,11 +75,14 @@ def parse_image(raw: Mapping[str, Any]) -> images.LocalImage:
 def parse_container(raw: Mapping[str, Any]) -> images.LocalContainer:
     """Read an entry of the container listing."""
     labels = raw.get("Labels") or {}
+    names = raw.get("Names") or [""]
     return images.LocalContainer(
         image_id=str(raw.get("ImageID") or ""),
         image=str(raw.get("Image") or ""),
         app=str(labels.get(images.APP_LABEL) or ""),
         is_running=raw.get("State") == "running",
+        name=str(names[0]).removeprefix("/"),
+        kind=str(labels.get(images.CONTAINER_LABEL) or ""),
     )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 APP_LABEL: Final = "com.dokku.app-name"
+CONTAINER_LABEL: Final = "com.dokku.container-type"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +48,9 @@ class LocalContainer:
     app: str
     """The label `com.dokku.app-name`, or empty."""
     is_running: bool
+    name: str = ""
+    kind: str = ""
+    """The label `com.dokku.container-type`: `deploy`, `run`, `cron`, or empty."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
