@@ -169,7 +169,9 @@ def test_hooks_read_the_daemons_record(
     host: DokkuHost, files: property_files.PropertyFiles
 ) -> None:
     """What the daemon records is what Dokku is answered with."""
-    release = releases.DeployedRelease(server="r.io:5000/", image_repo="o/w", number=12)
+    release = releases.DeployedRelease(
+        server="r.io:5000/", image_repo="o/w", number=12, digest=f"sha256:{'0' * 64}"
+    )
 
     files.record_deployed("web", release)
 

@@ -24,7 +24,7 @@ from typing import Final
 
 from dokku_registryd import ports
 from dokku_registryd.adapters import files, folders
-from dokku_registryd.core import names, properties, releases
+from dokku_registryd.core import names, properties, reference, releases
 
 LIMIT: Final = 65_536  # bytes; a property is a line of text
 # Longer than the kernel keeps mapped pages dirty (30 s) and than clocks are slewed.
@@ -228,12 +228,30 @@ class _Reading:
 
 
 def parse_record(raw: bytes) -> releases.DeployedRelease | None:
-    """Read the record of an app's release; None if there is none to trust."""
+    """Read the record of an app's release; None if there is none to trust.
+
+    The first three lines are what Dokku is told. The fourth, the digest, is only taken
+    where it is whole: without it a heal knows less, with a wrong one it fails.
+    """
     lines = raw.decode("utf-8", errors="replace").split("\n")
-    number = properties.whole_number(lines[2]) if len(lines) >= 3 else None  # noqa: PLR2004 - the record has three lines
+    number = properties.whole_number(lines[2]) if len(lines) >= 3 else None  # noqa: PLR2004 - what Dokku is told has three lines
     if number is None:
         return None
-    return releases.DeployedRelease(server=lines[0], image_repo=lines[1], number=number)
+    digest = lines[3] if len(lines) > 4 else ""  # noqa: PLR2004 - a whole line ends
+    return releases.DeployedRelease(
+        server=lines[0],
+        image_repo=lines[1],
+        number=number,
+        digest=digest if reference.is_digest(digest) else "",
+    )
+
+
+def format_record(deployed: releases.DeployedRelease) -> str:
+    """Return the record of an app's release as it is written, whole lines only."""
+    lines = [deployed.server, deployed.image_repo, str(deployed.number)]
+    if deployed.digest:
+        lines.append(deployed.digest)
+    return "".join(f"{line}\n" for line in lines)
 
 
 def _stat(folder: int | None, name: str) -> os.stat_result | None:

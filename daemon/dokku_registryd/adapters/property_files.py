@@ -125,8 +125,7 @@ class PropertyFiles:
         Raises:
             TransientError: The disk refuses.
         """
-        text = f"{deployed.server}\n{deployed.image_repo}\n{deployed.number}\n"
-        _replace(self._record(app), text)
+        _replace(self._record(app), app_files.format_record(deployed))
 
     def forget_deployed(self, app: str) -> None:
         """Remove the record; a missing one is fine."""

@@ -26,6 +26,11 @@ class DeployedRelease:
     server: str
     image_repo: str
     number: int
+    digest: str = field(default="", compare=False)
+    """What the registry has confirmed, so that a heal knows it without the ledger.
+
+    Dokku is not told of it: with or without, it is the same answer.
+    """
 
     @property
     def reference(self) -> str:
@@ -79,7 +84,10 @@ class Release:
     def deployed(self) -> DeployedRelease:
         """What Dokku is answered with once this release is what the app runs."""
         return DeployedRelease(
-            server=self.server, image_repo=self.image_repo, number=self.number
+            server=self.server,
+            image_repo=self.image_repo,
+            number=self.number,
+            digest=self.digest,
         )
 
     @property

@@ -125,7 +125,7 @@ def wanted_of(state: AppState, schedulers: Sequence[str]) -> list[Wanted]:
     app = state.policy.app
     source = deployed.reference
     pullable = (source, deployed.local_reference)
-    digest = _digest_of(state, release) if release else ""
+    digest = (_digest_of(state, release) if release else "") or deployed.digest
     by_retag = (f"dokku/{app}:{deployed.number}", f"dokku/{app}:latest")
     return [
         Wanted(

@@ -241,7 +241,7 @@ def _adopted(
         image_repo=deployed.image_repo,
         scheduler=world.schedulers[0] if world.schedulers else "docker-local",
         state=releases.ReleaseState.PUSHED,
-        digest=_digest_of(image, entry.source),
+        digest=entry.digest or _digest_of(image, entry.source),
         created_at=now,
         pushed_at=now,
     )

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from app_states import LOCAL, POLICY, STATE, release
+from app_states import DEPLOYED, LOCAL, POLICY, STATE, release
 from dokku_registryd.core import wanted
 from dokku_registryd.core.releases import DeployedRelease
 
@@ -76,6 +76,13 @@ def test_a_release_of_dokkus_own_plugin_is_wanted_by_tag() -> None:
     (entry, *_) = wanted.wanted_of(state, LOCAL)
 
     assert (entry.reference, entry.digest) == ("r.example/org/web:3", "")
+
+
+def test_the_recorded_digest_without_a_ledger() -> None:
+    """What stands beside the record is gone by where the ledger was lost."""
+    state = replace(STATE, deployed=replace(DEPLOYED, digest="sha256:x"), releases=())
+
+    assert {entry.digest for entry in wanted.wanted_of(state, LOCAL)} == {"sha256:x"}
 
 
 def gaps(state: wanted.AppState, seen: wanted.Observed) -> list[tuple[str, str]]:

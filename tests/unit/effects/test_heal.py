@@ -193,6 +193,20 @@ def test_an_adopted_release_is_pulled_by_digest(host: Host) -> None:
     assert host.names() == before
 
 
+def test_a_lost_ledger(released: Host) -> None:
+    """Without its ledger a heal goes by the digest that stands beside the record."""
+    before, digest = released.names(), released.release().digest
+    released.ledger.forget_app("web")
+    lose_all(released)
+    released.store(DEPLOYED, "an impostor")
+
+    run_heal(released)
+
+    (adopted,) = released.ledger.releases("web")
+    assert released.names() == before
+    assert (adopted.number, adopted.digest) == (1, digest)
+
+
 @pytest.mark.parametrize("state", [ReleaseState.RESERVED, ReleaseState.FAILED])
 def test_a_release_that_was_never_pushed(host: Host, state: ReleaseState) -> None:
     """Until its own push is confirmed, what the registry has there is not ours."""
