@@ -78,7 +78,7 @@ class FakeEngine:
         return image_id
 
     def add_container(
-        self, image: str, *, app: str = "", is_running: bool = False
+        self, image: str, *, app: str = "", is_running: bool = False, name: str = ""
     ) -> str:
         """Make a container of an image that is here, and return its ID."""
         container_id = f"container-{len(self._containers)}"
@@ -87,6 +87,7 @@ class FakeEngine:
             image=image,
             app=app,
             is_running=is_running,
+            name=name,
         )
         return container_id
 

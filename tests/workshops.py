@@ -1,5 +1,6 @@
 """What the daemon builds around a host, without its threads and with them."""
 
+import dataclasses
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -73,6 +74,7 @@ def open_workshop(host: Host, **ports_changed: Any) -> Workshop:
         on_finish=finish,
     )
     taking = intake.Intake(bench)
+    bench.world = dataclasses.replace(bench.world, take_in=taking.scan)
     host.spool.prepare()
     return Workshop(host=host, bench=bench, intake=taking, finished=finished)
 

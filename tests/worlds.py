@@ -12,6 +12,8 @@ from typing import Any, cast
 
 from dokku_registryd import errors, ports
 from dokku_registryd.adapters import (
+    build_records,
+    deploying_files,
     detached,
     ledger,
     modes,
@@ -265,6 +267,8 @@ def build_world(
         credentials=credentials,
         properties=files,
         deployed=files,
+        deploying=deploying_files.DeployingFiles(folder / "data" / "deploying"),
+        builds=build_records.BuildRecords(folder / "data" / "builds"),
         detached=detached.ForgottenFolders(
             root=folder / "data" / "forgotten", config_root=folder / "config"
         ),

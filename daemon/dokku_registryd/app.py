@@ -14,7 +14,9 @@ import structlog
 from dokku_registryd import config, ports
 from dokku_registryd.adapters import (
     auth,
+    build_records,
     clocks,
+    deploying_files,
     detached,
     disk_trial,
     distribution,
@@ -165,10 +167,14 @@ class Service:
             submit=self._submit,
             is_preempted=self.queue.is_preempted,
             turn=self._turns.of,
+            take_in=self._take_in,
         )
 
     def _submit(self, trigger: triggers.Trigger) -> None:
         self._intake.submit(trigger)
+
+    def _take_in(self) -> None:
+        self._intake.scan()
 
     def _finished(self, job_id: str) -> None:
         self._intake.forget(job_id)
@@ -184,6 +190,7 @@ def build_world(
     submit: Callable[[triggers.Trigger], None],
     is_preempted: Callable[[str], bool] = lambda _app: False,
     turn: Callable[[str], AbstractContextManager[object]] = lambda _app: nullcontext(),
+    take_in: Callable[[], object] = lambda: None,
 ) -> ports.World:
     """Put the adapters of one host together."""
     files = property_files.PropertyFiles(
@@ -197,6 +204,10 @@ def build_world(
         credentials=build_credentials(settings),
         properties=files,
         deployed=files,
+        deploying=deploying_files.DeployingFiles(settings.deploying_dir),
+        builds=build_records.BuildRecords(
+            Path(settings.paths.dokku_lib_root) / "data" / "builds"
+        ),
         detached=detached.ForgottenFolders(
             root=settings.forgotten_dir,
             config_root=settings.config_root,
@@ -211,6 +222,7 @@ def build_world(
         submit=submit,
         is_preempted=is_preempted,
         turn=turn,
+        take_in=take_in,
         delay=_backoff(settings).after,
         free_bytes=clocks.free_bytes,
         min_free_bytes=settings.heal.min_free_disk_mb << 20,

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from dokku_registryd import errors
 from dokku_registryd.core import (
+    deploys,
     jobs,
     logins,
     needs,
@@ -246,6 +247,29 @@ class DeployedReleases(Protocol):
         """Remove the record; a missing one is fine."""
 
 
+class Deploying(Protocol):
+    """What deploys of Dokku were told that have not ended, as far as we know."""
+
+    def apps(self) -> list[str]:
+        """Return the apps of which a deploy was told something."""
+
+    def told(self, app: str) -> dict[str, deploys.Told]:
+        """Return what the deploys of an app were told, by build."""
+
+    def tell(self, app: str, build: str, deployed: DeployedRelease) -> None:
+        """Replace what a deploy is told, in one step."""
+
+    def forget(self, app: str, build: str) -> None:
+        """Remove what a deploy was told; a missing one is fine."""
+
+
+class Builds(Protocol):
+    """Dokku's own records of builds."""
+
+    def state(self, app: str, build: str) -> deploys.BuildState:
+        """Return what is known of a deploy of an app."""
+
+
 class DetachedFolders(Protocol):
     """Folders of destroyed apps, moved out of the way before their logins go."""
 
@@ -341,7 +365,7 @@ class Ledger(Protocol):
     ) -> Release:
         """Change state, digest, pushed_at, error, image_id, is_accepted, scheduler.
 
-        `live_at` too.
+        `live_at` and `failed_at` too.
         """
 
     def tag_moves(self, job_id: str) -> dict[str, str]:
@@ -352,6 +376,9 @@ class Ledger(Protocol):
 
     def release_of(self, job_id: str) -> Release | None:
         """Return the release that a job asked for."""
+
+    def release_of_build(self, app: str, build: str) -> Release | None:
+        """Return the latest release of an app that a deploy has made."""
 
     def releases(self, app: str | None = None) -> list[Release]:
         """Return releases, the latest first, of one app or of all."""
@@ -414,6 +441,8 @@ class World:
     credentials: Credentials
     properties: Properties
     deployed: DeployedReleases
+    deploying: Deploying
+    builds: Builds
     detached: DetachedFolders
     ledger: Ledger
     replies: Replies
@@ -433,6 +462,8 @@ class World:
     """Bytes that are free on the disk of a folder."""
     min_free_bytes: int
     """Below this nothing is pulled."""
+    take_in: Callable[[], object] = lambda: None
+    """Makes jobs of the trigger files that lie in the spool by now."""
     parallel_tags: int = 8
     """How many extra tags move at the same time."""
     turn: Callable[[str], AbstractContextManager[object]] = lambda _app: nullcontext()

@@ -1,8 +1,9 @@
 """Dokku's own records of builds: how a deploy ended.
 
-Dokku 0.38 writes `$DOKKU_LIB_ROOT/data/builds/APP/ID.json` when a deploy begins and when
-it ends (plugins/builds/builds.go, type Build). Older versions have no such record; there
-a deploy is known by its process, as `pid-PID-STARTTIME`, and only its end can be seen.
+Dokku 0.38 writes `$DOKKU_LIB_ROOT/data/builds/APP/ID.json` when a deploy begins and
+when it ends (plugins/builds/builds.go, type Build). Older versions have no such record;
+there a deploy is known by its process, as `pid-PID-STARTTIME`, and only its end can be
+seen.
 """
 
 import json
@@ -42,22 +43,24 @@ class BuildRecords:
         by_process = _PROCESS.fullmatch(build)
         if by_process:
             return self._state_of_process(by_process[1], by_process[2])
+        record = self._record(app, build)
+        ended = _STATES.get(str(record.get("status")))
+        if ended is not None or not record:
+            return ended or BuildState.UNKNOWN
+        pid = record.get("pid")
+        is_over = isinstance(pid, int) and pid > 0 and not self._is_there(str(pid))
+        return BuildState.ENDED if is_over else BuildState.RUNNING
+
+    def _record(self, app: str, build: str) -> dict[str, object]:
+        """Return Dokku's record; empty where there is none that can be read."""
         if not names.is_app_name(app) or not _ID.fullmatch(build):
-            return BuildState.UNKNOWN
+            return {}
         try:
             raw = files.read(self._root / app / f"{build}.json", limit=_LIMIT)
             record = json.loads(raw)
         except (OSError, ValueError, RecursionError):
-            return BuildState.UNKNOWN
-        if not isinstance(record, dict):
-            return BuildState.UNKNOWN
-        ended = _STATES.get(str(record.get("status")))
-        if ended is not None:
-            return ended
-        pid = record.get("pid")
-        if isinstance(pid, int) and pid > 0 and not self._is_there(str(pid)):
-            return BuildState.ENDED
-        return BuildState.RUNNING
+            return {}
+        return record if isinstance(record, dict) else {}
 
     def _state_of_process(self, pid: str, started: str) -> BuildState:
         try:

@@ -14,7 +14,7 @@ from dokku_registryd.core.releases import Release, ReleaseState
 _COLUMNS: Final = (
     "job_id, app, number, image_id, server, image_repo, scheduler, state,"
     " is_accepted, digest, created_at, pushed_at, error, previous_number, build,"
-    " live_at"
+    " live_at, failed_at"
 )
 # Triggers of this connection alone: no statement that changes a release can forget it.
 _NOTE_CHANGES: Final = "".join(
@@ -37,6 +37,7 @@ _CHANGEABLE: Final = frozenset(
         "image_id",
         "scheduler",
         "live_at",
+        "failed_at",
     }
 )
 
@@ -61,7 +62,7 @@ class ReleaseRows(ledger_file.LedgerFile):
             number = max(wanted.number, self._next_number(connection, wanted))
             connection.execute(
                 f"INSERT INTO releases ({_COLUMNS})"  # noqa: S608 - a constant
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, '', ?, 0, '', 0, ?, 0)",
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, '', ?, 0, '', 0, ?, 0, 0)",
                 (
                     wanted.job_id,
                     wanted.app,
@@ -82,7 +83,7 @@ class ReleaseRows(ledger_file.LedgerFile):
         with self._transaction() as connection:
             connection.execute(
                 f"INSERT OR IGNORE INTO releases ({_COLUMNS})"  # noqa: S608 - a constant
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?, '', 0, ?, ?)",
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?, '', 0, ?, ?, 0)",
                 (
                     release.job_id,
                     release.app,
@@ -138,6 +139,16 @@ class ReleaseRows(ledger_file.LedgerFile):
         rows = self._rows(
             f"SELECT sequence, {_COLUMNS} FROM releases WHERE job_id = ?",  # noqa: S608 - a constant
             job_id,
+        )
+        return _release_row(rows[0]) if rows else None
+
+    def release_of_build(self, app: str, build: str) -> Release | None:
+        """Return the latest release of an app that a deploy has made."""
+        rows = self._rows(
+            f"SELECT sequence, {_COLUMNS} FROM releases"  # noqa: S608 - a constant
+            " WHERE app = ? AND build = ? ORDER BY sequence DESC LIMIT 1",
+            app,
+            build,
         )
         return _release_row(rows[0]) if rows else None
 

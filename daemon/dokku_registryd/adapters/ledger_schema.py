@@ -87,4 +87,5 @@ MIGRATIONS = (
         PRIMARY KEY (job_id, tag)
     );
     """,
+    "ALTER TABLE releases ADD COLUMN failed_at REAL NOT NULL DEFAULT 0;",
 )

@@ -29,6 +29,7 @@ _FOR_EVER: Final = frozenset(
         Kind.DESTROYED,
         Kind.ABANDONED,
         Kind.RENAMED,
+        Kind.SETTLE,
     }
 )
 

@@ -30,6 +30,9 @@ ORDERED_KINDS: Final = frozenset(
     }
 )
 
+# The daemon does these for itself, and they may wait for a registry.
+_BACKGROUND_KINDS = frozenset({Kind.HEAL, Kind.SETTLE})
+
 # A heal under way gives up for these.
 _PREEMPTING_KINDS = frozenset({Kind.RELEASE, Kind.DESTROYED, Kind.RENAMED})
 
@@ -84,7 +87,7 @@ class Job:
     @property
     def is_background(self) -> bool:
         """Whether it may take minutes and nobody waits for it: others go first."""
-        return self.is_delivery or (self.kind is Kind.HEAL and self.is_own)
+        return self.is_delivery or (self.kind in _BACKGROUND_KINDS and self.is_own)
 
     @property
     def is_preempting(self) -> bool:
@@ -127,7 +130,8 @@ class Job:
     @property
     def _own_lanes(self) -> tuple[str, ...]:
         deliveries = tuple(f"{app} deliveries" for app in self.trigger.apps)
-        if self.is_delivery:
+        # Both move extra tags, so never side by side.
+        if self.is_delivery or self.kind is Kind.SETTLE:
             return deliveries
         if self.kind in _EXCLUSIVE_KINDS:
             return (*self.trigger.apps, *deliveries)

@@ -86,14 +86,17 @@ def _superseded(
     pushed = [
         entry
         for entry in state.releases
-        if entry.number < number and entry.state is ReleaseState.PUSHED
+        if entry.number < number
+        and entry.state is ReleaseState.PUSHED
+        and not entry.failed_at
     ]
     kept = max(state.policy.keep_releases, least)
     # What failed lost its names at once, unless the Engine did not answer then.
+    # Of one whose deploy failed no container will be made any more.
     ended = [
         entry
         for entry in state.releases
-        if entry.state in _ENDED_BADLY and entry.number != number
+        if (entry.state in _ENDED_BADLY or entry.failed_at) and entry.number != number
     ]
     return [*pushed[kept:], *ended]
 

@@ -121,6 +121,15 @@ EVENTS: Final[Mapping[str, EventFields]] = MappingProxyType(
             "The registry answers for the number: it was pushed, only named anew since"
             " the registry had the image, or found there after a crash.",
         ),
+        "release.live": _event(
+            "info", "number", "Containers run a release, or its deploy has succeeded."
+        ),
+        "deploy.failed": _event(
+            "warning",
+            "number",
+            "The deploy of a release failed or was broken off: Dokku is told of what"
+            " ran before, and extra tags go back to it.",
+        ),
         "registry.paused": _event(
             "warning",
             "domain delay_seconds failures error",

@@ -72,6 +72,8 @@ class Release:
     """Which deploy of Dokku it belongs to; empty where a hook did not say."""
     live_at: float = 0.0
     """When its containers ran, in seconds since the epoch; 0 if they never did."""
+    failed_at: float = 0.0
+    """When its deploy was found to have failed: what ran before runs on."""
     sequence: int = field(default=0, compare=False)
     """Order of reservation; a release that gets another number keeps its place."""
 

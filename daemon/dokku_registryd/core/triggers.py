@@ -54,6 +54,8 @@ class Kind(StrEnum):
     """Make sure that the registry has the app's deployed release."""
     ABANDONED = "abandoned"
     """Folders of an app were left that no longer exists; made by a sweep only."""
+    SETTLE = "settle"
+    """Find out how deploys of an app have ended; made by the daemon only."""
     SWEEP = "sweep"
     """Look at the whole host; made by the daemon only."""
 

@@ -20,6 +20,8 @@ class AppState:
     deployed: DeployedRelease | None = None
     releases: tuple[Release, ...] = ()
     """The ledger's rows of this app, newest first."""
+    deploying: tuple[DeployedRelease, ...] = ()
+    """What deploys were told that have not ended, as far as we know."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,9 +118,28 @@ def wanted_of(state: AppState, schedulers: Sequence[str]) -> list[Wanted]:
         state: The app.
         schedulers: Those that keep images on this host.
     """
-    deployed = deployed_of(state)
-    if deployed is None or not state.policy.push_on_release or not state.policy.heal:
+    if not state.policy.push_on_release or not state.policy.heal:
         return []
+    deployed = deployed_of(state)
+    # What runs comes first: it has the name that Dokku gives to the latest build.
+    shown = [*([deployed] if deployed else []), *state.deploying]
+    found = {
+        entry.reference: entry
+        for told in reversed(shown)
+        for entry in _wanted_of(state, told, schedulers)
+    }
+    return sorted(found.values(), key=lambda entry: _place(entry, shown))
+
+
+def _place(entry: Wanted, shown: Sequence[DeployedRelease]) -> int:
+    return next(
+        place for place, told in enumerate(shown) if told.reference == entry.source
+    )
+
+
+def _wanted_of(
+    state: AppState, deployed: DeployedRelease, schedulers: Sequence[str]
+) -> list[Wanted]:
     release = release_of(state, deployed)
     if release is not None and release.scheduler not in schedulers:
         return []

@@ -15,7 +15,7 @@ import structlog
 from dokku_registryd import errors, ports
 from dokku_registryd.core import images, logins, reference
 from dokku_registryd.core.releases import Release, ReleaseState
-from dokku_registryd.effects import access, voice
+from dokku_registryd.effects import access, live, voice
 
 # Numbers to try where others push to the same repository at the same time.
 _MOST_NUMBERS = 10
@@ -47,21 +47,10 @@ def tag(release: Release, world: ports.World) -> None:
     """
     for name in release.names:
         world.engine.tag(release.image_id, name)
-    if release.is_accepted:
-        with world.turn(release.app):
-            if is_latest(release, world):
-                world.deployed.record_deployed(release.app, release.deployed)
+    if release.is_accepted and live.may_show(release, world):
+        live.tell(release, world)
     for name in release.stale_names:
         world.engine.untag(name)
-
-
-def is_latest(release: Release, world: ports.World) -> bool:
-    """Tell whether Dokku was let go on with no later release of the app."""
-    return not any(
-        later.sequence > release.sequence
-        and (later.is_accepted or later.state is ReleaseState.PUSHED)
-        for later in world.ledger.releases(release.app)
-    )
 
 
 def deliver(

@@ -89,6 +89,7 @@ def _release_before(release: Release, world: ports.World) -> Release | None:
             older.sequence < release.sequence
             and older.state is ReleaseState.PUSHED
             and older.digest
+            and not older.failed_at
             and older.repository == release.repository
         ):
             return older

@@ -100,6 +100,8 @@ def _pull(
     if not pulls:
         return None
     entry = pulls[0]
+    # A deploy may want another image than what runs; a later look brings that.
+    pulls = [other for other in pulls if other.source == entry.source]
     _check_pushed(entry, state)
     if is_own_idea:
         _check_loop(entry, world)

@@ -17,15 +17,23 @@ def state_of(world: ports.World, app: str) -> wanted.AppState:
         policy=policy_of(world, app),
         deployed=_recorded(world, app),
         releases=tuple(world.ledger.releases(app)),
+        deploying=_told(world, app),
     )
 
 
 def all_states(world: ports.World) -> list[wanted.AppState]:
     """Return the states of the apps that were ever pushed."""
     is_companion = world.is_companion()
+    deploying = _deploying(world)
     with world.properties.look() as look:
         found = [
-            _state_in(world, look.of(app), app, is_companion=is_companion)
+            _state_in(
+                world,
+                look.of(app),
+                app,
+                is_companion=is_companion,
+                deploying=deploying.get(app, ()),
+            )
             for app in world.properties.apps()
         ]
     return [state for state in found if state is not None]
@@ -39,8 +47,9 @@ def all_needs(
     mark_of = world.ledger.release_marks()
     remembered = world.remembered
     apps = world.properties.apps()
+    deploying = _deploying(world)
     for app in apps:
-        basis = (is_companion, mark_of(app))
+        basis = (is_companion, mark_of(app), deploying.get(app, ()))
         known = remembered.get(app)
         if (
             known is None
@@ -48,7 +57,13 @@ def all_needs(
             or not look.is_unchanged(app, known.files)
         ):
             files = look.of(app)
-            state = _state_in(world, files, app, is_companion=is_companion)
+            state = _state_in(
+                world,
+                files,
+                app,
+                is_companion=is_companion,
+                deploying=deploying.get(app, ()),
+            )
             need = needs.NOTHING
             if state is not None:
                 need = needs.need_of(state, world.schedulers, observed.image_ids)
@@ -62,7 +77,12 @@ def all_needs(
 
 
 def _state_in(
-    world: ports.World, files: ports.AppFiles, app: str, *, is_companion: bool
+    world: ports.World,
+    files: ports.AppFiles,
+    app: str,
+    *,
+    is_companion: bool,
+    deploying: tuple[releases.DeployedRelease, ...],
 ) -> wanted.AppState | None:
     deployed = None if is_companion else files.deployed
     known = tuple(world.ledger.releases(app))
@@ -73,6 +93,22 @@ def _state_in(
         policy=properties.resolve(app, files.read, world.defaults),
         deployed=deployed,
         releases=known,
+        deploying=deploying,
+    )
+
+
+def _deploying(
+    world: ports.World,
+) -> dict[str, tuple[releases.DeployedRelease, ...]]:
+    return {app: _told(world, app) for app in world.deploying.apps()}
+
+
+def _told(world: ports.World, app: str) -> tuple[releases.DeployedRelease, ...]:
+    """Return the releases that deploys of an app were told."""
+    if world.is_companion():
+        return ()
+    return tuple(
+        told.record for told in world.deploying.told(app).values() if not told.is_local
     )
 
 

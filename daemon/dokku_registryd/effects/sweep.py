@@ -19,7 +19,7 @@ from dokku_registryd.core import (
     triggers,
     wanted,
 )
-from dokku_registryd.effects import states, voice
+from dokku_registryd.effects import live, states, voice
 
 REPLY_SECONDS = 86_400  # a hook that waits longer than a day is gone
 JOB_SECONDS = 90 * 86_400  # how long the ledger tells how a job ended
@@ -139,6 +139,9 @@ def request(job: jobs.Job, world: ports.World, says: voice.Voice) -> outcomes.Ou
     Raises:
         EngineUnavailableError: The Engine does not answer.
     """
+    release = world.ledger.release_of_build(job.app, job.trigger.build)
+    if job.trigger.build and release is not None:
+        live.go_live(release, world)
     _bring_home(job.app, world)
     world.submit(triggers.Trigger(kind=triggers.Kind.SWEEP))
     return outcomes.done()

@@ -19,6 +19,7 @@ from dokku_registryd.core.triggers import Kind
 from dokku_registryd.effects import (
     forget,
     heal,
+    live,
     orders,
     push,
     record,
@@ -43,6 +44,7 @@ EFFECTS: Mapping[Kind, Effect] = {
     Kind.DESTROYED: forget.perform,
     Kind.ABANDONED: forget.perform,
     Kind.RENAMED: forget.rename,
+    Kind.SETTLE: live.perform,
     Kind.SWEEP: sweep.perform,
 }
 
