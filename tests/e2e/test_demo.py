@@ -5,11 +5,13 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from support import leftovers
+from support.apart import Apart
 
 pytestmark = pytest.mark.engine
 
@@ -25,9 +27,17 @@ _SCENES = [
 ]
 
 
-def _start_demo() -> subprocess.Popen[str]:
+@pytest.fixture
+def machine(tmp_path: Path) -> Iterator[Apart]:
+    """Give the network of a machine on which a Docker runs."""
+    with Apart(tmp_path / "network") as network:
+        network.add_bridge("docker0")
+        yield network
+
+
+def _start_demo(machine: Apart) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "demo"],
+        [*machine.network_prefix, sys.executable, "-m", "demo"],
         env={**os.environ, "PYTHONPATH": str(_TESTS)},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -48,9 +58,11 @@ def _assert_nothing_is_left(folder: Path) -> None:
     assert leftovers._mounts(folder) == []
 
 
-def test_the_demo_tells_its_six_scenes() -> None:
-    """Every scene is played, in order, in few plain lines, and nothing is left."""
-    with _start_demo() as demo:
+def test_the_demo_tells_its_six_scenes(machine: Apart) -> None:
+    """Every scene is played, in order, in few plain lines; it changes nothing else."""
+    before = machine.interfaces()
+
+    with _start_demo(machine) as demo:
         output, errors = demo.communicate(timeout=_SECONDS)
 
     assert (demo.returncode, errors) == (0, "")
@@ -59,11 +71,12 @@ def test_the_demo_tells_its_six_scenes() -> None:
     assert len(lines) <= 36
     assert "\033" not in output
     _assert_nothing_is_left(_folder_in(output))
+    assert machine.interfaces() == before
 
 
-def test_an_interrupted_demo_leaves_nothing() -> None:
+def test_an_interrupted_demo_leaves_nothing(machine: Apart) -> None:
     """Ctrl-C in the middle of a scene stops and removes everything."""
-    with _start_demo() as demo:
+    with _start_demo(machine) as demo:
         assert demo.stdout is not None
         seen = ""
         while _SCENES[1] not in seen:

@@ -17,9 +17,10 @@ import socket
 import struct
 import subprocess
 import sys
-import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Final, Self
+from typing import Final, Self, TypeVar
 
 NAME: Final = "registry.torture.test"
 ADDRESS: Final = "198.51.100.1"  # RFC 5737: for documentation, nobody's
@@ -28,8 +29,10 @@ _HOSTS: Final = "127.0.0.1 localhost\n"
 _RESOLVER: Final = "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n"
 _CLONE_NEWNET: Final = 0x40000000
 _SIOCSIFADDR: Final = 0x8916
+_SIOCBRADDBR: Final = 0x89A0
 _SIOCSIFFLAGS: Final = 0x8914
 _UP: Final = 0x1
+_Made = TypeVar("_Made")
 _EXECUTABLE: Final = 0o755
 # The files are mounted anew for each program: it sees the disks that are there then.
 _ENTER: Final = """\
@@ -92,14 +95,22 @@ class Apart:
         path.chmod(_EXECUTABLE)
         return path
 
+    @property
+    def network_prefix(self) -> list[str]:
+        """What a command begins with that runs in it, on the disks of its caller."""
+        return ["nsenter", f"--net=/proc/{self._pid}/ns/net"]
+
     def listen(self, address: str = "127.0.0.1") -> socket.socket:
         """Return a socket that listens in it; whoever accepts may be outside."""
-        made: list[socket.socket] = []
-        # A thread enters, and is gone afterwards.
-        entering = threading.Thread(target=self._listen, args=(address, made))
-        entering.start()
-        entering.join()
-        return made[0]
+        return self._inside(lambda: socket.create_server((address, 0), backlog=128))
+
+    def add_bridge(self, name: str) -> None:
+        """Make an interface that is a bridge, as Docker does, and start it."""
+        self._inside(lambda: _add_bridge(name))
+
+    def interfaces(self) -> list[str]:
+        """Return the names of all interfaces in it."""
+        return self._inside(lambda: [name for _, name in socket.if_nameindex()])
 
     def name_it(self) -> None:
         """Let the registry's name be known."""
@@ -115,7 +126,13 @@ class Apart:
         assert self._holder is not None
         return self._holder.pid
 
-    def _listen(self, address: str, made: list[socket.socket]) -> None:
+    def _inside(self, act: Callable[[], _Made]) -> _Made:
+        """Return what an act returns that runs in it."""
+        # A thread enters, and is gone afterwards.
+        with ThreadPoolExecutor(1, initializer=self._enter) as thread:
+            return thread.submit(act).result()
+
+    def _enter(self) -> None:
         library = ctypes.CDLL(None, use_errno=True)
         descriptor = os.open(f"/proc/{self._pid}/ns/net", os.O_RDONLY)
         try:
@@ -123,7 +140,6 @@ class Apart:
                 raise OSError(ctypes.get_errno(), "setns")
         finally:
             os.close(descriptor)
-        made.append(socket.create_server((address, 0), backlog=128))
 
 
 def _hold(folder: Path) -> None:
@@ -132,13 +148,23 @@ def _hold(folder: Path) -> None:
         command = ["mount", "--bind", str(folder / name), f"/etc/{name}"]
         subprocess.run(command, check=True)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
-        _request(control, _SIOCSIFFLAGS, b"lo", struct.pack("H14x", _UP))
+        _start(control, b"lo")
         wanted = struct.pack("HH4s8x", socket.AF_INET, 0, socket.inet_aton(ADDRESS))
         _request(control, _SIOCSIFADDR, b"lo:1", wanted)
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     with contextlib.suppress(KeyboardInterrupt):
         sys.stdin.read()
+
+
+def _add_bridge(name: str) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
+        fcntl.ioctl(control, _SIOCBRADDBR, struct.pack("16s", name.encode()))
+        _start(control, name.encode())
+
+
+def _start(control: socket.socket, interface: bytes) -> None:
+    _request(control, _SIOCSIFFLAGS, interface, struct.pack("H14x", _UP))
 
 
 def _request(

@@ -2,6 +2,9 @@
 
 Each has its containerd, socket, data and configuration in one folder, no network
 bridge and no firewall rule, so it meets neither the host's Engine nor its settings.
+It uses the network of this machine, where registries of the tests listen, but it cannot
+change it: `dockerd --bridge=none` removes the interface `docker0` at each start,
+also that of a Docker that runs here. So its containers can be created, not started.
 Only the standard library is used, so that a demo can import this too.
 """
 
@@ -26,6 +29,8 @@ _STOP_SECONDS: Final = 20  # dockerd gives its containers 10 s
 # Engines put their key below /etc/docker until this version, wherever they run.
 _NO_KEY_SINCE: Final = 23
 _LOG_TAIL: Final = 1500  # characters that a failed start shows
+# What root may do to a network: interfaces, addresses, routes, firewall.
+_NETWORK_RIGHT: Final = "net_admin"
 
 
 class MissingEngineError(Exception):
@@ -321,8 +326,11 @@ class EngineServer:
         packages = self.kind.packages
         environment = environment_for(packages, self.folder / "bin")
         # A test run that is killed takes its Engines along.
-        command = ["setpriv", "--pdeathsig", "TERM", *self._prefix]
-        command += [str(find_program(packages, program)), *arguments]
+        command = ["setpriv", "--pdeathsig", "TERM"]
+        command += [
+            f"--{kept}=-{_NETWORK_RIGHT}" for kept in ("inh-caps", "bounding-set")
+        ]
+        command += [*self._prefix, str(find_program(packages, program)), *arguments]
         with (self.folder / f"{program}.log").open("ab") as log:
             return subprocess.Popen(
                 command,
