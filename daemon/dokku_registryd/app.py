@@ -164,6 +164,7 @@ class Service:
             clock=self.clock,
             submit=self._submit,
             is_preempted=self.queue.is_preempted,
+            is_disowned=self.queue.is_disowned,
             turn=self._turns.of,
         )
 
@@ -183,6 +184,7 @@ def build_world(
     clock: ports.Clock,
     submit: Callable[[triggers.Trigger], None],
     is_preempted: Callable[[str], bool] = lambda _app: False,
+    is_disowned: Callable[[str], bool] = lambda _app: False,
     turn: Callable[[str], AbstractContextManager[object]] = lambda _app: nullcontext(),
 ) -> ports.World:
     """Put the adapters of one host together."""
@@ -210,6 +212,7 @@ def build_world(
         is_companion=lambda: modes.is_companion(Path(settings.paths.dokku_lib_root)),
         submit=submit,
         is_preempted=is_preempted,
+        is_disowned=is_disowned,
         turn=turn,
         delay=_backoff(settings).after,
         free_bytes=clocks.free_bytes,

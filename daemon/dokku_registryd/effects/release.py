@@ -49,7 +49,7 @@ def perform(
     manifest = None
     if release.state is ReleaseState.RESERVED:
         release, manifest = delivery.deliver(
-            release, way, world, says, wants_manifest=bool(policy.extra_tags)
+            release, way, world, says, tags=policy.extra_tags
         )
     if not _is_overtaken(release, world):
         extra_tags.move(release, policy.extra_tags, way, world, says, manifest=manifest)
@@ -124,8 +124,7 @@ def give_up(
     if release is None or release.state is ReleaseState.PUSHED:
         return
     if release.state is ReleaseState.CONFIRMED:
-        tags = states.policy_of(world, release.app).extra_tags
-        extra_tags.restore(release, tags, world, says)
+        extra_tags.restore(release, world, says)
     with world.turn(release.app):
         if not release.is_accepted:
             _answer_as_before(release, world)
