@@ -170,8 +170,10 @@ class FakeEngine:
         *,
         auth: logins.AuthConfig | None,
         on_progress: Callable[[str], None],
+        give_way: Callable[[], None] = lambda: None,
     ) -> str:
         """Put the image's manifest into the registry."""
+        give_way()
         self.asked.append(("push", reference))
         self.used_logins.append(auth)
         self._begin("push")
@@ -194,13 +196,13 @@ class FakeEngine:
         reference: str,
         *,
         auth: logins.AuthConfig | None,
-        on_progress: Callable[[], None] = lambda: None,
+        give_way: Callable[[], None] = lambda: None,
     ) -> LocalImage:
         """Take an image from the registry."""
         self.asked.append(("pull", reference))
         self.used_logins.append(auth)
         self._begin("pull")
-        on_progress()
+        give_way()
         wanted = references.parse(reference)
         self._check_registry("pull", wanted, auth)
         manifest = self.remote.manifests.get(wanted.canonical)

@@ -166,6 +166,7 @@ class Service:
             clock=self.clock,
             submit=self._submit,
             is_preempted=self.queue.is_preempted,
+            is_disowned=self.queue.is_disowned,
             turn=self._turns.of,
             take_in=self._take_in,
         )
@@ -189,6 +190,7 @@ def build_world(
     clock: ports.Clock,
     submit: Callable[[triggers.Trigger], None],
     is_preempted: Callable[[str], bool] = lambda _app: False,
+    is_disowned: Callable[[str], bool] = lambda _app: False,
     turn: Callable[[str], AbstractContextManager[object]] = lambda _app: nullcontext(),
     take_in: Callable[[], object] = lambda: None,
 ) -> ports.World:
@@ -221,6 +223,7 @@ def build_world(
         is_companion=lambda: modes.is_companion(Path(settings.paths.dokku_lib_root)),
         submit=submit,
         is_preempted=is_preempted,
+        is_disowned=is_disowned,
         turn=turn,
         take_in=take_in,
         delay=_backoff(settings).after,

@@ -87,11 +87,14 @@ class Engine(Protocol):
         *,
         auth: logins.AuthConfig | None,
         on_progress: Callable[[str], None],
+        give_way: Callable[[], None] = lambda: None,
     ) -> str:
         """Push one tag and return the digest that the Engine reports for it.
 
         `auth=None` is anonymous: the Engine's own configuration is never asked.
-        `on_progress` gets lines worth showing to a person.
+        `on_progress` gets lines worth showing to a person. `give_way` is called every
+        few seconds, also while nothing moves, from another thread; what it raises ends
+        the push.
         """
 
     def pull(
@@ -99,11 +102,11 @@ class Engine(Protocol):
         reference: str,
         *,
         auth: logins.AuthConfig | None,
-        on_progress: Callable[[], None] = lambda: None,
+        give_way: Callable[[], None] = lambda: None,
     ) -> LocalImage:
         """Pull a tag or a digest and return what is here afterwards.
 
-        `on_progress` is called now and then; what it raises ends the pull.
+        `give_way` is called as in a push; what it raises ends the pull.
 
         Raises:
             ImageNotFoundError: The registry has no such manifest.
@@ -464,6 +467,8 @@ class World:
     """Below this nothing is pulled."""
     take_in: Callable[[], object] = lambda: None
     """Makes jobs of the trigger files that lie in the spool by now."""
+    is_disowned: Callable[[str], bool] = lambda _app: False
+    """Whether a job waits that takes an app away, or its name: a push gives up."""
     parallel_tags: int = 8
     """How many extra tags move at the same time."""
     turn: Callable[[str], AbstractContextManager[object]] = lambda _app: nullcontext()

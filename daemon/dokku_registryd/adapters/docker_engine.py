@@ -160,8 +160,11 @@ class DockerEngine:
         *,
         auth: logins.AuthConfig | None,
         on_progress: Callable[[str], None],
+        give_way: Callable[[], None] = lambda: None,
     ) -> str:
         """Push one tag and return the digest that the Engine reports for it.
+
+        What `give_way` raises ends the push, in the Engine too.
 
         Raises:
             RegistryUnavailableError: Nothing moved for too long.
@@ -175,7 +178,7 @@ class DockerEngine:
             auth=auth,
         )
         digest = ""
-        with contextlib.closing(self._transfer(order)) as lines:
+        with contextlib.closing(self._transfer(order, give_way)) as lines:
             for line in lines:
                 digest = engine_stream.digest_of(line) or digest
                 if text := engine_stream.text_of(line):
@@ -192,11 +195,11 @@ class DockerEngine:
         reference: str,
         *,
         auth: logins.AuthConfig | None,
-        on_progress: Callable[[], None] = lambda: None,
+        give_way: Callable[[], None] = lambda: None,
     ) -> LocalImage:
         """Pull a tag or a digest and return what is here afterwards.
 
-        What `on_progress` raises ends the pull, in the Engine too.
+        What `give_way` raises ends the pull, in the Engine too.
 
         Raises:
             ImageNotFoundError: The registry has no such manifest.
@@ -211,10 +214,9 @@ class DockerEngine:
             auth=auth,
         )
         reported = ""
-        with contextlib.closing(self._transfer(order)) as lines:
+        with contextlib.closing(self._transfer(order, give_way)) as lines:
             for line in lines:
                 reported = engine_stream.digest_of(line) or reported
-                on_progress()
         name = f"{repository}@{digest}" if digest else f"{repository}:{tag}"
         image = self.image(name)
         if image is None or not engine_values.holds(image, digest or reported):
@@ -258,10 +260,12 @@ class DockerEngine:
         return client
 
     def _transfer(
-        self, order: engine_transfer.Order
+        self, order: engine_transfer.Order, give_way: Callable[[], None]
     ) -> Generator[Mapping[str, Any], None, None]:
         with self._client(order.what) as client:
-            yield from self._transfers.run(client, order, check_engine=self.ping)
+            yield from self._transfers.run(
+                client, order, check_engine=self.ping, give_way=give_way
+            )
 
     @contextlib.contextmanager
     def _translated(self, action: str) -> Iterator[None]:

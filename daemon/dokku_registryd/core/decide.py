@@ -62,7 +62,9 @@ def after_failure(attempt: Attempt) -> Verdict:
     """
     if attempt.kind is Kind.SWEEP or attempt.is_past_saving:
         return Verdict.GIVE_UP
-    if attempt.kind in _FOR_EVER or attempt.is_accepted:
+    # What it gave way to says what becomes of it.
+    has_given_way = isinstance(attempt.error, errors.PreemptedError)
+    if attempt.kind in _FOR_EVER or attempt.is_accepted or has_given_way:
         return Verdict.RETRY
     if not isinstance(attempt.error, errors.TransientError):
         return Verdict.GIVE_UP

@@ -36,6 +36,10 @@ _BACKGROUND_KINDS = frozenset({Kind.HEAL, Kind.SETTLE})
 # A heal under way gives up for these.
 _PREEMPTING_KINDS = frozenset({Kind.RELEASE, Kind.DESTROYED, Kind.RENAMED})
 
+# A push under way gives up for these: what it pushes is nobody's afterwards, or goes on
+# under another name.
+_DISOWNING_KINDS = frozenset({Kind.DESTROYED, Kind.ABANDONED, Kind.RENAMED})
+
 # After these an app needs other images than before.
 _RENEWING_KINDS = frozenset({Kind.RELEASE, Kind.RECORDED, Kind.DEPLOYED})
 
@@ -96,6 +100,11 @@ class Job:
         Whatever was to be healed is another image afterwards, or nobody's.
         """
         return self.kind in _PREEMPTING_KINDS and not self.is_delivery
+
+    @property
+    def is_disowning(self) -> bool:
+        """Whether a push of its app need not be finished before it."""
+        return self.kind in _DISOWNING_KINDS
 
     @property
     def is_renewing(self) -> bool:

@@ -13,7 +13,7 @@ blocks.
 import heapq
 import itertools
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from dokku_registryd.core import jobs
@@ -147,11 +147,11 @@ class Lanes:
 
     def is_preempted(self, app: str, now: float) -> bool:
         """Tell whether a job waits for which a heal of an app should give up."""
-        entries = (self._entries[job_id] for job_id in self._of_app.get(app, ()))
-        return any(
-            entry.job.is_preempting and (not entry.due or entry.due <= now)
-            for entry in entries
-        )
+        return any(job.is_preempting for job in self._due_of(app, now))
+
+    def is_disowned(self, app: str, now: float) -> bool:
+        """Tell whether a job waits for which a push of an app should give up."""
+        return any(job.is_disowning for job in self._due_of(app, now))
 
     def has(self, kind: Kind, app: str) -> bool:
         """Tell whether a job of this kind and app waits."""
@@ -163,6 +163,12 @@ class Lanes:
     def running(self) -> list[jobs.Job]:
         """Return the jobs that run."""
         return list(self._running)
+
+    def _due_of(self, app: str, now: float) -> Iterator[jobs.Job]:
+        for job_id in self._of_app.get(app, ()):
+            entry = self._entries[job_id]
+            if not entry.due or entry.due <= now:
+                yield entry.job
 
     def _sorted(self, job_ids: Iterable[str]) -> list[jobs.Job]:
         entries = sorted(

@@ -136,10 +136,20 @@ EVENTS: Final[Mapping[str, EventFields]] = MappingProxyType(
             "A registry asked for fewer requests; no app sends it any for so long.",
         ),
         "tags.restored": _event(
-            "info", "number tags", "Tags of a failed release went back to this number."
+            "info",
+            "tags digest",
+            "Tags of a failed release went back to what they stood for.",
         ),
         "tags.stranded": _event(
-            "warning", "error", "Some tags of a failed release may have stayed."
+            "warning",
+            "tags error",
+            "Tags of a failed release may have stayed at it.",
+        ),
+        "tags.unrecorded": _event(
+            "warning",
+            "tags",
+            "The registry did not tell what tags stand for; they move all the same, and"
+            " go back to the release before if this one fails.",
         ),
         "name.untagged": _event(
             "info", "", "A local name of a superseded release was taken away."

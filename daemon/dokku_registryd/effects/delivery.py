@@ -6,6 +6,7 @@ clone, a second host), the release gets the next free number.
 """
 
 import contextlib
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -15,7 +16,7 @@ import structlog
 from dokku_registryd import errors, ports
 from dokku_registryd.core import images, logins, reference
 from dokku_registryd.core.releases import Release, ReleaseState
-from dokku_registryd.effects import access, live, voice
+from dokku_registryd.effects import access, extra_tags, live, precedence, voice
 
 # Numbers to try where others push to the same repository at the same time.
 _MOST_NUMBERS = 10
@@ -59,13 +60,14 @@ def deliver(
     world: ports.World,
     says: voice.Voice,
     *,
-    wants_manifest: bool = False,
+    tags: Sequence[str] = (),
 ) -> tuple[Release, images.Manifest | None]:
     """Push under a number that is ours; return once the registry has confirmed it.
 
     Each question costs a round trip, and a deployer waits for them one after the other.
-    So a manifest that is wanted afterwards comes with the confirmation, and one that
-    is known is fetched while the registry looks the number up. The image gets its names
+    So the manifest that extra tags need comes with the confirmation, and what those
+    stand for so far beside it; a manifest that is known is fetched while the registry
+    looks the number up. The image gets its names
     on this host meanwhile: asking changes nothing, and what is asked comes to nothing
     if the Engine refuses.
 
@@ -82,6 +84,7 @@ def deliver(
     is_named = False
     missing: errors.ImageNotFoundError | None = None
     for _ in range(_MOST_NUMBERS):
+        precedence.give_way(release.app, release.reference, world)
         with ThreadPoolExecutor(max_workers=2) as aside:
             known = aside.submit(_known_manifest, release, way, world)
             found = aside.submit(way.call, partial(_find, release, world))
@@ -101,7 +104,7 @@ def deliver(
                 way,
                 world,
                 says,
-                wants_manifest=wants_manifest,
+                tags=tags,
             )
         if sent.digest:
             return _confirm(release, sent, world), sent.manifest
@@ -135,7 +138,7 @@ def _send(
     world: ports.World,
     says: voice.Voice,
     *,
-    wants_manifest: bool,
+    tags: Sequence[str],
 ) -> Sent:
     """Send the image and ask for it; the registry's answer must be what was sent."""
     try:
@@ -144,13 +147,21 @@ def _send(
             known, manner = None, "pushed"
             sent = way.call(
                 lambda auth: world.engine.push(
-                    release.reference, auth=auth, on_progress=says.output
+                    release.reference,
+                    auth=auth,
+                    on_progress=says.output,
+                    give_way=partial(
+                        precedence.give_way, release.app, release.reference, world
+                    ),
                 )
             )
     except errors.TagImmutableError:
         return _TAKEN
-    is_asked_for = wants_manifest and known is None
-    stored = way.call(partial(_read if is_asked_for else _look_up, release, world))
+    is_asked_for = bool(tags) and known is None
+    with ThreadPoolExecutor(max_workers=1) as aside:
+        noted = aside.submit(extra_tags.note, release, tags, way, world)
+        stored = way.call(partial(_read if is_asked_for else _look_up, release, world))
+        noted.result()
     if stored is None:
         raise errors.RegistryUnavailableError(
             f"the registry took {release.reference}, but does not show it"

@@ -118,7 +118,9 @@ def _fetch(
     entry: wanted.Wanted, world: ports.World, *, may_give_up: bool
 ) -> images.LocalImage:
     def give_way() -> None:
-        if may_give_up and world.is_preempted(entry.app):
+        if world.is_disowned(entry.app) or (
+            may_give_up and world.is_preempted(entry.app)
+        ):
             raise errors.PreemptedError(
                 f"the pull of {entry.source} gave way to something more urgent of"
                 f" {entry.app}"
@@ -132,7 +134,7 @@ def _fetch(
         target = f"{entry.source.rpartition(':')[0]}@{entry.digest}"
     try:
         return way.call(
-            lambda auth: world.engine.pull(target, auth=auth, on_progress=give_way)
+            lambda auth: world.engine.pull(target, auth=auth, give_way=give_way)
         )
     except errors.ImageNotFoundError as error:
         raise errors.ImageNotFoundError(

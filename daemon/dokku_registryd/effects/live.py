@@ -13,7 +13,7 @@ from dokku_registryd import errors, ports
 from dokku_registryd.core import deploys, jobs, outcomes, properties
 from dokku_registryd.core.releases import Release, ReleaseState
 from dokku_registryd.core.triggers import Kind
-from dokku_registryd.effects import extra_tags, states, voice
+from dokku_registryd.effects import extra_tags, voice
 
 # What happened after a release so that nothing of it may be shown any more.
 _REPLACED = frozenset({Kind.LOCAL, Kind.RECORDED, Kind.DESTROYED})
@@ -176,9 +176,7 @@ def fail(release: Release, world: ports.World, says: voice.Voice) -> None:
             reference=release.reference,
             number=release.number,
         )
-    if release.digest:
-        tags = states.policy_of(world, release.app).extra_tags
-        extra_tags.restore(release, tags, world, says)
+    extra_tags.restore(release, world, says, must_answer=True)
     world.deploying.forget(release.app, release.build)
 
 

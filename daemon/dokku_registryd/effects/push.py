@@ -8,7 +8,7 @@ the number is left alone. A push that had been given up counts as done from then
 from dokku_registryd import errors, ports
 from dokku_registryd.core import images, jobs, outcomes, properties, reference, wanted
 from dokku_registryd.core.releases import Release, ReleaseState
-from dokku_registryd.effects import access, extra_tags, states, voice
+from dokku_registryd.effects import access, extra_tags, precedence, states, voice
 
 
 def perform(job: jobs.Job, world: ports.World, says: voice.Voice) -> outcomes.Outcome:
@@ -43,7 +43,12 @@ def perform(job: jobs.Job, world: ports.World, says: voice.Voice) -> outcomes.Ou
     says.headline("Pushing image to registry")
     says.detail(f"Pushing {target}")
     sent = way.call(
-        lambda auth: world.engine.push(target, auth=auth, on_progress=says.output)
+        lambda auth: world.engine.push(
+            target,
+            auth=auth,
+            on_progress=says.output,
+            give_way=lambda: precedence.give_way(job.app, target, world),
+        )
     )
     stored = way.call(lambda auth: world.registry.digest(image, auth=auth))
     if stored != sent:

@@ -37,7 +37,9 @@ def perform(
     if release is None:
         release = _reserve(job, policy, world, says)
     # What an earlier deploy that failed has moved goes back before anything moves.
-    live.settle(release.app, world, says)
+    # Where that cannot be done now, a job of its own does it.
+    with contextlib.suppress(errors.TransientError):
+        live.settle(release.app, world, says)
     ended = _outcome_of(release)
     if ended is not None:
         return ended
@@ -52,7 +54,7 @@ def perform(
     manifest = None
     if release.state is ReleaseState.RESERVED:
         release, manifest = delivery.deliver(
-            release, way, world, says, wants_manifest=bool(policy.extra_tags)
+            release, way, world, says, tags=policy.extra_tags
         )
     release = world.ledger.release_of(job.job_id) or release
     if live.may_show(release, world) and not _is_overtaken(release, world):
@@ -129,8 +131,7 @@ def give_up(
     if release is None or release.state is ReleaseState.PUSHED:
         return
     if release.state is ReleaseState.CONFIRMED:
-        tags = states.policy_of(world, release.app).extra_tags
-        extra_tags.restore(release, tags, world, says)
+        extra_tags.restore(release, world, says)
     with world.turn(release.app):
         if not release.is_accepted:
             live.take_back(release, world)

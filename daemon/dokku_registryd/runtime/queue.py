@@ -98,6 +98,11 @@ class JobQueue:
         with self._changed:
             return self._lanes.is_preempted(app, self._monotonic())
 
+    def is_disowned(self, app: str) -> bool:
+        """Tell whether a job waits for which a push of an app should give up."""
+        with self._changed:
+            return self._lanes.is_disowned(app, self._monotonic())
+
     def has(self, kind: Kind, app: str) -> bool:
         """Tell whether a job of this kind and app waits."""
         with self._changed:

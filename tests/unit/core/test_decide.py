@@ -36,6 +36,10 @@ REFUSAL = errors.AccessDeniedError("no")
             Kind.RELEASE, REFUSAL, 1, {"may_accept_late": True}, "give up",
             id="a-refusal-is-no-outage",
         ),
+        pytest.param(
+            Kind.RELEASE, errors.PreemptedError("later"), 9999,
+            {"may_accept_late": True}, "retry", id="what-gave-way-is-not-judged",
+        ),
         pytest.param(Kind.PUSH, OUTAGE, 900, {}, "give up", id="push-deadline"),
         pytest.param(Kind.HEAL, REFUSAL, 9999, {}, "retry", id="heal-for-ever"),
         pytest.param(Kind.DESTROYED, OUTAGE, 9999, {}, "retry", id="forget-for-ever"),

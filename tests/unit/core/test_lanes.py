@@ -123,6 +123,12 @@ class LanesMachine(RuleBasedStateMachine):
             for entry in entries
             if app in entry.job.trigger.apps
         )
+        assert self.lanes.is_disowned(app, self.now) == any(
+            entry.job.kind in {Kind.DESTROYED, Kind.ABANDONED, Kind.RENAMED}
+            and entry.due <= self.now
+            for entry in entries
+            if app in entry.job.trigger.apps
+        )
 
     def put(self, job: jobs.Job, wait: float) -> None:
         """Let a job wait in both."""
