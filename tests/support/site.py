@@ -150,8 +150,10 @@ class Site:
         )
 
     def end_deploy(self, app: str = "web", *, status: str = "failed") -> None:
-        """Write down how the latest deploy of an app ended, as Dokku does."""
-        build = self._deploys[app]
+        """Write down how the latest deploy of an app stands, as Dokku does."""
+        build = self._deploys.get(app)
+        if build is None:
+            return  # It had another name when its deploy began.
         folder = self.host.lib_root / "data" / "builds" / app
         folder.mkdir(parents=True, exist_ok=True)
         record = {"id": build, "app": app, "pid": os.getpid(), "status": status}
@@ -179,6 +181,7 @@ class Site:
     def _begin_deploy(self, app: str) -> dict[str, str]:
         self._builds += 1
         self._deploys[app] = f"build{self._builds}"
+        self.end_deploy(app, status="running")
         return self._deploy_of(app)
 
     def _deploy_of(self, app: str) -> dict[str, str]:

@@ -37,7 +37,7 @@ def _as_row(release: releases.Release, now: float) -> tuple[str, ...]:
     return (
         release.app,
         str(release.number),
-        release.state.value,
+        "deploy failed" if release.failed_at else release.state.value,
         output.age(now - release.created_at),
         release.digest.removeprefix("sha256:")[:12] or "-",
         release.reference,
