@@ -10,7 +10,7 @@ import json
 import queue
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from dokku_registryd import errors
@@ -55,6 +55,8 @@ class FakeEngine:
         self.is_down = False
         self.asked: list[tuple[str, str]] = []
         """Each push and pull: what and on which reference."""
+        self.platforms: dict[str, tuple[str, ...]] = {}
+        """Digests of the platform manifests that an image has, by its ID."""
         self.used_logins: list[logins.AuthConfig | None] = []
         self._labels: dict[str, tuple[tuple[str, str], ...]] = {}
         self._names: dict[str, str] = {}
@@ -127,7 +129,10 @@ class FakeEngine:
         """Return an image by name, ID or repository digest."""
         self._begin("image")
         image_id = self._find(reference)
-        return self._describe(image_id) if image_id else None
+        if not image_id:
+            return None
+        manifests = self.platforms.get(image_id, ())
+        return replace(self._describe(image_id), manifests=manifests)
 
     def images(self) -> list[LocalImage]:
         """Return the images that have a name."""

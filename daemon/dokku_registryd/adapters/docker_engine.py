@@ -105,11 +105,8 @@ class DockerEngine:
     def image(self, reference: str) -> LocalImage | None:
         """Return the image that a reference or image ID names, if it is here."""
         with self._client(f"inspect {reference}") as client:
-            try:
-                raw = client.inspect_image(reference)  # type: ignore[no-untyped-call]
-            except docker.errors.NotFound:
-                return None
-        return engine_values.parse_image(raw)
+            raw = client.whole_image(reference)
+        return None if raw is None else engine_values.parse_image(raw)
 
     def images(self) -> list[LocalImage]:
         """Return every image that has a name, by one request."""
@@ -360,6 +357,16 @@ class _Client(docker.APIClient):
 
     def use_version(self, version: str) -> None:
         self._version = version
+
+    def whole_image(self, reference: str) -> dict[str, Any] | None:
+        """Inspect an image if it is here, with its manifests for each platform."""
+        path = f"/images/{quote(reference, safe='/:@')}/json"
+        answer = self.open("GET", path, {"manifests": "1"}, timeout=self.timeout)
+        if answer.status_code == requests.codes.not_found:
+            return None
+        self._raise_for_status(answer)  # type: ignore[attr-defined]  # not in stubs
+        found: dict[str, Any] = answer.json()
+        return found
 
     def open(
         self, method: str, path: str, params: Mapping[str, str], **options: Any

@@ -20,6 +20,8 @@ class Sweep:
     missing: int = 0
     """What it did not find, and no heal has brought back since."""
     lost: int
+    moved: int = 0
+    """Of missing and lost ones: names that lead to another image."""
     """Missing, and not to be brought back from anywhere."""
     ended_at: float
     """Seconds since the epoch."""
@@ -160,6 +162,7 @@ def _swept(sweep: Sweep) -> dict[str, Iterable[Sample]]:
         "wanted_references": _one(sweep.wanted),
         "missing_references": _one(sweep.missing),
         "lost_references": _one(sweep.lost),
+        "moved_references": _one(sweep.moved),
         "last_sweep_timestamp_seconds": _one(sweep.ended_at),
         "last_sweep_duration_seconds": _one(sweep.took_seconds),
     }

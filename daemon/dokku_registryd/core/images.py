@@ -19,6 +19,21 @@ class LocalImage:
     repo_digests: tuple[str, ...] = ()
     """`repository@digest`; no proof of a push on containerd image stores."""
     labels: tuple[tuple[str, str], ...] = ()
+    manifests: tuple[str, ...] = ()
+    """Digests of an index's images for one platform that are here.
+
+    Only known where one image is asked for, of Engines that tell.
+    """
+
+    @property
+    def identities(self) -> frozenset[str]:
+        """All that names this very content: image ID and digests.
+
+        The index of an image and its manifest for one platform are two digests of the
+        same image; which of them an Engine pushes depends on its version.
+        """
+        digests = (name.partition("@")[2] for name in self.repo_digests)
+        return frozenset((self.image_id, *digests, *self.manifests))
 
     @property
     def app(self) -> str:

@@ -151,6 +151,12 @@ EVENTS: Final[Mapping[str, EventFields]] = MappingProxyType(
             "The registry did not tell what tags stand for; they move all the same, and"
             " go back to the release before if this one fails.",
         ),
+        "name.moved": _event(
+            "warning",
+            "image_id leads_to",
+            "The deployed name leads to another image on this host than was released;"
+            " it is moved back where ours is here or its digest is known.",
+        ),
         "name.untagged": _event(
             "info", "", "A local name of a superseded release was taken away."
         ),
@@ -159,6 +165,12 @@ EVENTS: Final[Mapping[str, EventFields]] = MappingProxyType(
         ),
         "heal.blocked": _event(
             "warning", "reason", "An image is missing and may not be brought back now."
+        ),
+        "heal.unproved": _event(
+            "warning",
+            "",
+            "An image was pulled by its tag: no digest tells whether it is the one that"
+            " was released.",
         ),
         "login.erased": _event(
             "info", "domain", "A login was removed from its credential helper."

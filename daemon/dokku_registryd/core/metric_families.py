@@ -91,6 +91,11 @@ _LISTED: Final = (
         "Wanted references that it did not find and that can come from nowhere.",
     ),
     _family(
+        "moved_references",
+        _GAUGE,
+        "Of both: deployed names that it found at another image than was released.",
+    ),
+    _family(
         "last_sweep_timestamp_seconds", _GAUGE, "When the last sweep came to its end."
     ),
     _family("last_sweep_duration_seconds", _GAUGE, "How long the last sweep took."),

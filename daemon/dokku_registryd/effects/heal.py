@@ -17,7 +17,7 @@ from dokku_registryd.core import (
     triggers,
     wanted,
 )
-from dokku_registryd.effects import access, states, voice
+from dokku_registryd.effects import access, sight, states, voice
 
 # Something removes an image as often as we pull it: then a registry, and the quota of
 # its login, must not pay for that.
@@ -39,8 +39,10 @@ def perform(job: jobs.Job, world: ports.World, says: voice.Voice) -> outcomes.Ou
     entries = wanted.wanted_of(state, world.schedulers)
     if not entries:
         return outcomes.skipped(_reason(state))
+    gaps = sight.gaps(entries, world)
+    sight.tell(gaps)
     pulled = _pull(
-        wanted.gaps(entries, _observe(entries, world)),
+        gaps,
         state,
         world,
         says,
@@ -50,7 +52,9 @@ def perform(job: jobs.Job, world: ports.World, says: voice.Voice) -> outcomes.Ou
         # Its image serves all the other names, under the ID that it has by now.
         state = states.state_of(world, job.app)
         entries = wanted.wanted_of(state, world.schedulers)
-    healed = _retag(wanted.gaps(entries, _observe(entries, world)), world, says)
+    gaps = sight.gaps(entries, world)
+    healed = _retag(gaps, world, says)
+    _check_identity(gaps)
     source = entries[0].source
     if not pulled and not healed:
         return outcomes.skipped("every wanted name is here", reference=source)
@@ -75,19 +79,6 @@ def _reason(state: wanted.AppState) -> str:
     return "its scheduler keeps no images on this host"
 
 
-def _observe(entries: list[wanted.Wanted], world: ports.World) -> wanted.Observed:
-    names: dict[str, str] = {}
-    for entry in entries:
-        image = world.engine.image(entry.reference)
-        if image is not None:
-            names[wanted.engine_name(entry.reference)] = image.image_id
-    found = set(names.values())
-    for image_id in {entry.image_id for entry in entries if entry.image_id} - found:
-        if world.engine.image(image_id) is not None:
-            found.add(image_id)
-    return wanted.Observed(names=names, image_ids=frozenset(found))
-
-
 def _pull(
     gaps: list[wanted.Gap],
     state: wanted.AppState,
@@ -107,7 +98,7 @@ def _pull(
         _check_loop(entry, world)
     _check_space(entry, world)
     says.detail(f"Pulling {entry.source}")
-    image = _fetch(entry, world, may_give_up=is_own_idea)
+    image = _fetch(entry, world, says, may_give_up=is_own_idea)
     for missing in pulls:
         world.engine.tag(image.image_id, missing.reference)
     _remember(entry, image, state, world)
@@ -115,7 +106,11 @@ def _pull(
 
 
 def _fetch(
-    entry: wanted.Wanted, world: ports.World, *, may_give_up: bool
+    entry: wanted.Wanted,
+    world: ports.World,
+    says: voice.Voice,
+    *,
+    may_give_up: bool,
 ) -> images.LocalImage:
     def give_way() -> None:
         if world.is_disowned(entry.app) or (
@@ -132,6 +127,14 @@ def _fetch(
     target = entry.source
     if entry.digest:
         target = f"{entry.source.rpartition(':')[0]}@{entry.digest}"
+    else:
+        structlog.get_logger().warning(
+            "heal.unproved", app=entry.app, reference=entry.source
+        )
+        says.warning(
+            f"Nothing tells whether {entry.source} is still the image that was"
+            " released: no digest of it was recorded. It is pulled by its tag"
+        )
     try:
         return way.call(
             lambda auth: world.engine.pull(target, auth=auth, give_way=give_way)
@@ -253,6 +256,18 @@ def _adopted(
 
 def _digest_of(image: images.LocalImage, source: str) -> str:
     return image.digest_in(wanted.engine_name(source.rpartition(":")[0]))
+
+
+def _check_identity(gaps: list[wanted.Gap]) -> None:
+    """Refuse to call well what leads to somebody else's image."""
+    for gap in gaps:
+        if isinstance(gap, wanted.Lost) and gap.leads_to:
+            raise errors.DigestMismatchError(
+                f"{gap.wanted.reference} leads to another image on this host"
+                f" ({gap.leads_to}), and ours is neither here nor known to its"
+                f" registry. Build the app again with dokku ps:rebuild"
+                f" {gap.wanted.app}"
+            )
 
 
 def _retag(

@@ -19,7 +19,7 @@ from dokku_registryd.core import (
     triggers,
     wanted,
 )
-from dokku_registryd.effects import live, states, voice
+from dokku_registryd.effects import live, sight, states, voice
 
 REPLY_SECONDS = 86_400  # a hook that waits longer than a day is gone
 JOB_SECONDS = 90 * 86_400  # how long the ledger tells how a job ended
@@ -51,7 +51,7 @@ def plan(world: ports.World) -> Plan:
         entries = [entry for need in found for entry in need.entries]
         left = [entry for need in found for entry in need.left]
         gaps = sorted(
-            wanted.gaps(entries, observed),
+            sight.confirmed(wanted.gaps(entries, observed), entries, world),
             key=lambda gap: gap.wanted.app not in running,
         )
         return Plan(
@@ -73,6 +73,8 @@ def carry_out(world: ports.World) -> Plan:
     log = structlog.get_logger()
     started = world.clock.monotonic()
     found = plan(world)
+    # A heal tells of those that it moves back.
+    sight.tell(gap for gap in found.gaps if isinstance(gap, wanted.Lost))
     healable = [gap for gap in found.gaps if not isinstance(gap, wanted.Lost)]
     for app in dict.fromkeys(gap.wanted.app for gap in healable):
         world.submit(triggers.Trigger(kind=triggers.Kind.HEAL, app=app))

@@ -192,6 +192,7 @@ class Bench:
             exposition.Sweep(
                 wanted=found.references,
                 lost=len(found.gaps) - missing.total(),
+                moved=sum(bool(gap.leads_to) for gap in found.gaps),
                 ended_at=self.world.clock.now(),
                 took_seconds=took_seconds,
             ),

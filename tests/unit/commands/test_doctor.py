@@ -203,8 +203,9 @@ def test_a_release_of_core(host: LoginHost, htpasswd_registry: RegistryServer) -
     host.host.set_property("web", "tag-version", "3")
 
     assert of_app(host)[-1] == (
-        f"ok    release: {htpasswd_registry.host}/dokku/web:3 is there; no digest was"
-        " recorded"
+        f"warn  release: {htpasswd_registry.host}/dokku/web:3 is there; no digest was"
+        " recorded, so a heal would take whatever stands there by then. Record it with:"
+        " dokku-registryd adopt"
     )
 
 

@@ -51,7 +51,7 @@ FULL = Facts(
         sweeps_done=5,
         sweeps_failed=6,
         last_sweep=Sweep(
-            wanted=7, missing=2, lost=1, ended_at=NOW - 9, took_seconds=0.25
+            wanted=7, missing=2, lost=1, moved=2, ended_at=NOW - 9, took_seconds=0.25
         ),
     ),
     book=Book(
@@ -154,6 +154,7 @@ def test_names_follow_the_conventions(family: metrics.Family) -> None:
         ("wanted_references", {}, 7),
         ("missing_references", {}, 2),
         ("lost_references", {}, 1),
+        ("moved_references", {}, 2),
         ("last_sweep_timestamp_seconds", {}, NOW - 9),
         ("last_sweep_duration_seconds", {}, 0.25),
         ("sweeps_total", {"outcome": "done"}, 5),

@@ -2,6 +2,7 @@
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -375,3 +376,66 @@ def test_a_name_that_needs_no_network_gives_way_to_nothing(released: Host) -> No
     released.world = dataclasses.replace(released.world, is_preempted=lambda _app: True)
 
     assert run_heal(released, "heal-1").ending is outcomes.Ending.DONE
+
+
+def move_name(host: Host) -> str:
+    """Let somebody give our deployed name to another image, and return that."""
+    other = host.engine.add_image("evil:latest", b"somebody's")
+    host.engine.tag(other, DEPLOYED)
+    return other
+
+
+def test_a_name_that_leads_to_another_image(released: Host) -> None:
+    """It is moved back without network where our image is here."""
+    before = released.names()
+    other = move_name(released)
+    released.cut_registry()
+
+    outcome = run_heal(released)
+
+    assert outcome.ending is outcomes.Ending.DONE
+    assert released.names() == {**before, "evil:latest": other}
+
+
+def test_a_moved_name_whose_image_is_gone(released: Host) -> None:
+    """Ours comes back by its digest, and takes the name from the other image."""
+    before = released.names()
+    other = move_name(released)
+    for name in WANTED - {DEPLOYED}:
+        released.engine.lose(name)
+
+    run_heal(released)
+
+    assert released.names() == {**before, "evil:latest": other}
+
+
+def test_a_moved_name_that_nothing_brings_back(host: Host) -> None:
+    """What was not pushed yet and is gone cannot be well: that is said each time."""
+    host.set("web", "push-policy", "background")
+    host.perform(release.perform, host.add_job(Kind.RELEASE))
+    other = move_name(host)
+    host.engine.tag(other, "org/web:1")
+    for name in WANTED - {DEPLOYED, "org/web:1"}:
+        host.engine.lose(name)
+
+    with pytest.raises(errors.DigestMismatchError, match="leads to another image"):
+        run_heal(host)
+
+    assert set(host.names().values()) == {other}
+
+
+def test_the_platform_of_an_index(released: Host) -> None:
+    """A name that leads to our image under another digest is well."""
+    other = move_name(released)
+    released.engine.platforms[other] = (released.release().digest,)
+
+    assert run_heal(released).ending is outcomes.Ending.SKIPPED
+
+
+def test_what_nothing_proves(host: Host, logged: list[Any]) -> None:
+    """A pull by tag is said and logged: whoever moved the tag is not noticed."""
+    test_a_release_that_core_made(host)
+
+    (warned,) = (line for line in logged if line["event"] == "heal.unproved")
+    assert (warned["app"], warned["reference"]) == ("web", DEPLOYED)
+    assert any("pulled by its tag" in text for _, text in host.reply("5.1.1"))
