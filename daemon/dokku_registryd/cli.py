@@ -38,9 +38,9 @@ def main(argv: list[str] | None = None) -> int:
     """Run one verb and return the exit status."""
     argv = sys.argv[1:] if argv is None else argv
     if argv == ["--version"]:
-        return _guarded(_print_version, is_debugging=False)
+        return _guarded(_print_version)
     if argv and argv[0].partition(":")[0] in _DOKKU_NAMES:
-        return _guarded(lambda: _answer_dokku(argv), is_debugging=False)
+        return _guarded(lambda: _answer_dokku(argv), complain=_warn)
     arguments = read_status(argv) or parse(argv)
     return _guarded(lambda: _perform(arguments), is_debugging=arguments.debug)
 
@@ -67,7 +67,12 @@ def read_status(argv: list[str]) -> "Any":
     )
 
 
-def _guarded(work: Callable[[], int], *, is_debugging: bool) -> int:
+def _guarded(
+    work: Callable[[], int],
+    *,
+    is_debugging: bool = False,
+    complain: Callable[[str], None] | None = None,
+) -> int:
     """Do the work and turn what it raises into a complaint and an exit status."""
     try:
         return work()
@@ -79,7 +84,7 @@ def _guarded(work: Callable[[], int], *, is_debugging: bool) -> int:
         if is_debugging:
             traceback = importlib.import_module("traceback")
             traceback.print_exc()
-        _complain(_message(error))
+        (complain or _complain)(_message(error))
         return _status(error)
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -127,3 +132,7 @@ def _print(text: str) -> None:
 
 def _complain(text: str) -> None:
     print(f"{PROGRAM}: {text}", file=sys.stderr)  # noqa: T201  # and of complaints
+
+
+def _warn(text: str) -> None:
+    print(f" !     {text}", file=sys.stderr)  # noqa: T201  # in Dokku's form

@@ -357,7 +357,7 @@ def test_unknown_things(host: LoginHost) -> None:
     )
 
     assert (nobody.stderr, nobody.code) == (
-        "dokku-registryd: App nobody does not exist\n",
+        " !     App nobody does not exist\n",
         1,
     )
     assert mistaken.stdout.startswith(
