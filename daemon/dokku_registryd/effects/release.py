@@ -32,6 +32,8 @@ def perform(
         PermanentError: It cannot succeed; the text says what to do.
     """
     policy = states.policy_of(world, job.app)
+    if not job.is_delivery:
+        policy.require("push-policy", "push-deadline")
     release = world.ledger.release_of(job.job_id)
     if release is None:
         release = _reserve(job, policy, world, says)
@@ -124,8 +126,7 @@ def give_up(
     if release is None or release.state is ReleaseState.PUSHED:
         return
     if release.state is ReleaseState.CONFIRMED:
-        tags = states.policy_of(world, release.app).extra_tags
-        extra_tags.restore(release, tags, world, says)
+        _restore_tags(release, world, says)
     with world.turn(release.app):
         if not release.is_accepted:
             _answer_as_before(release, world)
@@ -142,9 +143,25 @@ def give_up(
         )
 
 
+def _restore_tags(release: Release, world: ports.World, says: voice.Voice) -> None:
+    try:
+        tags = states.policy_of(world, release.app).extra_tags
+    except errors.UnreadableError as unread:
+        structlog.get_logger().warning(
+            "tags.stranded", app=release.app, error=str(unread)
+        )
+        says.warning(f"{unread}: extra tags may have stayed at the failed release")
+        return
+    extra_tags.restore(release, tags, world, says)
+
+
 def _answer_as_before(release: Release, world: ports.World) -> None:
     """Let Dokku be answered with the release before, if a dead attempt changed that."""
-    if world.deployed.deployed(release.app) != release.deployed:
+    try:
+        is_shown = world.deployed.deployed(release.app) == release.deployed
+    except errors.UnreadableError:
+        return  # It is not known to be ours, and a question about it fails.
+    if not is_shown:
         return
     for older in world.ledger.releases(release.app):
         is_here = older.is_accepted or older.state is ReleaseState.PUSHED
