@@ -17,6 +17,7 @@ Dokku writes in place, which the time of no folder shows, so each file is asked 
   file systems answer from memory, and no rule foresees everything.
 """
 
+import errno
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -79,6 +80,7 @@ class Look:
             for plugin, root in zip(PLUGINS, self._roots, strict=True)
         ]
         self._recorded = self._list(self._records, deployed_root, are_folders=False)
+        self._check_root()
         self._shared = [self._read_shared(plugin) for plugin in PLUGINS]
         self._general = hash(
             tuple(tuple(reading.values.items()) for reading in self._shared)
@@ -165,6 +167,13 @@ class Look:
         except OSError as error:
             self._note(path, error)
             return frozenset()
+
+    def _check_root(self) -> None:
+        """Take a host that has released for one that has properties somewhere."""
+        core = PLUGINS.index(properties.CORE)
+        if self._roots[core] is None and self._recorded:
+            path = self._config_root / properties.CORE
+            self._note(path, FileNotFoundError(errno.ENOENT, "it is missing"))
 
     def _note(self, path: Path, error: OSError) -> None:
         self._is_whole = False

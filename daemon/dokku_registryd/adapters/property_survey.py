@@ -42,6 +42,9 @@ def unreadable(
         deployed_root: Our folder with one record for each app.
         reader: Who has to read them, where we are root; else None.
     """
+    core = config_root / properties.CORE
+    if not core.exists() and deployed_root.is_dir() and any(deployed_root.iterdir()):
+        yield f"{core} is missing, although apps were released. Is its disk mounted?"
     for plugin in (properties.CORE, properties.OURS):
         yield from _in_plugin(config_root / plugin, reader)
     yield from _records(deployed_root, reader)

@@ -149,7 +149,7 @@ def _about_properties(settings: config.Settings) -> Iterator[str]:
     found = property_survey.unreadable(
         settings.config_root, settings.deployed_dir, reader
     )
-    yield from (f"{text}." for text in found)
+    yield from (text if text.endswith("?") else f"{text}." for text in found)
 
 
 def _about_owner(path: Path, settings: config.Settings) -> Iterator[str]:
