@@ -12,6 +12,7 @@ from typing import Any, cast
 
 from dokku_registryd import errors, ports
 from dokku_registryd.adapters import (
+    absence_file,
     build_records,
     deploying_files,
     detached,
@@ -272,6 +273,7 @@ def build_world(
         detached=detached.ForgottenFolders(
             root=folder / "data" / "forgotten", config_root=folder / "config"
         ),
+        absences=absence_file.AbsenceFile(folder / "data" / "absence"),
         ledger=book,
         replies=reply_files.ReplyFiles(folder / "data" / "replies"),
         clock=clock,

@@ -13,6 +13,7 @@ import structlog
 
 from dokku_registryd import config, ports
 from dokku_registryd.adapters import (
+    absence_file,
     auth,
     build_records,
     clocks,
@@ -29,7 +30,13 @@ from dokku_registryd.adapters import (
     spool,
     systemd,
 )
-from dokku_registryd.core import exposition, images, properties, triggers
+from dokku_registryd.core import (
+    absence_text,
+    exposition,
+    images,
+    properties,
+    triggers,
+)
 from dokku_registryd.runtime import (
     intake,
     queue,
@@ -215,6 +222,7 @@ def build_world(
             config_root=settings.config_root,
             now=clock.now,
         ),
+        absences=absence_file.AbsenceFile(settings.data_dir / absence_text.FILE_NAME),
         ledger=ledger,
         replies=reply_files.ReplyFiles(settings.replies_dir),
         clock=clock,

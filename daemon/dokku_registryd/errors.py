@@ -39,6 +39,10 @@ class RegistryUnavailableError(TransientError):
     """The registry does not answer, or answers with a fault of its own."""
 
 
+class UnreadableError(TransientError):
+    """A file that decides something is there and cannot be read. Correct it."""
+
+
 class RegistryBusyError(RegistryUnavailableError):
     """The registry has no room for requests just now. Wait."""
 

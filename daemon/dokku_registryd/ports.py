@@ -19,6 +19,7 @@ from dokku_registryd.core import (
     needs,
     outcomes,
     pauses,
+    presence,
     reference,
     replies,
     triggers,
@@ -190,10 +191,12 @@ class AppFiles:
     """What the files say of one app."""
 
     read: Reader
-    """Gives the app's own properties and the global ones."""
+    """Gives the app's own properties and the global ones, as `Properties.get` does."""
     is_whole: bool
-    """Whether all that is there could be read; else what is unset may be set."""
+    """Whether all that is there could be read."""
     deployed: DeployedRelease | None
+    unread_record: str
+    """Why the recorded release cannot be read; empty if it can, or if there is none."""
     mark: object | None
     """What `Look.is_unchanged` compares; None where nothing may be remembered."""
 
@@ -215,7 +218,11 @@ class Properties(Protocol):
     """Dokku's property files."""
 
     def get(self, plugin: str, app: str, name: str) -> str:
-        """Return a property's raw text, empty when unset; `--global` is an app."""
+        """Return a property's raw text, empty when unset; `--global` is an app.
+
+        Raises:
+            UnreadableError: It is there and cannot be read.
+        """
 
     def look(self) -> AbstractContextManager[Look]:
         """Look at the files of many apps, at a fraction of asking one by one."""
@@ -226,22 +233,47 @@ class Properties(Protocol):
     def delete(self, plugin: str, app: str, name: str) -> None:
         """Remove a property; a missing one is fine."""
 
+    def root(self) -> presence.Root:
+        """Return what is in Dokku's root, and what cannot be seen there."""
+
     def apps(self) -> list[str]:
         """Return the names of the apps that exist on this host, sorted.
 
         Raises:
-            TransientError: It cannot be told, so no app may count as gone.
+            TransientError: It cannot be told.
         """
 
     def owners(self) -> list[str]:
-        """Return the names of apps with properties, logins or a recorded release."""
+        """Return the names of apps with properties, logins or a recorded release.
+
+        Raises:
+            UnreadableError: It cannot be told.
+        """
+
+
+class Absences(Protocol):
+    """What is kept of the apps that were not seen, from one sweep to the next."""
+
+    def recall(self) -> presence.Memory:
+        """Return what was kept last; an empty memory if there is none."""
+
+    def keep(self, memory: presence.Memory) -> None:
+        """Replace it, on the disk only where that is worth it.
+
+        Raises:
+            TransientError: The disk refuses; this process has it all the same.
+        """
 
 
 class DeployedReleases(Protocol):
     """The record that Dokku's questions are answered from, one for each app."""
 
     def deployed(self, app: str) -> DeployedRelease | None:
-        """Return the recorded release; None if there is none to trust."""
+        """Return the recorded release; None if there is none to trust.
+
+        Raises:
+            UnreadableError: It is there and cannot be read.
+        """
 
     def record_deployed(self, app: str, deployed: DeployedRelease) -> None:
         """Replace the record in one step."""
@@ -286,7 +318,7 @@ class DetachedFolders(Protocol):
         """Return the apps that have detached folders."""
 
     def noted(self) -> list[str]:
-        """Return the apps whose logins in helpers a hook noted before they went."""
+        """Return apps whose logins a hook noted and Dokku's plugin then removed."""
 
     def login_folder(self, folder: str) -> str:
         """Return where a detached folder keeps the auth config."""
@@ -447,6 +479,7 @@ class World:
     deploying: Deploying
     builds: Builds
     detached: DetachedFolders
+    absences: Absences
     ledger: Ledger
     replies: Replies
     clock: Clock

@@ -49,11 +49,8 @@ class Surroundings:
 
 def examine(around: Surroundings, *, only: str | None) -> Iterator[Finding]:
     """Look at one app, or at all that push."""
-    try:
-        apps = [only] if only else around.world.properties.apps()
-    except errors.TransientError as error:
-        yield findings.fail("apps", str(error))
-        return
+    # Which apps cannot be seen, and why, is among the host's findings.
+    apps = [only] if only else list(around.world.properties.root().apps)
     pool = futures.ThreadPoolExecutor(_PARALLEL, "doctor")
     asked = {name: pool.submit(_look, around, name, bool(only)) for name in apps}
     futures.wait(asked.values(), _TOTAL_SECONDS)

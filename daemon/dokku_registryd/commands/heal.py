@@ -16,7 +16,7 @@ def perform(arguments: argparse.Namespace, out: Output) -> int:
     Raises:
         EngineUnavailableError: The Engine does not answer.
     """
-    settings = scene.enter(arguments)
+    settings = scene.enter(arguments, out)
     if arguments.app:
         scene.check_app(arguments, arguments.app)
     gaps = _gaps(settings, arguments.app)

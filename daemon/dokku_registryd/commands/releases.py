@@ -10,7 +10,7 @@ from dokku_registryd.core import releases
 
 def perform(arguments: argparse.Namespace, out: output.Output) -> int:
     """Print the ledger's releases."""
-    settings = scene.enter(arguments)
+    settings = scene.enter(arguments, out)
     if arguments.app:
         scene.check_app(arguments, arguments.app)
     book = scene.read_ledger(settings)

@@ -92,6 +92,15 @@ EVENTS: Final[Mapping[str, EventFields]] = MappingProxyType(
         "sweep.failed": _event(
             "warning", "error", "The comparison was not possible; it is tried again."
         ),
+        "apps.missed": _event(
+            "warning",
+            "cause apps reason",
+            "Apps that have properties or a recorded release are not seen below Dokku's"
+            " root; everything of theirs stays. Told when it changes.",
+        ),
+        "apps.returned": _event(
+            "info", "", "All apps that were missing are there again."
+        ),
         "job.queued": _event("info", "", "The daemon itself found something to do."),
         "job.retry_scheduled": _event(
             "warning info",

@@ -101,6 +101,13 @@ _LISTED: Final = (
     _family("last_sweep_duration_seconds", _GAUGE, "How long the last sweep took."),
     _family("sweeps_total", _COUNTER, "Looks at the whole host.", "outcome"),
     _family(
+        "missing_apps",
+        _GAUGE,
+        "Apps that have properties or a recorded release and that the last sweep did "
+        "not see below Dokku's root, by what is known of the cause.",
+        "cause",
+    ),
+    _family(
         "trigger_files",
         _GAUGE,
         "Files of hooks that wait for their outcome, or were rejected.",

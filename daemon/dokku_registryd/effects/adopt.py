@@ -51,14 +51,17 @@ class Adopter:
         self._is_named_by_digest = engine.facts().image_store == "containerd"
         listing = engine.images()
         here = {name: image for image in listing for name in image.references}
+        found, unread = states.all_states(self._world)
         apps = [
             (state, deployed)
-            for state in states.all_states(self._world)
+            for state in found
             if (deployed := _deployed_of(state)) is not None
         ]
         with ThreadPoolExecutor(self._world.parallel_tags) as pool:
-            found = pool.map(lambda pair: self._look(pair[0], pair[1], here), apps)
-            return [self._adopt(findings) for findings in found]
+            looks = pool.map(lambda pair: self._look(pair[0], pair[1], here), apps)
+            adopted = [self._adopt(findings) for findings in looks]
+        left = [adoption.unread(app, why) for app, why in unread.items()]
+        return sorted([*adopted, *left], key=lambda entry: entry.app)
 
     def _look(
         self,

@@ -36,6 +36,7 @@ def perform(job: jobs.Job, world: ports.World, says: voice.Voice) -> outcomes.Ou
         PermanentError: The registry no longer has the image, or refuses the login.
     """
     state = states.state_of(world, job.app)
+    state.policy.require("heal")
     entries = wanted.wanted_of(state, world.schedulers)
     if not entries:
         return outcomes.skipped(_reason(state))

@@ -70,7 +70,11 @@ def take_back(release: Release, world: ports.World) -> None:
     if is_followed(release, world):
         world.deploying.forget(release.app, release.build)
         return
-    if world.deployed.deployed(release.app) != release.deployed:
+    try:
+        is_shown = world.deployed.deployed(release.app) == release.deployed
+    except errors.UnreadableError:
+        return  # It is not known to be ours, and a question about it fails.
+    if not is_shown:
         return
     for older in world.ledger.releases(release.app):
         is_here = older.is_accepted or older.state is ReleaseState.PUSHED

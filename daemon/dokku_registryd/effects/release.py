@@ -33,6 +33,8 @@ def perform(
         PermanentError: It cannot succeed; the text says what to do.
     """
     policy = states.policy_of(world, job.app)
+    if not job.is_delivery:
+        policy.require("push-policy", "push-deadline")
     release = world.ledger.release_of(job.job_id)
     if release is None:
         release = _reserve(job, policy, world, says)

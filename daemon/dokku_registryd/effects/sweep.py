@@ -1,8 +1,9 @@
 """A sweep: one look at the whole host, which asks for the jobs that close its gaps.
 
 This is the truth behind every hint. One image listing and one container listing serve
-all apps. It asks for heals, takes spare names of superseded releases away, and notices
-what a hook could not tell us: logins whose app is gone.
+all apps. It asks for heals, takes spare names of superseded releases away, and finishes
+what a hook began: logins that it moved out of the way. An app that it cannot see keeps
+everything (`absence`).
 """
 
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from dokku_registryd.core import (
     triggers,
     wanted,
 )
-from dokku_registryd.effects import live, sight, states, voice
+from dokku_registryd.effects import absence, live, sight, states, voice
 
 REPLY_SECONDS = 86_400  # a hook that waits longer than a day is gone
 JOB_SECONDS = 90 * 86_400  # how long the ledger tells how a job ended
@@ -37,7 +38,7 @@ class Plan:
     needless: tuple[str, ...]
     """Names that may be taken away."""
     gone: tuple[str, ...]
-    """Apps that are gone and have left properties or logins behind."""
+    """Apps that are gone by a hook's word and have left logins behind."""
 
 
 def plan(world: ports.World) -> Plan:
@@ -58,7 +59,7 @@ def plan(world: ports.World) -> Plan:
             references=len(entries),
             gaps=tuple(gaps),
             needless=tuple(leftovers.needless(left, observed, needed)),
-            gone=_gone(world, look),
+            gone=_gone(world),
         )
 
 
@@ -72,6 +73,7 @@ def carry_out(world: ports.World) -> Plan:
     """Ask for what a look at the whole host shows to be needed, and return that."""
     log = structlog.get_logger()
     started = world.clock.monotonic()
+    absence.note(world)
     found = plan(world)
     # A heal tells of those that it moves back.
     sight.tell(gap for gap in found.gaps if isinstance(gap, wanted.Lost))
@@ -128,11 +130,9 @@ def _needs(
     return list(found.values())
 
 
-def _gone(world: ports.World, look: ports.Look) -> tuple[str, ...]:
-    # Owners before apps: what is created in between must not seem to be gone.
-    owners = look.owners().union(world.detached.noted())
-    without_app = owners.difference(world.properties.apps())
-    return tuple(sorted(without_app.union(world.detached.apps())))
+def _gone(world: ports.World) -> tuple[str, ...]:
+    gone = {app for app in world.detached.noted() if absence.shows_gone(app, world)}
+    return tuple(sorted(gone.union(world.detached.apps())))
 
 
 def request(job: jobs.Job, world: ports.World, says: voice.Voice) -> outcomes.Outcome:  # noqa: ARG001 - effects share one signature

@@ -240,13 +240,12 @@ class Bench:
         world = self.world
         reserved = world.ledger.release_of(job.job_id)
         late = release.late_part(reserved, world) if reserved else ""
-        policy = states.policy_of(world, job.app)
         verdict = decide.after_failure(
             decide.Attempt(
                 kind=job.kind,
                 error=error,
                 waited_seconds=self._waited(job),
-                deadline_seconds=policy.push_deadline_seconds,
+                deadline_seconds=states.deadline_of(world, job.app),
                 is_accepted=reserved is not None and reserved.is_accepted,
                 may_accept_late=bool(late),
                 is_past_saving=reserved is not None
@@ -303,8 +302,7 @@ class Bench:
         delay = self.backoff.delay(attempt=attempt, error=error)
         if job.kind is Kind.RELEASE and not job.is_delivery:
             # Whoever waits hears of the end at the deadline, whatever a registry asks.
-            policy = states.policy_of(world, job.app)
-            left = policy.push_deadline_seconds - self._waited(job)
+            left = states.deadline_of(world, job.app) - self._waited(job)
             delay = min(delay, max(0.0, left))
         world.ledger.postpone(
             job.job_id, retry_at=world.clock.now() + delay, error=str(error)
