@@ -19,6 +19,7 @@ from dokku_registryd.adapters import (
     ledger,
     modes,
     property_files,
+    remnant_files,
     reply_files,
     spool,
 )
@@ -276,6 +277,7 @@ def build_world(
         absences=absence_file.AbsenceFile(folder / "data" / "absence"),
         ledger=book,
         replies=reply_files.ReplyFiles(folder / "data" / "replies"),
+        remnants=remnant_files.RemnantFiles(folder / "data", folder / "config"),
         clock=clock,
         defaults=properties.Defaults(),
         schedulers=("docker-local",),

@@ -26,12 +26,14 @@ from dokku_registryd.adapters import (
     modes,
     process_facts,
     property_files,
+    remnant_files,
     reply_files,
     spool,
     systemd,
 )
 from dokku_registryd.core import (
     absence_text,
+    builds,
     exposition,
     images,
     properties,
@@ -110,7 +112,9 @@ class Service:
             on_turn=on_turn,
         )
 
-    def open_status(self, environ: Mapping[str, str]) -> status_face.StatusFace:
+    def open_status(
+        self, environ: Mapping[str, str], build: builds.Build
+    ) -> status_face.StatusFace:
         """Let health and metrics be asked for; what fails is logged, and no more."""
         pages = status_pages.StatusPages(
             bench=self._bench,
@@ -119,6 +123,7 @@ class Service:
             read_book=self._read_book,
             read_files=self._read_files,
             read_process=process_facts.ProcessFacts().look,
+            build=build,
         )
         return status_face.StatusFace(self._settings, environ, pages)
 
@@ -225,6 +230,7 @@ def build_world(
         absences=absence_file.AbsenceFile(settings.data_dir / absence_text.FILE_NAME),
         ledger=ledger,
         replies=reply_files.ReplyFiles(settings.replies_dir),
+        remnants=remnant_files.RemnantFiles(settings.data_dir, settings.config_root),
         clock=clock,
         defaults=settings.defaults,
         schedulers=tuple(settings.heal.schedulers),

@@ -21,6 +21,7 @@ from dokku_registryd.core import (
     pauses,
     presence,
     reference,
+    remnants,
     replies,
     triggers,
 )
@@ -337,6 +338,16 @@ class Replies(Protocol):
         """Remove replies by age, but those of some jobs; return how many."""
 
 
+class Remnants(Protocol):
+    """Files of ours that may have come to their end."""
+
+    def listed(self) -> list[remnants.Remnant]:
+        """Return what may be old; what cannot be read is left out."""
+
+    def remove(self, remnant: remnants.Remnant) -> bool:
+        """Remove one, unless it changed since; tell whether it is gone."""
+
+
 class Ledger(Protocol):
     """The durable record of jobs, releases and outcomes. Safe between threads."""
 
@@ -361,6 +372,12 @@ class Ledger(Protocol):
 
     def prune_jobs(self, *, finished_before: float, but_latest: int) -> None:
         """Remove jobs that ended before a time, but the latest; releases stay."""
+
+    def crowded_apps(self, *, more_than: int) -> list[str]:
+        """Return the apps that have more releases than a number of them."""
+
+    def remove_releases(self, job_ids: Iterable[str]) -> None:
+        """Remove the releases of some jobs."""
 
     def orders_after(self, job_id: str, app: str) -> frozenset[triggers.Kind]:
         """Return what has changed what an app runs since a job was accepted."""
@@ -482,6 +499,7 @@ class World:
     absences: Absences
     ledger: Ledger
     replies: Replies
+    remnants: Remnants
     clock: Clock
     defaults: Defaults
     schedulers: tuple[str, ...]

@@ -33,7 +33,7 @@ _SYSTEMCTL: Final = r"""#!/bin/sh
 echo "$*" >>'{folder}/calls'
 case $1 in
   is-enabled) [ -e '{folder}/enabled' ] ;;
-  is-active) [ -e '{folder}/active' ] ;;
+  show) [ ! -e '{folder}/active' ] || echo active ;;
   enable) touch '{folder}/enabled' '{folder}/active' ;;
   disable) rm -f '{folder}/enabled' '{folder}/active' ;;
   stop) rm -f '{folder}/active' ;;
@@ -127,7 +127,7 @@ class BareSite(Site):
     def systemctl_calls(self) -> list[str]:
         """Return what systemd was told to do, questions left out."""
         calls = (self.systemd / "calls").read_text().splitlines()
-        return [call for call in calls if not call.startswith("is-")]
+        return [call for call in calls if not call.startswith(("is-", "show "))]
 
     def enabled(self) -> list[str]:
         """Return the plugins of ours and Dokku's that are enabled."""

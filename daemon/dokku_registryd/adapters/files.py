@@ -13,7 +13,9 @@ from pathlib import Path
 from dokku_registryd.adapters import folders
 
 PRIVATE_FILE = 0o600
+LOG_BYTES = 1 << 20  # some thousand deploys without a service
 PRIVATE_FOLDER = folders.PRIVATE_FOLDER
+_LONGEST_PART = 200  # of a name, so that what is put around it fits into 255 bytes
 _SAFE = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
@@ -47,7 +49,7 @@ def replace_in(
     folder: int, name: str, content: bytes, *, mode: int = PRIVATE_FILE
 ) -> None:
     """Put `content` at `name` in an open folder, durable and in one step."""
-    temporary = f".{name}.{os.getpid()}.tmp"
+    temporary = f".{name[:_LONGEST_PART]}.{os.getpid()}.tmp"
     with contextlib.suppress(FileNotFoundError):
         os.unlink(temporary, dir_fd=folder)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _SAFE
@@ -117,9 +119,18 @@ def append(path: Path, content: bytes) -> None:
 def open_log(path: Path) -> int:
     """Open a log of our own, to be appended to; it is made if it is missing.
 
+    One that has grown large becomes `NAME.1`, in place of the one before. No other
+    process may be writing it: hold the spool's lock.
+
     Raises:
         OSError: The disk refuses, or what is there is no plain file of our own.
     """
+    descriptor = _open_growing(path, is_strict=False)
+    if os.fstat(descriptor).st_size < LOG_BYTES:
+        return descriptor
+    with contextlib.suppress(OSError):
+        path.replace(path.with_name(f"{path.name}.1"))
+    os.close(descriptor)
     return _open_growing(path, is_strict=False)
 
 

@@ -9,12 +9,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dokku_registryd import __version__, errors
-from dokku_registryd.adapters import plugins, programs, shipped_files
+from dokku_registryd.adapters import (
+    package,
+    plugins,
+    programs,
+    shipped_files,
+    spool_facts,
+)
 from dokku_registryd.core import places
 from dokku_registryd.core.host_state import Facts, Presence
 
 PUBLIC_FOLDER = 0o755
 _PRIVATE_FOLDER = 0o700
+_UP = frozenset({"active", "activating", "reloading"})
 _LIMIT = 65_536  # bytes; larger files are none of ours
 
 
@@ -50,7 +57,9 @@ def look(
     """Return what is there; what waits only the ledger knows."""
     host = plugins.Plugins(Path(where.plugins), Path(where.core_plugins), environ)
     has_systemd = Path(where.systemd_sign).is_dir()
-    service = ("--quiet", where.service)
+    is_running = has_systemd and _is_up(where.service, environ)
+    holder = spool_facts.holder(where.data_dir)
+    is_waiting = is_running and holder is not None and holder[0] == spool_facts.HOOK
     return Facts(
         has_dokku=host.has_folder,
         has_plugn=host.has_plugn,
@@ -70,10 +79,25 @@ def look(
         has_systemd=has_systemd,
         unit=_unit(where),
         is_service_enabled=has_systemd
-        and programs.succeeds(("systemctl", "is-enabled", *service), environ),
-        is_service_running=has_systemd
-        and programs.succeeds(("systemctl", "is-active", *service), environ),
+        and programs.succeeds(
+            ("systemctl", "is-enabled", "--quiet", where.service), environ
+        ),
+        is_service_running=is_running,
+        daemon=holder[1] if holder and holder[0] == spool_facts.DAEMON else 0,
+        # A service that waits for a hook cannot say yet what it runs.
+        difference="waits for a hook and does not say what it runs"
+        if is_waiting
+        else package.difference(where.data_dir),
     )
+
+
+def _is_up(service: str, environ: Mapping[str, str]) -> bool:
+    """Tell whether a service runs, or is starting: both have loaded a program."""
+    question = ("systemctl", "show", "--property=ActiveState", "--value", service)
+    try:
+        return programs.run(question, environ).strip() in _UP
+    except errors.RegistrydError:
+        return False
 
 
 def purged(where: places.Places) -> tuple[str, ...]:

@@ -9,21 +9,29 @@ import contextlib
 import itertools
 from pathlib import Path
 
-from dokku_registryd.adapters import ledger_file, ledger_jobs, ledger_releases
+from dokku_registryd.adapters import (
+    ledger_file,
+    ledger_jobs,
+    ledger_pruning,
+    ledger_releases,
+)
 from dokku_registryd.adapters.ledger_schema import ASKED_AFTER
 from dokku_registryd.core import pauses
 
 
-class SqliteLedger(ledger_jobs.JobRows, ledger_releases.ReleaseRows):
+class SqliteLedger(
+    ledger_jobs.JobRows, ledger_releases.ReleaseRows, ledger_pruning.PrunedRows
+):
     """Implements `ports.Ledger`; one connection behind one lock.
 
     Args:
         path: The file; None keeps the ledger in memory, for a look at a new host.
         read_only: Only read, as a command does beside the daemon.
+        may_migrate: Bring an older file up to date. Hold the spool's lock for that.
 
     Raises:
         errors.LedgerError: The file is from a newer version, or from an older one that
-            is only to be read, or the disk refuses.
+            is not to be migrated, or the disk refuses.
     """
 
     def check(self) -> None:
@@ -105,7 +113,9 @@ class SqliteLedger(ledger_jobs.JobRows, ledger_releases.ReleaseRows):
 
 
 def open_or_rebuild(path: Path, *, stamp: str) -> tuple[SqliteLedger, str]:
-    """Open the ledger; set a corrupt one aside and begin anew.
+    """Open the ledger, up to date; set a corrupt one aside and begin anew.
+
+    Hold the spool's lock: no other process may work on what is migrated or set aside.
 
     Returns:
         The ledger, and where the corrupt file went (empty if all was well).

@@ -9,7 +9,7 @@ These two modules are where SQLite enters.
 import os
 
 from dokku_registryd import errors
-from dokku_registryd.adapters import ledger_schema
+from dokku_registryd.adapters import ledger_schema, ledger_versions
 
 TYPE_CHECKING = False  # as in `typing`, which takes longer to load than this reads
 if TYPE_CHECKING:
@@ -93,15 +93,9 @@ def _uri(path: str) -> str:
 def _check_version(path: str, row: "Any") -> None:
     version, known = int(row[0]), len(ledger_schema.MIGRATIONS)
     if version > known:
-        raise errors.LedgerError(
-            f"{path} was written by a newer dokku-registryd (schema {version}, this"
-            f" one knows {known}): install that again"
-        )
+        raise errors.LedgerError(ledger_versions.newer(path, version))
     if version < known:
-        raise errors.LedgerError(
-            f"{path} is as an older dokku-registryd left it (schema {version}, this"
-            f" one reads {known}): start the service, which brings it up to date"
-        )
+        raise errors.LedgerError(ledger_versions.older(path, version))
 
 
 def _rows(connection: "Any", query: str, *values: float) -> "list[dict[str, Any]]":

@@ -4,7 +4,9 @@ Write-ahead log with `synchronous=FULL`: a commit is on the disk when it returns
 power cut would take accepted releases with it. A commit that may wait for the disk
 outlives the process all the same, and gets there with the next one: the log keeps their
 order. The schema has a version (`user_version`) and migrates forwards; a newer file
-than this program knows is refused.
+than this program knows is refused. Only the holder of the spool's lock may migrate: an
+older daemon that works the file would find other tables under its feet. A copy of the
+file is kept first, for the way back.
 """
 
 import contextlib
@@ -16,8 +18,12 @@ from pathlib import Path
 from urllib.parse import quote
 
 from dokku_registryd import errors
-from dokku_registryd.adapters import files
-from dokku_registryd.adapters.ledger_schema import MIGRATIONS
+from dokku_registryd.adapters import files, ledger_versions
+from dokku_registryd.adapters.ledger_schema import (
+    FIRST_DRAFT,
+    FROM_FIRST_DRAFT,
+    MIGRATIONS,
+)
 
 Connection = sqlite3.Connection
 Row = sqlite3.Row
@@ -31,18 +37,23 @@ class LedgerFile:
     Args:
         path: The file; None keeps the ledger in memory, for a look at a new host.
         read_only: Only read, as a command does beside the daemon.
+        may_migrate: Bring an older file up to date. Hold the spool's lock for that.
 
     Raises:
         errors.LedgerError: The file is from a newer version, or from an older one that
-            is only to be read, or the disk refuses.
+            is not to be migrated, or the disk refuses.
     """
 
-    def __init__(self, path: Path | None, *, read_only: bool = False) -> None:
+    def __init__(
+        self, path: Path | None, *, read_only: bool = False, may_migrate: bool = True
+    ) -> None:
         self._lock = threading.RLock()
         self._path = path or Path(":memory:")
         self._connection = _connect(path, read_only=read_only)
         try:
-            self._prepare(read_only=read_only)
+            self._prepare(
+                read_only=read_only, may_migrate=may_migrate and not read_only
+            )
         except BaseException:
             self._connection.close()
             raise
@@ -98,19 +109,21 @@ class LedgerFile:
     def _corrupt(self, reason: str) -> "CorruptLedgerError":
         return CorruptLedgerError(f"the ledger {self._path} is damaged: {reason}")
 
-    def _prepare(self, *, read_only: bool) -> None:
-        version = self._version()
+    def _prepare(self, *, read_only: bool, may_migrate: bool) -> None:
+        version, is_draft = self._version(), False
         if not read_only:
             # Or a damage would count as a migration that fails, for ever.
-            if self._schema() != _schema_of(version):
+            schema = self._schema()
+            is_draft = version == 1 and schema == _schema_of(FIRST_DRAFT)
+            if not is_draft and schema != _schema_of(*MIGRATIONS[:version]):
                 raise self._corrupt(f"its tables are not those of schema {version}")
-            self._migrate(version)
-        elif version < len(MIGRATIONS):
-            raise errors.LedgerError(
-                f"{self._path} is as an older dokku-registryd left it (schema"
-                f" {version}, this one reads {len(MIGRATIONS)}): start the service,"
-                " which brings it up to date"
-            )
+        if version == len(MIGRATIONS):
+            return
+        if not may_migrate:
+            raise OlderLedgerError(ledger_versions.older(str(self._path), version))
+        if version:
+            _keep_copy(self._connection, self._path)
+        self._migrate(version, is_draft=is_draft)
 
     def _schema(self) -> list[tuple[str, str]]:
         rows = self._rows("SELECT name, coalesce(sql, '') FROM sqlite_schema")
@@ -123,14 +136,14 @@ class LedgerFile:
     def _version(self) -> int:
         version = int(self._rows("PRAGMA user_version")[0][0])
         if version > len(MIGRATIONS):
-            raise errors.LedgerError(
-                f"{self._path} was written by a newer dokku-registryd (schema"
-                f" {version}, this one knows {len(MIGRATIONS)}): install that again"
-            )
+            raise errors.LedgerError(ledger_versions.newer(str(self._path), version))
         return version
 
-    def _migrate(self, version: int) -> None:
-        for number, script in enumerate(MIGRATIONS[version:], start=version + 1):
+    def _migrate(self, version: int, *, is_draft: bool) -> None:
+        scripts = list(enumerate(MIGRATIONS[version:], start=version + 1))
+        if is_draft:
+            scripts.insert(0, (version, FROM_FIRST_DRAFT))
+        for number, script in scripts:
             with self._lock, _translated(self._path):
                 self._connection.executescript(
                     f"BEGIN IMMEDIATE; {script};"
@@ -140,6 +153,10 @@ class LedgerFile:
 
 class CorruptLedgerError(errors.LedgerError):
     """The file is no database, or a damaged one."""
+
+
+class OlderLedgerError(errors.LedgerError):
+    """An older version made the file, and may be working on it: it is left as it is."""
 
 
 @contextlib.contextmanager
@@ -168,13 +185,28 @@ def _doubt(column: Row) -> str:
     return f"typeof({column['name']}) NOT IN ({', '.join(good)})"
 
 
-def _schema_of(version: int) -> list[tuple[str, str]]:
-    """Return the tables and indexes that a version has, with their definitions."""
+def _schema_of(*scripts: str) -> list[tuple[str, str]]:
+    """Return the tables and indexes that scripts make, with their definitions."""
     with contextlib.closing(_open(":memory:")) as connection:
-        for script in MIGRATIONS[:version]:
+        for script in scripts:
             connection.executescript(script)
         query = "SELECT name, coalesce(sql, '') FROM sqlite_schema"
         return sorted(map(tuple, connection.execute(query)))
+
+
+def _keep_copy(connection: Connection, path: Path) -> None:
+    """Keep the file as an older program can read it, where there is room for that."""
+    target = path.with_name(f"{path.name}.before-{len(MIGRATIONS)}")
+    temporary = path.with_name(f".{target.name}.tmp")
+    with contextlib.suppress(OSError, sqlite3.Error, errors.LedgerError):
+        temporary.unlink(missing_ok=True)
+        _make_private(temporary)
+        with contextlib.closing(sqlite3.connect(temporary)) as copy:
+            connection.backup(copy)
+            # All of it in one file, so that one name is what is put back.
+            copy.execute("PRAGMA journal_mode = DELETE")
+        temporary.replace(target)
+        files.sync_folder(path.parent)
 
 
 def _connect(path: Path | None, *, read_only: bool) -> Connection:

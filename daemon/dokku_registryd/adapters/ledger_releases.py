@@ -45,8 +45,10 @@ _CHANGEABLE: Final = frozenset(
 class ReleaseRows(ledger_file.LedgerFile):
     """The releases' part of `ports.Ledger`."""
 
-    def __init__(self, path: Path | None, *, read_only: bool = False) -> None:
-        super().__init__(path, read_only=read_only)
+    def __init__(
+        self, path: Path | None, *, read_only: bool = False, may_migrate: bool = True
+    ) -> None:
+        super().__init__(path, read_only=read_only, may_migrate=may_migrate)
         self._changes = itertools.count(1)
         self._changed: dict[str, int] = {}
         self._changed_all = 0

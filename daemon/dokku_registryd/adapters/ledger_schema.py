@@ -9,9 +9,7 @@ ASKED_AFTER = (
     " (SELECT sequence FROM jobs WHERE job_id = ?)"
 )
 
-# One script a version, in order; never edit one that was released.
-MIGRATIONS = (
-    """
+_JOBS = """
     CREATE TABLE jobs (
         sequence INTEGER PRIMARY KEY,
         job_id TEXT NOT NULL UNIQUE,
@@ -35,6 +33,8 @@ MIGRATIONS = (
     );
     CREATE INDEX jobs_unfinished ON jobs (sequence) WHERE ending IS NULL;
     CREATE INDEX jobs_of_app ON jobs (app, sequence);
+"""
+_RELEASES = """
     CREATE TABLE releases (
         sequence INTEGER PRIMARY KEY,
         job_id TEXT NOT NULL UNIQUE,
@@ -55,7 +55,31 @@ MIGRATIONS = (
         UNIQUE (server, image_repo, number)
     );
     CREATE INDEX releases_of_image ON releases (image_id);
-    """,
+"""
+
+# Version 1 was edited once after it had been committed. This is how its releases were
+# before, and what makes the later ones of them: their order is that of their numbers.
+FIRST_DRAFT = _JOBS + _RELEASES.replace(
+    "sequence INTEGER PRIMARY KEY,\n        job_id TEXT NOT NULL UNIQUE",
+    "job_id TEXT PRIMARY KEY",
+).replace("        previous_number INTEGER NOT NULL DEFAULT 0,\n", "")
+_OF_DRAFT = (
+    "job_id, app, number, image_id, server, image_repo, scheduler, state,"
+    " is_accepted, digest, created_at, pushed_at, error"
+)
+FROM_FIRST_DRAFT = f"""
+    DROP INDEX releases_of_image;
+    ALTER TABLE releases RENAME TO drafted;
+    {_RELEASES}
+    INSERT INTO releases ({_OF_DRAFT})
+        SELECT {_OF_DRAFT} FROM drafted ORDER BY created_at, number;
+    DROP TABLE drafted;
+"""  # noqa: S608 - constants
+
+# One script a version, in order; never edit one that was committed. A ledger whose
+# tables are not word for word what these scripts make counts as damaged.
+MIGRATIONS = (
+    _JOBS + _RELEASES,
     """
     CREATE TABLE pauses (
         domain TEXT PRIMARY KEY,

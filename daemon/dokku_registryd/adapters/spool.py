@@ -197,8 +197,13 @@ class SpoolLock:
         self._descriptor: int | None = None
         self._folder: int | None = None
 
-    def acquire(self, role: str) -> bool:
-        """Take the lock if it is free, and write down who holds it."""
+    def acquire(self, role: str, *, tells: str = "") -> bool:
+        """Take the lock if it is free, and write down who holds it.
+
+        Args:
+            role: Who we are: `HOOK` or `DAEMON`.
+            tells: More lines about us; see `core/builds.py`.
+        """
         files.make_folder(self._path.parent)
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         descriptor = os.open(self._path, flags, files.PRIVATE_FILE)
@@ -214,8 +219,11 @@ class SpoolLock:
             os.close(folder)
             os.close(descriptor)
             return False
+        text = (
+            f"{role} {os.getpid()}\nreads {' '.join(triggers.OPTIONAL_KEYS)}\n{tells}"
+        )
         os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{role} {os.getpid()}\n".encode(), 0)
+        os.pwrite(descriptor, text.encode(), 0)
         self._descriptor, self._folder = descriptor, folder
         return True
 

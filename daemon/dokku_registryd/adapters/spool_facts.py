@@ -11,6 +11,7 @@ from dokku_registryd.adapters import folders
 
 HOOK = "hook"
 DAEMON = "daemon"
+_TOLD_BYTES = 4096
 _OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -26,6 +27,21 @@ def holder(data_dir: str) -> tuple[str, int] | None:
     finally:
         os.close(descriptor)
     return _nameless_holder(data_dir)
+
+
+def teller(data_dir: str) -> str:
+    """Return what the daemon that holds the lock says of itself; empty if none does."""
+    found = holder(data_dir)
+    if found is None or found[0] == HOOK:
+        return ""
+    try:
+        descriptor = os.open(f"{data_dir}/lock", _OPEN)
+    except OSError:
+        return ""
+    try:
+        return os.pread(descriptor, _TOLD_BYTES, 0).decode("ascii", errors="replace")
+    finally:
+        os.close(descriptor)
 
 
 def try_lock(descriptor: int, operation: int = fcntl.LOCK_EX) -> bool:
@@ -71,5 +87,6 @@ def _nameless_holder(data_dir: str) -> tuple[str, int] | None:
 
 
 def _parse_holder(raw: bytes) -> tuple[str, int]:
-    role, _, number = raw.decode("ascii", errors="replace").strip().partition(" ")
+    line = raw.partition(b"\n")[0]  # what follows says more of the holder
+    role, _, number = line.decode("ascii", errors="replace").strip().partition(" ")
     return (role or DAEMON, int(number) if number.isdigit() else 0)

@@ -11,12 +11,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from dokku_registryd import app, config, errors
-from dokku_registryd.adapters import clocks, ledger, plugins, spool
+from dokku_registryd.adapters import clocks, ledger, ledger_file, plugins, spool
 from dokku_registryd.commands import scene
 from dokku_registryd.commands.output import Output
 from dokku_registryd.core import adoption
 from dokku_registryd.effects import adopt
 
+HOOK_WAIT_SECONDS = 3600.0  # as a daemon that starts waits for a hook
+_LOCK_POLL_SECONDS = 0.2
 _LOCAL_SCHEDULER = "docker-local"
 
 
@@ -65,22 +67,47 @@ def _ledger(
 ) -> Iterator[ledger.SqliteLedger]:
     """Give the ledger; while no service has it, nobody else works on it meanwhile."""
     lock = spool.SpoolLock(settings.data_dir)
-    aside = ""
     if arguments.dry_run:
         book = scene.read_ledger(settings) or ledger.SqliteLedger(None)
-    elif lock.acquire(spool.HOOK):
-        book, aside = ledger.open_or_rebuild(
-            settings.ledger_file, stamp=str(int(time.time()))
-        )
     else:
-        book = ledger.SqliteLedger(settings.ledger_file)
-    if aside:
-        out.error(f"the ledger was damaged and begun anew; the old one is {aside}")
+        book = _open(lock, settings, out)
     try:
         yield book
     finally:
         book.close()
         lock.release()
+
+
+def _open(
+    lock: spool.SpoolLock, settings: config.Settings, out: Output
+) -> ledger.SqliteLedger:
+    """Open the ledger to write; beside another process only where it is up to date.
+
+    A hook that works on an older one ends with its deploy, and is waited for.
+    """
+    deadline = time.monotonic() + HOOK_WAIT_SECONDS
+    is_told = False
+    while not lock.acquire(spool.HOOK):
+        holder = lock.holder()
+        try:
+            return ledger.SqliteLedger(settings.ledger_file, may_migrate=False)
+        except ledger_file.OlderLedgerError:
+            is_daemon = holder is not None and holder[0] != spool.HOOK
+            if is_daemon or time.monotonic() > deadline:
+                raise
+        if holder is not None and not is_told:
+            is_told = True
+            out.line(
+                f"       Waiting for the deploy whose hook, pid {holder[1]}, works on"
+                " the ledger"
+            )
+        time.sleep(_LOCK_POLL_SECONDS)
+    book, aside = ledger.open_or_rebuild(
+        settings.ledger_file, stamp=str(int(time.time()))
+    )
+    if aside:
+        out.error(f"the ledger was damaged and begun anew; the old one is {aside}")
+    return book
 
 
 def _plugins(

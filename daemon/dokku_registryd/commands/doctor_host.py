@@ -6,9 +6,15 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from dokku_registryd import config, errors
-from dokku_registryd.adapters import absence_file, clocks, property_files, spool
+from dokku_registryd.adapters import (
+    absence_file,
+    clocks,
+    package,
+    property_files,
+    spool,
+)
 from dokku_registryd.commands import check, registries, scene
-from dokku_registryd.core import absence_text, findings, presence
+from dokku_registryd.core import absence_text, builds, findings, presence
 from dokku_registryd.core.findings import Finding
 
 
@@ -137,6 +143,9 @@ def _ledger(settings: config.Settings) -> Finding:
 def _service(settings: config.Settings) -> Finding:
     holder = spool.SpoolLock(settings.data_dir).holder()
     if holder and holder[0] != spool.HOOK:
+        difference = package.difference(str(settings.data_dir))
+        if difference:
+            return findings.warn("service", f"{difference}: {builds.CURE}")
         return findings.ok("service", f"running, pid {holder[1]}")
     return findings.warn(
         "service",

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from dokku_registryd import __version__, app, config, errors, logs
-from dokku_registryd.adapters import heap, secrecy, spool, systemd
+from dokku_registryd import app, config, errors, logs
+from dokku_registryd.adapters import heap, package, secrecy, spool, systemd
 from dokku_registryd.commands.output import Output
+from dokku_registryd.core import builds
 
 if TYPE_CHECKING:
     from dokku_registryd.runtime import status_face
@@ -31,6 +32,7 @@ def perform(arguments: argparse.Namespace, out: Output) -> int:
     """
     secrecy.hide_memory()
     heap.return_early()
+    package.load_all()
     settings = _load(arguments)
     _configure_logs(settings)
     return _Daemon(arguments, settings, out).run()
@@ -74,6 +76,7 @@ class _Daemon:
         self._out = out
         self._notifier = systemd.Notifier(arguments.environ)
         self._log = structlog.get_logger()
+        self._build = package.build()
         self._lock = spool.SpoolLock(settings.data_dir)
         self._service: app.Service | None = None
         self._face: status_face.StatusFace | None = None
@@ -87,7 +90,8 @@ class _Daemon:
         started = time.monotonic()
         self._log.info(
             "daemon.started",
-            version=__version__,
+            version=self._build.version,
+            fingerprint=self._build.fingerprint,
             data_dir=str(self._settings.data_dir),
         )
         for name in config.unknown_variables(self._arguments.environ):
@@ -104,7 +108,7 @@ class _Daemon:
         self._service = service
         if self._signal:
             return 0
-        self._face = service.open_status(self._arguments.environ)
+        self._face = service.open_status(self._arguments.environ, self._build)
         try:
             return self._work(service, started)
         finally:
@@ -143,7 +147,8 @@ class _Daemon:
 
     def _take_lock(self) -> bool:
         deadline = time.monotonic() + HOOK_WAIT_SECONDS
-        while not self._lock.acquire(spool.DAEMON):
+        tells = builds.render(self._build)
+        while not self._lock.acquire(spool.DAEMON, tells=tells):
             holder = self._lock.holder()
             is_hook = holder is not None and holder[0] == spool.HOOK
             if holder is not None and not is_hook:

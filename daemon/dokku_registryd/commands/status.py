@@ -3,9 +3,14 @@
 import importlib
 import time
 
-from dokku_registryd.adapters import absence_facts, ledger_facts, spool_facts
+from dokku_registryd.adapters import (
+    absence_facts,
+    ledger_facts,
+    package,
+    spool_facts,
+)
 from dokku_registryd.commands import data_folder, identity, output
-from dokku_registryd.core import absence_text
+from dokku_registryd.core import absence_text, builds
 
 TYPE_CHECKING = False  # as in `typing`, which takes longer to load than this looks
 if TYPE_CHECKING:
@@ -40,6 +45,7 @@ def _facts(data_dir: str) -> dict[str, object]:
     return {
         "service": holder[0] if holder else "stopped",
         "pid": holder[1] if holder else None,
+        "outdated": package.difference(data_dir),
         "data_dir": data_dir,
         "trigger_files": _counted(spool_facts.pending, data_dir),
         "rejected_files": _counted(spool_facts.rejected, data_dir),
@@ -177,7 +183,10 @@ def _service_line(facts: dict[str, object]) -> str:
         )
     if facts["service"] == spool_facts.HOOK:
         return f"Service: stopped; the hook with pid {facts['pid']} works the spool."
-    return f"Service: running, pid {facts['pid']}"
+    line = f"Service: running, pid {facts['pid']}"
+    if facts["outdated"]:
+        line += f"; it {facts['outdated']}: {builds.CURE}"
+    return line
 
 
 def _spool_line(facts: dict[str, object]) -> str:

@@ -78,6 +78,7 @@ class Facts:
     """All that is shown; None is what could not be found out this time."""
 
     version: str
+    fingerprint: str
     now: float
     reasons: tuple[health.Reason, ...]
     is_connected: bool
@@ -115,7 +116,7 @@ def _state(facts: Facts) -> dict[str, Iterable[Sample]]:
     since = facts.oldest_accepted_at
     sources = {"ledger": facts.book, "files": facts.files, "process": facts.process}
     return {
-        "build_info": _one(1, version=facts.version),
+        "build_info": _one(1, version=facts.version, fingerprint=facts.fingerprint),
         "ready": _one(not facts.reasons),
         "check_ok": [
             Sample(check not in unwell, {"check": check}) for check in health.CHECKS

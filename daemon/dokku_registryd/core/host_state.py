@@ -56,13 +56,19 @@ class Facts:
     unit: Presence = Presence.ABSENT
     is_service_enabled: bool = False
     is_service_running: bool = False
+    """systemd says that it runs."""
+    daemon: int = 0
+    """The process ID of the daemon that works the spool; 0 where none does."""
+    difference: str = ""
+    """In which way that one, or a service that waits, runs another program."""
     waiting: tuple[str, ...] = ()
     """Releases whose deploy went on before their push was done."""
 
     @property
     def is_outdated(self) -> bool:
-        """Whether something that runs is about to be replaced."""
-        return Presence.STALE in {self.program, self.plugin, self.unit}
+        """Whether something that runs is about to be replaced, or was already."""
+        stale = Presence.STALE in {self.program, self.plugin, self.unit}
+        return stale or bool(self.difference)
 
 
 def objections(facts: Facts, places: Places, mode: Mode) -> list[str]:
@@ -85,6 +91,12 @@ def objections(facts: Facts, places: Places, mode: Mode) -> list[str]:
         found.append(
             f"{places.program} is another program, or another version of this one."
             " Move it away"
+        )
+    if facts.daemon and facts.difference and not facts.is_service_running:
+        found.append(
+            f"process {facts.daemon} works {places.data_dir} and is not the service"
+            f" {places.service}; it {facts.difference}. Stop it, repeat this, and start"
+            " it again"
         )
     if mode is Mode.COMPANION and not facts.has_core:
         found.append("there is no registry plugin of Dokku's own to accompany")

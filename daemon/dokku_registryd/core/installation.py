@@ -74,9 +74,11 @@ def plan_install(facts: Facts, places: Places, mode: Mode) -> list[Step]:
         _start(facts),
     ]
     if facts.is_service_running and facts.is_outdated:
+        reason = f"and then start it again: it {facts.difference}"
+        why = reason if facts.difference else "while its files are replaced"
         stop = Step(
             kind=Kind.STOP_SERVICE,
-            text=f"Stop the service {places.service} while its files are replaced",
+            text=f"Stop the service {places.service} {why}",
             cure=f"See systemctl status {places.service}",
         )
         return [stop, *steps]

@@ -36,7 +36,9 @@ def _event(levels: str, fields: str, meaning: str) -> EventFields:
 EVENTS: Final[Mapping[str, EventFields]] = MappingProxyType(
     {
         "daemon.started": _event(
-            "info", "version data_dir", "The process runs and has read its settings."
+            "info",
+            "version fingerprint data_dir",
+            "The process runs and has read its settings.",
         ),
         "daemon.ready": _event(
             "info", "took_seconds", "Triggers are taken and jobs are worked."
@@ -100,6 +102,12 @@ EVENTS: Final[Mapping[str, EventFields]] = MappingProxyType(
         ),
         "apps.returned": _event(
             "info", "", "All apps that were missing are there again."
+        ),
+        "remnants.removed": _event(
+            "info",
+            "files rows",
+            "A sweep removed files of ours and releases in the ledger that nothing"
+            " needs any more.",
         ),
         "job.queued": _event("info", "", "The daemon itself found something to do."),
         "job.retry_scheduled": _event(

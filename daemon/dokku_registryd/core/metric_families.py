@@ -31,7 +31,13 @@ def _family(
 
 
 _LISTED: Final = (
-    _family("build_info", _GAUGE, "Always 1; says which version runs.", "version"),
+    _family(
+        "build_info",
+        _GAUGE,
+        "Always 1; says which version runs, and of which files.",
+        "version",
+        "fingerprint",
+    ),
     _family("ready", _GAUGE, "1 if /readyz answers 200, else 0."),
     _family(
         "check_ok", _GAUGE, "1 if this part of readiness is well, else 0.", "check"

@@ -99,6 +99,10 @@ _OPTIONAL: Final[Mapping[Kind, tuple[str, ...]]] = {
     Kind.RELEASE: ("build", "waiter"),
     Kind.DEPLOYED: ("build",),
 }
+# What a program says that it reads (core/builds.py): hooks leave the others out.
+OPTIONAL_KEYS: Final = tuple(
+    sorted({key for keys in _OPTIONAL.values() for key in keys})
+)
 
 
 def is_trigger_id(text: str) -> bool:

@@ -20,11 +20,7 @@ from dokku_registryd.core import (
     triggers,
     wanted,
 )
-from dokku_registryd.effects import absence, live, sight, states, voice
-
-REPLY_SECONDS = 86_400  # a hook that waits longer than a day is gone
-JOB_SECONDS = 90 * 86_400  # how long the ledger tells how a job ended
-LATEST_JOBS = 1000  # of which it tells that at any time of day
+from dokku_registryd.effects import absence, housekeeping, live, sight, states, voice
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,12 +81,7 @@ def carry_out(world: ports.World) -> Plan:
             log.info("name.untagged", reference=name)
     for app in found.gone:
         world.submit(triggers.Trigger(kind=triggers.Kind.ABANDONED, app=app))
-    now = world.clock.now()
-    # A clock that jumps makes all replies old, those that somebody reads too.
-    world.replies.remove_older(
-        now - REPLY_SECONDS, but=lambda job_id: _is_unfinished(job_id, world)
-    )
-    world.ledger.prune_jobs(finished_before=now - JOB_SECONDS, but_latest=LATEST_JOBS)
+    housekeeping.tidy(world)
     log.info(
         "sweep.finished",
         wanted=found.references,
@@ -100,11 +91,6 @@ def carry_out(world: ports.World) -> Plan:
         took_seconds=round(world.clock.monotonic() - started, 3),
     )
     return found
-
-
-def _is_unfinished(job_id: str, world: ports.World) -> bool:
-    record = world.ledger.job(job_id)
-    return record is not None and record.outcome is None
 
 
 def _needs(

@@ -10,8 +10,15 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from dokku_registryd import __version__, ports
-from dokku_registryd.core import exposition, health, jobs, metrics, status_protocol
+from dokku_registryd import ports
+from dokku_registryd.core import (
+    builds,
+    exposition,
+    health,
+    jobs,
+    metrics,
+    status_protocol,
+)
 from dokku_registryd.core.status_protocol import Answer
 from dokku_registryd.core.triggers import Kind
 from dokku_registryd.runtime import glance, supervisor, workbench
@@ -30,6 +37,7 @@ class StatusPages:
         read_book: Reads the ledger by a connection of its own.
         read_files: Looks at the spool and its disk.
         read_process: Looks at this process.
+        build: The program that runs.
     """
 
     def __init__(
@@ -41,6 +49,7 @@ class StatusPages:
         read_book: Callable[[float], exposition.Book],
         read_files: Callable[[], exposition.Files],
         read_process: Callable[[], exposition.Process],
+        build: builds.Build,
     ) -> None:
         self._bench = bench
         self._loop = loop
@@ -48,6 +57,7 @@ class StatusPages:
         self._book = glance.Glance("ledger", lambda: read_book(self._clock.now()))
         self._files = glance.Glance("files", read_files)
         self._process = read_process
+        self._build = build
         self._is_stopping = threading.Event()
         self._shown: dict[str, tuple[float, Answer]] = {}
         self._makers = {
@@ -95,7 +105,8 @@ class StatusPages:
         running = _recorded(self._bench.queue.running())
         waiting = _recorded(self._bench.queue.waiting())
         facts = exposition.Facts(
-            version=__version__,
+            version=self._build.version,
+            fingerprint=self._build.fingerprint,
             now=self._clock.now(),
             reasons=self._reasons(files, book_error, files_error),
             is_connected=self._is_connected,

@@ -322,7 +322,7 @@ def test_an_older_ledger_is_not_read_as_it_is(path: Path) -> None:
     connection.execute("PRAGMA user_version = 0")
     connection.close()
 
-    with pytest.raises(errors.LedgerError, match="start the service"):
+    with pytest.raises(errors.LedgerError, match="sudo dokku-registryd install"):
         ledger.SqliteLedger(path, read_only=True)
 
 

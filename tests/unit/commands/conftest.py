@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import structlog
 
-from dokku_registryd.adapters import ledger, spool
+from dokku_registryd.adapters import ledger, package, spool
+from dokku_registryd.core import builds
 from support.calling import Caller
 
 
@@ -23,7 +24,8 @@ def caller(tmp_path: Path) -> Iterator[Caller]:
 @pytest.fixture
 def lock(caller: Caller) -> Iterator[spool.SpoolLock]:
     """Hold the spool, as a daemon does that is slow to answer."""
-    assert caller.lock.acquire(spool.DAEMON)
+    tells = builds.render(package.build())
+    assert caller.lock.acquire(spool.DAEMON, tells=tells)
     yield caller.lock
     caller.lock.release()
 

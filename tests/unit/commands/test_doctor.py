@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from dokku_registryd.adapters import ledger, spool
-from dokku_registryd.core import registry_grants
+from dokku_registryd import __version__
+from dokku_registryd.adapters import ledger, package, spool
+from dokku_registryd.core import builds, registry_grants
 from dokku_registryd.core.logins import Secret
 from dokku_registryd.core.releases import Release, ReleaseState
 from support import engines, seeding
@@ -193,12 +194,26 @@ def test_a_spool_that_cannot_be_read(host: LoginHost, name: str) -> None:
 def test_a_running_service(host: LoginHost) -> None:
     """Whoever holds the spool's lock is the service."""
     lock = spool.SpoolLock(host.host.data_dir)
-    assert lock.acquire(spool.DAEMON)
+    assert lock.acquire(spool.DAEMON, tells=builds.render(package.build()))
 
     result = host.dokku("registryd:doctor", "api")
 
     lock.release()
     assert "ok    service: running, pid" in result.stdout
+
+
+def test_a_service_from_before_an_upgrade(host: LoginHost) -> None:
+    """A service that tells nothing of itself is older than what is installed."""
+    lock = spool.SpoolLock(host.host.data_dir)
+    assert lock.acquire(spool.DAEMON)
+
+    result = host.dokku("registryd:doctor", "api")
+
+    lock.release()
+    assert (
+        f"warn  service: runs an older version, installed is {__version__}:"
+        " sudo dokku-registryd install\n"
+    ) in result.stdout
 
 
 def test_all_is_well(host: LoginHost, htpasswd_registry: RegistryServer) -> None:

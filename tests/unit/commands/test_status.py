@@ -3,9 +3,11 @@
 import os
 import time
 
+from dokku_registryd import __version__
 from dokku_registryd.adapters import absence_file, ledger, spool
 from dokku_registryd.core import (
     absence_text,
+    builds,
     jobs,
     outcomes,
     pauses,
@@ -42,6 +44,7 @@ def test_a_new_host_for_a_script(caller: Caller) -> None:
     assert caller.call("status", "--format", "json").json == {
         "service": "stopped",
         "pid": None,
+        "outdated": "",
         "data_dir": str(caller.data_dir),
         "trigger_files": 0,
         "rejected_files": 0,
@@ -55,6 +58,20 @@ def test_a_new_host_for_a_script(caller: Caller) -> None:
 def test_a_running_service(caller: Caller, lock: spool.SpoolLock) -> None:
     """Whoever holds the lock is named with its process ID."""
     assert caller.call("status").lines[0] == f"Service: running, pid {os.getpid()}"
+
+
+def test_a_service_from_before_an_upgrade(caller: Caller) -> None:
+    """A service that runs another program is named with the cure."""
+    older = builds.render(builds.Build("0.0.1", "77"))
+    assert caller.lock.acquire(spool.DAEMON, tells=older)
+    difference = f"runs 0.0.1, installed is {__version__}"
+
+    assert caller.call("status").lines[0] == (
+        f"Service: running, pid {os.getpid()}; it {difference}:"
+        " sudo dokku-registryd install"
+    )
+    assert caller.call("status", "--format", "json").json["outdated"] == difference
+    caller.lock.release()
 
 
 def test_a_hook_that_works_the_spool(caller: Caller) -> None:

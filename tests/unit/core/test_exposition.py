@@ -41,6 +41,7 @@ def release(app: str, *, age: float, state: str = "reserved") -> Release:
 
 FULL = Facts(
     version="1.2.3",
+    fingerprint="5f0c",
     now=NOW,
     reasons=(),
     is_connected=True,
@@ -143,7 +144,7 @@ def test_names_follow_the_conventions(family: metrics.Family) -> None:
 @pytest.mark.parametrize(
     ("name", "labels", "value"),
     [
-        ("build_info", {"version": "1.2.3"}, 1),
+        ("build_info", {"version": "1.2.3", "fingerprint": "5f0c"}, 1),
         ("ready", {}, 1),
         ("check_ok", {"check": "engine"}, 1),
         ("engine_connected", {}, 1),

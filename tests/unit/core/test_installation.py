@@ -197,6 +197,37 @@ def test_upgrade(changes: dict[str, Presence], steps: list[Kind]) -> None:
     assert planned == [Kind.STOP_SERVICE, *steps, Kind.ADOPT, Kind.START_SERVICE]
 
 
+def test_upgrade_of_the_program_alone() -> None:
+    """A service that runs another program is stopped, before apps are adopted."""
+    facts = replace(INSTALLED, daemon=77, difference="runs 0.1.0, installed is 0.3.0")
+    steps = install(facts)
+
+    assert left(steps) == [Kind.STOP_SERVICE, Kind.ADOPT, Kind.START_SERVICE]
+    assert steps[0].text == (
+        "Stop the service dokku-registryd and then start it again: it runs 0.1.0,"
+        " installed is 0.3.0"
+    )
+    assert host_state.objections(facts, PLACES, Mode.TAKEOVER) == []
+
+
+def test_a_daemon_that_is_no_service() -> None:
+    """What cannot be stopped here must not find another ledger under its feet."""
+    facts = replace(
+        INSTALLED,
+        is_service_running=False,
+        daemon=77,
+        difference="runs an older version, installed is 0.3.0",
+    )
+
+    (objection,) = host_state.objections(facts, PLACES, Mode.TAKEOVER)
+
+    assert objection == (
+        "process 77 works /var/lib/dokku/data/registryd and is not the service"
+        " dokku-registryd; it runs an older version, installed is 0.3.0. Stop it,"
+        " repeat this, and start it again"
+    )
+
+
 def test_upgrade_that_stopped_half_way() -> None:
     """A service that was stopped for its new files is started by repeating."""
     planned = left(install(replace(INSTALLED, is_service_running=False)))

@@ -10,7 +10,7 @@ from dokku_registryd import errors
 from dokku_registryd.core import outcomes, properties, triggers, wanted
 from dokku_registryd.core.replies import Line
 from dokku_registryd.core.triggers import Kind
-from dokku_registryd.effects import forget, release, sweep, voice
+from dokku_registryd.effects import forget, housekeeping, release, sweep, voice
 from worlds import REPOSITORY, Host
 
 
@@ -305,7 +305,9 @@ def test_old_replies_and_jobs_go(three: Host) -> None:
     os.utime(three.folder / "data" / "replies" / "old", (100, 100))
     job = three.add_job(Kind.HEAL, "7.1.1")
     three.ledger.finish_job(job.job_id, outcomes.done(), at=1.0)
-    later = [replace(job, job_id=f"8.{count}.1") for count in range(sweep.LATEST_JOBS)]
+    later = [
+        replace(job, job_id=f"8.{count}.1") for count in range(housekeeping.LATEST_JOBS)
+    ]
     three.ledger.add_jobs(later)
 
     run_sweep(three)

@@ -8,7 +8,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families as parse
 
 from dokku_registryd import errors
-from dokku_registryd.core import exposition, metrics, triggers
+from dokku_registryd.core import builds, exposition, metrics, triggers
 from dokku_registryd.core.status_protocol import NOT_FOUND, Answer
 from dokku_registryd.core.triggers import Kind
 from dokku_registryd.runtime import status_pages, tally
@@ -42,6 +42,7 @@ class Scene:
             read_book=lambda _now: self._read(self.book),
             read_files=lambda: self._read(self.files),
             read_process=self._read_process,
+            build=builds.Build("1.2.3", "5f0c"),
         )
 
     def start(self) -> None:

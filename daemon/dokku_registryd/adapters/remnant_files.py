@@ -1,0 +1,136 @@
+"""Files below the data folder that may be of no use any more, and their removal.
+
+What lies in a folder is looked at through the open folder, so no link leads elsewhere.
+"""
+
+import contextlib
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from dokku_registryd.adapters import auth_folders, folders
+from dokku_registryd.core import properties, remnants
+from dokku_registryd.core.remnants import Place, Remnant
+
+# What `files.replace_in` writes to, and what hooks write to in `spool/tmp`.
+_TEMPORARY: Final = re.compile(r"\..+\.(?P<pid>\d+)\.tmp")
+_TRIGGER: Final = re.compile(r"\d{16}\.(?P<pid>\d+)\.\d+")
+_WRITTEN: Final = (("spool", "tmp"), ("spool", "rejected"), ("replies",), ("deployed",))
+
+
+class RemnantFiles:
+    """Implements `ports.Remnants`.
+
+    Args:
+        data_dir: The data folder.
+        config_root: Dokku's folder of properties.
+    """
+
+    def __init__(self, data_dir: Path, config_root: Path) -> None:
+        self._data_dir = data_dir
+        self._config_root = config_root
+
+    def listed(self) -> list[Remnant]:
+        """Return what may have come to its end; what cannot be read is left out."""
+        found: list[Remnant] = []
+        for look in (self._aside, self._written, self._rejected, self._noted):
+            with contextlib.suppress(OSError):
+                found += look()
+        return found
+
+    def remove(self, remnant: Remnant) -> bool:
+        """Remove one, unless it has changed since; False where the disk refuses."""
+        *names, name = remnant.path.split("/")
+        try:
+            with folders.opened(self._data_dir, *names) as folder:
+                if _changed_at(folder, name) != remnant.changed_at:
+                    return False
+                if os.path.isdir(_inside(folder, name)) and not os.path.islink(  # noqa: PTH112, PTH114 - of an open folder
+                    _inside(folder, name)
+                ):
+                    shutil.rmtree(name, dir_fd=folder)
+                else:
+                    os.unlink(name, dir_fd=folder)
+        except OSError:
+            return False
+        return True
+
+    def _aside(self) -> Iterator[Remnant]:
+        for name, changed_at in self._in():
+            if remnants.is_set_aside(name):
+                yield Remnant(place=Place.ASIDE, path=name, changed_at=changed_at)
+            elif match := _TEMPORARY.fullmatch(name):
+                yield _written(match, name, changed_at)
+
+    def _written(self) -> Iterator[Remnant]:
+        for place in _WRITTEN:
+            for name, changed_at in self._in(*place):
+                match = _TEMPORARY.fullmatch(name)
+                if match is None and place == ("spool", "tmp"):
+                    match = _TRIGGER.fullmatch(name)
+                    # Nothing else is written there: whatever it is, nobody reads it.
+                if match or place == ("spool", "tmp"):
+                    yield _written(match, "/".join((*place, name)), changed_at)
+
+    def _rejected(self) -> Iterator[Remnant]:
+        for name, changed_at in self._in("spool", "rejected"):
+            if not _TEMPORARY.fullmatch(name):
+                path = f"spool/rejected/{name}"
+                yield Remnant(place=Place.REJECTED, path=path, changed_at=changed_at)
+
+    def _noted(self) -> Iterator[Remnant]:
+        """Give the notes; one is needed once the auth config itself is gone."""
+        for name, changed_at in self._in("noted"):
+            auth = self._config_root / properties.CORE / name / auth_folders.FILE_NAME
+            yield Remnant(
+                place=Place.NOTED,
+                path=f"noted/{name}",
+                changed_at=changed_at,
+                is_needed=not auth.is_file(),
+            )
+
+    def _in(self, *names: str) -> Iterator[tuple[str, float]]:
+        try:
+            with folders.opened(self._data_dir, *names) as folder:
+                listed = os.listdir(folder)  # noqa: PTH208 - of an open folder
+                times = [(name, _changed_at(folder, name)) for name in listed]
+        except FileNotFoundError:
+            return
+        yield from (
+            (name, changed_at) for name, changed_at in times if changed_at is not None
+        )
+
+
+def _written(match: re.Match[str] | None, path: str, changed_at: float) -> Remnant:
+    return Remnant(
+        place=Place.WRITING,
+        path=path,
+        changed_at=changed_at,
+        is_needed=match is not None and _is_alive(int(match["pid"])),
+    )
+
+
+def _changed_at(folder: int, name: str) -> float | None:
+    """Return when a file was written or renamed; None where it is gone."""
+    try:
+        status = os.stat(name, dir_fd=folder, follow_symlinks=False)
+    except FileNotFoundError:
+        return None
+    return max(status.st_mtime, status.st_ctime)
+
+
+def _inside(folder: int, name: str) -> str:
+    return f"/proc/self/fd/{folder}/{name}"
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        pass  # Somebody else's, so there is one.
+    return True

@@ -1,0 +1,138 @@
+"""Files that nothing needs any more: what is old enough, in each folder of ours.
+
+Each folder has an owner of its end. Replies, jobs, releases and forgotten apps have
+theirs elsewhere; here are the others. No file goes that a process may be writing or
+that a start after a crash would read.
+"""
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+_DAY: Final = 86_400.0
+
+WRITING_SECONDS: Final = _DAY  # a hook writes a trigger in milliseconds
+REJECTED_SECONDS: Final = 30 * _DAY  # an operator reads them, or never
+REJECTED_MOST: Final = 500  # a flood of them says no more than that
+REJECTED_LEAST: Final = 20  # whatever the clock says
+ASIDE_SECONDS: Final = 90 * _DAY  # of use to a person, and to a way back
+ASIDE_MOST: Final = 3  # a ledger may be large
+ASIDE_LEAST: Final = 1
+NOTED_SECONDS: Final = _DAY  # a destruction takes seconds
+
+_REASON = ".reason"
+_ASIDE = re.compile(r"(ledger\.sqlite3\.(?:corrupt|before))-(\d+)(?:-wal|-shm)?")
+
+
+class Place(StrEnum):
+    """A folder of ours, and what its old files are."""
+
+    WRITING = "writing"
+    """Files that are being written, wherever they lie."""
+    REJECTED = "rejected"
+    """Trigger files that were refused, and why."""
+    ASIDE = "aside"
+    """Ledgers that were set aside: damaged ones, and those of an older schema."""
+    NOTED = "noted"
+    """Notes which logins helpers keep, of apps whose destruction was broken off."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remnant:
+    """One file or folder that may be of no use any more."""
+
+    place: Place
+    path: str
+    """Below the data folder."""
+    changed_at: float
+    """When it was written or came to its place, in seconds since the epoch."""
+    is_needed: bool = False
+    """Its writer lives; or, of a note, nothing else knows what it says."""
+
+    @property
+    def name(self) -> str:
+        """Its name in its folder."""
+        return self.path.rpartition("/")[2]
+
+
+def spare(found: Iterable[Remnant], *, now: float) -> list[Remnant]:
+    """Return what may go."""
+    of: dict[Place, list[Remnant]] = {place: [] for place in Place}
+    for remnant in found:
+        of[remnant.place].append(remnant)
+    return [
+        *_old(of[Place.WRITING], now - WRITING_SECONDS),
+        *_old(of[Place.NOTED], now - NOTED_SECONDS),
+        *_rejected(of[Place.REJECTED], now),
+        *_aside(of[Place.ASIDE], now),
+    ]
+
+
+def is_set_aside(name: str) -> bool:
+    """Tell whether a name in the data folder is that of a ledger that was set aside."""
+    return bool(_ASIDE.fullmatch(name))
+
+
+def _old(found: list[Remnant], before: float) -> list[Remnant]:
+    return [
+        entry for entry in found if not entry.is_needed and entry.changed_at < before
+    ]
+
+
+def _rejected(found: list[Remnant], now: float) -> list[Remnant]:
+    """A file and its reason go together."""
+    return _beyond(
+        found,
+        key=lambda entry: entry.name.removesuffix(_REASON),
+        before=now - REJECTED_SECONDS,
+        most=REJECTED_MOST,
+        least=REJECTED_LEAST,
+    )
+
+
+def _aside(found: list[Remnant], now: float) -> list[Remnant]:
+    """A ledger goes with its log; each kind has its own latest ones."""
+    spare: list[Remnant] = []
+    kinds: dict[str, list[Remnant]] = {}
+    for entry in found:
+        if match := _ASIDE.fullmatch(entry.name):
+            kinds.setdefault(match[1], []).append(entry)
+    for entries in kinds.values():
+        spare += _beyond(
+            entries,
+            key=_stem,
+            before=now - ASIDE_SECONDS,
+            most=ASIDE_MOST,
+            least=ASIDE_LEAST,
+        )
+    return spare
+
+
+def _stem(entry: Remnant) -> str:
+    return entry.name.removesuffix("-wal").removesuffix("-shm")
+
+
+def _beyond(
+    found: list[Remnant],
+    *,
+    key: Callable[[Remnant], str],
+    before: float,
+    most: int,
+    least: int,
+) -> list[Remnant]:
+    """Return what is beyond the latest `most`, or old and beyond the latest `least`."""
+    together: dict[str, list[Remnant]] = {}
+    for entry in found:
+        together.setdefault(key(entry), []).append(entry)
+    latest = sorted(
+        together.values(), key=lambda entries: -max(one.changed_at for one in entries)
+    )
+    return [
+        entry
+        for place, entries in enumerate(latest)
+        if place >= most
+        or (place >= least and max(one.changed_at for one in entries) < before)
+        for entry in entries
+    ]
