@@ -27,7 +27,7 @@ from dokku_registryd.adapters import (
     spool,
     systemd,
 )
-from dokku_registryd.core import exposition, images, properties, triggers
+from dokku_registryd.core import exposition, images, pauses, properties, triggers
 from dokku_registryd.runtime import (
     intake,
     queue,
@@ -136,14 +136,9 @@ class Service:
         # Our own connection may wait for a disk that hangs, and its lock with it.
         book = ledger.SqliteLedger(self._settings.ledger_file, read_only=True)
         try:
-            paused = book.paused_registries()
             return exposition.Book(
                 unpushed=tuple(book.unpushed()),
-                paused={
-                    pause.domain: pause.remaining(now)
-                    for pause in paused
-                    if pause.remaining(now)
-                },
+                paused=pauses.longest(book.paused_registries(), now),
             )
         finally:
             book.close()

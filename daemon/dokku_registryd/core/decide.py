@@ -50,6 +50,12 @@ class Attempt:
     is_past_saving: bool = False
     """Its image is gone, and a later release of the app has arrived."""
 
+    @property
+    def is_release_held_back(self) -> bool:
+        """Whether a release failed without a request to its registry."""
+        is_held_back = isinstance(self.error, errors.HeldBackError)
+        return self.kind is Kind.RELEASE and is_held_back
+
 
 def after_failure(attempt: Attempt) -> Verdict:
     """Choose what follows from a failed attempt.
@@ -67,6 +73,9 @@ def after_failure(attempt: Attempt) -> Verdict:
         return Verdict.GIVE_UP
     if attempt.may_accept_late:
         return Verdict.ACCEPT_LATE
+    if attempt.is_release_held_back:
+        # The deadline has come since, or comes soon: then it may ask a last time.
+        return Verdict.RETRY
     if attempt.waited_seconds >= attempt.deadline_seconds:
         return Verdict.GIVE_UP
     return Verdict.RETRY

@@ -12,7 +12,7 @@ from functools import partial
 import structlog
 
 from dokku_registryd import errors, ports
-from dokku_registryd.core import images, logins, reference
+from dokku_registryd.core import images, logins, pauses, reference
 from dokku_registryd.core.releases import Release, ReleaseState
 from dokku_registryd.effects import access, voice
 
@@ -62,7 +62,13 @@ def restore(
     if before is None:
         return
     image = reference.parse(release.reference)
-    way = access.Access(world, app=release.app, domain=image.domain)
+    way = access.Access(
+        world,
+        app=release.app,
+        domain=image.domain,
+        direction=pauses.Direction.PUSH,
+        is_under_way=True,
+    )
     targets = [image.with_tag(tag) for tag in tags if tag != image.tag]
     try:
         moved = [
