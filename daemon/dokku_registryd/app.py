@@ -36,6 +36,7 @@ from dokku_registryd.core import (
     builds,
     exposition,
     images,
+    pauses,
     properties,
     triggers,
 )
@@ -150,14 +151,9 @@ class Service:
         # Our own connection may wait for a disk that hangs, and its lock with it.
         book = ledger.SqliteLedger(self._settings.ledger_file, read_only=True)
         try:
-            paused = book.paused_registries()
             return exposition.Book(
                 unpushed=tuple(book.unpushed()),
-                paused={
-                    pause.domain: pause.remaining(now)
-                    for pause in paused
-                    if pause.remaining(now)
-                },
+                paused=pauses.longest(book.paused_registries(), now),
             )
         finally:
             book.close()

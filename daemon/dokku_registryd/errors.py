@@ -47,6 +47,10 @@ class RegistryBusyError(RegistryUnavailableError):
     """The registry has no room for requests just now. Wait."""
 
 
+class HeldBackError(RegistryBusyError):
+    """The registry asked for fewer requests, so this one was not sent. Wait."""
+
+
 class PreemptedError(TransientError):
     """Something more urgent of the same app waits. It is done first."""
 

@@ -460,17 +460,17 @@ class Ledger(Protocol):
     def forget_app(self, app: str, *, but_after: str = "") -> None:
         """Remove an app's releases, but those asked for after a job was accepted."""
 
-    def pause_of(self, domain: str) -> pauses.Pause | None:
-        """Return the latest pause of a registry since it answered as it should."""
+    def pause_of(self, key: pauses.Key) -> pauses.Pause | None:
+        """Return the latest pause of a login since it was answered as it should be."""
 
     def paused_registries(self) -> list[pauses.Pause]:
-        """Return the pauses of all registries, sorted by domain."""
+        """Return all pauses, sorted by domain."""
 
     def set_pause(self, pause: pauses.Pause) -> None:
-        """Replace the pause of a registry."""
+        """Replace the pause of a login."""
 
-    def end_pause(self, domain: str) -> None:
-        """Note that a registry answers as it should."""
+    def end_pause(self, key: pauses.Key) -> None:
+        """Note that a registry answers a login as it should."""
 
 
 @dataclass(frozen=True, slots=True)

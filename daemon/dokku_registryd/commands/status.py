@@ -85,10 +85,16 @@ def _paused(rows: "list[dict[str, Any]]", now: float) -> list[dict[str, object]]
     if not rows:
         return []
     module = importlib.import_module("dokku_registryd.core.pauses")
-    known: list[pauses.Pause] = [module.Pause(**row) for row in rows]
+    known: list[pauses.Pause] = [
+        module.Pause(**{**row, "direction": module.Direction(row["direction"])})
+        for row in rows
+    ]
     return [
         {
             "domain": pause.domain,
+            "login": pause.key.login,
+            "direction": pause.direction.value,
+            "app": pause.app,
             "seconds": round(pause.remaining(now), 1),
             "failures": pause.failures,
             "reason": pause.reason,
@@ -133,8 +139,8 @@ def _as_text(facts: dict[str, object]) -> list[str]:
     for entry in _dicts(facts["paused"]):
         left = output.age(_seconds(entry["seconds"]))
         lines.append(
-            f"Paused:  {entry['domain']} for {left} more, refused"
-            f" {entry['failures']} times: {entry['reason']}"
+            f"Paused:  {entry['domain']} for {left} more ({entry['direction']} with"
+            f" {entry['login']}), refused {entry['failures']} times: {entry['reason']}"
         )
     lines += _missing_lines(facts["missing"])
     lines.append("")

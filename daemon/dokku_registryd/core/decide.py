@@ -51,6 +51,12 @@ class Attempt:
     is_past_saving: bool = False
     """Its image is gone, and a later release of the app has arrived."""
 
+    @property
+    def is_release_held_back(self) -> bool:
+        """Whether a release failed without a request to its registry."""
+        is_held_back = isinstance(self.error, errors.HeldBackError)
+        return self.kind is Kind.RELEASE and is_held_back
+
 
 def after_failure(attempt: Attempt) -> Verdict:
     """Choose what follows from a failed attempt.
@@ -70,6 +76,8 @@ def after_failure(attempt: Attempt) -> Verdict:
         return Verdict.GIVE_UP
     if attempt.may_accept_late:
         return Verdict.ACCEPT_LATE
-    if attempt.waited_seconds >= attempt.deadline_seconds:
+    # A release that is held back may ask a last time at its deadline.
+    is_late = attempt.waited_seconds >= attempt.deadline_seconds
+    if is_late and not attempt.is_release_held_back:
         return Verdict.GIVE_UP
     return Verdict.RETRY

@@ -78,6 +78,17 @@ class Job:
         """The app it is about; empty for a sweep."""
         return self.trigger.app
 
+    def waited_seconds(self, *, now: float, monotonic: float) -> float:
+        """Return seconds since it was accepted, in spite of a clock that is set.
+
+        Args:
+            now: Seconds since the epoch.
+            monotonic: Seconds of the clock that nobody can set.
+        """
+        if self.known_since is not None:
+            return monotonic - self.known_since
+        return max(0.0, now - self.accepted_at)
+
     @property
     def is_own(self) -> bool:
         """Whether the daemon made it itself, so that nobody waits for it."""

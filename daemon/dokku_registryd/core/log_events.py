@@ -149,8 +149,9 @@ EVENTS: Final[Mapping[str, EventFields]] = MappingProxyType(
         ),
         "registry.paused": _event(
             "warning",
-            "domain delay_seconds failures error",
-            "A registry asked for fewer requests; no app sends it any for so long.",
+            "domain app login direction delay_seconds failures error",
+            "A registry asked for fewer requests; for so long it gets none with this"
+            " login in this direction, but one a minute of each deploy that waits.",
         ),
         "tags.restored": _event(
             "info",

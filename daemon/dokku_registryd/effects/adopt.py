@@ -10,7 +10,14 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from dokku_registryd import errors, ports
-from dokku_registryd.core import adoption, images, reference, releases, wanted
+from dokku_registryd.core import (
+    adoption,
+    images,
+    pauses,
+    reference,
+    releases,
+    wanted,
+)
 from dokku_registryd.core.releases import ReleaseState
 from dokku_registryd.effects import access, states
 
@@ -89,7 +96,12 @@ class Adopter:
             return adoption.Answer(problem=f"{deployed.reference} is no name: {error}")
         if image.domain in self._silent:
             return adoption.Answer(problem=self._silent[image.domain])
-        way = access.Access(self._world, app=app, domain=image.domain)
+        way = access.Access(
+            self._world,
+            app=app,
+            domain=image.domain,
+            direction=pauses.Direction.PULL,
+        )
         registry = self._world.registry
         has_login = True
         try:

@@ -17,7 +17,7 @@ from typing import Final
 import structlog
 
 from dokku_registryd import errors, ports
-from dokku_registryd.core import images, logins, reference
+from dokku_registryd.core import images, logins, pauses, reference
 from dokku_registryd.core.releases import Release, ReleaseState
 from dokku_registryd.effects import access, precedence, states, voice
 
@@ -113,7 +113,13 @@ def restore(
     if not moves or not release.digest:
         return
     domain = reference.parse(release.reference).domain
-    way = access.Access(world, app=release.app, domain=domain)
+    way = access.Access(
+        world,
+        app=release.app,
+        domain=domain,
+        direction=pauses.Direction.PUSH,
+        is_under_way=True,
+    )
     with ThreadPoolExecutor(max_workers=world.parallel_tags) as pool:
         found = pool.map(
             lambda move: _restore(

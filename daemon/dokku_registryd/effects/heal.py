@@ -12,6 +12,7 @@ from dokku_registryd.core import (
     images,
     jobs,
     outcomes,
+    pauses,
     reference,
     releases,
     triggers,
@@ -124,7 +125,12 @@ def _fetch(
 
     give_way()
     source = reference.parse(entry.source)
-    way = access.Access(world, app=entry.app, domain=source.domain)
+    way = access.Access(
+        world,
+        app=entry.app,
+        domain=source.domain,
+        direction=pauses.Direction.PULL,
+    )
     target = entry.source
     if entry.digest:
         target = f"{entry.source.rpartition(':')[0]}@{entry.digest}"

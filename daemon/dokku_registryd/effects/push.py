@@ -6,7 +6,15 @@ the number is left alone. A push that had been given up counts as done from then
 """
 
 from dokku_registryd import errors, ports
-from dokku_registryd.core import images, jobs, outcomes, properties, reference, wanted
+from dokku_registryd.core import (
+    images,
+    jobs,
+    outcomes,
+    pauses,
+    properties,
+    reference,
+    wanted,
+)
 from dokku_registryd.core.releases import Release, ReleaseState
 from dokku_registryd.effects import (
     access,
@@ -33,7 +41,9 @@ def perform(job: jobs.Job, world: ports.World, says: voice.Voice) -> outcomes.Ou
     release = wanted.release_of(state, deployed)
     _check_name(state, world, says)
     image = reference.parse(target)
-    way = access.Access(world, app=job.app, domain=image.domain)
+    way = access.Access(
+        world, app=job.app, domain=image.domain, direction=pauses.Direction.PUSH
+    )
     found = way.call(lambda auth: world.registry.manifest(image, auth=auth))
     if found is not None:
         outcome = _judge(job.app, target, found, release, deployed.digest)

@@ -4,7 +4,14 @@ So that a later heal knows by digest what to bring back. Nothing is pushed or na
 """
 
 from dokku_registryd import errors, ports
-from dokku_registryd.core import engine_values, jobs, outcomes, reference, wanted
+from dokku_registryd.core import (
+    engine_values,
+    jobs,
+    outcomes,
+    pauses,
+    reference,
+    wanted,
+)
 from dokku_registryd.core.releases import DeployedRelease, Release, ReleaseState
 from dokku_registryd.effects import access, states, voice
 
@@ -60,7 +67,9 @@ def _forget_older(app: str, number: int, world: ports.World) -> None:
 
 def _digest(deployed: DeployedRelease, app: str, world: ports.World) -> str | None:
     image = reference.parse(deployed.reference)
-    way = access.Access(world, app=app, domain=image.domain)
+    way = access.Access(
+        world, app=app, domain=image.domain, direction=pauses.Direction.PULL
+    )
     return way.call(lambda auth: world.registry.digest(image, auth=auth))
 
 

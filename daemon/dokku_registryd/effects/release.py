@@ -51,8 +51,7 @@ def perform(
         release = accept(release, world, says)
     if release.is_accepted and not job.is_delivery:
         return None
-    domain = reference.parse(release.reference).domain
-    way = access.Access(world, app=release.app, domain=domain)
+    way = access.of_release(release, job, policy, world)
     manifest = None
     if release.state is ReleaseState.RESERVED:
         release, manifest = delivery.deliver(

@@ -13,7 +13,7 @@ import structlog
 
 from dokku_registryd import errors, ports
 from dokku_registryd.adapters import spool
-from dokku_registryd.core import decide, exposition, jobs, outcomes, wanted
+from dokku_registryd.core import decide, exposition, jobs, outcomes, pauses, wanted
 from dokku_registryd.core.releases import Release, ReleaseState
 from dokku_registryd.core.triggers import Kind
 from dokku_registryd.effects import (
@@ -303,7 +303,7 @@ class Bench:
         if job.kind is Kind.RELEASE and not job.is_delivery:
             # Whoever waits hears of the end at the deadline, whatever a registry asks.
             left = states.deadline_of(world, job.app) - self._waited(job)
-            delay = min(delay, max(0.0, left))
+            delay = min(pauses.delay_of_waiter(delay, error), max(0.0, left))
         world.ledger.postpone(
             job.job_id, retry_at=world.clock.now() + delay, error=str(error)
         )
@@ -313,11 +313,8 @@ class Bench:
         self.queue.put(replace(job, deaths=0), due=world.clock.monotonic() + delay)
 
     def _waited(self, job: jobs.Job) -> float:
-        """Return seconds since a job was accepted, whoever sets the clock meanwhile."""
         clock = self.world.clock
-        if job.known_since is not None:
-            return clock.monotonic() - job.known_since
-        return max(0.0, clock.now() - job.accepted_at)
+        return job.waited_seconds(now=clock.now(), monotonic=clock.monotonic())
 
 
 def _refreshed(known: jobs.Job, recorded: jobs.Job) -> jobs.Job:

@@ -315,6 +315,22 @@ def test_an_older_ledger_keeps_what_it_has(path: Path) -> None:
     book.close()
 
 
+def test_an_update_forgets_pauses(path: Path) -> None:
+    """A pause of an older form is dropped: it did not say whose login it was."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    connection = sqlite3.connect(path)
+    older = ledger_schema.MIGRATIONS[:4]
+    connection.executescript(f"{''.join(older)} PRAGMA user_version = {len(older)};")
+    connection.execute("INSERT INTO pauses VALUES ('r.example', 9e9, 60, 1, 'no')")
+    connection.commit()
+    connection.close()
+
+    book = ledger.SqliteLedger(path)
+
+    assert book.paused_registries() == []
+    book.close()
+
+
 def test_an_older_ledger_is_not_read_as_it_is(path: Path) -> None:
     """A reader that may change nothing says who brings an older ledger up to date."""
     ledger.SqliteLedger(path).close()

@@ -150,6 +150,10 @@ def test_a_paused_registry(caller: Caller, book: ledger.SqliteLedger) -> None:
     book.set_pause(
         pauses.Pause(
             domain="r.example",
+            owner="web",
+            username="ci",
+            direction=pauses.Direction.PUSH,
+            app="web",
             not_before=time.time() + 90,
             seconds=90,
             failures=2,
@@ -159,8 +163,16 @@ def test_a_paused_registry(caller: Caller, book: ledger.SqliteLedger) -> None:
 
     (entry,) = caller.call("status", "--format", "json").json["paused"]
     assert 80 < entry.pop("seconds") <= 90
-    assert entry == {"domain": "r.example", "failures": 2, "reason": "slow down"}
-    assert "refused 2 times: slow down" in caller.call("status").lines[2]
+    assert entry == {
+        "domain": "r.example",
+        "login": "web's login ci",
+        "direction": "push",
+        "app": "web",
+        "failures": 2,
+        "reason": "slow down",
+    }
+    line = caller.call("status").lines[2]
+    assert "(push with web's login ci), refused 2 times: slow down" in line
 
 
 def test_jobs_for_a_script(caller: Caller, book: ledger.SqliteLedger) -> None:
