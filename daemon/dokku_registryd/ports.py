@@ -337,14 +337,17 @@ class Ledger(Protocol):
         """Record a release that somebody else made; a known one stays as it is."""
 
     def renumber(self, job_id: str, *, at_least: int) -> Release:
-        """Move a reserved release to a higher free number."""
+        """Move a reserved release to a higher free number.
+
+        Of one whose deploy goes on, the number that Dokku was told is kept in mind.
+        """
 
     def update_release(
         self, job_id: str, *, is_synced: bool = True, **changes: object
     ) -> Release:
         """Change state, digest, pushed_at, error, image_id, is_accepted, scheduler.
 
-        `live_at` too.
+        `live_at` and `previous_number` too.
         """
 
     def tag_moves(self, job_id: str) -> dict[str, str]:
@@ -438,6 +441,8 @@ class World:
     """Below this nothing is pulled."""
     is_disowned: Callable[[str], bool] = lambda _app: False
     """Whether a job waits that takes an app away, or its name: a push gives up."""
+    look_seconds: float = 3.0
+    """How long a deploy that does not wait for its push waits for an answer."""
     parallel_tags: int = 8
     """How many extra tags move at the same time."""
     turn: Callable[[str], AbstractContextManager[object]] = lambda _app: nullcontext()

@@ -115,6 +115,12 @@ EVENTS: Final[Mapping[str, EventFields]] = MappingProxyType(
             "number previous",
             "Its number was taken in the registry, so the release got another.",
         ),
+        "number.unchecked": _event(
+            "debug",
+            "error",
+            "The registry did not tell whether a number is taken before its deploy went"
+            " on; the push behind it finds out.",
+        ),
         "release.confirmed": _event(
             "info",
             "number digest manner",

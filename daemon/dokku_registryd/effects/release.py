@@ -14,7 +14,7 @@ import structlog
 from dokku_registryd import errors, ports
 from dokku_registryd.core import jobs, outcomes, properties, reference, triggers
 from dokku_registryd.core.releases import Release, ReleaseState
-from dokku_registryd.effects import access, delivery, extra_tags, states, voice
+from dokku_registryd.effects import access, delivery, extra_tags, numbers, states, voice
 
 _LOCAL_SCHEDULER = "docker-local"
 
@@ -67,10 +67,14 @@ def accept(release: Release, world: ports.World, says: voice.Voice) -> Release:
     """Let the deploy go on before the push is done; the push stays in the ledger."""
     if release.is_accepted:
         return release
+    if release.state is ReleaseState.RESERVED:
+        release = numbers.secure(release, world, says)
     with world.turn(release.app):
         # Before anybody may hear of it; `give_up` takes it back.
         world.deployed.record_deployed(release.app, release.deployed)
-        release = world.ledger.update_release(release.job_id, is_accepted=True)
+        release = world.ledger.update_release(
+            release.job_id, is_accepted=True, previous_number=0
+        )
     says.detail(f"Pushing {release.reference} in the background")
     says.finish(status=0)
     return release
@@ -264,7 +268,7 @@ def _commit(release: Release, world: ports.World) -> Release:
                 properties.CORE, release.app, "tag-version", str(release.number)
             )
             if delivery.is_latest(release, world):
-                world.deployed.record_deployed(release.app, release.deployed)
+                numbers.show(release, world)
         return _record_pushed(release, world)
 
 

@@ -19,7 +19,7 @@ from dokku_registryd.core import (
     triggers,
     wanted,
 )
-from dokku_registryd.effects import sight, states, voice
+from dokku_registryd.effects import numbers, sight, states, voice
 
 REPLY_SECONDS = 86_400  # a hook that waits longer than a day is gone
 JOB_SECONDS = 90 * 86_400  # how long the ledger tells how a job ended
@@ -141,6 +141,7 @@ def request(job: jobs.Job, world: ports.World, says: voice.Voice) -> outcomes.Ou
     Raises:
         EngineUnavailableError: The Engine does not answer.
     """
+    numbers.note_live(job.app, world)
     _bring_home(job.app, world)
     world.submit(triggers.Trigger(kind=triggers.Kind.SWEEP))
     return outcomes.done()
