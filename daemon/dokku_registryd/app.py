@@ -15,6 +15,7 @@ from dokku_registryd import config, ports
 from dokku_registryd.adapters import (
     auth,
     clocks,
+    deploy_locks,
     detached,
     disk_trial,
     distribution,
@@ -213,6 +214,10 @@ def build_world(
         submit=submit,
         is_preempted=is_preempted,
         is_disowned=is_disowned,
+        is_deploying=deploy_locks.DeployLocks(
+            lib_root=Path(settings.paths.dokku_lib_root),
+            dokku_root=Path(settings.paths.dokku_root),
+        ).is_held,
         turn=turn,
         delay=_backoff(settings).after,
         free_bytes=clocks.free_bytes,

@@ -67,6 +67,9 @@ class Engine(Protocol):
     def images(self) -> list[LocalImage]:
         """Return every image that has a name, by one request."""
 
+    def unnamed(self, app: str) -> list[str]:
+        """Return the IDs of an app's images that have no name, the latest first."""
+
     def containers(self) -> list[LocalContainer]:
         """Return every container, stopped ones too, by one request."""
 
@@ -441,6 +444,8 @@ class World:
     """Below this nothing is pulled."""
     is_disowned: Callable[[str], bool] = lambda _app: False
     """Whether a job waits that takes an app away, or its name: a push gives up."""
+    is_deploying: Callable[[str], bool] = lambda _app: False
+    """Whether Dokku holds an app's deploy lock: it builds its names now."""
     look_seconds: float = 3.0
     """How long a deploy that does not wait for its push waits for an answer."""
     parallel_tags: int = 8

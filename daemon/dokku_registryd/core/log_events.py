@@ -154,6 +154,12 @@ EVENTS: Final[Mapping[str, EventFields]] = MappingProxyType(
             "The deployed name leads to another image on this host than was released;"
             " it is moved back where ours is here or its digest is known.",
         ),
+        "name.returned": _event(
+            "warning",
+            "image_id",
+            "A heal gave a name at the moment at which a build did; the image of the"
+            " build has it again.",
+        ),
         "name.untagged": _event(
             "info", "", "A local name of a superseded release was taken away."
         ),

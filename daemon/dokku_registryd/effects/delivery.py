@@ -98,9 +98,9 @@ def deliver(
         taken = way.call(partial(_tags, release, world))
         release, is_named = numbers.take_next(release, taken, world, says), True
     raise errors.DigestMismatchError(
-        f"cannot push {release.reference}: {numbers.MOST_NUMBERS} numbers in a row were"
-        " taken by other images. Find out who else pushes to this repository, or give the"
-        " app one of its own with dokku registry:set"
+        f"cannot push {release.reference}: {numbers.MOST_NUMBERS} numbers in a row"
+        " were taken by other images. Find out who else pushes to this repository, or"
+        " give the app one of its own with dokku registry:set"
     )
 
 
