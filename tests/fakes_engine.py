@@ -17,6 +17,7 @@ from dokku_registryd import errors
 from dokku_registryd.core import engine_values, logins
 from dokku_registryd.core import reference as references
 from dokku_registryd.core.images import (
+    APP_LABEL,
     EngineFacts,
     LocalContainer,
     LocalImage,
@@ -138,6 +139,16 @@ class FakeEngine:
         """Return the images that have a name."""
         self._begin("images")
         return [self._describe(image_id) for image_id in set(self._names.values())]
+
+    def unnamed(self, app: str) -> list[str]:
+        """Return the images of an app that have lost their name to another one."""
+        self._begin("unnamed")
+        named = set(self._names.values())
+        return [
+            image_id
+            for image_id, labels in reversed(self._labels.items())
+            if image_id not in named and (APP_LABEL, app) in labels
+        ]
 
     def containers(self) -> list[LocalContainer]:
         """Return every container."""

@@ -17,6 +17,7 @@ from dokku_registryd.adapters import (
     auth,
     build_records,
     clocks,
+    deploy_locks,
     deploying_files,
     detached,
     disk_trial,
@@ -234,6 +235,10 @@ def build_world(
         submit=submit,
         is_preempted=is_preempted,
         is_disowned=is_disowned,
+        is_deploying=deploy_locks.DeployLocks(
+            lib_root=Path(settings.paths.dokku_lib_root),
+            dokku_root=Path(settings.paths.dokku_root),
+        ).is_held,
         turn=turn,
         take_in=take_in,
         delay=_backoff(settings).after,

@@ -70,6 +70,9 @@ class Engine(Protocol):
     def images(self) -> list[LocalImage]:
         """Return every image that has a name, by one request."""
 
+    def unnamed(self, app: str) -> list[str]:
+        """Return the IDs of an app's images that have no name, the latest first."""
+
     def containers(self) -> list[LocalContainer]:
         """Return every container, stopped ones too, by one request."""
 
@@ -410,14 +413,17 @@ class Ledger(Protocol):
         """Record a release that somebody else made; a known one stays as it is."""
 
     def renumber(self, job_id: str, *, at_least: int) -> Release:
-        """Move a reserved release to a higher free number."""
+        """Move a reserved release to a higher free number.
+
+        Of one whose deploy goes on, the number that Dokku was told is kept in mind.
+        """
 
     def update_release(
         self, job_id: str, *, is_synced: bool = True, **changes: object
     ) -> Release:
         """Change state, digest, pushed_at, error, image_id, is_accepted, scheduler.
 
-        `live_at` and `failed_at` too.
+        `live_at`, `failed_at` and `previous_number` too.
         """
 
     def tag_moves(self, job_id: str) -> dict[str, str]:
@@ -520,6 +526,10 @@ class World:
     """Makes jobs of the trigger files that lie in the spool by now."""
     is_disowned: Callable[[str], bool] = lambda _app: False
     """Whether a job waits that takes an app away, or its name: a push gives up."""
+    is_deploying: Callable[[str], bool] = lambda _app: False
+    """Whether Dokku holds an app's deploy lock: it builds its names now."""
+    look_seconds: float = 3.0
+    """How long a deploy that does not wait for its push waits for an answer."""
     parallel_tags: int = 8
     """How many extra tags move at the same time."""
     turn: Callable[[str], AbstractContextManager[object]] = lambda _app: nullcontext()

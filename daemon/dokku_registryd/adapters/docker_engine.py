@@ -33,7 +33,7 @@ import urllib3.exceptions
 
 from dokku_registryd import errors
 from dokku_registryd.adapters import engine_transfer
-from dokku_registryd.core import engine_stream, engine_values, logins
+from dokku_registryd.core import engine_stream, engine_values, images, logins
 from dokku_registryd.core import reference as references
 from dokku_registryd.core.images import EngineFacts, LocalContainer, LocalImage
 
@@ -113,6 +113,14 @@ class DockerEngine:
         with self._client("list images") as client:
             found = [engine_values.parse_image(raw) for raw in _list_images(client)]
         return [image for image in found if image.references]
+
+    def unnamed(self, app: str) -> list[str]:
+        """Return the IDs of an app's images that have no name, the latest first."""
+        label = f"{images.APP_LABEL}={app}"
+        with self._client(f"list the images of {app}") as client:
+            listed = client.images(filters={"dangling": True, "label": [label]})
+        listed.sort(key=lambda raw: raw.get("Created") or 0, reverse=True)
+        return [str(raw["Id"]) for raw in listed]
 
     def containers(self) -> list[LocalContainer]:
         """Return every container, stopped ones too, by one request."""

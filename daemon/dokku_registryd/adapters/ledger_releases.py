@@ -38,6 +38,7 @@ _CHANGEABLE: Final = frozenset(
         "scheduler",
         "live_at",
         "failed_at",
+        "previous_number",
     }
 )
 
@@ -104,13 +105,17 @@ class ReleaseRows(ledger_file.LedgerFile):
             )
 
     def renumber(self, job_id: str, *, at_least: int) -> Release:
-        """Move a reserved release to a higher free number."""
+        """Move a reserved release to a higher free number.
+
+        Of one whose deploy goes on, the number that Dokku was told is kept in mind.
+        """
         release = self._release(job_id)
         with self._transaction() as connection:
             number = max(at_least, self._next_number(connection, release))
             connection.execute(
-                "UPDATE releases SET previous_number = number, number = ?"
-                " WHERE job_id = ?",
+                "UPDATE releases SET number = ?, previous_number = CASE WHEN"
+                " is_accepted AND previous_number > 0 THEN previous_number"
+                " ELSE number END WHERE job_id = ?",
                 (number, job_id),
             )
         return self._release(job_id)

@@ -132,6 +132,12 @@ EVENTS: Final[Mapping[str, EventFields]] = MappingProxyType(
             "number previous",
             "Its number was taken in the registry, so the release got another.",
         ),
+        "number.unchecked": _event(
+            "debug",
+            "error",
+            "The registry did not tell whether a number is taken before its deploy went"
+            " on; the push behind it finds out.",
+        ),
         "release.confirmed": _event(
             "info",
             "number digest manner",
@@ -174,6 +180,12 @@ EVENTS: Final[Mapping[str, EventFields]] = MappingProxyType(
             "image_id leads_to",
             "The deployed name leads to another image on this host than was released;"
             " it is moved back where ours is here or its digest is known.",
+        ),
+        "name.returned": _event(
+            "warning",
+            "image_id",
+            "A heal gave a name at the moment at which a build did; the image of the"
+            " build has it again.",
         ),
         "name.untagged": _event(
             "info", "", "A local name of a superseded release was taken away."

@@ -67,7 +67,10 @@ class Release:
     pushed_at: float = 0.0
     error: str = ""
     previous_number: int = 0
-    """The number it had before that one was found to be taken."""
+    """The number that Dokku was told before that one was found to be taken.
+
+    Of a release whose deploy did not go on yet: the number that it had before.
+    """
     build: str = ""
     """Which deploy of Dokku it belongs to; empty where a hook did not say."""
     live_at: float = 0.0
@@ -101,6 +104,13 @@ class Release:
     def local_reference(self) -> str:
         """The deployed reference without the server."""
         return self.deployed.local_reference
+
+    def goes_by(self, told: DeployedRelease | None) -> bool:
+        """Tell whether what Dokku is told is this release, by this number or before."""
+        if told is None or not self.previous_number:
+            return told == self.deployed
+        older = replace(self.deployed, number=self.previous_number)
+        return told == self.deployed or (self.is_accepted and told == older)
 
     @property
     def stale_names(self) -> tuple[str, ...]:

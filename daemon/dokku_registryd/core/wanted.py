@@ -193,11 +193,14 @@ def _digest_of(state: AppState, release: Release) -> str:
 
 
 def release_of(state: AppState, deployed: DeployedRelease) -> Release | None:
-    """Return the ledger's row of the deployed release, if there is one."""
+    """Return the ledger's row of the deployed release, if there is one.
+
+    Dokku may go by a number that was found to be taken while a deploy used it.
+    """
     for release in state.releases:
         if release.reference == deployed.reference:
             return release
-    return None
+    return next((row for row in state.releases if row.goes_by(deployed)), None)
 
 
 def _is_ours_alone(source: str, state: AppState) -> bool:

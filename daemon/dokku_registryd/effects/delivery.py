@@ -8,7 +8,7 @@ clone, a second host), the release gets the next free number.
 import contextlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 import structlog
@@ -16,10 +16,8 @@ import structlog
 from dokku_registryd import errors, ports
 from dokku_registryd.core import images, logins, reference
 from dokku_registryd.core.releases import Release, ReleaseState
-from dokku_registryd.effects import access, extra_tags, live, precedence, voice
+from dokku_registryd.effects import access, extra_tags, numbers, precedence, voice
 
-# Numbers to try where others push to the same repository at the same time.
-_MOST_NUMBERS = 10
 # Where known content cannot be named, the Engine finds out for itself what is missing.
 _UNFIT = (
     errors.ImageNotFoundError,
@@ -28,30 +26,10 @@ _UNFIT = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sent:
-    """What the registry answers for a number, and how it came there."""
-
-    digest: str
-    manner: str = ""
-    manifest: images.Manifest | None = None
-    """Given where it was seen on the way, so that nobody has to ask for it again."""
-
-
-_TAKEN = Sent(digest="")
-
-
 def tag(release: Release, world: ports.World) -> None:
-    """Give the image its names on this host, and take those of an older number away.
-
-    Dokku is told of the new names in between, if it goes by this release already.
-    """
+    """Give the image its names on this host."""
     for name in release.names:
         world.engine.tag(release.image_id, name)
-    if release.is_accepted and live.may_show(release, world):
-        live.tell(release, world)
-    for name in release.stale_names:
-        world.engine.untag(name)
 
 
 def deliver(
@@ -83,11 +61,11 @@ def deliver(
     """
     is_named = False
     missing: errors.ImageNotFoundError | None = None
-    for _ in range(_MOST_NUMBERS):
+    for _ in range(numbers.MOST_NUMBERS):
         precedence.give_way(release.app, release.reference, world)
         with ThreadPoolExecutor(max_workers=2) as aside:
             known = aside.submit(_known_manifest, release, way, world)
-            found = aside.submit(way.call, partial(_find, release, world))
+            found = aside.submit(way.call, partial(numbers.find, release, world))
             try:
                 if not is_named:
                     tag(release, world)
@@ -108,27 +86,13 @@ def deliver(
             )
         if sent.digest:
             return _confirm(release, sent, world), sent.manifest
-        release, is_named = _take_next_number(release, way, world, says), True
+        taken = way.call(partial(_tags, release, world))
+        release, is_named = numbers.take_next(release, taken, world, says), True
     raise errors.DigestMismatchError(
-        f"cannot push {release.reference}: {_MOST_NUMBERS} numbers in a row were taken"
-        " by other images. Find out who else pushes to this repository, or give the"
-        " app one of its own with dokku registry:set"
+        f"cannot push {release.reference}: {numbers.MOST_NUMBERS} numbers in a row"
+        " were taken by other images. Find out who else pushes to this repository, or"
+        " give the app one of its own with dokku registry:set"
     )
-
-
-def _find(
-    release: Release, world: ports.World, auth: logins.AuthConfig | None
-) -> Sent | None:
-    """Return what has our number: our image, another one, or None if it is free."""
-    image = reference.parse(release.reference)
-    if world.registry.digest(image, auth=auth) is None:
-        return None
-    manifest = world.registry.manifest(image, auth=auth)
-    if manifest is None:
-        return None
-    if not manifest.names_image(release.image_id):
-        return _TAKEN
-    return Sent(digest=manifest.digest, manner="found", manifest=manifest)
 
 
 def _send(
@@ -139,7 +103,7 @@ def _send(
     says: voice.Voice,
     *,
     tags: Sequence[str],
-) -> Sent:
+) -> numbers.Sent:
     """Send the image and ask for it; the registry's answer must be what was sent."""
     try:
         sent, manner = _put_known(release, known, way, world), "named"
@@ -156,7 +120,7 @@ def _send(
                 )
             )
     except errors.TagImmutableError:
-        return _TAKEN
+        return numbers.TAKEN
     is_asked_for = bool(tags) and known is None
     with ThreadPoolExecutor(max_workers=1) as aside:
         noted = aside.submit(extra_tags.note, release, tags, way, world)
@@ -167,22 +131,28 @@ def _send(
             f"the registry took {release.reference}, but does not show it"
         )
     if stored.digest != sent:
-        return _TAKEN
+        return numbers.TAKEN
     return replace(stored, manner=manner, manifest=stored.manifest or known)
+
+
+def _tags(
+    release: Release, world: ports.World, auth: logins.AuthConfig | None
+) -> list[str]:
+    return world.registry.tags(reference.parse(release.reference), auth=auth)
 
 
 def _look_up(
     release: Release, world: ports.World, auth: logins.AuthConfig | None
-) -> Sent | None:
+) -> numbers.Sent | None:
     digest = world.registry.digest(reference.parse(release.reference), auth=auth)
-    return None if digest is None else Sent(digest=digest)
+    return None if digest is None else numbers.Sent(digest=digest)
 
 
 def _read(
     release: Release, world: ports.World, auth: logins.AuthConfig | None
-) -> Sent | None:
+) -> numbers.Sent | None:
     found = world.registry.manifest(reference.parse(release.reference), auth=auth)
-    return None if found is None else Sent(digest=found.digest, manifest=found)
+    return None if found is None else numbers.Sent(digest=found.digest, manifest=found)
 
 
 def _known_manifest(
@@ -222,7 +192,7 @@ def _known_digest(release: Release, world: ports.World) -> str:
     return ""
 
 
-def _confirm(release: Release, sent: Sent, world: ports.World) -> Release:
+def _confirm(release: Release, sent: numbers.Sent, world: ports.World) -> Release:
     confirmed = world.ledger.update_release(
         release.job_id, state=ReleaseState.CONFIRMED, digest=sent.digest
     )
@@ -236,28 +206,3 @@ def _confirm(release: Release, sent: Sent, world: ports.World) -> Release:
         manner=sent.manner,
     )
     return confirmed
-
-
-def _take_next_number(
-    release: Release, way: access.Access, world: ports.World, says: voice.Voice
-) -> Release:
-    image = reference.parse(release.reference)
-    tags = way.call(lambda auth: world.registry.tags(image, auth=auth))
-    taken = [int(name) for name in tags if name.isascii() and name.isdigit()]
-    older = release
-    release = world.ledger.renumber(
-        release.job_id, at_least=max([release.number, *taken]) + 1
-    )
-    says.detail(
-        f"Tag {older.number} is taken by another image, bumping tag to {release.number}"
-    )
-    structlog.get_logger().warning(
-        "release.renumbered",
-        job_id=release.job_id,
-        app=release.app,
-        reference=release.reference,
-        number=release.number,
-        previous=older.number,
-    )
-    tag(release, world)
-    return release

@@ -18,7 +18,7 @@ from dokku_registryd.core import (
     triggers,
     wanted,
 )
-from dokku_registryd.effects import access, sight, states, voice
+from dokku_registryd.effects import access, built_names, sight, states, voice
 
 # Something removes an image as often as we pull it: then a registry, and the quota of
 # its login, must not pay for that.
@@ -59,7 +59,7 @@ def perform(job: jobs.Job, world: ports.World, says: voice.Voice) -> outcomes.Ou
     _check_identity(gaps)
     source = entries[0].source
     if not pulled and not healed:
-        return outcomes.skipped("every wanted name is here", reference=source)
+        return outcomes.skipped(_rest(gaps), reference=source)
     digest = entries[0].digest or (_digest_of(pulled, source) if pulled else "")
     way = _PULLED if pulled else "retagged, no bytes from the registry"
     return outcomes.done(
@@ -68,6 +68,12 @@ def perform(job: jobs.Job, world: ports.World, says: voice.Voice) -> outcomes.Ou
         image_id=pulled.image_id if pulled else healed[0].image_id,
         digest=digest,
     )
+
+
+def _rest(gaps: list[wanted.Gap]) -> str:
+    if any(isinstance(gap, wanted.Retag) for gap in gaps):
+        return "what is missing is left to the deploy that runs"
+    return "every wanted name is here"
 
 
 def _reason(state: wanted.AppState) -> str:
@@ -280,8 +286,16 @@ def _check_identity(gaps: list[wanted.Gap]) -> None:
 def _retag(
     gaps: list[wanted.Gap], world: ports.World, says: voice.Voice
 ) -> list[wanted.Retag]:
-    retags = [gap for gap in gaps if isinstance(gap, wanted.Retag)]
-    for gap in retags:
+    healed: list[wanted.Retag] = []
+    for gap in gaps:
+        if not isinstance(gap, wanted.Retag):
+            continue
+        if not gap.wanted.may_pull and not built_names.may_give(gap, world):
+            continue
         says.detail(f"Tagging {gap.wanted.reference}")
-        world.engine.tag(gap.image_id, gap.wanted.reference)
-    return retags
+        if gap.wanted.may_pull:
+            world.engine.tag(gap.image_id, gap.wanted.reference)
+        else:
+            built_names.give(gap, world)
+        healed.append(gap)
+    return healed

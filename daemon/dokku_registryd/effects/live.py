@@ -13,7 +13,7 @@ from dokku_registryd import errors, ports
 from dokku_registryd.core import deploys, jobs, outcomes, properties
 from dokku_registryd.core.releases import Release, ReleaseState
 from dokku_registryd.core.triggers import Kind
-from dokku_registryd.effects import extra_tags, voice
+from dokku_registryd.effects import extra_tags, numbers, voice
 
 # What happened after a release so that nothing of it may be shown any more.
 _REPLACED = frozenset({Kind.LOCAL, Kind.RECORDED, Kind.DESTROYED})
@@ -90,7 +90,9 @@ def show(release: Release, world: ports.World) -> None:
     Hold the app's turn meanwhile.
     """
     if is_followed(release, world) and not release.live_at:
-        if not release.is_accepted:
+        told = world.deploying.told(release.app).get(release.build)
+        # A number that a deploy was told stays what it is until that has ended.
+        if not release.is_accepted or (told and told.record == release.deployed):
             tell(release, world)
         return
     if not _is_last_live(release, world):
@@ -99,7 +101,7 @@ def show(release: Release, world: ports.World) -> None:
         properties.CORE, release.app, "tag-version", str(release.number)
     )
     if is_latest(release, world):
-        world.deployed.record_deployed(release.app, release.deployed)
+        numbers.show(release, world)
 
 
 def go_live(release: Release, world: ports.World) -> None:

@@ -15,7 +15,15 @@ import structlog
 from dokku_registryd import errors, ports
 from dokku_registryd.core import jobs, outcomes, properties, reference, triggers
 from dokku_registryd.core.releases import Release, ReleaseState
-from dokku_registryd.effects import access, delivery, extra_tags, live, states, voice
+from dokku_registryd.effects import (
+    access,
+    delivery,
+    extra_tags,
+    live,
+    numbers,
+    states,
+    voice,
+)
 
 _LOCAL_SCHEDULER = "docker-local"
 
@@ -74,11 +82,15 @@ def accept(release: Release, world: ports.World, says: voice.Voice) -> Release:
     """Let the deploy go on before the push is done; the push stays in the ledger."""
     if release.is_accepted:
         return release
+    if release.state is ReleaseState.RESERVED:
+        release = numbers.secure(release, world, says)
     with world.turn(release.app):
         # Before anybody may hear of it; `give_up` takes it back.
         if not live.is_replaced(release, world):
             live.tell(release, world)
-        release = world.ledger.update_release(release.job_id, is_accepted=True)
+        release = world.ledger.update_release(
+            release.job_id, is_accepted=True, previous_number=0
+        )
     says.detail(f"Pushing {release.reference} in the background")
     says.finish(status=0)
     return release

@@ -20,7 +20,15 @@ from dokku_registryd.core import (
     triggers,
     wanted,
 )
-from dokku_registryd.effects import absence, housekeeping, live, sight, states, voice
+from dokku_registryd.effects import (
+    absence,
+    housekeeping,
+    live,
+    numbers,
+    sight,
+    states,
+    voice,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,9 +135,12 @@ def request(job: jobs.Job, world: ports.World, says: voice.Voice) -> outcomes.Ou
     Raises:
         EngineUnavailableError: The Engine does not answer.
     """
-    release = world.ledger.release_of_build(job.app, job.trigger.build)
-    if job.trigger.build and release is not None:
+    build = job.trigger.build
+    release = world.ledger.release_of_build(job.app, build) if build else None
+    if release is not None:
         live.go_live(release, world)
+    else:
+        numbers.note_live(job.app, world)
     _bring_home(job.app, world)
     world.submit(triggers.Trigger(kind=triggers.Kind.SWEEP))
     return outcomes.done()

@@ -123,6 +123,7 @@ def test_a_release_moves_to_a_higher_number(book: ledger.SqliteLedger) -> None:
 
     assert book.renumber("a", at_least=2).number == 3
     assert book.renumber("a", at_least=40).number == 40
+    assert book.release_of("a").previous_number == 3  # type: ignore[union-attr]
 
 
 def test_a_rename_takes_releases_and_waiting_pushes_along(

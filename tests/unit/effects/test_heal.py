@@ -12,6 +12,7 @@ from dokku_registryd.core.logins import AuthConfig, Secret
 from dokku_registryd.core.releases import ReleaseState
 from dokku_registryd.core.triggers import Kind
 from dokku_registryd.effects import heal, release
+from watching import watch
 from worlds import REPOSITORY, Host, build_world
 
 DEPLOYED = f"{REPOSITORY}:1"
@@ -439,3 +440,46 @@ def test_what_nothing_proves(host: Host, logged: list[Any]) -> None:
     (warned,) = (line for line in logged if line["event"] == "heal.unproved")
     assert (warned["app"], warned["reference"]) == ("web", DEPLOYED)
     assert any("pulled by its tag" in text for _, text in host.reply("5.1.1"))
+
+
+LATEST = "dokku/web:latest"
+
+
+def test_a_build_that_runs(released: Host) -> None:
+    """While Dokku holds the deploy lock, the names that it builds are left to it."""
+    released.engine.lose(LATEST)
+    released.engine.lose(DEPLOYED)
+    released.world = released.replace(is_deploying=lambda app: app == "web")
+
+    run_heal(released)
+
+    assert set(released.names()) == WANTED - {LATEST}
+    outcome = run_heal(released, "6.1.1")
+    assert outcome.detail == "what is missing is left to the deploy that runs"
+
+
+@pytest.mark.parametrize("moment", ["image", "tag"])
+def test_a_build_that_ends_meanwhile(host: Host, moment: str) -> None:
+    """Whenever builds give the name, the newest of them has it afterwards."""
+    labels = {"com.dokku.app-name": "web"}
+    host.engine.add_image(LATEST, b"old", labels)
+    host.perform(release.perform, host.add_job(Kind.RELEASE))
+    host.engine.lose(LATEST)
+    builds = [b"newer", b"newest"]
+    built: list[str] = []
+    looks = 0
+
+    def build(method: str) -> None:
+        nonlocal looks
+        # The first looks are at what is missing; the last one comes right before.
+        looks += method == "image"
+        is_now = method == "tag" if moment == "tag" else looks > 2 * len(WANTED)
+        if is_now and builds and method == moment:
+            built.append(host.engine.add_image(LATEST, builds.pop(0), labels))
+
+    host.world = host.replace(engine=watch(host.world.engine, build))
+
+    run_heal(host)
+
+    assert built
+    assert host.names()[LATEST] == built[-1]
