@@ -9,12 +9,12 @@ import contextlib
 import itertools
 from pathlib import Path
 
-from dokku_registryd.adapters import ledger_file, ledger_jobs, ledger_releases
+from dokku_registryd.adapters import ledger_file, ledger_jobs, ledger_lookups
 from dokku_registryd.adapters.ledger_schema import ASKED_AFTER
 from dokku_registryd.core import pauses
 
 
-class SqliteLedger(ledger_jobs.JobRows, ledger_releases.ReleaseRows):
+class SqliteLedger(ledger_jobs.JobRows, ledger_lookups.ReleaseLookups):
     """Implements `ports.Ledger`; one connection behind one lock.
 
     Args:

@@ -19,7 +19,7 @@ class AppState:
     policy: properties.AppPolicy
     deployed: DeployedRelease | None = None
     releases: tuple[Release, ...] = ()
-    """The ledger's rows of this app, newest first."""
+    """The ledger's rows of this app, newest first: all, or those that matter here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

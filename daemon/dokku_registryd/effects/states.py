@@ -12,12 +12,27 @@ def policy_of(world: ports.World, app: str) -> properties.AppPolicy:
 
 
 def state_of(world: ports.World, app: str) -> wanted.AppState:
-    """Return one app's state."""
-    return wanted.AppState(
-        policy=policy_of(world, app),
-        deployed=_recorded(world, app),
-        releases=tuple(world.ledger.releases(app)),
+    """Return one app's state, with the releases that tell of what it runs."""
+    state = wanted.AppState(
+        policy=policy_of(world, app), deployed=_recorded(world, app)
     )
+    return replace(state, releases=_about(world, state))
+
+
+def _about(world: ports.World, state: wanted.AppState) -> tuple[releases.Release, ...]:
+    """Return the release that runs, and one that tells its digest if it does not."""
+    app, deployed = state.policy.app, wanted.deployed_of(state)
+    if deployed is None:
+        return ()
+    release = world.ledger.release_under(app, deployed)
+    if release is None:
+        return ()
+    known = None
+    if not release.digest:
+        known = world.ledger.release_with_digest(
+            release.image_id, release.repository, app=app
+        )
+    return (release, known) if known else (release,)
 
 
 def all_states(world: ports.World) -> list[wanted.AppState]:

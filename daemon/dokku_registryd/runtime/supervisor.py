@@ -167,7 +167,7 @@ class Supervisor:
         try:
             self._bench.spool.prepare()
             self._intake.scan()
-        except (errors.LedgerError, OSError) as error:
+        except (errors.LedgerError, OSError, MemoryError) as error:
             # The files stay where they are; the next turn tries again.
             structlog.get_logger().error("ledger.refused", error=str(error))
             self._bench.tally.refused(tally.INTAKE, str(error))

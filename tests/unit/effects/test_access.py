@@ -111,7 +111,7 @@ def test_another_login_is_served(
 
 
 def test_a_login_that_was_changed(host: Host) -> None:
-    """Whoever logs in with an account of higher limits does not wait for the old one."""
+    """An account with higher limits does not wait for the pause of the one before."""
     log_in(host, "web", "free")
     pause(host)
     log_in(host, "web", "paid")
@@ -203,7 +203,7 @@ def test_a_deploy_sends_one_request_only(host: Host) -> None:
         first = pool.submit(way.call, refuse_slowly)
         assert began.wait(30)
         second = pool.submit(way.call, must_not_ask)
-        until(lambda: second.running())
+        until(second.running)
         go_on.set()
 
         assert first.exception() is LIMITED
