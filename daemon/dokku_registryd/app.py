@@ -87,6 +87,7 @@ class Service:
         self.queue = queue.JobQueue(
             self.clock.monotonic,
             most_background=_most_background(settings.daemon.workers),
+            most_of_host=max(1, settings.daemon.workers // 2),
         )
         self._turns = turns.Turns()
         self._bell = wakeup.Wakeup()

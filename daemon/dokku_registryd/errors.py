@@ -35,6 +35,14 @@ class EngineUnavailableError(TransientError):
     """The Docker Engine does not answer. Check `systemctl status docker`."""
 
 
+class ExhaustedError(TransientError):
+    """The host lacks threads, memory, descriptors or space. Make room, raise limits."""
+
+
+class DefectError(TransientError):
+    """Something unforeseen broke an attempt; another one may do. Please report it."""
+
+
 class RegistryUnavailableError(TransientError):
     """The registry does not answer, or answers with a fault of its own."""
 

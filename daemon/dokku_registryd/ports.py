@@ -441,6 +441,29 @@ class Ledger(Protocol):
     def releases(self, app: str | None = None) -> list[Release]:
         """Return releases, the latest first, of one app or of all."""
 
+    def latest_release(self, app: str) -> Release | None:
+        """Return the release that an app asked for last."""
+
+    def release_under(self, app: str, deployed: DeployedRelease) -> Release | None:
+        """Return an app's release of this repository and number."""
+
+    def release_with_digest(
+        self, image_id: str, repository: str, *, app: str = ""
+    ) -> Release | None:
+        """Return the latest release of an image that a repository has confirmed.
+
+        With an app it is one of its own.
+        """
+
+    def later_releases(self, release: Release) -> list[Release]:
+        """Return what its app asked for after a release, the latest first."""
+
+    def earlier_releases(self, release: Release) -> Iterator[Release]:
+        """Give what its app asked for before a release, the latest first.
+
+        They are read as they are taken, so the first few cost no more than that.
+        """
+
     def release_marks(self) -> Callable[[str], int]:
         """Return what gives a number for an app that stays until its releases change.
 

@@ -12,15 +12,15 @@ from pathlib import Path
 from dokku_registryd.adapters import (
     ledger_file,
     ledger_jobs,
+    ledger_lookups,
     ledger_pruning,
-    ledger_releases,
 )
 from dokku_registryd.adapters.ledger_schema import ASKED_AFTER
 from dokku_registryd.core import pauses
 
 
 class SqliteLedger(
-    ledger_jobs.JobRows, ledger_releases.ReleaseRows, ledger_pruning.PrunedRows
+    ledger_jobs.JobRows, ledger_lookups.ReleaseLookups, ledger_pruning.PrunedRows
 ):
     """Implements `ports.Ledger`; one connection behind one lock.
 

@@ -143,11 +143,8 @@ class ReleaseRows(ledger_file.LedgerFile):
 
     def release_of(self, job_id: str) -> Release | None:
         """Return the release that a job asked for."""
-        rows = self._rows(
-            f"SELECT sequence, {_COLUMNS} FROM releases WHERE job_id = ?",  # noqa: S608 - a constant
-            job_id,
-        )
-        return _release_row(rows[0]) if rows else None
+        found = self._chosen("WHERE job_id = ?", job_id)
+        return found[0] if found else None
 
     def release_of_build(self, app: str, build: str) -> Release | None:
         """Return the latest release of an app that a deploy has made."""
@@ -195,9 +192,12 @@ class ReleaseRows(ledger_file.LedgerFile):
 
     def releases_of_image(self, image_id: str) -> list[Release]:
         """Return the releases of one image, of every app."""
+        return self._chosen("WHERE image_id = ?", image_id)
+
+    def _chosen(self, choice: str, *values: object) -> list[Release]:
         rows = self._rows(
-            f"SELECT sequence, {_COLUMNS} FROM releases WHERE image_id = ?",  # noqa: S608 - a constant
-            image_id,
+            f"SELECT sequence, {_COLUMNS} FROM releases {choice}",  # noqa: S608 - constants
+            *values,
         )
         return [_release_row(row) for row in rows]
 
@@ -238,13 +238,9 @@ class ReleaseRows(ledger_file.LedgerFile):
 
     def releases_before(self, app: str, job_id: str) -> list[Release]:
         """Return an app's releases but those asked for after a job was accepted."""
-        rows = self._rows(
-            f"SELECT sequence, {_COLUMNS} FROM releases"  # noqa: S608 - constants
-            f" WHERE app = ? AND job_id NOT IN ({ASKED_AFTER})",
-            app,
-            job_id,
+        return self._chosen(
+            f"WHERE app = ? AND job_id NOT IN ({ASKED_AFTER})", app, job_id
         )
-        return [_release_row(row) for row in rows]
 
     def forget_app(self, app: str, *, but_after: str = "") -> None:
         """Remove an app's releases, but those asked for after a job was accepted."""

@@ -128,5 +128,6 @@ MIGRATIONS = (
         reason TEXT NOT NULL,
         PRIMARY KEY (domain, owner, username, direction)
     );
+    CREATE INDEX releases_of_app ON releases (app, sequence);
     """,
 )

@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import Final
 
 from dokku_registryd import errors
+from dokku_registryd.core import jobs
 from dokku_registryd.core.triggers import Kind
 
 
@@ -58,6 +59,20 @@ class Attempt:
         return self.kind is Kind.RELEASE and is_held_back
 
 
+def defect(error: Exception, job: jobs.Job) -> errors.RegistrydError:
+    """Return what an error means that nobody has foreseen.
+
+    A deploy that waits for it is worth one more attempt: what broke may have been a
+    moment's.
+    """
+    said = (
+        f"a defect of dokku-registryd: {type(error).__name__}; its log has the details."
+        " Please report it"
+    )
+    is_first = job.is_awaited and job.kind is Kind.RELEASE and job.defects == 1
+    return errors.DefectError(said) if is_first else errors.PermanentError(said)
+
+
 def after_failure(attempt: Attempt) -> Verdict:
     """Choose what follows from a failed attempt.
 
@@ -74,10 +89,9 @@ def after_failure(attempt: Attempt) -> Verdict:
         return Verdict.RETRY
     if not isinstance(attempt.error, errors.TransientError):
         return Verdict.GIVE_UP
-    if attempt.may_accept_late:
+    if attempt.may_accept_late and not isinstance(attempt.error, errors.DefectError):
         return Verdict.ACCEPT_LATE
-    # A release that is held back may ask a last time at its deadline.
+    # A release that was held back until its deadline may ask a last time.
     is_late = attempt.waited_seconds >= attempt.deadline_seconds
-    if is_late and not attempt.is_release_held_back:
-        return Verdict.GIVE_UP
-    return Verdict.RETRY
+    is_over = is_late and not attempt.is_release_held_back
+    return Verdict.GIVE_UP if is_over else Verdict.RETRY

@@ -40,6 +40,18 @@ _PREEMPTING_KINDS = frozenset({Kind.RELEASE, Kind.DESTROYED, Kind.RENAMED})
 # under another name.
 _DISOWNING_KINDS = frozenset({Kind.DESTROYED, Kind.ABANDONED, Kind.RENAMED})
 
+# These speak to the app's registry, or to the helper that keeps its login.
+REMOTE_KINDS: Final = frozenset(
+    {
+        Kind.RELEASE,
+        Kind.PUSH,
+        Kind.HEAL,
+        Kind.RECORDED,
+        Kind.DESTROYED,
+        Kind.ABANDONED,
+    }
+)
+
 # After these an app needs other images than before.
 _RENEWING_KINDS = frozenset({Kind.RELEASE, Kind.RECORDED, Kind.DEPLOYED})
 
@@ -63,10 +75,14 @@ class Job:
     """Attempts begun so far, those before a crash included."""
     deaths: int = 0
     """Attempts in a row that the process did not outlive."""
+    defects: int = 0
+    """Attempts in this process that ended by something unforeseen."""
     is_delivery: bool = False
     """A release whose deploy went on already; only its push is left to do."""
     known_since: float | None = None
     """When it was accepted, by the clock of this process that nobody can set."""
+    host: str = ""
+    """The registry that it speaks to; empty for none, or where that is not known."""
 
     @property
     def kind(self) -> Kind:
@@ -124,6 +140,16 @@ class Job:
         What they failed at was the release before.
         """
         return self.kind in _RENEWING_KINDS
+
+    def shows_service(self, outcome: outcomes.Outcome) -> bool:
+        """Tell whether its end shows that its registry serves what it is asked for.
+
+        A heal may have found all that it needed on this host.
+        """
+        if self.kind is Kind.HEAL:
+            return outcome.detail == outcomes.PULLED
+        is_sent = self.kind in {Kind.RELEASE, Kind.PUSH}
+        return is_sent and outcome.ending is outcomes.Ending.DONE
 
     @property
     def lanes(self) -> tuple[str, ...]:

@@ -208,6 +208,11 @@ EVENTS: Final[Mapping[str, EventFields]] = MappingProxyType(
         "ledger.refused": _event(
             "error", "error", "Ledger or spool cannot be written; it is tried again."
         ),
+        "host.exhausted": _event(
+            "error",
+            "what",
+            "The host lacked threads, memory, descriptors or space; it is tried again.",
+        ),
         "ledger.rebuilt": _event(
             "error",
             "reason set_aside",

@@ -2,6 +2,10 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
+
+# How a heal says that the registry gave it the image.
+PULLED: Final = "pulled"
 
 
 class Ending(StrEnum):

@@ -151,8 +151,7 @@ class Adopter:
         self._world.ledger.adopt(
             adoption.release_of(findings, now=self._world.clock.now())
         )
-        rows = self._world.ledger.releases(app)
-        if any(row.reference == deployed.reference for row in rows):
+        if self._world.ledger.release_under(app, deployed) is not None:
             return ()
         difference = (
             f"another app has released {deployed.reference}: give one of them an"

@@ -26,7 +26,7 @@ LOOP_PULLS = 3
 LOOP_SECONDS = 600.0
 # So many jobs of the app are looked through: others end between the pulls.
 LOOP_JOBS = 100
-_PULLED = "pulled"
+_PULLED = outcomes.PULLED
 
 
 def perform(job: jobs.Job, world: ports.World, says: voice.Voice) -> outcomes.Outcome:

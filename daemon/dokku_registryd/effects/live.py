@@ -48,10 +48,9 @@ def may_show(release: Release, world: ports.World) -> bool:
 def is_latest(release: Release, world: ports.World) -> bool:
     """Return whether Dokku was let go on with no later release of the app."""
     return not any(
-        later.sequence > release.sequence
-        and not later.failed_at
+        not later.failed_at
         and (later.is_accepted or later.state is ReleaseState.PUSHED)
-        for later in world.ledger.releases(release.app)
+        for later in world.ledger.later_releases(release)
     )
 
 
@@ -76,9 +75,9 @@ def take_back(release: Release, world: ports.World) -> None:
         return  # It is not known to be ours, and a question about it fails.
     if not is_shown:
         return
-    for older in world.ledger.releases(release.app):
+    for older in world.ledger.earlier_releases(release):
         is_here = older.is_accepted or older.state is ReleaseState.PUSHED
-        if older.sequence < release.sequence and is_here and not older.failed_at:
+        if is_here and not older.failed_at:
             world.deployed.record_deployed(release.app, older.deployed)
             return
     world.deployed.forget_deployed(release.app)
@@ -235,8 +234,8 @@ def _is_last_live(release: Release, world: ports.World) -> bool:
 
     One that nobody follows counts as live once it has arrived.
     """
-    for later in world.ledger.releases(release.app):
-        if later.sequence <= release.sequence or later.failed_at:
+    for later in world.ledger.later_releases(release):
+        if later.failed_at:
             continue
         has_arrived = bool(later.digest) and later.state is not ReleaseState.FAILED
         if later.live_at or (has_arrived and not is_followed(later, world)):

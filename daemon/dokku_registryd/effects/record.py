@@ -10,7 +10,6 @@ from dokku_registryd.core import (
     outcomes,
     pauses,
     reference,
-    wanted,
 )
 from dokku_registryd.core.releases import DeployedRelease, Release, ReleaseState
 from dokku_registryd.effects import access, states, voice
@@ -80,7 +79,7 @@ def _remember(
     image_id: str,
     world: ports.World,
 ) -> None:
-    known = wanted.release_of(states.state_of(world, job.app), deployed)
+    known = world.ledger.release_under(job.app, deployed)
     if known is not None:
         world.ledger.update_release(
             known.job_id,

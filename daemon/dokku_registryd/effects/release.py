@@ -103,13 +103,10 @@ def late_part(release: Release, world: ports.World) -> str:
     """
     if release.state is ReleaseState.CONFIRMED:
         return "its extra tags are"
-    is_known = any(
-        known.image_id == release.image_id
-        and known.repository == release.repository
-        and known.digest
-        for known in world.ledger.releases(release.app)
+    known = world.ledger.release_with_digest(
+        release.image_id, release.repository, app=release.app
     )
-    if is_known and release.scheduler == _LOCAL_SCHEDULER:
+    if known is not None and release.scheduler == _LOCAL_SCHEDULER:
         return "its new number is"
     return ""
 
@@ -242,10 +239,9 @@ def _latest(release: Release, world: ports.World) -> Release:
     One that failed after it was confirmed, or whose deploy failed, does not count: its
     tags were moved back.
     """
-    for later in world.ledger.releases(release.app):
+    for later in world.ledger.later_releases(release):
         has_failed = later.failed_at or later.state is ReleaseState.FAILED
-        is_there = later.digest and not has_failed
-        if later.sequence > release.sequence and is_there:
+        if later.digest and not has_failed:
             return later
     return release
 

@@ -10,7 +10,7 @@ from dokku_registryd import errors, ports
 from dokku_registryd.adapters import spool
 from dokku_registryd.core import jobs, outcomes, triggers
 from dokku_registryd.core.triggers import Kind
-from dokku_registryd.effects import voice
+from dokku_registryd.effects import hosts, voice
 from dokku_registryd.runtime import queue, workbench
 
 # One commit for so many files: a flood costs one fsync a batch, not one a file.
@@ -47,6 +47,7 @@ class Intake:
             self._queue.put(
                 replace(
                     record.job,
+                    host=hosts.of(record.job, self._world),
                     is_delivery=is_delivery,
                     known_since=monotonic - max(0.0, now - record.job.accepted_at),
                 ),
@@ -84,6 +85,7 @@ class Intake:
             accepted_at=now,
             known_since=self._world.clock.monotonic(),
         )
+        job = replace(job, host=hosts.of(job, self._world))
         if trigger.kind is not Kind.SWEEP:
             # A sweep needs no memory: every start begins with one.
             self._world.ledger.add_jobs([job])
@@ -109,6 +111,7 @@ class Intake:
             )
             for entry in found
         ]
+        wanted = [replace(job, host=hosts.of(job, self._world)) for job in wanted]
         # Their files stay until they have an outcome that is on the disk.
         fresh = self._world.ledger.add_jobs(wanted, is_synced=False)
         self._known.update(job.job_id for job in wanted)

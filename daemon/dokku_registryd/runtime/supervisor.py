@@ -176,7 +176,7 @@ class Supervisor:
         try:
             self._bench.spool.prepare()
             self._intake.scan()
-        except (errors.LedgerError, OSError) as error:
+        except (errors.LedgerError, OSError, MemoryError) as error:
             # The files stay where they are; the next turn tries again.
             self._say_refused(error)
             self._scan_due = time.monotonic() + workbench.LEDGER_RETRY_SECONDS

@@ -13,12 +13,21 @@ import structlog
 
 from dokku_registryd import errors, ports
 from dokku_registryd.adapters import spool
-from dokku_registryd.core import decide, exposition, jobs, outcomes, pauses, wanted
+from dokku_registryd.core import (
+    decide,
+    exhaustion,
+    exposition,
+    jobs,
+    outcomes,
+    pauses,
+    wanted,
+)
 from dokku_registryd.core.releases import Release, ReleaseState
 from dokku_registryd.core.triggers import Kind
 from dokku_registryd.effects import (
     forget,
     heal,
+    hosts,
     live,
     orders,
     push,
@@ -101,15 +110,13 @@ class Bench:
             outcome = self._perform(job, says)
         except errors.LedgerError:
             raise
-        except errors.RegistrydError as error:
-            return self._follow_up(job, attempt, error, says)
         except Exception as error:  # noqa: BLE001 - a bug must not end the daemon
+            known = exhaustion.translate(error)
+            if isinstance(known, errors.RegistrydError):
+                return self._follow_up(job, attempt, known, says)
             job_lines.write_crash(job, error)
-            defect = errors.PermanentError(
-                f"a defect of dokku-registryd: {type(error).__name__}; its log has the"
-                " details. Please report it"
-            )
-            return self._follow_up(job, attempt, defect, says)
+            job = replace(job, defects=job.defects + 1)
+            return self._follow_up(job, attempt, decide.defect(error, job), says)
         if outcome is None:
             self.queue.put(replace(job, is_delivery=True))
         return outcome
@@ -145,6 +152,8 @@ class Bench:
         if outcome.is_good and job.is_renewing:
             # Deliveries go on waiting: their registry may have asked for it.
             self.queue.expedite(job.app, kind=Kind.HEAL)
+        if job.host and job.shows_service(outcome):
+            self.queue.note_served(job.host)
         self.on_finish(job.job_id)
 
     def _remove_trigger(self, job: jobs.Job) -> None:
@@ -310,7 +319,8 @@ class Bench:
         job_lines.write_retry(job, attempt=attempt, delay_seconds=delay, error=error)
         self.tally.retried(job.kind)
         says.detail(f"{error}; trying again in {delay:.0f} s (attempt {attempt + 1})")
-        self.queue.put(replace(job, deaths=0), due=world.clock.monotonic() + delay)
+        again = replace(job, deaths=0, host=hosts.of(job, world))
+        self.queue.put(again, due=world.clock.monotonic() + delay)
 
     def _waited(self, job: jobs.Job) -> float:
         clock = self.world.clock
@@ -320,7 +330,11 @@ class Bench:
 def _refreshed(known: jobs.Job, recorded: jobs.Job) -> jobs.Job:
     """Return a job as the ledger has it, with what only this process knows of it."""
     return replace(
-        recorded, is_delivery=known.is_delivery, known_since=known.known_since
+        recorded,
+        is_delivery=known.is_delivery,
+        known_since=known.known_since,
+        host=known.host,
+        defects=known.defects,
     )
 
 

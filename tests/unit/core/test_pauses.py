@@ -109,7 +109,7 @@ def test_whose_login(owner: str | None, username: str, words: str) -> None:
 
 
 def test_the_reason_is_for_its_own_app() -> None:
-    """Another app reads that it waits, but not whose image was refused, or how."""
+    """Another app reads that it waits, not whose image was refused in which words."""
     own, other = begin().held_back("web", 102.0), begin().held_back("api", 102.0)
 
     assert own == f"{other}: slow down"

@@ -111,7 +111,7 @@ def test_another_login_is_served(
 
 
 def test_a_login_that_was_changed(host: Host) -> None:
-    """A login with an account of higher limits does not wait for the old one."""
+    """An account with higher limits does not wait for the pause of the one before."""
     log_in(host, "web", "free")
     pause(host)
     log_in(host, "web", "paid")
