@@ -36,6 +36,7 @@ from dokku_registryd.runtime import (
     status_pages,
     supervisor,
     turns,
+    waiters,
     wakeup,
     workbench,
 )
@@ -76,6 +77,7 @@ class Service:
             most_background=_most_background(settings.daemon.workers),
         )
         self._turns = turns.Turns()
+        self._waiters = waiters.Waiters(self.spool)
         self._bell = wakeup.Wakeup()
         self._bench = workbench.Bench(
             world=self._world(settings),
@@ -83,6 +85,7 @@ class Service:
             triggers_spool=self.spool,
             backoff=_backoff(settings),
             on_finish=self._finished,
+            job_waiters=self._waiters,
         )
         self._intake = intake.Intake(self._bench)
         watch = trigger_files.SpoolWatch(self.spool.new, self._bell.ring)
@@ -164,6 +167,7 @@ class Service:
             clock=self.clock,
             submit=self._submit,
             is_preempted=self.queue.is_preempted,
+            is_cancelled=self._waiters.is_cancelled,
             turn=self._turns.of,
         )
 
@@ -183,6 +187,7 @@ def build_world(
     clock: ports.Clock,
     submit: Callable[[triggers.Trigger], None],
     is_preempted: Callable[[str], bool] = lambda _app: False,
+    is_cancelled: Callable[[str], bool] = lambda _job_id: False,
     turn: Callable[[str], AbstractContextManager[object]] = lambda _app: nullcontext(),
 ) -> ports.World:
     """Put the adapters of one host together."""
@@ -210,6 +215,7 @@ def build_world(
         is_companion=lambda: modes.is_companion(Path(settings.paths.dokku_lib_root)),
         submit=submit,
         is_preempted=is_preempted,
+        is_cancelled=is_cancelled,
         turn=turn,
         delay=_backoff(settings).after,
         free_bytes=clocks.free_bytes,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from dokku_registryd import __version__, app, config, errors, logs
-from dokku_registryd.adapters import heap, secrecy, spool, systemd
+from dokku_registryd.adapters import heap, secrecy, spool, stale_holder, systemd
 from dokku_registryd.commands.output import Output
 
 if TYPE_CHECKING:
@@ -143,6 +143,7 @@ class _Daemon:
 
     def _take_lock(self) -> bool:
         deadline = time.monotonic() + HOOK_WAIT_SECONDS
+        watch = stale_holder.HolderWatch(str(self._settings.data_dir))
         while not self._lock.acquire(spool.DAEMON):
             holder = self._lock.holder()
             is_hook = holder is not None and holder[0] == spool.HOOK
@@ -160,6 +161,7 @@ class _Daemon:
                     f" look at process {holder[1] if holder else '?'}"
                 )
             self._notifier.status("Waiting for a hook that works the spool")
+            watch.look(time.monotonic())
             time.sleep(_LOCK_POLL_SECONDS)
         return True
 

@@ -15,7 +15,7 @@ import structlog
 from dokku_registryd import errors, ports
 from dokku_registryd.core import images, logins, reference
 from dokku_registryd.core.releases import Release, ReleaseState
-from dokku_registryd.effects import access, voice
+from dokku_registryd.effects import access, progressing, voice
 
 # Numbers to try where others push to the same repository at the same time.
 _MOST_NUMBERS = 10
@@ -153,9 +153,10 @@ def _send(
         sent, manner = _put_known(release, known, way, world), "named"
         if sent is None:
             known, manner = None, "pushed"
+            progress = progressing.Progress(release, world, says)
             sent = way.call(
                 lambda auth: world.engine.push(
-                    release.reference, auth=auth, on_progress=says.output
+                    release.reference, auth=auth, on_progress=progress.note
                 )
             )
     except errors.TagImmutableError:

@@ -14,7 +14,7 @@ import structlog
 from dokku_registryd import errors, ports
 from dokku_registryd.core import jobs, outcomes, properties, reference, triggers
 from dokku_registryd.core.releases import Release, ReleaseState
-from dokku_registryd.effects import access, delivery, extra_tags, states, voice
+from dokku_registryd.effects import access, delivery, extra_tags, orders, states, voice
 
 _LOCAL_SCHEDULER = "docker-local"
 
@@ -41,6 +41,7 @@ def perform(
     if policy.push_in_background and release.scheduler == _LOCAL_SCHEDULER:
         if release.state is ReleaseState.RESERVED and not release.is_accepted:
             delivery.tag(release, world)
+        orders.check(job, world)
         release = accept(release, world, says)
     if release.is_accepted and not job.is_delivery:
         return None
@@ -51,9 +52,11 @@ def perform(
         release, manifest = delivery.deliver(
             release, way, world, says, wants_manifest=bool(policy.extra_tags)
         )
+    orders.check(job, world)
     if not _is_overtaken(release, world):
         extra_tags.move(release, policy.extra_tags, way, world, says, manifest=manifest)
         _follow_later(release, policy.extra_tags, way, world, says)
+    orders.check(job, world)
     release = _commit(release, world)
     if release.scheduler not in world.schedulers:
         # Nothing runs on this host that would tell us so with `deployed`.

@@ -153,6 +153,7 @@ class Supervisor:
         if woken or now >= self._scan_due:
             self._scan_due = now + self._rescan_seconds
             self._scan()
+        self._look_after_waiters()
         if self._sweeps.begin():
             self._intake.submit(triggers.Trigger(kind=triggers.Kind.SWEEP))
         if self._watch is not None and self._watch.check():
@@ -174,6 +175,12 @@ class Supervisor:
             self._scan_due = time.monotonic() + workbench.LEDGER_RETRY_SECONDS
         else:
             self._bench.tally.accepted(tally.INTAKE)
+
+    def _look_after_waiters(self) -> None:
+        try:
+            self._intake.look_after_waiters()
+        except (errors.LedgerError, OSError) as error:
+            structlog.get_logger().error("ledger.refused", error=str(error))
 
     def _hint(self, reason: str) -> None:
         structlog.get_logger().debug("sweep.hinted", reason=reason)
