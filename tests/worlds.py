@@ -284,6 +284,7 @@ def build_world(
         is_companion=lambda: modes.is_companion(folder),
         submit=submitted.append,
         is_preempted=lambda _app: False,
+        is_cancelled=lambda _job_id: False,
         free_bytes=free_bytes,
         min_free_bytes=1 << 30,
         parallel_tags=2,

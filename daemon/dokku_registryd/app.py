@@ -49,6 +49,7 @@ from dokku_registryd.runtime import (
     status_pages,
     supervisor,
     turns,
+    waiters,
     wakeup,
     workbench,
 )
@@ -90,6 +91,7 @@ class Service:
             most_of_host=max(1, settings.daemon.workers // 2),
         )
         self._turns = turns.Turns()
+        self._waiters = waiters.Waiters(self.spool)
         self._bell = wakeup.Wakeup()
         self._bench = workbench.Bench(
             world=self._world(settings),
@@ -97,6 +99,7 @@ class Service:
             triggers_spool=self.spool,
             backoff=_backoff(settings),
             on_finish=self._finished,
+            job_waiters=self._waiters,
         )
         self._intake = intake.Intake(self._bench)
         watch = trigger_files.SpoolWatch(self.spool.new, self._bell.ring)
@@ -177,6 +180,7 @@ class Service:
             submit=self._submit,
             is_preempted=self.queue.is_preempted,
             is_disowned=self.queue.is_disowned,
+            is_cancelled=self._waiters.is_cancelled,
             turn=self._turns.of,
             take_in=self._take_in,
         )
@@ -201,6 +205,7 @@ def build_world(
     submit: Callable[[triggers.Trigger], None],
     is_preempted: Callable[[str], bool] = lambda _app: False,
     is_disowned: Callable[[str], bool] = lambda _app: False,
+    is_cancelled: Callable[[str], bool] = lambda _job_id: False,
     turn: Callable[[str], AbstractContextManager[object]] = lambda _app: nullcontext(),
     take_in: Callable[[], object] = lambda: None,
 ) -> ports.World:
@@ -240,6 +245,7 @@ def build_world(
             lib_root=Path(settings.paths.dokku_lib_root),
             dokku_root=Path(settings.paths.dokku_root),
         ).is_held,
+        is_cancelled=is_cancelled,
         turn=turn,
         take_in=take_in,
         delay=_backoff(settings).after,

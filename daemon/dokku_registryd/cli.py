@@ -77,17 +77,29 @@ def _guarded(
     try:
         return work()
     except BrokenPipeError:
-        # The reader has seen enough (`| head`); the interpreter must not flush again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()  # The reader has seen enough (`| head`).
         return FAILED
     except (errors.RegistrydError, OSError) as error:
         if is_debugging:
             traceback = importlib.import_module("traceback")
             traceback.print_exc()
         (complain or _complain)(_message(error))
+        if isinstance(error, OSError):
+            _drop_output()  # It may be what failed, as on a disk that is full.
         return _status(error)
     except KeyboardInterrupt:
         return INTERRUPTED
+
+
+def _drop_output() -> None:
+    """Drop what could not be printed.
+
+    The interpreter would try it again at its end, and turn any status into 120.
+    """
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _perform(arguments: "argparse.Namespace") -> int:

@@ -71,6 +71,10 @@ class PermanentError(RegistrydError):
     """Nothing changes until someone acts."""
 
 
+class CancelledError(PermanentError):
+    """Nobody waits for it any more. Deploy again if that was not meant."""
+
+
 class AuthenticationError(PermanentError):
     """The registry refuses the login. Run `dokku registry:login` again."""
 

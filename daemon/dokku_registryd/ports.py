@@ -97,9 +97,9 @@ class Engine(Protocol):
         """Push one tag and return the digest that the Engine reports for it.
 
         `auth=None` is anonymous: the Engine's own configuration is never asked.
-        `on_progress` gets lines worth showing to a person. `give_way` is called every
-        few seconds, also while nothing moves, from another thread; what it raises ends
-        the push.
+        `on_progress` gets lines worth showing to a person, and an empty text for all
+        others; what it raises ends the push. `give_way` is called every few seconds,
+        also while nothing moves, from another thread; what it raises ends the push.
         """
 
     def pull(
@@ -337,6 +337,9 @@ class Replies(Protocol):
     def write(self, job_id: str, kind: replies.Line, text: str) -> None:
         """Append one line; a disk that refuses fails nothing."""
 
+    def remove(self, job_id: str) -> None:
+        """Remove a reply that nobody reads any more."""
+
     def remove_older(self, than: float, *, but: Callable[[str], bool]) -> int:
         """Remove replies by age, but those of some jobs; return how many."""
 
@@ -381,6 +384,9 @@ class Ledger(Protocol):
 
     def remove_releases(self, job_ids: Iterable[str]) -> None:
         """Remove the releases of some jobs."""
+
+    def cancelled_jobs(self) -> frozenset[str]:
+        """Return the unfinished jobs whose deploy was broken off."""
 
     def orders_after(self, job_id: str, app: str) -> frozenset[triggers.Kind]:
         """Return what has changed what an app runs since a job was accepted."""
@@ -539,6 +545,8 @@ class World:
     """Asks for one more job, once the present one is done."""
     is_preempted: Callable[[str], bool]
     """Whether something waits for which a heal of this app should give up."""
+    is_cancelled: Callable[[str], bool]
+    """Whether the deploy that waited for a job was broken off (`effects.orders`)."""
     delay: Callable[[int, errors.RegistrydError], float]
     """Seconds to wait after so many failures in a row, with jitter."""
     free_bytes: Callable[[str], int]

@@ -48,7 +48,9 @@ def test_a_release_is_handed_over(host: DokkuHost) -> None:
     result = release(host)
 
     ((name, content),) = host.spool().items()
-    assert content == (
+    waiter = re.search(rb"^waiter=.*\n", content, re.MULTILINE)
+    assert waiter
+    assert content.replace(waiter[0], b"") == (
         b"dokku-registryd/1\n"
         b"trigger=release\n"
         b"app=web\n"
@@ -62,6 +64,8 @@ def test_a_release_is_handed_over(host: DokkuHost) -> None:
         "follow",
         "--data-dir",
         str(host.data_dir),
+        "--app",
+        "web",
         name,
     ]
     assert host.spool("tmp") == {}

@@ -186,8 +186,7 @@ class DockerEngine:
         with contextlib.closing(self._transfer(order, give_way)) as lines:
             for line in lines:
                 digest = engine_stream.digest_of(line) or digest
-                if text := engine_stream.text_of(line):
-                    on_progress(text)
+                on_progress(engine_stream.text_of(line))
         if not digest:
             raise errors.TransientError(
                 f"cannot push {reference}: the Engine ended the push and reported no"

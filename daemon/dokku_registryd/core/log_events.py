@@ -205,6 +205,18 @@ EVENTS: Final[Mapping[str, EventFields]] = MappingProxyType(
         "login.erased": _event(
             "info", "domain", "A login was removed from its credential helper."
         ),
+        "holder.ended": _event(
+            "warning",
+            "pid app silent_seconds is_ours",
+            "A hook that held the spool and got on no more was asked to end; is_ours is"
+            " false where it could not be told from another process.",
+        ),
+        "waiter.lost": _event(
+            "info",
+            "job_id app waiter",
+            "The hook that waited for a release is gone without a word; it is taken"
+            " back.",
+        ),
         "ledger.refused": _event(
             "error", "error", "Ledger or spool cannot be written; it is tried again."
         ),

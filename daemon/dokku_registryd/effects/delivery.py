@@ -16,7 +16,15 @@ import structlog
 from dokku_registryd import errors, ports
 from dokku_registryd.core import images, logins, reference
 from dokku_registryd.core.releases import Release, ReleaseState
-from dokku_registryd.effects import access, extra_tags, numbers, precedence, voice
+from dokku_registryd.effects import (
+    access,
+    extra_tags,
+    numbers,
+    orders,
+    precedence,
+    progressing,
+    voice,
+)
 
 # Where known content cannot be named, the Engine finds out for itself what is missing.
 _UNFIT = (
@@ -95,6 +103,12 @@ def deliver(
     )
 
 
+def _give_way(release: Release, world: ports.World) -> None:
+    """Return if a push may go on: its app is there, and its deploy waits for it."""
+    precedence.give_way(release.app, release.reference, world)
+    orders.check(release, world)
+
+
 def _send(
     release: Release,
     known: images.Manifest | None,
@@ -109,14 +123,13 @@ def _send(
         sent, manner = _put_known(release, known, way, world), "named"
         if sent is None:
             known, manner = None, "pushed"
+            progress = progressing.Progress(release, world, says)
             sent = way.call(
                 lambda auth: world.engine.push(
                     release.reference,
                     auth=auth,
-                    on_progress=says.output,
-                    give_way=partial(
-                        precedence.give_way, release.app, release.reference, world
-                    ),
+                    on_progress=progress.note,
+                    give_way=partial(_give_way, release, world),
                 )
             )
     except errors.TagImmutableError:

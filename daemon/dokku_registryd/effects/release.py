@@ -21,6 +21,7 @@ from dokku_registryd.effects import (
     extra_tags,
     live,
     numbers,
+    orders,
     states,
     voice,
 )
@@ -56,6 +57,7 @@ def perform(
     if policy.push_in_background and release.scheduler == _LOCAL_SCHEDULER:
         if release.state is ReleaseState.RESERVED and not release.is_accepted:
             delivery.tag(release, world)
+        orders.check(job, world)
         release = accept(release, world, says)
     if release.is_accepted and not job.is_delivery:
         return None
@@ -65,10 +67,12 @@ def perform(
         release, manifest = delivery.deliver(
             release, way, world, says, tags=policy.extra_tags
         )
+    orders.check(job, world)
     release = world.ledger.release_of(job.job_id) or release
     if live.may_show(release, world) and not _is_overtaken(release, world):
         extra_tags.move(release, policy.extra_tags, way, world, says, manifest=manifest)
         _follow_later(release, policy.extra_tags, way, world, says)
+    orders.check(job, world)
     release = _commit(release, world)
     if release.scheduler not in world.schedulers:
         # Nothing runs on this host that would tell us so with `deployed`.

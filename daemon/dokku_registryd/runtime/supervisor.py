@@ -161,6 +161,7 @@ class Supervisor:
         if woken or now >= self._scan_due:
             self._scan_due = now + self._rescan_seconds
             self._scan()
+        self._look_after_waiters()
         if self._sweeps.begin():
             self._intake.submit(triggers.Trigger(kind=triggers.Kind.SWEEP))
         if self._watch is not None and self._watch.check():
@@ -182,6 +183,12 @@ class Supervisor:
             self._scan_due = time.monotonic() + workbench.LEDGER_RETRY_SECONDS
         else:
             self._bench.tally.accepted(tally.INTAKE)
+
+    def _look_after_waiters(self) -> None:
+        try:
+            self._intake.look_after_waiters()
+        except (errors.LedgerError, OSError) as error:
+            self._say_refused(error)
 
     def _check_deploys(self) -> None:
         try:

@@ -5,6 +5,7 @@ is written, then the trigger file goes, then the hook that waits hears of it. Dy
 between any two of these makes the next start repeat what is left.
 """
 
+import contextlib
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -37,7 +38,14 @@ from dokku_registryd.effects import (
     sweep,
     voice,
 )
-from dokku_registryd.runtime import job_lines, parking, queue, retrying, tally
+from dokku_registryd.runtime import (
+    job_lines,
+    parking,
+    queue,
+    retrying,
+    tally,
+    waiters,
+)
 
 # None: the job goes on in its other lane.
 Effect = Callable[[jobs.Job, ports.World, voice.Voice], outcomes.Outcome | None]
@@ -74,6 +82,7 @@ class Bench:
         triggers_spool: spool.Spool,
         backoff: retrying.Backoff,
         on_finish: Callable[[str], None],
+        job_waiters: waiters.Waiters | None = None,
     ) -> None:
         self.world = world
         self.queue = jobs_queue
@@ -81,6 +90,7 @@ class Bench:
         self.backoff = backoff
         self.on_finish = on_finish
         self.tally = tally.Tally()
+        self.waiters = job_waiters or waiters.Waiters(triggers_spool)
 
     def run(self, job: jobs.Job) -> None:
         """Make one attempt of a job and record what came of it."""
@@ -143,7 +153,18 @@ class Bench:
         )
         self.tally.finished(job, outcome.ending, seconds=self._waited(job))
         self._remove_trigger(job)
-        says = voice.for_job(world.replies, job)
+        self._answer(job, outcome)
+        if outcome.is_good and job.is_renewing:
+            # Deliveries go on waiting: their registry may have asked for it.
+            self.queue.expedite(job.app, kind=Kind.HEAL)
+        self.on_finish(job.job_id)
+
+    def _answer(self, job: jobs.Job, outcome: outcomes.Outcome) -> None:
+        """Tell whoever waits how a job ended; a reply that nobody reads is removed."""
+        if self.waiters.is_cancelled(job.job_id):
+            self.world.replies.remove(job.job_id)
+            return
+        says = voice.for_job(self.world.replies, job)
         if outcome.error:
             says.warning(outcome.error)
         elif job.kind is not Kind.RELEASE and outcome.detail:
@@ -155,6 +176,15 @@ class Bench:
         if job.host and job.shows_service(outcome):
             self.queue.note_served(job.host)
         self.on_finish(job.job_id)
+
+    def await_end(self, job: jobs.Job) -> None:
+        """Look after the waiter of a release, and tell it for how long to wait."""
+        if job.kind is not Kind.RELEASE:
+            return
+        self.waiters.note(job)
+        with contextlib.suppress(errors.RegistrydError, OSError):
+            left = states.deadline_of(self.world, job.app) - self._waited(job)
+            voice.for_job(self.world.replies, job).deadline(left)
 
     def _remove_trigger(self, job: jobs.Job) -> None:
         try:
@@ -170,6 +200,8 @@ class Bench:
             job.app, after=job.job_id
         ):
             self._drop_older(job)
+        if job.kind is Kind.RELEASE:
+            orders.check(job, self.world)
         outcome = EFFECTS[job.kind](job, self.world, says)
         if job.kind is Kind.RENAMED:
             self._rename_waiting(job.app)
@@ -248,6 +280,9 @@ class Bench:
     ) -> outcomes.Outcome | None:
         world = self.world
         reserved = world.ledger.release_of(job.job_id)
+        if isinstance(error, errors.CancelledError):
+            release.give_up(job, world, says, error)
+            return outcomes.dropped(str(error), **_facts(reserved))
         late = release.late_part(reserved, world) if reserved else ""
         verdict = decide.after_failure(
             decide.Attempt(
