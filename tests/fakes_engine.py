@@ -10,13 +10,14 @@ import json
 import queue
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from dokku_registryd import errors
 from dokku_registryd.core import engine_values, logins
 from dokku_registryd.core import reference as references
 from dokku_registryd.core.images import (
+    APP_LABEL,
     EngineFacts,
     LocalContainer,
     LocalImage,
@@ -55,6 +56,8 @@ class FakeEngine:
         self.is_down = False
         self.asked: list[tuple[str, str]] = []
         """Each push and pull: what and on which reference."""
+        self.platforms: dict[str, tuple[str, ...]] = {}
+        """Digests of the platform manifests that an image has, by its ID."""
         self.used_logins: list[logins.AuthConfig | None] = []
         self._labels: dict[str, tuple[tuple[str, str], ...]] = {}
         self._names: dict[str, str] = {}
@@ -78,7 +81,7 @@ class FakeEngine:
         return image_id
 
     def add_container(
-        self, image: str, *, app: str = "", is_running: bool = False
+        self, image: str, *, app: str = "", is_running: bool = False, name: str = ""
     ) -> str:
         """Make a container of an image that is here, and return its ID."""
         container_id = f"container-{len(self._containers)}"
@@ -87,6 +90,7 @@ class FakeEngine:
             image=image,
             app=app,
             is_running=is_running,
+            name=name,
         )
         return container_id
 
@@ -126,12 +130,25 @@ class FakeEngine:
         """Return an image by name, ID or repository digest."""
         self._begin("image")
         image_id = self._find(reference)
-        return self._describe(image_id) if image_id else None
+        if not image_id:
+            return None
+        manifests = self.platforms.get(image_id, ())
+        return replace(self._describe(image_id), manifests=manifests)
 
     def images(self) -> list[LocalImage]:
         """Return the images that have a name."""
         self._begin("images")
         return [self._describe(image_id) for image_id in set(self._names.values())]
+
+    def unnamed(self, app: str) -> list[str]:
+        """Return the images of an app that have lost their name to another one."""
+        self._begin("unnamed")
+        named = set(self._names.values())
+        return [
+            image_id
+            for image_id, labels in reversed(self._labels.items())
+            if image_id not in named and (APP_LABEL, app) in labels
+        ]
 
     def containers(self) -> list[LocalContainer]:
         """Return every container."""
@@ -169,8 +186,10 @@ class FakeEngine:
         *,
         auth: logins.AuthConfig | None,
         on_progress: Callable[[str], None],
+        give_way: Callable[[], None] = lambda: None,
     ) -> str:
         """Put the image's manifest into the registry."""
+        give_way()
         self.asked.append(("push", reference))
         self.used_logins.append(auth)
         self._begin("push")
@@ -193,13 +212,13 @@ class FakeEngine:
         reference: str,
         *,
         auth: logins.AuthConfig | None,
-        on_progress: Callable[[], None] = lambda: None,
+        give_way: Callable[[], None] = lambda: None,
     ) -> LocalImage:
         """Take an image from the registry."""
         self.asked.append(("pull", reference))
         self.used_logins.append(auth)
         self._begin("pull")
-        on_progress()
+        give_way()
         wanted = references.parse(reference)
         self._check_registry("pull", wanted, auth)
         manifest = self.remote.manifests.get(wanted.canonical)

@@ -2,7 +2,7 @@
 
 import threading
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from dokku_registryd import errors
 from dokku_registryd.core import images, reference
@@ -158,7 +158,10 @@ class FakeCredentials:
         self.calls.append(("resolve", app, domain))
         self._fail_if_told("resolve")
         host = reference.normalize_domain(domain)
-        return self.logins.get((app, host)) or self.logins.get(("", host))
+        own = self.logins.get((app, host)) if app else None
+        if own is not None:
+            return replace(own, owner=app)
+        return self.logins.get(("", host))
 
     def forget(self, directory: str) -> list[str]:
         """Erase what a detached folder holds; the second time there is nothing."""

@@ -1,5 +1,6 @@
 """What the daemon builds around a host, without its threads and with them."""
 
+import dataclasses
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from dokku_registryd.runtime import (
     queue,
     retrying,
     supervisor,
+    waiters,
     wakeup,
     workbench,
 )
@@ -65,14 +67,17 @@ def open_workshop(host: Host, **ports_changed: Any) -> Workshop:
         finished.append(job_id)
         taking.forget(job_id)
 
+    job_waiters = waiters.Waiters(host.spool)
     bench = workbench.Bench(
-        world=host.replace(**ports_changed),
+        world=host.replace(is_cancelled=job_waiters.is_cancelled, **ports_changed),
+        job_waiters=job_waiters,
         jobs_queue=queue.JobQueue(host.clock.monotonic),
         triggers_spool=host.spool,
         backoff=retrying.Backoff(initial_seconds=1.0, max_seconds=60.0),
         on_finish=finish,
     )
     taking = intake.Intake(bench)
+    bench.world = dataclasses.replace(bench.world, take_in=taking.scan)
     host.spool.prepare()
     return Workshop(host=host, bench=bench, intake=taking, finished=finished)
 

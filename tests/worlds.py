@@ -12,6 +12,9 @@ from typing import Any, cast
 
 from dokku_registryd import errors, ports
 from dokku_registryd.adapters import (
+    absence_file,
+    build_records,
+    deploying_files,
     detached,
     ledger,
     modes,
@@ -266,9 +269,12 @@ def build_world(
         credentials=credentials,
         properties=files,
         deployed=files,
+        deploying=deploying_files.DeployingFiles(folder / "data" / "deploying"),
+        builds=build_records.BuildRecords(folder / "data" / "builds"),
         detached=detached.ForgottenFolders(
             root=folder / "data" / "forgotten", config_root=folder / "config"
         ),
+        absences=absence_file.AbsenceFile(folder / "data" / "absence"),
         ledger=book,
         replies=reply_files.ReplyFiles(folder / "data" / "replies"),
         remnants=remnant_files.RemnantFiles(folder / "data", folder / "config"),
@@ -278,6 +284,7 @@ def build_world(
         is_companion=lambda: modes.is_companion(folder),
         submit=submitted.append,
         is_preempted=lambda _app: False,
+        is_cancelled=lambda _job_id: False,
         free_bytes=free_bytes,
         min_free_bytes=1 << 30,
         parallel_tags=2,

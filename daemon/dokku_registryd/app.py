@@ -13,8 +13,12 @@ import structlog
 
 from dokku_registryd import config, ports
 from dokku_registryd.adapters import (
+    absence_file,
     auth,
+    build_records,
     clocks,
+    deploy_locks,
+    deploying_files,
     detached,
     disk_trial,
     distribution,
@@ -28,7 +32,15 @@ from dokku_registryd.adapters import (
     spool,
     systemd,
 )
-from dokku_registryd.core import builds, exposition, images, properties, triggers
+from dokku_registryd.core import (
+    absence_text,
+    builds,
+    exposition,
+    images,
+    pauses,
+    properties,
+    triggers,
+)
 from dokku_registryd.runtime import (
     intake,
     queue,
@@ -37,6 +49,7 @@ from dokku_registryd.runtime import (
     status_pages,
     supervisor,
     turns,
+    waiters,
     wakeup,
     workbench,
 )
@@ -75,8 +88,10 @@ class Service:
         self.queue = queue.JobQueue(
             self.clock.monotonic,
             most_background=_most_background(settings.daemon.workers),
+            most_of_host=max(1, settings.daemon.workers // 2),
         )
         self._turns = turns.Turns()
+        self._waiters = waiters.Waiters(self.spool)
         self._bell = wakeup.Wakeup()
         self._bench = workbench.Bench(
             world=self._world(settings),
@@ -84,6 +99,7 @@ class Service:
             triggers_spool=self.spool,
             backoff=_backoff(settings),
             on_finish=self._finished,
+            job_waiters=self._waiters,
         )
         self._intake = intake.Intake(self._bench)
         watch = trigger_files.SpoolWatch(self.spool.new, self._bell.ring)
@@ -140,14 +156,9 @@ class Service:
         # Our own connection may wait for a disk that hangs, and its lock with it.
         book = ledger.SqliteLedger(self._settings.ledger_file, read_only=True)
         try:
-            paused = book.paused_registries()
             return exposition.Book(
                 unpushed=tuple(book.unpushed()),
-                paused={
-                    pause.domain: pause.remaining(now)
-                    for pause in paused
-                    if pause.remaining(now)
-                },
+                paused=pauses.longest(book.paused_registries(), now),
             )
         finally:
             book.close()
@@ -168,11 +179,17 @@ class Service:
             clock=self.clock,
             submit=self._submit,
             is_preempted=self.queue.is_preempted,
+            is_disowned=self.queue.is_disowned,
+            is_cancelled=self._waiters.is_cancelled,
             turn=self._turns.of,
+            take_in=self._take_in,
         )
 
     def _submit(self, trigger: triggers.Trigger) -> None:
         self._intake.submit(trigger)
+
+    def _take_in(self) -> None:
+        self._intake.scan()
 
     def _finished(self, job_id: str) -> None:
         self._intake.forget(job_id)
@@ -187,7 +204,10 @@ def build_world(
     clock: ports.Clock,
     submit: Callable[[triggers.Trigger], None],
     is_preempted: Callable[[str], bool] = lambda _app: False,
+    is_disowned: Callable[[str], bool] = lambda _app: False,
+    is_cancelled: Callable[[str], bool] = lambda _job_id: False,
     turn: Callable[[str], AbstractContextManager[object]] = lambda _app: nullcontext(),
+    take_in: Callable[[], object] = lambda: None,
 ) -> ports.World:
     """Put the adapters of one host together."""
     files = property_files.PropertyFiles(
@@ -201,11 +221,16 @@ def build_world(
         credentials=build_credentials(settings),
         properties=files,
         deployed=files,
+        deploying=deploying_files.DeployingFiles(settings.deploying_dir),
+        builds=build_records.BuildRecords(
+            Path(settings.paths.dokku_lib_root) / "data" / "builds"
+        ),
         detached=detached.ForgottenFolders(
             root=settings.forgotten_dir,
             config_root=settings.config_root,
             now=clock.now,
         ),
+        absences=absence_file.AbsenceFile(settings.data_dir / absence_text.FILE_NAME),
         ledger=ledger,
         replies=reply_files.ReplyFiles(settings.replies_dir),
         remnants=remnant_files.RemnantFiles(settings.data_dir, settings.config_root),
@@ -215,7 +240,14 @@ def build_world(
         is_companion=lambda: modes.is_companion(Path(settings.paths.dokku_lib_root)),
         submit=submit,
         is_preempted=is_preempted,
+        is_disowned=is_disowned,
+        is_deploying=deploy_locks.DeployLocks(
+            lib_root=Path(settings.paths.dokku_lib_root),
+            dokku_root=Path(settings.paths.dokku_root),
+        ).is_held,
+        is_cancelled=is_cancelled,
         turn=turn,
+        take_in=take_in,
         delay=_backoff(settings).after,
         free_bytes=clocks.free_bytes,
         min_free_bytes=settings.heal.min_free_disk_mb << 20,

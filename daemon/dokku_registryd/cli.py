@@ -38,9 +38,9 @@ def main(argv: list[str] | None = None) -> int:
     """Run one verb and return the exit status."""
     argv = sys.argv[1:] if argv is None else argv
     if argv == ["--version"]:
-        return _guarded(_print_version, is_debugging=False)
+        return _guarded(_print_version)
     if argv and argv[0].partition(":")[0] in _DOKKU_NAMES:
-        return _guarded(lambda: _answer_dokku(argv), is_debugging=False)
+        return _guarded(lambda: _answer_dokku(argv), complain=_warn)
     arguments = read_status(argv) or parse(argv)
     return _guarded(lambda: _perform(arguments), is_debugging=arguments.debug)
 
@@ -67,22 +67,39 @@ def read_status(argv: list[str]) -> "Any":
     )
 
 
-def _guarded(work: Callable[[], int], *, is_debugging: bool) -> int:
+def _guarded(
+    work: Callable[[], int],
+    *,
+    is_debugging: bool = False,
+    complain: Callable[[str], None] | None = None,
+) -> int:
     """Do the work and turn what it raises into a complaint and an exit status."""
     try:
         return work()
     except BrokenPipeError:
-        # The reader has seen enough (`| head`); the interpreter must not flush again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()  # The reader has seen enough (`| head`).
         return FAILED
     except (errors.RegistrydError, OSError) as error:
         if is_debugging:
             traceback = importlib.import_module("traceback")
             traceback.print_exc()
-        _complain(_message(error))
+        (complain or _complain)(_message(error))
+        if isinstance(error, OSError):
+            _drop_output()  # It may be what failed, as on a disk that is full.
         return _status(error)
     except KeyboardInterrupt:
         return INTERRUPTED
+
+
+def _drop_output() -> None:
+    """Drop what could not be printed.
+
+    The interpreter would try it again at its end, and turn any status into 120.
+    """
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _perform(arguments: "argparse.Namespace") -> int:
@@ -127,3 +144,7 @@ def _print(text: str) -> None:
 
 def _complain(text: str) -> None:
     print(f"{PROGRAM}: {text}", file=sys.stderr)  # noqa: T201  # and of complaints
+
+
+def _warn(text: str) -> None:
+    print(f" !     {text}", file=sys.stderr)  # noqa: T201  # in Dokku's form

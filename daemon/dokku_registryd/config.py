@@ -352,6 +352,11 @@ class Settings(BaseSettings):
         return self.data_dir / "deployed"
 
     @property
+    def deploying_dir(self) -> Path:
+        """The folder where hooks read what a deploy that runs was told."""
+        return self.data_dir / "deploying"
+
+    @property
     def ledger_file(self) -> Path:
         """The ledger's SQLite file."""
         return self.data_dir / "ledger.sqlite3"

@@ -35,12 +35,28 @@ class EngineUnavailableError(TransientError):
     """The Docker Engine does not answer. Check `systemctl status docker`."""
 
 
+class ExhaustedError(TransientError):
+    """The host lacks threads, memory, descriptors or space. Make room, raise limits."""
+
+
+class DefectError(TransientError):
+    """Something unforeseen broke an attempt; another one may do. Please report it."""
+
+
 class RegistryUnavailableError(TransientError):
     """The registry does not answer, or answers with a fault of its own."""
 
 
+class UnreadableError(TransientError):
+    """A file that decides something is there and cannot be read. Correct it."""
+
+
 class RegistryBusyError(RegistryUnavailableError):
     """The registry has no room for requests just now. Wait."""
+
+
+class HeldBackError(RegistryBusyError):
+    """The registry asked for fewer requests, so this one was not sent. Wait."""
 
 
 class PreemptedError(TransientError):
@@ -53,6 +69,10 @@ class RateLimitedError(TransientError):
 
 class PermanentError(RegistrydError):
     """Nothing changes until someone acts."""
+
+
+class CancelledError(PermanentError):
+    """Nobody waits for it any more. Deploy again if that was not meant."""
 
 
 class AuthenticationError(PermanentError):

@@ -13,11 +13,13 @@ from typing import Any, Protocol
 
 from dokku_registryd import errors
 from dokku_registryd.core import (
+    deploys,
     jobs,
     logins,
     needs,
     outcomes,
     pauses,
+    presence,
     reference,
     remnants,
     replies,
@@ -68,6 +70,9 @@ class Engine(Protocol):
     def images(self) -> list[LocalImage]:
         """Return every image that has a name, by one request."""
 
+    def unnamed(self, app: str) -> list[str]:
+        """Return the IDs of an app's images that have no name, the latest first."""
+
     def containers(self) -> list[LocalContainer]:
         """Return every container, stopped ones too, by one request."""
 
@@ -87,11 +92,14 @@ class Engine(Protocol):
         *,
         auth: logins.AuthConfig | None,
         on_progress: Callable[[str], None],
+        give_way: Callable[[], None] = lambda: None,
     ) -> str:
         """Push one tag and return the digest that the Engine reports for it.
 
         `auth=None` is anonymous: the Engine's own configuration is never asked.
-        `on_progress` gets lines worth showing to a person.
+        `on_progress` gets lines worth showing to a person, and an empty text for all
+        others; what it raises ends the push. `give_way` is called every few seconds,
+        also while nothing moves, from another thread; what it raises ends the push.
         """
 
     def pull(
@@ -99,11 +107,11 @@ class Engine(Protocol):
         reference: str,
         *,
         auth: logins.AuthConfig | None,
-        on_progress: Callable[[], None] = lambda: None,
+        give_way: Callable[[], None] = lambda: None,
     ) -> LocalImage:
         """Pull a tag or a digest and return what is here afterwards.
 
-        `on_progress` is called now and then; what it raises ends the pull.
+        `give_way` is called as in a push; what it raises ends the pull.
 
         Raises:
             ImageNotFoundError: The registry has no such manifest.
@@ -187,10 +195,12 @@ class AppFiles:
     """What the files say of one app."""
 
     read: Reader
-    """Gives the app's own properties and the global ones."""
+    """Gives the app's own properties and the global ones, as `Properties.get` does."""
     is_whole: bool
-    """Whether all that is there could be read; else what is unset may be set."""
+    """Whether all that is there could be read."""
     deployed: DeployedRelease | None
+    unread_record: str
+    """Why the recorded release cannot be read; empty if it can, or if there is none."""
     mark: object | None
     """What `Look.is_unchanged` compares; None where nothing may be remembered."""
 
@@ -212,7 +222,11 @@ class Properties(Protocol):
     """Dokku's property files."""
 
     def get(self, plugin: str, app: str, name: str) -> str:
-        """Return a property's raw text, empty when unset; `--global` is an app."""
+        """Return a property's raw text, empty when unset; `--global` is an app.
+
+        Raises:
+            UnreadableError: It is there and cannot be read.
+        """
 
     def look(self) -> AbstractContextManager[Look]:
         """Look at the files of many apps, at a fraction of asking one by one."""
@@ -223,28 +237,76 @@ class Properties(Protocol):
     def delete(self, plugin: str, app: str, name: str) -> None:
         """Remove a property; a missing one is fine."""
 
+    def root(self) -> presence.Root:
+        """Return what is in Dokku's root, and what cannot be seen there."""
+
     def apps(self) -> list[str]:
         """Return the names of the apps that exist on this host, sorted.
 
         Raises:
-            TransientError: It cannot be told, so no app may count as gone.
+            TransientError: It cannot be told.
         """
 
     def owners(self) -> list[str]:
-        """Return the names of apps with properties, logins or a recorded release."""
+        """Return the names of apps with properties, logins or a recorded release.
+
+        Raises:
+            UnreadableError: It cannot be told.
+        """
+
+
+class Absences(Protocol):
+    """What is kept of the apps that were not seen, from one sweep to the next."""
+
+    def recall(self) -> presence.Memory:
+        """Return what was kept last; an empty memory if there is none."""
+
+    def keep(self, memory: presence.Memory) -> None:
+        """Replace it, on the disk only where that is worth it.
+
+        Raises:
+            TransientError: The disk refuses; this process has it all the same.
+        """
 
 
 class DeployedReleases(Protocol):
     """The record that Dokku's questions are answered from, one for each app."""
 
     def deployed(self, app: str) -> DeployedRelease | None:
-        """Return the recorded release; None if there is none to trust."""
+        """Return the recorded release; None if there is none to trust.
+
+        Raises:
+            UnreadableError: It is there and cannot be read.
+        """
 
     def record_deployed(self, app: str, deployed: DeployedRelease) -> None:
         """Replace the record in one step."""
 
     def forget_deployed(self, app: str) -> None:
         """Remove the record; a missing one is fine."""
+
+
+class Deploying(Protocol):
+    """What deploys of Dokku were told that have not ended, as far as we know."""
+
+    def apps(self) -> list[str]:
+        """Return the apps of which a deploy was told something."""
+
+    def told(self, app: str) -> dict[str, deploys.Told]:
+        """Return what the deploys of an app were told, by build."""
+
+    def tell(self, app: str, build: str, deployed: DeployedRelease) -> None:
+        """Replace what a deploy is told, in one step."""
+
+    def forget(self, app: str, build: str) -> None:
+        """Remove what a deploy was told; a missing one is fine."""
+
+
+class Builds(Protocol):
+    """Dokku's own records of builds."""
+
+    def state(self, app: str, build: str) -> deploys.BuildState:
+        """Return what is known of a deploy of an app."""
 
 
 class DetachedFolders(Protocol):
@@ -260,7 +322,7 @@ class DetachedFolders(Protocol):
         """Return the apps that have detached folders."""
 
     def noted(self) -> list[str]:
-        """Return the apps whose logins in helpers a hook noted before they went."""
+        """Return apps whose logins a hook noted and Dokku's plugin then removed."""
 
     def login_folder(self, folder: str) -> str:
         """Return where a detached folder keeps the auth config."""
@@ -274,6 +336,9 @@ class Replies(Protocol):
 
     def write(self, job_id: str, kind: replies.Line, text: str) -> None:
         """Append one line; a disk that refuses fails nothing."""
+
+    def remove(self, job_id: str) -> None:
+        """Remove a reply that nobody reads any more."""
 
     def remove_older(self, than: float, *, but: Callable[[str], bool]) -> int:
         """Remove replies by age, but those of some jobs; return how many."""
@@ -320,6 +385,9 @@ class Ledger(Protocol):
     def remove_releases(self, job_ids: Iterable[str]) -> None:
         """Remove the releases of some jobs."""
 
+    def cancelled_jobs(self) -> frozenset[str]:
+        """Return the unfinished jobs whose deploy was broken off."""
+
     def orders_after(self, job_id: str, app: str) -> frozenset[triggers.Kind]:
         """Return what has changed what an app runs since a job was accepted."""
 
@@ -351,14 +419,17 @@ class Ledger(Protocol):
         """Record a release that somebody else made; a known one stays as it is."""
 
     def renumber(self, job_id: str, *, at_least: int) -> Release:
-        """Move a reserved release to a higher free number."""
+        """Move a reserved release to a higher free number.
+
+        Of one whose deploy goes on, the number that Dokku was told is kept in mind.
+        """
 
     def update_release(
         self, job_id: str, *, is_synced: bool = True, **changes: object
     ) -> Release:
         """Change state, digest, pushed_at, error, image_id, is_accepted, scheduler.
 
-        `live_at` too.
+        `live_at`, `failed_at` and `previous_number` too.
         """
 
     def tag_moves(self, job_id: str) -> dict[str, str]:
@@ -370,8 +441,34 @@ class Ledger(Protocol):
     def release_of(self, job_id: str) -> Release | None:
         """Return the release that a job asked for."""
 
+    def release_of_build(self, app: str, build: str) -> Release | None:
+        """Return the latest release of an app that a deploy has made."""
+
     def releases(self, app: str | None = None) -> list[Release]:
         """Return releases, the latest first, of one app or of all."""
+
+    def latest_release(self, app: str) -> Release | None:
+        """Return the release that an app asked for last."""
+
+    def release_under(self, app: str, deployed: DeployedRelease) -> Release | None:
+        """Return an app's release of this repository and number."""
+
+    def release_with_digest(
+        self, image_id: str, repository: str, *, app: str = ""
+    ) -> Release | None:
+        """Return the latest release of an image that a repository has confirmed.
+
+        With an app it is one of its own.
+        """
+
+    def later_releases(self, release: Release) -> list[Release]:
+        """Return what its app asked for after a release, the latest first."""
+
+    def earlier_releases(self, release: Release) -> Iterator[Release]:
+        """Give what its app asked for before a release, the latest first.
+
+        They are read as they are taken, so the first few cost no more than that.
+        """
 
     def release_marks(self) -> Callable[[str], int]:
         """Return what gives a number for an app that stays until its releases change.
@@ -398,17 +495,17 @@ class Ledger(Protocol):
     def forget_app(self, app: str, *, but_after: str = "") -> None:
         """Remove an app's releases, but those asked for after a job was accepted."""
 
-    def pause_of(self, domain: str) -> pauses.Pause | None:
-        """Return the latest pause of a registry since it answered as it should."""
+    def pause_of(self, key: pauses.Key) -> pauses.Pause | None:
+        """Return the latest pause of a login since it was answered as it should be."""
 
     def paused_registries(self) -> list[pauses.Pause]:
-        """Return the pauses of all registries, sorted by domain."""
+        """Return all pauses, sorted by domain."""
 
     def set_pause(self, pause: pauses.Pause) -> None:
-        """Replace the pause of a registry."""
+        """Replace the pause of a login."""
 
-    def end_pause(self, domain: str) -> None:
-        """Note that a registry answers as it should."""
+    def end_pause(self, key: pauses.Key) -> None:
+        """Note that a registry answers a login as it should."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -431,7 +528,10 @@ class World:
     credentials: Credentials
     properties: Properties
     deployed: DeployedReleases
+    deploying: Deploying
+    builds: Builds
     detached: DetachedFolders
+    absences: Absences
     ledger: Ledger
     replies: Replies
     remnants: Remnants
@@ -445,12 +545,22 @@ class World:
     """Asks for one more job, once the present one is done."""
     is_preempted: Callable[[str], bool]
     """Whether something waits for which a heal of this app should give up."""
+    is_cancelled: Callable[[str], bool]
+    """Whether the deploy that waited for a job was broken off (`effects.orders`)."""
     delay: Callable[[int, errors.RegistrydError], float]
     """Seconds to wait after so many failures in a row, with jitter."""
     free_bytes: Callable[[str], int]
     """Bytes that are free on the disk of a folder."""
     min_free_bytes: int
     """Below this nothing is pulled."""
+    take_in: Callable[[], object] = lambda: None
+    """Makes jobs of the trigger files that lie in the spool by now."""
+    is_disowned: Callable[[str], bool] = lambda _app: False
+    """Whether a job waits that takes an app away, or its name: a push gives up."""
+    is_deploying: Callable[[str], bool] = lambda _app: False
+    """Whether Dokku holds an app's deploy lock: it builds its names now."""
+    look_seconds: float = 3.0
+    """How long a deploy that does not wait for its push waits for an answer."""
     parallel_tags: int = 8
     """How many extra tags move at the same time."""
     turn: Callable[[str], AbstractContextManager[object]] = lambda _app: nullcontext()

@@ -294,17 +294,16 @@ def test_connections_of_an_engine_that_was_restarted(
 def test_a_pull_that_is_given_up(
     adapter: DockerEngine, htpasswd_registry: RegistryServer
 ) -> None:
-    """What a caller raises at a sign of progress ends a pull whose layers hang."""
+    """A pull whose layers hang ends once it is not needed any more."""
     seeding.push(htpasswd_registry, "org/given-up", "1", "given up")
     address, _, port = htpasswd_registry.host.partition(":")
 
-    class GivenUpError(Exception):
-        pass
-
-    def give_up() -> None:
-        raise GivenUpError
-
     with Gate((address, int(port))) as gate:
+
+        def give_up() -> None:
+            if gate.holds:
+                raise errors.PreemptedError("not needed any more")
+
         gate.hold_requests(b"/blobs/")
         auth = AuthConfig(
             domain=gate.host,
@@ -312,7 +311,7 @@ def test_a_pull_that_is_given_up(
             password=Secret(htpasswd_registry.password),
         )
         name = f"{gate.host}/org/given-up:1"
-        with pytest.raises(GivenUpError):
-            adapter.pull(name, auth=auth, on_progress=give_up)
+        with pytest.raises(errors.PreemptedError):
+            adapter.pull(name, auth=auth, give_way=give_up)
 
     assert adapter.image(name) is None

@@ -134,6 +134,21 @@ def test_tag_moves_a_name(bench: Bench) -> None:
     assert names_of(bench.engine, new) == {"org/web:2", "org/web:latest"}
 
 
+def test_an_image_that_lost_its_name(bench: Bench) -> None:
+    """What lost its name is found by its app, the latest first, if it is kept."""
+    bench.make_image("dokku/api:latest", b"other", app="api")
+    first = bench.make_image("dokku/web:latest", b"first", app="web")
+    assert bench.engine.unnamed("web") == []
+    second = bench.make_image("dokku/web:latest", b"second", app="web")
+    third = bench.make_image("dokku/web:latest", b"third", app="web")
+
+    found = bench.engine.unnamed("web")
+
+    # Containerd's store of Engine 26.1 keeps nothing that has no name.
+    assert found in ([second, first], [first, second], [])
+    assert third not in found
+
+
 def test_tag_wants_an_image(bench: Bench) -> None:
     """An image that is not here gets no name."""
     with pytest.raises(errors.ImageNotFoundError, match="org/web:1"):

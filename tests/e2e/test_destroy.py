@@ -1,6 +1,7 @@
 """A destroyed app: its logins, properties, releases and waiting pushes are gone."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -112,8 +113,9 @@ def test_destroyed_while_the_daemon_is_stopped(one: Site, helper: _Helper) -> No
 
 
 def test_destroyed_without_our_hooks(one: Site, helper: _Helper) -> None:
-    """Where no hook ran at all a sweep finds what was left, and erases it."""
-    one.make_app()
+    """Where no hook ran at all everything stays until an operator says `forget`."""
+    for app in ("web", "api"):
+        one.make_app(app)
     one.write_login("web", helper.config)
     one.ship()
     one.service.stop()
@@ -121,10 +123,63 @@ def test_destroyed_without_our_hooks(one: Site, helper: _Helper) -> None:
 
     one.service.start()
 
-    one.service.wait_for("job.finished", intent="abandoned", app="web", outcome="done")
+    line = one.service.wait_for("apps.missed", cause="apps")
+    assert line["apps"] == ["web"]
+    one.service.wait_for("sweep.finished", gone=0)
+    assert helper.kept == [one.server]
+    assert [row["app"] for row in one.ask("releases")] == ["web"]
+    assert one.ask("status")["missing"]["apps"][0]["app"] == "web"
+    assert one.service.run("forget", "web").returncode == 1
+    assert helper.kept == [one.server]
+
+    assert one.service.run("forget", "web", "--yes").returncode == 0
+
+    one.service.wait_for("job.finished", intent="destroyed", app="web", outcome="done")
     assert helper.kept == []
-    assert not (one.host.config_root / "registry" / "web").exists()
-    assert one.ask("releases") == []
+    _check_gone(one)
+
+
+def test_root_that_is_not_mounted(one: Site, helper: _Helper) -> None:
+    """While Dokku's root is not mounted nothing goes, no login in a helper either."""
+    for app in ("web", "api"):
+        one.make_app(app)
+    one.write_login("web", helper.config)
+    one.ship()
+    one.service.stop()
+    root = one.host.dokku_root
+    root.rename(root.with_name("unmounted"))
+    (root / ".ssh").mkdir(parents=True)
+
+    one.service.start()
+
+    one.service.wait_for("apps.missed", cause="root_empty")
+    one.service.wait_for("sweep.finished", gone=0)
+    assert helper.kept == [one.server]
+    assert [row["app"] for row in one.ask("releases")] == ["web"]
+    assert one.host.read_property("web", "tag-version") == "1"
+    assert one.deployed() == one.reference(1)
+
+    shutil.rmtree(root)
+    root.with_name("unmounted").rename(root)
+    one.ship()
+    assert one.deployed() == one.reference(2)
+
+
+def test_app_that_was_moved_to_another_disk(one: Site, tmp_path: Path) -> None:
+    """An app behind a link is healed and released as any other."""
+    one.make_app()
+    image_id = one.ship()
+    one.service.stop()
+    (one.host.dokku_root / "web").rename(tmp_path / "web")
+    (one.host.dokku_root / "web").symlink_to(tmp_path / "web")
+    one.engine.wipe()
+
+    one.service.start()
+
+    one.service.wait_for("job.finished", intent="heal", detail="pulled")
+    assert one.names()[one.reference(1)] == image_id
+    one.ship()
+    assert one.releases() == [(2, "pushed"), (1, "pushed")]
 
 
 def test_login_that_another_app_uses(one: Site, helper: _Helper) -> None:

@@ -20,6 +20,7 @@ def test_a_healthy_host(site: Site) -> None:
         "ok    ledger",
         "ok    service",
         "ok    engine",
+        "ok    web image",
         "ok    web login",
         "ok    web registry",
         "ok    web repository",

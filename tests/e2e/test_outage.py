@@ -50,6 +50,7 @@ def test_background(shipped: Site) -> None:
     assert (result.code, result.stderr) == (0, "")
     assert shipped.deployed() == shipped.reference(2)
     assert shipped.names()[shipped.reference(2)] == image_id
+    shipped.announce_deploy()
     shipped.registry.start()
     shipped.service.wait_for(
         "job.finished", intent="release", reference=shipped.reference(2)
@@ -129,6 +130,7 @@ def test_later_release_overtakes(shipped_one: Site) -> None:
     for _ in range(2):
         shipped_one.build()
         assert shipped_one.release().code == 0
+        shipped_one.announce_deploy()
 
     shipped_one.registry.start()
 

@@ -27,6 +27,8 @@ def test_first_release(site: Site) -> None:
     assert (result.code, result.stderr) == (0, "")
     assert site.remote().tags() == ["1"]
     assert site.deployed() == site.reference(1)
+    site.announce_deploy()
+    assert site.deployed_later() == site.reference(1)
     assert site.host.read_property("web", "tag-version") == "1"
 
 

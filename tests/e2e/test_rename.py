@@ -78,6 +78,7 @@ def test_waiting_push_moves(one: Site) -> None:
     one.build()
     one.registry.stop()
     assert one.release().code == 0
+    one.announce_deploy()
     one.service.wait_for("job.retry_scheduled", intent="release")
 
     _rename(one)

@@ -36,6 +36,9 @@ class Caller:
     def __init__(self, folder: Path) -> None:
         self.data_dir = folder / "lib" / "data" / "registryd"
         self.data_dir.mkdir(parents=True)
+        self.config_root = folder / "lib" / "config"
+        self.complaints: list[str] = []
+        """What verbs have said on stderr."""
         self.home = folder / "home"
         self.home.mkdir()
         self._config = folder / "config.toml"
@@ -43,6 +46,8 @@ class Caller:
             f"[paths]\ndokku_root = '{self.home}'\ndokku_lib_root = '{folder}/lib'\n"
             f"[engine]\nsocket = 'unix://{folder}/docker.sock'\n"
         )
+        self.options = ("--config", str(self._config))
+        """What a command line needs to be about this host."""
         self.lock = spool.SpoolLock(self.data_dir)
         self.spool = spool.Spool(self.data_dir)
         self.replies = reply_files.ReplyFiles(self.data_dir / "replies")
@@ -53,12 +58,13 @@ class Caller:
 
     def call(self, *words: str, **environ: str) -> Called:
         """Call a verb as a person does."""
-        arguments = cli.parse([*words, "--config", str(self._config)])
+        arguments = cli.parse([*words, *self.options])
         arguments.environ = environ
         module = arguments.verb.replace("-", "_")
         command = importlib.import_module(f"dokku_registryd.commands.{module}")
         lines: list[str] = []
-        status = command.perform(arguments, Output(line=lines.append, error=print))
+        out = Output(line=lines.append, error=self.complaints.append)
+        status = command.perform(arguments, out)
         return Called(status=status, lines=lines)
 
     def follow(self, job_id: str, *, printed: int = 0, **environ: str) -> Called:

@@ -20,6 +20,11 @@ from urllib.parse import parse_qs, urlsplit
 SERVICE: Final = "memory"
 _DRIP_SECONDS: Final = 0.02
 _TLS_HANDSHAKE: Final = b"\x16"
+# What Go's servers, and so most registries, answer to who speaks the other way.
+_TO_TLS: Final = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n400 Bad Request"
+_TO_PLAIN: Final = (
+    b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n"
+)
 
 Login = Literal["none", "basic", "bearer"]
 
@@ -70,6 +75,7 @@ class MemoryRegistry:
         login: How it asks for a login.
         tls: Certificate and key; none for plain HTTP.
         users: Passwords by user name.
+        port: Where to listen; any that is free by default.
     """
 
     def __init__(
@@ -78,6 +84,7 @@ class MemoryRegistry:
         *,
         tls: ssl.SSLContext | None = None,
         users: Mapping[str, str] | None = None,
+        port: int = 0,
     ) -> None:
         self.login = login
         self.users = dict(users or {})
@@ -99,7 +106,7 @@ class MemoryRegistry:
         self.tokens: dict[str, list[str]] = {}
         self.is_closing = threading.Event()
         self._is_tls = tls is not None
-        self._server = _Server(("127.0.0.1", 0), _Handler)
+        self._server = _Server(("127.0.0.1", port), _Handler)
         self._server.registry = self
         if tls is not None:
             self._server.socket = tls.wrap_socket(
@@ -283,11 +290,19 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     connection: socket.socket
 
     def handle(self) -> None:
-        """Break off at once if TLS is spoken to us and we speak none."""
+        """Refuse in clear who speaks TLS while we do not, or the other way round."""
         is_tls = isinstance(self.connection, ssl.SSLSocket)
-        first = b"" if is_tls else self.connection.recv(1, socket.MSG_PEEK)
-        if first != _TLS_HANDSHAKE:
+        # Of the plain socket below, before any handshake.
+        first = socket.socket.recv(self.connection, 1, socket.MSG_PEEK)
+        if not first or (first == _TLS_HANDSHAKE) is is_tls:
             super().handle()
+            return
+        said = _TO_PLAIN if is_tls else _TO_TLS
+        socket.socket.sendall(self.connection, said)
+        # Or closing resets the connection before the answer is read.
+        socket.socket.shutdown(self.connection, socket.SHUT_WR)
+        while socket.socket.recv(self.connection, 65536):
+            pass
 
     def log_message(self, *_arguments: Any) -> None:
         """Stay silent."""

@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+from collections.abc import Mapping
 from typing import Final
 
 from support.dokku_host import DokkuHost, Result
@@ -17,15 +18,22 @@ class RunningHook:
         host: Where it is called.
         name: The trigger.
         arguments: The trigger's arguments.
+        environ: Variables for this call only.
     """
 
-    def __init__(self, host: DokkuHost, name: str, *arguments: str) -> None:
+    def __init__(
+        self,
+        host: DokkuHost,
+        name: str,
+        *arguments: str,
+        environ: Mapping[str, str] | None = None,
+    ) -> None:
         self._process = subprocess.Popen(
             [str(host.bin / "plugn"), "trigger", name, *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env=host.environ,
+            env={**host.environ, **(environ or {})},
             cwd=host.root,
             text=True,
             start_new_session=True,

@@ -6,6 +6,7 @@ Dokku's own files and triggers.
 
 import base64
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, Self
@@ -56,6 +57,7 @@ class Site:
         self.service = ServiceProcess(self.host, engine_socket, program=program)
         self._hooks: list[RunningHook] = []
         self._builds = 0
+        self._deploys: dict[str, str] = {}
 
     def __enter__(self) -> Self:
         """Nothing is started yet."""
@@ -111,37 +113,80 @@ class Site:
         return self.engine.import_image(f"dokku/{app}:latest", content, {_LABEL: app})
 
     def release(self, app: str = "web") -> Result:
-        """Fire the trigger that ends a build."""
+        """Begin a deploy, and fire the trigger that ends its build."""
         return self.host.trigger(
-            "post-release-builder", "dockerfile", app, f"dokku/{app}:latest"
+            "post-release-builder",
+            "dockerfile",
+            app,
+            f"dokku/{app}:latest",
+            environ=self._begin_deploy(app),
         )
 
     def begin_release(self, app: str = "web") -> RunningHook:
         """Fire it, and go on while it waits."""
         hook = RunningHook(
-            self.host, "post-release-builder", "dockerfile", app, f"dokku/{app}:latest"
+            self.host,
+            "post-release-builder",
+            "dockerfile",
+            app,
+            f"dokku/{app}:latest",
+            environ=self._begin_deploy(app),
         )
         self._hooks.append(hook)
         return hook
 
     def ship(self, app: str = "web") -> str:
-        """Build and release, and return the image's ID."""
+        """Build, release and deploy, and return the image's ID."""
         image_id = self.build(app)
         result = self.release(app)
         assert result.code == 0, f"{result} {self.service.tail()}"
+        self.announce_deploy(app)
         return image_id
 
     def announce_deploy(self, app: str = "web") -> Result:
         """Fire the trigger that follows when the new containers run."""
-        return self.host.trigger("post-deploy", app, "", "", "latest")
+        return self.host.trigger(
+            "post-deploy", app, "", "", "latest", environ=self._deploy_of(app)
+        )
+
+    def end_deploy(self, app: str = "web", *, status: str = "failed") -> None:
+        """Write down how the latest deploy of an app stands, as Dokku does."""
+        build = self._deploys.get(app)
+        if build is None:
+            return  # It had another name when its deploy began.
+        folder = self.host.lib_root / "data" / "builds" / app
+        folder.mkdir(parents=True, exist_ok=True)
+        record = {"id": build, "app": app, "pid": os.getpid(), "status": status}
+        staging = folder / f"{build}.json.tmp"
+        staging.write_text(json.dumps(record))
+        staging.rename(folder / f"{build}.json")
 
     def deployed(self, app: str = "web") -> str:
-        """Return what Dokku puts together from the answers to its questions."""
+        """Return what the latest deploy of an app is told, or was at its end."""
+        return self._ask_for_name(app, self._deploy_of(app))
+
+    def deployed_later(self, app: str = "web") -> str:
+        """Return what any other command of Dokku is told, such as `ps:restart`."""
+        return self._ask_for_name(app, {"DOKKU_BUILD_ID": "later"})
+
+    def _ask_for_name(self, app: str, environ: Mapping[str, str]) -> str:
         server, repository, tag = (
-            self.host.trigger(f"deployed-app-{name}", app).stdout.strip()
+            self.host.trigger(
+                f"deployed-app-{name}", app, environ=environ
+            ).stdout.strip()
             for name in ("repository", "image-repo", "image-tag")
         )
         return f"{server}{repository}:{tag}"
+
+    def _begin_deploy(self, app: str) -> dict[str, str]:
+        self._builds += 1
+        self._deploys[app] = f"build{self._builds}"
+        self.end_deploy(app, status="running")
+        return self._deploy_of(app)
+
+    def _deploy_of(self, app: str) -> dict[str, str]:
+        """Return what Dokku exports in a deploy: all hooks of one share it."""
+        return {"DOKKU_BUILD_ID": self._deploys.get(app, "none")}
 
     def reference(self, number: object, app: str = "web") -> str:
         """Return the deployed reference that a number stands for."""

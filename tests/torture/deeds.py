@@ -12,6 +12,7 @@ from support.running_hook import RunningHook
 from torture.host import TortureHost
 
 _MOST_APPS: Final = 5
+_FAILED_CHECKS: Final = 0.15  # of the deploys whose release went on
 _GOOD: Final = b"dokku-registryd/1\ntrigger=deployed\napp={}\ntag=\nend\n"
 
 
@@ -25,6 +26,7 @@ class Deploy:
     result: Result | None = None
     may_be_lost: str = ""
     """Why nobody can expect that it arrives, such as a destroyed app."""
+    has_passed_checks: bool = True
     must_succeed: bool = False
     """Whether nothing went wrong any more when it was asked for."""
 
@@ -262,10 +264,24 @@ class Deeds:
         for deploy in self.deploys:
             if deploy.result is None and not deploy.hook.is_running:
                 deploy.result = deploy.hook.finish()
+                self._end_deploy(deploy)
                 what = f"release of {deploy.app.name} ended {deploy.result.code}"
                 self._say(f"{what} {deploy.result.stderr.strip()[-200:]}")
 
     # -- inside
+
+    def _end_deploy(self, deploy: Deploy) -> None:
+        """Do what Dokku does after a release: run the checks, and say how it ended."""
+        app, dokku = deploy.app, self._site
+        if app not in self.apps or app.deploys[-1] is not deploy:
+            return
+        deploy.has_passed_checks = self._draw.random() >= _FAILED_CHECKS
+        if deploy.is_accepted and deploy.has_passed_checks:
+            dokku.announce_deploy(app.name)
+        elif deploy.is_accepted:
+            self._say(f"the checks of {app.name} fail")
+        is_good = deploy.is_accepted and deploy.has_passed_checks
+        dokku.end_deploy(app.name, status="succeeded" if is_good else "failed")
 
     def _excuse(self, deploys: Iterable[Deploy], reason: str) -> None:
         """Expect nothing of releases whose only copy somebody takes away."""

@@ -103,14 +103,26 @@ def _is_hopeless(host: TortureHost, deeds: Deeds, job_id: str) -> bool:
 
 def _tags(host: TortureHost, stored: _Stored) -> Iterator[Violation]:
     """A tag that moves is at a release that did not fail."""
-    rows = settling.rows(host, "SELECT image_repo, number, digest, state FROM releases")
-    good = {(row[0], row[2]) for row in rows if row[3] in {"pushed", "dropped"}}
-    bad = {(row[0], row[2]): row[1] for row in rows if row[3] == "failed" and row[2]}
+    rows = settling.rows(
+        host,
+        "SELECT image_repo, number, digest,"
+        " state = 'failed' OR failed_at > 0 FROM releases WHERE digest != ''",
+    )
+    good = {(row[0], row[2]) for row in rows if not row[3]}
+    bad = {(row[0], row[2]): row[1] for row in rows if row[3]}
+    # A tag that was not there before a release cannot be taken away.
+    new = set(
+        settling.rows(
+            host,
+            "SELECT image_repo, tag FROM tag_moves JOIN releases USING (job_id)"
+            " WHERE previous IN ('', '?')",
+        )
+    )
     for path, tags in stored.manifests.items():
         for tag, manifest in tags.items():
             place = (path, manifest.digest)
             # A registry that lets no tag move keeps those that had just been made.
-            is_stuck = (path, tag) in host.proxy.refused
+            is_stuck = (path, tag) in host.proxy.refused or (path, tag) in new
             if tag.isdigit() or is_stuck:
                 continue
             if place in bad and place not in good:
@@ -129,7 +141,10 @@ def _counters(host: TortureHost, deeds: Deeds, stored: _Stored) -> Iterator[Viol
 
 def _deployed(host: TortureHost, deeds: Deeds) -> Iterator[Violation]:
     """What Dokku is told to run is no release that failed."""
-    query = "SELECT image_repo, number, job_id FROM releases WHERE state = 'failed'"
+    query = (
+        "SELECT image_repo, number, job_id FROM releases"
+        " WHERE state = 'failed' OR failed_at > 0"
+    )
     failed = {
         (path, str(number)): job for path, number, job in settling.rows(host, query)
     }

@@ -6,21 +6,23 @@ A thread of the test is the daemon: it holds the spool and answers the trigger.
 import os
 import signal
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Self
+from typing import IO, Self
 
 import pytest
 
-from dokku_registryd.adapters import spool
+from dokku_registryd.adapters import processes, spool
+from dokku_registryd.core import waiters
 from support.dokku_host import GLOBAL, DokkuHost, Result
 from support.service import PROGRAM
 from support.waiting import until
 
-# Says what it is called with, without the trigger's name, and ends in its own way.
+# Says what it is called with, without the trigger's name and what it knows of the wait,
+# and ends in its own way.
 STAND_IN = """#!/bin/sh
 shift 3
-printf '%s ' called "$@" | sed 's/ [0-9.]* $//'
+printf '%s ' called "$@" | sed -E 's/ --(app|waited|left) [^ ]+//g; s/ [0-9.]* $//'
 exit 7
 """
 CALLED = "called"
@@ -78,13 +80,22 @@ def lock(host: DokkuHost) -> Iterator[spool.SpoolLock]:
 class Deploy:
     """A release hook that runs beside the test."""
 
-    def __init__(self, host: DokkuHost, **environ: str) -> None:
+    def __init__(
+        self,
+        host: DokkuHost,
+        *,
+        called_by: Sequence[str] = (),
+        stdout: int | IO[bytes] = subprocess.PIPE,
+        environ: Mapping[str, str] | None = None,
+    ) -> None:
         self.host = host
+        hook = [*called_by, str(host.hook("post-release-builder"))]
         self.process = subprocess.Popen(
-            [host.hook("post-release-builder"), "x", "web", "dokku/web:latest"],
-            env={**host.environ, **environ},
+            # A job in the background of a shell ignores Ctrl-C, and hands that on.
+            ["env", "--default-signal", *hook, "x", "web", "dokku/web:latest"],
+            env={**host.environ, **(environ or {})},
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
+            stdout=stdout,
             stderr=subprocess.PIPE,
             bufsize=0,
             cwd=host.root,
@@ -155,7 +166,7 @@ def test_both_followers_agree(
 ) -> None:
     """Hook and program print the same bytes for a reply and end with one status."""
     environ = {"DOKKU_QUIET_OUTPUT": quiet, "DOKKU_REGISTRYD_BIN": str(PROGRAM)}
-    with Deploy(host, **environ) as deploy:
+    with Deploy(host, environ=environ) as deploy:
         deploy.answer(content)
         shown = deploy.finish()
 
@@ -211,7 +222,7 @@ def test_a_line_that_a_dying_daemon_left(
     """Half a line with the next daemon's first one behind it is as for the program."""
     content = b"headline One\ndetail hadetail Pushing\nwarnoutput b\nexit 0\n"
     environ = {"DOKKU_REGISTRYD_BIN": str(PROGRAM)}
-    with Deploy(host, **environ) as deploy:
+    with Deploy(host, environ=environ) as deploy:
         deploy.answer(content[:25])
         deploy.answer(content[25:])
 
@@ -418,20 +429,217 @@ def test_a_reply_of_another_user(host: DokkuHost, lock: spool.SpoolLock) -> None
 # -- signals and ends
 
 
-def test_an_interrupted_deploy(host: DokkuHost, lock: spool.SpoolLock) -> None:
-    """Ctrl-C ends the hook as it ends the program."""
+TAKEN_BACK = (
+    " !     The release of web is taken back, because its deploy was broken off\n"
+)
+SIGNALS = [signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM]
+
+
+def is_taken_back(deploy: Deploy) -> bool:
+    """Tell whether nothing but the order to cancel the release is in the spool."""
+    return list(deploy.host.spool()) == [f"{deploy.name}.cancelled"]
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_an_interrupted_deploy(
+    host: DokkuHost, lock: spool.SpoolLock, number: signal.Signals
+) -> None:
+    """A hook that is told to end takes its release back, and says so."""
     with Deploy(host) as deploy:
         deploy.answer(b"headline One\n")
         deploy.read_line()
-        deploy.process.send_signal(signal.SIGINT)
+        deploy.process.send_signal(number)
 
-        assert deploy.finish() == Result("", "", 130)
-    assert len(host.spool()) == 1
+        assert deploy.finish() == Result("", TAKEN_BACK, 128 + number)
+        assert is_taken_back(deploy)
+
+
+# Waits for as long as its hook lives; prints so that a test knows it runs.
+PATIENT = """#!/bin/sh
+echo "program runs"
+exec sleep 1000
+"""
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_an_interrupted_program(host: DokkuHost, number: signal.Signals) -> None:
+    """So does a hook whose reply the program follows, and the program ends."""
+    host.add_command("dokku-registryd", PATIENT)
+    with Deploy(host) as deploy:
+        assert deploy.read_line() == "program runs\n"
+        deploy.process.send_signal(number)
+
+        # Its output ends when the program has.
+        assert deploy.finish() == Result("", TAKEN_BACK, 128 + number)
+        assert is_taken_back(deploy)
+
+
+@pytest.mark.parametrize(
+    ("script", "status"),
+    [
+        pytest.param("#!/bin/sh\nexit 78\n", 78, id="wrong-settings"),
+        pytest.param("#!/gone/python3\n", 127, id="no-interpreter"),
+        pytest.param("#!/bin/sh\nexec /gone/python3\n", 127, id="no-virtualenv"),
+        pytest.param("#!/bin/sh\nexit 1\n", 1, id="traceback"),
+        pytest.param("#!/bin/sh\nkill -9 $$\n", 137, id="killed-again-and-again"),
+    ],
+)
+def test_a_program_that_fails(host: DokkuHost, script: str, status: int) -> None:
+    """A release that no daemon has seen is taken back when its program fails."""
+    host.add_command("dokku-registryd", script)
+    with Deploy(host) as deploy:
+        assert deploy.finish().code in {status, status - 1}  # 126 on some systems
+        assert is_taken_back(deploy)
+
+
+def test_a_program_that_is_killed(host: DokkuHost) -> None:
+    """A hook goes on waiting when somebody ends its program."""
+    script = 'if mkdir "$0.killed"; then kill -9 $$; else echo again; fi\n'
+    host.add_command("dokku-registryd", f"#!/bin/sh\n{script}")
+    with Deploy(host) as deploy:
+        shown = deploy.finish()
+
+        assert (shown.stdout, shown.code) == ("again\n", 0)
+
+
+def test_a_full_output(host: DokkuHost, lock: spool.SpoolLock) -> None:
+    """A reply that cannot be printed ends the hook, and takes the release back."""
+    with (
+        Path("/dev/full").open("wb") as full,
+        Deploy(
+            host, stdout=full, environ={"DOKKU_REGISTRYD_BIN": str(PROGRAM)}
+        ) as deploy,
+    ):
+        deploy.answer(b"headline One\n")
+
+        assert deploy.process.wait(60) == 1
+        assert is_taken_back(deploy)
+
+
+def test_a_caller_that_is_gone(host: DokkuHost, lock: spool.SpoolLock) -> None:
+    """When the process that called the hook is killed, nobody would hear the end."""
+    with Deploy(host, called_by=["sh", "-c", '"$0" "$@"; exit']) as deploy:
+        deploy.answer(b"headline One\n")
+        deploy.read_line()
+        deploy.process.kill()
+
+        until(lambda: is_taken_back(deploy), what="the end of the release")
+
+
+def test_a_hook_that_is_killed_leaves_its_name(
+    host: DokkuHost, lock: spool.SpoolLock
+) -> None:
+    """The trigger names the process that waits, as the kernel does."""
+    with Deploy(host) as deploy:
+        text = os.fsdecode(host.spool()[deploy.name])
+        waiter = waiters.parse(text.partition("waiter=")[2].partition("\n")[0])
+
+        assert waiter == waiters.Waiter(
+            deploy.process.pid,
+            processes.started(deploy.process.pid),
+            processes.namespace(),
+        )
+        assert processes.look(waiter) is waiters.Sight.THERE
+
+
+# -- the clock and the voice
+
+
+def uptime() -> float:
+    """Return the time by the clock that hooks go by."""
+    return float(Path("/proc/uptime").read_text().split()[0])
+
+
+def hasten(host: DokkuHost) -> None:
+    """Let a hook speak at once, and leave a daemon no time behind its deadline."""
+    script = host.plugins / "available" / "registryd" / "follow-reply"
+    text = script.read_text()
+    for line in ("FIRST_WORD=20", "MARGIN=60"):
+        assert f"\n{line}\n" in text
+        text = text.replace(line, f"{line.partition('=')[0]}=0")
+    script.write_text(text)
+
+
+def test_a_daemon_that_says_nothing(host: DokkuHost, lock: spool.SpoolLock) -> None:
+    """A hook says whom it waits for, and what it has heard last."""
+    hasten(host)
+    with Deploy(host) as deploy:
+        lines = [deploy.read_line()]
+        deploy.answer(b"output 1: Waiting\n")
+        lines.extend(deploy.read_line() for _ in range(2))
+        deploy.answer(b"exit 0\n")
+
+        assert deploy.finish().code == 0
+    pid = os.getpid()
+    who = f"       dokku-registryd (process {pid}) has said nothing for 0 s"
+    while lines[1].startswith(who):
+        lines[1:2] = []  # It had time to speak again.
+    assert lines[0] == f"{who}\n"
+    assert lines[1] == "1: Waiting\n"
+    assert lines[2:] in ([], [f"{who}. The last word was: 1: Waiting\n"])
+
+
+def test_a_deadline_of_the_daemon(host: DokkuHost, lock: spool.SpoolLock) -> None:
+    """A hook ends by its own clock, whatever the daemon does, and says why."""
+    hasten(host)
+    with Deploy(host, environ={"DOKKU_QUIET_OUTPUT": "1"}) as deploy:
+        deploy.answer(b"deadline 0\nheadline One\n")
+        shown = deploy.finish()
+
+        assert (shown.stdout, shown.code) == ("-----> One\n", 1)
+        assert is_taken_back(deploy)
+    assert f"dokku-registryd (process {os.getpid()}) does not get on" in shown.stderr
+
+
+@pytest.mark.parametrize("app", ["web", GLOBAL])
+def test_a_deadline_of_a_property(
+    host: DokkuHost, lock: spool.SpoolLock, app: str
+) -> None:
+    """So it does for a daemon that never answers."""
+    hasten(host)
+    host.set_property(app, "push-deadline", "1s", plugin="registryd")
+    with Deploy(host, environ={"DOKKU_QUIET_OUTPUT": "1"}) as deploy:
+        shown = deploy.finish()
+
+        assert (shown.stdout, shown.code) == ("", 1)
+        assert is_taken_back(deploy)
+
+
+def test_a_deadline_that_is_put_off(host: DokkuHost, lock: spool.SpoolLock) -> None:
+    """The first word of the daemon counts, and a later one only adds to it."""
+    hasten(host)
+    host.set_property("web", "push-deadline", "1s", plugin="registryd")
+    with Deploy(host, environ={"DOKKU_QUIET_OUTPUT": "1"}) as deploy:
+        deploy.answer(b"deadline 600\ndeadline 0\nheadline One\n")
+        deploy.read_line()
+        # That is longer than the property says.
+        began = uptime()
+        until(lambda: uptime() > began + 2, what="the time when it would have ended")
+        deploy.answer(b"exit 0\n")
+
+        assert deploy.finish().code == 0
+
+
+def test_the_program_hears_of_the_deadline(
+    host: DokkuHost, lock: spool.SpoolLock
+) -> None:
+    """What the daemon said of the deadline is handed over."""
+    host.add_command("dokku-registryd", '#!/bin/sh\necho "$@"\n')
+    with Deploy(host) as deploy:
+        deploy.answer(b"deadline 100000\nheadline\n")
+        shown = deploy.finish()
+
+    words = shown.stdout.split()
+    assert words[3:5] == ["--app", "web"]
+    assert words[words.index("--printed") + 1] == "1"
+    left = int(words[words.index("--left") + 1])
+    assert 90_000 < left <= 100_060  # whatever time the test takes
 
 
 def test_a_terminal_that_is_gone(host: DokkuHost, lock: spool.SpoolLock) -> None:
     """When nobody reads any more, the hook ends as the program does."""
-    with Deploy(host, DOKKU_REGISTRYD_BIN=str(PROGRAM)) as deploy:
+    environ = {"DOKKU_REGISTRYD_BIN": str(PROGRAM)}
+    with Deploy(host, environ=environ) as deploy:
         deploy.answer(b"headline One\n")
         deploy.read_line()
         assert deploy.process.stdout is not None
@@ -446,7 +654,7 @@ def test_a_terminal_that_is_gone(host: DokkuHost, lock: spool.SpoolLock) -> None
 
 def test_a_traced_deploy(host: DokkuHost, lock: spool.SpoolLock) -> None:
     """A trace ends where the waiting begins."""
-    with Deploy(host, DOKKU_TRACE="1") as deploy:
+    with Deploy(host, environ={"DOKKU_TRACE": "1"}) as deploy:
         deploy.answer(STORY)
         shown = deploy.finish()
 

@@ -67,11 +67,12 @@ def files(host: DokkuHost) -> property_files.PropertyFiles:
                 app="web",
                 image="dokku/web:latest",
                 scheduler="docker-local",
+                build="1abc",
             ),
         ),
         (
             ("post-deploy", "web", "", "", "latest"),
-            Trigger(kind=Kind.DEPLOYED, app="web", tag="latest"),
+            Trigger(kind=Kind.DEPLOYED, app="web", tag="latest", build="1abc"),
         ),
         (("post-delete", "web", ""), Trigger(kind=Kind.DESTROYED, app="web")),
         (
@@ -87,7 +88,7 @@ def test_the_daemon_reads_triggers(
     """Name and content of each trigger file are what the daemon takes."""
     host.set_property(GLOBAL, "push-on-release", "true")
 
-    host.trigger(*call)
+    host.trigger(*call, environ={"DOKKU_BUILD_ID": "1abc"})
 
     ((name, content),) = host.spool().items()
     assert triggers.is_trigger_id(name)
@@ -169,7 +170,9 @@ def test_hooks_read_the_daemons_record(
     host: DokkuHost, files: property_files.PropertyFiles
 ) -> None:
     """What the daemon records is what Dokku is answered with."""
-    release = releases.DeployedRelease(server="r.io:5000/", image_repo="o/w", number=12)
+    release = releases.DeployedRelease(
+        server="r.io:5000/", image_repo="o/w", number=12, digest=f"sha256:{'0' * 64}"
+    )
 
     files.record_deployed("web", release)
 

@@ -75,17 +75,21 @@ def test_a_new_app_runs_nothing(host: DokkuHost) -> None:
 
 def test_deployed(host: DokkuHost) -> None:
     """A deploy leaves its tag for the daemon."""
-    result = host.trigger("post-deploy", "web", "5000", "172.17.0.2", "latest")
+    result = host.trigger(
+        "post-deploy",
+        *("web", "5000", "172.17.0.2", "latest"),
+        environ={"DOKKU_BUILD_ID": "1abc"},
+    )
 
     assert result == Result("", "", 0)
     assert list(host.spool().values()) == [
-        b"dokku-registryd/1\ntrigger=deployed\napp=web\ntag=latest\nend\n"
+        b"dokku-registryd/1\ntrigger=deployed\napp=web\ntag=latest\nbuild=1abc\nend\n"
     ]
 
 
 def test_deployed_without_a_tag(host: DokkuHost) -> None:
-    """Some schedulers name neither port nor address nor tag."""
-    host.trigger("post-deploy", "web", "", "", "")
+    """Some schedulers name neither port nor address nor tag, nor Dokku its deploy."""
+    host.trigger("post-deploy", "web", "", "", "", environ={"DOKKU_PID": ""})
 
     assert list(host.spool().values()) == [
         b"dokku-registryd/1\ntrigger=deployed\napp=web\ntag=\nend\n"

@@ -163,8 +163,9 @@ def test_a_sweep_takes_notes_up(host: LoginHost) -> None:
     folders = ForgottenFolders(
         root=host.host.data_dir / "forgotten", config_root=host.host.config_root
     )
-    assert folders.noted() == ["web"]
+    assert folders.noted() == []
     host.path("web").unlink()
+    assert folders.noted() == ["web"]
 
     folders.detach("web", "1700000000000000.0.1")
 

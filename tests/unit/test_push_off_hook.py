@@ -115,19 +115,39 @@ def test_docker_refuses(host: DokkuHost) -> None:
     assert record.exists()
 
 
-def test_the_record_goes(host: DokkuHost) -> None:
-    """After a release that is not pushed, the running name is Dokku's own again."""
+def test_the_record_goes_with_the_deploy(host: DokkuHost) -> None:
+    """A deploy without a push gets Dokku's own name; all others once it is live."""
     record = host.record_release("web", server="", image_repo="org/web", number=7)
+    other = {"DOKKU_BUILD_ID": "other"}
 
     assert release(host) == Result("", "", 0)
-    assert not record.exists()
+
     assert host.trigger("deployed-app-image-tag", "web") == Result("", "", 0)
     assert host.trigger("deployed-app-image-repo", "web").stdout == "dokku/web\n"
+    assert host.trigger("deployed-app-image-tag", "web", environ=other).stdout == "7\n"
+    host.trigger("post-deploy", "web", "", "", "latest")
+    assert not record.exists()
+    assert host.trigger("deployed-app-image-tag", "web", environ=other).stdout == ""
+
+
+def test_an_order_is_left(host: DokkuHost) -> None:
+    """The daemon hears of it, so that a push that still waits shows nothing."""
+    host.record_release("web", server="", image_repo="org/web", number=7)
+
+    release(host)
+
+    assert list(host.spool().values()) == [
+        b"dokku-registryd/1\ntrigger=local\napp=web\nend\n"
+    ]
 
 
 def test_a_record_that_cannot_go(host: DokkuHost) -> None:
-    """A record that stayed would deploy the release before, so the release fails."""
+    """A record that stayed would deploy the previous release: the release fails.
+
+    That is so where the deploy cannot be told of it either.
+    """
     record = host.record_release("web", server="", image_repo="org/web", number=7)
+    (host.data_dir / "deploying").write_text("in the way")
     host.add_command(
         "rm", "#!/bin/sh\necho 'rm: x: Read-only file system' >&2\nexit 1\n"
     )

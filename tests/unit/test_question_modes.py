@@ -123,15 +123,6 @@ def test_names_that_are_none(host: DokkuHost, ask: Question, app: str) -> None:
     ]
 
 
-def test_a_property_that_is_no_file(host: DokkuHost, ask: Question) -> None:
-    """An unreadable property is empty, and said in Dokku's words."""
-    (host.config_root / "registry" / "web" / "server").mkdir(parents=True)
-
-    warning = " !     Unable to read registry property web.server\n"
-
-    assert ask(SERVER) == Result("\n", warning, 0)
-
-
 def test_companion_is_silent(host: DokkuHost, ask: Question) -> None:
     """Beside Dokku's own plugin the questions are left to it."""
     host.enable_core(dict.fromkeys(QUESTIONS, "#!/bin/sh\necho core\n"))

@@ -38,7 +38,9 @@ def host(tmp_path: Path) -> DokkuHost:
 
 def release(host: DokkuHost, image: str = IMAGE, app: str = "web") -> Result:
     """Fire the trigger as a builder does."""
-    return host.trigger(RELEASE, "herokuish", app, image)
+    return host.trigger(
+        RELEASE, "herokuish", app, image, environ={"DOKKU_BUILD_ID": "1abc"}
+    )
 
 
 def test_a_release_is_handed_over(host: DokkuHost) -> None:
@@ -46,12 +48,15 @@ def test_a_release_is_handed_over(host: DokkuHost) -> None:
     result = release(host)
 
     ((name, content),) = host.spool().items()
-    assert content == (
+    waiter = re.search(rb"^waiter=.*\n", content, re.MULTILINE)
+    assert waiter
+    assert content.replace(waiter[0], b"") == (
         b"dokku-registryd/1\n"
         b"trigger=release\n"
         b"app=web\n"
         b"image=dokku/web:latest\n"
         b"scheduler=docker-local\n"
+        b"build=1abc\n"
         b"end\n"
     )
     assert re.fullmatch(r"1\d{15}\.\d+\.\d+", name)
@@ -59,6 +64,8 @@ def test_a_release_is_handed_over(host: DokkuHost) -> None:
         "follow",
         "--data-dir",
         str(host.data_dir),
+        "--app",
+        "web",
         name,
     ]
     assert host.spool("tmp") == {}

@@ -12,21 +12,23 @@ Dokku writes in place, which the time of no folder shows, so each file is asked 
   minute, or lies ahead, has no mark and is read at each look (git calls such files
   racy). That holds when a mark is made and when it is compared.
 * What could not be read has no mark either: an error may be gone by the next look.
+* What was read through a link has none: `stat` of the link shows no change behind it.
 * After an hour a mark is void whatever `stat` says, a few apps at each look: network
   file systems answer from memory, and no rule foresees everything.
 """
 
+import errno
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from dokku_registryd import ports
-from dokku_registryd.adapters import files, folders
-from dokku_registryd.core import names, properties, releases
+from dokku_registryd import errors, ports
+from dokku_registryd.adapters import files, folders, property_reading
+from dokku_registryd.core import names, properties, reference, releases
 
-LIMIT: Final = 65_536  # bytes; a property is a line of text
+LIMIT: Final = property_reading.LIMIT
 # Longer than the kernel keeps mapped pages dirty (30 s) and than clocks are slewed.
 RACY_SECONDS: Final = 60
 VOID_SECONDS: Final = 3600
@@ -61,16 +63,28 @@ class Look:
     ) -> None:
         self._settled_ns = int((now - RACY_SECONDS) * 1e9)
         self._monotonic = monotonic
+        self._config_root = config_root
+        self._deployed_root = deployed_root
         self._is_whole = True
         """Whether what holds for all apps could be read, or does not exist."""
+        self._is_lasting = True
+        """Whether `stat` shows each change of what holds for all apps."""
+        self._unopened: dict[str, str] = {}
+        """By plugin, why its folder cannot be used."""
         self._roots = [
             self._open(config_root / plugin, follows=True) for plugin in PLUGINS
         ]
         self._records = self._open(deployed_root, follows=False)
-        self._owners = [self._list(root, are_folders=True) for root in self._roots]
-        self._recorded = self._list(self._records, are_folders=False)
-        self._shared = [self._read_shared(root) for root in self._roots]
-        self._general = hash(tuple(tuple(values.items()) for values in self._shared))
+        self._owners = [
+            self._list(root, config_root / plugin, are_folders=True)
+            for plugin, root in zip(PLUGINS, self._roots, strict=True)
+        ]
+        self._recorded = self._list(self._records, deployed_root, are_folders=False)
+        self._check_root()
+        self._shared = [self._read_shared(plugin) for plugin in PLUGINS]
+        self._general = hash(
+            tuple(tuple(reading.values.items()) for reading in self._shared)
+        )
         # Thousands of apps have the same few properties.
         self._same: dict[_Listed, _Listed] = {}
 
@@ -86,18 +100,26 @@ class Look:
 
     def of(self, app: str) -> ports.AppFiles:
         """Read all that the files say of one app."""
-        reading = _Reading()
-        values = [
-            reading.properties(root if app in owners else None, app)
-            for root, owners in zip(self._roots, self._owners, strict=True)
+        own = [
+            self._read_own(plugin, root if app in owners else None, app)
+            for plugin, root, owners in zip(
+                PLUGINS, self._roots, self._owners, strict=True
+            )
         ]
-        record = reading.file(self._records if app in self._recorded else None, app)
-        listed: _Listed = tuple(tuple(found) for found in values)
-        signature = self._signature(app, reading.told) if reading.is_whole else None
+        record = _Reading(str(self._deployed_root))
+        raw = record.file(self._records if app in self._recorded else None, app)
+        readings = [*own, record]
+        is_whole = all(reading.is_whole for reading in readings)
+        told = [status for reading in readings for status in reading.told]
+        listed: _Listed = tuple(tuple(reading.values) for reading in own)
+        is_lasting = is_whole and all(reading.is_lasting for reading in readings)
+        signature = self._signature(app, told) if is_lasting else None
         return ports.AppFiles(
-            read=self._reader(app, values),
-            is_whole=reading.is_whole and self._is_whole,
-            deployed=None if record is None else parse_record(record),
+            read=self._reader(app, own),
+            is_whole=is_whole and self._is_whole,
+            deployed=None if raw is None else parse_record(raw),
+            unread_record=record.why(app)
+            or self._unopened.get(self._deployed_root.name, ""),
             mark=None
             if signature is None
             else Mark(self._same.setdefault(listed, listed), signature),
@@ -125,11 +147,13 @@ class Look:
             return folders.open_folder(root, follows=follows)
         except FileNotFoundError:
             return None
-        except OSError:
-            self._is_whole = False
+        except OSError as error:
+            self._note(root, error)
             return None
 
-    def _list(self, root: int | None, *, are_folders: bool) -> frozenset[str]:
+    def _list(
+        self, root: int | None, path: Path, *, are_folders: bool
+    ) -> frozenset[str]:
         if root is None:
             return frozenset()
         try:
@@ -138,25 +162,45 @@ class Look:
                     entry.name
                     for entry in entries
                     if names.is_app_name(entry.name)
-                    and (not are_folders or entry.is_dir(follow_symlinks=False))
+                    and (not are_folders or not entry.is_file(follow_symlinks=False))
                 )
-        except OSError:
-            self._is_whole = False
+        except OSError as error:
+            self._note(path, error)
             return frozenset()
 
-    def _read_shared(self, root: int | None) -> _Values:
-        reading = _Reading()
-        values = reading.properties(root, properties.GLOBAL)
-        # Many a host has no global properties.
-        if not reading.is_whole and not _is_missing(root, properties.GLOBAL):
-            self._is_whole = False
-        return values
+    def _check_root(self) -> None:
+        """Take a host that has released for one that has properties somewhere."""
+        core = PLUGINS.index(properties.CORE)
+        if self._roots[core] is None and self._recorded:
+            path = self._config_root / properties.CORE
+            self._note(path, FileNotFoundError(errno.ENOENT, "it is missing"))
 
-    def _reader(self, app: str, values: Sequence[_Values]) -> properties.Reader:
-        known = {app: values, properties.GLOBAL: self._shared}
+    def _note(self, path: Path, error: OSError) -> None:
+        self._is_whole = False
+        self._unopened[path.name] = (
+            f"cannot read {path}: {property_reading.reason(error)}"
+        )
+
+    def _read_own(self, plugin: str, root: int | None, app: str) -> "_Reading":
+        reading = _Reading(str(self._config_root / plugin / app))
+        reading.properties(root, app)
+        return reading
+
+    def _read_shared(self, plugin: str) -> "_Reading":
+        root = self._roots[PLUGINS.index(plugin)]
+        reading = self._read_own(plugin, root, properties.GLOBAL)
+        self._is_whole = self._is_whole and reading.is_whole
+        self._is_lasting = self._is_lasting and reading.is_lasting
+        return reading
+
+    def _reader(self, app: str, own: Sequence["_Reading"]) -> properties.Reader:
+        known = {app: own, properties.GLOBAL: self._shared}
 
         def read(plugin: str, app: str, name: str) -> str:
-            return known[app][PLUGINS.index(plugin)].get(name, "")
+            reading = known[app][PLUGINS.index(plugin)]
+            if why := reading.why(name) or self._unopened.get(plugin, ""):
+                raise errors.UnreadableError(why)
+            return reading.values.get(name, "")
 
         return read
 
@@ -177,41 +221,70 @@ class Look:
                 status.st_mtime_ns,
                 status.st_ctime_ns,
             )
-        return hash(tuple(facts)) if self._is_whole else None
+        return hash(tuple(facts)) if self._is_whole and self._is_lasting else None
 
 
 class _Reading:
-    """Reads files, and keeps what the system tells of each before it is read."""
+    """Reads the files of one folder, and keeps what the system tells of each.
 
-    def __init__(self) -> None:
+    Args:
+        place: The folder, for messages.
+    """
+
+    def __init__(self, place: str) -> None:
+        self._place = place
+        self._unread: dict[str, str] = {}
+        self.values: _Values = {}
+        """What was read, in a fixed order."""
         self.told: list[os.stat_result | None] = []
-        self.is_whole = True
-        """Whether all that is there could be read."""
+        self.is_lasting = True
+        """Whether what the system told shows each change."""
 
-    def properties(self, root: int | None, app: str) -> _Values:
-        """Return all properties of one folder, in a fixed order."""
-        found: _Values = {}
+    @property
+    def is_whole(self) -> bool:
+        """Whether all that is there could be read."""
+        return not self._unread
+
+    def why(self, name: str) -> str:
+        """Return why a file, or all of its folder, cannot be read; empty if it can."""
+        return self._unread.get(name) or self._unread.get("", "")
+
+    def properties(self, root: int | None, app: str) -> None:
+        """Read all properties of one folder."""
         if root is None:
             self.told.append(None)
-            return found
+            return
         try:
-            folder = folders.open_folder(app, inside=root)
-        except OSError:
-            self.is_whole = False
-            return found
+            folder = property_reading.open_app(app, inside=root)
+        except OSError as error:
+            self._miss("", error)
+            return
+        if folder is None:
+            self.told.append(None)
+            return
         try:
             self.told.append(os.fstat(folder))
             # Names of properties have no dot; those of logins do.
             listed = os.listdir(folder)  # noqa: PTH208 - of an open folder
             for name in sorted(name for name in listed if "." not in name):
-                raw = self.file(folder, name)
-                if raw is not None:
-                    found[name] = raw.decode("utf-8", errors="replace")
-        except OSError:
-            self.is_whole = False
+                self._property(folder, name)
+        except OSError as error:
+            self._miss("", error)
         finally:
             os.close(folder)
-        return found
+
+    def _property(self, folder: int, name: str) -> None:
+        try:
+            status, raw = property_reading.read(folder, name)
+        except FileNotFoundError:
+            self.is_lasting = False  # Removed since it was listed.
+            return
+        except OSError as error:
+            self._miss(name, error)
+            return
+        self.told.append(status)
+        self.is_lasting = self.is_lasting and status is not None
+        self.values[name] = raw.decode("utf-8", errors="replace")
 
     def file(self, folder: int | None, name: str) -> bytes | None:
         """Return a file's content; None where there is none that can be read."""
@@ -220,31 +293,48 @@ class _Reading:
             return None
         try:
             status, raw = files.read_known(folder, name, limit=LIMIT)
-        except OSError:
-            self.is_whole = False
+        except FileNotFoundError:
+            self.is_lasting = False
+            return None
+        except OSError as error:
+            self._miss(name, error)
             return None
         self.told.append(status)
         return raw
 
+    def _miss(self, name: str, error: OSError) -> None:
+        place = f"{self._place}/{name}" if name else self._place
+        self._unread[name] = f"cannot read {place}: {property_reading.reason(error)}"
+
 
 def parse_record(raw: bytes) -> releases.DeployedRelease | None:
-    """Read the record of an app's release; None if there is none to trust."""
+    """Read the record of an app's release; None if there is none to trust.
+
+    The first three lines are what Dokku is told. The fourth, the digest, is only taken
+    where it is whole: without it a heal knows less, with a wrong one it fails.
+    """
     lines = raw.decode("utf-8", errors="replace").split("\n")
-    number = properties.whole_number(lines[2]) if len(lines) >= 3 else None  # noqa: PLR2004 - the record has three lines
+    number = properties.whole_number(lines[2]) if len(lines) >= 3 else None  # noqa: PLR2004 - what Dokku is told has three lines
     if number is None:
         return None
-    return releases.DeployedRelease(server=lines[0], image_repo=lines[1], number=number)
+    digest = lines[3] if len(lines) > 4 else ""  # noqa: PLR2004 - a whole line ends
+    return releases.DeployedRelease(
+        server=lines[0],
+        image_repo=lines[1],
+        number=number,
+        digest=digest if reference.is_digest(digest) else "",
+    )
+
+
+def format_record(deployed: releases.DeployedRelease) -> str:
+    """Return the record of an app's release as it is written, whole lines only."""
+    lines = [deployed.server, deployed.image_repo, str(deployed.number)]
+    if deployed.digest:
+        lines.append(deployed.digest)
+    return "".join(f"{line}\n" for line in lines)
 
 
 def _stat(folder: int | None, name: str) -> os.stat_result | None:
     if folder is None:
         return None
     return os.stat(name, dir_fd=folder, follow_symlinks=False)
-
-
-def _is_missing(folder: int | None, name: str) -> bool:
-    try:
-        _stat(folder, name)
-    except OSError as error:
-        return isinstance(error, FileNotFoundError)
-    return False

@@ -103,10 +103,11 @@ class AuthConfigs:
                 ) from error
             if found is not None:
                 auth, helper = found
+                is_global = folder == self._global_dir
                 return Located(
-                    auth=replace(auth, domain=domain),
+                    auth=replace(auth, domain=domain, owner="" if is_global else app),
                     helper=helper,
-                    is_global=folder == self._global_dir,
+                    is_global=is_global,
                 )
         return None
 

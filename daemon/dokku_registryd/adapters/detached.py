@@ -85,16 +85,23 @@ class ForgottenFolders:
         return sorted({owner for _, owner in self._listed()})
 
     def noted(self) -> list[str]:
-        """Return the apps of which a hook noted the logins that helpers keep.
+        """Return the apps whose logins a hook noted and Dokku's plugin removed since.
 
-        It does so before Dokku's own plugin removes the auth config; the app may live
-        on, if its destruction was broken off.
+        The note is made before Dokku's own plugin removes the auth config. While that
+        is there the app may live on: its destruction may have been broken off.
         """
         try:
             found = sorted(entry.name for entry in self._noted.iterdir())
         except FileNotFoundError:
             return []
-        return [name for name in found if names.is_app_name(name)]
+        return [
+            name
+            for name in found
+            if names.is_app_name(name)
+            and not os.path.lexists(
+                self._config_root / properties.CORE / name / _FILE_NAME
+            )
+        ]
 
     def login_folder(self, folder: str) -> str:
         """Return where a detached folder keeps the auth config."""

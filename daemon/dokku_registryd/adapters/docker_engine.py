@@ -33,7 +33,7 @@ import urllib3.exceptions
 
 from dokku_registryd import errors
 from dokku_registryd.adapters import engine_transfer
-from dokku_registryd.core import engine_stream, engine_values, logins
+from dokku_registryd.core import engine_stream, engine_values, images, logins
 from dokku_registryd.core import reference as references
 from dokku_registryd.core.images import EngineFacts, LocalContainer, LocalImage
 
@@ -105,17 +105,22 @@ class DockerEngine:
     def image(self, reference: str) -> LocalImage | None:
         """Return the image that a reference or image ID names, if it is here."""
         with self._client(f"inspect {reference}") as client:
-            try:
-                raw = client.inspect_image(reference)  # type: ignore[no-untyped-call]
-            except docker.errors.NotFound:
-                return None
-        return engine_values.parse_image(raw)
+            raw = client.whole_image(reference)
+        return None if raw is None else engine_values.parse_image(raw)
 
     def images(self) -> list[LocalImage]:
         """Return every image that has a name, by one request."""
         with self._client("list images") as client:
             found = [engine_values.parse_image(raw) for raw in _list_images(client)]
         return [image for image in found if image.references]
+
+    def unnamed(self, app: str) -> list[str]:
+        """Return the IDs of an app's images that have no name, the latest first."""
+        label = f"{images.APP_LABEL}={app}"
+        with self._client(f"list the images of {app}") as client:
+            listed = client.images(filters={"dangling": True, "label": [label]})
+        listed.sort(key=lambda raw: raw.get("Created") or 0, reverse=True)
+        return [str(raw["Id"]) for raw in listed]
 
     def containers(self) -> list[LocalContainer]:
         """Return every container, stopped ones too, by one request."""
@@ -160,8 +165,11 @@ class DockerEngine:
         *,
         auth: logins.AuthConfig | None,
         on_progress: Callable[[str], None],
+        give_way: Callable[[], None] = lambda: None,
     ) -> str:
         """Push one tag and return the digest that the Engine reports for it.
+
+        What `give_way` raises ends the push, in the Engine too.
 
         Raises:
             RegistryUnavailableError: Nothing moved for too long.
@@ -175,11 +183,10 @@ class DockerEngine:
             auth=auth,
         )
         digest = ""
-        with contextlib.closing(self._transfer(order)) as lines:
+        with contextlib.closing(self._transfer(order, give_way)) as lines:
             for line in lines:
                 digest = engine_stream.digest_of(line) or digest
-                if text := engine_stream.text_of(line):
-                    on_progress(text)
+                on_progress(engine_stream.text_of(line))
         if not digest:
             raise errors.TransientError(
                 f"cannot push {reference}: the Engine ended the push and reported no"
@@ -192,11 +199,11 @@ class DockerEngine:
         reference: str,
         *,
         auth: logins.AuthConfig | None,
-        on_progress: Callable[[], None] = lambda: None,
+        give_way: Callable[[], None] = lambda: None,
     ) -> LocalImage:
         """Pull a tag or a digest and return what is here afterwards.
 
-        What `on_progress` raises ends the pull, in the Engine too.
+        What `give_way` raises ends the pull, in the Engine too.
 
         Raises:
             ImageNotFoundError: The registry has no such manifest.
@@ -211,10 +218,9 @@ class DockerEngine:
             auth=auth,
         )
         reported = ""
-        with contextlib.closing(self._transfer(order)) as lines:
+        with contextlib.closing(self._transfer(order, give_way)) as lines:
             for line in lines:
                 reported = engine_stream.digest_of(line) or reported
-                on_progress()
         name = f"{repository}@{digest}" if digest else f"{repository}:{tag}"
         image = self.image(name)
         if image is None or not engine_values.holds(image, digest or reported):
@@ -258,10 +264,12 @@ class DockerEngine:
         return client
 
     def _transfer(
-        self, order: engine_transfer.Order
+        self, order: engine_transfer.Order, give_way: Callable[[], None]
     ) -> Generator[Mapping[str, Any], None, None]:
         with self._client(order.what) as client:
-            yield from self._transfers.run(client, order, check_engine=self.ping)
+            yield from self._transfers.run(
+                client, order, check_engine=self.ping, give_way=give_way
+            )
 
     @contextlib.contextmanager
     def _translated(self, action: str) -> Iterator[None]:
@@ -356,6 +364,16 @@ class _Client(docker.APIClient):
 
     def use_version(self, version: str) -> None:
         self._version = version
+
+    def whole_image(self, reference: str) -> dict[str, Any] | None:
+        """Inspect an image if it is here, with its manifests for each platform."""
+        path = f"/images/{quote(reference, safe='/:@')}/json"
+        answer = self.open("GET", path, {"manifests": "1"}, timeout=self.timeout)
+        if answer.status_code == requests.codes.not_found:
+            return None
+        self._raise_for_status(answer)  # type: ignore[attr-defined]  # not in stubs
+        found: dict[str, Any] = answer.json()
+        return found
 
     def open(
         self, method: str, path: str, params: Mapping[str, str], **options: Any

@@ -8,6 +8,7 @@ for reads, which block on classic image stores, and one for lines that do not ch
 import contextlib
 import json
 import socket
+import threading
 from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -111,6 +112,7 @@ class Transfers:
         stall_seconds: How long a transfer may go without progress.
         deadline_seconds: How long a transfer may take in all.
         monotonic: The time, in seconds that never run backwards.
+        lookout_seconds: How often to look whether a transfer is still needed.
     """
 
     def __init__(
@@ -120,11 +122,13 @@ class Transfers:
         stall_seconds: float,
         deadline_seconds: float,
         monotonic: Callable[[], float],
+        lookout_seconds: float = 1.0,
     ) -> None:
         self._connect_seconds = connect_seconds
         self._stall_seconds = stall_seconds
         self._deadline_seconds = deadline_seconds
         self._monotonic = monotonic
+        self._lookout_seconds = lookout_seconds
         self._open: set[LineStream] = set()
         self._is_aborted = False
 
@@ -135,16 +139,27 @@ class Transfers:
             lines.abort()
 
     def run(
-        self, client: Client, order: Order, *, check_engine: Callable[[], None]
+        self,
+        client: Client,
+        order: Order,
+        *,
+        check_engine: Callable[[], None],
+        give_way: Callable[[], None] = lambda: None,
     ) -> Generator[Mapping[str, Any], None, None]:
         """Give the lines of a transfer; what ends it early is raised.
 
-        `check_engine` raises if the Engine itself is what does not get on.
+        Args:
+            client: What sends the request.
+            order: What is to be made.
+            check_engine: Raises if the Engine itself is what does not get on.
+            give_way: Raises if the transfer is not needed any more.
         """
+        give_way()
         try:
             lines = self._begin(client, order)
             try:
-                yield from self._watch(order, lines)
+                with _Lookout(lines, give_way, self._lookout_seconds):
+                    yield from self._watch(order, lines)
             finally:
                 self._open.discard(lines)
                 lines.close()
@@ -192,6 +207,43 @@ class Transfers:
         return errors.RegistryUnavailableError(
             f"cannot {order.what}: {verdict}. It is tried again."
         )
+
+
+class _Lookout:
+    """Looks now and then whether a transfer is still needed, and ends it if not.
+
+    A stalled transfer blocks its reader, which a time limit would break for good: what
+    was read of a line by then would be lost. So another thread looks.
+    """
+
+    def __init__(
+        self, lines: LineStream, give_way: Callable[[], None], seconds: float
+    ) -> None:
+        self._lines = lines
+        self._give_way = give_way
+        self._seconds = seconds
+        self._is_over = threading.Event()
+        self._reason: errors.RegistrydError | None = None
+        self._thread = threading.Thread(target=self._look, name="lookout", daemon=True)
+
+    def __enter__(self) -> None:
+        self._thread.start()
+
+    def __exit__(self, *_broken: object) -> None:
+        self._is_over.set()
+        self._thread.join()
+        if self._reason is not None:
+            # The reader only saw that its connection was gone.
+            raise self._reason
+
+    def _look(self) -> None:
+        while not self._is_over.wait(self._seconds):
+            try:
+                self._give_way()
+            except errors.RegistrydError as reason:
+                self._reason = reason
+                self._lines.abort()
+                return
 
 
 def _is_timeout(error: Exception) -> bool:

@@ -12,15 +12,15 @@ from pathlib import Path
 from dokku_registryd.adapters import (
     ledger_file,
     ledger_jobs,
+    ledger_lookups,
     ledger_pruning,
-    ledger_releases,
 )
 from dokku_registryd.adapters.ledger_schema import ASKED_AFTER
 from dokku_registryd.core import pauses
 
 
 class SqliteLedger(
-    ledger_jobs.JobRows, ledger_releases.ReleaseRows, ledger_pruning.PrunedRows
+    ledger_jobs.JobRows, ledger_lookups.ReleaseLookups, ledger_pruning.PrunedRows
 ):
     """Implements `ports.Ledger`; one connection behind one lock.
 
@@ -87,29 +87,39 @@ class SqliteLedger(
         )
         return bool(rows)
 
-    def pause_of(self, domain: str) -> pauses.Pause | None:
-        """Return the latest pause of a registry since it answered as it should."""
-        rows = self._rows("SELECT * FROM pauses WHERE domain = ?", domain)
-        return pauses.Pause(**dict(rows[0])) if rows else None
+    def pause_of(self, key: pauses.Key) -> pauses.Pause | None:
+        """Return the latest pause of a login since it was answered as it should be."""
+        rows = self._rows(
+            "SELECT * FROM pauses WHERE domain = ? AND owner = ? AND username = ?"
+            " AND direction = ?",
+            *_key_values(key),
+        )
+        return _pause_row(rows[0]) if rows else None
 
     def paused_registries(self) -> list[pauses.Pause]:
-        """Return the pauses of all registries, sorted by domain."""
-        rows = self._rows("SELECT * FROM pauses ORDER BY domain")
-        return [pauses.Pause(**dict(row)) for row in rows]
+        """Return all pauses, sorted by domain."""
+        rows = self._rows(
+            "SELECT * FROM pauses ORDER BY domain, owner, username, direction"
+        )
+        return [_pause_row(row) for row in rows]
 
     def set_pause(self, pause: pauses.Pause) -> None:
-        """Replace the pause of a registry."""
-        values = (pause.domain, pause.not_before, pause.seconds)
+        """Replace the pause of a login."""
+        values = (*_key_values(pause.key), pause.app, pause.not_before, pause.seconds)
         with self._transaction() as connection:
             connection.execute(
-                "INSERT OR REPLACE INTO pauses VALUES (?, ?, ?, ?, ?)",
+                "INSERT OR REPLACE INTO pauses VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (*values, pause.failures, pause.reason),
             )
 
-    def end_pause(self, domain: str) -> None:
-        """Note that a registry answers as it should."""
+    def end_pause(self, key: pauses.Key) -> None:
+        """Note that a registry answers a login as it should."""
         with self._transaction() as connection:
-            connection.execute("DELETE FROM pauses WHERE domain = ?", (domain,))
+            connection.execute(
+                "DELETE FROM pauses WHERE domain = ? AND owner = ? AND username = ?"
+                " AND direction = ?",
+                _key_values(key),
+            )
 
 
 def open_or_rebuild(path: Path, *, stamp: str) -> tuple[SqliteLedger, str]:
@@ -133,3 +143,13 @@ def open_or_rebuild(path: Path, *, stamp: str) -> tuple[SqliteLedger, str]:
                 path.with_name(path.name + suffix).rename(f"{aside}{suffix}")
         return SqliteLedger(path), str(aside)
     return ledger, ""
+
+
+def _key_values(key: pauses.Key) -> tuple[str, ...]:
+    return key.domain, key.owner, key.username, key.direction.value
+
+
+def _pause_row(row: ledger_file.Row) -> pauses.Pause:
+    facts = dict(row)
+    facts["direction"] = pauses.Direction(facts["direction"])
+    return pauses.Pause(**facts)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 _WAIT_SECONDS = 30
-_PAUSED = "SELECT * FROM pauses ORDER BY domain"
+_PAUSED = "SELECT * FROM pauses ORDER BY domain, owner, username, direction"
 _UNFINISHED = "SELECT * FROM jobs WHERE ending IS NULL ORDER BY sequence"
 _FINISHED = (
     "SELECT * FROM jobs WHERE ending IS NOT NULL"

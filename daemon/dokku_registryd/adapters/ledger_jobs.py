@@ -78,6 +78,14 @@ class JobRows(ledger_file.LedgerFile):
         )
         return [_job_record(row) for row in rows]
 
+    def cancelled_jobs(self) -> frozenset[str]:
+        """Return the unfinished jobs whose deploy was broken off."""
+        rows = self._rows(
+            "SELECT job FROM jobs WHERE kind = 'cancelled'"
+            " AND job IN (SELECT job_id FROM jobs WHERE ending IS NULL)"
+        )
+        return frozenset(row["job"] for row in rows)
+
     def orders_after(self, job_id: str, app: str) -> frozenset[triggers.Kind]:
         """Return what has changed what an app runs since a job was accepted.
 

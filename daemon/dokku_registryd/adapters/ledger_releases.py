@@ -14,7 +14,7 @@ from dokku_registryd.core.releases import Release, ReleaseState
 _COLUMNS: Final = (
     "job_id, app, number, image_id, server, image_repo, scheduler, state,"
     " is_accepted, digest, created_at, pushed_at, error, previous_number, build,"
-    " live_at"
+    " live_at, failed_at"
 )
 # Triggers of this connection alone: no statement that changes a release can forget it.
 _NOTE_CHANGES: Final = "".join(
@@ -37,6 +37,8 @@ _CHANGEABLE: Final = frozenset(
         "image_id",
         "scheduler",
         "live_at",
+        "failed_at",
+        "previous_number",
     }
 )
 
@@ -63,7 +65,7 @@ class ReleaseRows(ledger_file.LedgerFile):
             number = max(wanted.number, self._next_number(connection, wanted))
             connection.execute(
                 f"INSERT INTO releases ({_COLUMNS})"  # noqa: S608 - a constant
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, '', ?, 0, '', 0, ?, 0)",
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, '', ?, 0, '', 0, ?, 0, 0)",
                 (
                     wanted.job_id,
                     wanted.app,
@@ -84,7 +86,7 @@ class ReleaseRows(ledger_file.LedgerFile):
         with self._transaction() as connection:
             connection.execute(
                 f"INSERT OR IGNORE INTO releases ({_COLUMNS})"  # noqa: S608 - a constant
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?, '', 0, ?, ?)",
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?, '', 0, ?, ?, 0)",
                 (
                     release.job_id,
                     release.app,
@@ -103,13 +105,17 @@ class ReleaseRows(ledger_file.LedgerFile):
             )
 
     def renumber(self, job_id: str, *, at_least: int) -> Release:
-        """Move a reserved release to a higher free number."""
+        """Move a reserved release to a higher free number.
+
+        Of one whose deploy goes on, the number that Dokku was told is kept in mind.
+        """
         release = self._release(job_id)
         with self._transaction() as connection:
             number = max(at_least, self._next_number(connection, release))
             connection.execute(
-                "UPDATE releases SET previous_number = number, number = ?"
-                " WHERE job_id = ?",
+                "UPDATE releases SET number = ?, previous_number = CASE WHEN"
+                " is_accepted AND previous_number > 0 THEN previous_number"
+                " ELSE number END WHERE job_id = ?",
                 (number, job_id),
             )
         return self._release(job_id)
@@ -137,9 +143,16 @@ class ReleaseRows(ledger_file.LedgerFile):
 
     def release_of(self, job_id: str) -> Release | None:
         """Return the release that a job asked for."""
+        found = self._chosen("WHERE job_id = ?", job_id)
+        return found[0] if found else None
+
+    def release_of_build(self, app: str, build: str) -> Release | None:
+        """Return the latest release of an app that a deploy has made."""
         rows = self._rows(
-            f"SELECT sequence, {_COLUMNS} FROM releases WHERE job_id = ?",  # noqa: S608 - a constant
-            job_id,
+            f"SELECT sequence, {_COLUMNS} FROM releases"  # noqa: S608 - a constant
+            " WHERE app = ? AND build = ? ORDER BY sequence DESC LIMIT 1",
+            app,
+            build,
         )
         return _release_row(rows[0]) if rows else None
 
@@ -179,9 +192,12 @@ class ReleaseRows(ledger_file.LedgerFile):
 
     def releases_of_image(self, image_id: str) -> list[Release]:
         """Return the releases of one image, of every app."""
+        return self._chosen("WHERE image_id = ?", image_id)
+
+    def _chosen(self, choice: str, *values: object) -> list[Release]:
         rows = self._rows(
-            f"SELECT sequence, {_COLUMNS} FROM releases WHERE image_id = ?",  # noqa: S608 - a constant
-            image_id,
+            f"SELECT sequence, {_COLUMNS} FROM releases {choice}",  # noqa: S608 - constants
+            *values,
         )
         return [_release_row(row) for row in rows]
 
@@ -222,13 +238,9 @@ class ReleaseRows(ledger_file.LedgerFile):
 
     def releases_before(self, app: str, job_id: str) -> list[Release]:
         """Return an app's releases but those asked for after a job was accepted."""
-        rows = self._rows(
-            f"SELECT sequence, {_COLUMNS} FROM releases"  # noqa: S608 - constants
-            f" WHERE app = ? AND job_id NOT IN ({ASKED_AFTER})",
-            app,
-            job_id,
+        return self._chosen(
+            f"WHERE app = ? AND job_id NOT IN ({ASKED_AFTER})", app, job_id
         )
-        return [_release_row(row) for row in rows]
 
     def forget_app(self, app: str, *, but_after: str = "") -> None:
         """Remove an app's releases, but those asked for after a job was accepted."""

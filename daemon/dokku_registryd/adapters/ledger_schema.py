@@ -111,4 +111,23 @@ MIGRATIONS = (
         PRIMARY KEY (job_id, tag)
     );
     """,
+    "ALTER TABLE releases ADD COLUMN failed_at REAL NOT NULL DEFAULT 0;",
+    # A pause holds back one login in one direction. Older ones are forgotten: whom a
+    # host had refused was not recorded, and it says so again if it must.
+    """
+    DROP TABLE pauses;
+    CREATE TABLE pauses (
+        domain TEXT NOT NULL,
+        owner TEXT NOT NULL,
+        username TEXT NOT NULL,
+        direction TEXT NOT NULL,
+        app TEXT NOT NULL,
+        not_before REAL NOT NULL,
+        seconds REAL NOT NULL,
+        failures INTEGER NOT NULL,
+        reason TEXT NOT NULL,
+        PRIMARY KEY (domain, owner, username, direction)
+    );
+    CREATE INDEX releases_of_app ON releases (app, sequence);
+    """,
 )

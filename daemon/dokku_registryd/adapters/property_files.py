@@ -3,18 +3,20 @@
 Format (Dokku 0.38.27, common/properties.go): one file a property, its whole content
 the value, without a line break at the end. Dokku truncates and writes in place; we
 write beside and rename, so that no reader ever sees half a value. No folder of an app
-may be a link, so nothing is read or written for one app that is another's.
+may be a link, so nothing is read or written for one app that is another's. What is
+there and cannot be read is neither missing nor empty: it is an error that names it.
 """
 
 import contextlib
+import errno
 import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from dokku_registryd import errors
-from dokku_registryd.adapters import app_files, files
-from dokku_registryd.core import names, properties, releases
+from dokku_registryd.adapters import app_files, app_folders, files, property_reading
+from dokku_registryd.core import names, presence, properties, releases
 
 
 class PropertyFiles:
@@ -44,13 +46,21 @@ class PropertyFiles:
         self._monotonic = monotonic
 
     def get(self, plugin: str, app: str, name: str) -> str:
-        """Return a property's raw text, empty when it is unset or unreadable."""
+        """Return a property's raw text, empty when it is unset.
+
+        Raises:
+            UnreadableError: It is there and cannot be read.
+        """
         try:
             path = self._path(plugin, app, name)
-            raw = files.read(path, limit=app_files.LIMIT, is_strict=True)
-        except OSError:
+        except FileNotFoundError:
+            return ""  # Nothing of that name can be an app.
+        try:
+            return _read(path).decode("utf-8", errors="replace")
+        except FileNotFoundError:
             return ""
-        return raw.decode("utf-8", errors="replace")
+        except OSError as error:
+            raise unreadable(path, error) from error
 
     @contextlib.contextmanager
     def look(self) -> Iterator[app_files.Look]:
@@ -78,6 +88,10 @@ class PropertyFiles:
         """Remove a property; a missing one is fine."""
         files.remove(self._path(plugin, app, name), is_strict=True)
 
+    def root(self) -> presence.Root:
+        """Return what one listing of Dokku's root tells; it never fails."""
+        return app_folders.look(self._dokku_root)
+
     def apps(self) -> list[str]:
         """Return the apps that exist, by their folders below Dokku's root.
 
@@ -85,38 +99,47 @@ class PropertyFiles:
             TransientError: The root cannot be read, or nothing at all is in it: then
                 its disk is hardly mounted, and no app may count as gone.
         """
-        try:
-            is_empty = not any(self._dokku_root.iterdir())
-        except OSError as error:
+        found = self.root()
+        if found.error:
             raise errors.TransientError(
-                f"cannot tell which apps exist: {self._dokku_root}:"
-                f" {os.strerror(error.errno or 0)}"
-            ) from error
-        if is_empty:
-            raise errors.TransientError(
-                f"cannot tell which apps exist: {self._dokku_root} is empty. Is its"
-                " disk mounted?"
+                f"cannot tell which apps exist: {found.path}: {found.error}"
             )
-        return _folders(self._dokku_root)
+        if found.is_bare:
+            raise errors.TransientError(
+                f"cannot tell which apps exist: {found.path} is empty. Is its disk"
+                " mounted?"
+            )
+        return list(found.apps)
 
     def owners(self) -> list[str]:
-        """Return the apps that have properties, logins or a recorded release."""
+        """Return the apps that have properties, logins or a recorded release.
+
+        Raises:
+            UnreadableError: A folder cannot be listed.
+        """
         found = {
             name
             for plugin in (properties.CORE, properties.OURS)
-            for name in _folders(self._config_root / plugin)
+            for name in _listed(self._config_root / plugin, are_folders=True)
         }
-        with contextlib.suppress(OSError):
-            recorded = (path.name for path in self._deployed_root.iterdir())
-            found.update(name for name in recorded if names.is_app_name(name))
-        return sorted(found)
+        return sorted(found.union(_listed(self._deployed_root, are_folders=False)))
 
     def deployed(self, app: str) -> releases.DeployedRelease | None:
-        """Return the recorded release of an app; None if there is none to trust."""
+        """Return the recorded release of an app; None if there is none to trust.
+
+        Raises:
+            UnreadableError: It is there and cannot be read.
+        """
         try:
-            raw = files.read(self._record(app), limit=app_files.LIMIT, is_strict=True)
-        except OSError:
+            path = self._record(app)
+        except FileNotFoundError:
             return None
+        try:
+            raw = files.read(path, limit=app_files.LIMIT, is_strict=True)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise unreadable(path, error) from error
         return app_files.parse_record(raw)
 
     def record_deployed(self, app: str, deployed: releases.DeployedRelease) -> None:
@@ -125,8 +148,7 @@ class PropertyFiles:
         Raises:
             TransientError: The disk refuses.
         """
-        text = f"{deployed.server}\n{deployed.image_repo}\n{deployed.number}\n"
-        _replace(self._record(app), text)
+        _replace(self._record(app), app_files.format_record(deployed))
 
     def forget_deployed(self, app: str) -> None:
         """Remove the record; a missing one is fine."""
@@ -152,12 +174,38 @@ def _replace(path: Path, text: str) -> None:
         ) from error
 
 
-def _folders(parent: Path) -> list[str]:
-    found: list[str] = []
-    with contextlib.suppress(OSError), os.scandir(parent) as entries:
-        found = [
-            entry.name
-            for entry in entries
-            if names.is_app_name(entry.name) and entry.is_dir(follow_symlinks=False)
-        ]
-    return sorted(found)
+def unreadable(path: Path, error: OSError) -> errors.UnreadableError:
+    """Return what is raised where a file is there and cannot be read."""
+    cure = ""
+    if error.errno in {errno.EACCES, errno.EPERM}:
+        cure = ". Give it to the user that Dokku runs as, with chown"
+    elif error.errno == errno.EINVAL:
+        cure = ". Put a file with the value there, or remove it"
+    return errors.UnreadableError(
+        f"cannot read {path}: {property_reading.reason(error)}{cure}"
+    )
+
+
+def _read(path: Path) -> bytes:
+    folder = property_reading.open_app(str(path.parent))
+    if folder is None:
+        raise FileNotFoundError(path)
+    try:
+        return property_reading.read(folder, path.name)[1]
+    finally:
+        os.close(folder)
+
+
+def _listed(parent: Path, *, are_folders: bool) -> list[str]:
+    try:
+        with os.scandir(parent) as entries:
+            return [
+                entry.name
+                for entry in entries
+                if names.is_app_name(entry.name)
+                and (not are_folders or entry.is_dir(follow_symlinks=False))
+            ]
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise unreadable(parent, error) from error

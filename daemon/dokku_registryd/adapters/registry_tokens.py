@@ -6,8 +6,9 @@ Sources: RFC 7617 (Basic); Docker's token authentication specification
 login at all is decided in `core.registry_hosts`.
 """
 
+import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Final
@@ -22,7 +23,6 @@ MAX_TOKEN_REPLY_BYTES: Final = 1 << 20
 _CLIENT_ID: Final = "dokku-registryd"
 _MARGIN_SECONDS: Final = 10.0  # a token must outlive the request that carries it
 _BASIC_SECONDS: Final = 300.0  # passwords are not kept for longer than they are used
-_LOCKS: Final = 64
 _REFUSED: Final = frozenset(
     {HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
 )
@@ -57,6 +57,14 @@ class Access:
         return self.auth.password, self.auth.identity_token, basic
 
 
+@dataclass(slots=True)
+class _Turn:
+    """Who asks for one token, and how many wait for the answer with them."""
+
+    lock: threading.Lock
+    users: int = 0
+
+
 class Authorizations:
     """Values of Authorization headers, shared by all threads.
 
@@ -81,7 +89,8 @@ class Authorizations:
         self._patience = patience
         self._lock = threading.Lock()
         self._known: dict[Access, tuple[Secret, float]] = {}
-        self._asking = tuple(threading.Lock() for _ in range(_LOCKS))
+        # One for each token that is being asked for, so no registry waits for another.
+        self._asking: dict[Access, _Turn] = {}
 
     def known(self, access: Access) -> Secret | None:
         """Return the value that served before and is still good."""
@@ -100,24 +109,39 @@ class Authorizations:
         Raises:
             AuthenticationError: There is no login, or it is refused.
         """
-        asking = self._asking[hash(access) % _LOCKS]
-        if not asking.acquire(timeout=self._patience):
-            raise errors.RegistryUnavailableError(
-                f"cannot {purpose}: the token server of {access.host} does not answer"
-            )
-        try:
+        with self._turn(access, purpose):
             current = self.known(access)
             if current is not None and current != used:
                 return current
             value = self._answer(access, refused, used, purpose)
-        finally:
-            asking.release()
         if value == used:
             raise errors.AuthenticationError(
                 f"cannot {purpose}: the registry refuses the login. Log in again with"
                 " dokku registry:login"
             )
         return value
+
+    @contextlib.contextmanager
+    def _turn(self, access: Access, purpose: str) -> Iterator[None]:
+        """Let one thread at a time ask for a token."""
+        with self._lock:
+            turn = self._asking.setdefault(access, _Turn(threading.Lock()))
+            turn.users += 1
+        try:
+            if not turn.lock.acquire(timeout=self._patience):
+                raise errors.RegistryUnavailableError(
+                    f"cannot {purpose}: the token server of {access.host} does not"
+                    " answer"
+                )
+            try:
+                yield
+            finally:
+                turn.lock.release()
+        finally:
+            with self._lock:
+                turn.users -= 1
+                if not turn.users:
+                    del self._asking[access]
 
     def _remember(self, access: Access, value: Secret, seconds: float) -> None:
         now = self._monotonic()

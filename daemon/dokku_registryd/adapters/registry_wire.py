@@ -30,6 +30,7 @@ from dokku_registryd.adapters import (
     registry_deadlines,
     registry_requests,
     registry_routes,
+    tls_faults,
 )
 from dokku_registryd.core import registry_hosts
 from dokku_registryd.core.registry_protocol import Reply, Request
@@ -45,10 +46,6 @@ _UNSENDABLE: Final = (
     LocationParseError,
     UnicodeError,
 )
-# OpenSSL, x509_vfy.h: not yet valid, expired; wrong host name, wrong address.
-_OUT_OF_TIME: Final = frozenset({9, 10})
-_OTHER_NAME: Final = frozenset({62, 64})
-_TLS_TO_PLAIN: Final = frozenset({"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE"})
 
 
 @dataclass(slots=True, kw_only=True)
@@ -109,9 +106,13 @@ class Wire:
             return self._exchange(line, request)
         encrypted = replace(request, url=f"https:{request.url}")
         plain = replace(request, url=f"http:{request.url}")
-        if line.scheme or not line.route.is_insecure:
-            is_plain = line.scheme == "http"
-            return self._exchange(line, plain if is_plain else encrypted)
+        if not line.route.is_insecure:
+            return self._exchange(line, encrypted)
+        if line.scheme:
+            known = plain if line.scheme == "http" else encrypted
+            answer = self._as_before(line, known)
+            if answer is not None:
+                return answer
         refused: requests.ConnectionError | None = None
         try:
             reply = self._exchange(line, encrypted)
@@ -119,10 +120,28 @@ class Wire:
             refused = error
         if refused is not None:
             reply = self._exchange(line, plain)
-            if registry_requests.is_of_tls_server(reply):
+            # A plain server may refuse a request in the same words.
+            is_plain = tls_faults.is_of_plain_server(refused)
+            if not is_plain and registry_requests.is_of_tls_server(reply):
                 raise refused
         line.scheme = "https" if refused is None else "http"
         return reply
+
+    def _as_before(self, line: _Line, request: Request) -> Reply | None:
+        """Speak what an insecure host spoke; None if it speaks something else by now.
+
+        It may have got a certificate since, or lost it.
+        """
+        try:
+            reply = self._exchange(line, request)
+        except requests.ConnectionError as error:
+            if not tls_faults.is_of_plain_server(error):
+                raise
+        else:
+            if line.scheme == "https" or not registry_requests.is_of_tls_server(reply):
+                return reply
+        line.scheme = ""
+        return None
 
     def _exchange(self, line: _Line, request: Request) -> Reply:
         proxies = dict(line.route.proxies)
@@ -191,9 +210,9 @@ class Wire:
                 ca_file = f"{self._routes.certs_dir}/{host}/ca.crt"
                 return errors.PermanentError(
                     f"{said} shows a certificate that cannot be verified"
-                    f" ({cause.verify_message}). {_cure(cause, ca_file)}"
+                    f" ({cause.verify_message}). {tls_faults.cure(cause, ca_file)}"
                 )
-            if isinstance(cause, ssl.SSLError) and cause.reason in _TLS_TO_PLAIN:
+            if tls_faults.shows_plain_server(cause):
                 return errors.PermanentError(
                     f"{said} speaks no TLS. Give it a certificate, or add it to"
                     " insecure-registries of the Docker Engine"
@@ -255,18 +274,6 @@ def _read(request: Request, response: requests.Response) -> bytes:
                 " which no registry may send. Ask whoever runs it"
             )
     return bytes(body[:limit])
-
-
-def _cure(error: ssl.SSLCertVerificationError, ca_file: str) -> str:
-    """Return what an operator can do about a certificate."""
-    if error.verify_code in _OUT_OF_TIME:
-        return "Renew it, or correct the clock of this host"
-    if error.verify_code in _OTHER_NAME:
-        return (
-            "Use a name that it is for (property server of dokku registry:report), or"
-            " give the registry a certificate for this one"
-        )
-    return f"Put that of its CA into {ca_file}, as for the Engine"
 
 
 def _reason(error: Exception) -> str:

@@ -4,7 +4,8 @@ Layout below the data folder::
 
     lock             held (flock) by whoever works the spool; never removed
     spool/tmp        where hooks write
-    spool/new        accepted by nobody yet, or accepted and without an outcome
+    spool/new        accepted by nobody yet, or accepted and without an outcome; a
+                     release whose deploy was broken off is called `ID.cancelled`
     spool/rejected   what we refuse, each with a file `NAME.reason` beside it
 
 A file in `new` is a level, not an edge: it stays until its job has a recorded outcome,
@@ -25,7 +26,7 @@ from pathlib import Path
 from typing import Final
 
 from dokku_registryd import errors
-from dokku_registryd.adapters import files, folders, spool_facts
+from dokku_registryd.adapters import files, folders, processes, spool_facts
 from dokku_registryd.core import triggers
 
 HOOK: Final = spool_facts.HOOK
@@ -94,6 +95,28 @@ class Spool:
         ):
             os.unlink(trigger_id, dir_fd=folder)
 
+    def take_back(self, trigger_id: str) -> bool:
+        """Say that nobody waits for a release any more, as its hook would.
+
+        One rename makes its trigger file the order to cancel it. That needs no room on
+        the disk, and leaves no moment in which neither of both is there.
+
+        Returns:
+            Whether the file was there.
+        """
+        taken_back = f"{trigger_id}{triggers.CANCELLED_ENDING}"
+        try:
+            with folders.opened(self._data_dir, "spool", "new") as folder:
+                os.rename(trigger_id, taken_back, src_dir_fd=folder, dst_dir_fd=folder)
+                os.fsync(folder)
+        except FileNotFoundError:
+            return False
+        return True
+
+    def is_taken_back(self, trigger_id: str) -> bool:
+        """Tell whether a hook has just taken a trigger back."""
+        return os.path.lexists(self.new / f"{trigger_id}{triggers.CANCELLED_ENDING}")
+
     def pending(self) -> int:
         """Return how many files wait in `new`.
 
@@ -114,7 +137,8 @@ class Spool:
         if not triggers.is_trigger_id(name):
             return self._reject(folder, name, "its name cannot be a trigger's name")
         try:
-            return Found(trigger_id=name, trigger=triggers.parse(_read(folder, name)))
+            trigger = triggers.parse_file(name, _read(folder, name))
+            return Found(trigger_id=name, trigger=trigger)
         except FileNotFoundError:
             return None  # Whoever left it took it away again.
         except errors.InvalidTriggerError as error:
@@ -197,11 +221,12 @@ class SpoolLock:
         self._descriptor: int | None = None
         self._folder: int | None = None
 
-    def acquire(self, role: str, *, tells: str = "") -> bool:
+    def acquire(self, role: str, *, app: str = "", tells: str = "") -> bool:
         """Take the lock if it is free, and write down who holds it.
 
         Args:
             role: Who we are: `HOOK` or `DAEMON`.
+            app: Whose deploy a hook belongs to.
             tells: More lines about us; see `core/builds.py`.
         """
         files.make_folder(self._path.parent)
@@ -219,13 +244,18 @@ class SpoolLock:
             os.close(folder)
             os.close(descriptor)
             return False
-        text = (
-            f"{role} {os.getpid()}\nreads {' '.join(triggers.OPTIONAL_KEYS)}\n{tells}"
-        )
+        us = os.getpid()
+        line = f"{role} {us} {processes.started(us)} {app}".rstrip()
+        text = f"{line}\nreads {' '.join(triggers.OPTIONAL_KEYS)}\n{tells}"
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, text.encode(), 0)
         self._descriptor, self._folder = descriptor, folder
         return True
+
+    def beat(self) -> None:
+        """Show that whoever holds the lock gets on (`stale_holder`)."""
+        if self._descriptor is not None:
+            os.utime(self._descriptor)
 
     def holder(self) -> tuple[str, int] | None:
         """Return role and process ID of the holder; None if the lock is free."""

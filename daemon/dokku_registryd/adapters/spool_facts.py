@@ -12,18 +12,63 @@ from dokku_registryd.adapters import folders
 HOOK = "hook"
 DAEMON = "daemon"
 _TOLD_BYTES = 4096
+_LONGEST = 512
 _OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class Holder:
+    """Who holds the lock.
+
+    Args:
+        role: Whether it is a daemon or a hook.
+        pid: The process; 0 if nothing tells.
+        started: When it began, in clock ticks since the boot; 0 if nothing tells.
+        app: Whose deploy a hook belongs to.
+        beat_at: When a hook last showed that it gets on, in nanoseconds.
+    """
+
+    # A dataclass takes longer to load than `status` takes to look.
+    def __init__(
+        self,
+        role: str,
+        pid: int = 0,
+        started: int = 0,
+        app: str = "",
+        *,
+        beat_at: int = 0,
+    ) -> None:
+        self.role = role
+        self.pid = pid
+        self.started = started
+        self.app = app
+        self.beat_at = beat_at
+
+    def __str__(self) -> str:
+        """Name it in a sentence."""
+        if self.role != HOOK:
+            return f"dokku-registryd (process {self.pid or 'unknown'})"
+        return (
+            f"the deploy of {self.app or 'another app'} (process {self.pid}), which"
+            " pushes for all while the service is stopped,"
+        )
 
 
 def holder(data_dir: str) -> tuple[str, int] | None:
     """Return role and process ID of who holds the lock; None if it is free."""
+    found = look(data_dir)
+    return (found.role, found.pid) if found else None
+
+
+def look(data_dir: str) -> Holder | None:
+    """Return who holds the lock; None if it is free."""
     try:
         descriptor = os.open(f"{data_dir}/lock", _OPEN)
     except OSError:
         return _nameless_holder(data_dir)
     try:
         if not try_lock(descriptor, fcntl.LOCK_SH):
-            return _parse_holder(os.pread(descriptor, 64, 0))
+            beat_at = os.fstat(descriptor).st_mtime_ns
+            return _parse_holder(os.pread(descriptor, _LONGEST, 0), beat_at)
     finally:
         os.close(descriptor)
     return _nameless_holder(data_dir)
@@ -78,15 +123,20 @@ def _count(folder: str) -> int:
         return 0
 
 
-def _nameless_holder(data_dir: str) -> tuple[str, int] | None:
+def _nameless_holder(data_dir: str) -> Holder | None:
     """Return whoever holds the folder although its lock file is gone."""
     with contextlib.suppress(OSError), folders.opened(data_dir) as folder:
         if not try_lock(folder, fcntl.LOCK_SH):
-            return (DAEMON, 0)
+            return Holder(DAEMON)
     return None
 
 
-def _parse_holder(raw: bytes) -> tuple[str, int]:
+def _parse_holder(raw: bytes, beat_at: int) -> Holder:
     line = raw.partition(b"\n")[0]  # what follows says more of the holder
-    role, _, number = line.decode("ascii", errors="replace").strip().partition(" ")
-    return (role or DAEMON, int(number) if number.isdigit() else 0)
+    role, *more = line.decode("ascii", errors="replace").split() or [DAEMON]
+    pid, started, app = [*more, "", "", ""][:3]
+    return Holder(role, _number(pid), _number(started), app, beat_at=beat_at)
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isdigit() else 0

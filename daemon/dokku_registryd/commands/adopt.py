@@ -29,7 +29,7 @@ def perform(arguments: argparse.Namespace, out: Output) -> int:
         EngineUnavailableError: The Engine does not answer.
         LedgerError: The ledger cannot be used.
     """
-    settings = scene.enter(arguments)
+    settings = scene.enter(arguments, out)
     found = _adopt(arguments, settings, out)
     if arguments.format == "json":
         out.json([dataclasses.asdict(entry) for entry in found])
@@ -133,14 +133,18 @@ def _as_text(entry: adoption.Adoption, *, is_dry_run: bool) -> list[str]:
     state = f"{verb}, {entry.digest or 'digest unknown'}"
     if not entry.is_new:
         state = "in the ledger already"
+    warnings = [f" !     {entry.app}: {text}" for text in entry.differences]
+    if not entry.reference:
+        return warnings
     first = f"       {entry.app}: {entry.reference} {state}"
-    return [first, *(f" !     {entry.app}: {text}" for text in entry.differences)]
+    return [first, *warnings]
 
 
 def _summary(found: list[adoption.Adoption]) -> str:
     new = sum(entry.is_new for entry in found)
+    known = sum(bool(entry.reference) and not entry.is_new for entry in found)
     differing = sum(bool(entry.differences) for entry in found)
     return (
-        f"       New in the ledger: {new}; known before: {len(found) - new};"
+        f"       New in the ledger: {new}; known before: {known};"
         f" with something to look at: {differing}"
     )

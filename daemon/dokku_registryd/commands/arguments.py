@@ -103,6 +103,11 @@ def _add_host_verbs(verbs: "argparse._SubParsersAction[Parser]") -> None:
         "--purge", action="store_true", help="remove ledger, settings, properties too"
     )
     _add_installing(uninstall)
+    forget = _add_verb(verbs, "forget", "remove what is left of an app that is gone")
+    forget.add_argument("app", metavar="APP", help="name the app to forget")
+    forget.add_argument(
+        "--yes", action="store_true", help="do it; without this only say what it does"
+    )
     adopt = _add_verb(verbs, "adopt", "adopt what Dokku's plugin has released")
     adopt.add_argument(
         "--dry-run", action="store_true", help="tell what differs, change nothing"
@@ -124,6 +129,9 @@ def _add_hook_verbs(verbs: "argparse._SubParsersAction[Parser]") -> None:
     follow = _add_verb(verbs, "follow")
     follow.add_argument("--data-dir", metavar="DIR", required=True)
     follow.add_argument("--printed", metavar="LINES", type=int, default=0)
+    follow.add_argument("--app", metavar="APP", default="")
+    follow.add_argument("--waited", metavar="SECONDS", type=float, default=0.0)
+    follow.add_argument("--left", metavar="SECONDS", type=float, default=None)
     follow.add_argument("id", metavar="ID")
     image_repo = _add_verb(verbs, "image-repo")
     image_repo.add_argument("app", metavar="APP")

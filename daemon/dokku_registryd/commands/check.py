@@ -5,6 +5,7 @@ else is a warning: the service starts all the same, but hardly as intended.
 """
 
 import argparse
+import contextlib
 import os
 import shlex
 import stat
@@ -12,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from dokku_registryd import config
+from dokku_registryd.adapters import property_survey
 from dokku_registryd.commands import output
 
 # What the unit file's EnvironmentFile names, and what the hooks read.
@@ -46,7 +48,11 @@ def perform(arguments: argparse.Namespace, out: output.Output) -> int:
 
 def list_warnings(settings: config.Settings, environ: Mapping[str, str]) -> list[str]:
     """Return what looks wrong with variables and folders, each with its way out."""
-    return [*_about_variables(settings, environ), *_about_places(settings)]
+    return [
+        *_about_variables(settings, environ),
+        *_about_places(settings),
+        *_about_properties(settings),
+    ]
 
 
 def _places(settings: config.Settings, file: str) -> dict[str, str | None]:
@@ -131,6 +137,19 @@ def _about_places(settings: config.Settings) -> Iterator[str]:
         yield f"engine.socket: {path} is not open to you. Run this as user dokku."
     yield from _about_owner(settings.data_dir, settings)
     yield from _about_owner(settings.docker_config_dir / "config.json", settings)
+
+
+def _about_properties(settings: config.Settings) -> Iterator[str]:
+    """Warn of files that a release waits for, or a question of Dokku fails at."""
+    reader = None
+    if os.geteuid() == 0:
+        with contextlib.suppress(OSError):
+            status = Path(settings.paths.dokku_root).stat()
+            reader = property_survey.Reader(uid=status.st_uid, gid=status.st_gid)
+    found = property_survey.unreadable(
+        settings.config_root, settings.deployed_dir, reader
+    )
+    yield from (text if text.endswith("?") else f"{text}." for text in found)
 
 
 def _about_owner(path: Path, settings: config.Settings) -> Iterator[str]:

@@ -16,7 +16,7 @@ from dokku_registryd.adapters import auth, distribution
 from dokku_registryd.core import findings, reference, wanted
 from dokku_registryd.core.findings import Finding, Level
 from dokku_registryd.core.logins import AuthConfig
-from dokku_registryd.effects import states
+from dokku_registryd.effects import sight, states
 
 _PARALLEL = 8
 _TOTAL_SECONDS = 120.0
@@ -49,11 +49,8 @@ class Surroundings:
 
 def examine(around: Surroundings, *, only: str | None) -> Iterator[Finding]:
     """Look at one app, or at all that push."""
-    try:
-        apps = [only] if only else around.world.properties.apps()
-    except errors.TransientError as error:
-        yield findings.fail("apps", str(error))
-        return
+    # Which apps cannot be seen, and why, is among the host's findings.
+    apps = [only] if only else list(around.world.properties.root().apps)
     pool = futures.ThreadPoolExecutor(_PARALLEL, "doctor")
     asked = {name: pool.submit(_look, around, name, bool(only)) for name in apps}
     futures.wait(asked.values(), _TOTAL_SECONDS)
@@ -101,7 +98,34 @@ def _app(around: Surroundings, app: str, *, is_named: bool) -> Iterator[Finding]
             app=app,
         )
         return
+    yield from _names(around, state)
     yield from _Visit(around, state, image).findings()
+
+
+def _names(around: Surroundings, state: wanted.AppState) -> Iterator[Finding]:
+    """Tell what the names on this host lack; another part tells of a silent Engine."""
+    app = state.policy.app
+    entries = wanted.wanted_of(state, around.world.schedulers)
+    try:
+        gaps = sight.gaps(entries, around.world)
+    except errors.EngineUnavailableError:
+        return
+    moved = [gap for gap in gaps if gap.leads_to]
+    for gap in moved:
+        yield findings.fail(
+            "image",
+            f"{gap.wanted.reference} leads to another image on this host than was"
+            f" released ({gap.leads_to}). Bring ours back with: dokku registryd:heal"
+            f" {app}",
+            app=app,
+        )
+    if entries and not moved:
+        lacking = f": {len(gaps)} of its names are missing" if gaps else ""
+        yield findings.ok(
+            "image",
+            f"{entries[0].source} leads to nothing but what was released{lacking}",
+            app=app,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +205,7 @@ class _Visit:
             return findings.ok("release", "nothing was released yet", app=self.app)
         name = deployed.reference
         row = wanted.release_of(self.state, deployed)
-        recorded = row.digest if row else ""
+        recorded = (row.digest if row else "") or deployed.digest
         try:
             image = reference.parse(name)
             if image.domain != self.image.domain:
@@ -201,8 +225,11 @@ class _Visit:
                 app=self.app,
             )
         if not recorded:
-            return findings.ok(
-                "release", f"{name} is there; no digest was recorded", app=self.app
+            return findings.warn(
+                "release",
+                f"{name} is there; no digest was recorded, so a heal would take"
+                " whatever stands there by then. Record it with: dokku-registryd adopt",
+                app=self.app,
             )
         if digest != recorded:
             return findings.fail(

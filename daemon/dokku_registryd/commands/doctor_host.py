@@ -1,12 +1,20 @@
 """The part of `doctor` that concerns the host: settings, spool, service, Engine."""
 
 import os
+import time
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 from dokku_registryd import config, errors
-from dokku_registryd.adapters import clocks, package, spool
+from dokku_registryd.adapters import (
+    absence_file,
+    clocks,
+    package,
+    property_files,
+    spool,
+)
 from dokku_registryd.commands import check, registries, scene
-from dokku_registryd.core import builds, findings
+from dokku_registryd.core import absence_text, builds, findings, presence
 from dokku_registryd.core.findings import Finding
 
 
@@ -16,11 +24,58 @@ def examine(settings: config.Settings, environ: Mapping[str, str]) -> Iterator[F
     yield from (findings.warn("settings", warning) for warning in warnings)
     if not warnings:
         yield findings.ok("settings", "nothing looks wrong")
+    yield from _apps(settings)
     yield from _spool(settings)
     yield _disk(settings)
     yield _ledger(settings)
     yield _service(settings)
     yield _engine(settings)
+
+
+def _apps(settings: config.Settings) -> Iterator[Finding]:
+    try:
+        found = apps_on(settings).absence
+    except errors.UnreadableError as error:
+        yield findings.fail("apps", str(error))
+        return
+    if found.cause is presence.Cause.NOTHING:
+        yield findings.ok("apps", "all that have properties are there")
+        return
+    if found.detail:
+        yield findings.fail("apps", f"{found.detail} Nothing of an app is removed")
+    for entry in found.apps:
+        yield _missing(entry, is_alone=found.cause is presence.Cause.APPS)
+
+
+def _missing(entry: presence.Missing, *, is_alone: bool) -> Finding:
+    text = "it has properties or a recorded release, and its folder is not seen"
+    if entry.reason:
+        text += f": {entry.reason}"
+    if entry.is_proposed:
+        days = int(entry.counted // 86_400)
+        text += f". No hook said that it was destroyed. It is missing for {days} days"
+    if is_alone:
+        text += (
+            ". If it is gone for good, remove what is left of it with:"
+            f" dokku-registryd forget {entry.app}"
+        )
+    return findings.warn("apps", text, app=entry.app)
+
+
+def apps_on(settings: config.Settings) -> presence.Memory:
+    """Return what a look at Dokku's root means just now.
+
+    Raises:
+        UnreadableError: It cannot be told which apps have properties.
+    """
+    files = property_files.PropertyFiles(
+        config_root=settings.config_root,
+        dokku_root=Path(settings.paths.dokku_root),
+        deployed_root=settings.deployed_dir,
+    )
+    kept = absence_file.AbsenceFile(settings.data_dir / absence_text.FILE_NAME)
+    known, root = files.owners(), files.root()
+    return presence.judge(root, known, kept.recall(), now=time.time())
 
 
 def _spool(settings: config.Settings) -> Iterator[Finding]:

@@ -12,6 +12,7 @@ from collections.abc import MutableMapping
 
 from dokku_registryd import errors
 
+_VERBS = "registryd_verbs"
 MODULES = {
     "registry": "registry_help",
     "registry:help": "registry_help",
@@ -20,9 +21,16 @@ MODULES = {
     "registry:report": "registry_report",
     "registry:set": "registry_set",
     "registryd": "registryd_help",
+    "registryd:doctor": _VERBS,
+    "registryd:heal": _VERBS,
+    "registryd:health": _VERBS,
     "registryd:help": "registryd_help",
+    "registryd:metrics": _VERBS,
+    "registryd:push": _VERBS,
+    "registryd:releases": _VERBS,
     "registryd:report": "registryd_report",
     "registryd:set": "registryd_set",
+    "registryd:status": _VERBS,
 }
 GLOBAL = "--global"
 FAILED = 1
@@ -83,7 +91,11 @@ class Call:
 
 
 def perform(argv: list[str], environ: MutableMapping[str, str]) -> int:
-    """Answer one command and return the exit status."""
+    """Answer one command and return the exit status.
+
+    Raises:
+        RegistrydError: A verb of the program failed; `cli` knows its exit status.
+    """
     module = MODULES.get(argv[0])
     if module is None:
         return NOT_IMPLEMENTED
@@ -98,6 +110,8 @@ def perform(argv: list[str], environ: MutableMapping[str, str]) -> int:
             call.warn(str(error))
         return error.status
     except errors.RegistrydError as error:
+        if module == _VERBS:
+            raise
         call.warn(str(error))
         return FAILED
     return status

@@ -14,8 +14,16 @@ import time
 from pathlib import Path
 
 from dokku_registryd import errors
-from dokku_registryd.adapters import ledger, package, reply_files, spool
-from dokku_registryd.commands import identity
+from dokku_registryd.adapters import (
+    disk_trial,
+    ledger,
+    package,
+    reply_files,
+    spool,
+    spool_facts,
+    stale_holder,
+)
+from dokku_registryd.commands import identity, patience
 from dokku_registryd.commands.output import Output
 from dokku_registryd.core import replies, triggers
 
@@ -44,6 +52,7 @@ def leave(arguments: argparse.Namespace, out: Output, trigger: triggers.Trigger)
     trigger_id = f"{time.time_ns() // 1000:016d}.{os.getpid()}.{next(_COUNTER)}"
     spool.Spool(Path(arguments.data_dir)).add(trigger_id, trigger)
     arguments.id, arguments.printed = trigger_id, 0
+    arguments.app, arguments.waited, arguments.left = trigger.app, 0.0, None
     return follow(arguments, out)
 
 
@@ -62,6 +71,12 @@ class _Follow:
         self._worker: threading.Thread | None = None
         self._is_answered = threading.Event()
         self._failure: errors.RegistrydError | None = None
+        self._patience = patience.Patience(
+            arguments,
+            now=time.monotonic(),
+            describe=self._describe,
+        )
+        self._watch = stale_holder.HolderWatch(str(self._data_dir))
         self._status_seen: int | None = None
 
     def run(self) -> int:
@@ -81,12 +96,14 @@ class _Follow:
             if self._worker is None and time.monotonic() >= lock_due:
                 lock_due = time.monotonic() + _LOCK_POLL_SECONDS
                 self._work_if_free(follower)
+            self._patience.check(time.monotonic(), say=self._say)
             waited = time.monotonic() - started
             pause = max(_SHORTEST_SECONDS, waited * _POLL_PART)
             time.sleep(min(pause, _LONGEST_SECONDS))
 
     def _print(self, follower: reply_files.Follower) -> int | None:
         for kind, text in follower.lines():
+            self._patience.heard(kind, text, now=time.monotonic())
             if kind is replies.Line.EXIT:
                 return int(text) if text.isdigit() else 1
             shown = replies.show(kind, text, quiet=self._quiet)
@@ -136,11 +153,22 @@ class _Follow:
         # The deploy may go on, and the end of the reply is what got lost.
         return 0 if release is not None and release.is_accepted else None
 
+    def _describe(self) -> str:
+        """Name whom this hook waits for, and what keeps them from getting on."""
+        refusal = disk_trial.refusal(self._data_dir)
+        if refusal:
+            return f"dokku-registryd cannot write to {self._data_dir} ({refusal}), and"
+        if self._worker is not None:
+            return "the push, which this process makes while the service is stopped,"
+        return str(spool_facts.look(str(self._data_dir)) or "the next to push")
+
     def _work_if_free(self, follower: reply_files.Follower) -> None:
         before, self._seen = self._seen, package.mark()
         if before != self._seen:
             return  # An installation is at it; by the next look it has come further.
-        if self._lock.acquire(spool.HOOK):
+        if not self._lock.acquire(spool.HOOK, app=self._arguments.app):
+            self._watch.look(time.monotonic())
+        else:
             if self._seen != self._package and self._arguments.verb == "follow":
                 self._begin_again(follower.count)
             self._worker = threading.Thread(
@@ -155,7 +183,7 @@ class _Follow:
         version than what we have loaded before.
         """
         self._lock.release()
-        printed = ["--printed", str(lines)]
+        printed = ["--printed", str(lines), *self._patience.options(time.monotonic())]
         os.execv(sys.executable, [*sys.orig_argv, *printed])  # noqa: S606 - ourselves
 
     def _work(self) -> None:
@@ -164,7 +192,10 @@ class _Follow:
 
         try:
             inline.work(
-                self._arguments, self._job_id, is_answered=self._is_answered.is_set
+                self._arguments,
+                self._job_id,
+                is_answered=self._is_answered.is_set,
+                on_turn=self._lock.beat,
             )
         except errors.RegistrydError as error:
             self._failure = error

@@ -16,7 +16,7 @@ def perform(arguments: argparse.Namespace, out: Output) -> int:
     Raises:
         EngineUnavailableError: The Engine does not answer.
     """
-    settings = scene.enter(arguments)
+    settings = scene.enter(arguments, out)
     if arguments.app:
         scene.check_app(arguments, arguments.app)
     gaps = _gaps(settings, arguments.app)
@@ -31,7 +31,8 @@ def perform(arguments: argparse.Namespace, out: Output) -> int:
         return 0
     if arguments.format == "json":
         out = Output(line=lambda _text: None, error=out.error)  # stdout is one value
-    healable = [gap for gap in gaps if not isinstance(gap, wanted.Lost)]
+    # A heal says why it cannot move back what leads to another image.
+    healable = [gap for gap in gaps if gap.leads_to or not isinstance(gap, wanted.Lost)]
     statuses = [
         follow.leave(
             arguments, out, triggers.Trigger(kind=triggers.Kind.HEAL, app=name)
@@ -61,16 +62,16 @@ def _gaps(settings: config.Settings, only: str | None) -> list[wanted.Gap]:
 
 
 def _as_text(gap: wanted.Gap) -> str:
+    name = gap.wanted.reference
+    moved = f"; it leads to {gap.leads_to} now" if gap.leads_to else ""
     match gap:
         case wanted.Retag():
-            return f"retag  {gap.wanted.reference}  (its image is here, no network)"
+            return f"retag  {name}  (its image is here, no network{moved})"
         case wanted.Pull():
-            source = gap.wanted.digest or gap.wanted.source
-            return f"pull   {gap.wanted.reference}  (from the registry, {source})"
+            source = gap.wanted.digest or f"{gap.wanted.source}, unproved"
+            return f"pull   {name}  (from the registry, {source}{moved})"
         case wanted.Lost():
-            return (
-                f"leave  {gap.wanted.reference}  (its image is gone; a build makes it)"
-            )
+            return f"leave  {name}  (its image is gone; a build makes it{moved})"
 
 
 def _as_json(gap: wanted.Gap) -> dict[str, str]:
@@ -81,4 +82,5 @@ def _as_json(gap: wanted.Gap) -> dict[str, str]:
             type(gap)
         ],
         "digest": gap.wanted.digest,
+        "leads_to": gap.leads_to,
     }

@@ -17,7 +17,11 @@ _DRAIN_SECONDS = 1.0
 
 
 def work(
-    arguments: argparse.Namespace, job_id: str, *, is_answered: Callable[[], bool]
+    arguments: argparse.Namespace,
+    job_id: str,
+    *,
+    is_answered: Callable[[], bool],
+    on_turn: Callable[[], None],
 ) -> None:
     """Work the spool until one job needs no more waiting for.
 
@@ -25,6 +29,7 @@ def work(
         arguments: The hook's arguments.
         job_id: The hook's own job.
         is_answered: Tells whether the hook has read the end of its reply.
+        on_turn: Called at each turn, to show that this process gets on.
 
     Raises:
         RegistrydError: The settings are wrong, or the ledger cannot be used.
@@ -44,7 +49,7 @@ def work(
             stream=stream,
             under_journal=False,
         )
-        service = app.Service(settings, is_watching=False)
+        service = app.Service(settings, is_watching=False, on_turn=on_turn)
         try:
             service.supervisor.start()
             service.supervisor.run(

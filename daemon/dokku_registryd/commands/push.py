@@ -9,7 +9,7 @@ from dokku_registryd.core import triggers
 
 def perform(arguments: argparse.Namespace, out: Output) -> int:
     """Ask for a push of the deployed release and print what comes of it."""
-    scene.enter(arguments)
+    scene.enter(arguments, out)
     scene.check_app(arguments, arguments.app)
     trigger = triggers.Trigger(kind=triggers.Kind.PUSH, app=arguments.app)
     return follow.leave(arguments, out, trigger)

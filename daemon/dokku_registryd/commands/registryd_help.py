@@ -8,7 +8,9 @@ COMMANDS = {
     "registryd:doctor [--format text|json] [<app>]": (
         "Find what would break the next deploy"
     ),
-    "registryd:heal [--dry-run] [<app>]": "Bring vanished images back now",
+    "registryd:heal [--dry-run] [--format text|json] [<app>]": (
+        "Bring vanished images back now"
+    ),
     "registryd:health [--format text|json]": "Tell whether the service does its work",
     "registryd:metrics [--all]": "Print metrics in Prometheus' text format",
     "registryd:push <app>": "Push the latest release of an app again",

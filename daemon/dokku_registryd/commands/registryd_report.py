@@ -80,7 +80,11 @@ class _Recorded:
 
     @cached_property
     def _deployed(self) -> releases.DeployedRelease | None:
-        return _store(self._call).deployed(self._app)
+        try:
+            return _store(self._call).deployed(self._app)
+        except errors.UnreadableError as error:
+            self._call.warn(str(error))
+            return None
 
     @cached_property
     def _release(self) -> releases.Release | None:

@@ -10,7 +10,7 @@ from dokku_registryd.core import releases
 
 def perform(arguments: argparse.Namespace, out: output.Output) -> int:
     """Print the ledger's releases."""
-    settings = scene.enter(arguments)
+    settings = scene.enter(arguments, out)
     if arguments.app:
         scene.check_app(arguments, arguments.app)
     book = scene.read_ledger(settings)
@@ -37,7 +37,7 @@ def _as_row(release: releases.Release, now: float) -> tuple[str, ...]:
     return (
         release.app,
         str(release.number),
-        release.state.value,
+        "deploy failed" if release.failed_at else release.state.value,
         output.age(now - release.created_at),
         release.digest.removeprefix("sha256:")[:12] or "-",
         release.reference,

@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING
 import structlog
 
 from dokku_registryd import app, config, errors, logs
-from dokku_registryd.adapters import heap, package, secrecy, spool, systemd
+from dokku_registryd.adapters import (
+    heap,
+    package,
+    secrecy,
+    spool,
+    stale_holder,
+    systemd,
+)
 from dokku_registryd.commands.output import Output
 from dokku_registryd.core import builds
 
@@ -148,6 +155,7 @@ class _Daemon:
     def _take_lock(self) -> bool:
         deadline = time.monotonic() + HOOK_WAIT_SECONDS
         tells = builds.render(self._build)
+        watch = stale_holder.HolderWatch(str(self._settings.data_dir))
         while not self._lock.acquire(spool.DAEMON, tells=tells):
             holder = self._lock.holder()
             is_hook = holder is not None and holder[0] == spool.HOOK
@@ -165,6 +173,7 @@ class _Daemon:
                     f" look at process {holder[1] if holder else '?'}"
                 )
             self._notifier.status("Waiting for a hook that works the spool")
+            watch.look(time.monotonic())
             time.sleep(_LOCK_POLL_SECONDS)
         return True
 

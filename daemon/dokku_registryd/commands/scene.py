@@ -8,15 +8,22 @@ from typing import TYPE_CHECKING
 
 from dokku_registryd import errors
 from dokku_registryd.adapters import ledger
-from dokku_registryd.commands import identity
+from dokku_registryd.commands import identity, output
 from dokku_registryd.core import names
 
 if TYPE_CHECKING:
     from dokku_registryd import config
 
 
-def enter(arguments: argparse.Namespace) -> "config.Settings":
-    """Load the settings and become the user that owns the data folder."""
+def enter(
+    arguments: argparse.Namespace, out: output.Output | None = None
+) -> "config.Settings":
+    """Load the settings and become the user that owns the data folder.
+
+    Args:
+        arguments: The command line.
+        out: Where to say that this host does not know that user, if anywhere.
+    """
     # Its import takes longer than all that `status` does, which needs no settings.
     loader = importlib.import_module("dokku_registryd.config")
     settings: config.Settings = loader.load(
@@ -26,7 +33,9 @@ def enter(arguments: argparse.Namespace) -> "config.Settings":
     )
     arguments.data_dir = str(settings.data_dir)
     arguments.settings = settings
-    identity.become_owner(settings.data_dir, arguments.environ)
+    complaint = identity.become_owner(settings.data_dir, arguments.environ)
+    if complaint and out is not None:
+        out.error(complaint)
     return settings
 
 

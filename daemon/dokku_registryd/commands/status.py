@@ -3,9 +3,14 @@
 import importlib
 import time
 
-from dokku_registryd.adapters import ledger_facts, package, spool_facts
+from dokku_registryd.adapters import (
+    absence_facts,
+    ledger_facts,
+    package,
+    spool_facts,
+)
 from dokku_registryd.commands import data_folder, identity, output
-from dokku_registryd.core import builds
+from dokku_registryd.core import absence_text, builds
 
 TYPE_CHECKING = False  # as in `typing`, which takes longer to load than this looks
 if TYPE_CHECKING:
@@ -21,7 +26,9 @@ _RECENT = 5
 def perform(arguments: "argparse.Namespace", out: output.Output) -> int:
     """Print the state of the service and of the jobs that are not done."""
     data_dir = data_folder.locate(arguments)
-    identity.become_owner(data_dir, arguments.environ)
+    complaint = identity.become_owner(data_dir, arguments.environ)
+    if complaint:
+        out.error(complaint)
     facts = _facts(data_dir)
     if arguments.format == "json":
         out.json(facts)
@@ -42,6 +49,7 @@ def _facts(data_dir: str) -> dict[str, object]:
         "data_dir": data_dir,
         "trigger_files": _counted(spool_facts.pending, data_dir),
         "rejected_files": _counted(spool_facts.rejected, data_dir),
+        "missing": _missing(data_dir, now),
         "paused": _paused(found.paused, now),
         "unfinished": [_unfinished(row, now) for row in found.unfinished],
         "recent": [_finished(row, now) for row in found.finished],
@@ -55,14 +63,38 @@ def _counted(count: "Callable[[str], int]", data_dir: str) -> int:
         return 0  # `doctor` and `health` say why; all else is worth showing.
 
 
+def _missing(data_dir: str, now: float) -> dict[str, object]:
+    """Return what the last sweep did not see below Dokku's root."""
+    found = absence_facts.read(data_dir)
+    return {
+        "cause": found["cause"],
+        "detail": found["detail"],
+        "apps": [
+            {
+                "app": row["app"],
+                "age_seconds": _elapsed(row["since"], now),
+                "reason": row["reason"],
+                "is_proposed": row["counted"] >= absence_text.PROPOSED_SECONDS,
+            }
+            for row in found["apps"]
+        ],
+    }
+
+
 def _paused(rows: "list[dict[str, Any]]", now: float) -> list[dict[str, object]]:
     if not rows:
         return []
     module = importlib.import_module("dokku_registryd.core.pauses")
-    known: list[pauses.Pause] = [module.Pause(**row) for row in rows]
+    known: list[pauses.Pause] = [
+        module.Pause(**{**row, "direction": module.Direction(row["direction"])})
+        for row in rows
+    ]
     return [
         {
             "domain": pause.domain,
+            "login": pause.key.login,
+            "direction": pause.direction.value,
+            "app": pause.app,
             "seconds": round(pause.remaining(now), 1),
             "failures": pause.failures,
             "reason": pause.reason,
@@ -107,9 +139,10 @@ def _as_text(facts: dict[str, object]) -> list[str]:
     for entry in _dicts(facts["paused"]):
         left = output.age(_seconds(entry["seconds"]))
         lines.append(
-            f"Paused:  {entry['domain']} for {left} more, refused"
-            f" {entry['failures']} times: {entry['reason']}"
+            f"Paused:  {entry['domain']} for {left} more ({entry['direction']} with"
+            f" {entry['login']}), refused {entry['failures']} times: {entry['reason']}"
         )
+    lines += _missing_lines(facts["missing"])
     lines.append("")
     lines.append("Not done yet:" if unfinished else "Nothing waits.")
     for entry in unfinished:
@@ -128,6 +161,23 @@ def _as_text(facts: dict[str, object]) -> list[str]:
         lines.append(
             f"  {_age(entry)} {entry['intent']} {what}: {entry['outcome']}{detail}"
         )
+    return lines
+
+
+def _missing_lines(missing: object) -> list[str]:
+    if not isinstance(missing, dict) or missing["cause"] == "none":
+        return []
+    rows = _dicts(missing["apps"])
+    lines = [f"Missing: {missing['detail'] or absence_text.SOME_MISSING}"]
+    for row in rows:
+        what = f" ({row['reason']})" if row["reason"] else ""
+        since = output.age(_seconds(row["age_seconds"]))
+        lines.append(f"         {row['app']}, not seen for {since}{what}")
+        if row["is_proposed"]:
+            lines.append(
+                f"         If {row['app']} is gone for good: dokku-registryd forget"
+                f" {row['app']}"
+            )
     return lines
 
 

@@ -65,10 +65,21 @@ class Adoption:
 
     app: str
     reference: str
+    """Empty where it could not be read what the app runs."""
     is_new: bool
     """The ledger did not have it before."""
     digest: str = ""
     differences: tuple[str, ...] = ()
+
+
+def unread(app: str, why: str) -> Adoption:
+    """Return what becomes of an app of which a file cannot be read: nothing."""
+    return Adoption(
+        app=app,
+        reference="",
+        is_new=False,
+        differences=(f"{why}; not adopted. Repeat it with dokku-registryd adopt",),
+    )
 
 
 def digest_of(findings: Findings) -> str:

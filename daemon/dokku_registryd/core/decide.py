@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import Final
 
 from dokku_registryd import errors
+from dokku_registryd.core import jobs
 from dokku_registryd.core.triggers import Kind
 
 
@@ -29,6 +30,7 @@ _FOR_EVER: Final = frozenset(
         Kind.DESTROYED,
         Kind.ABANDONED,
         Kind.RENAMED,
+        Kind.SETTLE,
     }
 )
 
@@ -50,6 +52,26 @@ class Attempt:
     is_past_saving: bool = False
     """Its image is gone, and a later release of the app has arrived."""
 
+    @property
+    def is_release_held_back(self) -> bool:
+        """Whether a release failed without a request to its registry."""
+        is_held_back = isinstance(self.error, errors.HeldBackError)
+        return self.kind is Kind.RELEASE and is_held_back
+
+
+def defect(error: Exception, job: jobs.Job) -> errors.RegistrydError:
+    """Return what an error means that nobody has foreseen.
+
+    A deploy that waits for it is worth one more attempt: what broke may have been a
+    moment's.
+    """
+    said = (
+        f"a defect of dokku-registryd: {type(error).__name__}; its log has the details."
+        " Please report it"
+    )
+    is_first = job.is_awaited and job.kind is Kind.RELEASE and job.defects == 1
+    return errors.DefectError(said) if is_first else errors.PermanentError(said)
+
 
 def after_failure(attempt: Attempt) -> Verdict:
     """Choose what follows from a failed attempt.
@@ -61,12 +83,15 @@ def after_failure(attempt: Attempt) -> Verdict:
     """
     if attempt.kind is Kind.SWEEP or attempt.is_past_saving:
         return Verdict.GIVE_UP
-    if attempt.kind in _FOR_EVER or attempt.is_accepted:
+    # What it gave way to says what becomes of it.
+    has_given_way = isinstance(attempt.error, errors.PreemptedError)
+    if attempt.kind in _FOR_EVER or attempt.is_accepted or has_given_way:
         return Verdict.RETRY
     if not isinstance(attempt.error, errors.TransientError):
         return Verdict.GIVE_UP
-    if attempt.may_accept_late:
+    if attempt.may_accept_late and not isinstance(attempt.error, errors.DefectError):
         return Verdict.ACCEPT_LATE
-    if attempt.waited_seconds >= attempt.deadline_seconds:
-        return Verdict.GIVE_UP
-    return Verdict.RETRY
+    # A release that was held back until its deadline may ask a last time.
+    is_late = attempt.waited_seconds >= attempt.deadline_seconds
+    is_over = is_late and not attempt.is_release_held_back
+    return Verdict.GIVE_UP if is_over else Verdict.RETRY

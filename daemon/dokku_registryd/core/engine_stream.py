@@ -37,7 +37,11 @@ _REFUSALS: Final[tuple[tuple[str, _Refusal], ...]] = (
     (r"from registry: unavailable", errors.RegistryBusyError),
     (r"from registry: unknown", errors.RegistryUnavailableError),
     (r"immutable|tag invalid", errors.TagImmutableError),
-    (r"toomanyrequests|too many requests|rate limit", errors.RateLimitedError),
+    # The code stands before a colon: a project may be called like it.
+    (
+        r"(?:^|: )toomanyrequests:|too many requests|rate limit",
+        errors.RateLimitedError,
+    ),
     (
         r"refused|reset by peer|broken pipe|unreachable|no route to host|\beof\b",
         errors.RegistryUnavailableError,
@@ -66,6 +70,12 @@ _BY_STATUS: Final[Mapping[int, _Refusal]] = {
     408: errors.RegistryUnavailableError,
     429: errors.RateLimitedError,
 }
+# What words mean only while no status says otherwise: it tells that the registry has
+# answered, and names of projects are among the words.
+_OUTDONE_BY_STATUS: Final = frozenset(
+    {errors.RateLimitedError, errors.RegistryUnavailableError}
+)
+_LIMIT_STATUS: Final = 429
 _SERVER_FAULT: Final = 500
 _BUSY_STATUS: Final = 503
 
@@ -187,8 +197,11 @@ def _classify(text: str) -> _Refusal:
         return errors.RegistryBusyError
     if status >= _SERVER_FAULT:
         return errors.RegistryUnavailableError
+    if status == _LIMIT_STATUS:
+        return errors.RateLimitedError
+    outdone = _OUTDONE_BY_STATUS if status in _BY_STATUS else frozenset()
     for pattern, kind in _REFUSALS:
-        if re.search(pattern, words):
+        if kind not in outdone and re.search(pattern, words):
             return kind
     return _BY_STATUS.get(status, errors.TransientError)
 

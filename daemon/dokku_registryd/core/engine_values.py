@@ -55,8 +55,7 @@ def encode_login(auth: logins.AuthConfig | None) -> str:
 
 def holds(image: images.LocalImage, digest: str) -> bool:
     """Tell whether an image is the one that a registry knows by a digest."""
-    known = (name.partition("@")[2] for name in image.repo_digests)
-    return bool(digest) and (image.image_id == digest or digest in known)
+    return bool(digest) and digest in image.identities
 
 
 def parse_image(raw: Mapping[str, Any]) -> images.LocalImage:
@@ -69,17 +68,21 @@ def parse_image(raw: Mapping[str, Any]) -> images.LocalImage:
         ),
         repo_digests=_names(raw.get("RepoDigests")),
         labels=tuple(sorted((str(key), str(value)) for key, value in labels.items())),
+        manifests=tuple(_manifests(raw.get("Manifests"))),
     )
 
 
 def parse_container(raw: Mapping[str, Any]) -> images.LocalContainer:
     """Read an entry of the container listing."""
     labels = raw.get("Labels") or {}
+    names = raw.get("Names") or [""]
     return images.LocalContainer(
         image_id=str(raw.get("ImageID") or ""),
         image=str(raw.get("Image") or ""),
         app=str(labels.get(images.APP_LABEL) or ""),
         is_running=raw.get("State") == "running",
+        name=str(names[0]).removeprefix("/"),
+        kind=str(labels.get(images.CONTAINER_LABEL) or ""),
     )
 
 
@@ -103,6 +106,14 @@ def _names(listed: Iterable[object] | None) -> tuple[str, ...]:
     # Engine 26.1 lists a repository once more for every tag that it has.
     names = dict.fromkeys(str(name) for name in listed or ())
     return tuple(name for name in names if "<none>" not in name)
+
+
+def _manifests(listed: object) -> Iterable[str]:
+    """Give the digests of an index's images that are here; no attestations."""
+    for entry in listed if isinstance(listed, list) else ():
+        found = _mapping(entry)
+        if found.get("Kind") == "image" and found.get("Available") is True:
+            yield str(found.get("ID") or "")
 
 
 def _has_containerd_store(info: Mapping[str, Any]) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import product
 
-from dokku_registryd.core import health, metric_families, metrics
+from dokku_registryd.core import health, metric_families, metrics, presence
 from dokku_registryd.core.metric_families import INTENTS
 from dokku_registryd.core.metrics import Durations, Sample
 from dokku_registryd.core.outcomes import Ending
@@ -20,6 +20,8 @@ class Sweep:
     missing: int = 0
     """What it did not find, and no heal has brought back since."""
     lost: int
+    moved: int = 0
+    """Of missing and lost ones: names that lead to another image."""
     """Missing, and not to be brought back from anywhere."""
     ended_at: float
     """Seconds since the epoch."""
@@ -85,6 +87,8 @@ class Facts:
     oldest_accepted_at: float | None
     """When the oldest unfinished job was accepted; None if there is no job."""
     counts: Counts
+    absence: presence.Absence
+    """What the last sweep did not see."""
     book: Book | None
     files: Files | None
     process: Process | None
@@ -95,6 +99,7 @@ def expose(facts: Facts) -> str:
     shown: dict[str, Iterable[Sample]] = {
         **_state(facts),
         **_counted(facts.counts),
+        "missing_apps": _missing_apps(facts.absence),
         **(_written(facts.book, facts.now) if facts.book else {}),
         **(_stored(facts.files) if facts.files else {}),
         **(_process(facts.process) if facts.process else {}),
@@ -161,9 +166,20 @@ def _swept(sweep: Sweep) -> dict[str, Iterable[Sample]]:
         "wanted_references": _one(sweep.wanted),
         "missing_references": _one(sweep.missing),
         "lost_references": _one(sweep.lost),
+        "moved_references": _one(sweep.moved),
         "last_sweep_timestamp_seconds": _one(sweep.ended_at),
         "last_sweep_duration_seconds": _one(sweep.took_seconds),
     }
+
+
+def _missing_apps(absence: presence.Absence) -> list[Sample]:
+    # A root that cannot be read hides apps, even where no app is known to be in it.
+    hidden = max(1, len(absence.apps))
+    causes = [cause for cause in presence.Cause if cause is not presence.Cause.NOTHING]
+    return _each(
+        "cause",
+        **{cause.value: hidden if cause is absence.cause else 0 for cause in causes},
+    )
 
 
 def _written(book: Book, now: float) -> dict[str, Iterable[Sample]]:

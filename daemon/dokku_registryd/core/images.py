@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 APP_LABEL: Final = "com.dokku.app-name"
+CONTAINER_LABEL: Final = "com.dokku.container-type"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,6 +19,21 @@ class LocalImage:
     repo_digests: tuple[str, ...] = ()
     """`repository@digest`; no proof of a push on containerd image stores."""
     labels: tuple[tuple[str, str], ...] = ()
+    manifests: tuple[str, ...] = ()
+    """Digests of an index's images for one platform that are here.
+
+    Only known where one image is asked for, of Engines that tell.
+    """
+
+    @property
+    def identities(self) -> frozenset[str]:
+        """All that names this very content: image ID and digests.
+
+        The index of an image and its manifest for one platform are two digests of the
+        same image; which of them an Engine pushes depends on its version.
+        """
+        digests = (name.partition("@")[2] for name in self.repo_digests)
+        return frozenset((self.image_id, *digests, *self.manifests))
 
     @property
     def app(self) -> str:
@@ -47,6 +63,9 @@ class LocalContainer:
     app: str
     """The label `com.dokku.app-name`, or empty."""
     is_running: bool
+    name: str = ""
+    kind: str = ""
+    """The label `com.dokku.container-type`: `deploy`, `run`, `cron`, or empty."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

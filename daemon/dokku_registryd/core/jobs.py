@@ -30,8 +30,27 @@ ORDERED_KINDS: Final = frozenset(
     }
 )
 
+# The daemon does these for itself, and they may wait for a registry.
+_BACKGROUND_KINDS = frozenset({Kind.HEAL, Kind.SETTLE})
+
 # A heal under way gives up for these.
 _PREEMPTING_KINDS = frozenset({Kind.RELEASE, Kind.DESTROYED, Kind.RENAMED})
+
+# A push under way gives up for these: what it pushes is nobody's afterwards, or goes on
+# under another name.
+_DISOWNING_KINDS = frozenset({Kind.DESTROYED, Kind.ABANDONED, Kind.RENAMED})
+
+# These speak to the app's registry, or to the helper that keeps its login.
+REMOTE_KINDS: Final = frozenset(
+    {
+        Kind.RELEASE,
+        Kind.PUSH,
+        Kind.HEAL,
+        Kind.RECORDED,
+        Kind.DESTROYED,
+        Kind.ABANDONED,
+    }
+)
 
 # After these an app needs other images than before.
 _RENEWING_KINDS = frozenset({Kind.RELEASE, Kind.RECORDED, Kind.DEPLOYED})
@@ -56,10 +75,14 @@ class Job:
     """Attempts begun so far, those before a crash included."""
     deaths: int = 0
     """Attempts in a row that the process did not outlive."""
+    defects: int = 0
+    """Attempts in this process that ended by something unforeseen."""
     is_delivery: bool = False
     """A release whose deploy went on already; only its push is left to do."""
     known_since: float | None = None
     """When it was accepted, by the clock of this process that nobody can set."""
+    host: str = ""
+    """The registry that it speaks to; empty for none, or where that is not known."""
 
     @property
     def kind(self) -> Kind:
@@ -70,6 +93,17 @@ class Job:
     def app(self) -> str:
         """The app it is about; empty for a sweep."""
         return self.trigger.app
+
+    def waited_seconds(self, *, now: float, monotonic: float) -> float:
+        """Return seconds since it was accepted, in spite of a clock that is set.
+
+        Args:
+            now: Seconds since the epoch.
+            monotonic: Seconds of the clock that nobody can set.
+        """
+        if self.known_since is not None:
+            return monotonic - self.known_since
+        return max(0.0, now - self.accepted_at)
 
     @property
     def is_own(self) -> bool:
@@ -84,7 +118,7 @@ class Job:
     @property
     def is_background(self) -> bool:
         """Whether it may take minutes and nobody waits for it: others go first."""
-        return self.is_delivery or (self.kind is Kind.HEAL and self.is_own)
+        return self.is_delivery or (self.kind in _BACKGROUND_KINDS and self.is_own)
 
     @property
     def is_preempting(self) -> bool:
@@ -95,12 +129,27 @@ class Job:
         return self.kind in _PREEMPTING_KINDS and not self.is_delivery
 
     @property
+    def is_disowning(self) -> bool:
+        """Whether a push of its app need not be finished before it."""
+        return self.kind in _DISOWNING_KINDS
+
+    @property
     def is_renewing(self) -> bool:
         """Whether heals of its app that wait should look anew once it has ended well.
 
         What they failed at was the release before.
         """
         return self.kind in _RENEWING_KINDS
+
+    def shows_service(self, outcome: outcomes.Outcome) -> bool:
+        """Tell whether its end shows that its registry serves what it is asked for.
+
+        A heal may have found all that it needed on this host.
+        """
+        if self.kind is Kind.HEAL:
+            return outcome.detail == outcomes.PULLED
+        is_sent = self.kind in {Kind.RELEASE, Kind.PUSH}
+        return is_sent and outcome.ending is outcomes.Ending.DONE
 
     @property
     def lanes(self) -> tuple[str, ...]:
@@ -127,7 +176,8 @@ class Job:
     @property
     def _own_lanes(self) -> tuple[str, ...]:
         deliveries = tuple(f"{app} deliveries" for app in self.trigger.apps)
-        if self.is_delivery:
+        # Both move extra tags, so never side by side.
+        if self.is_delivery or self.kind is Kind.SETTLE:
             return deliveries
         if self.kind in _EXCLUSIVE_KINDS:
             return (*self.trigger.apps, *deliveries)

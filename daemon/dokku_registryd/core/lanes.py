@@ -4,34 +4,45 @@ A job comes before another if somebody waits for it and not for the other (that 
 background work: heals of the daemon's own, and pushes behind a deploy's back), else if
 it was accepted first. The rule: a job may begin when its due time has come, none of
 its lanes is busy, and in none of them a job waits that comes before it and whose time
-has come too. Of those that may, the one that comes first begins. Background work never
-takes all workers, however long it is. Every step costs a logarithm of what waits,
-since a hundred thousand trigger files may come at once. Time is handed in; nothing
-blocks.
+has come too. Of those that may, the first to come begins, where coming back from an
+attempt counts: who is tried again goes behind those that never had their turn.
+
+Background work never takes all workers, however long it is. Nor does one registry,
+since it may hang: the jobs of a host get half of the workers, and more only while it
+has just shown that it serves and no job of another host may begin. Every step costs a
+logarithm of what waits, since a hundred thousand trigger files may come at once. Time
+is handed in; nothing blocks.
 """
 
 import heapq
 import itertools
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from dokku_registryd.core import jobs
+from dokku_registryd.core import jobs, shares
 from dokku_registryd.core.triggers import Kind
 
 _Rank = tuple[bool, int]
-"""Whether it is background work, and the order of acceptance: the least comes first."""
+"""Whether it is background work, and an order: the least comes first."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
     job: jobs.Job
     order: int
+    """Of acceptance: it decides within a lane."""
+    turn: int
+    """Of acceptance, or of the end of its latest attempt: it decides between apps."""
     due: float
 
     @property
     def rank(self) -> _Rank:
         return (self.job.is_background, self.order)
+
+    @property
+    def call(self) -> _Rank:
+        return (self.job.is_background, self.turn)
 
 
 class Lanes:
@@ -40,32 +51,43 @@ class Lanes:
     Args:
         most_background: How many jobs of background work may run at the same time;
             None is no limit.
+        most_of_host: How many jobs of one registry may run at the same time unless it
+            has just served; None is no limit.
     """
 
-    def __init__(self, most_background: int | None = None) -> None:
+    def __init__(
+        self, most_background: int | None = None, most_of_host: int | None = None
+    ) -> None:
         self._most_background = most_background
         self._entries: dict[str, _Entry] = {}
         self._running: list[jobs.Job] = []
         self._busy: set[str] = set()
         self._orders: dict[str, int] = {}
+        self._turns: dict[str, int] = {}
         self._counter = itertools.count()
+        self._shares = shares.Shares(most_of_host)
         self._of_app: defaultdict[str, dict[str, None]] = defaultdict(dict)
         self._due: set[str] = set()
         # Heaps keep names of jobs that are gone until they come up; see `_head`.
         self._later: list[tuple[float, str]] = []
         self._lines: defaultdict[str, list[tuple[_Rank, str]]] = defaultdict(list)
-        self._ready: list[tuple[_Rank, str]] = []
+        self._ready: defaultdict[str, list[tuple[_Rank, str]]] = defaultdict(list)
+        """Those that may begin, by host."""
 
     def put(self, job: jobs.Job, *, due: float = 0.0) -> None:
-        """Let a job wait; one that was here before keeps its place in the order.
+        """Let a job wait; one that was here before keeps its place in its lanes.
 
         Args:
             job: The job; one of the same identity that waits is replaced.
             due: When it may begin at the earliest; 0 is at once.
         """
         self._withdraw(job.job_id)
-        order = self._orders.setdefault(job.job_id, next(self._counter))
-        self._entries[job.job_id] = _Entry(job, order, due)
+        now = next(self._counter)
+        order = self._orders.setdefault(job.job_id, now)
+        if self._is_running(job.job_id):
+            self._turns[job.job_id] = now
+        turn = self._turns.setdefault(job.job_id, now)
+        self._entries[job.job_id] = _Entry(job, order, turn, due)
         for app in job.trigger.apps or ("",):
             self._of_app[app][job.job_id] = None
         if due:
@@ -76,23 +98,33 @@ class Lanes:
     def take(self, now: float) -> jobs.Job | None:
         """Return the job to begin, if one may, and mark its lanes busy."""
         self._admit_due(now)
-        while self._ready:
-            rank, job_id = self._ready[0]
-            if rank[0] and self._is_background_full():
-                return None  # Behind it is nothing else.
-            heapq.heappop(self._ready)
-            if not self._may_begin(job_id) or self._entries[job_id].rank != rank:
+        is_full = self._is_background_full()
+        first: tuple[bool, _Rank, str] | None = None
+        for host in list(self._ready):
+            head = self._ready_head(host)
+            if head is None or (head[0][0] and is_full):
                 continue
-            job = self._entries[job_id].job
-            self._remove(job_id)
-            self._running.append(job)
-            self._busy.update(job.lanes)
-            return job
-        return None
+            is_beyond = self._shares.is_used_up(host)
+            if is_beyond and not self._shares.may_go_beyond(host, now):
+                continue
+            first = min(first or (is_beyond, *head), (is_beyond, *head))
+        if first is None:
+            return None
+        job = self._entries[first[2]].job
+        self._remove(job.job_id)
+        self._running.append(job)
+        self._shares.begin(job.host)
+        self._busy.update(job.lanes)
+        return job
+
+    def note_served(self, host: str, now: float) -> None:
+        """Note that a registry has just done all that a job asked of it."""
+        self._shares.note_served(host, now)
 
     def release(self, job: jobs.Job) -> None:
         """Free the lanes of a job whose attempt is over."""
         self._running.remove(job)
+        self._shares.end(job.host)
         self._busy.difference_update(job.lanes)
         self._forget_order(job.job_id)
         self._offer_heads(job)
@@ -147,11 +179,11 @@ class Lanes:
 
     def is_preempted(self, app: str, now: float) -> bool:
         """Tell whether a job waits for which a heal of an app should give up."""
-        entries = (self._entries[job_id] for job_id in self._of_app.get(app, ()))
-        return any(
-            entry.job.is_preempting and (not entry.due or entry.due <= now)
-            for entry in entries
-        )
+        return any(job.is_preempting for job in self._due_of(app, now))
+
+    def is_disowned(self, app: str, now: float) -> bool:
+        """Tell whether a job waits for which a push of an app should give up."""
+        return any(job.is_disowning for job in self._due_of(app, now))
 
     def has(self, kind: Kind, app: str) -> bool:
         """Tell whether a job of this kind and app waits."""
@@ -163,6 +195,12 @@ class Lanes:
     def running(self) -> list[jobs.Job]:
         """Return the jobs that run."""
         return list(self._running)
+
+    def _due_of(self, app: str, now: float) -> Iterator[jobs.Job]:
+        for job_id in self._of_app.get(app, ()):
+            entry = self._entries[job_id]
+            if not entry.due or entry.due <= now:
+                yield entry.job
 
     def _sorted(self, job_ids: Iterable[str]) -> list[jobs.Job]:
         entries = sorted(
@@ -183,7 +221,21 @@ class Lanes:
 
     def _offer(self, job_id: str) -> None:
         if self._may_begin(job_id):
-            heapq.heappush(self._ready, (self._entries[job_id].rank, job_id))
+            entry = self._entries[job_id]
+            heapq.heappush(self._ready[entry.job.host], (entry.call, job_id))
+
+    def _ready_head(self, host: str) -> tuple[_Rank, str] | None:
+        """Return the job of a host that may begin before its others."""
+        line = self._ready.get(host)
+        while line:
+            call, job_id = line[0]
+            if self._may_begin(job_id):
+                entry = self._entries[job_id]
+                if (call, host) == (entry.call, entry.job.host):
+                    return line[0]
+            heapq.heappop(line)
+        self._ready.pop(host, None)
+        return None
 
     def _may_begin(self, job_id: str) -> bool:
         if job_id not in self._due:
@@ -233,6 +285,9 @@ class Lanes:
                 del self._of_app[app]
 
     def _forget_order(self, job_id: str) -> None:
-        running = any(other.job_id == job_id for other in self._running)
-        if job_id not in self._entries and not running:
+        if job_id not in self._entries and not self._is_running(job_id):
             self._orders.pop(job_id, None)
+            self._turns.pop(job_id, None)
+
+    def _is_running(self, job_id: str) -> bool:
+        return any(job.job_id == job_id for job in self._running)

@@ -5,7 +5,9 @@ an image with two names it never removes. Nobody retires what was built for an a
 was renamed since, so of that every name goes. Where the scheduler runs nothing on this
 host nothing is retired either, so there the release before stays, as in Dokku's own
 plugin, and of the others every name goes. An image that a container uses, or that any
-app's wanted set or unconfirmed push needs, keeps its names. While the ledger lacks what
+app's wanted set or unconfirmed push needs, keeps its names. Of an image that is needed
+only those names go that it had under a number that was found to be taken, once the
+deploy that was told of it is over. While the ledger lacks what
 the app runs (Dokku's own plugin counts before it pushes) nothing is known to be
 superseded.
 """
@@ -30,6 +32,8 @@ class Leftover:
     """As the Engine lists them."""
     is_local: bool
     """Whether Dokku runs the app on this host, and so retires its images here."""
+    is_stale: bool = False
+    """Whether only the names are spare, and the image may be needed."""
 
 
 def leftovers_of(state: wanted.AppState, schedulers: Sequence[str]) -> list[Leftover]:
@@ -47,13 +51,20 @@ def leftovers_of(state: wanted.AppState, schedulers: Sequence[str]) -> list[Left
     least = 0 if is_local else _KEPT_ELSEWHERE
     # One image may have been released twice.
     names_of: dict[str, list[str]] = {}
-    for entry in _superseded(state, deployed, least=least):
+    superseded = _superseded(state, deployed, least=least)
+    for entry in superseded:
         ours = names_of.setdefault(entry.image_id, [])
-        ours += map(wanted.engine_name, entry.names)
-    return [
-        Leftover(state.policy.app, image_id, tuple(ours), is_local)
+        ours += map(wanted.engine_name, (*entry.names, *_stale_names(entry, state)))
+    app = state.policy.app
+    found = [
+        Leftover(app, image_id, tuple(ours), is_local)
         for image_id, ours in names_of.items()
     ]
+    for entry in state.releases:
+        stale = tuple(map(wanted.engine_name, _stale_names(entry, state)))
+        if stale and entry not in superseded:
+            found.append(Leftover(app, entry.image_id, stale, is_local, is_stale=True))
+    return found
 
 
 def needless(
@@ -72,8 +83,12 @@ def needless(
             name
             for name in entry.names
             if observed.names.get(name) == entry.image_id
-            and needed.isdisjoint((entry.image_id, name))
+            and name not in needed
+            and (entry.is_stale or entry.image_id not in needed)
         ]
+        if entry.is_stale:
+            found += [] if _is_bare(entry, ours, observed) else ours
+            continue
         is_last_kept = entry.is_local and _is_retired(entry, observed)
         found += ours[:-1] if is_last_kept and _is_bare(entry, ours, observed) else ours
     return found
@@ -86,16 +101,36 @@ def _superseded(
     pushed = [
         entry
         for entry in state.releases
-        if entry.number < number and entry.state is ReleaseState.PUSHED
+        if entry.number < number
+        and entry.state is ReleaseState.PUSHED
+        and not entry.failed_at
     ]
     kept = max(state.policy.keep_releases, least)
     # What failed lost its names at once, unless the Engine did not answer then.
+    # Of one whose deploy failed no container will be made any more.
     ended = [
         entry
         for entry in state.releases
-        if entry.state in _ENDED_BADLY and entry.number != number
+        if (entry.state in _ENDED_BADLY or entry.failed_at) and entry.number != number
     ]
     return [*pushed[kept:], *ended]
+
+
+def _stale_names(entry: Release, state: wanted.AppState) -> tuple[str, ...]:
+    """Return the names of a number that was taken, once no deploy may use them."""
+    told = state.deployed
+    if told is not None and told != entry.deployed and entry.goes_by(told):
+        return ()
+    is_over = (
+        not entry.is_accepted
+        or entry.live_at > 0
+        or entry.state in _ENDED_BADLY
+        or any(
+            later.sequence > entry.sequence and later.state is ReleaseState.PUSHED
+            for later in state.releases
+        )
+    )
+    return entry.stale_names if is_over else ()
 
 
 def _is_retired(entry: Leftover, observed: wanted.Observed) -> bool:

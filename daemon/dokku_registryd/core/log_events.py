@@ -94,6 +94,15 @@ EVENTS: Final[Mapping[str, EventFields]] = MappingProxyType(
         "sweep.failed": _event(
             "warning", "error", "The comparison was not possible; it is tried again."
         ),
+        "apps.missed": _event(
+            "warning",
+            "cause apps reason",
+            "Apps that have properties or a recorded release are not seen below Dokku's"
+            " root; everything of theirs stays. Told when it changes.",
+        ),
+        "apps.returned": _event(
+            "info", "", "All apps that were missing are there again."
+        ),
         "remnants.removed": _event(
             "info",
             "files rows",
@@ -123,22 +132,60 @@ EVENTS: Final[Mapping[str, EventFields]] = MappingProxyType(
             "number previous",
             "Its number was taken in the registry, so the release got another.",
         ),
+        "number.unchecked": _event(
+            "debug",
+            "error",
+            "The registry did not tell whether a number is taken before its deploy went"
+            " on; the push behind it finds out.",
+        ),
         "release.confirmed": _event(
             "info",
             "number digest manner",
             "The registry answers for the number: it was pushed, only named anew since"
             " the registry had the image, or found there after a crash.",
         ),
+        "release.live": _event(
+            "info", "number", "Containers run a release, or its deploy has succeeded."
+        ),
+        "deploy.failed": _event(
+            "warning",
+            "number",
+            "The deploy of a release failed or was broken off: Dokku is told of what"
+            " ran before, and extra tags go back to it.",
+        ),
         "registry.paused": _event(
             "warning",
-            "domain delay_seconds failures error",
-            "A registry asked for fewer requests; no app sends it any for so long.",
+            "domain app login direction delay_seconds failures error",
+            "A registry asked for fewer requests; for so long it gets none with this"
+            " login in this direction, but one a minute of each deploy that waits.",
         ),
         "tags.restored": _event(
-            "info", "number tags", "Tags of a failed release went back to this number."
+            "info",
+            "tags digest",
+            "Tags of a failed release went back to what they stood for.",
         ),
         "tags.stranded": _event(
-            "warning", "error", "Some tags of a failed release may have stayed."
+            "warning",
+            "tags error",
+            "Tags of a failed release may have stayed at it.",
+        ),
+        "tags.unrecorded": _event(
+            "warning",
+            "tags",
+            "The registry did not tell what tags stand for; they move all the same, and"
+            " go back to the release before if this one fails.",
+        ),
+        "name.moved": _event(
+            "warning",
+            "image_id leads_to",
+            "The deployed name leads to another image on this host than was released;"
+            " it is moved back where ours is here or its digest is known.",
+        ),
+        "name.returned": _event(
+            "warning",
+            "image_id",
+            "A heal gave a name at the moment at which a build did; the image of the"
+            " build has it again.",
         ),
         "name.untagged": _event(
             "info", "", "A local name of a superseded release was taken away."
@@ -149,11 +196,34 @@ EVENTS: Final[Mapping[str, EventFields]] = MappingProxyType(
         "heal.blocked": _event(
             "warning", "reason", "An image is missing and may not be brought back now."
         ),
+        "heal.unproved": _event(
+            "warning",
+            "",
+            "An image was pulled by its tag: no digest tells whether it is the one that"
+            " was released.",
+        ),
         "login.erased": _event(
             "info", "domain", "A login was removed from its credential helper."
         ),
+        "holder.ended": _event(
+            "warning",
+            "pid app silent_seconds is_ours",
+            "A hook that held the spool and got on no more was asked to end; is_ours is"
+            " false where it could not be told from another process.",
+        ),
+        "waiter.lost": _event(
+            "info",
+            "job_id app waiter",
+            "The hook that waited for a release is gone without a word; it is taken"
+            " back.",
+        ),
         "ledger.refused": _event(
             "error", "error", "Ledger or spool cannot be written; it is tried again."
+        ),
+        "host.exhausted": _event(
+            "error",
+            "what",
+            "The host lacked threads, memory, descriptors or space; it is tried again.",
         ),
         "ledger.rebuilt": _event(
             "error",

@@ -5,7 +5,7 @@ without asking. Only `reveal()` gives the text, so a search for it lists every p
 where a secret leaves our hands.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 
@@ -59,3 +59,5 @@ class AuthConfig:
     username: str = ""
     password: Secret = _NO_SECRET
     identity_token: Secret = _NO_SECRET
+    owner: str = field(default="", compare=False)
+    """The app whose file holds it, empty for the global one: who shares its limits."""

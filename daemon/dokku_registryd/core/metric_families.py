@@ -97,10 +97,22 @@ _LISTED: Final = (
         "Wanted references that it did not find and that can come from nowhere.",
     ),
     _family(
+        "moved_references",
+        _GAUGE,
+        "Of both: deployed names that it found at another image than was released.",
+    ),
+    _family(
         "last_sweep_timestamp_seconds", _GAUGE, "When the last sweep came to its end."
     ),
     _family("last_sweep_duration_seconds", _GAUGE, "How long the last sweep took."),
     _family("sweeps_total", _COUNTER, "Looks at the whole host.", "outcome"),
+    _family(
+        "missing_apps",
+        _GAUGE,
+        "Apps that have properties or a recorded release and that the last sweep did "
+        "not see below Dokku's root, by what is known of the cause.",
+        "cause",
+    ),
     _family(
         "trigger_files",
         _GAUGE,

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from dokku_registryd.core import images, leftovers, wanted
-from dokku_registryd.core.releases import ReleaseState
+from dokku_registryd.core.releases import Release, ReleaseState
 
 _UNCONFIRMED = frozenset({ReleaseState.RESERVED, ReleaseState.CONFIRMED})
 
@@ -56,6 +56,19 @@ def need_of(
         images=tuple(images_here),
         left=tuple(entry for entry in left if entry.image_id in here),
     )
+
+
+def unknown(releases: Iterable[Release], here: frozenset[str]) -> Need:
+    """Return what an app needs of which the files cannot be read: all that it has.
+
+    Args:
+        releases: The app's releases.
+        here: The IDs of the images on this host.
+    """
+    found = dict.fromkeys(
+        release.image_id for release in releases if release.image_id in here
+    )
+    return Need(unconfirmed=tuple(found), images=tuple(found))
 
 
 def needed(

@@ -2,6 +2,10 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
+
+# How a heal says that the registry gave it the image.
+PULLED: Final = "pulled"
 
 
 class Ending(StrEnum):
@@ -14,7 +18,7 @@ class Ending(StrEnum):
     SUPERSEDED = "superseded"
     """A newer job does the same."""
     DROPPED = "dropped"
-    """The app went away first."""
+    """The app went away first, or the deploy that waited was broken off."""
     FAILED = "failed"
     """We gave up; `error` says why and what to do."""
 
@@ -43,9 +47,9 @@ def done(detail: str = "", **facts: str) -> Outcome:
     return Outcome(ending=Ending.DONE, detail=detail, **facts)
 
 
-def dropped(error: str) -> Outcome:
+def dropped(error: str, **facts: str) -> Outcome:
     """Return the outcome of what nobody needs any more."""
-    return Outcome(ending=Ending.DROPPED, error=error)
+    return Outcome(ending=Ending.DROPPED, error=error, **facts)
 
 
 def skipped(detail: str, **facts: str) -> Outcome:

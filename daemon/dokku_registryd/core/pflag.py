@@ -43,9 +43,11 @@ class Parsed:
 class UsageError(errors.RegistrydError):
     """The command line is wrong, or asks for help; the text is complete as it is."""
 
-    def __init__(self, message: str, *, status: int) -> None:
+    def __init__(self, message: str, *, status: int, reason: str = "") -> None:
         super().__init__(message)
         self.status = status
+        self.reason = reason
+        """What is wrong, without the usage; empty where help was asked for."""
 
 
 class FlagSet:
@@ -91,7 +93,7 @@ class FlagSet:
 
     def mistake(self, text: str) -> UsageError:
         """Build the error for a command line that is wrong."""
-        return UsageError(f"{self.usage()}\n{text}", status=MISUSED)
+        return UsageError(f"{self.usage()}\n{text}", status=MISUSED, reason=text)
 
     def _take(self, argument: str, rest: Iterator[str], parsed: Parsed) -> None:
         name, is_given, value = argument[2:].partition("=")

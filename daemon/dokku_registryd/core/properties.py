@@ -5,7 +5,7 @@ functions.go and report.go): the app's values are trimmed, the global ones are n
 a global `true` with a line break behind it means off.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from dokku_registryd import errors
@@ -54,11 +54,23 @@ class AppPolicy:
     keep_releases: int
     mistakes: tuple[str, ...] = ()
     """Values that cannot be right, each with its property and the way out."""
+    unread: tuple[tuple[str, str], ...] = ()
+    """Properties of ours that cannot be read, and why; their defaults stand here."""
 
     @property
     def last_number(self) -> int:
         """The counter as a number; 0 where it is missing or unreadable."""
         return whole_number(self.tag_version.strip()) or 0
+
+    def require(self, *wanted: str) -> None:
+        """Refuse to go by the defaults of properties of ours that cannot be read.
+
+        Raises:
+            UnreadableError: One of these is there and cannot be read.
+        """
+        for name, why in self.unread:
+            if name in wanted:
+                raise errors.UnreadableError(why)
 
 
 @dataclass(slots=True)
@@ -68,6 +80,7 @@ class _Source:
     app: str
     read: Reader
     mistakes: list[str]
+    unread: list[tuple[str, str]] = field(default_factory=list)
 
     def core(self, name: str) -> str:
         return self.read(CORE, self.app, name).strip()
@@ -76,8 +89,13 @@ class _Source:
         return self.core(name) or self.read(CORE, GLOBAL, name)
 
     def ours(self, name: str) -> str:
-        value = self.read(OURS, self.app, name).strip()
-        return value or self.read(OURS, GLOBAL, name).strip()
+        # What is ours alone must not keep an app from what Dokku's plugin would do.
+        try:
+            value = self.read(OURS, self.app, name).strip()
+            return value or self.read(OURS, GLOBAL, name).strip()
+        except errors.UnreadableError as error:
+            self.unread.append((name, str(error)))
+            return ""
 
 
 def resolve(app: str, read: Reader, defaults: Defaults) -> AppPolicy:
@@ -87,6 +105,9 @@ def resolve(app: str, read: Reader, defaults: Defaults) -> AppPolicy:
         app: The app's name.
         read: Gives a property's raw text: (plugin folder, app or `--global`, name).
         defaults: What the settings say.
+
+    Raises:
+        UnreadableError: A property that Dokku's own plugin has too cannot be read.
     """
     source = _Source(app, read, [])
     server_text = read(CORE, app, "server") or read(CORE, GLOBAL, "server")
@@ -102,7 +123,13 @@ def resolve(app: str, read: Reader, defaults: Defaults) -> AppPolicy:
         heal=_switch(source, "heal", default=defaults.heal),
         keep_releases=_count(source, "keep-releases", defaults.keep_releases),
         mistakes=tuple(source.mistakes),
+        unread=tuple(source.unread),
     )
+
+
+def deadline_seconds(app: str, read: Reader, defaults: Defaults) -> float:
+    """Return how long a deploy waits, by its default where that cannot be read."""
+    return _deadline(_Source(app, read, []), defaults.push_deadline_seconds)
 
 
 def own_values(app: str, read: Reader, defaults: Defaults) -> dict[str, str]:
@@ -146,6 +173,8 @@ def span(seconds: float) -> str:
 def _image_repo(source: _Source) -> str:
     try:
         return image_repo(source.app, source.read)
+    except errors.UnreadableError:
+        raise
     except errors.RegistrydError as error:
         source.mistakes.append(f"image-repo-template: {error}")
         return f"dokku/{source.app}"

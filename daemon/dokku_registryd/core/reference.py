@@ -47,6 +47,7 @@ _REFERENCE = re.compile(
     re.ASCII,
 )
 _IDENTIFIER = re.compile(r"[a-f0-9]{64}", re.ASCII)
+_HEX = frozenset("0123456789abcdef")
 _ONLY_TAG = re.compile(_TAG, re.ASCII)
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.ASCII)
 
@@ -120,6 +121,13 @@ def parse(text: str) -> ImageReference:
 def is_tag(text: str) -> bool:
     """Tell whether a text can be a tag."""
     return bool(_ONLY_TAG.fullmatch(text))
+
+
+def is_digest(text: str) -> bool:
+    """Tell whether a text is a digest."""
+    algorithm, _, encoded = text.partition(":")
+    length = _DIGEST_LENGTHS.get(algorithm)
+    return len(encoded) == length and set(encoded) <= _HEX
 
 
 def normalize_domain(host: str) -> str:

@@ -26,6 +26,11 @@ class DeployedRelease:
     server: str
     image_repo: str
     number: int
+    digest: str = field(default="", compare=False)
+    """What the registry has confirmed, so that a heal knows it without the ledger.
+
+    Dokku is not told of it: with or without, it is the same answer.
+    """
 
     @property
     def reference(self) -> str:
@@ -62,11 +67,16 @@ class Release:
     pushed_at: float = 0.0
     error: str = ""
     previous_number: int = 0
-    """The number it had before that one was found to be taken."""
+    """The number that Dokku was told before that one was found to be taken.
+
+    Of a release whose deploy did not go on yet: the number that it had before.
+    """
     build: str = ""
     """Which deploy of Dokku it belongs to; empty where a hook did not say."""
     live_at: float = 0.0
     """When its containers ran, in seconds since the epoch; 0 if they never did."""
+    failed_at: float = 0.0
+    """When its deploy was found to have failed: what ran before runs on."""
     sequence: int = field(default=0, compare=False)
     """Order of reservation; a release that gets another number keeps its place."""
 
@@ -79,7 +89,10 @@ class Release:
     def deployed(self) -> DeployedRelease:
         """What Dokku is answered with once this release is what the app runs."""
         return DeployedRelease(
-            server=self.server, image_repo=self.image_repo, number=self.number
+            server=self.server,
+            image_repo=self.image_repo,
+            number=self.number,
+            digest=self.digest,
         )
 
     @property
@@ -91,6 +104,13 @@ class Release:
     def local_reference(self) -> str:
         """The deployed reference without the server."""
         return self.deployed.local_reference
+
+    def goes_by(self, told: DeployedRelease | None) -> bool:
+        """Tell whether what Dokku is told is this release, by this number or before."""
+        if told is None or not self.previous_number:
+            return told == self.deployed
+        older = replace(self.deployed, number=self.previous_number)
+        return told == self.deployed or (self.is_accepted and told == older)
 
     @property
     def stale_names(self) -> tuple[str, ...]:

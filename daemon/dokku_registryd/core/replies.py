@@ -25,6 +25,8 @@ class Line(StrEnum):
     """What the Engine says, as it is; hidden when Dokku is quiet."""
     WARNING = "warning"
     """Something to act on, on stderr."""
+    DEADLINE = "deadline"
+    """For the hook alone: in how many seconds it will be told how the release ended."""
     EXIT = "exit"
     """The end: the text is the hook's exit status."""
 
@@ -61,5 +63,5 @@ def show(kind: Line, text: str, *, quiet: bool) -> Printed | None:
             return None if quiet else Printed(text=text)
         case Line.WARNING:
             return Printed(text=f" !     {text}", is_error=True)
-        case Line.EXIT:
+        case Line.DEADLINE | Line.EXIT:
             return None

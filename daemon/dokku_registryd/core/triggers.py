@@ -54,6 +54,8 @@ class Kind(StrEnum):
     """Make sure that the registry has the app's deployed release."""
     ABANDONED = "abandoned"
     """Folders of an app were left that no longer exists; made by a sweep only."""
+    SETTLE = "settle"
+    """Find out how deploys of an app have ended; made by the daemon only."""
     SWEEP = "sweep"
     """Look at the whole host; made by the daemon only."""
 
@@ -71,7 +73,7 @@ class Trigger:
     build: str = ""
     """Which deploy of Dokku it belongs to: `DOKKU_BUILD_ID`, or what stands for it."""
     waiter: str = ""
-    """The process that waits for the reply: `PID.STARTTIME`, as in `/proc/PID/stat`."""
+    """The process that waits for the reply, as `core.waiters` writes it."""
     job: str = ""
     """The trigger that is cancelled."""
 
@@ -92,6 +94,9 @@ _FIELDS: Final[Mapping[Kind, tuple[str, ...]]] = {
     Kind.HEAL: ("app",),
     Kind.PUSH: ("app",),
 }
+# A hook that breaks a wait off gives its trigger file this ending, by one rename.
+CANCELLED_ENDING: Final = ".cancelled"
+
 # Hooks of an older version leave these out.
 _OPTIONAL: Final[Mapping[Kind, tuple[str, ...]]] = {
     Kind.RELEASE: ("build", "waiter"),
@@ -122,6 +127,23 @@ def parse(raw: bytes) -> Trigger:
     kind = Kind(name)
     _check_fields(kind, values)
     return Trigger(kind=kind, **values)
+
+
+def parse_file(name: str, raw: bytes) -> Trigger:
+    """Read a trigger file by its name: a release that was taken back is `cancelled`.
+
+    Raises:
+        InvalidTriggerError: It is not exactly in our format; the text says where.
+    """
+    trigger = parse(raw)
+    if trigger.kind is Kind.RELEASE and name.endswith(CANCELLED_ENDING):
+        return cancellation(name.removesuffix(CANCELLED_ENDING), trigger.app)
+    return trigger
+
+
+def cancellation(job_id: str, app: str) -> Trigger:
+    """Return the trigger that says that nobody waits for a release any more."""
+    return Trigger(kind=Kind.CANCELLED, app=app, job=job_id)
 
 
 def render(trigger: Trigger) -> bytes:

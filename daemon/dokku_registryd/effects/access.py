@@ -1,6 +1,7 @@
 """An app's way into one registry, with one fresh login before a refusal counts.
 
-It is also where a registry that asked for fewer requests is left alone, by all apps.
+It is also where a registry that asked for fewer requests is left alone, by all jobs
+that it counts together (`core.pauses`).
 """
 
 import threading
@@ -10,9 +11,40 @@ from typing import TypeVar
 import structlog
 
 from dokku_registryd import errors, ports
-from dokku_registryd.core import logins, pauses
+from dokku_registryd.core import logins, pauses, properties, reference
+from dokku_registryd.core.jobs import Job
+from dokku_registryd.core.releases import Release, ReleaseState
 
 Answer = TypeVar("Answer")
+
+
+def of_release(
+    release: Release,
+    job: Job,
+    policy: properties.AppPolicy,
+    world: ports.World,
+) -> "Access":
+    """Return a release's way into its registry; a deploy that waits may ask at times.
+
+    What is left of a release that the registry has confirmed (extra tags, say) waits
+    for no pause: it is served already, and Dokku waits for it.
+    """
+    waiter = None
+    if not release.is_accepted:
+        waiter = pauses.Waiter(
+            waited_seconds=job.waited_seconds(
+                now=world.clock.now(), monotonic=world.clock.monotonic()
+            ),
+            deadline_seconds=policy.push_deadline_seconds,
+        )
+    return Access(
+        world,
+        app=release.app,
+        domain=reference.parse(release.reference).domain,
+        direction=pauses.Direction.PUSH,
+        waiter=waiter,
+        is_under_way=release.state is not ReleaseState.RESERVED,
+    )
 
 
 class Access:
@@ -21,32 +53,68 @@ class Access:
     The login is resolved when it is needed and once more after a refusal: tokens of
     some registries live for hours only, and an operator may just have logged in. Safe
     between threads.
+
+    Args:
+        world: The host.
+        app: Whose login it is.
+        domain: The registry.
+        direction: Which way the image goes, for all requests of the attempt.
+        waiter: The deploy that waits for it, if one does.
+        is_under_way: Whether the registry has served this attempt's purpose already,
+            so that no pause holds it back.
     """
 
-    def __init__(self, world: ports.World, *, app: str, domain: str) -> None:
+    def __init__(
+        self,
+        world: ports.World,
+        *,
+        app: str,
+        domain: str,
+        direction: pauses.Direction,
+        waiter: pauses.Waiter | None = None,
+        is_under_way: bool = False,
+    ) -> None:
         self._world = world
         self._app = app
-        self._domain = domain
+        self._domain = reference.normalize_domain(domain)
+        self._direction = direction
+        self._waiter = waiter
+        self._is_under_way = is_under_way
+        self._refusal: errors.TransientError | None = None
         self._auth: logins.AuthConfig | None = None
         self._is_resolved = False
         self._lock = threading.Lock()
+        self._probing = threading.Lock()
 
     def call(self, operation: Callable[[logins.AuthConfig | None], Answer]) -> Answer:
         """Run an operation with the login, anew if the login is refused.
 
         Raises:
             AuthenticationError: A login that was resolved this moment is refused too.
-            RegistryBusyError: The registry is in back-off, and was not asked.
+            HeldBackError: The registry is in back-off, and was not asked.
         """
-        known = self._check_pause()
+        if self._is_under_way:
+            return self._ask(operation)
+        key = self._key()
+        if self._check(key) is None:
+            return self._ask(operation)
+        with self._probing:
+            # What else this attempt asks meanwhile waits for the one answer.
+            if self._refusal is not None:
+                raise self._refusal
+            answer = self._ask(operation)
+            self._world.ledger.end_pause(key)
+        return answer
+
+    def _ask(self, operation: Callable[[logins.AuthConfig | None], Answer]) -> Answer:
         try:
             answer = self._call(operation)
         except errors.TransientError as error:
             if pauses.asks_for_pause(error):
+                self._refusal = error
                 self._begin_pause(error)
             raise
-        if known is not None:
-            self._world.ledger.end_pause(self._domain)
+        self._is_under_way = True
         return answer
 
     def _call(self, operation: Callable[[logins.AuthConfig | None], Answer]) -> Answer:
@@ -55,26 +123,34 @@ class Access:
         except errors.AuthenticationError:
             return operation(self._resolve(anew=True))
 
-    def _check_pause(self) -> pauses.Pause | None:
-        known = self._world.ledger.pause_of(self._domain)
-        remaining = known.remaining(self._world.clock.now()) if known else 0.0
+    def _check(self, key: pauses.Key) -> pauses.Pause | None:
+        """Return the latest pause, over or not; raise if it holds this request back."""
+        known = self._world.ledger.pause_of(key)
+        now = self._world.clock.now()
+        remaining = known.remaining(now) if known else 0.0
         if known is None or not remaining:
             return known
-        error = errors.RegistryBusyError(
-            f"the registry {self._domain} is left alone for {remaining:.0f} s more, as"
-            f" it asked for fewer requests: {known.reason}"
-        )
+        if self._waiter is not None:
+            turn = self._waiter.seconds_to_probe(known, now)
+            if not turn:
+                return known
+        else:
+            turn = remaining
+        error = errors.HeldBackError(known.held_back(self._app, now))
         # Whoever waits for the same end must not come back at the same moment.
-        error.retry_after = remaining + self._world.delay(known.failures, error)
+        wait = remaining + self._world.delay(known.failures, error)
+        error.retry_after = wait if self._waiter is None else min(wait, turn)
         raise error
 
     def _begin_pause(self, error: errors.TransientError) -> None:
+        key = self._key()
         now = self._world.clock.now()
-        known = self._world.ledger.pause_of(self._domain)
+        known = self._world.ledger.pause_of(key)
         failures = pauses.failures_after(known, now=now)
         pause = pauses.begin(
             known,
-            domain=self._domain,
+            key=key,
+            app=self._app,
             error=error,
             delay=self._world.delay(failures, error),
             now=now,
@@ -82,10 +158,25 @@ class Access:
         self._world.ledger.set_pause(pause)
         structlog.get_logger().warning(
             "registry.paused",
-            domain=self._domain,
+            domain=key.domain,
+            app=self._app,
+            login=key.login,
+            direction=key.direction.value,
             delay_seconds=round(pause.seconds, 1),
             failures=pause.failures,
             error=str(error),
+        )
+
+    def _key(self) -> pauses.Key:
+        try:
+            auth = self._resolve()
+        except errors.AuthenticationError:
+            auth = self._resolve(anew=True)
+        return pauses.key_of(
+            domain=self._domain,
+            owner=None if auth is None else auth.owner,
+            username="" if auth is None else auth.username,
+            direction=self._direction,
         )
 
     def _resolve(self, *, anew: bool = False) -> logins.AuthConfig | None:

@@ -10,7 +10,14 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from dokku_registryd import errors, ports
-from dokku_registryd.core import adoption, images, reference, releases, wanted
+from dokku_registryd.core import (
+    adoption,
+    images,
+    pauses,
+    reference,
+    releases,
+    wanted,
+)
 from dokku_registryd.core.releases import ReleaseState
 from dokku_registryd.effects import access, states
 
@@ -51,14 +58,17 @@ class Adopter:
         self._is_named_by_digest = engine.facts().image_store == "containerd"
         listing = engine.images()
         here = {name: image for image in listing for name in image.references}
+        found, unread = states.all_states(self._world)
         apps = [
             (state, deployed)
-            for state in states.all_states(self._world)
+            for state in found
             if (deployed := _deployed_of(state)) is not None
         ]
         with ThreadPoolExecutor(self._world.parallel_tags) as pool:
-            found = pool.map(lambda pair: self._look(pair[0], pair[1], here), apps)
-            return [self._adopt(findings) for findings in found]
+            looks = pool.map(lambda pair: self._look(pair[0], pair[1], here), apps)
+            adopted = [self._adopt(findings) for findings in looks]
+        left = [adoption.unread(app, why) for app, why in unread.items()]
+        return sorted([*adopted, *left], key=lambda entry: entry.app)
 
     def _look(
         self,
@@ -86,7 +96,12 @@ class Adopter:
             return adoption.Answer(problem=f"{deployed.reference} is no name: {error}")
         if image.domain in self._silent:
             return adoption.Answer(problem=self._silent[image.domain])
-        way = access.Access(self._world, app=app, domain=image.domain)
+        way = access.Access(
+            self._world,
+            app=app,
+            domain=image.domain,
+            direction=pauses.Direction.PULL,
+        )
         registry = self._world.registry
         has_login = True
         try:
@@ -136,8 +151,7 @@ class Adopter:
         self._world.ledger.adopt(
             adoption.release_of(findings, now=self._world.clock.now())
         )
-        rows = self._world.ledger.releases(app)
-        if any(row.reference == deployed.reference for row in rows):
+        if self._world.ledger.release_under(app, deployed) is not None:
             return ()
         difference = (
             f"another app has released {deployed.reference}: give one of them an"

@@ -6,8 +6,9 @@ clone, a second host), the release gets the next free number.
 """
 
 import contextlib
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 import structlog
@@ -15,10 +16,16 @@ import structlog
 from dokku_registryd import errors, ports
 from dokku_registryd.core import images, logins, reference
 from dokku_registryd.core.releases import Release, ReleaseState
-from dokku_registryd.effects import access, voice
+from dokku_registryd.effects import (
+    access,
+    extra_tags,
+    numbers,
+    orders,
+    precedence,
+    progressing,
+    voice,
+)
 
-# Numbers to try where others push to the same repository at the same time.
-_MOST_NUMBERS = 10
 # Where known content cannot be named, the Engine finds out for itself what is missing.
 _UNFIT = (
     errors.ImageNotFoundError,
@@ -27,41 +34,10 @@ _UNFIT = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sent:
-    """What the registry answers for a number, and how it came there."""
-
-    digest: str
-    manner: str = ""
-    manifest: images.Manifest | None = None
-    """Given where it was seen on the way, so that nobody has to ask for it again."""
-
-
-_TAKEN = Sent(digest="")
-
-
 def tag(release: Release, world: ports.World) -> None:
-    """Give the image its names on this host, and take those of an older number away.
-
-    Dokku is told of the new names in between, if it goes by this release already.
-    """
+    """Give the image its names on this host."""
     for name in release.names:
         world.engine.tag(release.image_id, name)
-    if release.is_accepted:
-        with world.turn(release.app):
-            if is_latest(release, world):
-                world.deployed.record_deployed(release.app, release.deployed)
-    for name in release.stale_names:
-        world.engine.untag(name)
-
-
-def is_latest(release: Release, world: ports.World) -> bool:
-    """Tell whether Dokku was let go on with no later release of the app."""
-    return not any(
-        later.sequence > release.sequence
-        and (later.is_accepted or later.state is ReleaseState.PUSHED)
-        for later in world.ledger.releases(release.app)
-    )
 
 
 def deliver(
@@ -70,13 +46,14 @@ def deliver(
     world: ports.World,
     says: voice.Voice,
     *,
-    wants_manifest: bool = False,
+    tags: Sequence[str] = (),
 ) -> tuple[Release, images.Manifest | None]:
     """Push under a number that is ours; return once the registry has confirmed it.
 
     Each question costs a round trip, and a deployer waits for them one after the other.
-    So a manifest that is wanted afterwards comes with the confirmation, and one that
-    is known is fetched while the registry looks the number up. The image gets its names
+    So the manifest that extra tags need comes with the confirmation, and what those
+    stand for so far beside it; a manifest that is known is fetched while the registry
+    looks the number up. The image gets its names
     on this host meanwhile: asking changes nothing, and what is asked comes to nothing
     if the Engine refuses.
 
@@ -92,10 +69,11 @@ def deliver(
     """
     is_named = False
     missing: errors.ImageNotFoundError | None = None
-    for _ in range(_MOST_NUMBERS):
+    for _ in range(numbers.MOST_NUMBERS):
+        precedence.give_way(release.app, release.reference, world)
         with ThreadPoolExecutor(max_workers=2) as aside:
             known = aside.submit(_known_manifest, release, way, world)
-            found = aside.submit(way.call, partial(_find, release, world))
+            found = aside.submit(way.call, partial(numbers.find, release, world))
             try:
                 if not is_named:
                     tag(release, world)
@@ -112,31 +90,23 @@ def deliver(
                 way,
                 world,
                 says,
-                wants_manifest=wants_manifest,
+                tags=tags,
             )
         if sent.digest:
             return _confirm(release, sent, world), sent.manifest
-        release, is_named = _take_next_number(release, way, world, says), True
+        taken = way.call(partial(_tags, release, world))
+        release, is_named = numbers.take_next(release, taken, world, says), True
     raise errors.DigestMismatchError(
-        f"cannot push {release.reference}: {_MOST_NUMBERS} numbers in a row were taken"
-        " by other images. Find out who else pushes to this repository, or give the"
-        " app one of its own with dokku registry:set"
+        f"cannot push {release.reference}: {numbers.MOST_NUMBERS} numbers in a row"
+        " were taken by other images. Find out who else pushes to this repository, or"
+        " give the app one of its own with dokku registry:set"
     )
 
 
-def _find(
-    release: Release, world: ports.World, auth: logins.AuthConfig | None
-) -> Sent | None:
-    """Return what has our number: our image, another one, or None if it is free."""
-    image = reference.parse(release.reference)
-    if world.registry.digest(image, auth=auth) is None:
-        return None
-    manifest = world.registry.manifest(image, auth=auth)
-    if manifest is None:
-        return None
-    if not manifest.names_image(release.image_id):
-        return _TAKEN
-    return Sent(digest=manifest.digest, manner="found", manifest=manifest)
+def _give_way(release: Release, world: ports.World) -> None:
+    """Return if a push may go on: its app is there, and its deploy waits for it."""
+    precedence.give_way(release.app, release.reference, world)
+    orders.check(release, world)
 
 
 def _send(
@@ -146,43 +116,56 @@ def _send(
     world: ports.World,
     says: voice.Voice,
     *,
-    wants_manifest: bool,
-) -> Sent:
+    tags: Sequence[str],
+) -> numbers.Sent:
     """Send the image and ask for it; the registry's answer must be what was sent."""
     try:
         sent, manner = _put_known(release, known, way, world), "named"
         if sent is None:
             known, manner = None, "pushed"
+            progress = progressing.Progress(release, world, says)
             sent = way.call(
                 lambda auth: world.engine.push(
-                    release.reference, auth=auth, on_progress=says.output
+                    release.reference,
+                    auth=auth,
+                    on_progress=progress.note,
+                    give_way=partial(_give_way, release, world),
                 )
             )
     except errors.TagImmutableError:
-        return _TAKEN
-    is_asked_for = wants_manifest and known is None
-    stored = way.call(partial(_read if is_asked_for else _look_up, release, world))
+        return numbers.TAKEN
+    is_asked_for = bool(tags) and known is None
+    with ThreadPoolExecutor(max_workers=1) as aside:
+        noted = aside.submit(extra_tags.note, release, tags, way, world)
+        stored = way.call(partial(_read if is_asked_for else _look_up, release, world))
+        noted.result()
     if stored is None:
         raise errors.RegistryUnavailableError(
             f"the registry took {release.reference}, but does not show it"
         )
     if stored.digest != sent:
-        return _TAKEN
+        return numbers.TAKEN
     return replace(stored, manner=manner, manifest=stored.manifest or known)
+
+
+def _tags(
+    release: Release, world: ports.World, auth: logins.AuthConfig | None
+) -> list[str]:
+    return world.registry.tags(reference.parse(release.reference), auth=auth)
 
 
 def _look_up(
     release: Release, world: ports.World, auth: logins.AuthConfig | None
-) -> Sent | None:
+) -> numbers.Sent | None:
     digest = world.registry.digest(reference.parse(release.reference), auth=auth)
-    return None if digest is None else Sent(digest=digest)
+    return None if digest is None else numbers.Sent(digest=digest)
 
 
 def _read(
     release: Release, world: ports.World, auth: logins.AuthConfig | None
-) -> Sent | None:
+) -> numbers.Sent | None:
     found = world.registry.manifest(reference.parse(release.reference), auth=auth)
-    return None if found is None else Sent(digest=found.digest, manifest=found)
+    return None if found is None else numbers.Sent(digest=found.digest, manifest=found)
 
 
 def _known_manifest(
@@ -222,7 +205,7 @@ def _known_digest(release: Release, world: ports.World) -> str:
     return ""
 
 
-def _confirm(release: Release, sent: Sent, world: ports.World) -> Release:
+def _confirm(release: Release, sent: numbers.Sent, world: ports.World) -> Release:
     confirmed = world.ledger.update_release(
         release.job_id, state=ReleaseState.CONFIRMED, digest=sent.digest
     )
@@ -236,28 +219,3 @@ def _confirm(release: Release, sent: Sent, world: ports.World) -> Release:
         manner=sent.manner,
     )
     return confirmed
-
-
-def _take_next_number(
-    release: Release, way: access.Access, world: ports.World, says: voice.Voice
-) -> Release:
-    image = reference.parse(release.reference)
-    tags = way.call(lambda auth: world.registry.tags(image, auth=auth))
-    taken = [int(name) for name in tags if name.isascii() and name.isdigit()]
-    older = release
-    release = world.ledger.renumber(
-        release.job_id, at_least=max([release.number, *taken]) + 1
-    )
-    says.detail(
-        f"Tag {older.number} is taken by another image, bumping tag to {release.number}"
-    )
-    structlog.get_logger().warning(
-        "release.renumbered",
-        job_id=release.job_id,
-        app=release.app,
-        reference=release.reference,
-        number=release.number,
-        previous=older.number,
-    )
-    tag(release, world)
-    return release

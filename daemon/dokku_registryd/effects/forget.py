@@ -1,15 +1,15 @@
 """Forget: an app is gone, and so are its logins, properties and releases.
 
-The hook has moved the app's folders out of the way, or a sweep finds that it did not.
-Only what was moved is forgotten here: an app of the same name that was created since
-keeps everything.
+A hook said so: it left the trigger `destroyed`, or moved the app's folders out of the
+way. Only what was moved is forgotten here: an app of the same name that was created
+since keeps everything, and so does an app whose folder merely cannot be seen.
 """
 
 import structlog
 
 from dokku_registryd import ports
 from dokku_registryd.core import jobs, outcomes, properties, triggers
-from dokku_registryd.effects import voice
+from dokku_registryd.effects import absence, voice
 
 
 def perform(job: jobs.Job, world: ports.World, says: voice.Voice) -> outcomes.Outcome:
@@ -20,8 +20,11 @@ def perform(job: jobs.Job, world: ports.World, says: voice.Voice) -> outcomes.Ou
             it does.
     """
     app = job.app
-    left = {*world.properties.owners(), *world.detached.noted()}
-    if app in left and app not in world.properties.apps():
+    is_word = job.kind is triggers.Kind.DESTROYED and not world.ledger.has_been_taken(
+        app, after=job.job_id
+    )
+    is_gone = absence.shows_gone(app, world)
+    if is_gone and _has_left(app, world, is_word=is_word):
         microseconds = int(world.clock.now() * 1_000_000)
         world.detached.detach(app, f"{microseconds:016d}.0.{job.attempts}")
     erased: list[str] = []
@@ -29,11 +32,11 @@ def perform(job: jobs.Job, world: ports.World, says: voice.Voice) -> outcomes.Ou
     for folder in folders:
         erased += world.credentials.forget(world.detached.login_folder(folder))
         world.detached.remove(folder)
-    is_gone = app not in world.properties.apps()
+    # Looked at again: a helper may have taken its time.
+    is_gone = absence.shows_gone(app, world) and (is_word or not _is_owner(app, world))
     if is_gone:
         world.deployed.forget_deployed(app)
-    is_word = job.kind is triggers.Kind.DESTROYED
-    if is_gone or (is_word and not world.ledger.has_been_taken(app, after=job.job_id)):
+    if is_gone or is_word:
         # Dokku removes the app's own folder last, so a hook's word counts for more.
         # An app of the same name may have been released since.
         _disown(job, world)
@@ -44,6 +47,15 @@ def perform(job: jobs.Job, world: ports.World, says: voice.Voice) -> outcomes.Ou
     if not folders:
         return outcomes.skipped("nothing was left of it")
     return outcomes.done(f"logins erased from helpers: {', '.join(erased) or 'none'}")
+
+
+def _has_left(app: str, world: ports.World, *, is_word: bool) -> bool:
+    """Return whether something of the app is where its successor would find it."""
+    return app in world.detached.noted() or (is_word and _is_owner(app, world))
+
+
+def _is_owner(app: str, world: ports.World) -> bool:
+    return app in world.properties.owners()
 
 
 def _disown(job: jobs.Job, world: ports.World) -> None:

@@ -12,12 +12,13 @@ from dokku_registryd.core import (
     images,
     jobs,
     outcomes,
+    pauses,
     reference,
     releases,
     triggers,
     wanted,
 )
-from dokku_registryd.effects import access, states, voice
+from dokku_registryd.effects import access, built_names, sight, states, voice
 
 # Something removes an image as often as we pull it: then a registry, and the quota of
 # its login, must not pay for that.
@@ -25,7 +26,7 @@ LOOP_PULLS = 3
 LOOP_SECONDS = 600.0
 # So many jobs of the app are looked through: others end between the pulls.
 LOOP_JOBS = 100
-_PULLED = "pulled"
+_PULLED = outcomes.PULLED
 
 
 def perform(job: jobs.Job, world: ports.World, says: voice.Voice) -> outcomes.Outcome:
@@ -36,11 +37,14 @@ def perform(job: jobs.Job, world: ports.World, says: voice.Voice) -> outcomes.Ou
         PermanentError: The registry no longer has the image, or refuses the login.
     """
     state = states.state_of(world, job.app)
+    state.policy.require("heal")
     entries = wanted.wanted_of(state, world.schedulers)
     if not entries:
         return outcomes.skipped(_reason(state))
+    gaps = sight.gaps(entries, world)
+    sight.tell(gaps)
     pulled = _pull(
-        wanted.gaps(entries, _observe(entries, world)),
+        gaps,
         state,
         world,
         says,
@@ -50,10 +54,12 @@ def perform(job: jobs.Job, world: ports.World, says: voice.Voice) -> outcomes.Ou
         # Its image serves all the other names, under the ID that it has by now.
         state = states.state_of(world, job.app)
         entries = wanted.wanted_of(state, world.schedulers)
-    healed = _retag(wanted.gaps(entries, _observe(entries, world)), world, says)
+    gaps = sight.gaps(entries, world)
+    healed = _retag(gaps, world, says)
+    _check_identity(gaps)
     source = entries[0].source
     if not pulled and not healed:
-        return outcomes.skipped("every wanted name is here", reference=source)
+        return outcomes.skipped(_rest(gaps), reference=source)
     digest = entries[0].digest or (_digest_of(pulled, source) if pulled else "")
     way = _PULLED if pulled else "retagged, no bytes from the registry"
     return outcomes.done(
@@ -62,6 +68,12 @@ def perform(job: jobs.Job, world: ports.World, says: voice.Voice) -> outcomes.Ou
         image_id=pulled.image_id if pulled else healed[0].image_id,
         digest=digest,
     )
+
+
+def _rest(gaps: list[wanted.Gap]) -> str:
+    if any(isinstance(gap, wanted.Retag) for gap in gaps):
+        return "what is missing is left to the deploy that runs"
+    return "every wanted name is here"
 
 
 def _reason(state: wanted.AppState) -> str:
@@ -73,19 +85,6 @@ def _reason(state: wanted.AppState) -> str:
     if wanted.deployed_of(state) is None:
         return "nothing was released yet"
     return "its scheduler keeps no images on this host"
-
-
-def _observe(entries: list[wanted.Wanted], world: ports.World) -> wanted.Observed:
-    names: dict[str, str] = {}
-    for entry in entries:
-        image = world.engine.image(entry.reference)
-        if image is not None:
-            names[wanted.engine_name(entry.reference)] = image.image_id
-    found = set(names.values())
-    for image_id in {entry.image_id for entry in entries if entry.image_id} - found:
-        if world.engine.image(image_id) is not None:
-            found.add(image_id)
-    return wanted.Observed(names=names, image_ids=frozenset(found))
 
 
 def _pull(
@@ -100,12 +99,14 @@ def _pull(
     if not pulls:
         return None
     entry = pulls[0]
+    # A deploy may want another image than what runs; a later look brings that.
+    pulls = [other for other in pulls if other.source == entry.source]
     _check_pushed(entry, state)
     if is_own_idea:
         _check_loop(entry, world)
     _check_space(entry, world)
     says.detail(f"Pulling {entry.source}")
-    image = _fetch(entry, world, may_give_up=is_own_idea)
+    image = _fetch(entry, world, says, may_give_up=is_own_idea)
     for missing in pulls:
         world.engine.tag(image.image_id, missing.reference)
     _remember(entry, image, state, world)
@@ -113,10 +114,16 @@ def _pull(
 
 
 def _fetch(
-    entry: wanted.Wanted, world: ports.World, *, may_give_up: bool
+    entry: wanted.Wanted,
+    world: ports.World,
+    says: voice.Voice,
+    *,
+    may_give_up: bool,
 ) -> images.LocalImage:
     def give_way() -> None:
-        if may_give_up and world.is_preempted(entry.app):
+        if world.is_disowned(entry.app) or (
+            may_give_up and world.is_preempted(entry.app)
+        ):
             raise errors.PreemptedError(
                 f"the pull of {entry.source} gave way to something more urgent of"
                 f" {entry.app}"
@@ -124,13 +131,26 @@ def _fetch(
 
     give_way()
     source = reference.parse(entry.source)
-    way = access.Access(world, app=entry.app, domain=source.domain)
+    way = access.Access(
+        world,
+        app=entry.app,
+        domain=source.domain,
+        direction=pauses.Direction.PULL,
+    )
     target = entry.source
     if entry.digest:
         target = f"{entry.source.rpartition(':')[0]}@{entry.digest}"
+    else:
+        structlog.get_logger().warning(
+            "heal.unproved", app=entry.app, reference=entry.source
+        )
+        says.warning(
+            f"Nothing tells whether {entry.source} is still the image that was"
+            " released: no digest of it was recorded. It is pulled by its tag"
+        )
     try:
         return way.call(
-            lambda auth: world.engine.pull(target, auth=auth, on_progress=give_way)
+            lambda auth: world.engine.pull(target, auth=auth, give_way=give_way)
         )
     except errors.ImageNotFoundError as error:
         raise errors.ImageNotFoundError(
@@ -241,7 +261,7 @@ def _adopted(
         image_repo=deployed.image_repo,
         scheduler=world.schedulers[0] if world.schedulers else "docker-local",
         state=releases.ReleaseState.PUSHED,
-        digest=_digest_of(image, entry.source),
+        digest=entry.digest or _digest_of(image, entry.source),
         created_at=now,
         pushed_at=now,
     )
@@ -251,11 +271,31 @@ def _digest_of(image: images.LocalImage, source: str) -> str:
     return image.digest_in(wanted.engine_name(source.rpartition(":")[0]))
 
 
+def _check_identity(gaps: list[wanted.Gap]) -> None:
+    """Refuse to call well what leads to somebody else's image."""
+    for gap in gaps:
+        if isinstance(gap, wanted.Lost) and gap.leads_to:
+            raise errors.DigestMismatchError(
+                f"{gap.wanted.reference} leads to another image on this host"
+                f" ({gap.leads_to}), and ours is neither here nor known to its"
+                f" registry. Build the app again with dokku ps:rebuild"
+                f" {gap.wanted.app}"
+            )
+
+
 def _retag(
     gaps: list[wanted.Gap], world: ports.World, says: voice.Voice
 ) -> list[wanted.Retag]:
-    retags = [gap for gap in gaps if isinstance(gap, wanted.Retag)]
-    for gap in retags:
+    healed: list[wanted.Retag] = []
+    for gap in gaps:
+        if not isinstance(gap, wanted.Retag):
+            continue
+        if not gap.wanted.may_pull and not built_names.may_give(gap, world):
+            continue
         says.detail(f"Tagging {gap.wanted.reference}")
-        world.engine.tag(gap.image_id, gap.wanted.reference)
-    return retags
+        if gap.wanted.may_pull:
+            world.engine.tag(gap.image_id, gap.wanted.reference)
+        else:
+            built_names.give(gap, world)
+        healed.append(gap)
+    return healed

@@ -1,11 +1,13 @@
 """Orders that change what Dokku runs without a push of ours.
 
 They only take their place in the order of an app's jobs: what was accepted before them
-commits nothing afterwards.
+commits nothing afterwards. A deploy that was broken off is such an order for the one
+release that it waited for: `check` ends that before anything moves.
 """
 
-from dokku_registryd import ports
+from dokku_registryd import errors, ports
 from dokku_registryd.core import jobs, outcomes
+from dokku_registryd.core.releases import Release, ReleaseState
 from dokku_registryd.effects import voice
 
 
@@ -20,8 +22,41 @@ def perform_local(
 
 def perform_cancelled(
     job: jobs.Job,
-    world: ports.World,  # noqa: ARG001 - effects share one signature
+    world: ports.World,
     says: voice.Voice,  # noqa: ARG001 - effects share one signature
 ) -> outcomes.Outcome:
-    """Note that the deploy that waited for a release was broken off."""
-    return outcomes.done(f"release {job.trigger.job} was cancelled")
+    """Note what became of a release whose deploy was broken off.
+
+    The release itself ends it, in its own lane: the intake has told it (`check`).
+    """
+    job_id = job.trigger.job
+    record = world.ledger.job(job_id)
+    release = world.ledger.release_of(job_id)
+    if record is None:
+        return outcomes.skipped(f"release {job_id} was never begun")
+    if release is not None and release.is_accepted:
+        return outcomes.skipped(f"release {job_id} goes on, as its deploy was promised")
+    if record.outcome is not None and record.outcome.is_good:
+        return outcomes.skipped(f"release {job_id} had ended before")
+    return outcomes.done(f"release {job_id} was taken back")
+
+
+def check(job: jobs.Job | Release, world: ports.World) -> None:
+    """Return if somebody waits for a release, or it was promised to go on.
+
+    Called before every step that others see. What was committed stays: its deploy
+    never tells that it is live.
+
+    Raises:
+        CancelledError: The deploy was broken off.
+    """
+    if not world.is_cancelled(job.job_id):
+        return
+    release = world.ledger.release_of(job.job_id)
+    if release is not None and (
+        release.is_accepted or release.state is ReleaseState.PUSHED
+    ):
+        return
+    raise errors.CancelledError(
+        f"the deploy that waited for this release of {job.app} was broken off"
+    )

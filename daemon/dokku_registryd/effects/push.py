@@ -6,9 +6,24 @@ the number is left alone. A push that had been given up counts as done from then
 """
 
 from dokku_registryd import errors, ports
-from dokku_registryd.core import images, jobs, outcomes, properties, reference, wanted
+from dokku_registryd.core import (
+    images,
+    jobs,
+    outcomes,
+    pauses,
+    properties,
+    reference,
+    wanted,
+)
 from dokku_registryd.core.releases import Release, ReleaseState
-from dokku_registryd.effects import access, extra_tags, states, voice
+from dokku_registryd.effects import (
+    access,
+    extra_tags,
+    precedence,
+    sight,
+    states,
+    voice,
+)
 
 
 def perform(job: jobs.Job, world: ports.World, says: voice.Voice) -> outcomes.Outcome:
@@ -24,11 +39,14 @@ def perform(job: jobs.Job, world: ports.World, says: voice.Voice) -> outcomes.Ou
         return outcomes.skipped("nothing was released yet")
     target = deployed.reference
     release = wanted.release_of(state, deployed)
+    _check_name(state, world, says)
     image = reference.parse(target)
-    way = access.Access(world, app=job.app, domain=image.domain)
+    way = access.Access(
+        world, app=job.app, domain=image.domain, direction=pauses.Direction.PUSH
+    )
     found = way.call(lambda auth: world.registry.manifest(image, auth=auth))
     if found is not None:
-        outcome = _judge(target, found, release)
+        outcome = _judge(job.app, target, found, release, deployed.digest)
         if release is not None and _is_given_up(release):
             _settle(release, found.digest, way, world, says)
         return outcome
@@ -43,7 +61,12 @@ def perform(job: jobs.Job, world: ports.World, says: voice.Voice) -> outcomes.Ou
     says.headline("Pushing image to registry")
     says.detail(f"Pushing {target}")
     sent = way.call(
-        lambda auth: world.engine.push(target, auth=auth, on_progress=says.output)
+        lambda auth: world.engine.push(
+            target,
+            auth=auth,
+            on_progress=says.output,
+            give_way=lambda: precedence.give_way(job.app, target, world),
+        )
     )
     stored = way.call(lambda auth: world.registry.digest(image, auth=auth))
     if stored != sent:
@@ -55,17 +78,42 @@ def perform(job: jobs.Job, world: ports.World, says: voice.Voice) -> outcomes.Ou
     return outcomes.done("pushed again", reference=target, digest=sent)
 
 
+def _check_name(state: wanted.AppState, world: ports.World, says: voice.Voice) -> None:
+    """Move the deployed name back to our image, if it leads to another one here.
+
+    Raises:
+        DigestMismatchError: It does, and ours is not here.
+    """
+    entries = wanted.wanted_of(state, world.schedulers)
+    for gap in sight.gaps(entries[:1], world):
+        if not gap.leads_to:
+            continue
+        if not isinstance(gap, wanted.Retag):
+            raise errors.DigestMismatchError(
+                f"{gap.wanted.reference} leads to another image on this host"
+                f" ({gap.leads_to}), and ours is not here. Bring it back with:"
+                f" dokku registryd:heal {gap.wanted.app}"
+            )
+        says.detail(f"Tagging {gap.wanted.reference}")
+        world.engine.tag(gap.image_id, gap.wanted.reference)
+
+
 def _judge(
-    target: str, found: images.Manifest, release: Release | None
+    app: str,
+    target: str,
+    found: images.Manifest,
+    release: Release | None,
+    digest: str,
 ) -> outcomes.Outcome:
-    if release is None or _is_ours(found, release):
+    is_ours = _is_ours(found, release) if release else digest in {"", found.digest}
+    if is_ours:
         return outcomes.skipped(
             "the registry has it", reference=target, digest=found.digest
         )
     raise errors.DigestMismatchError(
         f"the registry answers {found.digest} for {target}, which is not the image that"
-        f" was released: somebody put another one there. Release {release.app} again"
-        f" with dokku ps:rebuild {release.app}"
+        f" was released: somebody put another one there. Release {app} again with dokku"
+        f" ps:rebuild {app}"
     )
 
 

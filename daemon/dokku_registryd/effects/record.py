@@ -4,7 +4,13 @@ So that a later heal knows by digest what to bring back. Nothing is pushed or na
 """
 
 from dokku_registryd import errors, ports
-from dokku_registryd.core import engine_values, jobs, outcomes, reference, wanted
+from dokku_registryd.core import (
+    engine_values,
+    jobs,
+    outcomes,
+    pauses,
+    reference,
+)
 from dokku_registryd.core.releases import DeployedRelease, Release, ReleaseState
 from dokku_registryd.effects import access, states, voice
 
@@ -60,7 +66,9 @@ def _forget_older(app: str, number: int, world: ports.World) -> None:
 
 def _digest(deployed: DeployedRelease, app: str, world: ports.World) -> str | None:
     image = reference.parse(deployed.reference)
-    way = access.Access(world, app=app, domain=image.domain)
+    way = access.Access(
+        world, app=app, domain=image.domain, direction=pauses.Direction.PULL
+    )
     return way.call(lambda auth: world.registry.digest(image, auth=auth))
 
 
@@ -71,7 +79,7 @@ def _remember(
     image_id: str,
     world: ports.World,
 ) -> None:
-    known = wanted.release_of(states.state_of(world, job.app), deployed)
+    known = world.ledger.release_under(job.app, deployed)
     if known is not None:
         world.ledger.update_release(
             known.job_id,

@@ -2,7 +2,8 @@
 
 The order carries the promises. The number is durable before anything has it. Nothing
 that moves (extra tags, Dokku's `tag-version`) moves before the registry itself answers
-for the number with the digest that was sent. Every step looks first whether it was
+for the number with the digest that was sent, nor once the app was released without us
+(`live.is_replaced`). Every step looks first whether it was
 done already, so that a job which begins again after a crash ends in the same number.
 """
 
@@ -14,7 +15,16 @@ import structlog
 from dokku_registryd import errors, ports
 from dokku_registryd.core import jobs, outcomes, properties, reference, triggers
 from dokku_registryd.core.releases import Release, ReleaseState
-from dokku_registryd.effects import access, delivery, extra_tags, states, voice
+from dokku_registryd.effects import (
+    access,
+    delivery,
+    extra_tags,
+    live,
+    numbers,
+    orders,
+    states,
+    voice,
+)
 
 _LOCAL_SCHEDULER = "docker-local"
 
@@ -32,28 +42,37 @@ def perform(
         PermanentError: It cannot succeed; the text says what to do.
     """
     policy = states.policy_of(world, job.app)
+    if not job.is_delivery:
+        policy.require("push-policy", "push-deadline")
     release = world.ledger.release_of(job.job_id)
     if release is None:
         release = _reserve(job, policy, world, says)
+    # What an earlier deploy that failed has moved goes back before anything moves.
+    # Where that cannot be done now, a job of its own does it.
+    with contextlib.suppress(errors.TransientError):
+        live.settle(release.app, world, says)
     ended = _outcome_of(release)
     if ended is not None:
         return ended
     if policy.push_in_background and release.scheduler == _LOCAL_SCHEDULER:
         if release.state is ReleaseState.RESERVED and not release.is_accepted:
             delivery.tag(release, world)
+        orders.check(job, world)
         release = accept(release, world, says)
     if release.is_accepted and not job.is_delivery:
         return None
-    domain = reference.parse(release.reference).domain
-    way = access.Access(world, app=release.app, domain=domain)
+    way = access.of_release(release, job, policy, world)
     manifest = None
     if release.state is ReleaseState.RESERVED:
         release, manifest = delivery.deliver(
-            release, way, world, says, wants_manifest=bool(policy.extra_tags)
+            release, way, world, says, tags=policy.extra_tags
         )
-    if not _is_overtaken(release, world):
+    orders.check(job, world)
+    release = world.ledger.release_of(job.job_id) or release
+    if live.may_show(release, world) and not _is_overtaken(release, world):
         extra_tags.move(release, policy.extra_tags, way, world, says, manifest=manifest)
         _follow_later(release, policy.extra_tags, way, world, says)
+    orders.check(job, world)
     release = _commit(release, world)
     if release.scheduler not in world.schedulers:
         # Nothing runs on this host that would tell us so with `deployed`.
@@ -67,10 +86,15 @@ def accept(release: Release, world: ports.World, says: voice.Voice) -> Release:
     """Let the deploy go on before the push is done; the push stays in the ledger."""
     if release.is_accepted:
         return release
+    if release.state is ReleaseState.RESERVED:
+        release = numbers.secure(release, world, says)
     with world.turn(release.app):
         # Before anybody may hear of it; `give_up` takes it back.
-        world.deployed.record_deployed(release.app, release.deployed)
-        release = world.ledger.update_release(release.job_id, is_accepted=True)
+        if not live.is_replaced(release, world):
+            live.tell(release, world)
+        release = world.ledger.update_release(
+            release.job_id, is_accepted=True, previous_number=0
+        )
     says.detail(f"Pushing {release.reference} in the background")
     says.finish(status=0)
     return release
@@ -83,13 +107,10 @@ def late_part(release: Release, world: ports.World) -> str:
     """
     if release.state is ReleaseState.CONFIRMED:
         return "its extra tags are"
-    is_known = any(
-        known.image_id == release.image_id
-        and known.repository == release.repository
-        and known.digest
-        for known in world.ledger.releases(release.app)
+    known = world.ledger.release_with_digest(
+        release.image_id, release.repository, app=release.app
     )
-    if is_known and release.scheduler == _LOCAL_SCHEDULER:
+    if known is not None and release.scheduler == _LOCAL_SCHEDULER:
         return "its new number is"
     return ""
 
@@ -124,11 +145,10 @@ def give_up(
     if release is None or release.state is ReleaseState.PUSHED:
         return
     if release.state is ReleaseState.CONFIRMED:
-        tags = states.policy_of(world, release.app).extra_tags
-        extra_tags.restore(release, tags, world, says)
+        extra_tags.restore(release, world, says)
     with world.turn(release.app):
         if not release.is_accepted:
-            _answer_as_before(release, world)
+            live.take_back(release, world)
         world.ledger.update_release(
             job.job_id, state=ReleaseState.FAILED, error=str(error)
         )
@@ -140,18 +160,6 @@ def give_up(
         structlog.get_logger().debug(
             "untag.postponed", app=release.app, error=str(unreachable)
         )
-
-
-def _answer_as_before(release: Release, world: ports.World) -> None:
-    """Let Dokku be answered with the release before, if a dead attempt changed that."""
-    if world.deployed.deployed(release.app) != release.deployed:
-        return
-    for older in world.ledger.releases(release.app):
-        is_here = older.is_accepted or older.state is ReleaseState.PUSHED
-        if older.sequence < release.sequence and is_here:
-            world.deployed.record_deployed(release.app, older.deployed)
-            return
-    world.deployed.forget_deployed(release.app)
 
 
 def _reserve(
@@ -178,6 +186,7 @@ def _reserve(
             image_repo=policy.image_repo,
             scheduler=job.trigger.scheduler,
             created_at=world.clock.now(),
+            build=job.trigger.build,
         )
     )
     says.detail(f"Bumping tag to {release.number}")
@@ -231,11 +240,12 @@ def _is_overtaken(release: Release, world: ports.World) -> bool:
 def _latest(release: Release, world: ports.World) -> Release:
     """Return the latest release of the app that has arrived; this, if none is later.
 
-    One that failed after it was confirmed does not count: its tags were moved back.
+    One that failed after it was confirmed, or whose deploy failed, does not count: its
+    tags were moved back.
     """
-    for later in world.ledger.releases(release.app):
-        is_there = later.digest and later.state is not ReleaseState.FAILED
-        if later.sequence > release.sequence and is_there:
+    for later in world.ledger.later_releases(release):
+        has_failed = later.failed_at or later.state is ReleaseState.FAILED
+        if later.digest and not has_failed:
             return later
     return release
 
@@ -260,12 +270,9 @@ def _follow_later(
 
 def _commit(release: Release, world: ports.World) -> Release:
     with world.turn(release.app):
-        if not _is_overtaken(release, world):
-            world.properties.set(
-                properties.CORE, release.app, "tag-version", str(release.number)
-            )
-            if delivery.is_latest(release, world):
-                world.deployed.record_deployed(release.app, release.deployed)
+        release = world.ledger.release_of(release.job_id) or release
+        if live.may_show(release, world):
+            live.show(release, world)
         return _record_pushed(release, world)
 
 

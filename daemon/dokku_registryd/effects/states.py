@@ -2,13 +2,22 @@
 
 from dataclasses import replace
 
-from dokku_registryd import ports
+from dokku_registryd import errors, ports
 from dokku_registryd.core import needs, properties, releases, wanted
 
 
 def policy_of(world: ports.World, app: str) -> properties.AppPolicy:
-    """Return what an app's properties come to, read anew."""
+    """Return what an app's properties come to, read from their files.
+
+    Raises:
+        UnreadableError: One that decides where images go cannot be read.
+    """
     return properties.resolve(app, world.properties.get, world.defaults)
+
+
+def deadline_of(world: ports.World, app: str) -> float:
+    """Return how long a deploy of an app waits; it never fails."""
+    return properties.deadline_seconds(app, world.properties.get, world.defaults)
 
 
 def state_of(world: ports.World, app: str) -> wanted.AppState:
@@ -17,18 +26,35 @@ def state_of(world: ports.World, app: str) -> wanted.AppState:
         policy=policy_of(world, app),
         deployed=_recorded(world, app),
         releases=tuple(world.ledger.releases(app)),
+        deploying=_told(world, app),
     )
 
 
-def all_states(world: ports.World) -> list[wanted.AppState]:
-    """Return the states of the apps that were ever pushed."""
+def all_states(world: ports.World) -> tuple[list[wanted.AppState], dict[str, str]]:
+    """Return the states of the apps that were ever pushed.
+
+    Returns:
+        The states, and why an app's state cannot be read, by the app.
+    """
     is_companion = world.is_companion()
+    deploying = _deploying(world)
+    found: list[wanted.AppState] = []
+    unread: dict[str, str] = {}
     with world.properties.look() as look:
-        found = [
-            _state_in(world, look.of(app), app, is_companion=is_companion)
-            for app in world.properties.apps()
-        ]
-    return [state for state in found if state is not None]
+        for app in world.properties.apps():
+            try:
+                state = _state_in(
+                    world,
+                    look.of(app),
+                    app,
+                    is_companion=is_companion,
+                    deploying=deploying.get(app, ()),
+                )
+            except errors.UnreadableError as error:
+                unread[app] = str(error)
+            else:
+                found += [state] if state is not None else []
+    return found, unread
 
 
 def all_needs(
@@ -39,8 +65,9 @@ def all_needs(
     mark_of = world.ledger.release_marks()
     remembered = world.remembered
     apps = world.properties.apps()
+    deploying = _deploying(world)
     for app in apps:
-        basis = (is_companion, mark_of(app))
+        basis = (is_companion, mark_of(app), deploying.get(app, ()))
         known = remembered.get(app)
         if (
             known is None
@@ -48,22 +75,53 @@ def all_needs(
             or not look.is_unchanged(app, known.files)
         ):
             files = look.of(app)
-            state = _state_in(world, files, app, is_companion=is_companion)
-            need = needs.NOTHING
-            if state is not None:
-                need = needs.need_of(state, world.schedulers, observed.image_ids)
-            if not files.is_whole:
-                # Who knows how many releases are to be kept?
-                need = replace(need, left=())
+            need = _need_in(
+                world,
+                files,
+                app,
+                observed,
+                is_companion=is_companion,
+                deploying=deploying.get(app, ()),
+            )
             remembered[app] = ports.Remembered(files.mark, basis, need)
     for app in remembered.keys() - set(apps):
         del remembered[app]
     return {app: remembered[app].need for app in apps}
 
 
+def _need_in(
+    world: ports.World,
+    files: ports.AppFiles,
+    app: str,
+    observed: wanted.Observed,
+    *,
+    is_companion: bool,
+    deploying: tuple[releases.DeployedRelease, ...],
+) -> needs.Need:
+    try:
+        state = _state_in(
+            world, files, app, is_companion=is_companion, deploying=deploying
+        )
+    except errors.UnreadableError:
+        # `doctor` names the file, and a heal or a release of the app waits for it.
+        return needs.unknown(world.ledger.releases(app), observed.image_ids)
+    if state is None:
+        return needs.NOTHING
+    need = needs.need_of(state, world.schedulers, observed.image_ids)
+    # Unread, `keep-releases` may say that more releases are to be kept.
+    return need if files.is_whole else replace(need, left=())
+
+
 def _state_in(
-    world: ports.World, files: ports.AppFiles, app: str, *, is_companion: bool
+    world: ports.World,
+    files: ports.AppFiles,
+    app: str,
+    *,
+    is_companion: bool,
+    deploying: tuple[releases.DeployedRelease, ...],
 ) -> wanted.AppState | None:
+    if files.unread_record and not is_companion:
+        raise errors.UnreadableError(files.unread_record)
     deployed = None if is_companion else files.deployed
     known = tuple(world.ledger.releases(app))
     is_counted = files.read(properties.CORE, app, "tag-version")
@@ -73,6 +131,22 @@ def _state_in(
         policy=properties.resolve(app, files.read, world.defaults),
         deployed=deployed,
         releases=known,
+        deploying=deploying,
+    )
+
+
+def _deploying(
+    world: ports.World,
+) -> dict[str, tuple[releases.DeployedRelease, ...]]:
+    return {app: _told(world, app) for app in world.deploying.apps()}
+
+
+def _told(world: ports.World, app: str) -> tuple[releases.DeployedRelease, ...]:
+    """Return the releases that deploys of an app were told."""
+    if world.is_companion():
+        return ()
+    return tuple(
+        told.record for told in world.deploying.told(app).values() if not told.is_local
     )
 
 

@@ -1,8 +1,9 @@
 """A sweep: one look at the whole host, which asks for the jobs that close its gaps.
 
 This is the truth behind every hint. One image listing and one container listing serve
-all apps. It asks for heals, takes spare names of superseded releases away, and notices
-what a hook could not tell us: logins whose app is gone.
+all apps. It asks for heals, takes spare names of superseded releases away, and finishes
+what a hook began: logins that it moved out of the way. An app that it cannot see keeps
+everything (`absence`).
 """
 
 from dataclasses import dataclass
@@ -19,7 +20,15 @@ from dokku_registryd.core import (
     triggers,
     wanted,
 )
-from dokku_registryd.effects import housekeeping, states, voice
+from dokku_registryd.effects import (
+    absence,
+    housekeeping,
+    live,
+    numbers,
+    sight,
+    states,
+    voice,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +42,7 @@ class Plan:
     needless: tuple[str, ...]
     """Names that may be taken away."""
     gone: tuple[str, ...]
-    """Apps that are gone and have left properties or logins behind."""
+    """Apps that are gone by a hook's word and have left logins behind."""
 
 
 def plan(world: ports.World) -> Plan:
@@ -47,14 +56,14 @@ def plan(world: ports.World) -> Plan:
         entries = [entry for need in found for entry in need.entries]
         left = [entry for need in found for entry in need.left]
         gaps = sorted(
-            wanted.gaps(entries, observed),
+            sight.confirmed(wanted.gaps(entries, observed), entries, world),
             key=lambda gap: gap.wanted.app not in running,
         )
         return Plan(
             references=len(entries),
             gaps=tuple(gaps),
             needless=tuple(leftovers.needless(left, observed, needed)),
-            gone=_gone(world, look),
+            gone=_gone(world),
         )
 
 
@@ -68,7 +77,10 @@ def carry_out(world: ports.World) -> Plan:
     """Ask for what a look at the whole host shows to be needed, and return that."""
     log = structlog.get_logger()
     started = world.clock.monotonic()
+    absence.note(world)
     found = plan(world)
+    # A heal tells of those that it moves back.
+    sight.tell(gap for gap in found.gaps if isinstance(gap, wanted.Lost))
     healable = [gap for gap in found.gaps if not isinstance(gap, wanted.Lost)]
     for app in dict.fromkeys(gap.wanted.app for gap in healable):
         world.submit(triggers.Trigger(kind=triggers.Kind.HEAL, app=app))
@@ -112,11 +124,9 @@ def _needs(
     return list(found.values())
 
 
-def _gone(world: ports.World, look: ports.Look) -> tuple[str, ...]:
-    # Owners before apps: what is created in between must not seem to be gone.
-    owners = look.owners().union(world.detached.noted())
-    without_app = owners.difference(world.properties.apps())
-    return tuple(sorted(without_app.union(world.detached.apps())))
+def _gone(world: ports.World) -> tuple[str, ...]:
+    gone = {app for app in world.detached.noted() if absence.shows_gone(app, world)}
+    return tuple(sorted(gone.union(world.detached.apps())))
 
 
 def request(job: jobs.Job, world: ports.World, says: voice.Voice) -> outcomes.Outcome:  # noqa: ARG001 - effects share one signature
@@ -125,6 +135,12 @@ def request(job: jobs.Job, world: ports.World, says: voice.Voice) -> outcomes.Ou
     Raises:
         EngineUnavailableError: The Engine does not answer.
     """
+    build = job.trigger.build
+    release = world.ledger.release_of_build(job.app, build) if build else None
+    if release is not None:
+        live.go_live(release, world)
+    else:
+        numbers.note_live(job.app, world)
     _bring_home(job.app, world)
     world.submit(triggers.Trigger(kind=triggers.Kind.SWEEP))
     return outcomes.done()

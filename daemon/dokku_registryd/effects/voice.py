@@ -25,12 +25,17 @@ class Voice:
         self._write(replies.Line.DETAIL, text)
 
     def output(self, text: str) -> None:
-        """Pass on what the Engine says."""
-        self._write(replies.Line.OUTPUT, text)
+        """Pass on what the Engine says; an empty text is nothing to be passed on."""
+        if text:
+            self._write(replies.Line.OUTPUT, text)
 
     def warning(self, text: str) -> None:
         """Say what somebody should act on."""
         self._write(replies.Line.WARNING, text)
+
+    def deadline(self, seconds: float) -> None:
+        """Say how long to wait from now on, at most; a later word only adds to it."""
+        self._write(replies.Line.DEADLINE, str(max(0, round(seconds))))
 
     def finish(self, *, status: int) -> None:
         """End the reply with the exit status of whoever waits."""

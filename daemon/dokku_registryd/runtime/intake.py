@@ -10,7 +10,7 @@ from dokku_registryd import errors, ports
 from dokku_registryd.adapters import spool
 from dokku_registryd.core import jobs, outcomes, triggers
 from dokku_registryd.core.triggers import Kind
-from dokku_registryd.effects import voice
+from dokku_registryd.effects import hosts, voice
 from dokku_registryd.runtime import queue, workbench
 
 # One commit for so many files: a flood costs one fsync a batch, not one a file.
@@ -35,6 +35,8 @@ class Intake:
         """Put the jobs that the ledger knows to be unfinished back into the queue."""
         now, monotonic = self._world.clock.now(), self._world.clock.monotonic()
         self._world.ledger.count_deaths()
+        for job_id in self._world.ledger.cancelled_jobs():
+            self._bench.waiters.cancel(job_id)
         for record in self._world.ledger.unfinished_jobs():
             # A clock that was set back must not make a job wait for ages.
             delay = max(0.0, min(record.retry_at - now, 60.0))
@@ -44,14 +46,15 @@ class Intake:
             if is_delivery:
                 # Whoever died may have told it to the ledger alone.
                 voice.for_job(self._world.replies, record.job).finish(status=0)
-            self._queue.put(
-                replace(
-                    record.job,
-                    is_delivery=is_delivery,
-                    known_since=monotonic - max(0.0, now - record.job.accepted_at),
-                ),
-                due=monotonic + delay if delay else 0.0,
+            job = replace(
+                record.job,
+                host=hosts.of(record.job, self._world),
+                is_delivery=is_delivery,
+                known_since=monotonic - max(0.0, now - record.job.accepted_at),
             )
+            if not is_delivery:
+                self._bench.await_end(job)
+            self._queue.put(job, due=monotonic + delay if delay else 0.0)
 
     def scan(self) -> int:
         """Accept what is new in the spool; return how many files were new."""
@@ -63,6 +66,9 @@ class Intake:
                 if isinstance(entry, spool.Refused):
                     self._refuse(entry)
                     continue
+                if entry.trigger.kind is Kind.CANCELLED:
+                    # A ledger that refuses it does not keep it from being heard.
+                    self._bench.waiters.cancel(entry.trigger.job)
                 found.append(entry)
                 if len(found) >= BATCH:
                     self._accept(found)
@@ -72,7 +78,9 @@ class Intake:
 
     def submit(self, trigger: triggers.Trigger) -> None:
         """Accept a wish of the daemon itself, unless the same one waits already."""
-        if self._queue.has(trigger.kind, trigger.app):
+        if trigger.kind is not Kind.CANCELLED and self._queue.has(
+            trigger.kind, trigger.app
+        ):
             if trigger.kind is Kind.SWEEP:
                 self._queue.expedite(trigger.app)  # One that failed waits for a while.
             return
@@ -84,6 +92,7 @@ class Intake:
             accepted_at=now,
             known_since=self._world.clock.monotonic(),
         )
+        job = replace(job, host=hosts.of(job, self._world))
         if trigger.kind is not Kind.SWEEP:
             # A sweep needs no memory: every start begins with one.
             self._world.ledger.add_jobs([job])
@@ -95,6 +104,22 @@ class Intake:
     def forget(self, job_id: str) -> None:
         """Drop a name whose file is gone."""
         self._known.discard(job_id)
+        self._bench.waiters.forget(job_id)
+
+    def look_after_waiters(self) -> None:
+        """Take releases back whose hooks are gone without a word."""
+        for job in self._bench.waiters.lost():
+            record = self._world.ledger.job(job.job_id)
+            release = self._world.ledger.release_of(job.job_id)
+            is_promised = release is not None and release.is_accepted
+            if is_promised or record is None or record.outcome is not None:
+                continue
+            structlog.get_logger().info(
+                "waiter.lost", job_id=job.job_id, app=job.app, waiter=job.trigger.waiter
+            )
+            if not self._bench.spool.take_back(job.job_id):
+                self._bench.waiters.cancel(job.job_id)
+                self.submit(triggers.cancellation(job.job_id, job.app))
 
     def _accept(self, found: list[spool.Found]) -> None:
         if not found:
@@ -109,6 +134,7 @@ class Intake:
             )
             for entry in found
         ]
+        wanted = [replace(job, host=hosts.of(job, self._world)) for job in wanted]
         # Their files stay until they have an outcome that is on the disk.
         fresh = self._world.ledger.add_jobs(wanted, is_synced=False)
         self._known.update(job.job_id for job in wanted)
@@ -126,10 +152,23 @@ class Intake:
             "trigger.accepted", job_id=job.job_id, trigger=job.kind.value, app=job.app
         )
         superseded = jobs.superseded_by(job, self._queue.waiting_of(job.app))
+        self._bench.await_end(job)
         self._queue.put(job)
+        if job.kind is Kind.CANCELLED:
+            self._hasten_end(job.trigger.job)
         if job.kind is Kind.PUSH:
             self._queue.expedite(job.app)
         return [(older, job) for older in superseded]
+
+    def _hasten_end(self, job_id: str) -> None:
+        """Let a release that was cancelled end now, if it waits for an attempt."""
+        record = self._world.ledger.job(job_id)
+        if record is None or record.outcome is not None:
+            self._bench.waiters.forget(job_id)
+            return
+        for waiting in self._queue.waiting_of(record.job.app):
+            if waiting.job_id == job_id:
+                self._queue.put(waiting)
 
     def _supersede(self, older: jobs.Job, newer: jobs.Job) -> None:
         if not self._queue.withdraw([older]):

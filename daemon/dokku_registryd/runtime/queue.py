@@ -17,18 +17,24 @@ class JobQueue:
     Args:
         monotonic: Gives seconds that never run backwards.
         most_background: How many workers background work may have; None is all.
+        most_of_host: How many workers one registry may have unless it has just served;
+            None is all.
     """
 
     def __init__(
-        self, monotonic: Callable[[], float], *, most_background: int | None = None
+        self,
+        monotonic: Callable[[], float],
+        *,
+        most_background: int | None = None,
+        most_of_host: int | None = None,
     ) -> None:
         self._monotonic = monotonic
         self._changed = threading.Condition()
-        self._lanes = lanes.Lanes(most_background)
+        self._lanes = lanes.Lanes(most_background, most_of_host)
         self._is_closed = False
 
     def put(self, job: jobs.Job, *, due: float = 0.0) -> None:
-        """Let a job wait; one that was here before keeps its place in the order."""
+        """Let a job wait; one that was here before keeps its place in its lanes."""
         with self._changed:
             self._lanes.put(job, due=due)
             self._changed.notify()
@@ -58,6 +64,12 @@ class JobQueue:
         """Free the lanes of a job whose attempt is over."""
         with self._changed:
             self._lanes.release(job)
+            self._changed.notify_all()
+
+    def note_served(self, host: str) -> None:
+        """Note that a registry has just done all that a job asked of it."""
+        with self._changed:
+            self._lanes.note_served(host, self._monotonic())
             self._changed.notify_all()
 
     def withdraw(self, withdrawn: Iterable[jobs.Job]) -> list[jobs.Job]:
@@ -97,6 +109,11 @@ class JobQueue:
         """Tell whether a job waits for which a heal of an app should give up."""
         with self._changed:
             return self._lanes.is_preempted(app, self._monotonic())
+
+    def is_disowned(self, app: str) -> bool:
+        """Tell whether a job waits for which a push of an app should give up."""
+        with self._changed:
+            return self._lanes.is_disowned(app, self._monotonic())
 
     def has(self, kind: Kind, app: str) -> bool:
         """Tell whether a job of this kind and app waits."""

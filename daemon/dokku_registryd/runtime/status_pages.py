@@ -114,6 +114,7 @@ class StatusPages:
             waiting=len(waiting),
             oldest_accepted_at=min(running + waiting, default=None),
             counts=self._bench.tally.counts(),
+            absence=self._bench.world.absences.recall().absence,
             book=book,
             files=files,
             process=self._look_at_process(),

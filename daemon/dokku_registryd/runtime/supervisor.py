@@ -13,7 +13,14 @@ import structlog
 
 from dokku_registryd import errors
 from dokku_registryd.core import triggers
-from dokku_registryd.runtime import intake, tally, wakeup, workbench, worker
+from dokku_registryd.runtime import (
+    deploy_watch,
+    intake,
+    tally,
+    wakeup,
+    workbench,
+    worker,
+)
 from dokku_registryd.sources import docker_events, sweep, trigger_files
 
 # The longest turn without an event; also how often systemd hears of us.
@@ -53,6 +60,7 @@ class Supervisor:
         self._bench = bench
         self._intake = jobs_intake
         self._sweeps = sweeps
+        self._deploys = deploy_watch.DeployWatch(bench, jobs_intake)
         self._watch = watch
         self._rescan_seconds = rescan_seconds
         self._stuck_seconds = stuck_seconds
@@ -153,10 +161,12 @@ class Supervisor:
         if woken or now >= self._scan_due:
             self._scan_due = now + self._rescan_seconds
             self._scan()
+        self._look_after_waiters()
         if self._sweeps.begin():
             self._intake.submit(triggers.Trigger(kind=triggers.Kind.SWEEP))
         if self._watch is not None and self._watch.check():
             self._scan()
+        self._check_deploys()
         ailment = self.ailment
         if ailment:
             self._has_failed = True
@@ -167,13 +177,28 @@ class Supervisor:
         try:
             self._bench.spool.prepare()
             self._intake.scan()
-        except (errors.LedgerError, OSError) as error:
+        except (errors.LedgerError, OSError, MemoryError) as error:
             # The files stay where they are; the next turn tries again.
-            structlog.get_logger().error("ledger.refused", error=str(error))
-            self._bench.tally.refused(tally.INTAKE, str(error))
+            self._say_refused(error)
             self._scan_due = time.monotonic() + workbench.LEDGER_RETRY_SECONDS
         else:
             self._bench.tally.accepted(tally.INTAKE)
+
+    def _look_after_waiters(self) -> None:
+        try:
+            self._intake.look_after_waiters()
+        except (errors.LedgerError, OSError) as error:
+            self._say_refused(error)
+
+    def _check_deploys(self) -> None:
+        try:
+            self._deploys.check()
+        except (errors.LedgerError, OSError) as error:
+            self._say_refused(error)  # The next turn looks again.
+
+    def _say_refused(self, error: Exception) -> None:
+        structlog.get_logger().error("ledger.refused", error=str(error))
+        self._bench.tally.refused(tally.INTAKE, str(error))
 
     def _hint(self, reason: str) -> None:
         structlog.get_logger().debug("sweep.hinted", reason=reason)

@@ -5,6 +5,7 @@ is written, then the trigger file goes, then the hook that waits hears of it. Dy
 between any two of these makes the next start repeat what is left.
 """
 
+import contextlib
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -13,12 +14,22 @@ import structlog
 
 from dokku_registryd import errors, ports
 from dokku_registryd.adapters import spool
-from dokku_registryd.core import decide, exposition, jobs, outcomes, wanted
+from dokku_registryd.core import (
+    decide,
+    exhaustion,
+    exposition,
+    jobs,
+    outcomes,
+    pauses,
+    wanted,
+)
 from dokku_registryd.core.releases import Release, ReleaseState
 from dokku_registryd.core.triggers import Kind
 from dokku_registryd.effects import (
     forget,
     heal,
+    hosts,
+    live,
     orders,
     push,
     record,
@@ -27,7 +38,14 @@ from dokku_registryd.effects import (
     sweep,
     voice,
 )
-from dokku_registryd.runtime import job_lines, parking, queue, retrying, tally
+from dokku_registryd.runtime import (
+    job_lines,
+    parking,
+    queue,
+    retrying,
+    tally,
+    waiters,
+)
 
 # None: the job goes on in its other lane.
 Effect = Callable[[jobs.Job, ports.World, voice.Voice], outcomes.Outcome | None]
@@ -43,6 +61,7 @@ EFFECTS: Mapping[Kind, Effect] = {
     Kind.DESTROYED: forget.perform,
     Kind.ABANDONED: forget.perform,
     Kind.RENAMED: forget.rename,
+    Kind.SETTLE: live.perform,
     Kind.SWEEP: sweep.perform,
 }
 
@@ -63,6 +82,7 @@ class Bench:
         triggers_spool: spool.Spool,
         backoff: retrying.Backoff,
         on_finish: Callable[[str], None],
+        job_waiters: waiters.Waiters | None = None,
     ) -> None:
         self.world = world
         self.queue = jobs_queue
@@ -70,6 +90,7 @@ class Bench:
         self.backoff = backoff
         self.on_finish = on_finish
         self.tally = tally.Tally()
+        self.waiters = job_waiters or waiters.Waiters(triggers_spool)
 
     def run(self, job: jobs.Job) -> None:
         """Make one attempt of a job and record what came of it."""
@@ -99,15 +120,13 @@ class Bench:
             outcome = self._perform(job, says)
         except errors.LedgerError:
             raise
-        except errors.RegistrydError as error:
-            return self._follow_up(job, attempt, error, says)
         except Exception as error:  # noqa: BLE001 - a bug must not end the daemon
+            known = exhaustion.translate(error)
+            if isinstance(known, errors.RegistrydError):
+                return self._follow_up(job, attempt, known, says)
             job_lines.write_crash(job, error)
-            defect = errors.PermanentError(
-                f"a defect of dokku-registryd: {type(error).__name__}; its log has the"
-                " details. Please report it"
-            )
-            return self._follow_up(job, attempt, defect, says)
+            job = replace(job, defects=job.defects + 1)
+            return self._follow_up(job, attempt, decide.defect(error, job), says)
         if outcome is None:
             self.queue.put(replace(job, is_delivery=True))
         return outcome
@@ -134,7 +153,18 @@ class Bench:
         )
         self.tally.finished(job, outcome.ending, seconds=self._waited(job))
         self._remove_trigger(job)
-        says = voice.for_job(world.replies, job)
+        self._answer(job, outcome)
+        if outcome.is_good and job.is_renewing:
+            # Deliveries go on waiting: their registry may have asked for it.
+            self.queue.expedite(job.app, kind=Kind.HEAL)
+        self.on_finish(job.job_id)
+
+    def _answer(self, job: jobs.Job, outcome: outcomes.Outcome) -> None:
+        """Tell whoever waits how a job ended; a reply that nobody reads is removed."""
+        if self.waiters.is_cancelled(job.job_id):
+            self.world.replies.remove(job.job_id)
+            return
+        says = voice.for_job(self.world.replies, job)
         if outcome.error:
             says.warning(outcome.error)
         elif job.kind is not Kind.RELEASE and outcome.detail:
@@ -143,7 +173,18 @@ class Bench:
         if outcome.is_good and job.is_renewing:
             # Deliveries go on waiting: their registry may have asked for it.
             self.queue.expedite(job.app, kind=Kind.HEAL)
+        if job.host and job.shows_service(outcome):
+            self.queue.note_served(job.host)
         self.on_finish(job.job_id)
+
+    def await_end(self, job: jobs.Job) -> None:
+        """Look after the waiter of a release, and tell it for how long to wait."""
+        if job.kind is not Kind.RELEASE:
+            return
+        self.waiters.note(job)
+        with contextlib.suppress(errors.RegistrydError, OSError):
+            left = states.deadline_of(self.world, job.app) - self._waited(job)
+            voice.for_job(self.world.replies, job).deadline(left)
 
     def _remove_trigger(self, job: jobs.Job) -> None:
         try:
@@ -159,6 +200,8 @@ class Bench:
             job.app, after=job.job_id
         ):
             self._drop_older(job)
+        if job.kind is Kind.RELEASE:
+            orders.check(job, self.world)
         outcome = EFFECTS[job.kind](job, self.world, says)
         if job.kind is Kind.RENAMED:
             self._rename_waiting(job.app)
@@ -190,6 +233,7 @@ class Bench:
             exposition.Sweep(
                 wanted=found.references,
                 lost=len(found.gaps) - missing.total(),
+                moved=sum(bool(gap.leads_to) for gap in found.gaps),
                 ended_at=self.world.clock.now(),
                 took_seconds=took_seconds,
             ),
@@ -236,14 +280,16 @@ class Bench:
     ) -> outcomes.Outcome | None:
         world = self.world
         reserved = world.ledger.release_of(job.job_id)
+        if isinstance(error, errors.CancelledError):
+            release.give_up(job, world, says, error)
+            return outcomes.dropped(str(error), **_facts(reserved))
         late = release.late_part(reserved, world) if reserved else ""
-        policy = states.policy_of(world, job.app)
         verdict = decide.after_failure(
             decide.Attempt(
                 kind=job.kind,
                 error=error,
                 waited_seconds=self._waited(job),
-                deadline_seconds=policy.push_deadline_seconds,
+                deadline_seconds=states.deadline_of(world, job.app),
                 is_accepted=reserved is not None and reserved.is_accepted,
                 may_accept_late=bool(late),
                 is_past_saving=reserved is not None
@@ -300,29 +346,30 @@ class Bench:
         delay = self.backoff.delay(attempt=attempt, error=error)
         if job.kind is Kind.RELEASE and not job.is_delivery:
             # Whoever waits hears of the end at the deadline, whatever a registry asks.
-            policy = states.policy_of(world, job.app)
-            left = policy.push_deadline_seconds - self._waited(job)
-            delay = min(delay, max(0.0, left))
+            left = states.deadline_of(world, job.app) - self._waited(job)
+            delay = min(pauses.delay_of_waiter(delay, error), max(0.0, left))
         world.ledger.postpone(
             job.job_id, retry_at=world.clock.now() + delay, error=str(error)
         )
         job_lines.write_retry(job, attempt=attempt, delay_seconds=delay, error=error)
         self.tally.retried(job.kind)
         says.detail(f"{error}; trying again in {delay:.0f} s (attempt {attempt + 1})")
-        self.queue.put(replace(job, deaths=0), due=world.clock.monotonic() + delay)
+        again = replace(job, deaths=0, host=hosts.of(job, world))
+        self.queue.put(again, due=world.clock.monotonic() + delay)
 
     def _waited(self, job: jobs.Job) -> float:
-        """Return seconds since a job was accepted, whoever sets the clock meanwhile."""
         clock = self.world.clock
-        if job.known_since is not None:
-            return clock.monotonic() - job.known_since
-        return max(0.0, clock.now() - job.accepted_at)
+        return job.waited_seconds(now=clock.now(), monotonic=clock.monotonic())
 
 
 def _refreshed(known: jobs.Job, recorded: jobs.Job) -> jobs.Job:
     """Return a job as the ledger has it, with what only this process knows of it."""
     return replace(
-        recorded, is_delivery=known.is_delivery, known_since=known.known_since
+        recorded,
+        is_delivery=known.is_delivery,
+        known_since=known.known_since,
+        host=known.host,
+        defects=known.defects,
     )
 
 

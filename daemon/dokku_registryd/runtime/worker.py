@@ -6,7 +6,7 @@ import time
 import structlog
 
 from dokku_registryd import errors
-from dokku_registryd.core import jobs
+from dokku_registryd.core import exhaustion, jobs
 from dokku_registryd.runtime import tally, workbench
 
 _IDLE_SECONDS = 10.0  # work wakes a worker; this costs an idle host next to nothing
@@ -48,8 +48,18 @@ class Worker(threading.Thread):
             self._bench.run(job)
         except errors.LedgerError as error:
             structlog.get_logger().error("ledger.refused", error=str(error))
-            now = self._bench.world.clock.monotonic()
-            self._bench.queue.put(job, due=now + workbench.LEDGER_RETRY_SECONDS)
+            self._put_back(job)
             self._bench.tally.refused(tally.WORK, str(error))
+        except Exception as error:
+            lacking = exhaustion.lacking(error)
+            if not lacking:
+                raise
+            # The outcome of the attempt could not be recorded either.
+            self._put_back(job)
+            structlog.get_logger().error("host.exhausted", what=lacking)
         else:
             self._bench.tally.accepted(tally.WORK)
+
+    def _put_back(self, job: jobs.Job) -> None:
+        now = self._bench.world.clock.monotonic()
+        self._bench.queue.put(job, due=now + workbench.LEDGER_RETRY_SECONDS)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import structlog
 
 from dokku_registryd import errors, ports
-from dokku_registryd.core import events
+from dokku_registryd.core import events, exhaustion
 
 RECONNECT_SECONDS = 1.0
 _MOST_RECONNECT_SECONDS = 15.0  # an Engine that comes back is noticed by then
@@ -50,8 +50,11 @@ class EventReader(threading.Thread):
                 self._listen()
                 delay = self._reconnect_seconds
                 reason = "the event stream ended"
-            except errors.RegistrydError as error:
-                reason = str(error)
+            except Exception as error:
+                known = exhaustion.translate(error)
+                if not isinstance(known, errors.RegistrydError):
+                    raise
+                reason = str(known)
                 delay = min(delay * 2, _MOST_RECONNECT_SECONDS)
             if not self._is_stopping.is_set():
                 structlog.get_logger().warning("engine.lost", error=reason)

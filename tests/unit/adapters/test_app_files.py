@@ -280,6 +280,14 @@ def test_nothing_is_missed(place: Place) -> None:
     assert place.is_whole()
 
 
+def test_properties_that_are_away(place: Place) -> None:
+    """A host that has released apps and has no properties does not know what is set."""
+    shutil.rmtree(place.core)
+
+    assert place.mark() is None
+    assert not place.is_whole()
+
+
 def test_a_host_without_any_files(tmp_path: Path) -> None:
     """A host that has no folder of properties yet is remembered as such."""
     place = Place(tmp_path)

@@ -208,6 +208,18 @@ def test_an_empty_entry_is_no_login(host: Host, empty: dict[str, str]) -> None:
     assert host.resolved("web") == "global"
 
 
+def test_whose_file_a_login_is_in(host: Host) -> None:
+    """A login says whether it is the app's own, as limits of a registry are its own."""
+    host.write("", auths("shared"))
+    host.write("web", auths("own"))
+
+    own, shared = (host.credentials.resolve(app, HOST) for app in ("web", "api"))
+
+    assert own is not None
+    assert shared is not None
+    assert (own.owner, shared.owner) == ("web", "")
+
+
 def test_an_empty_entry_leads_to_the_store(host: Host) -> None:
     """With a store the entry is empty, and the store has the login."""
     host.install("keeper")

@@ -24,11 +24,14 @@ from support import authority as authorities
 from support import memory_registry, seeding
 from support.memory_registry import Answer, MemoryRegistry
 from support.tunnel import TunnelProxy
+from support.waiting import until
 
 PASSWORD = "planted-password-4711"
 IDENTITY = "planted-identity-4712"
 PATH = "org/web"
 FACTS = images.EngineFacts(version="20.10.24", image_store="classic")
+LAST_ANSWER = Answer(body=b"{}", headers={"Connection": "close"})
+_HANGING = 20
 
 
 @dataclass
@@ -703,6 +706,29 @@ def test_threads_share_one_token(client: Client, bearer: MemoryRegistry) -> None
     assert len(bearer.lines("/token")) == 1
 
 
+def test_a_token_server_that_hangs_holds_up_nobody_else(
+    client: Client, bearer: MemoryRegistry
+) -> None:
+    """Whoever asks another token server waits for that one alone, however many hang."""
+    with (
+        ThreadPoolExecutor(_HANGING) as pool,
+        MemoryRegistry("bearer", users={"ci": PASSWORD}) as slow,
+    ):
+        slow.rule("/token", Answer(way="hang"))
+        registry = client.open(total=300, read=300)
+
+        def ask(host: MemoryRegistry, number: int) -> str | None:
+            name = replace(image(host), path=f"org/app{number}")
+            return registry.digest(name, auth=login(host))
+
+        hanging = [pool.submit(ask, slow, number) for number in range(_HANGING)]
+        until(lambda: len(slow.lines("/token")) == _HANGING, timeout=60)
+
+        assert [ask(bearer, number) for number in range(_HANGING)] == [None] * _HANGING
+
+        assert not any(one.done() for one in hanging)
+
+
 def test_logins_do_not_mix(client: Client, bearer: MemoryRegistry) -> None:
     """A token of one login is never used for another."""
     registry = client.open()
@@ -990,6 +1016,53 @@ def test_loopback_speaks_tls_if_it_can(client: Client, secure: MemoryRegistry) -
     registry.ping(secure.host, auth=None)
 
     assert secure.lines() == ["GET /v2/", "GET /v2/"]
+
+
+def test_a_registry_that_gets_a_certificate(
+    client: Client, authority: Authority
+) -> None:
+    """What an insecure registry spoke before is forgotten when it answers otherwise."""
+    registry = client.open()
+    with MemoryRegistry() as plain:
+        plain.rule("/v2/", LAST_ANSWER)
+        registry.ping(plain.host, auth=None)
+        port = plain.port
+
+    with MemoryRegistry(tls=authority.context(NAME), port=port) as secure:
+        assert registry.digest(image(secure), auth=None) is None
+
+        assert len(secure.lines("/manifests/")) == 1
+        registry.close()
+
+
+def test_a_registry_that_loses_its_certificate(
+    client: Client, authority: Authority
+) -> None:
+    """The other way round the first request after it succeeds, too."""
+    registry = client.open()
+    with MemoryRegistry(tls=authority.context(NAME)) as secure:
+        secure.rule("/v2/", LAST_ANSWER)
+        registry.ping(secure.host, auth=None)
+        port = secure.port
+
+    with MemoryRegistry(port=port) as plain:
+        assert registry.digest(image(plain), auth=None) is None
+
+        assert len(plain.lines("/manifests/")) == 1
+        registry.close()
+
+
+def test_a_plain_registry_that_refuses_as_tls_servers_do(client: Client) -> None:
+    """A refusal in their words stays what it is, where nobody speaks TLS."""
+    registry = client.open()
+    with MemoryRegistry() as plain:
+        registry.ping(plain.host, auth=None)
+        plain.rule("/manifests/", Answer(status=400, body=b"no such thing"))
+
+        with pytest.raises(errors.InvalidRequestError, match="answers 400"):
+            registry.digest(image(plain), auth=None)
+
+        registry.close()
 
 
 def test_plain_http_is_for_insecure_registries_only(client: Client) -> None:

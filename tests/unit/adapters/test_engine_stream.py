@@ -87,6 +87,23 @@ TEXTS: list[tuple[str, type[errors.RegistrydError]]] = [
         errors.RateLimitedError,
     ),
     ("error parsing HTTP 429 response body: no JSON", errors.RateLimitedError),
+    (
+        "unexpected HTTP status: 429 Too Many Requests: tag is immutable",
+        errors.RateLimitedError,
+    ),
+    # No limits, but names that somebody chose.
+    (
+        "unauthorized: project toomanyrequests not found: toomanyrequests",
+        errors.AuthenticationError,
+    ),
+    (
+        f"unexpected status from HEAD request to {URL}: 403 Forbidden: rate limit",
+        errors.AccessDeniedError,
+    ),
+    (
+        f"unexpected status from HEAD request to {URL}: 404 no project timeout",
+        errors.ImageNotFoundError,
+    ),
     # Tags that may not move.
     (
         (

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from dokku_registryd import errors
 from dokku_registryd.adapters.engine_transfer import Order, Transfers
 
 ORDER = Order(
@@ -76,3 +77,41 @@ def test_what_begins_while_all_is_ended_ends_too(connection: socket.socket) -> N
     lines = list(transfers.run(client, ORDER, check_engine=lambda: None))
 
     assert (lines, len(client.asked)) == ([], 1)
+
+
+def test_a_transfer_that_stands_still_gives_way(connection: socket.socket) -> None:
+    """What is not needed any more ends though nothing moves that would tell."""
+    transfers = Transfers(
+        connect_seconds=1,
+        stall_seconds=60,
+        deadline_seconds=60,
+        monotonic=lambda: 0.0,
+        lookout_seconds=0.01,
+    )
+    answers: list[Exception | None] = [None, None, errors.PreemptedError("not needed")]
+
+    def give_way() -> None:
+        if answer := answers.pop(0):
+            raise answer
+
+    client = SlowClient(Answer(connection), meanwhile=lambda: None)
+    with pytest.raises(errors.PreemptedError, match="not needed"):
+        list(transfers.run(client, ORDER, check_engine=lambda: None, give_way=give_way))
+
+    assert (answers, len(client.asked)) == ([], 1)
+
+
+def test_what_is_not_needed_does_not_begin(connection: socket.socket) -> None:
+    """The Engine is not asked for what gives way before it begins."""
+    transfers = Transfers(
+        connect_seconds=1, stall_seconds=60, deadline_seconds=60, monotonic=lambda: 0.0
+    )
+    client = SlowClient(Answer(connection), meanwhile=lambda: None)
+
+    def give_way() -> None:
+        raise errors.PreemptedError("not needed")
+
+    with pytest.raises(errors.PreemptedError):
+        list(transfers.run(client, ORDER, check_engine=lambda: None, give_way=give_way))
+
+    assert client.asked == []

@@ -160,3 +160,19 @@ def test_held_digests(digest: str, is_held: bool) -> None:
     image = LocalImage(image_id=ID, repo_digests=(f"org/web@{DIGEST}",))
 
     assert engine_values.holds(image, digest) is is_held
+
+
+def test_the_platforms_of_an_index() -> None:
+    """Only images that are here count: an attestation or a name alone is none."""
+    listed = [
+        {"ID": "sha256:here", "Kind": "image", "Available": True},
+        {"ID": "sha256:away", "Kind": "image", "Available": False},
+        {"ID": "sha256:note", "Kind": "attestation", "Available": True},
+        "damaged",
+    ]
+
+    image = engine_values.parse_image({"Id": "sha256:index", "Manifests": listed})
+
+    assert image.manifests == ("sha256:here",)
+    assert image.identities == {"sha256:index", "sha256:here"}
+    assert engine_values.parse_image({"Id": "x", "Manifests": None}).manifests == ()

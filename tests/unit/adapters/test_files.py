@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -102,6 +103,48 @@ def test_the_recorded_release(tmp_path: Path) -> None:
     properties.forget_deployed("web")
     properties.forget_deployed("web")
     assert properties.deployed("web") is None
+
+
+DIGEST = f"sha256:{'0a' * 32}"
+
+
+def test_the_recorded_digest(tmp_path: Path) -> None:
+    """The digest stands behind what Dokku is told, and is no part of that."""
+    properties = host(tmp_path)
+    deployed = releases.DeployedRelease(
+        server="r.io/", image_repo="org/web", number=12, digest=DIGEST
+    )
+
+    properties.record_deployed("web", deployed)
+
+    text = (tmp_path / "deployed/web").read_text()
+    assert text == f"r.io/\norg/web\n12\n{DIGEST}\n"
+    found = properties.deployed("web")
+    assert (found, found and found.digest) == (replace(deployed, digest=""), DIGEST)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "",
+        DIGEST,
+        f"{DIGEST}0\n",
+        f"{DIGEST.upper()}\n",
+        "sha256:\n",
+        "sha9:\n",
+        "none\n",
+    ],
+    ids=["none", "cut", "long", "large", "empty", "unknown", "words"],
+)
+def test_a_digest_that_is_not_whole(tmp_path: Path, line: str) -> None:
+    """A record holds what Dokku is told whatever stands behind it."""
+    properties = host(tmp_path)
+    files.replace(tmp_path / "deployed" / "web", f"r/\nweb\n3\n{line}".encode())
+
+    found = properties.deployed("web")
+
+    assert found is not None
+    assert (found.reference, found.digest) == ("r/web:3", "")
 
 
 @pytest.mark.parametrize(

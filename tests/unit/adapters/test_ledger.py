@@ -123,6 +123,7 @@ def test_a_release_moves_to_a_higher_number(book: ledger.SqliteLedger) -> None:
 
     assert book.renumber("a", at_least=2).number == 3
     assert book.renumber("a", at_least=40).number == 40
+    assert book.release_of("a").previous_number == 3  # type: ignore[union-attr]
 
 
 def test_a_rename_takes_releases_and_waiting_pushes_along(
@@ -311,6 +312,22 @@ def test_an_older_ledger_keeps_what_it_has(path: Path) -> None:
 
     (record,) = book.unfinished_jobs()
     assert (record.job.job_id, record.job.deaths) == ("1", 0)
+    assert book.paused_registries() == []
+    book.close()
+
+
+def test_an_update_forgets_pauses(path: Path) -> None:
+    """A pause of an older form is dropped: it did not say whose login it was."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    connection = sqlite3.connect(path)
+    older = ledger_schema.MIGRATIONS[:4]
+    connection.executescript(f"{''.join(older)} PRAGMA user_version = {len(older)};")
+    connection.execute("INSERT INTO pauses VALUES ('r.example', 9e9, 60, 1, 'no')")
+    connection.commit()
+    connection.close()
+
+    book = ledger.SqliteLedger(path)
+
     assert book.paused_registries() == []
     book.close()
 

@@ -50,7 +50,17 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> bytes:
             book.update_release(release.job_id, state=ReleaseState.PUSHED, digest="d")
             book.finish_job(str(number), outcomes.done(), at=float(number))
     book.set_pause(
-        pauses.Pause(domain="r", not_before=1.0, seconds=2.0, failures=1, reason="x")
+        pauses.Pause(
+            domain="r",
+            owner="web",
+            username="ci",
+            direction=pauses.Direction.PUSH,
+            app="web",
+            not_before=1.0,
+            seconds=2.0,
+            failures=1,
+            reason="x",
+        )
     )
     book.close()
     return path.read_bytes()

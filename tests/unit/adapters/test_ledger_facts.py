@@ -101,6 +101,10 @@ def test_pauses(book: ledger.SqliteLedger, path: Path) -> None:
         book.set_pause(
             pauses.Pause(
                 domain=domain,
+                owner="web",
+                username="ci",
+                direction=pauses.Direction.PULL,
+                app="web",
                 not_before=NOW + 9,
                 seconds=10,
                 failures=2,
@@ -110,7 +114,10 @@ def test_pauses(book: ledger.SqliteLedger, path: Path) -> None:
 
     rows = read(path).paused
 
-    assert [pauses.Pause(**row) for row in rows] == book.paused_registries()
+    assert [
+        pauses.Pause(**{**row, "direction": pauses.Direction(row["direction"])})
+        for row in rows
+    ] == book.paused_registries()
 
 
 def _set_version(path: Path, version: int) -> None:

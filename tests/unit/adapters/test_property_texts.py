@@ -31,7 +31,7 @@ def test_it_reads_what_single_questions_read(root: Path, tmp_path: Path) -> None
     """Every property of every app, unset and odd ones too, comes out alike."""
     (root / "api").mkdir()
     (root / "api" / "push-on-release").write_text("true")
-    (root / "api" / "server").write_bytes(b"\xff\n" + b"x" * 70_000)
+    (root / "api" / "server").write_bytes(b"\xff\n" + b"x" * 65_000)
     (root / "api" / "image-repo").write_bytes(b"")
     (root / GLOBAL).mkdir()
     (root / GLOBAL / "server").write_text("quay.io")
@@ -49,13 +49,15 @@ def test_it_reads_what_single_questions_read(root: Path, tmp_path: Path) -> None
 
 
 def test_what_cannot_be_read_is_told_apart(root: Path) -> None:
-    """A folder, a link and a FIFO in place of a property are there without a value."""
+    """A folder, a link to nowhere and a FIFO are there without a value."""
     (root / "web" / "image-repo").mkdir()
-    (root / "web" / "tag-version").symlink_to(root / "web" / "server")
+    (root / "web" / "tag-version").symlink_to(root / "web" / "nowhere")
+    (root / "web" / "push-extra-tags").symlink_to(root / "web" / "server")
     os.mkfifo(root / "web" / "push-on-release")
 
     assert texts(root, "web") == {
         "server": " ghcr.io\n",
+        "push-extra-tags": " ghcr.io\n",
         "image-repo": None,
         "tag-version": None,
         "push-on-release": None,

@@ -85,6 +85,7 @@ def test_of_the_host(host: LoginHost) -> None:
     lines = result.stdout.splitlines()
     assert [line.split(":")[0] for line in lines] == [
         "warn  settings",
+        "ok    apps",
         "ok    spool",
         "ok    disk",
         "ok    ledger",
@@ -92,9 +93,59 @@ def test_of_the_host(host: LoginHost) -> None:
         "fail  engine",
         "ok    api push",
     ]
-    assert lines[4].endswith("Start it with: systemctl start dokku-registryd")
-    assert lines[5].endswith("Check systemctl status docker.")
+    assert lines[5].endswith("Start it with: systemctl start dokku-registryd")
+    assert lines[6].endswith("Check systemctl status docker.")
     assert (result.stderr, result.code) == ("", 1)
+
+
+def of_host(host: LoginHost, check: str) -> list[str]:
+    """Return what is said of the host under one word, without its level."""
+    result = host.dokku("registryd:doctor")
+    return [
+        line.partition(": ")[2]
+        for line in result.stdout.splitlines()
+        if f" {check}:" in line[:20]
+    ]
+
+
+def test_an_app_that_is_missing(host: LoginHost) -> None:
+    """An app with properties and without a folder is said, with the way out."""
+    (host.host.dokku_root / "web").rmdir()
+
+    (told,) = of_host(host, "apps")
+    assert told == (
+        "it has properties or a recorded release, and its folder is not seen. If it is"
+        " gone for good, remove what is left of it with: dokku-registryd forget web"
+    )
+
+
+def test_a_root_that_is_not_mounted(host: LoginHost) -> None:
+    """Where no app with properties is seen, an operator is not asked to forget one."""
+    root = host.host.dokku_root
+    root.rename(root.with_name("away"))
+    (root / ".ssh").mkdir(parents=True)
+
+    told = of_host(host, "apps")
+
+    assert "Is its disk mounted?" in told[0]
+    assert not any("forget" in line for line in told)
+
+
+def test_properties_that_cannot_be_read(host: LoginHost) -> None:
+    """Each file that a release would wait for is named, in whichever folder it is."""
+    broken = [
+        host.host.config_root / "registry" / "web" / "server",
+        host.host.config_root / "registry" / "--global" / "push-on-release",
+        host.host.config_root / "registryd" / "web" / "heal",
+        host.host.data_dir / "deployed" / "web",
+    ]
+    for path in broken:
+        path.unlink(missing_ok=True)
+        path.mkdir(parents=True)
+
+    told = "\n".join(of_host(host, "settings"))
+
+    assert [path for path in broken if f"cannot read {path}: " not in told] == []
 
 
 def test_what_is_wrong_on_the_host(host: LoginHost) -> None:
@@ -218,8 +269,9 @@ def test_a_release_of_core(host: LoginHost, htpasswd_registry: RegistryServer) -
     host.host.set_property("web", "tag-version", "3")
 
     assert of_app(host)[-1] == (
-        f"ok    release: {htpasswd_registry.host}/dokku/web:3 is there; no digest was"
-        " recorded"
+        f"warn  release: {htpasswd_registry.host}/dokku/web:3 is there; no digest was"
+        " recorded, so a heal would take whatever stands there by then. Record it with:"
+        " dokku-registryd adopt"
     )
 
 
@@ -371,7 +423,7 @@ def test_unknown_things(host: LoginHost) -> None:
     )
 
     assert (nobody.stderr, nobody.code) == (
-        "dokku-registryd: App nobody does not exist\n",
+        " !     App nobody does not exist\n",
         1,
     )
     assert mistaken.stdout.startswith(

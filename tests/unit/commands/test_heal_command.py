@@ -43,6 +43,13 @@ def test_an_app_that_does_not_exist(caller: Caller) -> None:
             id="pull",
         ),
         pytest.param(
+            wanted.Retag(wanted=ENTRY, image_id="sha256:1d", leads_to="sha256:x"),
+            "retag  org/web:1  (its image is here, no network; it leads to sha256:x"
+            " now)",
+            "retag",
+            id="moved",
+        ),
+        pytest.param(
             wanted.Lost(wanted=ENTRY),
             "leave  org/web:1  (its image is gone; a build makes it)",
             "leave",
@@ -58,4 +65,5 @@ def test_how_a_gap_is_shown(gap: wanted.Gap, text: str, action: str) -> None:
         "reference": "org/web:1",
         "action": action,
         "digest": "sha256:d",
+        "leads_to": gap.leads_to,
     }

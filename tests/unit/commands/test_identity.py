@@ -3,11 +3,13 @@
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from dokku_registryd.commands import identity
+from support.calling import Caller
 
 NOBODY = 65534
 
@@ -48,3 +50,40 @@ def test_root_becomes_the_owner(tmp_path: Path, place: str) -> None:
 
     owner = NOBODY if place.startswith("data") else 1
     assert done.stdout == f"{owner} {owner} {owner}\n"
+
+
+STRANGER = 54_321
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another")
+@pytest.mark.parametrize(
+    ("verb", "status"),
+    [
+        ("status", 0),
+        ("health", 1),
+        ("doctor", 1),
+        ("releases", 0),
+        ("heal --dry-run", 69),
+        ("check", 0),
+    ],
+)
+def test_an_owner_without_a_name(verb: str, status: int) -> None:
+    """Verbs answer as far as they can, and say the way out; there is no traceback."""
+    # Others may not look into the folders of tests.
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        caller = Caller(Path(folder))
+        for path in (caller.data_dir, *caller.data_dir.rglob("*")):
+            os.chown(path, STRANGER, STRANGER)
+
+        done = subprocess.run(
+            [sys.executable, "-m", "dokku_registryd", *verb.split(), *caller.options],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    assert (done.returncode, "Traceback" in done.stderr) == (status, False)
+    if verb != "health":
+        assert f"belongs to user {STRANGER}" in done.stdout + done.stderr

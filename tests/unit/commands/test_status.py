@@ -4,8 +4,16 @@ import os
 import time
 
 from dokku_registryd import __version__
-from dokku_registryd.adapters import ledger, spool
-from dokku_registryd.core import builds, jobs, outcomes, pauses, triggers
+from dokku_registryd.adapters import absence_file, ledger, spool
+from dokku_registryd.core import (
+    absence_text,
+    builds,
+    jobs,
+    outcomes,
+    pauses,
+    presence,
+    triggers,
+)
 from dokku_registryd.core.triggers import Kind
 from support.calling import Caller
 
@@ -40,6 +48,7 @@ def test_a_new_host_for_a_script(caller: Caller) -> None:
         "data_dir": str(caller.data_dir),
         "trigger_files": 0,
         "rejected_files": 0,
+        "missing": {"cause": "none", "detail": "", "apps": []},
         "paused": [],
         "unfinished": [],
         "recent": [],
@@ -141,6 +150,10 @@ def test_a_paused_registry(caller: Caller, book: ledger.SqliteLedger) -> None:
     book.set_pause(
         pauses.Pause(
             domain="r.example",
+            owner="web",
+            username="ci",
+            direction=pauses.Direction.PUSH,
+            app="web",
             not_before=time.time() + 90,
             seconds=90,
             failures=2,
@@ -150,8 +163,16 @@ def test_a_paused_registry(caller: Caller, book: ledger.SqliteLedger) -> None:
 
     (entry,) = caller.call("status", "--format", "json").json["paused"]
     assert 80 < entry.pop("seconds") <= 90
-    assert entry == {"domain": "r.example", "failures": 2, "reason": "slow down"}
-    assert "refused 2 times: slow down" in caller.call("status").lines[2]
+    assert entry == {
+        "domain": "r.example",
+        "login": "web's login ci",
+        "direction": "push",
+        "app": "web",
+        "failures": 2,
+        "reason": "slow down",
+    }
+    line = caller.call("status").lines[2]
+    assert "(push with web's login ci), refused 2 times: slow down" in line
 
 
 def test_jobs_for_a_script(caller: Caller, book: ledger.SqliteLedger) -> None:
@@ -186,3 +207,39 @@ def test_jobs_for_a_script(caller: Caller, book: ledger.SqliteLedger) -> None:
             "detail": "it is there",
         }
     ]
+
+
+def test_apps_that_are_not_seen(caller: Caller) -> None:
+    """What the last sweep did not see is shown, and the way out after days only."""
+    now = time.time()
+    book = absence_file.AbsenceFile(caller.data_dir / absence_text.FILE_NAME)
+    entries = (
+        presence.Missing(app="shop", since=now - 400_000, counted=300_000),
+        presence.Missing(app="web", since=now - 90, reason="a link that leads nowhere"),
+    )
+    absence = presence.Absence(cause=presence.Cause.APPS, apps=entries)
+    book.keep(presence.Memory(device=7, looked_at=now, absence=absence))
+
+    assert caller.call("status").lines[2:6] == [
+        "Missing: these apps have properties or a recorded release, and no folder",
+        "         shop, not seen for 4 d",
+        "         If shop is gone for good: dokku-registryd forget shop",
+        "         web, not seen for 1 min (a link that leads nowhere)",
+    ]
+    told = caller.call("status", "--format", "json").json["missing"]
+    assert (told["cause"], told["detail"]) == ("apps", "")
+    assert [(row["app"], row["is_proposed"]) for row in told["apps"]] == [
+        ("shop", True),
+        ("web", False),
+    ]
+
+
+def test_a_root_that_is_not_mounted(caller: Caller) -> None:
+    """What is wrong with Dokku's root is said before the apps that it hides."""
+    book = absence_file.AbsenceFile(caller.data_dir / absence_text.FILE_NAME)
+    absence = presence.Absence(
+        cause=presence.Cause.ROOT_EMPTY, detail="/home/dokku is empty."
+    )
+    book.keep(presence.Memory(looked_at=1.0, absence=absence))
+
+    assert caller.call("status").lines[2] == "Missing: /home/dokku is empty."

@@ -8,6 +8,7 @@ from dokku_registryd.core.triggers import Kind
 
 OUTAGE = errors.RegistryUnavailableError("away")
 REFUSAL = errors.AccessDeniedError("no")
+HELD_BACK = errors.HeldBackError("not sent")
 
 
 @pytest.mark.parametrize(
@@ -36,6 +37,19 @@ REFUSAL = errors.AccessDeniedError("no")
             Kind.RELEASE, REFUSAL, 1, {"may_accept_late": True}, "give up",
             id="a-refusal-is-no-outage",
         ),
+        pytest.param(
+            Kind.RELEASE, errors.PreemptedError("later"), 9999,
+            {"may_accept_late": True}, "retry", id="what-gave-way-is-not-judged",
+        ),
+        pytest.param(
+            Kind.RELEASE, HELD_BACK, 900, {}, "retry",
+            id="no-release-fails-by-a-request-that-was-not-sent",
+        ),
+        pytest.param(
+            Kind.RELEASE, HELD_BACK, 1, {"may_accept_late": True}, "accept late",
+            id="held-back-and-only-the-name-is-late",
+        ),
+        pytest.param(Kind.PUSH, HELD_BACK, 900, {}, "give up", id="a-held-back-push"),
         pytest.param(Kind.PUSH, OUTAGE, 900, {}, "give up", id="push-deadline"),
         pytest.param(Kind.HEAL, REFUSAL, 9999, {}, "retry", id="heal-for-ever"),
         pytest.param(Kind.DESTROYED, OUTAGE, 9999, {}, "retry", id="forget-for-ever"),

@@ -7,7 +7,14 @@ import pytest
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families as parse
 
-from dokku_registryd.core import exposition, health, metric_families, metrics, triggers
+from dokku_registryd.core import (
+    exposition,
+    health,
+    metric_families,
+    metrics,
+    presence,
+    triggers,
+)
 from dokku_registryd.core.exposition import Book, Counts, Facts, Files, Process, Sweep
 from dokku_registryd.core.outcomes import Ending
 from dokku_registryd.core.releases import Release, ReleaseState
@@ -52,8 +59,12 @@ FULL = Facts(
         sweeps_done=5,
         sweeps_failed=6,
         last_sweep=Sweep(
-            wanted=7, missing=2, lost=1, ended_at=NOW - 9, took_seconds=0.25
+            wanted=7, missing=2, lost=1, moved=2, ended_at=NOW - 9, took_seconds=0.25
         ),
+    ),
+    absence=presence.Absence(
+        cause=presence.Cause.APPS,
+        apps=(presence.Missing(app="web", since=1.0),),
     ),
     book=Book(
         unpushed=(
@@ -155,10 +166,13 @@ def test_names_follow_the_conventions(family: metrics.Family) -> None:
         ("wanted_references", {}, 7),
         ("missing_references", {}, 2),
         ("lost_references", {}, 1),
+        ("moved_references", {}, 2),
         ("last_sweep_timestamp_seconds", {}, NOW - 9),
         ("last_sweep_duration_seconds", {}, 0.25),
         ("sweeps_total", {"outcome": "done"}, 5),
         ("sweeps_total", {"outcome": "failed"}, 6),
+        ("missing_apps", {"cause": "apps"}, 1),
+        ("missing_apps", {"cause": "root_empty"}, 0),
         ("trigger_files", {"state": "waiting"}, 8),
         ("trigger_files", {"state": "rejected"}, 9),
         ("registry_pause_seconds", {"domain": "r.example:5000"}, 12.5),

@@ -5,11 +5,13 @@ from dataclasses import dataclass, replace
 from hypothesis import settings, strategies
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
-from dokku_registryd.core import jobs, lanes, triggers
+from dokku_registryd.core import jobs, lanes, shares, triggers
 from dokku_registryd.core.triggers import Kind
 
 APPS = ["web", "api", "db"]
+HOSTS = ["", "r.example", "s.example"]
 MOST_BACKGROUND = 1
+MOST_OF_HOST = 1
 KINDS = [Kind.RELEASE, Kind.HEAL, Kind.DESTROYED, Kind.RENAMED, Kind.PUSH]
 
 
@@ -19,7 +21,13 @@ class Waiting:
 
     job: jobs.Job
     order: int
+    turn: int
     due: float
+
+    @property
+    def call(self) -> tuple[bool, int]:
+        """What decides between two that may begin."""
+        return (is_background(self.job), self.turn)
 
 
 class LanesMachine(RuleBasedStateMachine):
@@ -27,10 +35,12 @@ class LanesMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.lanes = lanes.Lanes(MOST_BACKGROUND)
+        self.lanes = lanes.Lanes(MOST_BACKGROUND, MOST_OF_HOST)
         self.waiting: dict[str, Waiting] = {}
         self.running: list[jobs.Job] = []
         self.orders: dict[str, int] = {}
+        self.turns: dict[str, int] = {}
+        self.served: dict[str, float] = {}
         self.now = 0.0
         self.count = 0
 
@@ -40,9 +50,10 @@ class LanesMachine(RuleBasedStateMachine):
         other=strategies.sampled_from(APPS),
         wait=strategies.sampled_from([0.0, 0.0, 1.0, 3.0]),
         is_own=strategies.booleans(),
+        host=strategies.sampled_from(HOSTS),
     )
     def accept(
-        self, kind: Kind, app: str, other: str, wait: float, *, is_own: bool
+        self, kind: Kind, app: str, other: str, wait: float, host: str, *, is_own: bool
     ) -> None:
         """Let a new job wait, perhaps for a time to come."""
         self.count += 1
@@ -50,7 +61,7 @@ class LanesMachine(RuleBasedStateMachine):
         trigger = triggers.Trigger(
             kind=kind, app=app, other=other if kind is Kind.RENAMED else ""
         )
-        self.put(jobs.Job(job_id=job_id, trigger=trigger), wait)
+        self.put(jobs.Job(job_id=job_id, trigger=trigger, host=host), wait)
 
     @rule()
     def take(self) -> None:
@@ -71,7 +82,7 @@ class LanesMachine(RuleBasedStateMachine):
         self.running.remove(job)
         self.lanes.release(job)
         if job.job_id not in self.waiting:
-            self.orders.pop(job.job_id, None)
+            self.forget(job.job_id)
 
     @precondition(lambda self: self.running)
     @rule(data=strategies.data(), wait=strategies.sampled_from([0.0, 2.0]))
@@ -89,7 +100,7 @@ class LanesMachine(RuleBasedStateMachine):
         """Take a waiting job out."""
         job_id = data.draw(strategies.sampled_from(sorted(self.waiting)))
         del self.waiting[job_id]
-        self.orders.pop(job_id, None)
+        self.forget(job_id)
         assert self.lanes.withdraw(job_id)
         assert not self.lanes.withdraw(job_id)
 
@@ -101,7 +112,13 @@ class LanesMachine(RuleBasedStateMachine):
             if app in entry.job.trigger.apps:
                 entry.due = 0.0
 
-    @rule(seconds=strategies.sampled_from([0.5, 1.0, 2.0]))
+    @rule(host=strategies.sampled_from(HOSTS[1:]))
+    def serve(self, host: str) -> None:
+        """Let a registry have done what a job asked of it."""
+        self.served[host] = self.now
+        self.lanes.note_served(host, self.now)
+
+    @rule(seconds=strategies.sampled_from([0.5, 1.0, 2.0, shares.SERVING_SECONDS]))
     def pass_time(self, seconds: float) -> None:
         """Let time go by."""
         self.now += seconds
@@ -123,27 +140,58 @@ class LanesMachine(RuleBasedStateMachine):
             for entry in entries
             if app in entry.job.trigger.apps
         )
+        assert self.lanes.is_disowned(app, self.now) == any(
+            entry.job.kind in {Kind.DESTROYED, Kind.ABANDONED, Kind.RENAMED}
+            and entry.due <= self.now
+            for entry in entries
+            if app in entry.job.trigger.apps
+        )
 
     def put(self, job: jobs.Job, wait: float) -> None:
         """Let a job wait in both."""
         due = self.now + wait if wait else 0.0
+        self.count += 1
         order = self.orders.setdefault(job.job_id, self.count)
-        self.waiting[job.job_id] = Waiting(job, order, due)
+        if any(job.job_id == other.job_id for other in self.running):
+            self.turns[job.job_id] = self.count
+        turn = self.turns.setdefault(job.job_id, self.count)
+        self.waiting[job.job_id] = Waiting(job, order, turn, due)
         self.lanes.put(job, due=due)
 
+    def forget(self, job_id: str) -> None:
+        """Note that a job is gone for good."""
+        del self.orders[job_id], self.turns[job_id]
+
     def next_of_model(self) -> jobs.Job | None:
-        """Return the first job that is due, free, and overtakes nobody in a lane."""
+        """Return the first job that is due, free, and overtakes nobody in a lane.
+
+        One whose registry has its share comes last, and only if that serves.
+        """
         blocked = {lane for job in self.running for lane in job.lanes}
         is_full = sum(map(is_background, self.running)) >= MOST_BACKGROUND
         awaited = [entry for entry in self.by_age() if not is_background(entry.job)]
         others = [entry for entry in self.by_age() if is_background(entry.job)]
+        free: list[Waiting] = []
         for entry in awaited + ([] if is_full else others):
             if entry.due > self.now:
                 continue
             if blocked.isdisjoint(entry.job.lanes):
-                return entry.job
+                free.append(entry)
             blocked.update(entry.job.lanes)
-        return None
+        within = [entry for entry in free if not self.is_share_used(entry.job.host)]
+        beyond = [entry for entry in free if self.serves(entry.job.host)]
+        best = min(within or beyond, key=lambda entry: entry.call, default=None)
+        return best.job if best else None
+
+    def is_share_used(self, host: str) -> bool:
+        """Tell whether a registry has as many jobs as it gets in any case."""
+        running = sum(job.host == host for job in self.running)
+        return bool(host) and running >= MOST_OF_HOST
+
+    def serves(self, host: str) -> bool:
+        """Tell whether a registry has just served."""
+        served_at = self.served.get(host)
+        return served_at is not None and self.now - served_at < shares.SERVING_SECONDS
 
     def by_age(self) -> list[Waiting]:
         """Return what waits, the oldest first."""
@@ -180,3 +228,87 @@ def test_a_hundred_thousand_jobs_run_once_and_in_order() -> None:
         line.release(job_taken)
 
     assert ran == flood
+
+
+def _release(job_id: str, host: str, app: str = "") -> jobs.Job:
+    trigger = triggers.Trigger(kind=Kind.RELEASE, app=app or f"app-{job_id}")
+    return jobs.Job(job_id=job_id, trigger=trigger, host=host)
+
+
+def _take_all(line: lanes.Lanes, now: float = 0.0) -> list[str]:
+    """Begin all that may, and return their names."""
+    taken = iter(lambda: line.take(now), None)
+    return [job.job_id for job in taken if job is not None]
+
+
+def test_a_registry_that_hangs_gets_half_of_the_workers() -> None:
+    """Deploys to one registry never take all workers, before anybody else comes."""
+    line = lanes.Lanes(most_of_host=4)
+    for number in range(24):
+        line.put(_release(str(number), "hangs.example"))
+
+    hanging = _take_all(line)
+    line.put(_release("web", "good.example"))
+
+    assert hanging == ["0", "1", "2", "3"]
+    assert _take_all(line) == ["web"]
+
+
+def test_a_registry_that_serves_gets_all_workers() -> None:
+    """Where one registry is all that there is, no worker is idle while it serves."""
+    line = lanes.Lanes(most_of_host=4)
+    for number in range(8):
+        line.put(_release(str(number), "good.example"))
+    _take_all(line)
+
+    line.note_served("good.example", 0.0)
+
+    assert _take_all(line, now=1.0) == ["4", "5", "6", "7"]
+
+
+def test_a_registry_that_serves_gives_way() -> None:
+    """Beyond its half a registry gets a worker only if no other one's job may begin."""
+    line = lanes.Lanes(most_of_host=1)
+    line.note_served("good.example", 0.0)
+    for number in range(3):
+        line.put(_release(str(number), "good.example"))
+    line.put(_release("other", "other.example"))
+
+    assert _take_all(line) == ["0", "other", "1", "2"]
+
+
+def test_jobs_without_a_registry_have_no_limit() -> None:
+    """What speaks to no registry, or to one that nobody knows, begins as it comes."""
+    line = lanes.Lanes(most_of_host=1)
+    for number in range(3):
+        line.put(_release(str(number), ""))
+
+    assert _take_all(line) == ["0", "1", "2"]
+
+
+def test_who_is_tried_again_goes_behind() -> None:
+    """A job that had its turn comes after all that wait for their first one."""
+    line = lanes.Lanes()
+    for name in ("a", "b", "c"):
+        line.put(_release(name, "r.example"))
+    first = line.take(0.0)
+    assert first is not None
+
+    line.put(first, due=1.0)
+    line.release(first)
+
+    assert _take_all(line, now=2.0) == ["b", "c", "a"]
+
+
+def test_a_later_release_of_an_app_does_not_overtake() -> None:
+    """Whoever goes behind others stays before what its own app asked for later."""
+    line = lanes.Lanes()
+    older, newer = _release("1", "r.example", "web"), _release("2", "r.example", "web")
+    line.put(older)
+    line.put(newer)
+    assert line.take(0.0) == older
+
+    line.put(older, due=1.0)
+    line.release(older)
+
+    assert line.take(2.0) == older

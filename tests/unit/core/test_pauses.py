@@ -1,4 +1,4 @@
-"""Back-off of a whole registry, as values."""
+"""Back-off of one login at a registry, as values."""
 
 import pytest
 from hypothesis import given
@@ -6,21 +6,29 @@ from hypothesis import strategies as st
 
 from dokku_registryd import errors
 from dokku_registryd.core import pauses
+from dokku_registryd.core.pauses import Direction
 
 LIMITED = errors.RateLimitedError("slow down")
+KEY = pauses.key_of(
+    domain="r.example", owner="web", username="ci", direction=Direction.PUSH
+)
 
 
 def begin(
     known: pauses.Pause | None = None, *, delay: float = 8.0, now: float = 100.0
 ) -> pauses.Pause:
-    """Begin a pause of one host."""
-    return pauses.begin(known, domain="r.example", error=LIMITED, delay=delay, now=now)
+    """Begin a pause of one login."""
+    return pauses.begin(known, key=KEY, app="web", error=LIMITED, delay=delay, now=now)
 
 
 def test_a_first_refusal() -> None:
     """A host that refuses is left alone from now on."""
     assert begin() == pauses.Pause(
         domain="r.example",
+        owner="web",
+        username="ci",
+        direction=Direction.PUSH,
+        app="web",
         not_before=108.0,
         seconds=8.0,
         failures=1,
@@ -80,3 +88,85 @@ def test_a_pause_begins_at_once(now: float) -> None:
 def test_what_asks_for_it(error: errors.RegistrydError, *, expected: bool) -> None:
     """Only a host that says so is paused: what fails for one app concerns that app."""
     assert pauses.asks_for_pause(error) is expected
+
+
+@pytest.mark.parametrize(
+    ("owner", "username", "words"),
+    [
+        pytest.param("web", "ci", "web's login ci", id="own"),
+        pytest.param("", "ci", "the global login ci", id="global"),
+        pytest.param("web", "", "web's login", id="token"),
+        pytest.param(None, "", "no login", id="anonymous"),
+    ],
+)
+def test_whose_login(owner: str | None, username: str, words: str) -> None:
+    """A pause says in words with which login it was earned."""
+    key = pauses.key_of(
+        domain="r.example", owner=owner, username=username, direction=Direction.PULL
+    )
+
+    assert key.login == words
+
+
+def test_the_reason_is_for_its_own_app() -> None:
+    """Another app reads that it waits, not whose image was refused in which words."""
+    own, other = begin().held_back("web", 102.0), begin().held_back("api", 102.0)
+
+    assert own == f"{other}: slow down"
+    assert other == (
+        "the registry r.example is left alone for 6 s more, as it asked for fewer"
+        " requests"
+    )
+
+
+@pytest.mark.parametrize(
+    ("waited", "deadline", "age", "expected"),
+    [
+        pytest.param(0.0, 900.0, 0.0, 60.0, id="has-just-come"),
+        pytest.param(10.0, 900.0, 0.0, 50.0, id="waits-already"),
+        pytest.param(60.0, 900.0, 0.0, 0.0, id="has-waited-a-minute"),
+        pytest.param(0.0, 900.0, 60.0, 0.0, id="nobody-asked-for-a-minute"),
+        pytest.param(5.0, 20.0, 0.0, 15.0, id="deadline-comes-first"),
+        pytest.param(20.0, 20.0, 0.0, 0.0, id="its-last-chance"),
+    ],
+)
+def test_when_a_deploy_may_ask(
+    waited: float, deadline: float, age: float, expected: float
+) -> None:
+    """A deploy that waits asks once a minute, and once before it gives up."""
+    waiter = pauses.Waiter(waited_seconds=waited, deadline_seconds=deadline)
+    pause = begin(delay=1800.0, now=100.0)
+
+    assert waiter.seconds_to_probe(pause, 100.0 + age) == expected
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        pytest.param(LIMITED, 60.0, id="refused"),
+        pytest.param(errors.RegistryUnavailableError("500"), 300.0, id="faulty"),
+        pytest.param(
+            errors.HeldBackError("not sent", retry_after=15.0), 15.0, id="held"
+        ),
+    ],
+)
+def test_how_long_a_deploy_waits(error: errors.RegistrydError, expected: float) -> None:
+    """However long a registry asks for, a deploy that waits comes back in a minute."""
+    assert pauses.delay_of_waiter(300.0, error) == expected
+
+
+def test_the_longest_pause_of_each_host() -> None:
+    """A monitor sees one number a host, whatever the number of its logins."""
+    other = pauses.begin(
+        None,
+        key=pauses.key_of(
+            domain="r.example", owner=None, username="", direction=Direction.PULL
+        ),
+        app="api",
+        error=LIMITED,
+        delay=30.0,
+        now=100.0,
+    )
+
+    assert pauses.longest([begin(), other], 101.0) == {"r.example": 29.0}
+    assert pauses.longest([begin(), other], 131.0) == {}

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from app_states import LOCAL, POLICY, STATE, release
+from app_states import DEPLOYED, LOCAL, POLICY, STATE, release
 from dokku_registryd.core import wanted
 from dokku_registryd.core.releases import DeployedRelease
 
@@ -78,6 +78,13 @@ def test_a_release_of_dokkus_own_plugin_is_wanted_by_tag() -> None:
     assert (entry.reference, entry.digest) == ("r.example/org/web:3", "")
 
 
+def test_the_recorded_digest_without_a_ledger() -> None:
+    """What stands beside the record is gone by where the ledger was lost."""
+    state = replace(STATE, deployed=replace(DEPLOYED, digest="sha256:x"), releases=())
+
+    assert {entry.digest for entry in wanted.wanted_of(state, LOCAL)} == {"sha256:x"}
+
+
 def gaps(state: wanted.AppState, seen: wanted.Observed) -> list[tuple[str, str]]:
     """Return kind and reference of each gap."""
     return [
@@ -87,13 +94,89 @@ def gaps(state: wanted.AppState, seen: wanted.Observed) -> list[tuple[str, str]]
 
 
 def test_no_gap() -> None:
-    """A name that is there needs nothing, whatever image has it."""
+    """A name that is there needs nothing; Dokku's own may have any image."""
+    seen = dict.fromkeys((name for name, _ in names(STATE)), "sha256:other")
+    seen["r.example/org/web:3"] = "sha256:i3"
+
+    assert gaps(STATE, observed(**seen)) == []
+
+
+OTHER = {name: "sha256:other" for name, _ in names(STATE)}
+MOVED = [("r.example/org/web:3", "sha256:other")]
+
+
+def moved(state: wanted.AppState, seen: wanted.Observed) -> list[tuple[str, str, str]]:
+    """Return kind, reference and image of each name that leads to another one."""
+    return [
+        (type(gap).__name__, gap.wanted.reference, gap.leads_to)
+        for gap in wanted.gaps(wanted.wanted_of(state, LOCAL), seen)
+        if gap.leads_to
+    ]
+
+
+@pytest.mark.parametrize(
+    ("here", "facts", "kind"),
+    [
+        pytest.param({"sha256:i3"}, {}, "Retag", id="ours-is-here"),
+        pytest.param(set(), {}, "Pull", id="ours-is-in-the-registry"),
+        pytest.param(set(), {"digest": ""}, "Lost", id="ours-is-nowhere"),
+    ],
+)
+def test_another_image_under_the_deployed_name(
+    here: set[str], facts: dict[str, str], kind: str
+) -> None:
+    """It is moved back where ours can be told; nothing is pulled by a moved tag."""
+    state = replace(STATE, releases=(release(3, **facts),))
+    seen = wanted.Observed(names=OTHER, image_ids=frozenset({"sha256:other", *here}))
+
+    assert moved(state, seen) == [(kind, "r.example/org/web:3", "sha256:other")]
+
+
+@pytest.mark.parametrize(
+    ("state", "identities"),
+    [
+        pytest.param(STATE, {"sha256:other": {"sha256:d3"}}, id="its-digest"),
+        pytest.param(STATE, {"sha256:other": {"sha256:i3"}}, id="its-index"),
+        pytest.param(STATE, {"sha256:i3": {"sha256:other"}}, id="its-platform"),
+        pytest.param(replace(STATE, deployed=None), {}, id="dokkus-plugin-gives-it"),
+        pytest.param(
+            replace(STATE, releases=(release(3, image_id="", digest=""),)),
+            {},
+            id="nobody-recorded-what-it-is",
+        ),
+    ],
+)
+def test_an_image_that_cannot_be_told_from_ours(
+    state: wanted.AppState, identities: dict[str, set[str]]
+) -> None:
+    """One image has several identities, and some names are not ours alone."""
     seen = wanted.Observed(
-        names=dict.fromkeys((name for name, _ in names(STATE)), "sha256:other"),
+        names=OTHER,
         image_ids=frozenset({"sha256:other"}),
+        identities={key: frozenset(value) for key, value in identities.items()},
     )
 
-    assert gaps(STATE, seen) == []
+    assert moved(state, seen) == []
+
+
+def test_dokkus_own_build_under_the_deployed_name() -> None:
+    """On Docker Hub `dokku/APP:N` may be the deployed name; Dokku builds it anew."""
+    deployed = DeployedRelease(server="", image_repo="dokku/web", number=3)
+    row = release(3, server="", image_repo="dokku/web")
+    seen = observed(**{"dokku/web:3": "sha256:new", "dokku/web:latest": "sha256:new"})
+
+    assert moved(replace(STATE, deployed=deployed, releases=(row,)), seen) == []
+
+
+def test_the_wanted_image_by_its_digest() -> None:
+    """An image that the ledger knows by another ID gets its names back."""
+    seen = wanted.Observed(
+        names={"backup:old": "sha256:new-store"},
+        image_ids=frozenset({"sha256:new-store"}),
+        identities={"sha256:new-store": frozenset({"sha256:d3"})},
+    )
+
+    assert {kind for kind, _ in gaps(STATE, seen)} == {"Retag"}
 
 
 def test_an_image_that_is_here_is_retagged() -> None:

@@ -29,15 +29,15 @@ Usage: dokku registryd[:COMMAND]
 Manage pushes and healing of released images
 
 Additional commands:
-    registryd:doctor [--format text|json] [<app>]      Find what would break the next deploy
-    registryd:heal [--dry-run] [<app>]                 Bring vanished images back now
-    registryd:health [--format text|json]              Tell whether the service does its work
-    registryd:metrics [--all]                          Print metrics in Prometheus' text format
-    registryd:push <app>                               Push the latest release of an app again
-    registryd:releases [--format text|json] [<app>]    List releases from the newest on
-    registryd:report [<app>] [<flag>]                  Displays a registryd report for one or more apps
-    registryd:set <app>|--global <property> (<value>)  Set or clear a registryd property for an app
-    registryd:status [--format text|json]              Show what the service does and lacks
+    registryd:doctor [--format text|json] [<app>]            Find what would break the next deploy
+    registryd:heal [--dry-run] [--format text|json] [<app>]  Bring vanished images back now
+    registryd:health [--format text|json]                    Tell whether the service does its work
+    registryd:metrics [--all]                                Print metrics in Prometheus' text format
+    registryd:push <app>                                     Push the latest release of an app again
+    registryd:releases [--format text|json] [<app>]          List releases from the newest on
+    registryd:report [<app>] [<flag>]                        Displays a registryd report for one or more apps
+    registryd:set <app>|--global <property> (<value>)        Set or clear a registryd property for an app
+    registryd:status [--format text|json]                    Show what the service does and lacks
 """  # noqa: E501 - as it is printed
 REGISTRY_LINE = "    registry, Manage registry settings for an app\n"
 REGISTRYD_LINE = "    registryd, Manage pushes and healing of released images\n"
@@ -117,12 +117,11 @@ def test_every_command_is_there() -> None:
     listed = {
         line.split()[0] for line in (*registry_help.COMMANDS, *registryd_help.COMMANDS)
     }
-    own = ("doctor", "heal", "health", "metrics", "push", "releases", "status")
-    verbs = {f"registryd:{verb}" for verb in own}
 
-    assert listed - verbs == {
+    assert listed == {
         name for name in dispatcher.MODULES if ":" in name and "help" not in name
     }
+    verbs = [name for name, module in dispatcher.MODULES.items() if "verbs" in module]
     for verb in verbs:
         argv = [verb.partition(":")[2], *(["web"] if "push" in verb else [])]
         assert cli.parse(argv).verb == argv[0]

@@ -96,3 +96,11 @@ def test_setting_a_property_imports_nothing_heavy(host: DokkuHost, name: str) ->
     assert HEAVY.isdisjoint(loaded)
     assert TEMPLATES not in loaded
     assert len(loaded) < 110
+
+
+def test_the_status_imports_nothing_heavy(host: DokkuHost) -> None:
+    """People and monitors ask for the status by Dokku's command too."""
+    loaded = modules(host, "registryd:status")
+
+    assert "dokku_registryd.commands.status" in loaded
+    assert loaded & ((HEAVY | SPARED) - {"json", "sqlite3"}) == set()

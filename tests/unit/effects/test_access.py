@@ -1,19 +1,26 @@
-"""A registry in back-off is asked by no app."""
+"""A registry in back-off is left alone by those that it counts together, and no others.
 
+The deploys that wait are the exception: each may ask now and then.
+"""
+
+import threading
 from collections.abc import MutableMapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
 from dokku_registryd import errors
-from dokku_registryd.core import logins
+from dokku_registryd.core import logins, pauses
+from dokku_registryd.core.pauses import Direction
 from dokku_registryd.core.triggers import Kind
 from dokku_registryd.effects import access, heal, release
+from support.waiting import until
 from worlds import SERVER, Host
 
 Lines = list[MutableMapping[str, Any]]
 
-LIMITED = errors.RateLimitedError("slow down", retry_after=30.0)
+LIMITED = errors.RateLimitedError("r.example/org/secret: slow down", retry_after=30.0)
 
 
 def refuse(_auth: logins.AuthConfig | None) -> None:
@@ -21,32 +28,202 @@ def refuse(_auth: logins.AuthConfig | None) -> None:
     raise LIMITED
 
 
-def way_of(host: Host, app: str = "web", domain: str = SERVER) -> access.Access:
+def answer(_auth: logins.AuthConfig | None) -> str:
+    """Answer as a registry that serves this repository."""
+    return "answer"
+
+
+def must_not_ask(_auth: logins.AuthConfig | None) -> str:
+    """Fail a test in which the registry is asked all the same."""
+    return pytest.fail("it was asked")
+
+
+def way_of(
+    host: Host,
+    app: str = "web",
+    domain: str = SERVER,
+    direction: Direction = Direction.PUSH,
+    **more: Any,
+) -> access.Access:
     """Return an app's way into a registry."""
-    return access.Access(host.world, app=app, domain=domain)
+    return access.Access(
+        host.world, app=app, domain=domain, direction=direction, **more
+    )
 
 
-def pause(host: Host) -> None:
+def waiter(waited: float, deadline: float = 900.0) -> pauses.Waiter:
+    """Return a deploy that has waited for so long."""
+    return pauses.Waiter(waited_seconds=waited, deadline_seconds=deadline)
+
+
+def log_in(host: Host, app: str, username: str) -> None:
+    """Give an app, or all that have none of their own, a login."""
+    login = logins.AuthConfig(
+        domain=SERVER, username=username, password=logins.Secret("a secret")
+    )
+    host.credentials.logins[app, SERVER] = login
+
+
+def pause(host: Host, **more: Any) -> None:
     """Let the registry refuse one request."""
     with pytest.raises(errors.RateLimitedError):
-        way_of(host).call(refuse)
+        way_of(host, **more).call(refuse)
 
 
-def test_another_app_does_not_ask(host: Host) -> None:
-    """What one app was refused, another app does not ask for meanwhile."""
+def test_an_app_with_the_same_login_does_not_ask(host: Host) -> None:
+    """What one app was refused, another one with its login does not ask meanwhile."""
+    log_in(host, "", "ci")
     pause(host)
 
-    with pytest.raises(errors.RegistryBusyError, match="for 30 s more") as caught:
-        way_of(host, "api").call(lambda _auth: pytest.fail("it was asked"))
+    with pytest.raises(errors.HeldBackError, match="for 30 s more") as caught:
+        way_of(host, "api").call(must_not_ask)
 
     assert caught.value.retry_after == 32.0  # what is left, and a wait of its own
+    assert "secret" not in str(caught.value)
+
+
+def test_its_own_app_reads_the_refusal(host: Host) -> None:
+    """Whose request it was reads what the registry said of it."""
+    pause(host)
+
+    with pytest.raises(errors.HeldBackError, match="org/secret: slow down"):
+        way_of(host).call(must_not_ask)
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs"),
+    [
+        pytest.param(("web", "ci"), ("api", "ci"), id="files-of-their-own"),
+        pytest.param(("web", "ci"), ("", "ci"), id="own-and-global"),
+        pytest.param(("web", "ci"), None, id="one-has-none"),
+    ],
+)
+def test_another_login_is_served(
+    host: Host, mine: tuple[str, str], theirs: tuple[str, str] | None
+) -> None:
+    """What an app was refused with its own login holds back no other login."""
+    log_in(host, *mine)
+    if theirs is not None:
+        log_in(host, *theirs)
+    pause(host)
+
+    assert way_of(host, "api").call(answer) == "answer"
+
+
+def test_a_login_that_was_changed(host: Host) -> None:
+    """An account with higher limits does not wait for the pause of the one before."""
+    log_in(host, "web", "free")
+    pause(host)
+    log_in(host, "web", "paid")
+
+    assert way_of(host).call(answer) == "answer"
+
+
+def test_anonymous_apps_share_a_pause(host: Host) -> None:
+    """A registry knows those without a login by their address, which they share."""
+    pause(host)
+
+    with pytest.raises(errors.HeldBackError):
+        way_of(host, "api").call(must_not_ask)
+
+
+def test_a_pull_limit_stops_no_push(host: Host) -> None:
+    """Registries limit pulls apart, so a push goes on; and the other way round."""
+    pause(host, direction=Direction.PULL)
+
+    assert way_of(host, direction=Direction.PUSH).call(answer) == "answer"
+    with pytest.raises(errors.HeldBackError):
+        way_of(host, direction=Direction.PULL).call(must_not_ask)
 
 
 def test_another_registry_is_asked(host: Host) -> None:
     """A pause concerns one host."""
     pause(host)
 
-    assert way_of(host, domain="other.example").call(lambda _auth: "answer") == "answer"
+    assert way_of(host, domain="other.example").call(answer) == "answer"
+
+
+def test_another_spelling_is_the_same_registry(host: Host) -> None:
+    """A pause holds for each way to write the host's name."""
+    pause(host)
+
+    with pytest.raises(errors.HeldBackError):
+        way_of(host, domain=SERVER.upper()).call(must_not_ask)
+
+
+def test_the_ledger_has_no_secret(host: Host) -> None:
+    """What tells logins apart in the ledger is neither a password nor its hash."""
+    log_in(host, "web", "ci")
+    pause(host)
+
+    (known,) = host.ledger.paused_registries()
+    assert (known.owner, known.username) == ("web", "ci")
+    assert "a secret" not in repr(known)
+
+
+def test_a_deploy_that_has_waited_a_minute_asks(host: Host) -> None:
+    """Its repository may be served all the same; an answer ends the pause."""
+    pause(host)
+
+    assert way_of(host, "api", waiter=waiter(60.0)).call(answer) == "answer"
+    assert host.ledger.paused_registries() == []
+
+
+def test_a_deploy_that_has_just_come_waits(host: Host) -> None:
+    """It comes back when it may ask, not when the pause is over."""
+    log_in(host, "", "ci")
+    with pytest.raises(errors.RateLimitedError):
+        way_of(host).call(_refuse_for_an_hour)
+
+    with pytest.raises(errors.HeldBackError) as caught:
+        way_of(host, "api", waiter=waiter(10.0)).call(must_not_ask)
+
+    assert caught.value.retry_after == 50.0
+
+
+def test_a_deploy_asks_before_it_gives_up(host: Host) -> None:
+    """No deploy fails at its deadline because of a request that was never sent."""
+    pause(host)
+
+    assert way_of(host, waiter=waiter(20.0, deadline=20.0)).call(answer) == "answer"
+
+
+def test_a_deploy_sends_one_request_only(host: Host) -> None:
+    """While the one that it may send is under way, its others wait for the answer."""
+    pause(host)
+    way = way_of(host, waiter=waiter(60.0))
+    began, go_on = threading.Event(), threading.Event()
+
+    def refuse_slowly(_auth: logins.AuthConfig | None) -> None:
+        began.set()
+        assert go_on.wait(30)
+        raise LIMITED
+
+    with ThreadPoolExecutor() as pool:
+        first = pool.submit(way.call, refuse_slowly)
+        assert began.wait(30)
+        second = pool.submit(way.call, must_not_ask)
+        until(second.running)
+        go_on.set()
+
+        assert first.exception() is LIMITED
+        assert isinstance(second.exception(), errors.RateLimitedError)
+
+
+def test_what_is_under_way_goes_on(host: Host) -> None:
+    """A pause that begins after this attempt was answered does not hold it back."""
+    way = way_of(host, "api")
+    way.call(answer)
+    pause(host)
+
+    assert way.call(answer) == "answer"
+
+
+def test_what_is_past_its_push_is_not_held_back(host: Host) -> None:
+    """A release that the registry has confirmed gets its extra tags in a pause."""
+    pause(host)
+
+    assert way_of(host, is_under_way=True).call(answer) == "answer"
 
 
 def test_a_clock_that_is_set_back(host: Host) -> None:
@@ -54,7 +231,7 @@ def test_a_clock_that_is_set_back(host: Host) -> None:
     pause(host)
     host.clock.wrong_by = -86_400.0
 
-    assert way_of(host).call(lambda _auth: "answer") == "answer"
+    assert way_of(host).call(answer) == "answer"
 
 
 def test_the_end_of_a_pause(host: Host) -> None:
@@ -62,7 +239,7 @@ def test_the_end_of_a_pause(host: Host) -> None:
     pause(host)
     host.clock.seconds += 30
 
-    assert way_of(host).call(lambda _auth: "answer") == "answer"
+    assert way_of(host).call(answer) == "answer"
     assert host.ledger.paused_registries() == []
 
 
@@ -80,6 +257,11 @@ def test_refused_again(host: Host, logged: Lines) -> None:
         (1, 2.0),
         (2, 4.0),
     ]
+    assert (said[0]["app"], said[0]["login"], said[0]["direction"]) == (
+        "web",
+        "no login",
+        "push",
+    )
 
 
 def test_a_restart_keeps_it(host: Host) -> None:
@@ -93,7 +275,7 @@ def test_a_restart_keeps_it(host: Host) -> None:
 def test_a_retag_needs_no_registry(host: Host) -> None:
     """An image that is here gets its names back in spite of a pause."""
     host.perform(release.perform, host.add_job(Kind.RELEASE))
-    pause(host)
+    pause(host, direction=Direction.PULL)
     host.engine.untag(f"{SERVER}/org/web:1")
 
     outcome = host.perform(heal.perform, host.add_job(Kind.HEAL, "2.1.1"))
@@ -104,3 +286,7 @@ def test_a_retag_needs_no_registry(host: Host) -> None:
 
 def _be_busy(_auth: logins.AuthConfig | None) -> None:
     raise errors.RegistryBusyError("no room")
+
+
+def _refuse_for_an_hour(_auth: logins.AuthConfig | None) -> None:
+    raise errors.RateLimitedError("later", retry_after=3600.0)

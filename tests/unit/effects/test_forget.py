@@ -1,5 +1,8 @@
 """What is left of an app that is gone, or that has another name."""
 
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
 
 from dokku_registryd import errors
@@ -49,17 +52,25 @@ def left(host: Host) -> tuple[list[str], list[str], list[str]]:
 
 
 def test_a_noted_app(released: Host) -> None:
-    """What was noted of an app's logins is erased when the app is gone, not before."""
+    """What was noted of an app's logins is erased once Dokku's plugin removed the app.
+
+    Neither the note alone nor a folder that is not seen says that the app is gone.
+    """
     note = released.folder / "data" / "noted" / "web"
     note.mkdir(parents=True)
     (note / "config.json").write_text("{}")
+    login = released.folder / "config" / "registry" / "web" / "config.json"
+    login.write_text("{}")
 
     run_forget(released, Kind.ABANDONED)
     assert note.exists()
 
     released.destroy_app()
-    assert run_forget(released, Kind.ABANDONED, "6.1.1").ending is outcomes.Ending.DONE
-    assert left(released) == (["api"], [], ["api"])
+    run_forget(released, Kind.ABANDONED, "6.1.1")
+    assert note.exists()
+
+    login.unlink()
+    assert run_forget(released, Kind.ABANDONED, "7.1.1").ending is outcomes.Ending.DONE
     assert not note.exists()
 
 
@@ -87,21 +98,24 @@ def test_forgetting_twice(released: Host) -> None:
 
 
 def test_a_hook_that_did_not_run(released: Host) -> None:
-    """A sweep's word is enough: folders that the hook left are moved and removed."""
+    """Without a hook's word all that an app has stays, although it is not seen."""
+    before = left(released)
     released.destroy_app()
 
     run_forget(released, Kind.ABANDONED)
+
+    assert left(released) == before
+    assert (released.deployed() is None, released.tag_version()) == (False, "1")
+
+
+def test_a_hook_that_could_not_move(released: Host) -> None:
+    """A hook's word is enough: properties that it could not move go with the app."""
+    released.destroy_app()
+
+    run_forget(released, Kind.DESTROYED)
 
     assert left(released) == (["api"], [], ["api"])
-
-
-def test_a_new_app_does_not_inherit(released: Host) -> None:
-    """After a hook that did not run, a new app of the name answers with nothing old."""
-    released.destroy_app()
-    run_forget(released, Kind.ABANDONED)
-
     released.create_app("web")
-
     assert (released.deployed(), released.tag_version()) == (None, "")
 
 
@@ -155,15 +169,50 @@ def test_a_new_release_outlives_a_late_forget(released: Host) -> None:
     assert [made.job_id for made in released.ledger.releases("web")] == ["6.1.1"]
 
 
-def test_an_empty_root_is_no_proof(released: Host) -> None:
-    """When Dokku's folder is not mounted, no app counts as gone."""
-    home = released.folder / "home"
-    home.rename(released.folder / "elsewhere")
+def _take_away(home: Path) -> None:
+    home.rename(home.with_name("elsewhere"))
 
-    with pytest.raises(errors.TransientError):
-        run_forget(released, Kind.ABANDONED)
+
+def _empty(home: Path) -> None:
+    _take_away(home)
+    home.mkdir()
+
+
+def _take_apps_away(home: Path) -> None:
+    for app in ("web", "api"):
+        (home / app).rmdir()
+
+
+def _dangle(home: Path) -> None:
+    (home / "web").rmdir()
+    (home / "web").symlink_to(home / "nowhere")
+
+
+UNSEEN: dict[str, Callable[[Path], None]] = {
+    "root-away": _take_away,
+    "root-empty": _empty,
+    "apps-away": _take_apps_away,
+    "link-to-nowhere": _dangle,
+}
+
+
+@pytest.mark.parametrize("hide", UNSEEN.values(), ids=UNSEEN)
+@pytest.mark.parametrize("kind", [Kind.DESTROYED, Kind.ABANDONED])
+def test_what_is_not_seen_is_no_proof(
+    released: Host, kind: Kind, hide: Callable[[Path], None]
+) -> None:
+    """Where an app may be out of sight, its properties stay.
+
+    They may be those of an app that was created since under a destroyed one's name.
+    """
+    hide(released.folder / "home")
+
+    run_forget(released, kind)
 
     assert released.files.owners() == ["api", "web"]
+    assert released.files.get("registry", "web", "server") == "r.example"
+    assert released.tag_version("api") == "1"
+    assert released.world.detached.apps() == []
 
 
 def test_a_renamed_app(released: Host) -> None:

@@ -2,6 +2,7 @@
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,6 +12,7 @@ from dokku_registryd.core.logins import AuthConfig, Secret
 from dokku_registryd.core.releases import ReleaseState
 from dokku_registryd.core.triggers import Kind
 from dokku_registryd.effects import heal, release
+from watching import watch
 from worlds import REPOSITORY, Host, build_world
 
 DEPLOYED = f"{REPOSITORY}:1"
@@ -193,6 +195,20 @@ def test_an_adopted_release_is_pulled_by_digest(host: Host) -> None:
     assert host.names() == before
 
 
+def test_a_lost_ledger(released: Host) -> None:
+    """Without its ledger a heal goes by the digest that stands beside the record."""
+    before, digest = released.names(), released.release().digest
+    released.ledger.forget_app("web")
+    lose_all(released)
+    released.store(DEPLOYED, "an impostor")
+
+    run_heal(released)
+
+    (adopted,) = released.ledger.releases("web")
+    assert released.names() == before
+    assert (adopted.number, adopted.digest) == (1, digest)
+
+
 @pytest.mark.parametrize("state", [ReleaseState.RESERVED, ReleaseState.FAILED])
 def test_a_release_that_was_never_pushed(host: Host, state: ReleaseState) -> None:
     """Until its own push is confirmed, what the registry has there is not ours."""
@@ -361,3 +377,109 @@ def test_a_name_that_needs_no_network_gives_way_to_nothing(released: Host) -> No
     released.world = dataclasses.replace(released.world, is_preempted=lambda _app: True)
 
     assert run_heal(released, "heal-1").ending is outcomes.Ending.DONE
+
+
+def move_name(host: Host) -> str:
+    """Let somebody give our deployed name to another image, and return that."""
+    other = host.engine.add_image("evil:latest", b"somebody's")
+    host.engine.tag(other, DEPLOYED)
+    return other
+
+
+def test_a_name_that_leads_to_another_image(released: Host) -> None:
+    """It is moved back without network where our image is here."""
+    before = released.names()
+    other = move_name(released)
+    released.cut_registry()
+
+    outcome = run_heal(released)
+
+    assert outcome.ending is outcomes.Ending.DONE
+    assert released.names() == {**before, "evil:latest": other}
+
+
+def test_a_moved_name_whose_image_is_gone(released: Host) -> None:
+    """Ours comes back by its digest, and takes the name from the other image."""
+    before = released.names()
+    other = move_name(released)
+    for name in WANTED - {DEPLOYED}:
+        released.engine.lose(name)
+
+    run_heal(released)
+
+    assert released.names() == {**before, "evil:latest": other}
+
+
+def test_a_moved_name_that_nothing_brings_back(host: Host) -> None:
+    """What was not pushed yet and is gone cannot be well: that is said each time."""
+    host.set("web", "push-policy", "background")
+    host.perform(release.perform, host.add_job(Kind.RELEASE))
+    other = move_name(host)
+    host.engine.tag(other, "org/web:1")
+    for name in WANTED - {DEPLOYED, "org/web:1"}:
+        host.engine.lose(name)
+
+    with pytest.raises(errors.DigestMismatchError, match="leads to another image"):
+        run_heal(host)
+
+    assert set(host.names().values()) == {other}
+
+
+def test_the_platform_of_an_index(released: Host) -> None:
+    """A name that leads to our image under another digest is well."""
+    other = move_name(released)
+    released.engine.platforms[other] = (released.release().digest,)
+
+    assert run_heal(released).ending is outcomes.Ending.SKIPPED
+
+
+def test_what_nothing_proves(host: Host, logged: list[Any]) -> None:
+    """A pull by tag is said and logged: whoever moved the tag is not noticed."""
+    test_a_release_that_core_made(host)
+
+    (warned,) = (line for line in logged if line["event"] == "heal.unproved")
+    assert (warned["app"], warned["reference"]) == ("web", DEPLOYED)
+    assert any("pulled by its tag" in text for _, text in host.reply("5.1.1"))
+
+
+LATEST = "dokku/web:latest"
+
+
+def test_a_build_that_runs(released: Host) -> None:
+    """While Dokku holds the deploy lock, the names that it builds are left to it."""
+    released.engine.lose(LATEST)
+    released.engine.lose(DEPLOYED)
+    released.world = released.replace(is_deploying=lambda app: app == "web")
+
+    run_heal(released)
+
+    assert set(released.names()) == WANTED - {LATEST}
+    outcome = run_heal(released, "6.1.1")
+    assert outcome.detail == "what is missing is left to the deploy that runs"
+
+
+@pytest.mark.parametrize("moment", ["image", "tag"])
+def test_a_build_that_ends_meanwhile(host: Host, moment: str) -> None:
+    """Whenever builds give the name, the newest of them has it afterwards."""
+    labels = {"com.dokku.app-name": "web"}
+    host.engine.add_image(LATEST, b"old", labels)
+    host.perform(release.perform, host.add_job(Kind.RELEASE))
+    host.engine.lose(LATEST)
+    builds = [b"newer", b"newest"]
+    built: list[str] = []
+    looks = 0
+
+    def build(method: str) -> None:
+        nonlocal looks
+        # The first looks are at what is missing; the last one comes right before.
+        looks += method == "image"
+        is_now = method == "tag" if moment == "tag" else looks > 2 * len(WANTED)
+        if is_now and builds and method == moment:
+            built.append(host.engine.add_image(LATEST, builds.pop(0), labels))
+
+    host.world = host.replace(engine=watch(host.world.engine, build))
+
+    run_heal(host)
+
+    assert built
+    assert host.names()[LATEST] == built[-1]

@@ -192,3 +192,37 @@ def test_an_unconfirmed_number_of_somebody_else(host: Host) -> None:
 
     with pytest.raises(errors.DigestMismatchError, match="not the image"):
         run_push(host)
+
+
+def test_a_local_name_that_leads_to_another_image(released: Host) -> None:
+    """It is moved back before the registry is looked at."""
+    names = released.names()
+    other = released.engine.add_image("evil:latest", b"somebody's")
+    released.engine.tag(other, DEPLOYED)
+
+    run_push(released)
+
+    assert released.names() == {**names, "evil:latest": other}
+
+
+def test_another_image_after_the_ledger_was_lost(released: Host) -> None:
+    """Without ledger and image, what has the name here is not pushed for ours."""
+    for name in released.names():
+        released.engine.lose(name)
+    released.engine.add_image(DEPLOYED, b"somebody's")
+    released.ledger.forget_app("web")
+    lose_disk(released)
+
+    with pytest.raises(errors.DigestMismatchError, match="registryd:heal web"):
+        run_push(released)
+
+    assert released.tags() == {}
+
+
+def test_another_image_in_the_registry_without_a_ledger(released: Host) -> None:
+    """The digest beside the record tells that somebody has overwritten the number."""
+    released.ledger.forget_app("web")
+    released.store(DEPLOYED, "somebody's")
+
+    with pytest.raises(errors.DigestMismatchError, match="somebody put another one"):
+        run_push(released)

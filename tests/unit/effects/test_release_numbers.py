@@ -44,6 +44,17 @@ def test_a_number_with_the_same_image(host: Host) -> None:
     assert (set(host.tags()), host.tag_version()) == ({"1"}, "1")
 
 
+def test_a_number_with_a_platform_of_the_same_image(host: Host) -> None:
+    """An Engine pushes an index as the manifest of its one platform that is here."""
+    digest = host.store(f"{REPOSITORY}:1", "the manifest of a platform")
+    host.engine.platforms[host.names()["dokku/web:latest"]] = (digest,)
+
+    host.perform(release.perform, host.add_job(Kind.RELEASE))
+
+    assert (host.release().number, host.release().digest) == (1, digest)
+    assert host.tags() == {"1": digest}
+
+
 def test_a_number_with_another_image(host: Host) -> None:
     """A number that another image has is left alone; the next free one is taken."""
     theirs = host.store(f"{REPOSITORY}:1", "somebody else's")

@@ -1,11 +1,14 @@
-"""Which release is the latest, where numbers do not tell."""
+"""Which release is the latest, and which number Dokku goes by, where numbers change."""
+
+import threading
+from typing import Any
 
 import pytest
 
 from dokku_registryd.core import jobs
 from dokku_registryd.core.releases import DeployedRelease
 from dokku_registryd.core.triggers import Kind
-from dokku_registryd.effects import release, sweep
+from dokku_registryd.effects import heal, release, sweep
 from watching import CrashError, watch
 from worlds import REPOSITORY, Host
 
@@ -49,7 +52,11 @@ def test_an_older_release_with_a_higher_number(background: Host) -> None:
 
 @pytest.mark.parametrize("call", range(12))
 def test_a_crash_on_the_way_to_another_number(background: Host, call: int) -> None:
-    """Wherever it dies, the names of the lost number go and Dokku hears of the new."""
+    """Wherever it dies, what a deploy was told stays until that is over, and then goes.
+
+    The deploy creates its containers from that name, and somebody else's image has it
+    in the registry.
+    """
     delivery = accept(background, "1.1.1", b"one")
     background.store(f"{REPOSITORY}:1", "somebody else's")
     left = call
@@ -70,11 +77,101 @@ def test_a_crash_on_the_way_to_another_number(background: Host, call: int) -> No
 
     background.perform(release.perform, delivery)
 
-    deployed = background.deployed()
-    assert deployed is not None
-    assert (deployed.number, background.release().number) == (2, 2)
+    sweep_host(background, "8.1.1")
+    assert (told(background), background.release().number) == (1, 2)
+    assert ours(1) | ours(2) <= set(background.names())
+    background.perform(sweep.request, background.add_job(Kind.DEPLOYED, "9.1.1"))
+    sweep_host(background, "9.1.2")
+    assert (told(background), background.tag_version()) == (2, "2")
     assert ours(2) <= set(background.names())
     assert ours(1).isdisjoint(background.names())
+
+
+def told(host: Host) -> int:
+    """Return the number that Dokku is told."""
+    deployed = host.deployed()
+    return deployed.number if deployed else 0
+
+
+def sweep_host(host: Host, job_id: str) -> None:
+    """Look at the whole host once."""
+    host.perform(sweep.perform, host.add_job(Kind.SWEEP, job_id, app=""))
+
+
+def test_a_number_that_is_lost_after_the_deploy(background: Host) -> None:
+    """Nothing uses the name any more, so Dokku hears of the new number at once."""
+    delivery = accept(background, "1.1.1", b"one")
+    background.perform(sweep.request, background.add_job(Kind.DEPLOYED, "2.1.1"))
+    background.store(f"{REPOSITORY}:1", "somebody else's")
+
+    background.perform(release.perform, delivery)
+
+    assert (told(background), background.tag_version()) == (2, "2")
+    sweep_host(background, "3.1.1")
+    assert ours(1).isdisjoint(background.names())
+
+
+def test_a_number_that_is_lost_twice(background: Host) -> None:
+    """What Dokku was told is kept in mind, however many numbers come after it."""
+    delivery = accept(background, "1.1.1", b"one")
+    background.store(f"{REPOSITORY}:1", "somebody else's")
+    tags = background.registry.tags
+
+    def late(image: Any, *, auth: Any) -> list[str]:
+        found = tags(image, auth=auth)
+        if "2" not in found:  # Another host takes it between question and push.
+            background.store(f"{REPOSITORY}:2", "another host's")
+        return found
+
+    background.registry.tags = late  # type: ignore[method-assign]
+
+    background.perform(release.perform, delivery)
+
+    assert (told(background), background.release().number) == (1, 3)
+    assert ours(1) | ours(3) <= set(background.names())
+    assert ours(2).isdisjoint(background.names())
+
+
+def test_a_told_name_that_is_lost_in_mid_deploy(background: Host) -> None:
+    """Its image comes back under the name that the deploy was told, by our digest."""
+    delivery = accept(background, "1.1.1", b"one")
+    background.store(f"{REPOSITORY}:1", "somebody else's")
+    background.perform(release.perform, delivery)
+    image_id = background.release().image_id
+    for name in background.names():
+        background.engine.lose(name)
+
+    background.perform(heal.perform, background.add_job(Kind.HEAL, "5.1.1"))
+
+    assert background.names()[f"{REPOSITORY}:1"] == image_id
+
+
+def test_a_number_that_is_taken_before_the_deploy_goes_on(background: Host) -> None:
+    """Dokku is told a number that is free, and nothing is left of the other one."""
+    background.store(f"{REPOSITORY}:1", "somebody else's")
+
+    accept(background, "1.1.1", b"one")
+
+    assert (told(background), background.release().number) == (2, 2)
+    assert ours(2) <= set(background.names())
+    assert ours(1).isdisjoint(background.names())
+
+
+def test_a_registry_that_does_not_answer(background: Host) -> None:
+    """A question for our own safety holds no deploy up."""
+    never = threading.Event()
+
+    def hang(_: str) -> None:
+        never.wait()
+
+    background.world = background.replace(
+        look_seconds=0.01, registry=watch(background.world.registry, hang)
+    )
+
+    accept(background, "1.1.1", b"one")
+
+    never.set()
+    assert (told(background), background.release().is_accepted) == (1, True)
 
 
 def test_a_first_release_that_failed_leaves_no_name(host: Host) -> None:

@@ -26,12 +26,17 @@ def questions(host: Host, job_id: str = "1.1.1") -> list[str]:
 
 
 def test_a_new_image_with_extra_tags(host: Host) -> None:
-    """The manifest that the extra tags need is what confirms the number."""
+    """The manifest that the extra tags need is what confirms the number.
+
+    What they stand for so far is asked at the same time, and not one after the other.
+    """
     host.set("web", "push-extra-tags", "stable,blue")
 
     asked = questions(host)
 
-    assert asked == ["digest", "push", "manifest", "put_manifest", "put_manifest"]
+    assert asked[:2] == ["digest", "push"]
+    assert sorted(asked[2:5]) == ["digest", "digest", "manifest"]
+    assert asked[5:] == ["put_manifest", "put_manifest"]
     assert set(host.tags().values()) == {host.release().digest}
 
 
@@ -48,7 +53,7 @@ def test_known_content(host: Host) -> None:
     asked = questions(host, "2.1.1")
 
     assert sorted(asked[:2]) == ["digest", "manifest"]
-    assert asked[2:] == ["put_manifest", "digest", "put_manifest"]
+    assert asked[2:] == ["put_manifest", "digest", "digest", "put_manifest"]
     assert set(host.tags()) == {"1", "2", "stable"}
 
 
@@ -61,7 +66,29 @@ def test_known_content_that_cannot_be_read(host: Host) -> None:
     asked = questions(host, "2.1.1")
 
     assert sorted(asked[:2]) == ["digest", "manifest"]
-    assert asked[2:] == ["push", "manifest", "put_manifest"]
+    assert (asked[2], asked[5:]) == ("push", ["put_manifest"])
+    assert sorted(asked[3:5]) == ["digest", "manifest"]
+
+
+def test_tags_are_asked_for_while_the_number_is_confirmed(host: Host) -> None:
+    """What an extra tag stands for costs no round trip of its own."""
+    host.set("web", "push-extra-tags", "stable")
+    both = threading.Barrier(2, timeout=10)
+    is_pushed = threading.Event()
+
+    def meet(method: str) -> None:
+        if method in {"digest", "manifest"} and is_pushed.is_set():
+            both.wait()
+        if method == "push":
+            is_pushed.set()
+
+    world = host.replace(
+        registry=watch(host.world.registry, meet), engine=watch(host.world.engine, meet)
+    )
+
+    host.perform(release.perform, host.add_job(Kind.RELEASE), world)
+
+    assert set(host.tags()) == {"1", "stable"}
 
 
 def test_names_are_given_while_the_registry_is_asked(host: Host) -> None:

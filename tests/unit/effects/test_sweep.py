@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -249,7 +250,7 @@ def test_a_release_that_failed_without_an_engine(host: Host) -> None:
 
 
 def test_apps_that_are_gone(three: Host) -> None:
-    """Folders and notes without an app, and moved folders, are to be forgotten."""
+    """Only of what a hook spoke are logins erased: what it noted, and what it moved."""
     three.destroy_app("web")
     three.world.detached.detach("old", "0000000000000001.0.1")
     for app in ("noted", "api"):
@@ -258,7 +259,7 @@ def test_apps_that_are_gone(three: Host) -> None:
     run_sweep(three)
 
     gone = [t.app for t in three.submitted if t.kind is Kind.ABANDONED]
-    assert gone == ["noted", "old", "web"]
+    assert gone == ["noted", "old"]
 
 
 def test_a_gone_app_needs_no_images(three: Host) -> None:
@@ -333,3 +334,42 @@ def test_new_containers_ask_for_a_sweep(host: Host) -> None:
     host.perform(sweep.request, host.add_job(Kind.DEPLOYED, tag="2"))
 
     assert host.submitted == [triggers.Trigger(kind=Kind.SWEEP)]
+
+
+def move_name(host: Host, *, is_ours: bool = False) -> None:
+    """Let the deployed name of `web` lead to an image under another ID."""
+    other = host.engine.add_image("evil:latest", b"somebody's")
+    host.engine.tag(other, f"{REPOSITORY}:1")
+    if is_ours:
+        host.engine.platforms[other] = (host.release("2.1.1").digest,)
+
+
+def test_a_name_that_leads_to_another_image(three: Host) -> None:
+    """A wanted name is a gap as well while somebody else's image has it."""
+    move_name(three)
+
+    run_sweep(three)
+
+    assert three.submitted == [heal_of("web")]
+
+
+def test_a_name_that_leads_to_a_platform_of_our_image(three: Host) -> None:
+    """What a listing cannot tell is looked at once more, and is well."""
+    move_name(three, is_ours=True)
+
+    assert sweep.plan(three.world).gaps == ()
+
+
+def test_a_moved_name_that_is_lost(host: Host, logged: list[Any]) -> None:
+    """What nothing brings back is logged at each sweep, and asked for in vain never."""
+    host.set("web", "push-policy", "background")
+    deploy(host, "2.1.1", b"one")
+    move_name(host)
+    host.engine.tag(host.names()["evil:latest"], "org/web:1")
+    for name in ("dokku/web:1", "dokku/web:latest"):
+        host.engine.lose(name)
+
+    run_sweep(host)
+
+    (moved,) = (line for line in logged if line["event"] == "name.moved")
+    assert (moved["leads_to"], host.submitted) == (host.names()["evil:latest"], [])

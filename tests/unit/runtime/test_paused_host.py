@@ -1,11 +1,32 @@
 """Many apps and one registry that asked for fewer requests."""
 
+import pytest
+
 from dokku_registryd import errors
+from dokku_registryd.core import pauses
 from dokku_registryd.core.triggers import Kind
 from workshops import open_workshop
-from worlds import Host
+from worlds import SERVER, Host
 
 APPS = [f"app{number:02}" for number in range(50)]
+FOR_AN_HOUR = errors.RateLimitedError("later", retry_after=3600.0)
+
+
+def pause(host: Host, *, app: str = "other", seconds: float = 3600.0) -> None:
+    """Let the registry have refused another app without a login."""
+    key = pauses.key_of(
+        domain=SERVER, owner=None, username="", direction=pauses.Direction.PUSH
+    )
+    host.ledger.set_pause(
+        pauses.begin(
+            None,
+            key=key,
+            app=app,
+            error=FOR_AN_HOUR,
+            delay=seconds,
+            now=host.clock.now(),
+        )
+    )
 
 
 def test_fifty_apps(host: Host) -> None:
@@ -32,7 +53,7 @@ def test_fifty_apps(host: Host) -> None:
 
 def test_the_deadline_holds(host: Host) -> None:
     """A registry that asks for an hour keeps no deploy beyond its deadline."""
-    host.registry.fail("digest", errors.RateLimitedError("later", retry_after=3600.0))
+    host.registry.fail("digest", *[FOR_AN_HOUR] * 99)
     shop = open_workshop(host)
     host.leave(Kind.RELEASE)
     shop.intake.scan()
@@ -42,4 +63,42 @@ def test_the_deadline_holds(host: Host) -> None:
     shop.work()
 
     assert shop.ending() == "failed"
-    assert len(host.registry.calls) == 1
+    assert len(host.registry.calls) == 2
+
+
+def test_a_deploy_asks_once_a_minute(host: Host) -> None:
+    """A deploy that waits sends no more than that, however long a registry asks."""
+    host.registry.fail("digest", *[FOR_AN_HOUR] * 3)
+    shop = open_workshop(host)
+    host.leave(Kind.RELEASE)
+    shop.intake.scan()
+    asked = []
+
+    for _ in range(18):
+        shop.work()
+        asked.append(len(host.registry.calls))
+        host.clock.seconds += 10
+
+    assert asked[:12] == [1] * 6 + [2] * 6
+    assert (asked[12], asked[17], shop.ending()) == (3, 3, "")
+    shop.work()
+    assert shop.ending() == "done"
+
+
+@pytest.mark.parametrize("seconds", [20, 900])
+def test_a_deploy_beside_a_refused_one(host: Host, seconds: int) -> None:
+    """Another app's refusal fails no deploy whose own repository is served."""
+    host.set("web", "push-deadline", f"{seconds}s")
+    pause(host)
+    shop = open_workshop(host)
+    host.leave(Kind.RELEASE)
+    shop.intake.scan()
+    shop.work()
+    assert host.registry.calls == []
+
+    host.clock.seconds += min(seconds, 60)
+    shop.work()
+
+    assert shop.ending() == "done"
+    said = " ".join(text for _, text in host.reply())
+    assert "later" not in said

@@ -119,13 +119,16 @@ def test_names_that_no_pull_brings_back(host: Host) -> None:
     other = host.engine.add_image("other:1", b"other")
     for name in ("r.example/org/web:1", "org/web:1"):
         host.engine.tag(other, name)
+    # No digest tells what to pull into a name that somebody has moved.
+    row = host.ledger.update_release("1.1.1", digest="")
+    host.files.record_deployed("web", row.deployed)
     shop.intake.submit(Trigger(kind=Kind.SWEEP))
 
     shop.work()
 
     seen = shop.bench.tally.counts().last_sweep
     assert seen is not None
-    assert (seen.wanted, seen.missing, seen.lost) == (8, 4, 2)
+    assert (seen.wanted, seen.missing, seen.lost, seen.moved) == (8, 4, 3, 1)
 
 
 def test_what_was_missing_is_back(host: Host) -> None:

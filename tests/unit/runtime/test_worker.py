@@ -1,5 +1,6 @@
 """A worker: each job has one attempt at a time, and one outcome in the end."""
 
+import errno
 from collections.abc import MutableMapping
 from typing import Any
 
@@ -10,7 +11,7 @@ from dokku_registryd.core import outcomes
 from dokku_registryd.core.releases import DeployedRelease, ReleaseState
 from dokku_registryd.core.replies import Line
 from dokku_registryd.core.triggers import Kind
-from workshops import open_workshop, release_and_lose
+from workshops import let_go_on, open_workshop, release_and_lose
 from worlds import Host
 
 Lines = list[MutableMapping[str, Any]]
@@ -109,11 +110,10 @@ def test_retried(host: Host, logged: Lines) -> None:
 
 
 def test_the_wait_that_a_registry_asks_for(host: Host) -> None:
-    """Retry-After is the least wait, in the ledger as in the queue."""
+    """Where nobody waits, Retry-After is the least wait, in ledger and queue."""
+    shop = let_go_on(host)
+    host.clock.seconds += 100
     host.engine.fail("push", errors.RateLimitedError("slow down", retry_after=400))
-    shop = open_workshop(host)
-    host.leave(Kind.RELEASE)
-    shop.intake.scan()
     shop.work()
     record = host.ledger.job("1.1.1")
     assert record is not None
@@ -184,19 +184,23 @@ def test_accepted_late(host: Host) -> None:
 
 def test_a_bug_fails_its_job_only(host: Host, logged: Lines) -> None:
     """A defect of ours ends one job, loudly, and the next one goes on."""
-    host.engine.fail("push", ZeroDivisionError("a secret value"))
+    host.engine.fail("push", *[ZeroDivisionError("a secret value")] * 2)
     shop = open_workshop(host)
     host.leave(Kind.RELEASE, "1.1.1")
     host.create_app("api")
     host.engine.add_image("dokku/api:latest", b"two")
+    shop.intake.scan()
+    shop.work()
+    host.clock.seconds += 60
+
+    shop.work()
     host.leave(Kind.RELEASE, "2.1.1", app="api")
     shop.intake.scan()
-
-    shop.work()
     shop.work()
 
-    crashed = the(logged, "job.crashed")
-    assert (crashed["log_level"], crashed["job_id"]) == ("error", "1.1.1")
+    crashes = [line for line in logged if line["event"] == "job.crashed"]
+    assert [line["job_id"] for line in crashes] == ["1.1.1"] * 2
+    assert {line["log_level"] for line in crashes} == {"error"}
     assert [shop.ending("1.1.1"), shop.ending("2.1.1")] == ["failed", "done"]
     said = " ".join(text for _, text in host.reply("1.1.1"))
     assert "ZeroDivisionError" in said
@@ -204,6 +208,62 @@ def test_a_bug_fails_its_job_only(host: Host, logged: Lines) -> None:
     release = host.ledger.release_of("1.1.1")
     assert release is not None
     assert release.state is ReleaseState.FAILED
+
+
+def test_a_bug_of_a_moment_fails_no_deploy(host: Host) -> None:
+    """What nobody has foreseen gets a second attempt where a deploy waits for it."""
+    host.engine.fail("push", ZeroDivisionError("once"))
+    shop = open_workshop(host)
+    host.leave(Kind.RELEASE)
+    shop.intake.scan()
+
+    shop.work()
+    before = shop.ending()
+    host.clock.seconds += 60
+    shop.work()
+
+    assert (before, shop.ending(), host.tag_version()) == ("", "done", "1")
+
+
+def test_a_bug_lets_no_deploy_go_on(host: Host) -> None:
+    """A defect is no outage: an image that the registry has is not accepted late."""
+    shop = open_workshop(host)
+    host.leave(Kind.RELEASE, "1.1.1")
+    shop.intake.scan()
+    shop.work()
+    host.engine.fail("tag", *[ZeroDivisionError("twice")] * 2)
+    host.leave(Kind.RELEASE, "2.1.1")
+    shop.intake.scan()
+
+    shop.work()
+    host.clock.seconds += 60
+    shop.work()
+
+    assert shop.ending("2.1.1") == "failed"
+    assert not host.release("2.1.1").is_accepted
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        pytest.param(RuntimeError("can't start new thread"), id="threads"),
+        pytest.param(MemoryError(), id="memory"),
+        pytest.param(OSError(errno.EMFILE, "Too many open files"), id="descriptors"),
+        pytest.param(OSError(errno.ENOSPC, "No space left on device"), id="space"),
+    ],
+)
+def test_a_host_that_lacks_something(host: Host, error: Exception) -> None:
+    """A release outlives a moment in which the host has run out of something."""
+    host.engine.fail("push", *[error] * 3)
+    shop = open_workshop(host)
+    host.leave(Kind.RELEASE)
+    shop.intake.scan()
+
+    for _ in range(4):
+        shop.work()
+        host.clock.seconds += 60
+
+    assert shop.ending() == "done"
 
 
 def test_a_bug_in_a_sweep(host: Host, logged: Lines) -> None:

@@ -1,0 +1,103 @@
+"""What a deploy of Dokku was told, for as long as it may ask again.
+
+`deploying/APP/BUILD` has the format of `deployed/APP` (`app_files`). A question of the
+same deploy is answered from it; every other one from `deployed/APP`. The number 0
+stands for an image under Dokku's own name: a hook writes it where push is off.
+"""
+
+import contextlib
+import os
+import re
+from pathlib import Path
+from typing import Final
+
+from dokku_registryd import errors
+from dokku_registryd.adapters import app_files, files
+from dokku_registryd.core import deploys, names
+from dokku_registryd.core.releases import DeployedRelease
+
+_BUILD: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+
+
+class DeployingFiles:
+    """Implements `ports.Deploying`.
+
+    Args:
+        root: The folder `deploying`, with one folder for each app.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def apps(self) -> list[str]:
+        """Return the apps of which a deploy was told something.
+
+        Raises:
+            TransientError: The folder cannot be read.
+        """
+        return [name for name in self._listed(self._root) if names.is_app_name(name)]
+
+    def told(self, app: str) -> dict[str, deploys.Told]:
+        """Return what the deploys of an app were told, by build.
+
+        Raises:
+            TransientError: It cannot be read.
+        """
+        folder = self._root / app
+        found: dict[str, deploys.Told] = {}
+        for build in self._listed(folder) if names.is_app_name(app) else ():
+            if not _BUILD.fullmatch(build):
+                continue
+            try:
+                raw = files.read(folder / build, limit=app_files.LIMIT, is_strict=True)
+                since = (folder / build).stat().st_mtime
+            except FileNotFoundError:
+                continue  # `post-deploy` has just taken it.
+            except OSError as error:
+                raise _unreadable(folder / build, error) from error
+            record = app_files.parse_record(raw)
+            if record is not None:
+                found[build] = deploys.Told(record=record, since=since)
+        return found
+
+    def tell(self, app: str, build: str, deployed: DeployedRelease) -> None:
+        """Replace what a deploy is told.
+
+        Raises:
+            TransientError: The disk refuses.
+        """
+        path = self._path(app, build)
+        try:
+            files.replace(
+                path, app_files.format_record(deployed).encode(), is_strict=True
+            )
+        except OSError as error:
+            reason = os.strerror(error.errno or 0)
+            raise errors.TransientError(f"cannot write {path}: {reason}") from error
+
+    def forget(self, app: str, build: str) -> None:
+        """Remove what a deploy was told; it has ended."""
+        path = self._path(app, build)
+        with contextlib.suppress(FileNotFoundError):
+            files.remove(path, is_strict=True)
+        with contextlib.suppress(OSError):  # Another deploy of the app is told too.
+            path.parent.rmdir()
+
+    def _path(self, app: str, build: str) -> Path:
+        if not names.is_app_name(app) or not _BUILD.fullmatch(build):
+            raise errors.PermanentError(
+                f"invalid deploy {build[:80]!r} of {app[:80]!r}"
+            )
+        return self._root / app / build
+
+    def _listed(self, folder: Path) -> list[str]:
+        try:
+            return sorted(entry.name for entry in folder.iterdir())
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        except OSError as error:
+            raise _unreadable(folder, error) from error
+
+
+def _unreadable(path: Path, error: OSError) -> errors.TransientError:
+    return errors.TransientError(f"cannot read {path}: {os.strerror(error.errno or 0)}")

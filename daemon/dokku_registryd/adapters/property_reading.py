@@ -1,0 +1,102 @@
+"""One rule for reading a property's file, in the daemon, in reports and in hooks.
+
+Dokku's own plugin (0.38.27, common/properties.go) follows a link in place of a
+property, and so do our hooks. So a link is followed here too, to a regular file of
+bounded size and to nothing else. A link in place of an app's folder is not followed
+(`folders`). A property is unset where there is no entry at all. An entry that cannot be
+read, such as a link that leads nowhere, is unreadable and never unset.
+"""
+
+import errno
+import os
+import stat
+
+from dokku_registryd.adapters import folders
+
+LIMIT = 65_536
+"""Bytes; a property is a line of text."""
+_OPEN = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+def open_app(place: str, *, inside: int | None = None) -> int | None:
+    """Open the folder of an app's properties; None where the app has none.
+
+    Args:
+        place: Its path; inside an open folder its name.
+        inside: The descriptor of the folder that it is in.
+
+    Raises:
+        OSError: It is there and cannot be used.
+    """
+    try:
+        return folders.open_folder(place, inside=inside)
+    except FileNotFoundError:
+        return None
+    except NotADirectoryError:
+        if _is_link(place, inside):
+            raise _refusal("the folder of an app may not be a link", place) from None
+        return None
+
+
+def read(folder: int, name: str) -> tuple[os.stat_result | None, bytes]:
+    """Return what `stat` tells of a property's file, and its content.
+
+    Args:
+        folder: The descriptor of the folder that it is in.
+        name: The property.
+
+    Returns:
+        None in place of the first where a link was followed: what `stat` tells of
+        that does not show a change behind it.
+
+    Raises:
+        FileNotFoundError: There is no such entry.
+        OSError: It is there and cannot be read.
+    """
+    is_link = False
+    try:
+        descriptor = os.open(name, _OPEN | os.O_NOFOLLOW, dir_fd=folder)
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        descriptor, is_link = _follow(folder, name), True
+    try:
+        status = os.fstat(descriptor)
+        _check_regular(status, name)
+        raw = os.read(descriptor, LIMIT + 1)
+    finally:
+        os.close(descriptor)
+    if len(raw) > LIMIT:
+        raise _refusal(f"longer than {LIMIT} bytes", name)
+    return None if is_link else status, raw
+
+
+def reason(error: OSError) -> str:
+    """Return why something cannot be read, in a few words."""
+    return error.strerror or str(error)
+
+
+def _follow(folder: int, name: str) -> int:
+    try:
+        # Looked at first: to open a device may do something.
+        _check_regular(os.stat(name, dir_fd=folder), name)
+        return os.open(name, _OPEN, dir_fd=folder)
+    except FileNotFoundError:
+        raise _refusal("a link that leads nowhere", name) from None
+
+
+def _is_link(place: str, inside: int | None) -> bool:
+    try:
+        status = os.stat(place, dir_fd=inside, follow_symlinks=False)
+    except OSError:
+        return False
+    return stat.S_ISLNK(status.st_mode)
+
+
+def _check_regular(status: os.stat_result, name: str) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise _refusal("not a regular file", name)
+
+
+def _refusal(text: str, name: str) -> OSError:
+    return OSError(errno.EINVAL, text, name)

@@ -1,0 +1,103 @@
+"""Deploys: how one ended, and what follows for the release that it was to bring.
+
+Dokku asks for a number before its checks have passed. So what a deploy was told holds
+for its own questions until it has ended. What went live last is what every other
+question gets. A release is live when Dokku said so with `post-deploy`, when Dokku's
+record of the build says that it succeeded, or when a container of the app runs it.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from dokku_registryd.core import images
+from dokku_registryd.core.releases import DeployedRelease
+
+# Dokku calls a container so until its checks have passed (scheduler-docker-local,
+# bin/scheduler-deploy-process-container).
+_UPCOMING: Final = ".upcoming-"
+_DEPLOY_CONTAINER: Final = "deploy"
+# What stands for `DOKKU_BUILD_ID` where Dokku gives none (before 0.38).
+_BY_PROCESS: Final = "pid-"
+# No deploy takes longer, so one without any record has ended by then.
+MOST_SECONDS: Final = 86_400.0
+
+
+class BuildState(StrEnum):
+    """What is known of one deploy of Dokku."""
+
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    """Dokku says that it failed or was cancelled."""
+    ENDED = "ended"
+    """Its process is gone, and nothing says how it ended."""
+    UNKNOWN = "unknown"
+    """There is no record of it, or none that can be read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What one deploy was told."""
+
+    record: DeployedRelease
+    """The number 0 is Dokku's own name: the app was released with push off."""
+    since: float
+    """When it was told, in seconds since the epoch."""
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the deploy is one without a push."""
+        return self.record.number == 0
+
+
+class Verdict(StrEnum):
+    """What follows for the release of a deploy."""
+
+    WAIT = "wait"
+    LIVE = "live"
+    BACK = "back"
+    """What ran before is what runs."""
+
+
+def is_followed(build: str, scheduler: str, local: Iterable[str]) -> bool:
+    """Return whether the end of a release's deploy will be known.
+
+    Args:
+        build: The deploy, empty where a hook did not name it.
+        scheduler: The app's scheduler.
+        local: The schedulers that run containers on this host.
+    """
+    if not build:
+        return False
+    # Without a record of the build only containers on this host tell of its end.
+    return scheduler in local or not build.startswith(_BY_PROCESS)
+
+
+def judge(state: BuildState, *, is_running_here: bool, age_seconds: float) -> Verdict:
+    """Return what follows from the state of a deploy.
+
+    Args:
+        state: What is known of it.
+        is_running_here: Whether a container of the app runs its release.
+        age_seconds: How long ago the deploy was told of the release.
+    """
+    if state is BuildState.SUCCEEDED:
+        return Verdict.LIVE
+    is_old = age_seconds >= MOST_SECONDS
+    if state is BuildState.RUNNING or (state is BuildState.UNKNOWN and not is_old):
+        return Verdict.WAIT
+    return Verdict.LIVE if is_running_here else Verdict.BACK
+
+
+def runs(containers: Iterable[images.LocalContainer], app: str, image_id: str) -> bool:
+    """Return whether a container of an app that passed its checks runs an image."""
+    return any(
+        container.app == app
+        and container.is_running
+        and container.image_id == image_id
+        and container.kind in {"", _DEPLOY_CONTAINER}
+        and _UPCOMING not in container.name
+        for container in containers
+    )

@@ -1,0 +1,243 @@
+"""Live releases: what Dokku is told, and what counts as running.
+
+While a deploy runs, its own questions are answered with its release. Every other
+question, and every question after the deploy has failed, is answered with what went
+live last. So `deployed/APP` and Dokku's `tag-version` change when a release is live,
+and not when it was pushed. A release whose hook did not name its deploy, or whose
+scheduler tells of no end, counts as live once it was pushed, as in Dokku's own plugin.
+"""
+
+import structlog
+
+from dokku_registryd import errors, ports
+from dokku_registryd.core import deploys, jobs, outcomes, properties
+from dokku_registryd.core.releases import Release, ReleaseState
+from dokku_registryd.core.triggers import Kind
+from dokku_registryd.effects import extra_tags, numbers, voice
+
+# What happened after a release so that nothing of it may be shown any more.
+_REPLACED = frozenset({Kind.LOCAL, Kind.RECORDED, Kind.DESTROYED})
+
+
+def is_followed(release: Release, world: ports.World) -> bool:
+    """Return whether the end of a release's deploy will be known."""
+    return deploys.is_followed(release.build, release.scheduler, world.schedulers)
+
+
+def is_replaced(release: Release, world: ports.World) -> bool:
+    """Return whether the app has been released without us since, or is gone.
+
+    Raises:
+        PreemptedError: The app is being renamed; the release goes on under its new
+            name.
+    """
+    world.take_in()
+    since = world.ledger.orders_after(release.job_id, release.app)
+    if Kind.RENAMED in since:
+        raise errors.PreemptedError(
+            f"the release of {release.app} gave way to its new name"
+        )
+    return not since.isdisjoint(_REPLACED)
+
+
+def may_show(release: Release, world: ports.World) -> bool:
+    """Return whether extra tags and records may move to a release."""
+    return not release.failed_at and not is_replaced(release, world)
+
+
+def is_latest(release: Release, world: ports.World) -> bool:
+    """Return whether Dokku was let go on with no later release of the app."""
+    return not any(
+        not later.failed_at
+        and (later.is_accepted or later.state is ReleaseState.PUSHED)
+        for later in world.ledger.later_releases(release)
+    )
+
+
+def tell(release: Release, world: ports.World) -> None:
+    """Let Dokku's deploy know the names of its release."""
+    with world.turn(release.app):
+        if is_followed(release, world):
+            if not release.live_at and not release.failed_at:
+                world.deploying.tell(release.app, release.build, release.deployed)
+        elif is_latest(release, world):
+            world.deployed.record_deployed(release.app, release.deployed)
+
+
+def take_back(release: Release, world: ports.World) -> None:
+    """Let Dokku be answered as before a release; hold the app's turn meanwhile."""
+    if is_followed(release, world):
+        world.deploying.forget(release.app, release.build)
+        return
+    try:
+        is_shown = world.deployed.deployed(release.app) == release.deployed
+    except errors.UnreadableError:
+        return  # It is not known to be ours, and a question about it fails.
+    if not is_shown:
+        return
+    for older in world.ledger.earlier_releases(release):
+        is_here = older.is_accepted or older.state is ReleaseState.PUSHED
+        if is_here and not older.failed_at:
+            world.deployed.record_deployed(release.app, older.deployed)
+            return
+    world.deployed.forget_deployed(release.app)
+
+
+def show(release: Release, world: ports.World) -> None:
+    """Record what was confirmed, where Dokku may be told of it by now.
+
+    Hold the app's turn meanwhile.
+    """
+    if is_followed(release, world) and not release.live_at:
+        told = world.deploying.told(release.app).get(release.build)
+        # A number that a deploy was told stays what it is until that has ended.
+        if not release.is_accepted or (told and told.record == release.deployed):
+            tell(release, world)
+        return
+    if not _is_last_live(release, world):
+        return
+    world.properties.set(
+        properties.CORE, release.app, "tag-version", str(release.number)
+    )
+    if is_latest(release, world):
+        numbers.show(release, world)
+
+
+def go_live(release: Release, world: ports.World) -> None:
+    """Record that containers of a release run, or that its deploy has succeeded."""
+    with world.turn(release.app):
+        first = not release.live_at
+        if first:
+            release = world.ledger.update_release(
+                release.job_id, live_at=world.clock.now(), failed_at=0.0
+            )
+        if _is_last_live(release, world) and not is_replaced(release, world):
+            world.deployed.record_deployed(release.app, release.deployed)
+            if release.digest:
+                world.properties.set(
+                    properties.CORE, release.app, "tag-version", str(release.number)
+                )
+        if release.build:
+            world.deploying.forget(release.app, release.build)
+    if first:
+        structlog.get_logger().info(
+            "release.live",
+            job_id=release.job_id,
+            app=release.app,
+            reference=release.reference,
+            number=release.number,
+        )
+
+
+def perform(job: jobs.Job, world: ports.World, says: voice.Voice) -> outcomes.Outcome:
+    """Find out how the deploys of an app have ended, and draw the consequence.
+
+    Raises:
+        TransientError: Engine or registry do not answer.
+    """
+    settled = settle(job.app, world, says)
+    if not settled:
+        return outcomes.skipped("no deploy of it has ended")
+    return outcomes.done(f"deploys that have ended: {', '.join(settled)}")
+
+
+def settle(app: str, world: ports.World, says: voice.Voice) -> list[str]:
+    """Draw the consequence of each deploy that has ended; return their builds.
+
+    Raises:
+        TransientError: Engine or registry do not answer.
+    """
+    settled: list[str] = []
+    for build, told in world.deploying.told(app).items():
+        verdict = _judge(app, build, told, world)
+        if verdict is deploys.Verdict.WAIT:
+            continue
+        release = world.ledger.release_of_build(app, build)
+        if told.is_local or release is None:
+            _settle_local(app, build, told, world, verdict)
+        elif verdict is deploys.Verdict.LIVE:
+            go_live(release, world)
+        else:
+            fail(release, world, says)
+        settled.append(build)
+    return settled
+
+
+def fail(release: Release, world: ports.World, says: voice.Voice) -> None:
+    """Take a release back whose deploy has failed: what ran before runs on.
+
+    Raises:
+        TransientError: The registry does not answer.
+    """
+    if not release.failed_at:
+        # Durable first: no tag moves to it from here on.
+        release = world.ledger.update_release(
+            release.job_id, failed_at=world.clock.now()
+        )
+        structlog.get_logger().warning(
+            "deploy.failed",
+            job_id=release.job_id,
+            app=release.app,
+            reference=release.reference,
+            number=release.number,
+        )
+    extra_tags.restore(release, world, says, must_answer=True)
+    world.deploying.forget(release.app, release.build)
+
+
+def _judge(
+    app: str, build: str, told: deploys.Told, world: ports.World
+) -> deploys.Verdict:
+    state = world.builds.state(app, build)
+    age = max(0.0, world.clock.now() - told.since)
+    verdict = deploys.judge(state, is_running_here=False, age_seconds=age)
+    if verdict is not deploys.Verdict.BACK:
+        return verdict
+    return deploys.judge(
+        state, is_running_here=_runs(app, build, told, world), age_seconds=age
+    )
+
+
+def _runs(app: str, build: str, told: deploys.Told, world: ports.World) -> bool:
+    containers = world.engine.containers()
+    if told.is_local:
+        # Its image has no identity in the ledger: something else than ours runs.
+        known = {release.image_id for release in world.ledger.releases(app)}
+        return any(
+            deploys.runs([container], app, container.image_id)
+            and container.image_id not in known
+            for container in containers
+        )
+    release = world.ledger.release_of_build(app, build)
+    return release is not None and deploys.runs(containers, app, release.image_id)
+
+
+def _settle_local(
+    app: str,
+    build: str,
+    told: deploys.Told,
+    world: ports.World,
+    verdict: deploys.Verdict,
+) -> None:
+    """Draw the consequence where a deploy has no release in the ledger."""
+    with world.turn(app):
+        if verdict is deploys.Verdict.LIVE and told.is_local:
+            world.deployed.forget_deployed(app)
+        elif verdict is deploys.Verdict.LIVE:
+            # The ledger was lost since: the hook's file is what is left of it.
+            world.deployed.record_deployed(app, told.record)
+        world.deploying.forget(app, build)
+
+
+def _is_last_live(release: Release, world: ports.World) -> bool:
+    """Return whether no later release of the app is live.
+
+    One that nobody follows counts as live once it has arrived.
+    """
+    for later in world.ledger.later_releases(release):
+        if later.failed_at:
+            continue
+        has_arrived = bool(later.digest) and later.state is not ReleaseState.FAILED
+        if later.live_at or (has_arrived and not is_followed(later, world)):
+            return False
+    return True

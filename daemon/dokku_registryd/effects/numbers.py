@@ -1,0 +1,168 @@
+"""Numbers: who has one in the registry, the next one, and which of them Dokku goes by.
+
+A number is never overwritten, so a release whose number is taken gets another one. What
+Dokku was told to deploy does not change by that: a deploy reads the name once and
+creates containers from it for as long as it takes, and the registry would answer with
+somebody else's image. So the names of the number that Dokku was told stay on this host
+until the deploy is over.
+"""
+
+import queue
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Final, TypeVar
+
+import structlog
+
+from dokku_registryd import errors, ports
+from dokku_registryd.core import images, logins, pauses, reference
+from dokku_registryd.core.releases import Release
+from dokku_registryd.effects import access, voice
+
+# Numbers to try where others push to the same repository at the same time.
+MOST_NUMBERS: Final = 10
+
+_Answer = TypeVar("_Answer")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sent:
+    """What the registry answers for a number, and how it came there."""
+
+    digest: str
+    manner: str = ""
+    manifest: images.Manifest | None = None
+    """Given where it was seen on the way, so that nobody has to ask for it again."""
+
+
+TAKEN: Final = Sent(digest="")
+
+
+def find(
+    release: Release, world: ports.World, auth: logins.AuthConfig | None
+) -> Sent | None:
+    """Return what has our number: our image, another one, or None if it is free."""
+    image = reference.parse(release.reference)
+    if world.registry.digest(image, auth=auth) is None:
+        return None
+    manifest = world.registry.manifest(image, auth=auth)
+    if manifest is None:
+        return None
+    if not manifest.names_image(release.image_id) and not _is_platform_of(
+        release, manifest.digest, world
+    ):
+        return TAKEN
+    return Sent(digest=manifest.digest, manner="found", manifest=manifest)
+
+
+def take_next(
+    release: Release, taken: list[str], world: ports.World, says: voice.Voice
+) -> Release:
+    """Give a release a number beyond those that are taken.
+
+    The names of the older number go, unless Dokku was told of it.
+    """
+    numbers = [int(name) for name in taken if name.isascii() and name.isdigit()]
+    older = release
+    release = world.ledger.renumber(
+        release.job_id, at_least=max([release.number, *numbers]) + 1
+    )
+    says.detail(
+        f"Tag {older.number} is taken by another image, bumping tag to {release.number}"
+    )
+    structlog.get_logger().warning(
+        "release.renumbered",
+        job_id=release.job_id,
+        app=release.app,
+        reference=release.reference,
+        number=release.number,
+        previous=older.number,
+    )
+    for name in release.names:
+        world.engine.tag(release.image_id, name)
+    is_told = older.is_accepted and not older.previous_number
+    for name in () if is_told else older.names:
+        world.engine.untag(name)
+    return release
+
+
+def secure(release: Release, world: ports.World, says: voice.Voice) -> Release:
+    """Look a number up before Dokku is told of it, and take another if it is taken.
+
+    A registry that does not answer within `look_seconds` holds no deploy up.
+    """
+    image = reference.parse(release.reference)
+    way = access.Access(
+        world,
+        app=release.app,
+        domain=image.domain,
+        direction=pauses.Direction.PUSH,
+    )
+    for _ in range(MOST_NUMBERS):
+        found = _ask(partial(way.call, partial(find, release, world)), world)
+        if found is None or found.digest:
+            break
+        tags = _ask(partial(way.call, partial(_tags, image, world)), world)
+        release = take_next(release, tags or [], world, says)
+    for name in release.stale_names:
+        # An attempt died before it had taken them away; nobody was told of them.
+        world.engine.untag(name)
+    return release
+
+
+def note_live(app: str, world: ports.World) -> None:
+    """Note that the deploy of what Dokku was told is over, so the number may change."""
+    told = world.deployed.deployed(app)
+    row = next((row for row in world.ledger.releases(app) if row.goes_by(told)), None)
+    if row is None:
+        return
+    if not row.live_at:
+        row = world.ledger.update_release(row.job_id, live_at=world.clock.now())
+    show(row, world)
+
+
+def show(release: Release, world: ports.World) -> None:
+    """Let Dokku be told the present number, unless a deploy still uses another."""
+    told = world.deployed.deployed(release.app)
+    if told != release.deployed and release.goes_by(told) and not release.live_at:
+        return
+    world.deployed.record_deployed(release.app, release.deployed)
+
+
+def _is_platform_of(release: Release, digest: str, world: ports.World) -> bool:
+    """Tell whether a digest is that of the platform of our image that is here.
+
+    The Engine pushes no more than that of an index of which it has one platform.
+    """
+    image = world.engine.image(release.image_id)
+    return image is not None and digest in image.manifests
+
+
+def _tags(
+    image: reference.ImageReference,
+    world: ports.World,
+    auth: logins.AuthConfig | None,
+) -> list[str]:
+    return world.registry.tags(image, auth=auth)
+
+
+def _ask(question: Callable[[], _Answer], world: ports.World) -> _Answer | None:
+    """Return an answer; None if it is an error, or does not come in time."""
+    answers: queue.SimpleQueue[_Answer | None] = queue.SimpleQueue()
+
+    def ask() -> None:
+        answer = None
+        try:
+            answer = question()
+        except errors.RegistrydError as error:
+            structlog.get_logger().debug("number.unchecked", error=str(error))
+        answers.put(answer)
+
+    # Nobody waits for a thread whose answer comes too late, not at the end either.
+    threading.Thread(target=ask, name="number", daemon=True).start()
+    try:
+        return answers.get(timeout=world.look_seconds)
+    except queue.Empty:
+        return None

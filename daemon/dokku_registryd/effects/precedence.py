@@ -1,0 +1,24 @@
+"""Precedence: what takes an app away, or its name, goes before a push of that app.
+
+A push may take an hour, or stand still, and what is behind it in its lanes would wait
+for it: the first deploy of a new app of the same name too.
+"""
+
+from dokku_registryd import errors, ports
+
+
+def give_way(app: str, what: str, world: ports.World) -> None:
+    """Return if a push of an app may go on.
+
+    Args:
+        app: The app.
+        what: What is pushed, for the message.
+        world: The host.
+
+    Raises:
+        PreemptedError: The app is being destroyed, or gets another name.
+    """
+    if world.is_disowned(app):
+        raise errors.PreemptedError(
+            f"the push of {what} gave way: {app} is being destroyed or renamed"
+        )

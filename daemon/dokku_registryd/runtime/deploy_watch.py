@@ -1,0 +1,52 @@
+"""Notices that a deploy of Dokku has ended, also where no hook could say so.
+
+Dokku fires no trigger for a deploy that fails. So while a deploy was told of a release,
+each turn of the main loop looks at Dokku's record of it.
+"""
+
+import structlog
+
+from dokku_registryd import errors, ports
+from dokku_registryd.core import deploys, triggers
+from dokku_registryd.runtime import intake, workbench
+
+
+class DeployWatch:
+    """Asks for the job that settles a deploy once it has ended.
+
+    Args:
+        bench: Where deploys are looked up.
+        jobs_intake: Where the job is asked for.
+    """
+
+    def __init__(self, bench: workbench.Bench, jobs_intake: intake.Intake) -> None:
+        self._bench = bench
+        self._intake = jobs_intake
+
+    def check(self) -> None:
+        """Look at the deploys that were told of a release.
+
+        Raises:
+            LedgerError: The job cannot be recorded.
+        """
+        world = self._bench.world
+        try:
+            ended = [app for app in world.deploying.apps() if _has_ended(app, world)]
+        except errors.TransientError as error:
+            structlog.get_logger().debug("sweep.hinted", reason=str(error))
+            return
+        for app in ended:
+            self._intake.submit(triggers.Trigger(kind=triggers.Kind.SETTLE, app=app))
+
+
+def _has_ended(app: str, world: ports.World) -> bool:
+    now = world.clock.now()
+    return any(
+        deploys.judge(
+            world.builds.state(app, build),
+            is_running_here=False,
+            age_seconds=max(0.0, now - told.since),
+        )
+        is not deploys.Verdict.WAIT
+        for build, told in world.deploying.told(app).items()
+    )

@@ -1,0 +1,60 @@
+"""What a command takes, by the line of its help."""
+
+import pytest
+
+from dokku_registryd.core import command_usage, pflag
+
+LOOK = command_usage.Usage("ours:look [--all] [--format text|json] [<app>]")
+SEND = command_usage.Usage("ours:send <app>")
+TELL = command_usage.Usage("ours:tell")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "found"),
+    [
+        ([], {"all": False, "format": "text", "app": None}),
+        (["web"], {"all": False, "format": "text", "app": "web"}),
+        (["--format", "json"], {"all": False, "format": "json", "app": None}),
+        (["--format=json", "web"], {"all": False, "format": "json", "app": "web"}),
+        (["web", "--all"], {"all": True, "format": "text", "app": "web"}),
+        (["--", "--all"], {"all": False, "format": "text", "app": "--all"}),
+    ],
+    ids=" ".join,
+)
+def test_what_the_line_names(arguments: list[str], found: dict[str, object]) -> None:
+    """Flags may stand anywhere; what is left out has its default."""
+    assert LOOK.parse(arguments) == found
+
+
+@pytest.mark.parametrize(
+    ("usage", "arguments", "reason"),
+    [
+        (LOOK, ["--set", "a=b"], "unknown flag: --set"),
+        (LOOK, ["--form", "json"], "unknown flag: --form"),
+        (LOOK, ["-x"], "unknown shorthand flag: 'x' in -x"),
+        (LOOK, ["--format", "xml"], "--format must be text or json"),
+        (LOOK, ["--format"], "flag needs an argument: --format"),
+        (LOOK, ["web", "api"], "unexpected argument: api"),
+        (SEND, [], "no app was named"),
+        (SEND, ["web", "api"], "unexpected argument: api"),
+        (TELL, ["web"], "unexpected argument: web"),
+        (TELL, ["--format", "json"], "unknown flag: --format"),
+    ],
+    ids=lambda value: value.command if isinstance(value, command_usage.Usage) else None,
+)
+def test_all_else_is_refused(
+    usage: command_usage.Usage, arguments: list[str], reason: str
+) -> None:
+    """What the line does not name is wrong, and the error says what."""
+    with pytest.raises(pflag.UsageError) as caught:
+        usage.parse(arguments)
+
+    assert (caught.value.reason, caught.value.status) == (reason, 2)
+
+
+def test_a_call_for_help() -> None:
+    """Help is not a mistake."""
+    with pytest.raises(pflag.UsageError) as caught:
+        SEND.parse(["--help"])
+
+    assert (caught.value.reason, caught.value.status) == ("", 0)

@@ -1,0 +1,221 @@
+"""A release is shown while its deploy runs, and counts once it is live."""
+
+import json
+import os
+
+import pytest
+
+from dokku_registryd.core import releases
+from dokku_registryd.core.triggers import Kind
+from dokku_registryd.effects import live, release, sweep
+from workshops import Workshop, open_workshop
+from worlds import IMAGE, Host
+
+
+def ship(host: Host, number: int, **more: str) -> Workshop:
+    """Build and push a release by a deploy that has not ended."""
+    host.engine.add_image(IMAGE, str(number).encode())
+    shop = open_workshop(host)
+    host.leave(Kind.RELEASE, f"{number}.1.1", build=f"b{number}", **more)
+    shop.intake.scan()
+    shop.work_all()
+    return shop
+
+
+def end(host: Host, number: int, status: str) -> None:
+    """Write Dokku's record of the end of a deploy."""
+    folder = host.folder / "data" / "builds" / "web"
+    folder.mkdir(parents=True, exist_ok=True)
+    record = {"status": status, "pid": 1}
+    (folder / f"b{number}.json").write_text(json.dumps(record))
+
+
+def told(host: Host) -> dict[str, int]:
+    """Return what deploys of `web` are told, by build."""
+    known = host.world.deploying.told("web")
+    return {build: entry.record.number for build, entry in known.items()}
+
+
+def go_live(host: Host, number: int) -> None:
+    """Do what `post-deploy` asks for."""
+    job = host.add_job(Kind.DEPLOYED, f"{number}.2.2", tag="latest", build=f"b{number}")
+    host.perform(sweep.request, job)
+
+
+def test_a_pushed_release_is_told_to_its_deploy_only(host: Host) -> None:
+    """What everything else goes by changes when containers run, with the counter."""
+    host.create_app()
+    ship(host, 1)
+    before = (told(host), host.deployed(), host.tag_version())
+
+    go_live(host, 1)
+
+    assert before == ({"b1": 1}, None, "")
+    assert told(host) == {}
+    assert host.deployed() == releases.DeployedRelease(
+        server="r.example/", image_repo="org/web", number=1
+    )
+    assert host.tag_version() == "1"
+    assert host.release("1.1.1").live_at
+
+
+def test_a_deploy_that_fails(host: Host) -> None:
+    """What ran before is what Dokku is told, and moving tags go back to it."""
+    host.create_app(push_extra_tags="latest")
+    ship(host, 1)
+    go_live(host, 1)
+    shop = ship(host, 2)
+    moved = host.tags()["latest"] == host.tags()["2"]
+    end(host, 2, "failed")
+
+    host.perform(live.perform, host.add_job(Kind.SETTLE, "settle-1"))
+
+    assert moved
+    assert told(host) == {}
+    assert host.deployed() == host.release("1.1.1").deployed
+    assert host.tag_version() == "1"
+    assert host.tags()["latest"] == host.tags()["1"]
+    assert host.release("2.1.1").failed_at
+    # The next number is a new one, and nothing holds it up.
+    ship(host, 3)
+    go_live(host, 3)
+    assert host.tag_version() == "3"
+    assert shop.ending("2.1.1") == "done"
+
+
+@pytest.mark.parametrize(
+    ("status", "name", "expected"),
+    [
+        pytest.param("succeeded", "", 2, id="skip-deploy"),
+        pytest.param("failed", "web.web.1", 2, id="worker-failed-after-web"),
+        pytest.param("failed", "web.web.1.upcoming-1234", 1, id="broken-off"),
+        pytest.param("canceled", "", 1, id="cancelled"),
+    ],
+)
+def test_how_a_deploy_ended(host: Host, status: str, name: str, expected: int) -> None:
+    """Dokku's record and the containers decide where no hook said a word."""
+    host.create_app()
+    ship(host, 1)
+    go_live(host, 1)
+    ship(host, 2)
+    if name:
+        host.engine.add_container(IMAGE, app="web", is_running=True, name=name)
+    end(host, 2, status)
+
+    host.perform(live.perform, host.add_job(Kind.SETTLE, "settle-1"))
+
+    deployed = host.deployed()
+    assert deployed is not None
+    assert deployed.number == expected
+    assert host.tag_version() == str(expected)
+    assert told(host) == {}
+
+
+def test_a_deploy_that_runs_is_left_alone(host: Host) -> None:
+    """Nothing is concluded without Dokku's word or the end of its process."""
+    host.create_app()
+    ship(host, 1)
+
+    host.perform(live.perform, host.add_job(Kind.SETTLE, "settle-1"))
+
+    assert told(host) == {"b1": 1}
+    # Dokku has no record of it; after a day it has ended all the same.
+    path = host.folder / "data" / "deploying" / "web" / "b1"
+    os.utime(path, (host.clock.now() - 2 * 86_400,) * 2)
+    host.perform(live.perform, host.add_job(Kind.SETTLE, "settle-2"))
+    assert told(host) == {}
+
+
+def test_the_next_release_settles_first(host: Host) -> None:
+    """Tags of a deploy that failed go back before the next release moves them."""
+    host.create_app(push_extra_tags="latest")
+    ship(host, 1)
+    go_live(host, 1)
+    ship(host, 2)
+    end(host, 2, "failed")
+
+    ship(host, 3)
+
+    assert host.release("2.1.1").failed_at
+    end(host, 3, "failed")
+    host.perform(live.perform, host.add_job(Kind.SETTLE, "settle-1"))
+    assert host.tags()["latest"] == host.tags()["1"]
+
+
+def test_a_late_push_shows_nothing_after_a_local_release(host: Host) -> None:
+    """Push was switched off while a push waited: the old build never comes back."""
+    host.create_app(push_policy="background", push_extra_tags="latest")
+    host.cut_registry()
+    shop = ship(host, 1)
+    assert host.release("1.1.1").is_accepted
+    host.leave(Kind.LOCAL, "2.1.1")
+    host.world.deploying.forget("web", "b1")
+    host.cut_registry(is_down=False)
+
+    host.clock.seconds += 60
+    shop.work_all()
+
+    assert host.release("1.1.1").state is releases.ReleaseState.PUSHED
+    assert "1" in host.tags()
+    assert "latest" not in host.tags()
+    assert (told(host), host.deployed(), host.tag_version()) == ({}, None, "")
+
+
+def test_a_background_release_is_counted_when_it_arrives(host: Host) -> None:
+    """It went live before its push was done: the counter waits for the registry."""
+    host.create_app(push_policy="background")
+    host.cut_registry()
+    shop = ship(host, 1)
+    go_live(host, 1)
+    before = (host.deployed(), host.tag_version())
+    host.cut_registry(is_down=False)
+
+    host.clock.seconds += 60
+    shop.work_all()
+
+    assert before == (host.release("1.1.1").deployed, "")
+    assert host.tag_version() == "1"
+
+
+def test_a_late_word_changes_nothing(host: Host) -> None:
+    """The `deployed` of an older deploy comes after a newer one is live."""
+    host.create_app()
+    ship(host, 1)
+    ship(host, 2)
+    go_live(host, 2)
+
+    go_live(host, 1)
+
+    deployed = host.deployed()
+    assert deployed is not None
+    assert deployed.number == 2
+    assert host.tag_version() == "2"
+
+
+def test_names_of_a_deploy_are_wanted(host: Host) -> None:
+    """What a deploy was told may be asked for, so its names come back too."""
+    host.create_app()
+    ship(host, 1)
+    go_live(host, 1)
+    ship(host, 2)
+    host.engine.lose("r.example/org/web:2")
+
+    found = sweep.plan(host.world)
+
+    missing = [gap.wanted.reference for gap in found.gaps]
+    assert missing == ["r.example/org/web:2"]
+    assert "r.example/org/web:1" not in found.needless
+
+
+def test_a_rename_goes_first(host: Host) -> None:
+    """A release whose app is being renamed moves nothing under the old name."""
+    host.create_app(push_extra_tags="latest")
+    host.engine.add_image(IMAGE, b"1")
+    job = host.add_job(Kind.RELEASE, build="b1")
+    host.add_job(Kind.RENAMED, "2.1.1", other="blog")
+
+    with pytest.raises(Exception, match="gave way to its new name"):
+        host.perform(release.perform, job)
+
+    assert "latest" not in host.tags()
+    assert told(host) == {}

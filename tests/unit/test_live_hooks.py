@@ -1,0 +1,161 @@
+"""Hooks and live releases: what a deploy is told, and what everything else is told."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from dokku_registryd.adapters import build_records
+from dokku_registryd.core.deploys import BuildState
+from support.dokku_host import DokkuHost
+
+DIGEST = "sha256:" + "ab" * 32
+OURS = {"DOKKU_BUILD_ID": "1abc"}
+OTHER = {"DOKKU_BUILD_ID": "2def"}
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> DokkuHost:
+    """Give a host where `web` runs release 4."""
+    host = DokkuHost(tmp_path)
+    host.create_app("web")
+    host.set_property("web", "push-on-release", "true")
+    host.set_property("web", "tag-version", "4")
+    host.record_release("web", server="r.io/", image_repo="org/web", number=4)
+    return host
+
+
+def tell(host: DokkuHost, number: int, *, digest: str = DIGEST) -> Path:
+    """Let the deploy `1abc` know of a release, as the daemon does."""
+    path = host.data_dir / "deploying" / "web" / "1abc"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lines = ["r.io/", "org/web", str(number), *([digest] if digest else []), ""]
+    path.write_text("\n".join(lines))
+    return path
+
+
+def tag(host: DokkuHost, **environ: str) -> str:
+    """Return what a question for the number is answered with."""
+    return host.trigger("deployed-app-image-tag", "web", environ=environ).stdout.strip()
+
+
+def test_a_deploy_is_told_its_own_release(host: DokkuHost) -> None:
+    """Its questions get the release that it is to bring, every other one what runs."""
+    tell(host, 5)
+
+    assert tag(host, **OURS) == "5"
+    assert tag(host, **OTHER) == "4"
+    assert tag(host) == "4"
+
+
+def test_a_deploy_of_an_older_dokku(host: DokkuHost) -> None:
+    """Where Dokku has no ID its first process stands for the deploy."""
+    started = Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19]
+    path = tell(host, 5)
+    path.rename(path.with_name(f"pid-{os.getpid()}-{started}"))
+
+    assert tag(host) == "5"
+    assert tag(host, DOKKU_PID="1") == "4"
+    assert tag(host, DOKKU_PID="../x") == "4"
+
+
+def test_post_deploy_makes_it_live(host: DokkuHost) -> None:
+    """Record and counter follow, every question gets it, and a second run is fine."""
+    told = tell(host, 5)
+
+    for _ in range(2):
+        result = host.trigger("post-deploy", "web", "", "", "latest", environ=OURS)
+
+        assert (result.stdout, result.stderr, result.code) == ("", "", 0)
+        assert tag(host) == "5"
+        assert host.read_property("web", "tag-version") == "5"
+        assert not told.exists()
+    path = host.data_dir / "deployed" / "web"
+    assert path.read_text() == f"r.io/\norg/web\n5\n{DIGEST}\n"
+
+
+def test_post_deploy_of_another_deploy(host: DokkuHost) -> None:
+    """`ps:restart` ends while a deploy runs: what that was told stays its own."""
+    told = tell(host, 5)
+
+    host.trigger("post-deploy", "web", "", "", "4", environ=OTHER)
+
+    assert told.exists()
+    assert tag(host) == "4"
+    assert host.read_property("web", "tag-version") == "4"
+
+
+def test_an_unconfirmed_number_counts_nothing(host: DokkuHost) -> None:
+    """A release that goes on before its push is live, and is not counted yet."""
+    tell(host, 5, digest="")
+
+    host.trigger("post-deploy", "web", "", "", "latest", environ=OURS)
+
+    assert tag(host) == "5"
+    assert host.read_property("web", "tag-version") == "4"
+
+
+def test_post_deploy_that_cannot_record(host: DokkuHost) -> None:
+    """A deploy never fails because of it; the daemon finds the same later."""
+    told = tell(host, 5)
+    host.add_command(
+        "mv", "#!/bin/sh\necho 'mv: x: Read-only file system' >&2\nexit 1\n"
+    )
+
+    result = host.trigger("post-deploy", "web", "", "", "latest", environ=OURS)
+
+    assert result.code == 0
+    assert "that the release of web is live (Read-only file system)" in result.stderr
+    assert told.exists()
+
+
+def test_what_was_told_follows_a_rename(host: DokkuHost) -> None:
+    """And goes with its app; a new app of the name starts without it."""
+    tell(host, 5)
+
+    host.rename_app("web", "blog")
+
+    assert (host.data_dir / "deploying" / "blog" / "1abc").exists()
+    host.destroy_app("blog")
+    assert not (host.data_dir / "deploying" / "blog").exists()
+
+
+def test_a_record_of_a_build(host: DokkuHost) -> None:
+    """Dokku's record says how a deploy ended; an unreadable one says nothing."""
+    root = host.lib_root / "data" / "builds"
+    (root / "web").mkdir(parents=True)
+    records = build_records.BuildRecords(root)
+    gone = subprocess.run(["sh", "-c", "echo $$"], capture_output=True, check=True)
+    expected = {
+        "a": ({"status": "running", "pid": os.getpid()}, BuildState.RUNNING),
+        "b": ({"status": "succeeded", "pid": 1}, BuildState.SUCCEEDED),
+        "c": ({"status": "failed", "pid": 1}, BuildState.FAILED),
+        "d": ({"status": "canceled", "pid": 1}, BuildState.FAILED),
+        "e": ({"status": "running", "pid": int(gone.stdout)}, BuildState.ENDED),
+        "f": ([], BuildState.UNKNOWN),
+    }
+    for build, (content, _) in expected.items():
+        (root / "web" / f"{build}.json").write_text(json.dumps(content))
+    (root / "web" / "g.json").write_text("[" * 100_000)
+
+    found = {build: records.state("web", build) for build in [*expected, "g", "h"]}
+
+    assert found == {
+        **{build: state for build, (_, state) in expected.items()},
+        "g": BuildState.UNKNOWN,
+        "h": BuildState.UNKNOWN,
+    }
+    assert records.state("../web", "a") is BuildState.UNKNOWN
+
+
+def test_a_process_as_a_build(host: DokkuHost) -> None:
+    """A process with another start time is another one."""
+    records = build_records.BuildRecords(host.lib_root / "data" / "builds")
+    started = Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19]
+
+    assert records.state("web", f"pid-{os.getpid()}-{started}") is BuildState.RUNNING
+    assert records.state("web", f"pid-{os.getpid()}-1") is BuildState.ENDED
+    hidden = build_records.BuildRecords(host.lib_root, proc=host.root / "no-proc")
+    assert hidden.state("web", f"pid-{os.getpid()}-{started}") is BuildState.UNKNOWN
