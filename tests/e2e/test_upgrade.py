@@ -107,19 +107,15 @@ class UpgradeSite(BareSite):
             return int(book.execute("PRAGMA user_version").fetchone()[0])
 
     def ship_by_hooks(self) -> Result:
-        """Build and release, as a deploy does."""
-        self.build()
-        program = str(self.root / "usr/local/bin/dokku-registryd")
-        return self.host.trigger(
-            "post-release-builder",
-            "dockerfile",
-            "web",
-            "dokku/web:latest",
-            environ={
-                "DOKKU_REGISTRYD_BIN": program,
-                "DOKKU_REGISTRYD_CONFIG": str(self.service.config),
-            },
+        """Build, release and deploy with the installed program."""
+        self.host.defaults_file.write_text(
+            f"DOKKU_REGISTRYD_BIN={self.root}/usr/local/bin/dokku-registryd\n"
+            f"DOKKU_REGISTRYD_CONFIG={self.service.config}\n"
         )
+        self.build()
+        result = self.release()
+        self.announce_deploy()
+        return result
 
 
 @pytest.fixture
