@@ -5,13 +5,16 @@ import os
 import re
 import signal
 import sqlite3
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from dokku_registryd import __version__
-from dokku_registryd.adapters import ledger_schema
+from dokku_registryd.adapters import ledger_schema, reply_files, spool
+from dokku_registryd.core import triggers
+from dokku_registryd.core.replies import Line
 from support.bare_site import BareSite
 from support.dokku_host import Result
 from support.engines import EngineServer
@@ -207,6 +210,65 @@ def test_the_way_back(upgraded: UpgradeSite) -> None:
     until(lambda: site.releases() == [(3, "pushed"), (2, "pushed")])
     assert site.ship_by_hooks().code == 0
     assert site.deployed() == site.reference(4)
+
+
+def test_a_deploy_that_waits(upgraded: UpgradeSite, tmp_path: Path) -> None:
+    """A hook that has waited through an upgrade goes on with the new program."""
+    site = upgraded
+    site.host.run(["systemctl", "stop", "dokku-registryd"])
+    lock, files = spool.SpoolLock(site.host.data_dir), spool.Spool(site.host.data_dir)
+    assert lock.acquire(spool.DAEMON)
+    site.build()
+    trigger_id = f"{1:016d}.{os.getpid()}.1"
+    files.add(
+        trigger_id,
+        triggers.Trigger(
+            kind=triggers.Kind.RELEASE,
+            app="web",
+            image="dokku/web:latest",
+            scheduler="docker-local",
+        ),
+    )
+    replies = reply_files.ReplyFiles(site.host.data_dir / "replies")
+    replies.write(trigger_id, Line.DETAIL, "Waiting for the registry")
+    said = tmp_path / "said"
+    with said.open("wb") as output:
+        hook = subprocess.Popen(
+            [
+                str(site.copy.program),
+                "follow",
+                f"--data-dir={site.host.data_dir}",
+                trigger_id,
+            ],
+            env={
+                **site.host.environ,
+                "DOKKU_REGISTRYD_CONFIG": str(site.service.config),
+            },
+            stdout=output,
+            stderr=output,
+        )
+    try:
+        until(lambda: "Waiting" in said.read_text())
+        _upgrade_under(site)
+        lock.release()
+
+        assert hook.wait(60) == 0, said.read_text()
+    finally:
+        hook.kill()
+    assert said.read_text().count("Waiting for the registry") == 1
+    assert site.deployed() == site.reference(3)
+
+
+def _upgrade_under(site: UpgradeSite) -> None:
+    # One module of the new version needs what another one has since.
+    site.copy.edit("core/names.py", "_FIRST =", "LATER = 1\n_FIRST =")
+    site.copy.edit(
+        "commands/inline.py",
+        "from dokku_registryd.adapters",
+        "from dokku_registryd.core.names import LATER as LATER\n"
+        "from dokku_registryd.adapters",
+    )
+    site.copy.upgrade("9.9.9")
 
 
 def test_a_daemon_that_is_not_the_service(upgraded: UpgradeSite) -> None:

@@ -40,7 +40,7 @@ class InstalledCopy:
         self.program.chmod(_EXECUTABLE)
 
     def put_back(self) -> None:
-        """Install what is in this checkout, whatever was installed before."""
+        """Install what is in this checkout, in place of what was installed before."""
         skipped = shutil.ignore_patterns("__pycache__")
         shutil.rmtree(self._package, ignore_errors=True)
         shutil.copytree(_PACKAGE, self._package, ignore=skipped)

@@ -4,10 +4,14 @@ usage: .venv/bin/python tests/support/make_ledger.py [COMMIT]
 
 Without a commit it is the code of this checkout. The file is called after its schema:
 schema-4.sqlite3. One that is there already is replaced only for a commit that is named.
-Every schema that was ever committed has its file; a test opens each.
+Every schema that was ever committed has its file; a test opens each. Where several came
+with one commit, the files between are made from the one before by the commit's scripts.
 """
 
+import contextlib
 import os
+import shutil
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -38,7 +42,22 @@ def main(arguments: list[str]) -> int:
         LEDGERS.mkdir(parents=True, exist_ok=True)
         place.write_bytes(content)
         sys.stdout.write(f"{place.relative_to(ROOT)}\n")
+    if not commit:
+        _fill_gaps()
     return 0
+
+
+def _fill_gaps() -> None:
+    from dokku_registryd.adapters import ledger_schema  # noqa: PLC0415 - as above
+
+    for number, script in enumerate(ledger_schema.MIGRATIONS, start=1):
+        place = LEDGERS / f"schema-{number}.sqlite3"
+        if place.exists():
+            continue
+        shutil.copyfile(LEDGERS / f"schema-{number - 1}.sqlite3", place)
+        with contextlib.closing(sqlite3.connect(place)) as connection:
+            connection.executescript(f"{script}; PRAGMA user_version = {number};")
+        sys.stdout.write(f"{place.relative_to(ROOT)}\n")
 
 
 def _unpack(commit: str, folder: Path) -> Path:

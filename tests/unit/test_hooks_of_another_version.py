@@ -69,7 +69,7 @@ def test_what_the_program_reads(
 
 @pytest.mark.parametrize("role", [spool.DAEMON, spool.HOOK])
 def test_a_program_of_the_same_version(tmp_path: Path, role: str) -> None:
-    """All that this version's program reads is left, whoever works the spool."""
+    """All that this version's program reads is left, for daemon and hook."""
     lock = spool.SpoolLock(tmp_path)
     assert lock.acquire(role)
 
@@ -80,7 +80,7 @@ def test_a_program_of_the_same_version(tmp_path: Path, role: str) -> None:
 
 
 def test_no_program_yet(tmp_path: Path) -> None:
-    """Before the first start the program is no older than the hooks."""
+    """Before the first start the program is as new as the hooks."""
     assert leave("dash", tmp_path).build == "b1"
 
 

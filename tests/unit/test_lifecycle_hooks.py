@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from dokku_registryd.adapters import detached
 from support.dokku_host import DokkuHost, Result
 
 LOGIN = '{"auths": {"ghcr.io": {"auth": "dTpw"}}}'
@@ -140,6 +141,31 @@ def test_destroying_twice(host: DokkuHost) -> None:
     assert host.trigger("post-delete", "web", "latest") == Result("", "", 0)
     assert len(list((host.data_dir / "forgotten").iterdir())) == 1
     assert len(host.spool()) == 2
+
+
+@pytest.mark.parametrize("by", ["hook", "daemon"])
+@pytest.mark.parametrize("length", [200, 201, 249])
+def test_a_long_name_is_set_aside(host: DokkuHost, by: str, length: int) -> None:
+    """A name that leaves no room for a time beside it is known by what is in it."""
+    app = "a" * length
+    host.create_app(app)
+    login = host.config_root / "registry" / app / "config.json"
+    login.write_text("{}")
+    folders = detached.ForgottenFolders(
+        root=host.data_dir / "forgotten", config_root=host.config_root
+    )
+
+    if by == "hook":
+        assert host.trigger("post-delete", app, "").stderr == ""
+    else:
+        folders.detach(app, "0000000000000001.7.1")
+
+    assert not login.exists()
+    assert folders.apps() == [app]
+    (folder,) = folders.of(app)
+    assert (Path(folders.login_folder(folder)) / "config.json").exists()
+    folders.remove(folder)
+    assert folders.apps() == []
 
 
 def test_other_apps_keep_theirs(host: DokkuHost) -> None:

@@ -21,11 +21,15 @@ from dokku_registryd.adapters import auth_folders, files
 from dokku_registryd.core import names, properties
 
 _FOLDER = re.compile(
-    r"(?P<dot>\.?)(?P<app>[a-z0-9][a-z0-9._-]*)\.(?P<time>\d{16})\.(?P<pid>\d+)\.\d+"
+    r"(?P<dot>\.?)(?P<app>[a-z0-9][a-z0-9._-]*)(?P<cut>\+?)\.(?P<time>\d{16})\.(?P<pid>\d+)\.\d+"
 )
 # A hook gathers for milliseconds; its process ID may be another's after a restart.
 _GATHERING_SECONDS: Final = 3600
 _FILE_NAME = auth_folders.FILE_NAME
+# A longer name does not fit into a file's name with what is around it. Then its
+# beginning stands there, and all of it in a file; hooks/functions has the same rule.
+_LONGEST: Final = 200
+_WHOLE_NAME: Final = "app"
 
 
 class ForgottenFolders:
@@ -58,8 +62,12 @@ class ForgottenFolders:
         """
         if not names.is_app_name(app):
             return
-        target = self._root / f"{app}.{stamp}"
+        is_long = len(app) > _LONGEST
+        shown = f"{app[:_LONGEST]}+" if is_long else app
+        target = self._root / f"{shown}.{stamp}"
         files.make_folder(target)
+        if is_long:
+            files.replace(target / _WHOLE_NAME, f"{app}\n".encode())
         for plugin in (properties.CORE, properties.OURS):
             with contextlib.suppress(FileNotFoundError):
                 (self._config_root / plugin / app).rename(target / plugin)
@@ -132,8 +140,20 @@ class ForgottenFolders:
             match = _FOLDER.fullmatch(name)
             if match is None or (match["dot"] and not self._take_over(match)):
                 continue
-            found.append((name.removeprefix("."), match["app"]))
+            folder = name.removeprefix(".")
+            owner = self._whole_name(folder) if match["cut"] else match["app"]
+            if owner:
+                found.append((folder, owner))
         return sorted(found)
+
+    def _whole_name(self, folder: str) -> str:
+        """Return the long name that a folder is for; empty where nothing tells."""
+        try:
+            raw = files.read(self._root / folder / _WHOLE_NAME, limit=1024)
+        except OSError:
+            return ""
+        name = raw.decode("ascii", errors="replace").strip()
+        return name if names.is_app_name(name) else ""
 
     def _take_over(self, match: re.Match[str]) -> bool:
         """Finish what a hook that died has begun; False while it may be at it."""

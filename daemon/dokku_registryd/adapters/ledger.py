@@ -123,7 +123,7 @@ class SqliteLedger(
 
 
 def open_or_rebuild(path: Path, *, stamp: str) -> tuple[SqliteLedger, str]:
-    """Open the ledger, up to date; set a corrupt one aside and begin anew.
+    """Open the ledger, up to date; set a corrupt one aside and begin a new one.
 
     Hold the spool's lock: no other process may work on what is migrated or set aside.
 

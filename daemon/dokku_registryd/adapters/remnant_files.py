@@ -71,7 +71,7 @@ class RemnantFiles:
                 match = _TEMPORARY.fullmatch(name)
                 if match is None and place == ("spool", "tmp"):
                     match = _TRIGGER.fullmatch(name)
-                    # Nothing else is written there: whatever it is, nobody reads it.
+                    # Nothing but triggers is written there, and none is read there.
                 if match or place == ("spool", "tmp"):
                     yield _written(match, "/".join((*place, name)), changed_at)
 
@@ -89,7 +89,7 @@ class RemnantFiles:
                 place=Place.NOTED,
                 path=f"noted/{name}",
                 changed_at=changed_at,
-                is_needed=not auth.is_file(),
+                is_needed=not os.path.lexists(auth),
             )
 
     def _in(self, *names: str) -> Iterator[tuple[str, float]]:
@@ -132,5 +132,5 @@ def _is_alive(pid: int) -> bool:
     except (ProcessLookupError, OverflowError):
         return False
     except PermissionError:
-        pass  # Somebody else's, so there is one.
+        pass  # Another user's, so there is one.
     return True

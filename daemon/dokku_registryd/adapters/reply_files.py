@@ -65,6 +65,12 @@ class Follower:
         self._path = path
         self._position = 0
         self._printed = printed
+        self._given = printed
+
+    @property
+    def count(self) -> int:
+        """How many lines were read, those before us too."""
+        return max(self._given, self._given - self._printed)
 
     def lines(self) -> Iterator[tuple[replies.Line, str]]:
         """Give the complete lines that came since the last call."""

@@ -17,6 +17,7 @@ from dokku_registryd import errors
 from dokku_registryd.adapters import (
     disk_trial,
     ledger,
+    package,
     reply_files,
     spool,
     spool_facts,
@@ -65,6 +66,7 @@ class _Follow:
         self._job_id = str(arguments.id)
         self._replies = reply_files.ReplyFiles(self._data_dir / "replies")
         self._lock = spool.SpoolLock(self._data_dir)
+        self._package = self._seen = package.mark()
         self._quiet = bool(arguments.environ.get("DOKKU_QUIET_OUTPUT"))
         self._worker: threading.Thread | None = None
         self._is_answered = threading.Event()
@@ -93,7 +95,7 @@ class _Follow:
                 raise self._failure
             if self._worker is None and time.monotonic() >= lock_due:
                 lock_due = time.monotonic() + _LOCK_POLL_SECONDS
-                self._work_if_free()
+                self._work_if_free(follower)
             self._patience.check(time.monotonic(), say=self._say)
             waited = time.monotonic() - started
             pause = max(_SHORTEST_SECONDS, waited * _POLL_PART)
@@ -160,14 +162,29 @@ class _Follow:
             return "the push, which this process makes while the service is stopped,"
         return str(spool_facts.look(str(self._data_dir)) or "the next to push")
 
-    def _work_if_free(self) -> None:
+    def _work_if_free(self, follower: reply_files.Follower) -> None:
+        before, self._seen = self._seen, package.mark()
+        if before != self._seen:
+            return  # An installation is at it; by the next look it has come further.
         if not self._lock.acquire(spool.HOOK, app=self._arguments.app):
             self._watch.look(time.monotonic())
         else:
+            if self._seen != self._package and self._arguments.verb == "follow":
+                self._begin_again(follower.count)
             self._worker = threading.Thread(
                 target=self._work, name="spool", daemon=True
             )
             self._worker.start()
+
+    def _begin_again(self, lines: int) -> None:
+        """Become the program that was installed meanwhile, behind so many lines.
+
+        What works the spool is loaded when it is needed, and must not be of another
+        version than what we have loaded before.
+        """
+        self._lock.release()
+        printed = ["--printed", str(lines), *self._patience.options(time.monotonic())]
+        os.execv(sys.executable, [*sys.orig_argv, *printed])  # noqa: S606 - ourselves
 
     def _work(self) -> None:
         """Work the spool until this hook's own job has an outcome."""

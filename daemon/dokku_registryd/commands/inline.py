@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable
 
 from dokku_registryd import app, config, logs
-from dokku_registryd.adapters import files, secrecy
+from dokku_registryd.adapters import files, package, secrecy
 
 LOG_FILE = "hook.log"
 _DRAIN_SECONDS = 1.0
@@ -40,6 +40,7 @@ def work(
         environ=arguments.environ,
     )
     secrecy.hide_memory()
+    package.load_all()
     log = files.open_log(settings.data_dir / LOG_FILE)
     with os.fdopen(log, "a", encoding="utf-8") as stream:
         logs.configure(

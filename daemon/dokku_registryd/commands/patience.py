@@ -77,6 +77,13 @@ class Patience:
         if now >= self._word_at:
             self._speak(now, say)
 
+    def options(self, now: float) -> list[str]:
+        """Return the options with which another process goes on with this wait."""
+        found = [f"--waited={now - self._began:.3f}"]
+        if self._is_told and self._ends is not None:
+            found.append(f"--left={max(0.0, self._ends - now):.3f}")
+        return found
+
     def _speak(self, now: float, say: Callable[[replies.Printed], None]) -> None:
         silent = now - self._spoken_at
         self._word_at = now + silent

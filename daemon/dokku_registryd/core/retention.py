@@ -50,7 +50,7 @@ def _latest(state: wanted.AppState) -> Iterable[str]:
     rows = state.releases
     yield from (row.job_id for row in rows[:KEPT_RELEASES])
     pushed = [row for row in rows if row.state is ReleaseState.PUSHED]
-    # The one that is deployed has its names besides.
+    # One more, since the deployed one has its names anyhow.
     yield from (row.job_id for row in pushed[: state.policy.keep_releases + 1])
     # What no later push makes up for is shown until one does.
     newest = pushed[0].sequence if pushed else -1

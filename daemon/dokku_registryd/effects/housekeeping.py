@@ -18,7 +18,7 @@ LATEST_JOBS = 1000  # of which it tells that at any time of day
 def tidy(world: ports.World) -> None:
     """Remove replies, jobs, releases and files that nothing needs any more."""
     now = world.clock.now()
-    # A clock that jumps makes all replies old, those that somebody reads too.
+    # A clock that jumps makes all replies old, also those that a hook still reads.
     world.replies.remove_older(
         now - REPLY_SECONDS, but=lambda job_id: _is_unfinished(job_id, world)
     )

@@ -112,7 +112,7 @@ def test_removal(data: Path, config: Path) -> None:
 
 
 def test_a_file_that_changed_since(data: Path, config: Path) -> None:
-    """What somebody has just written is left alone; what is gone is no matter."""
+    """What has just been written is left alone, and what is gone does no harm."""
     (data / "spool/tmp/name").write_text("")
     remnants = remnant_files.RemnantFiles(data, config)
     (found,) = remnants.listed()

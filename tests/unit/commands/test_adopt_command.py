@@ -1,4 +1,4 @@
-"""`adopt` beside others: a ledger is never migrated while somebody else works on it."""
+"""`adopt` beside others: a ledger is never migrated while others work on it."""
 
 import sqlite3
 from pathlib import Path

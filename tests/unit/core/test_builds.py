@@ -11,7 +11,7 @@ def differs(running: builds.Build) -> str:
 
 
 def test_what_is_written_is_read() -> None:
-    """Version and fingerprint come back, whatever lines are beside theirs."""
+    """Version and fingerprint come back, with any lines beside theirs."""
     text = builds.render(builds.Build("0.3.0", "5f0c"))
 
     assert text == "version 0.3.0\nfingerprint 5f0c\n"

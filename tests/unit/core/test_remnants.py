@@ -36,7 +36,7 @@ def spare(*found: Remnant) -> list[str]:
     ids=["writer-dead", "writer-lives", "fresh", "known", "only-note", "destroying"],
 )
 def test_what_is_old(place: Place, days: float, is_needed: bool, goes: bool) -> None:
-    """Age alone removes nothing that somebody still needs."""
+    """Age alone removes nothing that is still needed."""
     found = entry(place, "folder/name", days=days, is_needed=is_needed)
 
     assert spare(found) == (["folder/name"] if goes else [])

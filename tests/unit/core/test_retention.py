@@ -112,7 +112,7 @@ def test_what_no_push_has_made_up_for() -> None:
 
 
 def test_the_digest_of_an_image_that_was_pushed_before() -> None:
-    """A release whose digest nobody knows is pulled by that of an earlier one."""
+    """A release whose digest is unknown is pulled by that of an earlier one."""
     history = rows(image_id=f"sha256:i{LATEST}")
     history[0] = replace(history[0], digest="")
 
