@@ -129,6 +129,12 @@ EVENTS: Final[Mapping[str, EventFields]] = MappingProxyType(
         "tags.restored": _event(
             "info", "number tags", "Tags of a failed release went back to this number."
         ),
+        "property.ignored": _event(
+            "warning",
+            "reason",
+            "A release does without a value that cannot be used, such as a number as an"
+            " extra tag.",
+        ),
         "tags.stranded": _event(
             "warning", "error", "Some tags of a failed release may have stayed."
         ),

@@ -10,7 +10,14 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from dokku_registryd import errors, ports
-from dokku_registryd.core import adoption, images, reference, releases, wanted
+from dokku_registryd.core import (
+    adoption,
+    images,
+    properties,
+    reference,
+    releases,
+    wanted,
+)
 from dokku_registryd.core.releases import ReleaseState
 from dokku_registryd.effects import access, states
 
@@ -109,9 +116,7 @@ class Adopter:
             tags = way.call(lambda auth: self._world.registry.tags(image, auth=auth))
         except errors.RegistrydError:
             return 0  # Some registries list no tags, or not for every login.
-        return max(
-            (int(tag) for tag in tags if tag.isascii() and tag.isdigit()), default=0
-        )
+        return max((properties.whole_number(tag) or 0 for tag in tags), default=0)
 
     def _adopt(self, findings: adoption.Findings) -> adoption.Adoption:
         found = adoption.differences(findings)

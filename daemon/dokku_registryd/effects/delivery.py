@@ -13,7 +13,7 @@ from functools import partial
 import structlog
 
 from dokku_registryd import errors, ports
-from dokku_registryd.core import images, logins, reference
+from dokku_registryd.core import images, logins, properties, reference
 from dokku_registryd.core.releases import Release, ReleaseState
 from dokku_registryd.effects import access, voice
 
@@ -243,7 +243,7 @@ def _take_next_number(
 ) -> Release:
     image = reference.parse(release.reference)
     tags = way.call(lambda auth: world.registry.tags(image, auth=auth))
-    taken = [int(name) for name in tags if name.isascii() and name.isdigit()]
+    taken = [properties.whole_number(name) or 0 for name in tags]
     older = release
     release = world.ledger.renumber(
         release.job_id, at_least=max([release.number, *taken]) + 1

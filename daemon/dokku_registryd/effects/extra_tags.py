@@ -12,7 +12,7 @@ from functools import partial
 import structlog
 
 from dokku_registryd import errors, ports
-from dokku_registryd.core import images, logins, reference
+from dokku_registryd.core import images, logins, properties, reference
 from dokku_registryd.core.releases import Release, ReleaseState
 from dokku_registryd.effects import access, voice
 
@@ -48,6 +48,14 @@ def move(
         says.detail(f"Tagging {release.image_repo} as {name} in registry format")
         says.detail(f"Pushing {release.repository}:{name}")
     _put_each([image.with_tag(name) for name in names], manifest, way, world)
+
+
+def tell_left_out(policy: properties.AppPolicy, says: voice.Voice) -> None:
+    """Say which values a release does without; Dokku's plugin lets it go on too."""
+    log = structlog.get_logger().bind(app=policy.app)
+    for text in policy.left_out:
+        log.warning("property.ignored", reason=text)
+        says.warning(text)
 
 
 def restore(
