@@ -10,6 +10,8 @@ import os
 import pwd
 from collections.abc import MutableMapping
 
+from dokku_registryd import errors
+
 TYPE_CHECKING = False  # as in `typing`; `status` starts sooner without both
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,6 +23,9 @@ def become_owner(data_dir: "Path | str", environ: MutableMapping[str, str]) -> N
     Args:
         data_dir: The folder; where it is missing its nearest parent decides.
         environ: Gets the new user's HOME.
+
+    Raises:
+        ConfigurationError: The owner is a number without a user, as in a backup.
     """
     if os.geteuid() != 0:
         return
@@ -30,7 +35,13 @@ def become_owner(data_dir: "Path | str", environ: MutableMapping[str, str]) -> N
     owner = os.stat(folder).st_uid
     if owner == 0:
         return
-    entry = pwd.getpwuid(owner)
+    try:
+        entry = pwd.getpwuid(owner)
+    except KeyError:
+        raise errors.ConfigurationError(
+            f"{folder} belongs to user {owner}, who is not known on this host, so this"
+            " command cannot run as its owner. Give it to Dokku's user with chown -R"
+        ) from None
     os.initgroups(entry.pw_name, entry.pw_gid)
     os.setgid(entry.pw_gid)
     os.setuid(owner)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from dokku_registryd import errors
 from dokku_registryd.commands import identity
 
 NOBODY = 65534
@@ -48,3 +49,15 @@ def test_root_becomes_the_owner(tmp_path: Path, place: str) -> None:
 
     owner = NOBODY if place.startswith("data") else 1
     assert done.stdout == f"{owner} {owner} {owner}\n"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")
+def test_an_owner_without_a_name(tmp_path: Path) -> None:
+    """A folder of a user that this host does not know is refused with the way out."""
+    os.chown(tmp_path, 4_000_000, 4_000_000)
+
+    with pytest.raises(errors.ConfigurationError) as caught:
+        identity.become_owner(tmp_path, {})
+
+    assert str(caught.value).startswith(f"{tmp_path} belongs to user 4000000, who is")
+    assert "chown -R" in str(caught.value)
