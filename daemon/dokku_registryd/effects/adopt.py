@@ -14,6 +14,7 @@ from dokku_registryd.core import (
     adoption,
     images,
     pauses,
+    properties,
     reference,
     releases,
     wanted,
@@ -124,9 +125,7 @@ class Adopter:
             tags = way.call(lambda auth: self._world.registry.tags(image, auth=auth))
         except errors.RegistrydError:
             return 0  # Some registries list no tags, or not for every login.
-        return max(
-            (int(tag) for tag in tags if tag.isascii() and tag.isdigit()), default=0
-        )
+        return max((properties.whole_number(tag) or 0 for tag in tags), default=0)
 
     def _adopt(self, findings: adoption.Findings) -> adoption.Adoption:
         found = adoption.differences(findings)

@@ -16,7 +16,7 @@ from typing import Final, TypeVar
 import structlog
 
 from dokku_registryd import errors, ports
-from dokku_registryd.core import images, logins, pauses, reference
+from dokku_registryd.core import images, logins, pauses, properties, reference
 from dokku_registryd.core.releases import Release
 from dokku_registryd.effects import access, voice
 
@@ -63,7 +63,7 @@ def take_next(
 
     The names of the older number go, unless Dokku was told of it.
     """
-    numbers = [int(name) for name in taken if name.isascii() and name.isdigit()]
+    numbers = [properties.whole_number(name) or 0 for name in taken]
     older = release
     release = world.ledger.renumber(
         release.job_id, at_least=max([release.number, *numbers]) + 1

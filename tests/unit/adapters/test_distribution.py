@@ -582,6 +582,36 @@ def test_a_token_without_expiry_lasts_a_minute(
     assert counts == [1, 1, 2]
 
 
+def test_no_token_is_kept_for_longer_than_a_day(
+    client: Client, bearer: MemoryRegistry
+) -> None:
+    """A token server may state any time; after a day it is asked again."""
+    bearer.token_reply = {"expires_in": 1e300}
+    clock = [1000.0]
+    client.monotonic = lambda: clock[0]
+    registry = client.open()
+    counts = []
+
+    for step in (0, 80_000, 10_000):
+        clock[0] += step
+        registry.digest(image(bearer), auth=login(bearer))
+        counts.append(len(bearer.lines("/token")))
+
+    assert counts == [1, 1, 2]
+
+
+@pytest.mark.parametrize("expires_in", ["9" * 401, "1e999", "[" * 100_000])
+def test_a_token_reply_beyond_all_measure(
+    client: Client, bearer: MemoryRegistry, expires_in: str
+) -> None:
+    """A reply that no program can use is no token, and worth another attempt."""
+    body = f'{{"token": "t", "expires_in": {expires_in}}}'.encode()
+    bearer.rule("/token", Answer(body=body))
+
+    with pytest.raises(errors.RegistryUnavailableError, match="without a token"):
+        client.open().digest(image(bearer), auth=login(bearer))
+
+
 def test_a_token_that_is_refused_is_renewed_once(
     client: Client, bearer: MemoryRegistry
 ) -> None:

@@ -292,6 +292,13 @@ def test_wrong_property(released: Host) -> None:
     assert differences(released).startswith("property push-policy: ")
 
 
+def test_number_as_an_extra_tag(released: Host) -> None:
+    """A number that Dokku's plugin took as an extra tag is said."""
+    released.set("web", "push-extra-tags", "1")
+
+    assert differences(released).startswith("property push-extra-tags: 1 left out")
+
+
 def test_reference_that_is_none(released: Host) -> None:
     """A repository that cannot be pushed to fails nothing."""
     released.set("web", "image-repo", "Org/Web")
