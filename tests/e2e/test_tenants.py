@@ -13,7 +13,9 @@ from support.waiting import until
 from torture.misdeeds import Misdeed
 from torture.proxy import FaultProxy
 
-LIMIT = Misdeed(way="answer", status=429, headers=(("Retry-After", "1800"),))
+_LATER = (("Retry-After", "1800"),)
+LIMIT = Misdeed(way="answer", status=429, headers=_LATER)
+BUSY = Misdeed(way="answer", status=503, headers=_LATER)
 WORKERS = 4
 
 
@@ -25,9 +27,9 @@ def limited(one: Site) -> Iterator[FaultProxy]:
         yield proxy
 
 
-def refuse(site: Site, proxy: FaultProxy) -> RunningHook:
+def refuse(site: Site, proxy: FaultProxy, refusal: Misdeed) -> RunningHook:
     """Let a deploy of `quiet` be refused; it goes on waiting."""
-    proxy.misbehave(LIMIT, times=1)
+    proxy.misbehave(refusal, times=1)
     site.build("quiet")
     hook = site.begin_release("quiet")
     site.service.wait_for("registry.paused")
@@ -40,11 +42,14 @@ def delays(site: Site, app: str) -> int:
     return sum(line["app"] == app and line["intent"] == "release" for line in lines)
 
 
-def test_a_limit_of_another_login(one: Site, limited: FaultProxy) -> None:
+@pytest.mark.parametrize("refusal", [LIMIT, BUSY], ids=["limit", "busy"])
+def test_a_limit_of_another_login(
+    one: Site, limited: FaultProxy, refusal: Misdeed
+) -> None:
     """A deploy with its own login waits for nobody's limit, and reads nothing of it."""
     for app in ("quiet", "shop"):
         one.make_app(app)
-    refuse(one, limited)
+    refuse(one, limited, refusal)
     one.build("shop")
 
     result = one.release("shop")
@@ -60,7 +65,7 @@ def test_a_limit_of_the_same_login(one: Site, limited: FaultProxy) -> None:
         one.make_app(app)
         (one.host.config_root / "registry" / app / "config.json").unlink()
     one.host.set_property("shop", "push-deadline", "3s", plugin="registryd")
-    refuse(one, limited)
+    refuse(one, limited, BUSY)
     one.build("shop")
 
     result = one.release("shop")
