@@ -110,7 +110,8 @@ class Adopter:
             has_login = login is not None
             digest = way.call(lambda auth: registry.digest(image, auth=auth))
         except errors.TransientError as error:
-            self._silent[image.domain] = str(error)
+            if not pauses.asks_for_pause(error):  # That concerns one login alone.
+                self._silent[image.domain] = str(error)
             return adoption.Answer(problem=str(error), has_login=has_login)
         except errors.PermanentError as error:
             return adoption.Answer(problem=str(error), has_login=has_login)

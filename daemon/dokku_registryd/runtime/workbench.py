@@ -211,13 +211,14 @@ class Bench:
         started = self.world.clock.monotonic()
         try:
             found = sweep.carry_out(self.world)
-        except errors.RegistrydError as error:
-            self.tally.sweep_failed(error)
-            structlog.get_logger().warning("sweep.failed", error=str(error))
-            self.queue.put(job, due=self.world.clock.monotonic() + SWEEP_RETRY_SECONDS)
         except Exception as error:  # noqa: BLE001 - a bug must not end the daemon
-            self.tally.sweep_failed(error)
-            job_lines.write_crash(job, error)
+            known = exhaustion.translate(error)
+            self.tally.sweep_failed(known)
+            if not isinstance(known, errors.RegistrydError):
+                job_lines.write_crash(job, error)
+                return
+            structlog.get_logger().warning("sweep.failed", error=str(known))
+            self.queue.put(job, due=self.world.clock.monotonic() + SWEEP_RETRY_SECONDS)
         else:
             self._count_sweep(found, self.world.clock.monotonic() - started)
 

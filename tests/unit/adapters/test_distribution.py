@@ -224,6 +224,19 @@ def test_retry_after_is_handed_on(
     assert caught.value.retry_after == seconds
 
 
+def test_a_limit_tells_what_it_limits(client: Client, server: MemoryRegistry) -> None:
+    """A refused read may be a limit on pulls; a refused write is none."""
+    server.rule("/manifests/", Answer(status=429))
+    registry = client.open()
+
+    with pytest.raises(errors.RateLimitedError) as reading:
+        registry.digest(image(server), auth=None)
+    with pytest.raises(errors.RateLimitedError) as writing:
+        registry.put_manifest(image(server), MANIFEST, auth=None)
+
+    assert (reading.value.is_of_reading, writing.value.is_of_reading) == (True, False)
+
+
 @pytest.mark.parametrize("day", [-1, 0, 1, 3650], ids="the day {}".format)
 def test_a_date_counts_by_the_clock_that_wrote_it(day: int) -> None:
     """A registry whose clock is wrong is waited for as long as it means."""

@@ -265,8 +265,17 @@ def test_draining_before_the_start(build: Build) -> None:
     assert daemon.loop.drain(10) == 0
 
 
-def test_a_scan_that_fails_is_survived(host: Host, build: Build, logged: Lines) -> None:
-    """When the disk refuses the ledger, the files stay and are taken later."""
+@pytest.mark.parametrize(
+    "error",
+    [
+        pytest.param(errors.LedgerError("the disk is full"), id="disk"),
+        pytest.param(MemoryError("the disk is full"), id="memory"),
+    ],
+)
+def test_a_scan_that_fails_is_survived(
+    host: Host, build: Build, logged: Lines, error: Exception
+) -> None:
+    """When ledger or host refuse a scan, the files stay and are taken later."""
     refusals: list[Exception] = []
 
     def refuse(method: str) -> None:
@@ -275,7 +284,7 @@ def test_a_scan_that_fails_is_survived(host: Host, build: Build, logged: Lines) 
 
     daemon = build(ledger=watch(host.world.ledger, refuse))
     daemon.start()
-    refusals.append(errors.LedgerError("the disk is full"))
+    refusals.append(error)
     host.leave(Kind.RELEASE)
 
     daemon.turns_to(lambda: daemon.shop.finished == ["1.1.1"])
