@@ -59,8 +59,16 @@ class Workshop:
         return record.outcome.ending if record and record.outcome else ""
 
 
-def open_workshop(host: Host, **ports_changed: Any) -> Workshop:
-    """Build what the daemon builds around a host, as after a start."""
+def open_workshop(
+    host: Host, *, workers: int | None = None, **ports_changed: Any
+) -> Workshop:
+    """Build what the daemon builds around a host, as after a start.
+
+    Args:
+        host: The host.
+        workers: How many there will be; no registry has more than half of them.
+        ports_changed: Ports that are others than the host's.
+    """
     finished: list[str] = []
 
     def finish(job_id: str) -> None:
@@ -71,7 +79,10 @@ def open_workshop(host: Host, **ports_changed: Any) -> Workshop:
     bench = workbench.Bench(
         world=host.replace(is_cancelled=job_waiters.is_cancelled, **ports_changed),
         job_waiters=job_waiters,
-        jobs_queue=queue.JobQueue(host.clock.monotonic),
+        jobs_queue=queue.JobQueue(
+            host.clock.monotonic,
+            most_of_host=None if workers is None else workers // 2,
+        ),
         triggers_spool=host.spool,
         backoff=retrying.Backoff(initial_seconds=1.0, max_seconds=60.0),
         on_finish=finish,

@@ -226,7 +226,8 @@ class Daemon(_Table):
         ge=1,
         le=64,
         description="How many apps are worked on at once; heals and pushes that no "
-        "deploy waits for take three quarters of these at most.",
+        "deploy waits for take three quarters of these at most, and one registry half "
+        "of them unless it has just served.",
     )
     sweep_interval_seconds: Seconds = Field(
         default=300, description="How often the whole state is compared."

@@ -64,7 +64,23 @@ class PreemptedError(TransientError):
 
 
 class RateLimitedError(TransientError):
-    """The registry asks for fewer requests. Wait, or use a paid login."""
+    """The registry asks for fewer requests. Wait, or use a paid login.
+
+    Args:
+        message: What failed, on what, and why.
+        retry_after: Seconds that the registry asked us to wait, if it did.
+        is_of_reading: Whether it refused a read, which says nothing of pushes.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        retry_after: float | None = None,
+        is_of_reading: bool = False,
+    ) -> None:
+        super().__init__(message, retry_after=retry_after)
+        self.is_of_reading = is_of_reading
 
 
 class PermanentError(RegistrydError):

@@ -135,7 +135,7 @@ def test_tag_moves_a_name(bench: Bench) -> None:
 
 
 def test_an_image_that_lost_its_name(bench: Bench) -> None:
-    """What lost its name is found by its app, the latest first, if it is kept."""
+    """What has no name any more is found by its app, where the Engine keeps it."""
     bench.make_image("dokku/api:latest", b"other", app="api")
     first = bench.make_image("dokku/web:latest", b"first", app="web")
     assert bench.engine.unnamed("web") == []

@@ -52,3 +52,24 @@ def test_index_of_which_a_part_is_here(site: Site) -> None:
 
     site.service.wait_for("job.finished", intent="heal", app="web", detail="pulled")
     assert site.names()[site.reference(1)] == digest != index
+
+
+@pytest.mark.parametrize("engine", [NEWEST_CONTAINERD], ids=name_of, indirect=True)
+def test_a_number_that_holds_the_part_already(site: Site) -> None:
+    """What was pushed before the ledger was lost is found, and is no other image."""
+    site.make_app()
+    attested_image.load(site.engine.path, BUILT, LABELS, platforms=("arm64",))
+    site.release()
+    digest = site.remote().digest(1)
+    site.service.stop()
+    for path in site.host.data_dir.glob("ledger.sqlite3*"):
+        path.unlink()
+    (site.host.data_dir / "deployed" / "web").unlink()
+    (site.host.config_root / "registry" / "web" / "tag-version").unlink()
+    site.service.start()
+
+    result = site.release()
+
+    assert result.code == 0, result.stderr
+    assert (site.remote().tags(), site.remote().digest(1)) == (["1"], digest)
+    assert site.releases() == [(1, "pushed")]

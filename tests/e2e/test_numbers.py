@@ -33,6 +33,23 @@ def test_number_of_another_image(site: Site) -> None:
     assert {number: remote.digest(number) for number in before} == before
 
 
+def test_number_as_an_extra_tag(site: Site) -> None:
+    """A number that another plugin stored as an extra tag moves no release."""
+    site.make_app()
+    site.ship()
+    first = site.remote().digest(1)
+    site.host.set_property("web", "push-extra-tags", "1,stable")
+    site.build()
+
+    result = site.release()
+
+    assert result.code == 0
+    assert "push-extra-tags: 1 left out" in result.stderr
+    remote = site.remote()
+    assert remote.digest(1) == first
+    assert remote.digest("stable") == remote.digest(2) != first
+
+
 def test_names_of_the_taken_number_go(site: Site) -> None:
     """On this host only the number that was given in the end has names."""
     site.make_app()

@@ -11,16 +11,15 @@ def test_server_that_cannot_be_read(one: Site) -> None:
     one.build()
     path = one.host.config_root / "registry" / "web" / "server"
     kept = path.rename(path.with_name("kept.server"))
-    path.mkdir()
+    path.symlink_to("nowhere")
 
     hook = one.begin_release()
 
     line = one.service.wait_for("job.retry_scheduled", intent="release")
-    assert f"cannot read {path}: not a regular file" in line["error"]
+    assert f"cannot read {path}: a link that leads nowhere" in line["error"]
     assert one.names().keys() == {"dokku/web:latest"}
     assert str(path) in one.service.run("doctor", "web").stdout
-    path.rmdir()
-    kept.rename(path)
+    kept.rename(path)  # In one step: at no moment is it unset.
     assert hook.finish().code == 0
     assert one.deployed() == one.reference(1)
 

@@ -44,6 +44,9 @@ SEEDS: Final = (
     b'{"status": "1: digest: sha256:' + b"0" * 64 + b' size: 1"}',
     b'{"errors": [{"code": "UNAUTHORIZED", "message": "no"}]}',
     b'{"token": "abc", "expires_in": 300}',
+    b'{"auths": {"r.example": {"username": "\\ud800", "password": "\\udc00"}}}',
+    b'{"token": "abc", "expires_in": ' + b"9" * 401 + b"}",
+    b"[" * 5000,
     b'Bearer realm="https://a.example/token",service="s",scope="repository:a:pull"',
     b'<https://r.example/v2/a/tags/list?last=b&n=1>; rel="next"',
     b"{{ .AppName }}",
@@ -126,7 +129,9 @@ def read_login(raw: bytes) -> None:
         file = auth_files.parse(raw)
         for domain in ("r.example", reference.DOCKER_HUB):
             with suppress(auth_files.MalformedAuthError):
-                file.login(domain)
+                found = file.login(domain)
+                if found is not None:
+                    registry_protocol.basic(found)
             file.held_logins(domain)
             file.keeper(domain)
         file.all_held_logins()
@@ -248,6 +253,6 @@ def _text(raw: bytes) -> str:
 def _object(raw: bytes) -> dict[str, Any]:
     try:
         content = json.loads(raw)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {"id": content}

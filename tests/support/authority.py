@@ -38,6 +38,12 @@ class Authority:
 
     def context(self, name: str, *, is_expired: bool = False) -> ssl.SSLContext:
         """Return the settings of a server with a certificate for a name."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*self.pair(name, is_expired=is_expired))
+        return context
+
+    def pair(self, name: str, *, is_expired: bool = False) -> tuple[Path, Path]:
+        """Return a certificate for a name, and its key."""
         base = self._folder / f"{name}-{is_expired}"
         days = _SHORT if is_expired else _YEARS
         _openssl(
@@ -47,9 +53,7 @@ class Authority:
             *("-addext", "basicConstraints=critical,CA:FALSE"),
             *("-keyout", f"{base}.key", "-out", f"{base}.crt"),
         )
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(f"{base}.crt", f"{base}.key")
-        return context
+        return Path(f"{base}.crt"), Path(f"{base}.key")
 
 
 def _openssl(*arguments: str) -> None:

@@ -55,7 +55,8 @@ class RegistryServer:
         """One line for each request that was answered."""
         self.tokens: TokenServer | None = None
         self._environment = dict(environment or {})
-        self._certificate = certificate
+        self.certificate = certificate
+        """What it speaks TLS with from the next start on."""
         self._settings = dict(settings or {})
         self._port = _find_free_port()
         self._process: subprocess.Popen[bytes] | None = None
@@ -138,8 +139,8 @@ class RegistryServer:
 
     def _config(self) -> dict[str, Any]:
         http: dict[str, Any] = {"addr": self.host}
-        if self._certificate is not None:
-            certificate, key = self._certificate
+        if self.certificate is not None:
+            certificate, key = self.certificate
             http["tls"] = {"certificate": str(certificate), "key": str(key)}
         config: dict[str, Any] = {
             "version": 0.1,

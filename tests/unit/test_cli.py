@@ -24,7 +24,7 @@ LISTED = [
         "heal",
         "push",
     ),
-    *("install", "uninstall", "adopt"),
+    *("install", "uninstall", "forget", "adopt"),
 ]
 HIDDEN = ["follow", "image-repo", "held-logins"]
 HEAVY = {

@@ -18,8 +18,9 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
+from dokku_registryd.core import json_documents
 from dokku_registryd.core.logins import AuthConfig, Secret
 
 MAX_OUTPUT_BYTES: Final = 1 << 20
@@ -203,9 +204,9 @@ def _kill_group(process: subprocess.Popen[bytes]) -> None:
 
 def _parse(helper: str, output: bytes) -> tuple[str, Secret]:
     try:
-        content: Any = json.loads(output)
+        content = json_documents.load(output)
         username, secret = content["Username"], content["Secret"]
-    except (ValueError, KeyError, TypeError, RecursionError):
+    except (json_documents.MalformedJsonError, KeyError, TypeError):
         # Without the cause, which holds the output.
         raise HelperError(f"docker-credential-{helper} get answers no login") from None
     if not isinstance(username, str) or not isinstance(secret, str):

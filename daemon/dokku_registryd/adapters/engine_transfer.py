@@ -6,7 +6,6 @@ for reads, which block on classic image stores, and one for lines that do not ch
 """
 
 import contextlib
-import json
 import socket
 import threading
 from collections.abc import Callable, Generator, Iterator, Mapping
@@ -16,7 +15,7 @@ from typing import Any, Protocol
 import urllib3.exceptions
 
 from dokku_registryd import errors
-from dokku_registryd.core import engine_stream, engine_values, logins
+from dokku_registryd.core import engine_stream, engine_values, json_documents, logins
 
 _FIRST_FAILURE = 400  # HTTP statuses from here on refuse
 
@@ -264,6 +263,6 @@ def _parse(lines: list[bytes]) -> Iterator[Mapping[str, Any]]:
     for line in lines:
         if not line.strip():
             continue
-        value = json.loads(line)
+        value = json_documents.load(line)
         if isinstance(value, dict):
             yield value

@@ -20,13 +20,18 @@ _SAFE = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder and its parents, for us alone; an existing one keeps its mode."""
+    """Make a folder and its parents, for us alone; an existing one keeps its mode.
+
+    A folder that was made is in its parent durably: else what is written into it later,
+    durable as it may be, could not be found after a power cut.
+    """
     if folder.is_dir():
         return
     make_folder(folder.parent) if not folder.parent.exists() else None
     with contextlib.suppress(FileExistsError):
         folder.mkdir()
         folder.chmod(PRIVATE_FOLDER)
+    sync_folder(folder.parent, follows=True)
 
 
 def replace(
@@ -170,9 +175,9 @@ def remove(path: Path, *, is_strict: bool = False) -> None:
             os.close(folder)
 
 
-def sync_folder(folder: Path) -> None:
-    """Make renames and removals in a folder durable."""
-    descriptor = folders.open_folder(folder)
+def sync_folder(folder: Path, *, follows: bool = False) -> None:
+    """Make renames and removals in a folder durable; it may be a link if `follows`."""
+    descriptor = folders.open_folder(folder, follows=follows)
     try:
         os.fsync(descriptor)
     finally:

@@ -255,12 +255,13 @@ class ReleaseRows(ledger_file.LedgerFile):
             )
 
     def _next_number(self, connection: ledger_file.Connection, release: Release) -> int:
+        # Two questions: each is the end of an index, and with OR it would be a scan.
         row = connection.execute(
-            "SELECT max(number) FROM releases"
-            " WHERE app = ? OR (server = ? AND image_repo = ?)",
+            "SELECT (SELECT max(number) FROM releases WHERE app = ?),"
+            " (SELECT max(number) FROM releases WHERE server = ? AND image_repo = ?)",
             (release.app, release.server, release.image_repo),
         ).fetchone()
-        return int(row[0] or 0) + 1
+        return max(int(number or 0) for number in row) + 1
 
     def _release(self, job_id: str) -> Release:
         release = self.release_of(job_id)

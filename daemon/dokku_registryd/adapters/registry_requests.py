@@ -187,6 +187,7 @@ def refusal(
             text=said.text,
             retry_after=reply.retry_after,
             puts_tag=request.method == "PUT",
+            reads=request.method in {"GET", "HEAD"},
         )
     )
 

@@ -88,6 +88,8 @@ def _app(around: Surroundings, app: str, *, is_named: bool) -> Iterator[Finding]
         return
     for mistake in policy.mistakes:
         yield findings.fail("properties", mistake, app=app)
+    for text in policy.left_out:
+        yield findings.warn("properties", text, app=app)
     try:
         image = reference.parse(f"{policy.server}{policy.image_repo}:1")
     except errors.InvalidReferenceError as error:

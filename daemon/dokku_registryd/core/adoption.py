@@ -118,7 +118,7 @@ def differences(findings: Findings) -> tuple[str, ...]:
     return tuple(
         text
         for text in (
-            *(f"property {mistake}" for mistake in findings.state.policy.mistakes),
+            *(f"property {text}" for text in _about_properties(findings)),
             _about_login(findings) or findings.answer.problem,
             _about_image(findings),
             *_about_number(findings),
@@ -126,6 +126,11 @@ def differences(findings: Findings) -> tuple[str, ...]:
         )
         if text
     )
+
+
+def _about_properties(findings: Findings) -> tuple[str, ...]:
+    policy = findings.state.policy
+    return (*policy.mistakes, *policy.left_out)
 
 
 def _about_login(findings: Findings) -> str:

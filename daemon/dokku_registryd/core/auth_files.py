@@ -7,12 +7,11 @@ entry of `auths`, a helper for one host (`credHelpers`), a helper for all (`cred
 
 import base64
 import binascii
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from dokku_registryd.core import reference
+from dokku_registryd.core import json_documents, reference
 from dokku_registryd.core.logins import AuthConfig, Secret
 
 # What Docker calls Docker Hub when it talks to helpers.
@@ -131,10 +130,9 @@ def load(content: bytes) -> dict[str, Any]:
         MalformedAuthError: It is no auth config at all.
     """
     try:
-        document = json.loads(content) if content.strip() else {}
-    except (ValueError, RecursionError):
-        # Without the cause, which holds the file's content.
-        raise MalformedAuthError("it is no JSON") from None
+        document = json_documents.load(content) if content.strip() else {}
+    except json_documents.MalformedJsonError as error:
+        raise MalformedAuthError(str(error)) from None
     if not isinstance(document, dict):
         raise MalformedAuthError("it is no JSON object")
     if not isinstance(document.get("credsStore") or "", str):

@@ -20,8 +20,6 @@ _UPCOMING: Final = ".upcoming-"
 _DEPLOY_CONTAINER: Final = "deploy"
 # What stands for `DOKKU_BUILD_ID` where Dokku gives none (before 0.38).
 _BY_PROCESS: Final = "pid-"
-# No deploy takes longer, so one without any record has ended by then.
-MOST_SECONDS: Final = 86_400.0
 
 
 class BuildState(StrEnum):
@@ -35,6 +33,11 @@ class BuildState(StrEnum):
     """Its process is gone, and nothing says how it ended."""
     UNKNOWN = "unknown"
     """There is no record of it, or none that can be read."""
+
+
+# Dokku goes on where only the process of its record was killed, so that one is gone
+# proves little. A deploy without any record has ended after a day.
+_PATIENCE: Final = {BuildState.ENDED: 900.0, BuildState.UNKNOWN: 86_400.0}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,8 +88,8 @@ def judge(state: BuildState, *, is_running_here: bool, age_seconds: float) -> Ve
     """
     if state is BuildState.SUCCEEDED:
         return Verdict.LIVE
-    is_old = age_seconds >= MOST_SECONDS
-    if state is BuildState.RUNNING or (state is BuildState.UNKNOWN and not is_old):
+    patience = _PATIENCE.get(state, 0.0)
+    if state is BuildState.RUNNING or age_seconds < patience:
         return Verdict.WAIT
     return Verdict.LIVE if is_running_here else Verdict.BACK
 

@@ -1,9 +1,10 @@
 """What the Engine and the registry tell about images, as values."""
 
 import hashlib
-import json
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
+
+from dokku_registryd.core import json_documents
 
 APP_LABEL: Final = "com.dokku.app-name"
 CONTAINER_LABEL: Final = "com.dokku.container-type"
@@ -103,8 +104,8 @@ class Manifest:
         if self.digest == image_id:
             return True
         try:
-            parsed: Any = json.loads(self.body)
-        except ValueError:
+            parsed = json_documents.load(self.body)
+        except json_documents.MalformedJsonError:
             return False
         config = parsed.get("config") if isinstance(parsed, dict) else None
         return isinstance(config, dict) and config.get("digest") == image_id

@@ -164,6 +164,12 @@ EVENTS: Final[Mapping[str, EventFields]] = MappingProxyType(
             "tags digest",
             "Tags of a failed release went back to what they stood for.",
         ),
+        "property.ignored": _event(
+            "warning",
+            "reason",
+            "A release does without a value that cannot be used, such as a number as an"
+            " extra tag.",
+        ),
         "tags.stranded": _event(
             "warning",
             "tags error",

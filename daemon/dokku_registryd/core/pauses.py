@@ -159,6 +159,16 @@ def asks_for_pause(error: errors.RegistrydError) -> bool:
     return isinstance(error, errors.RateLimitedError | errors.RegistryBusyError)
 
 
+def direction_of(error: errors.RegistrydError, attempt: Direction) -> Direction:
+    """Return which direction a refusal is about.
+
+    A release reads, too. What limits its reads is a limit on pulls, of which Docker Hub
+    has one, and no reason to push nothing.
+    """
+    is_of_reading = isinstance(error, errors.RateLimitedError) and error.is_of_reading
+    return Direction.PULL if is_of_reading else attempt
+
+
 def delay_of_waiter(delay: float, error: errors.RegistrydError) -> float:
     """Return how long a deploy that waits leaves a registry alone after a failure."""
     if isinstance(error, errors.HeldBackError):

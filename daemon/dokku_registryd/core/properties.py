@@ -56,6 +56,8 @@ class AppPolicy:
     """Values that cannot be right, each with its property and the way out."""
     unread: tuple[tuple[str, str], ...] = ()
     """Properties of ours that cannot be read, and why; their defaults stand here."""
+    left_out: tuple[str, ...] = ()
+    """Values that a release does without, each with its property and the way out."""
 
     @property
     def last_number(self) -> int:
@@ -75,11 +77,12 @@ class AppPolicy:
 
 @dataclass(slots=True)
 class _Source:
-    """Reads properties of one app and collects the mistakes in them."""
+    """Reads properties of one app and collects what is wrong with them."""
 
     app: str
     read: Reader
-    mistakes: list[str]
+    mistakes: list[str] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
     unread: list[tuple[str, str]] = field(default_factory=list)
 
     def core(self, name: str) -> str:
@@ -109,7 +112,7 @@ def resolve(app: str, read: Reader, defaults: Defaults) -> AppPolicy:
     Raises:
         UnreadableError: A property that Dokku's own plugin has too cannot be read.
     """
-    source = _Source(app, read, [])
+    source = _Source(app, read)
     server_text = read(CORE, app, "server") or read(CORE, GLOBAL, "server")
     return AppPolicy(
         app=app,
@@ -124,12 +127,13 @@ def resolve(app: str, read: Reader, defaults: Defaults) -> AppPolicy:
         keep_releases=_count(source, "keep-releases", defaults.keep_releases),
         mistakes=tuple(source.mistakes),
         unread=tuple(source.unread),
+        left_out=tuple(source.left_out),
     )
 
 
 def deadline_seconds(app: str, read: Reader, defaults: Defaults) -> float:
     """Return how long a deploy waits, by its default where that cannot be read."""
-    return _deadline(_Source(app, read, []), defaults.push_deadline_seconds)
+    return _deadline(_Source(app, read), defaults.push_deadline_seconds)
 
 
 def own_values(app: str, read: Reader, defaults: Defaults) -> dict[str, str]:
@@ -140,13 +144,18 @@ def own_values(app: str, read: Reader, defaults: Defaults) -> dict[str, str]:
         read: As for `resolve`.
         defaults: What the settings say.
     """
-    source = _Source(app, read, [])
+    source = _Source(app, read)
     return {
         "heal": "on" if _switch(source, "heal", default=defaults.heal) else "off",
         "keep-releases": str(_count(source, "keep-releases", defaults.keep_releases)),
         "push-deadline": span(_deadline(source, defaults.push_deadline_seconds)),
         "push-policy": _policy(source, defaults.push_policy),
     }
+
+
+def is_numeric(tag: str) -> bool:
+    """Return whether a tag is one of those that releases are counted with."""
+    return tag.isascii() and tag.isdigit()
 
 
 def whole_number(text: str) -> int | None:
@@ -188,7 +197,13 @@ def _extra_tags(source: _Source) -> tuple[str, ...]:
     for tag in tags:
         if not reference.is_tag(tag):
             source.mistakes.append(f"push-extra-tags: {tag!r} cannot be a tag")
-    return tuple(tags)
+    if numbers := [tag for tag in tags if is_numeric(tag)]:
+        # Dokku's own plugin overwrites the release of that number.
+        source.left_out.append(
+            f"push-extra-tags: {', '.join(numbers)} left out, as releases are counted"
+            f" with numbers; use v{numbers[0]} instead"
+        )
+    return tuple(tag for tag in tags if not is_numeric(tag))
 
 
 def _tag_version(source: _Source) -> str:

@@ -50,7 +50,7 @@ def push_extra_tags(_app: str, text: str) -> Accepted:
                 f"push-extra-tags must be tags with commas between them, such as"
                 f" stable,latest; {tag!r} cannot be a tag"
             )
-        if tag.isascii() and tag.isdigit():
+        if properties.is_numeric(tag):
             raise ValueRefusedError(
                 f"push-extra-tags must not be numbers, which releases are counted"
                 f" with; say v{tag} instead of {tag}"

@@ -48,6 +48,8 @@ class Refusal:
     text: str = ""
     retry_after: float | None = None
     puts_tag: bool = False
+    reads: bool = False
+    """Whether only something was asked for, as in each pull."""
 
 
 def build_error(refusal: Refusal) -> errors.RegistrydError:
@@ -58,6 +60,7 @@ def build_error(refusal: Refusal) -> errors.RegistrydError:
         return errors.RateLimitedError(
             f"{said}. It asks for fewer requests; the next attempt waits",
             retry_after=refusal.retry_after,
+            is_of_reading=refusal.reads,
         )
     if status in _TEMPORARY or status >= _FIRST_SERVER_ERROR:
         is_busy = status == _BUSY or refusal.retry_after is not None

@@ -33,6 +33,8 @@ def parse_actions(authorization: Secret, path: str) -> frozenset[str] | None:
     found: set[str] = set()
     for entry in access:
         if isinstance(entry, dict) and entry.get("name") == path:
-            actions = entry.get("actions")
-            found |= {str(action) for action in actions or ()}
+            actions = entry.get("actions") or []
+            if not isinstance(actions, list):
+                return None
+            found |= {str(action) for action in actions}
     return frozenset(found)

@@ -150,8 +150,11 @@ def _is_exempt(entry: str, name: str, address: Address | None, port: int) -> boo
     if address and (networks := _networks([entry])):
         return any(address in network for network in networks)
     host, colon, stated = entry.rpartition(":")
-    if colon and stated.isdigit() and _parse_address(entry) is None:
-        return int(stated) == port and _names(host.strip("[]"), name, address)
+    is_port = stated.isascii() and stated.isdigit()
+    if colon and is_port and _parse_address(entry) is None:
+        return stated.lstrip("0") == str(port) and _names(
+            host.strip("[]"), name, address
+        )
     return _names(entry, name, address)
 
 

@@ -9,13 +9,13 @@ what it reads: each parser returns None or nothing for what it cannot use.
 
 import base64
 import email.utils
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import quote, urljoin, urlsplit
 
+from dokku_registryd.core import json_documents
 from dokku_registryd.core.logins import AuthConfig, Secret
 
 MANIFEST_TYPES: Final = (
@@ -26,6 +26,7 @@ MANIFEST_TYPES: Final = (
 )
 MAX_ERROR_TEXT: Final = 300  # characters of a foreign text that a message may hold
 DEFAULT_TOKEN_SECONDS: Final = 60.0  # token specification, "expires_in"
+MAX_TOKEN_SECONDS: Final = 86400.0  # no token is kept for longer than a day
 
 _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # noqa: S105 - RFC 9110, 5.6.2
 _SCHEME = re.compile(rf"\s*(?:,\s*)*({_TOKEN})(?:\s+|\s*$|(?=,))")
@@ -144,7 +145,7 @@ def parse_token(body: bytes) -> Token | None:
     stated = content.get("expires_in")
     is_number = isinstance(stated, int | float) and not isinstance(stated, bool)
     seconds: Any = stated if is_number else DEFAULT_TOKEN_SECONDS
-    return Token(value=Secret(value), expires_in=float(seconds))
+    return Token(value=Secret(value), expires_in=min(float(seconds), MAX_TOKEN_SECONDS))
 
 
 def basic(auth: AuthConfig) -> Secret:
@@ -257,8 +258,8 @@ def is_header_value(text: str) -> bool:
 def load_object(body: bytes) -> dict[str, Any]:
     """Return a JSON object; an empty one for anything else."""
     try:
-        content = json.loads(body)
-    except (ValueError, RecursionError):
+        content = json_documents.load(body)
+    except json_documents.MalformedJsonError:
         return {}
     return content if isinstance(content, dict) else {}
 

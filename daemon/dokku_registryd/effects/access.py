@@ -6,6 +6,7 @@ that it counts together (`core.pauses`).
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TypeVar
 
 import structlog
@@ -143,7 +144,8 @@ class Access:
         raise error
 
     def _begin_pause(self, error: errors.TransientError) -> None:
-        key = self._key()
+        direction = pauses.direction_of(error, self._direction)
+        key = replace(self._key(), direction=direction)
         now = self._world.clock.now()
         known = self._world.ledger.pause_of(key)
         failures = pauses.failures_after(known, now=now)

@@ -14,6 +14,7 @@ from dokku_registryd.core import (
     adoption,
     images,
     pauses,
+    properties,
     reference,
     releases,
     wanted,
@@ -109,7 +110,8 @@ class Adopter:
             has_login = login is not None
             digest = way.call(lambda auth: registry.digest(image, auth=auth))
         except errors.TransientError as error:
-            self._silent[image.domain] = str(error)
+            if not pauses.asks_for_pause(error):  # That concerns one login alone.
+                self._silent[image.domain] = str(error)
             return adoption.Answer(problem=str(error), has_login=has_login)
         except errors.PermanentError as error:
             return adoption.Answer(problem=str(error), has_login=has_login)
@@ -124,9 +126,7 @@ class Adopter:
             tags = way.call(lambda auth: self._world.registry.tags(image, auth=auth))
         except errors.RegistrydError:
             return 0  # Some registries list no tags, or not for every login.
-        return max(
-            (int(tag) for tag in tags if tag.isascii() and tag.isdigit()), default=0
-        )
+        return max((properties.whole_number(tag) or 0 for tag in tags), default=0)
 
     def _adopt(self, findings: adoption.Findings) -> adoption.Adoption:
         found = adoption.differences(findings)

@@ -31,6 +31,7 @@ _UNFIT = (
     errors.ImageNotFoundError,
     errors.InvalidRequestError,
     errors.RegistryUnavailableError,
+    errors.RateLimitedError,
 )
 
 

@@ -17,7 +17,7 @@ from typing import Final
 import structlog
 
 from dokku_registryd import errors, ports
-from dokku_registryd.core import images, logins, pauses, reference
+from dokku_registryd.core import images, logins, pauses, properties, reference
 from dokku_registryd.core.releases import Release, ReleaseState
 from dokku_registryd.effects import access, precedence, states, voice
 
@@ -91,6 +91,14 @@ def move(
             pool.submit(_put, target, manifest, way, world) for target in targets
         ]:
             result.result()
+
+
+def tell_left_out(policy: properties.AppPolicy, says: voice.Voice) -> None:
+    """Say which values a release does without; Dokku's plugin lets it go on too."""
+    log = structlog.get_logger().bind(app=policy.app)
+    for text in policy.left_out:
+        log.warning("property.ignored", reason=text)
+        says.warning(text)
 
 
 def restore(

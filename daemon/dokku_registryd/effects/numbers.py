@@ -7,9 +7,8 @@ somebody else's image. So the names of the number that Dokku was told stay on th
 until the deploy is over.
 """
 
-import queue
-import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, TypeVar
@@ -17,7 +16,7 @@ from typing import Final, TypeVar
 import structlog
 
 from dokku_registryd import errors, ports
-from dokku_registryd.core import images, logins, pauses, reference
+from dokku_registryd.core import images, logins, pauses, properties, reference
 from dokku_registryd.core.releases import Release
 from dokku_registryd.effects import access, voice
 
@@ -64,7 +63,7 @@ def take_next(
 
     The names of the older number go, unless Dokku was told of it.
     """
-    numbers = [int(name) for name in taken if name.isascii() and name.isdigit()]
+    numbers = [properties.whole_number(name) or 0 for name in taken]
     older = release
     release = world.ledger.renumber(
         release.job_id, at_least=max([release.number, *numbers]) + 1
@@ -150,19 +149,11 @@ def _tags(
 
 def _ask(question: Callable[[], _Answer], world: ports.World) -> _Answer | None:
     """Return an answer; None if it is an error, or does not come in time."""
-    answers: queue.SimpleQueue[_Answer | None] = queue.SimpleQueue()
-
-    def ask() -> None:
-        answer = None
-        try:
-            answer = question()
-        except errors.RegistrydError as error:
-            structlog.get_logger().debug("number.unchecked", error=str(error))
-        answers.put(answer)
-
-    # Nobody waits for a thread whose answer comes too late, not at the end either.
-    threading.Thread(target=ask, name="number", daemon=True).start()
+    pool = ThreadPoolExecutor(1, "number")
+    asked = pool.submit(question)
+    pool.shutdown(wait=False)  # An answer that comes too late is nobody's.
     try:
-        return answers.get(timeout=world.look_seconds)
-    except queue.Empty:
+        return asked.result(world.look_seconds)
+    except (errors.RegistrydError, TimeoutError) as error:
+        structlog.get_logger().debug("number.unchecked", error=str(error))
         return None

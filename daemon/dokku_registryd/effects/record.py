@@ -9,6 +9,7 @@ from dokku_registryd.core import (
     jobs,
     outcomes,
     pauses,
+    properties,
     reference,
 )
 from dokku_registryd.core.releases import DeployedRelease, Release, ReleaseState
@@ -22,14 +23,13 @@ def perform(job: jobs.Job, world: ports.World, says: voice.Voice) -> outcomes.Ou
         TransientError: Engine or registry do not answer.
         PermanentError: The registry refuses, or answers with another image.
     """
-    number = job.trigger.tag
-    is_counted = number.isascii() and number.isdigit()
-    _forget_older(job.app, int(number) if is_counted else 0, world)
-    if not is_counted:
+    counted = properties.whole_number(job.trigger.tag)
+    _forget_older(job.app, counted or 0, world)
+    if counted is None:
         return outcomes.skipped("Dokku has given it no number")
     policy = states.policy_of(world, job.app)
     deployed = DeployedRelease(
-        server=policy.server, image_repo=policy.image_repo, number=int(number)
+        server=policy.server, image_repo=policy.image_repo, number=counted
     )
     digest = _digest(deployed, job.app, world)
     if digest is None:

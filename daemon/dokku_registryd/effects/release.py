@@ -170,6 +170,7 @@ def _reserve(
 ) -> Release:
     says.headline("Pushing image to registry")
     _check(policy)
+    extra_tags.tell_left_out(policy, says)
     image = world.engine.image(job.trigger.image)
     if image is None:
         raise errors.ImageNotFoundError(

@@ -157,6 +157,8 @@ class Bench:
         if outcome.is_good and job.is_renewing:
             # Deliveries go on waiting: their registry may have asked for it.
             self.queue.expedite(job.app, kind=Kind.HEAL)
+        if job.host and job.shows_service(outcome):
+            self.queue.note_served(job.host)
         self.on_finish(job.job_id)
 
     def _answer(self, job: jobs.Job, outcome: outcomes.Outcome) -> None:
@@ -170,12 +172,6 @@ class Bench:
         elif job.kind is not Kind.RELEASE and outcome.detail:
             says.detail(outcome.detail)
         says.finish(status=0 if outcome.is_good else 1)
-        if outcome.is_good and job.is_renewing:
-            # Deliveries go on waiting: their registry may have asked for it.
-            self.queue.expedite(job.app, kind=Kind.HEAL)
-        if job.host and job.shows_service(outcome):
-            self.queue.note_served(job.host)
-        self.on_finish(job.job_id)
 
     def await_end(self, job: jobs.Job) -> None:
         """Look after the waiter of a release, and tell it for how long to wait."""
@@ -211,13 +207,14 @@ class Bench:
         started = self.world.clock.monotonic()
         try:
             found = sweep.carry_out(self.world)
-        except errors.RegistrydError as error:
-            self.tally.sweep_failed(error)
-            structlog.get_logger().warning("sweep.failed", error=str(error))
-            self.queue.put(job, due=self.world.clock.monotonic() + SWEEP_RETRY_SECONDS)
         except Exception as error:  # noqa: BLE001 - a bug must not end the daemon
-            self.tally.sweep_failed(error)
-            job_lines.write_crash(job, error)
+            known = exhaustion.translate(error)
+            self.tally.sweep_failed(known)
+            if not isinstance(known, errors.RegistrydError):
+                job_lines.write_crash(job, error)
+                return
+            structlog.get_logger().warning("sweep.failed", error=str(known))
+            self.queue.put(job, due=self.world.clock.monotonic() + SWEEP_RETRY_SECONDS)
         else:
             self._count_sweep(found, self.world.clock.monotonic() - started)
 

@@ -10,6 +10,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from dokku_registryd import errors
 from dokku_registryd.adapters import app_files
 from dokku_registryd.adapters.property_files import PropertyFiles
 from dokku_registryd.core import properties, releases
@@ -176,11 +177,18 @@ class Edits(RuleBasedStateMachine):
 
 def _facts(app: str, read: properties.Reader) -> list[str]:
     return [
-        read(plugin, owner, name)
+        _fact(read, plugin, owner, name)
         for plugin in (CORE, OURS)
         for owner in (app, GLOBAL)
         for name in PROPERTIES
     ]
+
+
+def _fact(read: properties.Reader, *place: str) -> str:
+    try:
+        return read(*place)
+    except errors.UnreadableError:
+        return "unreadable"
 
 
 TestEdits = Edits.TestCase

@@ -267,6 +267,13 @@ def test_an_identity_token_is_kept_apart(host: Host) -> None:
         json.dumps({"auths": {HOST: {"auth": PLANTED}}}),
         json.dumps({"auths": {HOST: {"auth": base64.b64encode(b"\xff").decode()}}}),
         json.dumps({"auths": {HOST: {"auth": [PLANTED]}}}),
+        json.dumps({"auths": {HOST: {"username": "\ud800", "password": PLANTED}}}),
+        json.dumps(
+            {"auths": {HOST: {"username": "ci", "password": PLANTED + "\udc00"}}}
+        ),
+        json.dumps({"auths": {HOST: entry(PLANTED)}, "\ud800": 1}),
+        f'{{"auths": {{"{HOST}": {json.dumps(entry(PLANTED))}}}, "x": {"9" * 401}}}',
+        f'{{"{PLANTED}": {"[" * 100_000}{"]" * 100_000}}}',
         json.dumps({"credHelpers": PLANTED}),
         json.dumps({"credsStore": [PLANTED]}),
     ],
@@ -430,10 +437,24 @@ def test_a_helper_sees_little(host: Host) -> None:
         f"echo '[\"{PLANTED}\"]'",
         f'echo \'{{"Username":["{PLANTED}"],"Secret":"x"}}\'',
         f'echo \'{{"Username":"{PLANTED}"}}\'',
+        f'echo \'{{"Username":"\\ud800","Secret":"{PLANTED}"}}\'',
+        f'echo \'{{"Username":"u","Secret":"{PLANTED}","n":{"9" * 401}}}\'',
+        f'echo \'{{"Username":"{PLANTED}","Secret":{"[" * 9000}\'',
         "kill -9 $$",
         f"while :; do echo {PLANTED}{PLANTED}{PLANTED}{PLANTED}; done",
     ],
-    ids=["fails", "garbage", "list", "types", "half", "killed", "endless"],
+    ids=[
+        "fails",
+        "garbage",
+        "list",
+        "types",
+        "half",
+        "surrogate",
+        "digits",
+        "depth",
+        "killed",
+        "endless",
+    ],
 )
 def test_what_a_helper_prints_stays_hidden(host: Host, body: str) -> None:
     """A failing helper is named; nothing that it printed is."""

@@ -224,6 +224,19 @@ def test_retry_after_is_handed_on(
     assert caught.value.retry_after == seconds
 
 
+def test_a_limit_tells_what_it_limits(client: Client, server: MemoryRegistry) -> None:
+    """A refused read may be a limit on pulls; a refused write is none."""
+    server.rule("/manifests/", Answer(status=429))
+    registry = client.open()
+
+    with pytest.raises(errors.RateLimitedError) as reading:
+        registry.digest(image(server), auth=None)
+    with pytest.raises(errors.RateLimitedError) as writing:
+        registry.put_manifest(image(server), MANIFEST, auth=None)
+
+    assert (reading.value.is_of_reading, writing.value.is_of_reading) == (True, False)
+
+
 @pytest.mark.parametrize("day", [-1, 0, 1, 3650], ids="the day {}".format)
 def test_a_date_counts_by_the_clock_that_wrote_it(day: int) -> None:
     """A registry whose clock is wrong is waited for as long as it means."""
@@ -580,6 +593,36 @@ def test_a_token_without_expiry_lasts_a_minute(
         counts.append(len(bearer.lines("/token")))
 
     assert counts == [1, 1, 2]
+
+
+def test_no_token_is_kept_for_longer_than_a_day(
+    client: Client, bearer: MemoryRegistry
+) -> None:
+    """A token server may state any time; after a day it is asked again."""
+    bearer.token_reply = {"expires_in": 1e300}
+    clock = [1000.0]
+    client.monotonic = lambda: clock[0]
+    registry = client.open()
+    counts = []
+
+    for step in (0, 80_000, 10_000):
+        clock[0] += step
+        registry.digest(image(bearer), auth=login(bearer))
+        counts.append(len(bearer.lines("/token")))
+
+    assert counts == [1, 1, 2]
+
+
+@pytest.mark.parametrize("expires_in", ["9" * 401, "1e999", "[" * 100_000])
+def test_a_token_reply_beyond_all_measure(
+    client: Client, bearer: MemoryRegistry, expires_in: str
+) -> None:
+    """A reply that no program can use is no token, and worth another attempt."""
+    body = f'{{"token": "t", "expires_in": {expires_in}}}'.encode()
+    bearer.rule("/token", Answer(body=body))
+
+    with pytest.raises(errors.RegistryUnavailableError, match="without a token"):
+        client.open().digest(image(bearer), auth=login(bearer))
 
 
 def test_a_token_that_is_refused_is_renewed_once(

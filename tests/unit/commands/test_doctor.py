@@ -1,5 +1,6 @@
 """`doctor`: what it finds, on a host without an Engine and with real registries."""
 
+import base64
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -404,6 +405,54 @@ def test_push_is_off(host: LoginHost) -> None:
     assert " api " not in host.dokku("registryd:doctor").stdout
 
 
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (
+            '"username": "\\ud800", "password": "p"',
+            "it holds a text that is not Unicode",
+        ),
+        (f'"auth": "", "x": {"9" * 401}', "it holds a number of more than 20 digits"),
+        (f'"x": {"[" * 100_000}{"]" * 100_000}', "it has more than 64 levels"),
+        ('"username": {"a": 1}', "username of the entry for"),
+    ],
+    ids=["text", "number", "depth", "type"],
+)
+def test_a_login_that_no_program_can_use(
+    host: LoginHost, htpasswd_registry: RegistryServer, content: str, reason: str
+) -> None:
+    """A spoiled file is a finding about its app; other apps are looked at."""
+    registry = htpasswd_registry.host
+    prepare(host, htpasswd_registry)
+    for name in ("push-on-release", "server"):
+        value = host.host.read_property("web", name)
+        host.host.set_property("api", name, str(value))
+    path = host.write("api", f'{{"auths": {{"{registry}": {{{content}}}}}}}')
+
+    result = host.dokku("registryd:doctor")
+
+    lines = result.stdout.splitlines()
+    (api,) = [line for line in lines if " api login: " in line]
+    assert api.startswith(
+        f"fail  api login: cannot read the login for {registry} in {path}: {reason}"
+    )
+    assert f"ok    web registry: {registry}" in result.stdout
+    assert result.stderr == ""
+
+
+def test_a_number_as_an_extra_tag(
+    host: LoginHost, htpasswd_registry: RegistryServer
+) -> None:
+    """A number among extra tags is warned of, however it came to be there."""
+    prepare(host, htpasswd_registry)
+    host.host.set_property("web", "push-extra-tags", "1,stable,22")
+
+    assert (
+        "warn  properties: push-extra-tags: 1, 22 left out, as releases are counted"
+        " with numbers; use v1 instead"
+    ) in of_app(host)
+
+
 def test_properties_that_cannot_work(host: LoginHost) -> None:
     """A repository that is none is a failure before anything is asked."""
     host.host.set_property("web", "image-repo", "Org/Web")
@@ -458,6 +507,11 @@ def snapshot(host: LoginHost) -> dict[str, tuple[int, bytes]]:
     }
 
 
+def token_with(claims: str) -> str:
+    """Return a token with these claims."""
+    return f"Bearer a.{base64.urlsafe_b64encode(claims.encode()).decode()}.c"
+
+
 @pytest.mark.parametrize(
     "value",
     [
@@ -467,6 +521,10 @@ def snapshot(host: LoginHost) -> dict[str, tuple[int, bytes]]:
         "Bearer a.e30.c",
         "Bearer a.W10.c",
         "Bearer a.\xe9.c",
+        token_with('{"access": 7}'),
+        token_with('{"access": [{"name": "org/web", "actions": 7}]}'),
+        token_with('{"access": [{"name": "org/web", "actions": ["\\ud800"]}]}'),
+        token_with(f'{{"access": {"[" * 100_000}'),
     ],
 )
 def test_tokens_that_tell_nothing(value: str) -> None:

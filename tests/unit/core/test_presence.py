@@ -139,6 +139,8 @@ def test_a_host_with_one_app() -> None:
 
     assert found.absence.cause is Cause.ROOT_EMPTY
     assert presence.shows_gone("shop", root("x"), ["shop"], SEEN)
+    for hidden in (root(is_bare=True), root(error="gone"), root("x", device=8)):
+        assert not presence.shows_gone("shop", hidden, ["shop"], SEEN)
 
 
 MEMORY = Memory(

@@ -53,6 +53,8 @@ def test_insecure_registries_are_the_engines(
         ("https://bar.example/v2/", "r.example", "http://proxy:3128"),
         ("https://r.example:5000/v2/", "r.example:5000", ""),
         ("https://r.example:5001/v2/", "r.example:5000", "http://proxy:3128"),
+        ("https://r.example:5000/v2/", "r.example:\u00b2", "http://proxy:3128"),
+        ("https://r.example:5000/v2/", f"r.example:{'5' * 5000}", "http://proxy:3128"),
         ("https://10.1.2.3/v2/", "10.0.0.0/8", ""),
         ("https://10.1.2.3/v2/", "10.1.2.3", ""),
         ("https://[fd00::1]:5000/v2/", "fd00::/8", ""),

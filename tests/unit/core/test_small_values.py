@@ -125,6 +125,12 @@ def test_a_secret_is_not_printed() -> None:
         (b'{"manifests":[]}', "sha256:c", False),
         (b"[1]", "sha256:c", False),
         (b"no json", "sha256:c", False),
+        (b"[" * 100_000, "sha256:c", False),
+        (
+            b'{"config":{"digest":"sha256:c","size":' + b"9" * 401 + b"}}",
+            "sha256:c",
+            False,
+        ),
         (b'{"config":"sha256:c"}', "sha256:c", False),
     ],
 )

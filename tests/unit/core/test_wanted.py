@@ -85,6 +85,26 @@ def test_the_recorded_digest_without_a_ledger() -> None:
     assert {entry.digest for entry in wanted.wanted_of(state, LOCAL)} == {"sha256:x"}
 
 
+@pytest.mark.parametrize(
+    ("facts", "digest"),
+    [
+        ({}, "sha256:d2"),
+        ({"server": "old.example/"}, ""),
+        ({"image_repo": "org/old"}, ""),
+        ({"image_id": "sha256:other"}, ""),
+    ],
+    ids=["same", "server", "repository", "image"],
+)
+def test_a_digest_of_the_same_image(facts: dict[str, str], digest: str) -> None:
+    """A number that is late has its image's digest in this very repository, if any."""
+    late = release(3, digest="", image_id="sha256:i2")
+    state = replace(STATE, releases=(late, release(2, **facts)))
+
+    (entry, *_) = wanted.wanted_of(state, LOCAL)
+
+    assert entry.digest == digest
+
+
 def gaps(state: wanted.AppState, seen: wanted.Observed) -> list[tuple[str, str]]:
     """Return kind and reference of each gap."""
     return [

@@ -136,6 +136,20 @@ def test_a_pull_limit_stops_no_push(host: Host) -> None:
         way_of(host, direction=Direction.PULL).call(must_not_ask)
 
 
+def test_a_limit_on_what_a_release_reads(host: Host) -> None:
+    """A read that is refused while something is pushed tells of a limit on pulls."""
+
+    def refuse_read(_auth: logins.AuthConfig | None) -> None:
+        raise errors.RateLimitedError("no", retry_after=30.0, is_of_reading=True)
+
+    with pytest.raises(errors.RateLimitedError):
+        way_of(host, direction=Direction.PUSH).call(refuse_read)
+
+    assert way_of(host, direction=Direction.PUSH).call(answer) == "answer"
+    with pytest.raises(errors.HeldBackError):
+        way_of(host, direction=Direction.PULL).call(must_not_ask)
+
+
 def test_another_registry_is_asked(host: Host) -> None:
     """A pause concerns one host."""
     pause(host)

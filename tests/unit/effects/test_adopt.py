@@ -260,6 +260,22 @@ def test_registry_is_away(released: Host) -> None:
     assert len(asked) == 1
 
 
+def test_a_limit_of_one_login(released: Host) -> None:
+    """An app whose login is limited keeps no other app from being looked at."""
+    ours = digest_of(released)
+    released.create_app("api")
+    release_by_core(released, 5, "api")
+    released.credentials.logins["api", SERVER] = LOGIN
+    released.registry.fail("digest", errors.RateLimitedError("later", retry_after=60))
+    world = released.replace(parallel_tags=1)
+
+    found = adopt.Adopter(world, scheduler_of=lambda _app: "docker-local").adopt_all()
+
+    assert [entry.app for entry in found] == ["api", "web"]
+    assert "later" in " ".join(found[0].differences)
+    assert (found[1].differences, found[1].digest) == ((), ours)
+
+
 def test_what_was_missing_is_added(released: Host) -> None:
     """What an earlier adoption could not find out is added by a later one."""
     run(released)
@@ -290,6 +306,13 @@ def test_wrong_property(released: Host) -> None:
     released.set("web", "push-policy", "never")
 
     assert differences(released).startswith("property push-policy: ")
+
+
+def test_number_as_an_extra_tag(released: Host) -> None:
+    """A number that Dokku's plugin took as an extra tag is said."""
+    released.set("web", "push-extra-tags", "1")
+
+    assert differences(released).startswith("property push-extra-tags: 1 left out")
 
 
 def test_reference_that_is_none(released: Host) -> None:

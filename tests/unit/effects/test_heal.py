@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from dokku_registryd import errors
-from dokku_registryd.core import outcomes
+from dokku_registryd.core import images, outcomes
 from dokku_registryd.core.logins import AuthConfig, Secret
 from dokku_registryd.core.releases import ReleaseState
 from dokku_registryd.core.triggers import Kind
 from dokku_registryd.effects import heal, release
-from watching import watch
+from watching import Watched, watch
 from worlds import REPOSITORY, Host, build_world
 
 DEPLOYED = f"{REPOSITORY}:1"
@@ -298,6 +298,29 @@ def test_a_new_image_store(released: Host) -> None:
 
     assert set(released.names()) == WANTED
     assert released.release() == dataclasses.replace(before, image_id=before.image_id)
+
+
+def test_the_confirmed_digest_stays(released: Host) -> None:
+    """What the registry confirmed is kept, whatever the Engine lists first for it."""
+    confirmed = released.release().digest
+    lose_all(released)
+    released.ledger.update_release("1.1.1", image_id=f"sha256:{'1' * 64}")
+    world = released.replace(engine=OtherDigestFirst(released.engine, lambda _: None))
+
+    released.perform(heal.perform, released.add_job(Kind.HEAL, "5.1.1"), world)
+
+    assert set(released.names()) == WANTED
+    assert released.release().digest == confirmed
+
+
+class OtherDigestFirst(Watched):
+    """An Engine that lists another digest of a pulled image before its own."""
+
+    def pull(self, reference: str, **options: Any) -> images.LocalImage:
+        """Pull, and return the image with one more digest."""
+        pulled: images.LocalImage = self.__getattr__("pull")(reference, **options)
+        other = f"{REPOSITORY}@sha256:{'e' * 64}"
+        return dataclasses.replace(pulled, repo_digests=(other, *pulled.repo_digests))
 
 
 def test_pulls_of_a_time_to_come(released: Host) -> None:

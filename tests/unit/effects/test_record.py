@@ -98,9 +98,10 @@ def test_a_registry_that_lacks_it(pushed: Host) -> None:
         run_record(pushed)
 
 
-def test_no_number(pushed: Host) -> None:
-    """Without a number there is nothing to record."""
-    assert run_record(pushed, tag="").ending is outcomes.Ending.SKIPPED
+@pytest.mark.parametrize("tag", ["", "9" * 128])
+def test_no_number(pushed: Host, tag: str) -> None:
+    """Without a number that can be counted with there is nothing to record."""
+    assert run_record(pushed, tag=tag).ending is outcomes.Ending.SKIPPED
 
 
 def test_it_heals_by_digest(pushed: Host) -> None:

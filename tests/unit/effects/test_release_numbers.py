@@ -1,5 +1,8 @@
 """Numbers and tags that somebody else has, and content that is there already."""
 
+from collections.abc import MutableMapping
+from typing import Any
+
 import pytest
 
 from dokku_registryd import errors
@@ -202,6 +205,40 @@ def test_extra_tags_are_put_once(host: Host) -> None:
     assert pushes(host) == [f"{REPOSITORY}:1"]
     assert set(host.tags()) == {"1", "blue", "stable"}
     assert host.names()["web:stable"] == local
+
+
+def test_a_number_is_never_an_extra_tag(
+    host: Host, logged: list[MutableMapping[str, Any]]
+) -> None:
+    """A number that another plugin stored is left out; the deploy goes on, warned."""
+    deploy(host, "1.1.1")
+    first = host.tags()["1"]
+    host.set("web", "push-extra-tags", "1,stable,77")
+    host.engine.add_image("dokku/web:latest", b"the next build")
+
+    deploy(host, "2.1.1")
+
+    assert set(host.tags()) == {"1", "2", "stable"}
+    assert host.tags()["1"] == first
+    text = (
+        "push-extra-tags: 1, 77 left out, as releases are counted with numbers;"
+        " use v1 instead"
+    )
+    warned = [line for kind, line in host.reply("2.1.1") if kind is Line.WARNING]
+    noted = [entry for entry in logged if entry["event"] == "property.ignored"]
+    assert warned == [text]
+    assert [(entry["app"], entry["reason"]) for entry in noted] == [("web", text)]
+
+
+@pytest.mark.parametrize("tag", ["9" * 128, "9" * 19, "\u0663", "\u00b2"])
+def test_a_number_that_cannot_be_counted_with(host: Host, tag: str) -> None:
+    """A tag of a registry that only looks like a number is left aside."""
+    host.store(f"{REPOSITORY}:1", "somebody else's")
+    host.registry.manifests[REPOSITORY, tag] = host.registry.manifests[REPOSITORY, "1"]
+
+    deploy(host)
+
+    assert host.release().number == 2
 
 
 def test_a_tag_of_the_same_name_stays_on_this_host(host: Host) -> None:

@@ -161,7 +161,7 @@ def test_a_registry_that_does_not_answer(background: Host) -> None:
     """A question for our own safety holds no deploy up."""
     never = threading.Event()
 
-    def hang(_: str) -> None:
+    def hang(_method: str) -> None:
         never.wait()
 
     background.world = background.replace(
@@ -172,16 +172,3 @@ def test_a_registry_that_does_not_answer(background: Host) -> None:
 
     never.set()
     assert (told(background), background.release().is_accepted) == (1, True)
-
-
-def test_a_first_release_that_failed_leaves_no_name(host: Host) -> None:
-    """Names that an absent Engine kept are taken by a sweep, deployed or not."""
-    host.cut_registry()
-    job = host.add_job(Kind.RELEASE)
-    with pytest.raises(Exception, match=r"r\.example"):
-        host.perform(release.perform, job)
-    host.ledger.update_release(job.job_id, state="failed")
-
-    host.perform(sweep.perform, host.add_job(Kind.SWEEP, "9.1.1", app=""))
-
-    assert set(host.names()) == {"dokku/web:latest"}

@@ -316,6 +316,17 @@ def test_old_replies_and_jobs_go(three: Host) -> None:
     assert three.ledger.job("7.1.1") is None
 
 
+def test_the_reply_of_a_job_that_waits_stays(three: Host) -> None:
+    """A clock that jumped a day makes all replies old, also those that are read."""
+    three.add_job(Kind.RELEASE, "7.1.1")
+    three.replies.write("7.1.1", Line.DETAIL, "Pushing")
+    os.utime(three.folder / "data" / "replies" / "7.1.1", (100, 100))
+
+    run_sweep(three)
+
+    assert three.reply("7.1.1") == [(Line.DETAIL, "Pushing")]
+
+
 @pytest.mark.parametrize("is_here", [True, False])
 def test_a_release_for_a_cluster_comes_home(host: Host, is_here: bool) -> None:
     """Where a container runs on this host, its image is wanted here from now on."""

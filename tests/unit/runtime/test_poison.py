@@ -120,6 +120,18 @@ def test_an_attempt_that_fails_clears_a_job(host: Host) -> None:
     assert deaths_of(host) == 0
 
 
+def test_a_job_that_failed_as_usual_is_no_suspect(host: Host) -> None:
+    """Right after such an attempt it waits without its deaths, in this process too."""
+    host.add_job(Kind.RELEASE)
+    die_in(host, 2)
+    host.engine.fail("push", errors.RegistryUnavailableError("away"))
+    shop = restart(host)
+
+    shop.work()
+
+    assert [job.deaths for job in shop.bench.queue.waiting()] == [0]
+
+
 def test_an_orderly_stop_is_no_death(host: Host) -> None:
     """An attempt that a drain cuts off may begin anew as often as it likes."""
     host.add_job(Kind.RELEASE)

@@ -217,6 +217,47 @@ def test_draining_has_a_limit(host: Host, build: Build) -> None:
     may_go_on.set()
 
 
+def test_a_stop_in_mid_attempt_is_no_death(host: Host, build: Build) -> None:
+    """An attempt that a stop cuts off may begin again as often as it likes."""
+    begun, may_go_on, engine = hold(host)
+    daemon = build(engine=engine, workers=1)
+    host.leave(Kind.RELEASE)
+    daemon.start()
+    begun.wait(10)
+    daemon.loop.stop()
+    daemon.ends()
+
+    daemon.loop.drain(0)
+    open_workshop(host).intake.resume()
+
+    assert deaths_of(host) == 0
+    may_go_on.set()
+
+
+def test_an_attempt_that_hangs_is_a_death(host: Host, build: Build) -> None:
+    """What made the process give up is not pardoned by the stop that follows."""
+    begun, may_go_on, engine = hold(host)
+    daemon = build(engine=engine, workers=1, stuck_seconds=0.0)
+    host.leave(Kind.RELEASE)
+    daemon.start()
+    begun.wait(10)
+    daemon.bell.ring()
+    assert daemon.ends() is not None
+
+    daemon.loop.drain(0)
+    open_workshop(host).intake.resume()
+
+    assert deaths_of(host) == 1
+    may_go_on.set()
+
+
+def deaths_of(host: Host, job_id: str = "1.1.1") -> int:
+    """Return how many deaths a job has had."""
+    record = host.ledger.job(job_id)
+    assert record is not None
+    return record.job.deaths
+
+
 def test_draining_before_the_start(build: Build) -> None:
     """A daemon that never started has nothing to wait for."""
     daemon = build()
@@ -224,8 +265,17 @@ def test_draining_before_the_start(build: Build) -> None:
     assert daemon.loop.drain(10) == 0
 
 
-def test_a_scan_that_fails_is_survived(host: Host, build: Build, logged: Lines) -> None:
-    """When the disk refuses the ledger, the files stay and are taken later."""
+@pytest.mark.parametrize(
+    "error",
+    [
+        pytest.param(errors.LedgerError("the disk is full"), id="disk"),
+        pytest.param(MemoryError("the disk is full"), id="memory"),
+    ],
+)
+def test_a_scan_that_fails_is_survived(
+    host: Host, build: Build, logged: Lines, error: Exception
+) -> None:
+    """When ledger or host refuse a scan, the files stay and are taken later."""
     refusals: list[Exception] = []
 
     def refuse(method: str) -> None:
@@ -234,7 +284,7 @@ def test_a_scan_that_fails_is_survived(host: Host, build: Build, logged: Lines) 
 
     daemon = build(ledger=watch(host.world.ledger, refuse))
     daemon.start()
-    refusals.append(errors.LedgerError("the disk is full"))
+    refusals.append(error)
     host.leave(Kind.RELEASE)
 
     daemon.turns_to(lambda: daemon.shop.finished == ["1.1.1"])

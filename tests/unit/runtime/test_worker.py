@@ -275,6 +275,16 @@ def test_a_bug_in_a_sweep(host: Host, logged: Lines) -> None:
     assert the(logged, "job.crashed")["log_level"] == "error"
 
 
+def test_a_sweep_without_memory(host: Host, logged: Lines) -> None:
+    """A sweep that meets an exhausted host is no bug, and is made again soon."""
+    host.engine.fail("images", MemoryError())
+    shop = open_workshop(host)
+    shop.bench.run(host.add_job(Kind.SWEEP, app=""))
+
+    assert the(logged, "sweep.failed")["log_level"] == "warning"
+    assert shop.waiting == ["1.1.1"]
+
+
 def test_a_sweep_without_an_engine(host: Host, logged: Lines) -> None:
     """A sweep that cannot look is a warning: the next one is due anyway."""
     host.engine.is_down = True

@@ -125,10 +125,10 @@ def test_a_ledger_that_refuses_puts_the_job_back(host: Host, logged: Lines) -> N
     assert [line["error"] for line in refused] == ["the disk is full"]
 
 
-def park(host: Host, *releases: str) -> Workshop:
+def park(host: Host, *releases: str, **ports_changed: Any) -> Workshop:
     """Let releases of web wait for a registry that is away."""
     host.cut_registry()
-    shop = open_workshop(host)
+    shop = open_workshop(host, **ports_changed)
     for job_id in releases:
         host.leave(Kind.RELEASE, job_id)
     shop.intake.scan()
@@ -152,6 +152,24 @@ def test_a_destroyed_app_takes_its_waiting_jobs_along(host: Host) -> None:
     assert host.reply("1.1.1")[-1] == (Line.EXIT, "1")
     assert host.ledger.releases("web") == []
     assert [path.name for path in host.spool.new.iterdir()] == ["3.1.1"]
+
+
+def test_a_dropped_job_that_cannot_be_recorded_still_waits(host: Host) -> None:
+    """On a full disk nothing is dropped in memory that the ledger still has."""
+    refusals = [errors.LedgerError("disk full")]
+
+    def refuse(method: str) -> None:
+        if method == "finish_job" and refusals:
+            raise refusals.pop()
+
+    shop = park(host, "1.1.1", ledger=watch(host.world.ledger, refuse))
+    host.leave(Kind.DESTROYED, "2.1.1")
+    shop.intake.scan()
+
+    with pytest.raises(errors.LedgerError):
+        shop.work()
+
+    assert (refusals, shop.ending("1.1.1"), shop.waiting) == ([], "", ["1.1.1"])
 
 
 def test_a_destroyed_app_leaves_other_apps_alone(host: Host) -> None:

@@ -1,5 +1,6 @@
 """The reader of Engine events: always subscribed, never more than a hint."""
 
+import errno
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from typing import Any
 
@@ -168,6 +169,25 @@ def test_an_engine_that_is_away(
         "log_level": "warning",
         "error": "the Docker Engine does not answer",
     }
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        pytest.param(MemoryError(), id="memory"),
+        pytest.param(OSError(errno.EMFILE, "Too many open files"), id="descriptors"),
+    ],
+)
+def test_a_host_that_lacks_something(
+    engine: FakeEngine, listen: Listen, error: Exception
+) -> None:
+    """A moment without memory or descriptors costs the subscription, not the reader."""
+    engine.fail("events", error)
+
+    ear = listen(engine)
+
+    until(lambda: ear.reader.is_connected)
+    assert ear.hears("engine lost")
 
 
 def test_no_subscription_is_left_unread(engine: FakeEngine, listen: Listen) -> None:

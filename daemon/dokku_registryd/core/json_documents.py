@@ -1,0 +1,88 @@
+"""JSON that others wrote: auth configs, helpers, registries, token servers, the Engine.
+
+JSON may hold what the program cannot use: texts that are not Unicode, numbers without
+end, a hundred thousand levels. Every reader of `core` and `adapters` reads through
+`load`, so what comes out can be converted, compared, encoded and walked.
+"""
+
+import json
+from typing import Any, Final
+
+MAX_DEPTH: Final = 64  # manifests, tokens and auth configs have fewer than ten levels
+MAX_DIGITS: Final = 20  # of the largest whole number of 64 bits
+
+
+class MalformedJsonError(ValueError):
+    """The content cannot be used. The text says why, never what the content is."""
+
+
+def load(content: bytes) -> Any:
+    """Return what a JSON document holds.
+
+    Raises:
+        MalformedJsonError: It is not JSON in UTF-8, or beyond the limits.
+    """
+    try:
+        text = content.decode()
+        document = json.loads(
+            text, parse_int=_whole, parse_float=_finite, parse_constant=_refuse
+        )
+    except MalformedJsonError:
+        raise
+    except ValueError:
+        # Without the cause, which holds the content.
+        raise MalformedJsonError("it is no JSON") from None
+    except RecursionError:
+        raise MalformedJsonError(f"it has more than {MAX_DEPTH} levels") from None
+    # Only an escape can spell half of a pair; all else is decoded already.
+    _check(document, may_have_halves="\\u" in text)
+    return document
+
+
+def _check(document: Any, *, may_have_halves: bool) -> None:
+    level: list[Any] = [document]
+    for _ in range(MAX_DEPTH + 1):
+        if not level:
+            return
+        if may_have_halves:
+            _check_texts(level)
+        level = [
+            value
+            for container in level
+            if isinstance(container, dict | list)
+            for value in _values(container)
+            if may_have_halves or isinstance(value, dict | list)
+        ]
+    raise MalformedJsonError(f"it has more than {MAX_DEPTH} levels")
+
+
+def _check_texts(values: list[Any]) -> None:
+    for value in values:
+        for text in value if isinstance(value, dict) else [value]:
+            if isinstance(text, str) and not _is_unicode(text):
+                raise MalformedJsonError("it holds a text that is not Unicode")
+
+
+def _values(container: dict[str, Any] | list[Any]) -> list[Any]:
+    return [*container.values()] if isinstance(container, dict) else container
+
+
+def _is_unicode(text: str) -> bool:
+    return text.isascii() or text.encode(errors="replace").decode() == text
+
+
+def _whole(text: str) -> int:
+    if len(text.lstrip("-")) > MAX_DIGITS:
+        raise MalformedJsonError(f"it holds a number of more than {MAX_DIGITS} digits")
+    return int(text)
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if number in {float("inf"), float("-inf")}:
+        raise MalformedJsonError("it holds a number that is too large")
+    return number
+
+
+def _refuse(_name: str) -> float:
+    raise MalformedJsonError("it is no JSON")
