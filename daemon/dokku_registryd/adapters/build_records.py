@@ -6,14 +6,13 @@ there a deploy is known by its process, as `pid-PID-STARTTIME`, and only its end
 seen.
 """
 
-import json
 import os
 import re
 from pathlib import Path
 from typing import Final
 
 from dokku_registryd.adapters import files
-from dokku_registryd.core import names
+from dokku_registryd.core import json_documents, names
 from dokku_registryd.core.deploys import BuildState
 
 _LIMIT: Final = 65_536  # bytes; a record has some hundred
@@ -57,8 +56,8 @@ class BuildRecords:
             return {}
         try:
             raw = files.read(self._root / app / f"{build}.json", limit=_LIMIT)
-            record = json.loads(raw)
-        except (OSError, ValueError, RecursionError):
+            record = json_documents.load(raw)
+        except (OSError, json_documents.MalformedJsonError):
             return {}
         return record if isinstance(record, dict) else {}
 
