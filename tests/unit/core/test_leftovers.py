@@ -44,6 +44,61 @@ def test_all_our_names_go_where_another_name_stays() -> None:
     ]
 
 
+LOST = {"previous_number": 4, "sequence": 5}
+"""What tells of a release that its number 4 was found to be taken."""
+
+
+@pytest.mark.parametrize(
+    ("facts", "told", "is_over"),
+    [
+        pytest.param({}, 3, True, id="nobody-was-told"),
+        pytest.param({"is_accepted": True}, 4, False, id="what-dokku-is-told"),
+        pytest.param({"is_accepted": True}, 3, False, id="a-deploy-may-use-it"),
+        pytest.param({"is_accepted": True, "live_at": 1.0}, 5, True, id="it-is-over"),
+        pytest.param(
+            {"is_accepted": True, "sequence": 2}, 3, True, id="a-later-one-was-pushed"
+        ),
+    ],
+)
+def test_names_of_a_number_that_was_taken(
+    facts: dict[str, object], told: int, is_over: bool
+) -> None:
+    """They go once no deploy may use them, though their image is needed."""
+    row = release(5, **{**LOST, "state": ReleaseState.RESERVED, **facts})
+    earlier = release(3, sequence=3)
+    state = replace(
+        STATE, deployed=replace(DEPLOYED, number=told), releases=(row, earlier)
+    )
+    both = dict.fromkeys(("org/web:4", "org/web:5"), "sha256:i5")
+    seen = wanted.Observed(names=both, image_ids=frozenset({"sha256:i5"}))
+    spare = needless(state, seen, "sha256:i5", "org/web:5")
+
+    assert spare == (["org/web:4"] if is_over else [])
+
+
+def test_a_name_that_a_container_goes_by() -> None:
+    """A number that was taken keeps the name from which a container was created."""
+    row = release(5, **{**LOST, "is_accepted": True, "live_at": 1.0})
+    state = replace(
+        STATE, deployed=replace(DEPLOYED, number=5), releases=(row, release(3))
+    )
+    both = dict.fromkeys(("org/web:4", "org/web:5"), "sha256:i5")
+    seen = wanted.Observed(names=both, image_ids=frozenset({"sha256:i5"}))
+
+    assert needless(state, seen, "sha256:i5", "org/web:4", "org/web:5") == []
+
+
+def test_the_only_name_stays() -> None:
+    """A name of a number that was taken is not the last one to go."""
+    row = release(5, **LOST)
+    state = replace(STATE, releases=(row, release(3)))
+    seen = wanted.Observed(
+        names={"org/web:4": "sha256:i5"}, image_ids=frozenset({"sha256:i5"})
+    )
+
+    assert needless(state, seen, "sha256:i5") == []
+
+
 def test_nothing_goes_before_its_successor_is_recorded() -> None:
     """A number that only Dokku's files tell of may not be pushed yet."""
     state = replace(TWO, deployed=None, policy=replace(POLICY, tag_version="4"))

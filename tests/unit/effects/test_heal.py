@@ -481,8 +481,10 @@ def test_a_build_that_runs(released: Host) -> None:
     assert outcome.detail == "what is missing is left to the deploy that runs"
 
 
-@pytest.mark.parametrize("moment", ["image", "tag"])
-def test_a_build_that_ends_meanwhile(host: Host, moment: str) -> None:
+@pytest.mark.parametrize("moment", ["before", "in between"])
+def test_a_build_that_ends_meanwhile(
+    host: Host, moment: str, logged: list[Any]
+) -> None:
     """Whenever builds give the name, the newest of them has it afterwards."""
     labels = {"com.dokku.app-name": "web"}
     host.engine.add_image(LATEST, b"old", labels)
@@ -490,19 +492,25 @@ def test_a_build_that_ends_meanwhile(host: Host, moment: str) -> None:
     host.engine.lose(LATEST)
     builds = [b"newer", b"newest"]
     built: list[str] = []
-    looks = 0
 
-    def build(method: str) -> None:
-        nonlocal looks
-        # The first looks are at what is missing; the last one comes right before.
-        looks += method == "image"
-        is_now = method == "tag" if moment == "tag" else looks > 2 * len(WANTED)
-        if is_now and builds and method == moment:
+    def build(now: str) -> bool:
+        if now == moment and builds:
             built.append(host.engine.add_image(LATEST, builds.pop(0), labels))
+        return False
 
-    host.world = host.replace(engine=watch(host.world.engine, build))
+    def notice(method: str) -> None:
+        if method == "tag":
+            build("in between")
+
+    host.world = host.replace(
+        engine=watch(host.world.engine, notice),
+        is_deploying=lambda _app: build("before"),  # Another one has just ended.
+    )
 
     run_heal(host)
 
     assert built
     assert host.names()[LATEST] == built[-1]
+    # What is seen right before is never taken in the first place.
+    is_returned = any(line["event"] == "name.returned" for line in logged)
+    assert is_returned == (moment == "in between")
