@@ -119,8 +119,11 @@ class DockerEngine:
         label = f"{images.APP_LABEL}={app}"
         with self._client(f"list the images of {app}") as client:
             listed = client.images(filters={"dangling": True, "label": [label]})
-        listed.sort(key=lambda raw: raw.get("Created") or 0, reverse=True)
-        return [str(raw["Id"]) for raw in listed]
+            found = [client.whole_image(str(raw["Id"])) for raw in listed]
+        # A listing tells whole seconds, and a build makes two images in less.
+        here = [raw for raw in found if raw is not None]
+        here.sort(key=lambda raw: str(raw.get("Created")).rstrip("Z"), reverse=True)
+        return [str(raw["Id"]) for raw in here]
 
     def containers(self) -> list[LocalContainer]:
         """Return every container, stopped ones too, by one request."""
