@@ -3,8 +3,6 @@
 import threading
 import time
 
-import structlog
-
 from dokku_registryd import errors
 from dokku_registryd.core import jobs
 from dokku_registryd.runtime import tally, workbench
@@ -47,9 +45,6 @@ class Worker(threading.Thread):
         try:
             self._bench.run(job)
         except errors.LedgerError as error:
-            structlog.get_logger().error("ledger.refused", error=str(error))
-            now = self._bench.world.clock.monotonic()
-            self._bench.queue.put(job, due=now + workbench.LEDGER_RETRY_SECONDS)
-            self._bench.tally.refused(tally.WORK, str(error))
+            self._bench.put_back(job, error)
         else:
             self._bench.tally.accepted(tally.WORK)

@@ -313,6 +313,17 @@ def test_old_replies_and_jobs_go(three: Host) -> None:
     assert three.ledger.job("7.1.1") is None
 
 
+def test_a_reply_that_somebody_waits_for_stays(three: Host) -> None:
+    """However old it is, or a clock makes it: its job has no outcome."""
+    three.add_job(Kind.RELEASE, "9.1.1")
+    three.replies.write("9.1.1", Line.HEADLINE, "Pushing image to registry")
+    os.utime(three.folder / "data" / "replies" / "9.1.1", (100, 100))
+
+    run_sweep(three)
+
+    assert three.reply("9.1.1") == [(Line.HEADLINE, "Pushing image to registry")]
+
+
 @pytest.mark.parametrize("is_here", [True, False])
 def test_a_release_for_a_cluster_comes_home(host: Host, is_here: bool) -> None:
     """Where a container runs on this host, its image is wanted here from now on."""
