@@ -44,6 +44,11 @@ class RunningHook:
         """Whether it still waits."""
         return self._process.poll() is None
 
+    @property
+    def pid(self) -> int:
+        """Its process, which leads a group of its own."""
+        return self._process.pid
+
     def freeze(self) -> None:
         """Let it do nothing, as on a machine that has no time for it."""
         os.killpg(self._process.pid, signal.SIGSTOP)

@@ -15,6 +15,7 @@ import pytest
 from dokku_registryd.adapters import processes, spool
 from dokku_registryd.core import waiters
 from support.dokku_host import GLOBAL, DokkuHost, Result
+from support.haste import hasten
 from support.service import PROGRAM
 from support.waiting import until
 
@@ -526,6 +527,20 @@ def test_a_caller_that_is_gone(host: DokkuHost, lock: spool.SpoolLock) -> None:
         until(lambda: is_taken_back(deploy), what="the end of the release")
 
 
+def test_a_caller_of_the_program_is_gone(
+    host: DokkuHost, lock: spool.SpoolLock
+) -> None:
+    """So does the program that follows in the hook's place."""
+    environ = {"DOKKU_REGISTRYD_BIN": str(PROGRAM)}
+    caller = ["sh", "-c", '"$0" "$@"; exit']
+    with Deploy(host, called_by=caller, environ=environ) as deploy:
+        deploy.answer("output größer\n".encode())
+        deploy.read_line()
+        deploy.process.kill()
+
+        until(lambda: is_taken_back(deploy), 60, what="the end of the release")
+
+
 def test_a_hook_that_is_killed_leaves_its_name(
     host: DokkuHost, lock: spool.SpoolLock
 ) -> None:
@@ -548,16 +563,6 @@ def test_a_hook_that_is_killed_leaves_its_name(
 def uptime() -> float:
     """Return the time by the clock that hooks go by."""
     return float(Path("/proc/uptime").read_text().split()[0])
-
-
-def hasten(host: DokkuHost) -> None:
-    """Let a hook speak at once, and leave a daemon no time behind its deadline."""
-    script = host.plugins / "available" / "registryd" / "follow-reply"
-    text = script.read_text()
-    for line in ("FIRST_WORD=20", "MARGIN=60"):
-        assert f"\n{line}\n" in text
-        text = text.replace(line, f"{line.partition('=')[0]}=0")
-    script.write_text(text)
 
 
 def test_a_daemon_that_says_nothing(host: DokkuHost, lock: spool.SpoolLock) -> None:

@@ -6,7 +6,7 @@ import signal
 
 from dokku_registryd.core import waiters
 
-_STATE, _STARTED = 0, 19  # counted from behind the name; see proc(5)
+_STATE, _PARENT, _STARTED = 0, 1, 19  # counted from behind the name; see proc(5)
 _DEAD = frozenset({b"Z", b"X", b"x"})
 _STOPPED = frozenset({b"T", b"t"})
 
@@ -23,6 +23,13 @@ def started(pid: int) -> int:
     """Return when a process began, in clock ticks since the boot; 0 if unknown."""
     fields = _fields(pid)
     return int(fields[_STARTED]) if fields else 0
+
+
+def callers() -> tuple[int, int]:
+    """Return the process that has started us, and the one that has started that."""
+    us = os.getppid()
+    fields = _fields(us)
+    return us, int(fields[_PARENT]) if fields else 0
 
 
 def is_stopped(pid: int) -> bool:

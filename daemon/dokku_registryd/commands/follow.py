@@ -7,6 +7,7 @@ that a deploy needs no service: the lock decides, and whoever dies leaves it fre
 
 import argparse
 import itertools
+import math
 import os
 import sys
 import threading
@@ -18,6 +19,7 @@ from dokku_registryd.adapters import (
     disk_trial,
     ledger,
     package,
+    processes,
     reply_files,
     spool,
     spool_facts,
@@ -52,7 +54,8 @@ def leave(arguments: argparse.Namespace, out: Output, trigger: triggers.Trigger)
     trigger_id = f"{time.time_ns() // 1000:016d}.{os.getpid()}.{next(_COUNTER)}"
     spool.Spool(Path(arguments.data_dir)).add(trigger_id, trigger)
     arguments.id, arguments.printed = trigger_id, 0
-    arguments.app, arguments.waited, arguments.left = trigger.app, 0.0, None
+    # A person sees for how long this takes, and ends it as they like.
+    arguments.app, arguments.waited, arguments.left = trigger.app, 0.0, math.inf
     return follow(arguments, out)
 
 
@@ -76,6 +79,7 @@ class _Follow:
             now=time.monotonic(),
             describe=self._describe,
         )
+        self._callers = processes.callers() if arguments.verb == "follow" else None
         self._watch = stale_holder.HolderWatch(str(self._data_dir))
         self._status_seen: int | None = None
 
@@ -93,9 +97,11 @@ class _Follow:
                 return self._finish(status)
             if self._failure is not None:
                 raise self._failure
-            if self._worker is None and time.monotonic() >= lock_due:
+            if time.monotonic() >= lock_due:
                 lock_due = time.monotonic() + _LOCK_POLL_SECONDS
-                self._work_if_free(follower)
+                self._check_callers()
+                if self._worker is None:
+                    self._work_if_free(follower)
             self._patience.check(time.monotonic(), say=self._say)
             waited = time.monotonic() - started
             pause = max(_SHORTEST_SECONDS, waited * _POLL_PART)
@@ -152,6 +158,15 @@ class _Follow:
             return 0 if record.outcome.is_good else 1
         # The deploy may go on, and the end of the reply is what got lost.
         return 0 if release is not None and release.is_accepted else None
+
+    def _check_callers(self) -> None:
+        """Go on only while the hook and its caller are there: they need the status.
+
+        Raises:
+            RegistrydError: One of them is gone.
+        """
+        if self._callers is not None and processes.callers() != self._callers:
+            raise errors.RegistrydError("the deploy that waited is gone")
 
     def _describe(self) -> str:
         """Name whom this hook waits for, and what keeps them from getting on."""

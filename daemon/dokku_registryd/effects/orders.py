@@ -44,19 +44,30 @@ def perform_cancelled(
 def check(job: jobs.Job | Release, world: ports.World) -> None:
     """Return if somebody waits for a release, or it was promised to go on.
 
-    Called before every step that others see. What was committed stays: its deploy
-    never tells that it is live.
+    Called before every step that others see.
 
     Raises:
         CancelledError: The deploy was broken off.
     """
+    error = cancellation(job, world)
+    if error is not None:
+        raise error
+
+
+def cancellation(
+    job: jobs.Job | Release, world: ports.World
+) -> errors.CancelledError | None:
+    """Return what a release ends with whose deploy was broken off, if it was.
+
+    What was committed stays: its deploy never tells that it is live.
+    """
     if not world.is_cancelled(job.job_id):
-        return
+        return None
     release = world.ledger.release_of(job.job_id)
     if release is not None and (
         release.is_accepted or release.state is ReleaseState.PUSHED
     ):
-        return
-    raise errors.CancelledError(
+        return None
+    return errors.CancelledError(
         f"the deploy that waited for this release of {job.app} was broken off"
     )

@@ -90,6 +90,7 @@ class Bench:
         self.backoff = backoff
         self.on_finish = on_finish
         self.tally = tally.Tally()
+        self._refused: set[str] = set()
         self.waiters = job_waiters or waiters.Waiters(triggers_spool)
 
     def run(self, job: jobs.Job) -> None:
@@ -153,6 +154,7 @@ class Bench:
         )
         self.tally.finished(job, outcome.ending, seconds=self._waited(job))
         self._remove_trigger(job)
+        self._refused.discard(job.job_id)
         self._answer(job, outcome)
         if outcome.is_good and job.is_renewing:
             # Deliveries go on waiting: their registry may have asked for it.
@@ -160,6 +162,17 @@ class Bench:
         if job.host and job.shows_service(outcome):
             self.queue.note_served(job.host)
         self.on_finish(job.job_id)
+
+    def put_back(self, job: jobs.Job, error: errors.LedgerError) -> None:
+        """Let a job wait for a disk that refuses its ledger, and say so once."""
+        structlog.get_logger().error("ledger.refused", error=str(error))
+        due = self.world.clock.monotonic() + LEDGER_RETRY_SECONDS
+        self.queue.put(job, due=due)
+        self.tally.refused(tally.WORK, str(error))
+        if job.job_id not in self._refused:
+            self._refused.add(job.job_id)
+            says = voice.for_job(self.world.replies, job)
+            says.warning(f"{error}; trying again every {LEDGER_RETRY_SECONDS:.0f} s")
 
     def _answer(self, job: jobs.Job, outcome: outcomes.Outcome) -> None:
         """Tell whoever waits how a job ended; a reply that nobody reads is removed."""
@@ -277,9 +290,11 @@ class Bench:
     ) -> outcomes.Outcome | None:
         world = self.world
         reserved = world.ledger.release_of(job.job_id)
-        if isinstance(error, errors.CancelledError):
-            release.give_up(job, world, says, error)
-            return outcomes.dropped(str(error), **_facts(reserved))
+        cancelled = orders.cancellation(job, world)
+        if cancelled is not None:
+            # Whatever else went wrong: nobody waits for another attempt.
+            release.give_up(job, world, says, cancelled)
+            return outcomes.dropped(str(cancelled), **_facts(reserved))
         late = release.late_part(reserved, world) if reserved else ""
         verdict = decide.after_failure(
             decide.Attempt(

@@ -47,19 +47,14 @@ class Worker(threading.Thread):
         try:
             self._bench.run(job)
         except errors.LedgerError as error:
-            structlog.get_logger().error("ledger.refused", error=str(error))
-            self._put_back(job)
-            self._bench.tally.refused(tally.WORK, str(error))
+            self._bench.put_back(job, error)
         except Exception as error:
             lacking = exhaustion.lacking(error)
             if not lacking:
                 raise
             # The outcome of the attempt could not be recorded either.
-            self._put_back(job)
+            now = self._bench.world.clock.monotonic()
+            self._bench.queue.put(job, due=now + workbench.LEDGER_RETRY_SECONDS)
             structlog.get_logger().error("host.exhausted", what=lacking)
         else:
             self._bench.tally.accepted(tally.WORK)
-
-    def _put_back(self, job: jobs.Job) -> None:
-        now = self._bench.world.clock.monotonic()
-        self._bench.queue.put(job, due=now + workbench.LEDGER_RETRY_SECONDS)

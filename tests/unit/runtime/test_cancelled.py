@@ -135,6 +135,26 @@ def test_before_anything_moves(
     assert (host.tags()["latest"], host.tag_version(), host.deployed()) == before
 
 
+def test_no_promise_is_made_to_nobody(host: Host, shop: Workshop) -> None:
+    """An attempt that fails while its deploy is broken off lets nothing go on."""
+    shop.work_all()
+    host.leave(Kind.RELEASE, "2.2.2")  # The same image: only its number would be late.
+    shop.intake.scan()
+    host.cut_registry()
+    tag = host.engine.tag
+
+    def tag_then_take_back(image_id: str, reference: str) -> None:
+        tag(image_id, reference)
+        host.spool.take_back("2.2.2")
+
+    host.engine.tag = tag_then_take_back  # type: ignore[method-assign]
+
+    shop.work_all()
+
+    assert outcome_of(host, "2.2.2").ending is outcomes.Ending.DROPPED
+    assert not host.release("2.2.2").is_accepted
+
+
 def test_what_was_promised_goes_on(host: Host) -> None:
     """A release whose deploy went on is not cancelled by the end of its hook."""
     shop = let_go_on(host)
@@ -174,6 +194,19 @@ def test_across_a_restart(shop: Workshop) -> None:
 
     again.intake.resume()
     again.work_all()
+
+    assert_nothing_came_of_it(shop.host)
+
+
+def test_an_order_that_is_done_first(shop: Workshop) -> None:
+    """The order holds when it has left the spool before the release has ended."""
+    shop.host.spool.take_back("1.1.1")
+    shop.intake.scan()
+    cancelled = shop.host.ledger.job("1.1.1.cancelled")
+    assert cancelled is not None
+    shop.bench.finish(cancelled.job, outcomes.done())
+
+    shop.work_all()
 
     assert_nothing_came_of_it(shop.host)
 

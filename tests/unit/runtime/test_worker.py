@@ -359,3 +359,22 @@ def test_a_heal_that_somebody_asked_for(host: Host) -> None:
     assert (Line.EXIT, "1") in said
     assert any(kind is Line.WARNING and "r.example" in text for kind, text in said)
     assert shop.waiting == ["2.1.1"]
+
+
+def test_a_ledger_that_refuses_is_told_once(host: Host, logged: Lines) -> None:
+    """Who waits hears that the disk refuses; each attempt is a line of the log."""
+    shop = open_workshop(host)
+    host.leave(Kind.RELEASE)
+    shop.intake.scan()
+    job = shop.bench.queue.take(0)
+    assert job is not None
+    before = host.reply()
+
+    for _ in range(2):
+        shop.bench.put_back(job, errors.LedgerError("the disk is full"))
+
+    assert host.reply()[len(before) :] == [
+        (Line.WARNING, "the disk is full; trying again every 5 s")
+    ]
+    refusals = [line for line in logged if line["event"] == "ledger.refused"]
+    assert (len(refusals), shop.waiting) == (2, ["1.1.1"])
