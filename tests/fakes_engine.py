@@ -90,6 +90,7 @@ class FakeEngine:
             image=image,
             app=app,
             is_running=is_running,
+            container_id=container_id,
             name=name,
         )
         return container_id

@@ -270,7 +270,9 @@ def build_world(
         properties=files,
         deployed=files,
         deploying=deploying_files.DeployingFiles(folder / "data" / "deploying"),
-        builds=build_records.BuildRecords(folder / "data" / "builds"),
+        builds=build_records.BuildRecords(
+            folder / "data" / "builds", dokku_root=folder / "home"
+        ),
         detached=detached.ForgottenFolders(
             root=folder / "data" / "forgotten", config_root=folder / "config"
         ),

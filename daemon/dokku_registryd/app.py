@@ -223,7 +223,8 @@ def build_world(
         deployed=files,
         deploying=deploying_files.DeployingFiles(settings.deploying_dir),
         builds=build_records.BuildRecords(
-            Path(settings.paths.dokku_lib_root) / "data" / "builds"
+            Path(settings.paths.dokku_lib_root) / "data" / "builds",
+            dokku_root=Path(settings.paths.dokku_root),
         ),
         detached=detached.ForgottenFolders(
             root=settings.forgotten_dir,

@@ -308,6 +308,13 @@ class Builds(Protocol):
     def state(self, app: str, build: str) -> deploys.BuildState:
         """Return what is known of a deploy of an app."""
 
+    def containers(self, app: str) -> frozenset[str]:
+        """Return the IDs of the containers that Dokku has recorded for an app.
+
+        Raises:
+            TransientError: They cannot be read.
+        """
+
 
 class DetachedFolders(Protocol):
     """Folders of destroyed apps, moved out of the way before their logins go."""

@@ -126,7 +126,7 @@ def test_a_record_of_a_build(host: DokkuHost) -> None:
     """Dokku's record says how a deploy ended; an unreadable one says nothing."""
     root = host.lib_root / "data" / "builds"
     (root / "web").mkdir(parents=True)
-    records = build_records.BuildRecords(root)
+    records = build_records.BuildRecords(root, dokku_root=host.dokku_root)
     gone = subprocess.run(["sh", "-c", "echo $$"], capture_output=True, check=True)
     expected = {
         "a": ({"status": "running", "pid": os.getpid()}, BuildState.RUNNING),
@@ -152,10 +152,13 @@ def test_a_record_of_a_build(host: DokkuHost) -> None:
 
 def test_a_process_as_a_build(host: DokkuHost) -> None:
     """A process with another start time is another one."""
-    records = build_records.BuildRecords(host.lib_root / "data" / "builds")
+    root = host.lib_root / "data" / "builds"
+    records = build_records.BuildRecords(root, dokku_root=host.dokku_root)
     started = Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19]
 
     assert records.state("web", f"pid-{os.getpid()}-{started}") is BuildState.RUNNING
     assert records.state("web", f"pid-{os.getpid()}-1") is BuildState.ENDED
-    hidden = build_records.BuildRecords(host.lib_root, proc=host.root / "no-proc")
+    hidden = build_records.BuildRecords(
+        root, dokku_root=host.dokku_root, proc=host.root / "no-proc"
+    )
     assert hidden.state("web", f"pid-{os.getpid()}-{started}") is BuildState.UNKNOWN

@@ -11,11 +11,13 @@ import re
 from pathlib import Path
 from typing import Final
 
+from dokku_registryd import errors
 from dokku_registryd.adapters import files
 from dokku_registryd.core import json_documents, names
 from dokku_registryd.core.deploys import BuildState
 
 _LIMIT: Final = 65_536  # bytes; a record has some hundred
+_MAX_ID: Final = 128  # an ID has 64 digits
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _PROCESS = re.compile(r"pid-(\d{1,10})-(\d{1,20})")
 _STATES: Final = {
@@ -30,12 +32,38 @@ class BuildRecords:
 
     Args:
         root: `$DOKKU_LIB_ROOT/data/builds`.
+        dokku_root: `$DOKKU_ROOT`, with one folder for each app.
         proc: Where the kernel shows its processes.
     """
 
-    def __init__(self, root: Path, *, proc: Path = Path("/proc")) -> None:
+    def __init__(
+        self, root: Path, *, dokku_root: Path, proc: Path = Path("/proc")
+    ) -> None:
         self._root = root
+        self._dokku_root = dokku_root
         self._proc = proc
+
+    def containers(self, app: str) -> frozenset[str]:
+        """Return the IDs that Dokku has in `$DOKKU_ROOT/APP/CONTAINER.PROCESS.NUMBER`.
+
+        Dokku writes one when the checks of its container have passed
+        (scheduler-docker-local, bin/scheduler-deploy-process-container).
+
+        Raises:
+            TransientError: They cannot be read.
+        """
+        if not names.is_app_name(app):
+            return frozenset()
+        try:
+            return frozenset(
+                path.read_bytes()[:_MAX_ID].decode(errors="replace").strip()
+                for path in (self._dokku_root / app).glob("CONTAINER.*")
+            )
+        except OSError as error:
+            raise errors.TransientError(
+                f"cannot read which containers of {app} run:"
+                f" {os.strerror(error.errno or 0)}"
+            ) from error
 
     def state(self, app: str, build: str) -> BuildState:
         """Return what is known of a deploy of an app."""

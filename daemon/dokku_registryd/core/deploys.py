@@ -94,13 +94,26 @@ def judge(state: BuildState, *, is_running_here: bool, age_seconds: float) -> Ve
     return Verdict.LIVE if is_running_here else Verdict.BACK
 
 
-def runs(containers: Iterable[images.LocalContainer], app: str, image_id: str) -> bool:
-    """Return whether a container of an app that passed its checks runs an image."""
+def runs(
+    containers: Iterable[images.LocalContainer],
+    app: str,
+    image_id: str,
+    *,
+    recorded: frozenset[str],
+) -> bool:
+    """Return whether a container of an app that passed its checks runs an image.
+
+    Args:
+        containers: Those of the whole host.
+        app: The app.
+        image_id: The image.
+        recorded: The IDs of the containers that Dokku has recorded for the app.
+    """
     return any(
         container.app == app
         and container.is_running
         and container.image_id == image_id
         and container.kind in {"", _DEPLOY_CONTAINER}
-        and _UPCOMING not in container.name
+        and (container.container_id in recorded or _UPCOMING not in container.name)
         for container in containers
     )

@@ -81,6 +81,7 @@ def parse_container(raw: Mapping[str, Any]) -> images.LocalContainer:
         image=str(raw.get("Image") or ""),
         app=str(labels.get(images.APP_LABEL) or ""),
         is_running=raw.get("State") == "running",
+        container_id=str(raw.get("Id") or ""),
         name=str(names[0]).removeprefix("/"),
         kind=str(labels.get(images.CONTAINER_LABEL) or ""),
     )

@@ -64,6 +64,7 @@ class LocalContainer:
     app: str
     """The label `com.dokku.app-name`, or empty."""
     is_running: bool
+    container_id: str = ""
     name: str = ""
     kind: str = ""
     """The label `com.dokku.container-type`: `deploy`, `run`, `cron`, or empty."""

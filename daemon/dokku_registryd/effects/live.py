@@ -200,16 +200,19 @@ def _judge(
 
 def _runs(app: str, build: str, told: deploys.Told, world: ports.World) -> bool:
     containers = world.engine.containers()
+    recorded = world.builds.containers(app)
     if told.is_local:
         # Its image has no identity in the ledger: something else than ours runs.
         known = {release.image_id for release in world.ledger.releases(app)}
         return any(
-            deploys.runs([container], app, container.image_id)
+            deploys.runs([container], app, container.image_id, recorded=recorded)
             and container.image_id not in known
             for container in containers
         )
     release = world.ledger.release_of_build(app, build)
-    return release is not None and deploys.runs(containers, app, release.image_id)
+    return release is not None and deploys.runs(
+        containers, app, release.image_id, recorded=recorded
+    )
 
 
 def _settle_local(

@@ -84,6 +84,9 @@ def test_releases_for_a_script(caller: Caller, history: ledger.SqliteLedger) -> 
         "digest": DIGEST,
         "pushed_at": 0.0,
         "error": "",
+        "build": "",
+        "live_at": 0.0,
+        "failed_at": 0.0,
         "reference": "r.example/org/web:1",
     }
     assert (newer["number"], newer["state"]) == (2, "reserved")

@@ -111,6 +111,23 @@ def test_how_a_deploy_ended(host: Host, status: str, name: str, expected: int) -
     assert told(host) == {}
 
 
+def test_a_container_that_dokku_has_recorded(host: Host) -> None:
+    """A worker failed after web was live, and web's container kept its first name."""
+    host.create_app()
+    ship(host, 1)
+    go_live(host, 1)
+    ship(host, 2)
+    container = host.engine.add_container(
+        IMAGE, app="web", is_running=True, name="web.web.1.upcoming-1234"
+    )
+    (host.folder / "home" / "web" / "CONTAINER.web.1").write_text(container)
+    end(host, 2, "failed")
+
+    host.perform(live.perform, host.add_job(Kind.SETTLE, "settle-1"))
+
+    assert host.tag_version() == "2"
+
+
 def test_a_deploy_that_runs_is_left_alone(host: Host) -> None:
     """Nothing is concluded without Dokku's word or the end of its process."""
     host.create_app()
