@@ -158,7 +158,3 @@ def test_a_process_as_a_build(host: DokkuHost) -> None:
 
     assert records.state("web", f"pid-{os.getpid()}-{started}") is BuildState.RUNNING
     assert records.state("web", f"pid-{os.getpid()}-1") is BuildState.ENDED
-    hidden = build_records.BuildRecords(
-        root, dokku_root=host.dokku_root, proc=host.root / "no-proc"
-    )
-    assert hidden.state("web", f"pid-{os.getpid()}-{started}") is BuildState.UNKNOWN

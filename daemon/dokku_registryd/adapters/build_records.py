@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Final
 
 from dokku_registryd import errors
-from dokku_registryd.adapters import files
-from dokku_registryd.core import json_documents, names
+from dokku_registryd.adapters import files, processes
+from dokku_registryd.core import json_documents, names, waiters
 from dokku_registryd.core.deploys import BuildState
 
 _LIMIT: Final = 65_536  # bytes; a record has some hundred
@@ -25,23 +25,24 @@ _STATES: Final = {
     "failed": BuildState.FAILED,
     "canceled": BuildState.FAILED,
 }
+_BY_SIGHT: Final = {
+    waiters.Sight.THERE: BuildState.RUNNING,
+    waiters.Sight.ABSENT: BuildState.ENDED,
+    waiters.Sight.UNKNOWN: BuildState.UNKNOWN,
+}
 
 
 class BuildRecords:
-    """Implements `ports.Builds` on Dokku's records and on `/proc`.
+    """Implements `ports.Builds` on Dokku's records and on its processes.
 
     Args:
         root: `$DOKKU_LIB_ROOT/data/builds`.
         dokku_root: `$DOKKU_ROOT`, with one folder for each app.
-        proc: Where the kernel shows its processes.
     """
 
-    def __init__(
-        self, root: Path, *, dokku_root: Path, proc: Path = Path("/proc")
-    ) -> None:
+    def __init__(self, root: Path, *, dokku_root: Path) -> None:
         self._root = root
         self._dokku_root = dokku_root
-        self._proc = proc
 
     def containers(self, app: str) -> frozenset[str]:
         """Return the IDs that Dokku has in `$DOKKU_ROOT/APP/CONTAINER.PROCESS.NUMBER`.
@@ -69,13 +70,13 @@ class BuildRecords:
         """Return what is known of a deploy of an app."""
         by_process = _PROCESS.fullmatch(build)
         if by_process:
-            return self._state_of_process(by_process[1], by_process[2])
+            return _state_of_process(int(by_process[1]), int(by_process[2]))
         record = self._record(app, build)
         ended = _STATES.get(str(record.get("status")))
         if ended is not None or not record:
             return ended or BuildState.UNKNOWN
         pid = record.get("pid")
-        is_over = isinstance(pid, int) and pid > 0 and not self._is_there(str(pid))
+        is_over = isinstance(pid, int) and pid > 0 and not processes.exists(pid)
         return BuildState.ENDED if is_over else BuildState.RUNNING
 
     def _record(self, app: str, build: str) -> dict[str, object]:
@@ -89,21 +90,6 @@ class BuildRecords:
             return {}
         return record if isinstance(record, dict) else {}
 
-    def _state_of_process(self, pid: str, started: str) -> BuildState:
-        try:
-            raw = (self._proc / pid / "stat").read_bytes()
-        except (FileNotFoundError, ProcessLookupError):
-            return BuildState.ENDED if self._sees_processes() else BuildState.UNKNOWN
-        except OSError:
-            return BuildState.UNKNOWN
-        # Its name stands in parentheses and may hold blanks (proc(5)).
-        fields = raw.rpartition(b")")[2].split()
-        is_same = len(fields) > 19 and fields[19] == started.encode()  # noqa: PLR2004 - field 22, behind the name
-        return BuildState.RUNNING if is_same else BuildState.ENDED
 
-    def _is_there(self, pid: str) -> bool:
-        return (self._proc / pid).exists() or not self._sees_processes()
-
-    def _sees_processes(self) -> bool:
-        """Return whether `/proc` shows any: our own is there wherever it does."""
-        return (self._proc / str(os.getpid())).exists()
+def _state_of_process(pid: int, started: int) -> BuildState:
+    return _BY_SIGHT[processes.look(waiters.Waiter(pid, started))]

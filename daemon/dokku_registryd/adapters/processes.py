@@ -38,6 +38,17 @@ def is_stopped(pid: int) -> bool:
     return bool(fields) and fields[_STATE] in _STOPPED
 
 
+def exists(pid: int) -> bool:
+    """Return whether a process has this number; true where that cannot be told."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        pass
+    return True
+
+
 def look(waiter: waiters.Waiter) -> waiters.Sight:
     """Look for a process."""
     try:
