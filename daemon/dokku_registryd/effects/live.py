@@ -13,7 +13,7 @@ from dokku_registryd import errors, ports
 from dokku_registryd.core import deploys, jobs, outcomes, properties
 from dokku_registryd.core.releases import Release, ReleaseState
 from dokku_registryd.core.triggers import Kind
-from dokku_registryd.effects import extra_tags, numbers, voice
+from dokku_registryd.effects import numbers, tag_returns, voice
 
 # What happened after a release so that nothing of it may be shown any more.
 _REPLACED = frozenset({Kind.LOCAL, Kind.RECORDED, Kind.DESTROYED})
@@ -52,6 +52,24 @@ def is_latest(release: Release, world: ports.World) -> bool:
         and (later.is_accepted or later.state is ReleaseState.PUSHED)
         for later in world.ledger.later_releases(release)
     )
+
+
+def is_overtaken(release: Release, world: ports.World) -> bool:
+    """Tell whether a later release of the app stands in the registry already."""
+    return latest(release, world).job_id != release.job_id
+
+
+def latest(release: Release, world: ports.World) -> Release:
+    """Return the latest release of the app that has arrived; this, if none is later.
+
+    One that failed after it was confirmed, or whose deploy failed, does not count: its
+    tags were moved back.
+    """
+    for later in world.ledger.later_releases(release):
+        has_failed = later.failed_at or later.state is ReleaseState.FAILED
+        if later.digest and not has_failed:
+            return later
+    return release
 
 
 def tell(release: Release, world: ports.World) -> None:
@@ -181,7 +199,7 @@ def fail(release: Release, world: ports.World, says: voice.Voice) -> None:
             reference=release.reference,
             number=release.number,
         )
-    extra_tags.restore(release, world, says, must_answer=True)
+    tag_returns.restore(release, world, says, must_answer=True)
     world.deploying.forget(release.app, release.build)
 
 

@@ -20,13 +20,11 @@ from dokku_registryd.effects import (
     delivery,
     extra_tags,
     live,
-    numbers,
     orders,
+    recovery,
     states,
     voice,
 )
-
-_LOCAL_SCHEDULER = "docker-local"
 
 
 def perform(
@@ -54,11 +52,11 @@ def perform(
     ended = _outcome_of(release)
     if ended is not None:
         return ended
-    if policy.push_in_background and release.scheduler == _LOCAL_SCHEDULER:
+    if policy.push_in_background and release.scheduler == recovery.LOCAL_SCHEDULER:
         if release.state is ReleaseState.RESERVED and not release.is_accepted:
             delivery.tag(release, world)
         orders.check(job, world)
-        release = accept(release, world, says)
+        release = recovery.accept(release, world, says)
     if release.is_accepted and not job.is_delivery:
         return None
     way = access.of_release(release, job, policy, world)
@@ -69,7 +67,7 @@ def perform(
         )
     orders.check(job, world)
     release = world.ledger.release_of(job.job_id) or release
-    if live.may_show(release, world) and not _is_overtaken(release, world):
+    if live.may_show(release, world) and not live.is_overtaken(release, world):
         extra_tags.move(release, policy.extra_tags, way, world, says, manifest=manifest)
         _follow_later(release, policy.extra_tags, way, world, says)
     orders.check(job, world)
@@ -80,86 +78,6 @@ def perform(
         world.submit(triggers.Trigger(kind=triggers.Kind.SWEEP))
     says.detail(f"Image {release.reference} pushed")
     return _outcome(release, "")
-
-
-def accept(release: Release, world: ports.World, says: voice.Voice) -> Release:
-    """Let the deploy go on before the push is done; the push stays in the ledger."""
-    if release.is_accepted:
-        return release
-    if release.state is ReleaseState.RESERVED:
-        release = numbers.secure(release, world, says)
-    with world.turn(release.app):
-        # Before anybody may hear of it; `give_up` takes it back.
-        if not live.is_replaced(release, world):
-            live.tell(release, world)
-        release = world.ledger.update_release(
-            release.job_id, is_accepted=True, previous_number=0
-        )
-    says.detail(f"Pushing {release.reference} in the background")
-    says.finish(status=0)
-    return release
-
-
-def late_part(release: Release, world: ports.World) -> str:
-    """Return what of a release is late when its registry is away, empty for all of it.
-
-    The deploy may go on where only this part is late: its content is safe already.
-    """
-    if release.state is ReleaseState.CONFIRMED:
-        return "its extra tags are"
-    known = world.ledger.release_with_digest(
-        release.image_id, release.repository, app=release.app
-    )
-    if known is not None and release.scheduler == _LOCAL_SCHEDULER:
-        return "its new number is"
-    return ""
-
-
-def is_past_saving(release: Release, world: ports.World) -> bool:
-    """Tell whether a release whose deploy went on can never be pushed, and need not be.
-
-    Its image is nowhere on this host, and a later release of its app has arrived.
-    """
-    if not release.is_accepted:
-        return False
-    if release.state is not ReleaseState.RESERVED:
-        # Failed is what `give_up` left that died before the job had its outcome.
-        return release.state is ReleaseState.FAILED
-    with contextlib.suppress(errors.RegistrydError):
-        is_gone = world.engine.image(release.image_id) is None
-        return is_gone and _is_overtaken(release, world)
-    return False
-
-
-def give_up(
-    job: jobs.Job,
-    world: ports.World,
-    says: voice.Voice,
-    error: errors.RegistrydError,
-) -> None:
-    """Record that a release will not be tried again, and take its names away.
-
-    Dokku's properties and the registry's moving tags then show the release before.
-    """
-    release = world.ledger.release_of(job.job_id)
-    if release is None or release.state is ReleaseState.PUSHED:
-        return
-    if release.state is ReleaseState.CONFIRMED:
-        extra_tags.restore(release, world, says)
-    with world.turn(release.app):
-        if not release.is_accepted:
-            live.take_back(release, world)
-        world.ledger.update_release(
-            job.job_id, state=ReleaseState.FAILED, error=str(error)
-        )
-    try:
-        for name in release.names:
-            world.engine.untag(name)
-    except errors.RegistrydError as unreachable:
-        # The sweep takes the names away once the Engine answers.
-        structlog.get_logger().debug(
-            "untag.postponed", app=release.app, error=str(unreachable)
-        )
 
 
 def _reserve(
@@ -233,24 +151,6 @@ def _check(policy: properties.AppPolicy) -> None:
         )
 
 
-def _is_overtaken(release: Release, world: ports.World) -> bool:
-    """Tell whether a later release of the app stands in the registry already."""
-    return _latest(release, world).job_id != release.job_id
-
-
-def _latest(release: Release, world: ports.World) -> Release:
-    """Return the latest release of the app that has arrived; this, if none is later.
-
-    One that failed after it was confirmed, or whose deploy failed, does not count: its
-    tags were moved back.
-    """
-    for later in world.ledger.later_releases(release):
-        has_failed = later.failed_at or later.state is ReleaseState.FAILED
-        if later.digest and not has_failed:
-            return later
-    return release
-
-
 def _follow_later(
     release: Release,
     tags: Iterable[str],
@@ -261,7 +161,7 @@ def _follow_later(
     """Let tags end at the release that arrived meanwhile, in the app's other lane."""
     shown = release
     while True:
-        latest = _latest(release, world)
+        latest = live.latest(release, world)
         is_elsewhere = latest.repository != release.repository
         if latest.job_id == shown.job_id or is_elsewhere:
             return

@@ -33,6 +33,7 @@ from dokku_registryd.effects import (
     orders,
     push,
     record,
+    recovery,
     release,
     states,
     sweep,
@@ -293,9 +294,9 @@ class Bench:
         cancelled = orders.cancellation(job, world)
         if cancelled is not None:
             # Whatever else went wrong: nobody waits for another attempt.
-            release.give_up(job, world, says, cancelled)
+            recovery.give_up(job, world, says, cancelled)
             return outcomes.dropped(str(cancelled), **_facts(reserved))
-        late = release.late_part(reserved, world) if reserved else ""
+        late = recovery.late_part(reserved, world) if reserved else ""
         verdict = decide.after_failure(
             decide.Attempt(
                 kind=job.kind,
@@ -305,18 +306,18 @@ class Bench:
                 is_accepted=reserved is not None and reserved.is_accepted,
                 may_accept_late=bool(late),
                 is_past_saving=reserved is not None
-                and release.is_past_saving(reserved, world),
+                and recovery.is_past_saving(reserved, world),
             )
         )
         if verdict is decide.Verdict.GIVE_UP:
             if job.kind is Kind.RELEASE:
-                release.give_up(job, world, says, error)
+                recovery.give_up(job, world, says, error)
             return outcomes.failed(str(error), **_facts(reserved))
         if verdict is decide.Verdict.ACCEPT_LATE and reserved is not None:
             says.warning(str(error))
             says.detail(f"The registry has this image already; only {late} late")
             try:
-                reserved = release.accept(reserved, world, says)
+                reserved = recovery.accept(reserved, world, says)
             except errors.TransientError as refusal:
                 says.warning(str(refusal))  # A disk that is full, say: next time.
         if job.kind is Kind.HEAL and not job.is_own:

@@ -7,7 +7,7 @@ import pytest
 from dokku_registryd import errors
 from dokku_registryd.core import jobs
 from dokku_registryd.core.triggers import Kind
-from dokku_registryd.effects import extra_tags, release, voice
+from dokku_registryd.effects import recovery, release, tag_returns, voice
 from worlds import IMAGE, REPOSITORY, Host
 
 STABLE = f"{REPOSITORY}:stable"
@@ -27,7 +27,7 @@ def fail_release(host: Host, job_id: str = "1.1.1") -> None:
 
 def give_up(host: Host, job: jobs.Job, error: errors.RegistrydError) -> None:
     """End a job that cannot succeed."""
-    release.give_up(job, host.world, voice.for_job(host.world.replies, job), error)
+    recovery.give_up(job, host.world, voice.for_job(host.world.replies, job), error)
 
 
 def build(host: Host, content: bytes) -> None:
@@ -128,7 +128,9 @@ def test_a_second_attempt_sees_its_own_tags(host: Host) -> None:
     host.registry.put_manifest = put  # type: ignore[method-assign]
 
     for _ in range(2):  # A process may die between this and the outcome.
-        extra_tags.restore(host.release(), host.world, voice.for_job(host.replies, job))
+        tag_returns.restore(
+            host.release(), host.world, voice.for_job(host.replies, job)
+        )
     give_up(host, job, caught.value)
 
     assert host.tags()["stable"] == host.tags()["blue"] == before
@@ -169,6 +171,6 @@ def test_tags_of_a_release_that_succeeds_are_kept_in_mind(host: Host) -> None:
     host.perform(release.perform, job)
     assert host.tags()["stable"] != before
 
-    extra_tags.restore(host.release(), host.world, voice.for_job(host.replies, job))
+    tag_returns.restore(host.release(), host.world, voice.for_job(host.replies, job))
 
     assert host.tags()["stable"] == before

@@ -10,7 +10,7 @@ from dokku_registryd.core import outcomes
 from dokku_registryd.core.releases import ReleaseState
 from dokku_registryd.core.replies import Line
 from dokku_registryd.core.triggers import Kind
-from dokku_registryd.effects import release, voice
+from dokku_registryd.effects import recovery, release, voice
 from watching import watch
 from worlds import REPOSITORY, Host
 
@@ -23,7 +23,7 @@ def deploy(host: Host, job_id: str = "1.1.1") -> outcomes.Outcome | None:
 def give_up(host: Host, job_id: str, error: errors.RegistrydError) -> None:
     """Give a release up, as the worker does after a refusal."""
     says = voice.Voice(host.replies, job_id)
-    release.give_up(host.add_job(Kind.RELEASE, job_id), host.world, says, error)
+    recovery.give_up(host.add_job(Kind.RELEASE, job_id), host.world, says, error)
 
 
 def pushes(host: Host) -> list[str]:

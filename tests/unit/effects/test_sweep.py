@@ -10,7 +10,14 @@ from dokku_registryd import errors
 from dokku_registryd.core import outcomes, properties, triggers, wanted
 from dokku_registryd.core.replies import Line
 from dokku_registryd.core.triggers import Kind
-from dokku_registryd.effects import forget, housekeeping, release, sweep, voice
+from dokku_registryd.effects import (
+    forget,
+    housekeeping,
+    recovery,
+    release,
+    sweep,
+    voice,
+)
 from worlds import REPOSITORY, Host
 
 
@@ -236,7 +243,7 @@ def test_a_release_that_failed_without_an_engine(host: Host) -> None:
         deploy(host, "2.1.1", b"two")
     host.engine.is_down = True
     says = voice.Voice(host.replies, "2.1.1")
-    release.give_up(
+    recovery.give_up(
         host.add_job(Kind.RELEASE, "2.1.1"), host.world, says, refused.value
     )
     host.engine.is_down = False
