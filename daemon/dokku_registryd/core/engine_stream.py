@@ -37,9 +37,10 @@ _REFUSALS: Final[tuple[tuple[str, _Refusal], ...]] = (
     (r"from registry: unavailable", errors.RegistryBusyError),
     (r"from registry: unknown", errors.RegistryUnavailableError),
     (r"immutable|tag invalid", errors.TagImmutableError),
-    # The code stands before a colon: a project may be called like it.
+    # The code comes before a colon or alone: a project may be called like it.
     (
-        r"(?:^|: )toomanyrequests:|too many requests|rate limit",
+        r"(?:^|: )toomanyrequests:|(?:^|from registry: )toomanyrequests\b"
+        r"|too many requests|rate limit",
         errors.RateLimitedError,
     ),
     (

@@ -78,6 +78,11 @@ TEXTS: list[tuple[str, type[errors.RegistrydError]]] = [
         "toomanyrequests: You have reached your pull rate limit.",
         errors.RateLimitedError,
     ),
+    ("toomanyrequests", errors.RateLimitedError),
+    (
+        "error from registry: toomanyrequests toomanyrequests",
+        errors.RateLimitedError,
+    ),
     (
         "error from registry: toomanyrequests: access denied for now",
         errors.RateLimitedError,
