@@ -60,6 +60,7 @@ def test_a_number_that_holds_the_part_already(site: Site) -> None:
     site.make_app()
     attested_image.load(site.engine.path, BUILT, LABELS, platforms=("arm64",))
     site.release()
+    site.announce_deploy()
     digest = site.remote().digest(1)
     site.service.stop()
     for path in site.host.data_dir.glob("ledger.sqlite3*"):
