@@ -80,11 +80,27 @@ def test_post_deploy_of_another_deploy(host: DokkuHost) -> None:
     """`ps:restart` ends while a deploy runs: what that was told stays its own."""
     told = tell(host, 5)
 
-    host.trigger("post-deploy", "web", "", "", "4", environ=OTHER)
+    result = host.trigger("post-deploy", "web", "", "", "4", environ=OTHER)
 
+    assert (result.stdout, result.stderr, result.code) == ("", "", 0)
     assert told.exists()
     assert tag(host) == "4"
     assert host.read_property("web", "tag-version") == "4"
+
+
+def test_a_restart_that_puts_the_release_before_back(host: DokkuHost) -> None:
+    """A restart that began before release 5 went live is told of, with its cure."""
+    tell(host, 5)
+    host.trigger("post-deploy", "web", "", "", "latest", environ=OURS)
+
+    result = host.trigger("post-deploy", "web", "", "", "4", environ=OTHER)
+
+    assert result.code == 0
+    assert result.stderr == (
+        " !     web runs release 4, and release 5 has gone live meanwhile. Bring that"
+        " back with: dokku ps:restart web\n"
+    )
+    assert tag(host) == "5"
 
 
 def test_an_unconfirmed_number_counts_nothing(host: DokkuHost) -> None:

@@ -85,6 +85,7 @@ def _app(around: Surroundings, app: str, *, is_named: bool) -> Iterator[Finding]
                 f" {app} push-on-release true",
                 app=app,
             )
+        yield from _names(around, state)
         return
     for mistake in policy.mistakes:
         yield findings.fail("properties", mistake, app=app)

@@ -39,8 +39,10 @@ _REFUSALS: Final[tuple[tuple[str, _Refusal], ...]] = (
     (r"immutable|tag invalid", errors.TagImmutableError),
     # The code comes before a colon or alone: a project may be called like it.
     (
-        r"(?:^|: )toomanyrequests:|(?:^|from registry: )toomanyrequests\b"
-        r"|too many requests|rate limit",
+        (
+            r"(?:^|: )toomanyrequests:|(?:^|from registry: )toomanyrequests\b"
+            r"|too many requests|rate limit"
+        ),
         errors.RateLimitedError,
     ),
     (

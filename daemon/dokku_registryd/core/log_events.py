@@ -147,6 +147,12 @@ EVENTS: Final[Mapping[str, EventFields]] = MappingProxyType(
         "release.live": _event(
             "info", "number", "Containers run a release, or its deploy has succeeded."
         ),
+        "release.overtaken": _event(
+            "warning",
+            "number previous",
+            "A restart that had begun before a release went live started the one before"
+            " it again; dokku ps:restart brings the newer.",
+        ),
         "deploy.failed": _event(
             "warning",
             "number",

@@ -128,11 +128,14 @@ def deployed_of(state: AppState) -> DeployedRelease | None:
 def wanted_of(state: AppState, schedulers: Sequence[str]) -> list[Wanted]:
     """Return the references that one app needs on this host.
 
+    What is recorded is needed also where push is off by now: until a deploy without a
+    push is live, every restart starts it by that name.
+
     Args:
         state: The app.
         schedulers: Those that keep images on this host.
     """
-    if not state.policy.push_on_release or not state.policy.heal:
+    if not state.policy.heal:
         return []
     deployed = deployed_of(state)
     # What runs comes first: it has the name that Dokku gives to the latest build.

@@ -5,17 +5,29 @@ given only while no deploy holds the app's lock, after one more look, and what i
 taken from all the same, in the moment between, gets it back.
 """
 
+from collections.abc import Iterable
+
 import structlog
 
 from dokku_registryd import ports
 from dokku_registryd.core import wanted
 
 
-def may_give(gap: wanted.Retag, world: ports.World) -> bool:
+def healable(gaps: Iterable[wanted.Gap], world: ports.World) -> list[wanted.Gap]:
+    """Return the gaps that a heal would close now; the others need a deploy's end."""
+    found = [gap for gap in gaps if not isinstance(gap, wanted.Lost)]
+    built = {gap.wanted.app for gap in found if not gap.wanted.may_pull}
+    deploying = {app for app in built if world.is_deploying(app)}
+    return [
+        gap for gap in found if gap.wanted.may_pull or gap.wanted.app not in deploying
+    ]
+
+
+def may_give(entry: wanted.Wanted, world: ports.World) -> bool:
     """Tell whether a name is still missing, and no deploy runs that would make it."""
-    if world.is_deploying(gap.wanted.app):
+    if world.is_deploying(entry.app):
         return False
-    return world.engine.image(gap.wanted.reference) is None
+    return world.engine.image(entry.reference) is None
 
 
 def give(gap: wanted.Retag, world: ports.World) -> None:

@@ -78,11 +78,11 @@ def _rest(gaps: list[wanted.Gap]) -> str:
 
 def _reason(state: wanted.AppState) -> str:
     policy = state.policy
-    if not policy.push_on_release:
-        return "push-on-release is off"
     if not policy.heal:
         return "heal is off"
     if wanted.deployed_of(state) is None:
+        if not policy.push_on_release:
+            return "push-on-release is off"
         return "nothing was released yet"
     return "its scheduler keeps no images on this host"
 
@@ -290,7 +290,7 @@ def _retag(
     for gap in gaps:
         if not isinstance(gap, wanted.Retag):
             continue
-        if not gap.wanted.may_pull and not built_names.may_give(gap, world):
+        if not gap.wanted.may_pull and not built_names.may_give(gap.wanted, world):
             continue
         says.detail(f"Tagging {gap.wanted.reference}")
         if gap.wanted.may_pull:

@@ -147,6 +147,29 @@ def go_live(release: Release, world: ports.World) -> None:
         )
 
 
+def tell_overtaken(app: str, tag: str, world: ports.World) -> None:
+    """Log that a restart put back what ran before: it began before a deploy went live.
+
+    Args:
+        app: The app.
+        tag: What Dokku says that it has started; anything but a number tells nothing.
+        world: What holds the record.
+    """
+    try:
+        deployed = world.deployed.deployed(app)
+    except errors.UnreadableError:
+        return
+    if deployed is None or not tag.isdecimal() or int(tag) == deployed.number:
+        return
+    structlog.get_logger().warning(
+        "release.overtaken",
+        app=app,
+        reference=deployed.reference,
+        number=deployed.number,
+        previous=int(tag),
+    )
+
+
 def perform(job: jobs.Job, world: ports.World, says: voice.Voice) -> outcomes.Outcome:
     """Find out how the deploys of an app have ended, and draw the consequence.
 

@@ -22,6 +22,7 @@ from dokku_registryd.core import (
 )
 from dokku_registryd.effects import (
     absence,
+    built_names,
     housekeeping,
     live,
     numbers,
@@ -81,7 +82,7 @@ def carry_out(world: ports.World) -> Plan:
     found = plan(world)
     # A heal tells of those that it moves back.
     sight.tell(gap for gap in found.gaps if isinstance(gap, wanted.Lost))
-    healable = [gap for gap in found.gaps if not isinstance(gap, wanted.Lost)]
+    healable = built_names.healable(found.gaps, world)
     for app in dict.fromkeys(gap.wanted.app for gap in healable):
         world.submit(triggers.Trigger(kind=triggers.Kind.HEAL, app=app))
     for name in found.needless:
@@ -140,6 +141,7 @@ def request(job: jobs.Job, world: ports.World, says: voice.Voice) -> outcomes.Ou
     if release is not None:
         live.go_live(release, world)
     else:
+        live.tell_overtaken(job.app, job.trigger.tag, world)
         numbers.note_live(job.app, world)
     _bring_home(job.app, world)
     world.submit(triggers.Trigger(kind=triggers.Kind.SWEEP))

@@ -44,9 +44,6 @@ def test_the_default_repository_has_fewer_names() -> None:
 @pytest.mark.parametrize(
     "state",
     [
-        pytest.param(
-            replace(STATE, policy=replace(POLICY, push_on_release=False)), id="push-off"
-        ),
         pytest.param(replace(STATE, policy=replace(POLICY, heal=False)), id="heal-off"),
         pytest.param(replace(STATE, releases=(release(3, scheduler="k3s"),)), id="k3s"),
         pytest.param(
@@ -60,6 +57,14 @@ def test_the_default_repository_has_fewer_names() -> None:
 def test_nothing_is_wanted(state: wanted.AppState) -> None:
     """Only a pushed app that keeps its images here wants any."""
     assert wanted.wanted_of(state, LOCAL) == []
+
+
+def test_what_runs_is_wanted_where_push_is_off_by_now() -> None:
+    """Until a deploy without a push is live, restarts start what was pushed."""
+    off = replace(POLICY, push_on_release=False)
+
+    assert names(replace(STATE, policy=off)) == names(STATE)
+    assert wanted.wanted_of(wanted.AppState(policy=off), LOCAL) == []
 
 
 def test_the_recorded_release_counts_not_the_properties() -> None:

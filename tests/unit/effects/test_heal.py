@@ -264,18 +264,32 @@ def test_a_full_disk(tmp_path: Path, released: Host) -> None:
     assert (released.names(), pulls(released)) == ({}, [])
 
 
-@pytest.mark.parametrize(
-    ("name", "value"), [("heal", "off"), ("push-on-release", "false")]
-)
-def test_an_app_that_is_not_healed(released: Host, name: str, value: str) -> None:
+def test_an_app_that_is_not_healed(released: Host) -> None:
     """An app whose images are not wanted is left as it is."""
-    released.set("web", name, value)
+    released.set("web", "heal", "off")
     lose_all(released)
 
     outcome = run_heal(released)
 
     assert outcome.ending is outcomes.Ending.SKIPPED
     assert released.names() == {}
+
+
+def test_an_app_whose_push_was_switched_off(released: Host) -> None:
+    """What was pushed before runs on, so it comes back until something else runs."""
+    released.set("web", "push-on-release", "false")
+    lose_all(released)
+
+    outcome = run_heal(released)
+
+    assert outcome.ending is outcomes.Ending.DONE
+    assert set(released.names()) == WANTED
+    released.world.deployed.forget_deployed("web")
+    outcome = run_heal(released)
+    assert (outcome.ending, outcome.detail) == (
+        outcomes.Ending.SKIPPED,
+        "push-on-release is off",
+    )
 
 
 def test_an_app_on_a_cluster(released: Host) -> None:

@@ -1,6 +1,7 @@
 """One look at a whole host: what is missing, what is spare, and who is gone."""
 
 import os
+from collections.abc import MutableMapping
 from dataclasses import replace
 from typing import Any
 
@@ -97,6 +98,49 @@ def test_a_missing_latest_alone(three: Host) -> None:
 
     assert isinstance(gap, wanted.Retag)
     assert gap.wanted.reference == "dokku/web:latest"
+
+
+def test_names_that_a_running_deploy_gives(three: Host) -> None:
+    """Dokku takes `latest` away while it builds: no heal is asked for meanwhile."""
+    three.engine.lose("dokku/web:latest")
+    three.engine.lose("dokku/shop:latest")
+    world = three.replace(is_deploying=lambda app: app == "web")
+
+    three.perform(sweep.perform, three.add_job(Kind.SWEEP, app=""), world)
+
+    assert three.submitted == [heal_of("shop")]
+
+
+def test_a_deployed_name_is_healed_during_a_deploy(three: Host) -> None:
+    """What runs is needed at any time."""
+    three.engine.lose("r.example/org/web:1")
+    world = three.replace(is_deploying=lambda _: True)
+
+    three.perform(sweep.perform, three.add_job(Kind.SWEEP, app=""), world)
+
+    assert three.submitted == [heal_of("web")]
+
+
+@pytest.mark.parametrize(
+    ("tag", "told"), [("1", []), ("", []), ("latest", []), ("0", [(0, 1)])]
+)
+def test_a_restart_that_was_overtaken(
+    three: Host,
+    tag: str,
+    told: list[tuple[int, int]],
+    logged: list[MutableMapping[str, Any]],
+) -> None:
+    """A number that is not the recorded one is told of; whatever else tells nothing."""
+    three.perform(
+        sweep.request, three.add_job(Kind.DEPLOYED, "9.1.1", app="web", tag=tag)
+    )
+
+    found = [
+        (line["previous"], line["number"])
+        for line in logged
+        if line["event"] == "release.overtaken"
+    ]
+    assert found == told
 
 
 def test_an_app_whose_healing_is_off(three: Host) -> None:
