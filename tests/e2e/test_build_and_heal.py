@@ -23,12 +23,10 @@ def test_a_deploy_that_holds_its_lock(one: Site) -> None:
     with lock.open("w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         one.untag(LATEST)
-        one.service.wait_for(
-            "job.finished",
-            intent="heal",
-            outcome="skipped",
-            detail="what is missing is left to the deploy that runs",
-        )
+
+        left = one.service.run("heal", "web")
+
+        assert "what is missing is left to the deploy that runs" in left.stdout
         assert LATEST not in one.names()
 
     done = one.service.run("heal", "web")
