@@ -57,6 +57,7 @@ class App:
         self.repository = f"dokku/{name}"
         self._stage = stage
         self._source = stage.root / "source" / name
+        self._deploys = 0
 
     @property
     def remote(self) -> str:
@@ -111,6 +112,7 @@ class App:
     def release(self) -> Release:
         """Fire what the builder fires once the image is there."""
         watch = Stopwatch()
+        self._deploys += 1
         arguments = (_BUILDER, self.name, self.latest)
         _succeed(self._trigger("pre-release-builder", *arguments), "the release")
         done = _succeed(self._trigger("post-release-builder", *arguments), "its push")
@@ -118,7 +120,7 @@ class App:
 
     def deploy(self) -> str:
         """Ask what the scheduler asks, fire what it fires; return what it would run."""
-        images = AppImages(self._stage.host)
+        images = AppImages(self._stage.host, build=self._build)
         names = {images.deploying_name(self.name) for _ in range(_NAME_QUESTIONS)}
         for _ in range(_TAG_QUESTIONS):
             images.ask("image-tag", self.name)
@@ -159,7 +161,12 @@ class App:
         code.write_bytes(os.urandom(_CODE_BYTES))
 
     def _trigger(self, name: str, *arguments: str) -> Result:
-        return self._stage.host.trigger(name, *arguments)
+        environ = {"DOKKU_BUILD_ID": self._build}
+        return self._stage.host.trigger(name, *arguments, environ=environ)
+
+    @property
+    def _build(self) -> str:
+        return f"{self.name}{self._deploys}"
 
 
 def _succeed(result: Result, what: str) -> Result:

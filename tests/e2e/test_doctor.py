@@ -15,6 +15,7 @@ def test_a_healthy_host(site: Site) -> None:
     assert [line for line in lines if not line.startswith("ok ")] == []
     assert [line.split(":")[0] for line in lines] == [
         "ok    settings",
+        "ok    apps",
         "ok    spool",
         "ok    disk",
         "ok    ledger",

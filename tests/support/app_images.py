@@ -22,15 +22,20 @@ class AppImages:
 
     Args:
         host: The host.
+        build: The deploy that asks (`DOKKU_BUILD_ID`), if one does.
     """
 
-    def __init__(self, host: DokkuHost) -> None:
+    def __init__(self, host: DokkuHost, *, build: str = "") -> None:
         self._host = host
+        self._environ = {"DOKKU_BUILD_ID": build} if build else {}
 
     def ask(self, question: str, app: str) -> str:
         """Return what all plugins answer; what they fail with is not heard."""
         # $(...) takes line breaks from the end, and from nowhere else.
-        return self._host.trigger(f"deployed-app-{question}", app).stdout.rstrip("\n")
+        answer = self._host.trigger(
+            f"deployed-app-{question}", app, environ=self._environ
+        )
+        return answer.stdout.rstrip("\n")
 
     def deploying_name(self, app: str, tag: str = "") -> str:
         """Return the name that containers are made from."""
