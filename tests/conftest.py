@@ -27,6 +27,7 @@ def pytest_configure(config: pytest.Config) -> None:
     guards.forbid_connections()
     for name in guards.list_foreign_variables():
         del os.environ[name]
+    guards.listen_to_signals()
 
 
 StartEngine = Callable[[EngineKind], EngineServer]

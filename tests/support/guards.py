@@ -2,6 +2,7 @@
 
 import ipaddress
 import os
+import signal
 import socket
 import sys
 from typing import Any, Final
@@ -26,6 +27,20 @@ def list_foreign_variables() -> list[str]:
         for name in os.environ
         if name.startswith(_PREFIXES) or name in _NAMES or name.upper() in _PROXIES
     ]
+
+
+def listen_to_signals() -> None:
+    """Take back that signals are ignored, as programs in the background of a shell do.
+
+    What is started inherits it, and a shell cannot trap a signal that it was told to
+    ignore at its start.
+    """
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            is_ours = number == signal.SIGINT
+            signal.signal(
+                number, signal.default_int_handler if is_ours else signal.SIG_DFL
+            )
 
 
 def forbid_connections() -> None:
