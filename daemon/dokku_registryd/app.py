@@ -215,6 +215,10 @@ def build_world(
         dokku_root=Path(settings.paths.dokku_root),
         deployed_root=settings.deployed_dir,
     )
+    locks = deploy_locks.DeployLocks(
+        lib_root=Path(settings.paths.dokku_lib_root),
+        dokku_root=Path(settings.paths.dokku_root),
+    )
     return ports.World(
         engine=engine,
         registry=build_registry(settings, engine.facts),
@@ -242,10 +246,8 @@ def build_world(
         submit=submit,
         is_preempted=is_preempted,
         is_disowned=is_disowned,
-        is_deploying=deploy_locks.DeployLocks(
-            lib_root=Path(settings.paths.dokku_lib_root),
-            dokku_root=Path(settings.paths.dokku_root),
-        ).is_held,
+        is_deploying=locks.is_held,
+        is_released=locks.is_released,
         is_cancelled=is_cancelled,
         turn=turn,
         take_in=take_in,

@@ -566,6 +566,8 @@ class World:
     """Whether a job waits that takes an app away, or its name: a push gives up."""
     is_deploying: Callable[[str], bool] = lambda _app: False
     """Whether Dokku holds an app's deploy lock: it builds its names now."""
+    is_released: Callable[[str], bool] = lambda _app: False
+    """Whether Dokku has had an app's deploy lock, and nobody holds it now."""
     look_seconds: float = 3.0
     """How long a deploy that does not wait for its push waits for an answer."""
     parallel_tags: int = 8

@@ -35,8 +35,17 @@ class DeployLocks:
         """Tell whether a deploy of an app runs; False where it cannot be told."""
         if not names.is_app_name(app):
             return False
-        files = {_identity(root / app / _NAME) for root in self._roots} - {None}
+        files = self._files(app)
         return bool(files) and any(found in files for found in _locked())
+
+    def is_released(self, app: str) -> bool:
+        """Tell whether there is a lock that no process holds which we may look at."""
+        return (
+            names.is_app_name(app) and bool(self._files(app)) and not self.is_held(app)
+        )
+
+    def _files(self, app: str) -> set[_File | None]:
+        return {_identity(root / app / _NAME) for root in self._roots} - {None}
 
 
 def _locked() -> Iterator[_File | None]:

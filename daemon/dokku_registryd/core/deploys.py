@@ -36,8 +36,10 @@ class BuildState(StrEnum):
 
 
 # Dokku goes on where only the process of its record was killed, so that one is gone
-# proves little. A deploy without any record has ended after a day.
-_PATIENCE: Final = {BuildState.ENDED: 900.0, BuildState.UNKNOWN: 86_400.0}
+# proves little. A deploy without any record (`ps:rebuild --all` has none) has ended
+# when nobody holds the app's deploy lock, or else after a day.
+PATIENCE: Final = 900.0
+_PATIENCE: Final = {BuildState.ENDED: PATIENCE, BuildState.UNKNOWN: 86_400.0}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from dokku_registryd import errors, ports
 from dokku_registryd.core import deploys, jobs, outcomes, properties
 from dokku_registryd.core.releases import Release, ReleaseState
 from dokku_registryd.core.triggers import Kind
-from dokku_registryd.effects import numbers, tag_returns, voice
+from dokku_registryd.effects import deploy_ends, numbers, tag_returns, voice
 
 # What happened after a release so that nothing of it may be shown any more.
 _REPLACED = frozenset({Kind.LOCAL, Kind.RECORDED, Kind.DESTROYED})
@@ -190,7 +190,7 @@ def settle(app: str, world: ports.World, says: voice.Voice) -> list[str]:
     """
     settled: list[str] = []
     for build, told in world.deploying.told(app).items():
-        verdict = _judge(app, build, told, world)
+        verdict = deploy_ends.judge(app, build, told, world)
         if verdict is deploys.Verdict.WAIT:
             continue
         release = world.ledger.release_of_build(app, build)
@@ -224,36 +224,6 @@ def fail(release: Release, world: ports.World, says: voice.Voice) -> None:
         )
     tag_returns.restore(release, world, says, must_answer=True)
     world.deploying.forget(release.app, release.build)
-
-
-def _judge(
-    app: str, build: str, told: deploys.Told, world: ports.World
-) -> deploys.Verdict:
-    state = world.builds.state(app, build)
-    age = max(0.0, world.clock.now() - told.since)
-    verdict = deploys.judge(state, is_running_here=False, age_seconds=age)
-    if verdict is not deploys.Verdict.BACK:
-        return verdict
-    return deploys.judge(
-        state, is_running_here=_runs(app, build, told, world), age_seconds=age
-    )
-
-
-def _runs(app: str, build: str, told: deploys.Told, world: ports.World) -> bool:
-    containers = world.engine.containers()
-    recorded = world.builds.containers(app)
-    if told.is_local:
-        # Its image has no identity in the ledger: something else than ours runs.
-        known = {release.image_id for release in world.ledger.releases(app)}
-        return any(
-            deploys.runs([container], app, container.image_id, recorded=recorded)
-            and container.image_id not in known
-            for container in containers
-        )
-    release = world.ledger.release_of_build(app, build)
-    return release is not None and deploys.runs(
-        containers, app, release.image_id, recorded=recorded
-    )
 
 
 def _settle_local(

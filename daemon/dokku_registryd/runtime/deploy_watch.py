@@ -7,7 +7,8 @@ each turn of the main loop looks at Dokku's record of it.
 import structlog
 
 from dokku_registryd import errors, ports
-from dokku_registryd.core import deploys, triggers
+from dokku_registryd.core import triggers
+from dokku_registryd.effects import deploy_ends
 from dokku_registryd.runtime import intake, workbench
 
 
@@ -40,13 +41,7 @@ class DeployWatch:
 
 
 def _has_ended(app: str, world: ports.World) -> bool:
-    now = world.clock.now()
     return any(
-        deploys.judge(
-            world.builds.state(app, build),
-            is_running_here=False,
-            age_seconds=max(0.0, now - told.since),
-        )
-        is not deploys.Verdict.WAIT
+        deploy_ends.has_ended(app, build, told, world)
         for build, told in world.deploying.told(app).items()
     )

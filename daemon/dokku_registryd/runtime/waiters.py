@@ -52,7 +52,7 @@ class Waiters:
         return [
             job
             for job, waiter in list(self._waiters.values())
-            if self._is_gone(job, waiter)
+            if self._is_gone(job, waiter) and not self.is_cancelled(job.job_id)
         ]
 
     def _is_gone(self, job: jobs.Job, waiter: waiters.Waiter) -> bool:

@@ -35,10 +35,13 @@ def test_a_deploy_that_runs(lock: Path, locks: DeployLocks) -> None:
         assert deploy.stdout is not None
         assert deploy.stdout.readline() == "held\n"
         during = (locks.is_held("web"), locks.is_held("api"))
+        released = (locks.is_released("web"), locks.is_released("api"))
         deploy.communicate("go on\n")
 
     assert during == (True, False)
+    assert released == (False, False)
     assert not locks.is_held("web")
+    assert (locks.is_released("web"), locks.is_released("api")) == (True, False)
 
 
 def test_an_open_file_is_no_lock(lock: Path, locks: DeployLocks) -> None:

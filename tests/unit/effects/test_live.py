@@ -236,3 +236,24 @@ def test_a_rename_goes_first(host: Host) -> None:
 
     assert "latest" not in host.tags()
     assert told(host) == {}
+
+
+@pytest.mark.parametrize(
+    ("is_released", "age", "has_failed"),
+    [(True, 901, True), (True, 60, False), (False, 901, False), (False, 86_401, True)],
+    ids=["over", "young", "it-runs", "nothing-known"],
+)
+def test_a_deploy_without_a_record(
+    host: Host, is_released: bool, age: float, has_failed: bool
+) -> None:
+    """`ps:rebuild --all` has none: its deploy lock, or else a day, tells of its end."""
+    host.create_app()
+    ship(host, 1)
+    path = host.folder / "data" / "deploying" / "web" / "b1"
+    os.utime(path, (host.clock.now() - age,) * 2)
+    world = host.replace(is_released=lambda _: is_released)
+
+    host.perform(live.perform, host.add_job(Kind.SETTLE, "settle-1"), world)
+
+    assert bool(host.release("1.1.1").failed_at) is has_failed
+    assert told(host) == ({} if has_failed else {"b1": 1})
