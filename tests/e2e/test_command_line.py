@@ -12,6 +12,7 @@ def shipped(one: Site) -> Site:
     """Give a site whose app runs number 1."""
     one.make_app()
     one.ship()
+    one.service.wait_for("job.finished", intent="deployed", app="web")
     return one
 
 

@@ -80,10 +80,14 @@ def test_heal_off(one: Site) -> None:
 
 
 def test_push_off(one: Site) -> None:
-    """An app that was switched back to local images has no wanted names."""
+    """What was pushed is wanted until a build without a push runs in its place."""
     one.make_app()
     one.ship()
     one.host.set_property("web", "push-on-release", "false")
+    one.untag("dokku/web:1")
+    one.service.wait_for("job.finished", intent="heal", app="web", outcome="done")
+    one.ship()
+    one.service.wait_for("sweep.finished", wanted=0)
     before = len(one.service.lines("sweep.finished", wanted=0))
 
     one.untag("dokku/web:1")

@@ -50,11 +50,10 @@ def test_a_heal_gives_way_to_a_release_of_its_app(site: Site, gate: Gate) -> Non
     image_id = site.build()
 
     hook = site.begin_release()
-    site.service.wait_for("trigger.accepted", trigger="release")
-    gate.open()
 
     assert hook.finish().code == 0
     retried = site.service.wait_for("job.retry_scheduled", intent="heal", app="web")
+    gate.open()
     assert "gave way" in retried["error"]
     assert retried["level"] == "info"
     until(lambda: not site.ask("status")["unfinished"], what="the end of the heal")

@@ -2,6 +2,7 @@
 
 from support.every_engine import on_every_engine
 from support.site import Site
+from support.waiting import until
 
 # Word for word what Dokku's own plugin prints, in our order: the number comes first.
 STEPS = """\
@@ -145,7 +146,8 @@ def test_nothing_is_left_behind(one: Site) -> None:
     one.ship()
 
     replies = one.host.data_dir / "replies"
-    assert one.host.spool() == one.host.spool("tmp") == one.host.spool("rejected") == {}
+    until(lambda: not one.host.spool(), what="the end of the deploy's trigger")
+    assert one.host.spool("tmp") == one.host.spool("rejected") == {}
     assert list(replies.iterdir()) == []
 
 
