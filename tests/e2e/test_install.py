@@ -174,6 +174,7 @@ def test_release_after_installing(bare: BareSite) -> None:
     bare.install()
     program = bare.root / "usr/local/bin/dokku-registryd"
     bare.build()
+    deploy = {"DOKKU_BUILD_ID": "1abc"}
 
     result = bare.host.trigger(
         "post-release-builder",
@@ -183,8 +184,10 @@ def test_release_after_installing(bare: BareSite) -> None:
         environ={
             "DOKKU_REGISTRYD_BIN": str(program),
             "DOKKU_REGISTRYD_CONFIG": str(bare.service.config),
+            **deploy,
         },
     )
+    bare.host.trigger("post-deploy", "web", "", "", "latest", environ=deploy)
 
     assert result.code == 0, result
     assert (bare.deployed(), bare.remote().tags()) == (bare.reference(3), ["2", "3"])

@@ -7,6 +7,7 @@ from support.app_images import PULLING
 from support.every_engine import on_every_engine
 from support.life import Life
 from support.registries import RegistryServer
+from support.remote import Remote
 from support.site import Site
 
 FOLDER = ("drwxr-xr-x", "")
@@ -91,6 +92,7 @@ def test_whole_life(life: Life) -> None:
         "dokku/shop:latest": life.id_of("shop", 11),
     }
     assert life.dokku.dead_images == []
+    digest = Remote(life.second, "dokku/shop").digest(11)
     assert life.files() == {
         "config/registry": FOLDER,
         "config/registry/shop": PRIVATE,
@@ -106,7 +108,10 @@ def test_whole_life(life: Life) -> None:
         "config/scheduler/shop/selected": _file("docker-local"),
         "data/registryd": PRIVATE,
         "data/registryd/deployed": PRIVATE,
-        "data/registryd/deployed/shop": _file(f"{life.second.host}/\ndokku/shop\n11\n"),
+        "data/registryd/deployed/shop": _file(
+            f"{life.second.host}/\ndokku/shop\n11\n{digest}\n"
+        ),
+        "data/registryd/deploying": PRIVATE,
         "data/registryd/forgotten": PRIVATE,
         "data/registryd/ledger.sqlite3": HIDDEN,
         "data/registryd/ledger.sqlite3-shm": HIDDEN,

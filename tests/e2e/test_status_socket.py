@@ -177,6 +177,7 @@ def test_a_push_that_lags(one: Site) -> None:
     one.host.set_property("web", "push-policy", "background", plugin="registryd")
     one.registry.stop()
     one.ship()
+    one.service.wait_for("job.finished", intent="deployed", app="web")
 
     until(lambda: figure(one, "attempts_retried_total", "release"))
     during = figures(one)

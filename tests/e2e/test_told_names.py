@@ -17,7 +17,8 @@ def test_a_number_that_is_lost_in_mid_deploy(idle_site: Site, gate: Gate) -> Non
     site.log_in_globally()
     site.host.set_property("web", "push-policy", "background", plugin="registryd")
     gate.hold_requests(b"HEAD /v2/dokku/web/manifests/1")
-    image_id = site.ship()
+    image_id = site.build()
+    assert site.release().code == 0
     told = site.deployed()
     seeding.push(site.registry, "dokku/web", "1", "somebody's")
 

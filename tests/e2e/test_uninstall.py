@@ -225,6 +225,7 @@ def test_life_between(bare: BareSite) -> None:
     bare.install()
     bare.host.set_property("web", "push-extra-tags", "stable")
     bare.build()
+    deploy = {"DOKKU_BUILD_ID": "1abc"}
     released = bare.host.trigger(
         "post-release-builder",
         "dockerfile",
@@ -233,9 +234,11 @@ def test_life_between(bare: BareSite) -> None:
         environ={
             "DOKKU_REGISTRYD_BIN": str(bare.root / "usr/local/bin/dokku-registryd"),
             "DOKKU_REGISTRYD_CONFIG": str(bare.service.config),
+            **deploy,
         },
     )
     assert released.code == 0, released
+    bare.host.trigger("post-deploy", "web", "", "", "latest", environ=deploy)
 
     bare.uninstall("--purge")
 

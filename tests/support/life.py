@@ -172,7 +172,7 @@ class Life:
         ]
 
     def files(self) -> dict[str, file_tree.Entry]:
-        """Return all properties, logins and files of ours; of replies none."""
+        """Return all properties, logins and files of ours; no reply, no sight."""
         root = self.site.host.lib_root
         return {
             path: entry
@@ -180,7 +180,7 @@ class Life:
             for path, entry in file_tree.read(
                 root / folder, opaque=_OPAQUE, prefix=folder
             ).items()
-            if "/replies/" not in path
+            if "/replies/" not in path and path != "data/registryd/absence"
         }
 
     # -- inside

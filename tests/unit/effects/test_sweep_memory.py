@@ -61,6 +61,7 @@ def two(host: Host) -> Host:
     """Give a host with two apps that were released twice, and a local one."""
     for number, app in enumerate(["api", "web"]):
         host.create_app(app)
+        host.set(app, "heal", "on")
         for turn in range(2):
             host.engine.add_image(f"dokku/{app}:latest", f"{app}-{turn}".encode())
             job = host.add_job(Kind.RELEASE, f"{number}.{turn}.1", app=app)
@@ -102,8 +103,8 @@ def test_a_host_that_nobody_touched(world: ports.World, files: CountingFiles) ->
 CHANGES: dict[str, Callable[[Host], object]] = {
     "property": lambda host: host.set("web", "heal", "off"),
     "property-in-place": lambda host: (
-        host.folder / "config" / properties.CORE / "web" / "push-on-release"
-    ).write_text("off!"),
+        host.folder / "config" / properties.OURS / "web" / "heal"
+    ).write_text("off"),
     "record": lambda host: host.files.record_deployed(
         "web", host.release("1.0.1").deployed
     ),
@@ -135,6 +136,9 @@ def test_a_change_for_all_apps(
     two: Host, world: ports.World, files: CountingFiles
 ) -> None:
     """A global property concerns every app, so every app is read."""
+    for app in ("api", "web"):
+        two.set(app, "heal", "")
+    sweep.carry_out(world)
     two.set(properties.GLOBAL, "heal", "off")
     files.read.clear()
 
