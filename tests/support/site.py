@@ -123,15 +123,17 @@ class Site:
             environ=self._begin_deploy(app),
         )
 
-    def begin_release(self, app: str = "web") -> RunningHook:
-        """Fire it, and go on while it waits."""
+    def begin_release(
+        self, app: str = "web", environ: Mapping[str, str] | None = None
+    ) -> RunningHook:
+        """Fire it, with these variables, and go on while it waits."""
         hook = RunningHook(
             self.host,
             "post-release-builder",
             "dockerfile",
             app,
             f"dokku/{app}:latest",
-            environ=self._begin_deploy(app),
+            environ={**self._begin_deploy(app), **(environ or {})},
         )
         self._hooks.append(hook)
         return hook
