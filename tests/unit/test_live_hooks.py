@@ -113,6 +113,19 @@ def test_an_unconfirmed_number_counts_nothing(host: DokkuHost) -> None:
     assert host.read_property("web", "tag-version") == "4"
 
 
+def test_what_a_deploy_was_told_cannot_be_read(host: DokkuHost) -> None:
+    """What ran before stays recorded, and it is said; the daemon finds out the rest."""
+    told = tell(host, 5)
+    told.write_text("half a li")
+
+    result = host.trigger("post-deploy", "web", "", "", "latest", environ=OURS)
+
+    assert result.code == 0
+    assert "Cannot record that the release of web is live" in result.stderr
+    assert told.exists()
+    assert tag(host) == "4"
+
+
 def test_post_deploy_that_cannot_record(host: DokkuHost) -> None:
     """A deploy never fails because of it; the daemon finds the same later."""
     told = tell(host, 5)

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from dokku_registryd.adapters import auth_folders, files
+from dokku_registryd.adapters import auth_folders, files, processes
 from dokku_registryd.core import names, properties
 
 _FOLDER = re.compile(
@@ -158,7 +158,7 @@ class ForgottenFolders:
     def _take_over(self, match: re.Match[str]) -> bool:
         """Finish what a hook that died has begun; False while it may be at it."""
         age = self._now() - int(match["time"]) / 1e6
-        if 0 <= age < _GATHERING_SECONDS and _is_alive(int(match["pid"])):
+        if 0 <= age < _GATHERING_SECONDS and processes.exists(int(match["pid"])):
             return False
         name = match[0]
         try:
@@ -166,13 +166,3 @@ class ForgottenFolders:
         except OSError:
             return False  # It was at it after all, or the next look succeeds.
         return True
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except PermissionError:
-        pass  # Somebody else's, so there is one.
-    return True

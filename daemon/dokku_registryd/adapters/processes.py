@@ -39,13 +39,13 @@ def is_stopped(pid: int) -> bool:
 
 
 def exists(pid: int) -> bool:
-    """Return whether a process has this number; true where that cannot be told."""
+    """Return whether a process has this number, whoever owns it."""
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except (PermissionError, OverflowError):
-        pass
+    except (ProcessLookupError, OverflowError):
+        return False  # Or no process can have it.
+    except PermissionError:
+        pass  # Another user's, so there is one.
     return True
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from dokku_registryd.adapters import auth_folders, folders
+from dokku_registryd.adapters import auth_folders, folders, processes
 from dokku_registryd.core import properties, remnants
 from dokku_registryd.core.remnants import Place, Remnant
 
@@ -109,7 +109,7 @@ def _written(match: re.Match[str] | None, path: str, changed_at: float) -> Remna
         place=Place.WRITING,
         path=path,
         changed_at=changed_at,
-        is_needed=match is not None and _is_alive(int(match["pid"])),
+        is_needed=match is not None and processes.exists(int(match["pid"])),
     )
 
 
@@ -124,13 +124,3 @@ def _changed_at(folder: int, name: str) -> float | None:
 
 def _inside(folder: int, name: str) -> str:
     return f"/proc/self/fd/{folder}/{name}"
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except PermissionError:
-        pass  # Another user's, so there is one.
-    return True
