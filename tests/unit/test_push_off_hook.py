@@ -141,6 +141,15 @@ def test_an_order_is_left(host: DokkuHost) -> None:
     ]
 
 
+def test_a_counter_that_cannot_be_read(host: DokkuHost) -> None:
+    """Nobody needs it for a release that stays here, so it blocks no deploy."""
+    (host.config_root / "registry" / "web" / "tag-version").mkdir(parents=True)
+
+    assert release(host) == Result("", "", 0)
+
+    assert [b"trigger=local" in text for text in host.spool().values()] == [True]
+
+
 def test_a_record_that_cannot_go(host: DokkuHost) -> None:
     """A record that stayed would deploy the previous release: the release fails.
 
