@@ -141,14 +141,13 @@ class FakeEngine:
         self._begin("images")
         return [self._describe(image_id) for image_id in set(self._names.values())]
 
-    def unnamed(self, app: str) -> list[str]:
-        """Return the images of an app that have lost their name to another one."""
-        self._begin("unnamed")
-        named = set(self._names.values())
+    def images_of(self, app: str) -> list[LocalImage]:
+        """Return the images of an app, those too that lost their name to another."""
+        self._begin("images_of")
         return [
-            image_id
-            for image_id, labels in reversed(self._labels.items())
-            if image_id not in named and (APP_LABEL, app) in labels
+            self._describe(image_id)
+            for image_id, labels in self._labels.items()
+            if (APP_LABEL, app) in labels
         ]
 
     def containers(self) -> list[LocalContainer]:
@@ -290,6 +289,7 @@ class FakeEngine:
             references=tuple(names),
             repo_digests=tuple(sorted(self._repo_digests[image_id])),
             labels=self._labels[image_id],
+            created=f"{list(self._labels).index(image_id):09}",
         )
 
     def _drop_nameless(self, image_id: str) -> None:

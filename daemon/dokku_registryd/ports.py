@@ -70,8 +70,8 @@ class Engine(Protocol):
     def images(self) -> list[LocalImage]:
         """Return every image that has a name, by one request."""
 
-    def unnamed(self, app: str) -> list[str]:
-        """Return the IDs of an app's images that have no name, the latest first."""
+    def images_of(self, app: str) -> list[LocalImage]:
+        """Return every image of an app, named or not, by one request."""
 
     def containers(self) -> list[LocalContainer]:
         """Return every container, stopped ones too, by one request."""

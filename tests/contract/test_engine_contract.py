@@ -137,16 +137,30 @@ def test_tag_moves_a_name(bench: Bench) -> None:
 def test_an_image_that_lost_its_name(bench: Bench) -> None:
     """What has no name any more is found by its app, where the Engine keeps it."""
     bench.make_image("dokku/api:latest", b"other", app="api")
-    first = bench.make_image("dokku/web:latest", b"first", app="web")
-    assert bench.engine.unnamed("web") == []
-    second = bench.make_image("dokku/web:latest", b"second", app="web")
-    third = bench.make_image("dokku/web:latest", b"third", app="web")
+    made = [
+        bench.make_image("dokku/web:latest", content, app="web")
+        for content in (b"first", b"second", b"third")
+    ]
 
-    found = bench.engine.unnamed("web")
+    listed = bench.engine.images_of("web")
 
+    found = {image.image_id: image.references for image in listed}
+    named = {made[2]: ("dokku/web:latest",)}
     # Containerd's store of Engine 26.1 keeps nothing that has no name.
-    assert found in ([second, first], [])
-    assert third not in found
+    assert found in (named, named | {made[0]: (), made[1]: ()})
+
+
+def test_an_image_tells_when_it_was_made(bench: Bench) -> None:
+    """Of two images that were made in the same second the later one is known."""
+    first, second = (
+        bench.make_image(f"dokku/web:{number}", b"%d" % number) for number in (1, 2)
+    )
+
+    earlier, later = bench.engine.image(first), bench.engine.image(second)
+
+    assert earlier is not None
+    assert later is not None
+    assert earlier.created < later.created
 
 
 def test_tag_wants_an_image(bench: Bench) -> None:

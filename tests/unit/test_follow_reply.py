@@ -102,7 +102,9 @@ class Deploy:
             cwd=host.root,
         )
         until(host.spool, what="the trigger file")
-        (self.name,) = host.spool()
+        (name,) = host.spool()
+        # A program that fails at once has taken it back by now.
+        self.name = name.removesuffix(".cancelled")
         self.reply = host.data_dir / "replies" / self.name
 
     def __enter__(self) -> Self:

@@ -114,16 +114,12 @@ class DockerEngine:
             found = [engine_values.parse_image(raw) for raw in _list_images(client)]
         return [image for image in found if image.references]
 
-    def unnamed(self, app: str) -> list[str]:
-        """Return the IDs of an app's images that have no name, the latest first."""
-        label = f"{images.APP_LABEL}={app}"
+    def images_of(self, app: str) -> list[LocalImage]:
+        """Return every image of an app, named or not, by one request."""
+        filters = {"label": [f"{images.APP_LABEL}={app}"]}
         with self._client(f"list the images of {app}") as client:
-            listed = client.images(filters={"dangling": True, "label": [label]})
-            found = [client.whole_image(str(raw["Id"])) for raw in listed]
-        # A listing tells whole seconds, and a build makes two images in less.
-        here = [raw for raw in found if raw is not None]
-        here.sort(key=lambda raw: str(raw.get("Created")).rstrip("Z"), reverse=True)
-        return [str(raw["Id"]) for raw in here]
+            listed = _list_images(client, filters)
+        return [engine_values.parse_image(raw) for raw in listed]
 
     def containers(self) -> list[LocalContainer]:
         """Return every container, stopped ones too, by one request."""
@@ -301,12 +297,14 @@ class DockerEngine:
             client.close()  # Requests of other threads go on.
 
 
-def _list_images(client: docker.APIClient) -> list[dict[str, Any]]:
+def _list_images(
+    client: docker.APIClient, filters: dict[str, Any] | None = None
+) -> list[dict[str, Any]]:
     """Ask again once: containerd's store misses what is removed while it lists."""
     try:
-        return list(client.images())
+        return list(client.images(filters=filters))
     except docker.errors.NotFound:
-        return list(client.images())
+        return list(client.images(filters=filters))
 
 
 class EventStream:

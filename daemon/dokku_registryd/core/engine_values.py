@@ -69,6 +69,8 @@ def parse_image(raw: Mapping[str, Any]) -> images.LocalImage:
         repo_digests=_names(raw.get("RepoDigests")),
         labels=tuple(sorted((str(key), str(value)) for key, value in labels.items())),
         manifests=tuple(_manifests(raw.get("Manifests"))),
+        # A listing tells whole seconds, and a build makes two images in less.
+        created=str(raw.get("Created") or "").removesuffix("Z"),
     )
 
 

@@ -1,7 +1,7 @@
 """What the Engine and the registry tell about images, as values."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from dokku_registryd.core import json_documents
@@ -25,6 +25,8 @@ class LocalImage:
 
     Only known where one image is asked for, of Engines that tell.
     """
+    created: str = field(default="", compare=False)
+    """When it was made (RFC 3339, UTC), where one image is asked for."""
 
     @property
     def identities(self) -> frozenset[str]:

@@ -5,12 +5,12 @@ given only while no deploy holds the app's lock, after one more look, and what i
 taken from all the same, in the moment between, gets it back.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 import structlog
 
 from dokku_registryd import ports
-from dokku_registryd.core import wanted
+from dokku_registryd.core import images, wanted
 
 
 def healable(gaps: Iterable[wanted.Gap], world: ports.World) -> list[wanted.Gap]:
@@ -23,29 +23,67 @@ def healable(gaps: Iterable[wanted.Gap], world: ports.World) -> list[wanted.Gap]
     ]
 
 
-def may_give(entry: wanted.Wanted, world: ports.World) -> bool:
-    """Tell whether a name is still missing, and no deploy runs that would make it."""
-    if world.is_deploying(entry.app):
-        return False
-    return world.engine.image(entry.reference) is None
-
-
-def give(gap: wanted.Retag, world: ports.World) -> None:
+def give(gap: wanted.Retag, world: ports.World) -> bool:
     """Give an image the name, and give it on to a build that had it first.
 
-    An image that lost its last name meanwhile, while ours has that name, lost it to us.
+    Returns:
+        Whether it was given; a deploy that runs or has just ended gives it itself.
     """
     app, name = gap.wanted.app, gap.wanted.reference
-    known = {*world.engine.unnamed(app), gap.image_id}
-    image_id = gap.image_id
+    if world.is_deploying(app):
+        return False
+    # Listed before the look: an image that is not in it is newer than the gap.
+    before = {
+        image.image_id: bool(image.references) for image in world.engine.images_of(app)
+    }
+    if world.engine.image(name) is not None:
+        return False
+    given = gap.image_id
+    passed = {given}
     while True:
-        world.engine.tag(image_id, name)
+        world.engine.tag(given, name)
         found = world.engine.image(name)
-        newer = [one for one in world.engine.unnamed(app) if one not in known]
-        if found is None or found.image_id != image_id or not newer:
-            return
+        newer = _newer(world.engine.images_of(app), before, passed)
+        if found is None or found.image_id != given or not newer:
+            return True
+        passed.update(newer)
+        given = _latest(newer, world)
+        if not given:
+            return True
         structlog.get_logger().warning(
-            "name.returned", app=app, reference=name, image_id=newer[0]
+            "name.returned", app=app, reference=name, image_id=given
         )
-        known.update((image_id, *newer))
-        image_id = newer[0]
+
+
+def _newer(
+    listed: Iterable[images.LocalImage],
+    before: Mapping[str, bool],
+    passed: Collection[str],
+) -> list[str]:
+    """Return the images that came since, and those that lost their last name.
+
+    What lost it while ours has the name lost it to us: a build that changes nothing
+    gives the name to an image that was here.
+    """
+    return [
+        image.image_id
+        for image in listed
+        if image.image_id not in passed
+        and (image.image_id not in before or _is_bereft(image, before))
+    ]
+
+
+def _is_bereft(image: images.LocalImage, before: Mapping[str, bool]) -> bool:
+    return before[image.image_id] and not image.references
+
+
+def _latest(image_ids: Iterable[str], world: ports.World) -> str:
+    """Return what was built last, empty if nothing is here any more.
+
+    A listing tells whole seconds, and a build makes two images in less. Builders that
+    write no time into images leave the names that only a release gets.
+    """
+    found = [world.engine.image(image_id) for image_id in image_ids]
+    here = [image for image in found if image is not None]
+    here.sort(key=lambda image: (bool(image.references), image.created))
+    return here[-1].image_id if here else ""

@@ -290,12 +290,10 @@ def _retag(
     for gap in gaps:
         if not isinstance(gap, wanted.Retag):
             continue
-        if not gap.wanted.may_pull and not built_names.may_give(gap.wanted, world):
-            continue
-        says.detail(f"Tagging {gap.wanted.reference}")
         if gap.wanted.may_pull:
             world.engine.tag(gap.image_id, gap.wanted.reference)
-        else:
-            built_names.give(gap, world)
+        elif not built_names.give(gap, world):
+            continue
+        says.detail(f"Tagging {gap.wanted.reference}")
         healed.append(gap)
     return healed
