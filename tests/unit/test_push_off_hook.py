@@ -126,8 +126,29 @@ def test_the_record_goes_with_the_deploy(host: DokkuHost) -> None:
     assert host.trigger("deployed-app-image-repo", "web").stdout == "dokku/web\n"
     assert host.trigger("deployed-app-image-tag", "web", environ=other).stdout == "7\n"
     host.trigger("post-deploy", "web", "", "", "latest")
-    assert not record.exists()
+    assert record.read_text() == "\n\n0\n"
     assert host.trigger("deployed-app-image-tag", "web", environ=other).stdout == ""
+
+
+@pytest.mark.parametrize("is_told", [True, False])
+def test_push_on_again(host: DokkuHost, is_told: bool) -> None:
+    """What runs stays what questions are answered with, until a push is live.
+
+    That is so too where a hook cannot tell which deploy it belongs to.
+    """
+    host.set_property("web", "tag-version", "7")
+    host.set_property("web", "server", "ghcr.io")
+    host.record_release("web", server="ghcr.io/", image_repo="org/web", number=7)
+    build = {"DOKKU_BUILD_ID": "1abc" if is_told else "", "DOKKU_PID": ""}
+    host.trigger(RELEASE, "herokuish", "web", IMAGE, environ=build)
+    host.trigger("post-deploy", "web", "", "", "latest", environ=build)
+
+    host.set_property("web", "push-on-release", "true")
+
+    asked = ("image-tag", "repository", "image-repo")
+    answers = [host.trigger(f"deployed-app-{name}", "web") for name in asked]
+    assert [answer.stdout for answer in answers] == ["", "ghcr.io/\n", "dokku/web\n"]
+    assert {(answer.stderr, answer.code) for answer in answers} == {("", 0)}
 
 
 def test_an_order_is_left(host: DokkuHost) -> None:
@@ -157,6 +178,7 @@ def test_a_record_that_cannot_go(host: DokkuHost) -> None:
     """
     record = host.record_release("web", server="", image_repo="org/web", number=7)
     (host.data_dir / "deploying").write_text("in the way")
+    host.add_command("mv", "#!/bin/sh\nexit 1\n")
     host.add_command(
         "rm", "#!/bin/sh\necho 'rm: x: Read-only file system' >&2\nexit 1\n"
     )

@@ -112,11 +112,15 @@ class Host:
             recorded = files.deployed(app)
             policy = properties.resolve(app, files.get, properties.Defaults())
             implied = wanted.deployed_of(wanted.AppState(policy=policy))
-            if recorded is not None and recorded != implied:
-                name = implied.reference if implied else f"dokku/{app}:latest"
+            runs = wanted.deployed_of(wanted.AppState(policy=policy, deployed=recorded))
+            if recorded is not None and runs != implied:
+                own = f"dokku/{app}:latest"
+                present, asked = (
+                    known.reference if known else own for known in (runs, implied)
+                )
                 found.append(
-                    f"{app} runs {recorded.reference}, and Dokku's own plugin will ask"
-                    f" for {name}: dokku ps:rebuild {app}"
+                    f"{app} runs {present}, and Dokku's own plugin will ask for"
+                    f" {asked}: dokku ps:rebuild {app}"
                 )
         return found
 

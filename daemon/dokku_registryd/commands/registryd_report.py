@@ -81,10 +81,11 @@ class _Recorded:
     @cached_property
     def _deployed(self) -> releases.DeployedRelease | None:
         try:
-            return _store(self._call).deployed(self._app)
+            found = _store(self._call).deployed(self._app)
         except errors.UnreadableError as error:
             self._call.warn(str(error))
             return None
+        return None if found is not None and found.is_local else found
 
     @cached_property
     def _release(self) -> releases.Release | None:

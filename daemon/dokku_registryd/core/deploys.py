@@ -47,14 +47,8 @@ class Told:
     """What one deploy was told."""
 
     record: DeployedRelease
-    """The number 0 is Dokku's own name: the app was released with push off."""
     since: float
     """When it was told, in seconds since the epoch."""
-
-    @property
-    def is_local(self) -> bool:
-        """Whether the deploy is one without a push."""
-        return self.record.number == 0
 
 
 class Verdict(StrEnum):

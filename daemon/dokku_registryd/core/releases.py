@@ -26,11 +26,17 @@ class DeployedRelease:
     server: str
     image_repo: str
     number: int
+    """The number 0 is Dokku's own name: the app was released with push off."""
     digest: str = field(default="", compare=False)
     """What the registry has confirmed, so that a heal knows it without the ledger.
 
     Dokku is not told of it: with or without, it is the same answer.
     """
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is a release without a push, whose name is Dokku's own."""
+        return self.number == 0
 
     @property
     def reference(self) -> str:

@@ -111,10 +111,11 @@ def deployed_of(state: AppState) -> DeployedRelease | None:
     """Return the release that an app runs, recorded by us or implied by Dokku's files.
 
     An app that was switched to push-on-release and never released has none: Dokku's
-    own plugin would invent number 1 here.
+    own plugin would invent number 1 here. One that runs a release without a push has
+    none either, also where push is on by now.
     """
     if state.deployed is not None:
-        return state.deployed
+        return None if state.deployed.is_local else state.deployed
     policy = state.policy
     if not policy.push_on_release or policy.last_number < 1:
         return None

@@ -184,8 +184,13 @@ def _deployed_of(state: wanted.AppState) -> releases.DeployedRelease | None:
     if recorded is None:
         return wanted.deployed_of(state)
     is_ours = any(release.state in _UNSETTLED for release in state.releases)
-    if is_ours or state.policy.last_number <= recorded.number:
-        return recorded
+    number = recorded.number
+    if recorded.is_local:
+        # Our own count stands still since. Without the ledger nobody knows it.
+        own = (release.number for release in state.releases)
+        number = max(own, default=state.policy.last_number)
+    if is_ours or state.policy.last_number <= number:
+        return None if recorded.is_local else recorded
     return wanted.deployed_of(
         wanted.AppState(policy=state.policy, releases=state.releases)
     )

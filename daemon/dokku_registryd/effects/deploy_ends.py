@@ -46,7 +46,7 @@ def _look(
 def _runs(app: str, build: str, told: deploys.Told, world: ports.World) -> bool:
     containers = world.engine.containers()
     recorded = world.builds.containers(app)
-    if told.is_local:
+    if told.record.is_local:
         # Its image has no identity in the ledger: something else than ours runs.
         known = {release.image_id for release in world.ledger.releases(app)}
         return any(

@@ -81,6 +81,8 @@ def _reason(state: wanted.AppState) -> str:
     if not policy.heal:
         return "heal is off"
     if wanted.deployed_of(state) is None:
+        if state.deployed is not None:
+            return "it runs a release that was not pushed"
         if not policy.push_on_release:
             return "push-on-release is off"
         return "nothing was released yet"

@@ -33,7 +33,7 @@ def _reference(job: jobs.Job, world: ports.World) -> str:
         return latest.reference if latest else ""
     if job.kind is not Kind.RELEASE:
         deployed = world.deployed.deployed(job.app)
-        if deployed is not None:
+        if deployed is not None and not deployed.is_local:
             return deployed.reference
     policy = states.policy_of(world, job.app)
     return f"{policy.server}{policy.image_repo}:1"

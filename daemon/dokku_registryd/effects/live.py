@@ -159,7 +159,9 @@ def tell_overtaken(app: str, tag: str, world: ports.World) -> None:
         deployed = world.deployed.deployed(app)
     except errors.UnreadableError:
         return
-    if deployed is None or not tag.isdecimal() or int(tag) == deployed.number:
+    if deployed is None or deployed.is_local:
+        return
+    if not tag.isdecimal() or int(tag) == deployed.number:
         return
     structlog.get_logger().warning(
         "release.overtaken",
@@ -194,7 +196,7 @@ def settle(app: str, world: ports.World, says: voice.Voice) -> list[str]:
         if verdict is deploys.Verdict.WAIT:
             continue
         release = world.ledger.release_of_build(app, build)
-        if told.is_local or release is None:
+        if told.record.is_local or release is None:
             _settle_local(app, build, told, world, verdict)
         elif verdict is deploys.Verdict.LIVE:
             go_live(release, world)
@@ -235,10 +237,8 @@ def _settle_local(
 ) -> None:
     """Draw the consequence where a deploy has no release in the ledger."""
     with world.turn(app):
-        if verdict is deploys.Verdict.LIVE and told.is_local:
-            world.deployed.forget_deployed(app)
-        elif verdict is deploys.Verdict.LIVE:
-            # The ledger was lost since: the hook's file is what is left of it.
+        if verdict is deploys.Verdict.LIVE:
+            # It has no push, or the ledger was lost since.
             world.deployed.record_deployed(app, told.record)
         world.deploying.forget(app, build)
 

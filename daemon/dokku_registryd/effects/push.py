@@ -35,6 +35,8 @@ def perform(job: jobs.Job, world: ports.World, says: voice.Voice) -> outcomes.Ou
     """
     state = states.state_of(world, job.app)
     deployed = wanted.deployed_of(state)
+    if deployed is None and state.deployed is not None:
+        return outcomes.skipped("it runs a release that was not pushed")
     if deployed is None:
         return outcomes.skipped("nothing was released yet")
     target = deployed.reference

@@ -146,7 +146,9 @@ def _told(world: ports.World, app: str) -> tuple[releases.DeployedRelease, ...]:
     if world.is_companion():
         return ()
     return tuple(
-        told.record for told in world.deploying.told(app).values() if not told.is_local
+        told.record
+        for told in world.deploying.told(app).values()
+        if not told.record.is_local
     )
 
 

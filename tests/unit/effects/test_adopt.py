@@ -342,3 +342,19 @@ def test_properties_stay_untouched(released: Host) -> None:
     run(released)
 
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_a_release_without_a_push_is_live(released: Host) -> None:
+    """It is left alone, unless Dokku's own plugin has counted further since."""
+    run(released)
+    local = DeployedRelease(server="", image_repo="", number=0)
+    released.world.deployed.record_deployed("web", local)
+
+    assert run(released) == []
+    assert released.deployed() == local
+
+    release_by_core(released, 5)
+    (found,) = run(released)
+
+    assert found.reference.endswith(":5")
+    assert released.deployed() != local

@@ -5,9 +5,9 @@ import os
 
 import pytest
 
-from dokku_registryd.core import releases
+from dokku_registryd.core import releases, wanted
 from dokku_registryd.core.triggers import Kind
-from dokku_registryd.effects import live, release, sweep
+from dokku_registryd.effects import live, release, states, sweep
 from workshops import Workshop, open_workshop
 from worlds import IMAGE, Host
 
@@ -257,3 +257,25 @@ def test_a_deploy_without_a_record(
 
     assert bool(host.release("1.1.1").failed_at) is has_failed
     assert told(host) == ({} if has_failed else {"b1": 1})
+
+
+LOCAL = releases.DeployedRelease(server="", image_repo="", number=0)
+
+
+@pytest.mark.parametrize("status", ["succeeded", "failed"])
+def test_a_release_without_a_push(host: Host, status: str) -> None:
+    """Once it is live it is what runs, also where push is on again by then."""
+    host.create_app()
+    ship(host, 1)
+    go_live(host, 1)
+    host.world.deploying.tell("web", "b2", LOCAL)
+    end(host, 2, status)
+
+    host.perform(live.perform, host.add_job(Kind.SETTLE, "settle-1"))
+
+    is_live = status == "succeeded"
+    state = states.state_of(host.world, "web")
+    assert (host.deployed() == LOCAL) == is_live
+    assert (wanted.deployed_of(state) is None) == is_live
+    assert bool(wanted.wanted_of(state, host.world.schedulers)) != is_live
+    assert told(host) == {}
