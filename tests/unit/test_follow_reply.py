@@ -235,21 +235,51 @@ def test_a_line_that_a_dying_daemon_left(
 def test_it_starts_no_process_while_it_waits(
     host: DokkuHost, lock: spool.SpoolLock
 ) -> None:
-    """From its first line to its last the hook has waited for no child."""
+    """Whatever comes, it has the one child that sleeps, a new one every few seconds."""
     with Deploy(host) as deploy:
         deploy.answer(b"headline One\n")
         deploy.read_line()
         pid = deploy.process.pid
         children = Path(f"/proc/{pid}/task/{pid}/children")
-        until(lambda: not children.read_text(), what="the end of what came before")
-        before = count_faults_of_children(pid)
-        for number in range(20):
-            deploy.answer(b"output %d\n" % number)
-            deploy.read_line()
 
-        assert count_faults_of_children(pid) == before > 0
+        def what_it_starts() -> tuple[list[str], int]:
+            return children.read_text().split(), count_faults_of_children(pid)
+
+        def does_without() -> bool:
+            before = what_it_starts()
+            for number in range(20):
+                deploy.answer(b"output %d\n" % number)
+                deploy.read_line()
+            return before == what_it_starts() and len(before[0]) == 1
+
+        until(does_without, what="twenty lines without a new process")
         deploy.answer(b"exit 0\n")
         assert deploy.finish().code == 0
+
+
+def test_what_sleeps_keeps_nothing_open(host: DokkuHost, lock: spool.SpoolLock) -> None:
+    """A lock that a deploy holds is free as soon as its hook was killed."""
+    with Deploy(host, called_by=("flock", str(host.root / "a-lock"))) as deploy:
+        deploy.answer(b"headline One\n")
+        deploy.read_line()
+        (hook,) = children_of(deploy.process.pid)
+        (sleeper,) = until(lambda: children_of(hook), what="what sleeps")
+        open_files = Path(f"/proc/{sleeper}/fd")
+
+        def is_asleep() -> bool:
+            return {path.name for path in open_files.iterdir()} == {"0", "1", "2"}
+
+        until(is_asleep, what="that it keeps but three files open")
+        null = {str((open_files / name).readlink()) for name in ("0", "2")}
+        assert null == {"/dev/null"}
+        deploy.answer(b"exit 0\n")
+        assert deploy.finish().code == 0
+
+
+def children_of(pid: int) -> list[int]:
+    """Return the children of a process."""
+    text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    return [int(number) for number in text.split()]
 
 
 def count_faults_of_children(pid: int) -> int:
