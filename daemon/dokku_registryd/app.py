@@ -5,6 +5,7 @@ until it is told to stop; a hook that finds no daemon builds one that runs until
 trigger has an outcome. Both are the same code.
 """
 
+import os
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -17,6 +18,7 @@ from dokku_registryd.adapters import (
     auth,
     build_records,
     clocks,
+    credential_helpers,
     deploy_locks,
     deploying_files,
     detached,
@@ -278,6 +280,9 @@ def build_credentials(settings: config.Settings) -> auth.AuthConfigs:
         global_dir=settings.docker_config_dir,
         helper_timeout=settings.registry.helper_timeout_seconds,
         helper_path=settings.paths.helper_path,
+        helper_environ=credential_helpers.chosen(
+            os.environ, settings.registry.helper_variables
+        ),
     )
 
 

@@ -71,6 +71,12 @@ SchedulerNames = Annotated[
     BeforeValidator(_split),
     Field(json_schema_extra={"allowed": "a list of scheduler names"}),
 ]
+VariableName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*\*?$")]
+VariableNames = Annotated[
+    tuple[VariableName, ...],
+    BeforeValidator(_split),
+    Field(json_schema_extra={"allowed": "a list of names of variables"}),
+]
 SocketPlace = Annotated[
     str,
     _text(
@@ -154,6 +160,19 @@ class Registry(_Table):
     )
     helper_timeout_seconds: Seconds = Field(
         default=30, description="How long a credential helper may run."
+    )
+    helper_variables: VariableNames = Field(
+        default=(
+            "HTTP_PROXY",
+            "HTTPS_PROXY",
+            "NO_PROXY",
+            "AWS_*",
+            "AZURE_*",
+            "GNUPGHOME",
+            "GOOGLE_APPLICATION_CREDENTIALS",
+        ),
+        description="The variables that credential helpers get; "
+        "a star stands for the rest of a name.",
     )
     parallel_tags: int = Field(
         default=8, ge=1, le=64, description="How many extra tags are put side by side."

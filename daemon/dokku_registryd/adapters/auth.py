@@ -5,15 +5,17 @@ one; here each file is asked in turn. What is wrong with one app's file concerns
 app only, and no message holds what a file holds.
 """
 
+import contextlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 from dokku_registryd import errors
 from dokku_registryd.adapters import auth_folders, credential_helpers
-from dokku_registryd.core import auth_files, names
+from dokku_registryd.core import auth_edits, auth_files, names
 from dokku_registryd.core.auth_files import AuthFile, HeldLogin
 from dokku_registryd.core.logins import AuthConfig
 
@@ -50,6 +52,7 @@ class AuthConfigs:
         helper_timeout: Seconds that a credential helper may run.
         helper_path: The folders that helpers are searched in.
         helper_home: HOME of helpers; ours if not given.
+        helper_environ: Further variables that helpers get.
     """
 
     def __init__(
@@ -60,6 +63,7 @@ class AuthConfigs:
         helper_timeout: float,
         helper_path: str,
         helper_home: Path | None = None,
+        helper_environ: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self._config_root = config_root
         # The operator's own; unlike an app's folder it may be a link.
@@ -68,13 +72,15 @@ class AuthConfigs:
             path=helper_path,
             timeout=helper_timeout,
             home=str(helper_home or Path.home()),
+            environ=helper_environ,
         )
 
     def resolve(self, app: str, domain: str) -> AuthConfig | None:
         """Return the app's login for a registry, resolved anew; None for anonymous.
 
-        First hit wins: the app's `auths`, `credHelpers`, `credsStore`, then the same
-        three of the global file. An empty `app` asks the global one only.
+        First hit wins: the helper that the app's file names for the registry, its
+        `auths`, then the same two of the global file. An empty `app` asks the global
+        one only.
 
         Raises:
             AuthenticationError: A file or helper that is needed cannot be used.
@@ -128,6 +134,12 @@ class AuthConfigs:
             held = _read(folder).all_held_logins()
         except auth_files.MalformedAuthError:
             return []  # Nobody could ever use it, nor tell what it stood for.
+        # A helper may refuse for long; what the file itself holds goes at once.
+        with contextlib.suppress(OSError), auth_folders.opened(folder) as opened:
+            document = auth_files.load(opened.read())
+            stripped = auth_edits.without_secrets(document)
+            if stripped != document:
+                opened.replace(auth_edits.render(stripped))
         return list(self.erase(folder, held).domains)
 
     def erase(self, folder: Path, logins: Iterable[HeldLogin]) -> Erased:
@@ -178,13 +190,20 @@ class AuthConfigs:
         return f"Repair it, or log in again: dokku registry:login {whose} {domain} USER"
 
     def _find(self, file: AuthFile, domain: str) -> tuple[AuthConfig, str] | None:
+        trouble: credential_helpers.HelperError | None = None
+        for held in file.asked_helpers(domain):
+            try:
+                found = self.helpers.get(held.helper, held.server)
+            except credential_helpers.HelperError as error:
+                trouble = error
+                break
+            if found is not None:
+                return found, held.helper
         own = file.login(domain)
         if own is not None:
             return own, ""
-        for held in file.held_logins(domain):
-            found = self.helpers.get(held.helper, held.server)
-            if found is not None:
-                return found, held.helper
+        if trouble is not None:
+            raise trouble
         return None
 
     def _held_by_others(self, folder: Path) -> Iterator[HeldLogin]:

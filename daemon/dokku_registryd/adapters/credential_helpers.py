@@ -7,6 +7,7 @@ secret, so none of it gets into a message.
 """
 
 import contextlib
+import fnmatch
 import json
 import os
 import re
@@ -15,8 +16,8 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -29,7 +30,9 @@ _NAME = re.compile(r"[A-Za-z0-9_.-]+")
 _CHUNK_BYTES: Final = 64 << 10
 _NOT_FOUND: Final = b"credentials not found in native keychain"
 # Helpers of clouds keep nothing, so they have nothing to erase.
-_KEEPS_NOTHING: Final = b"not implemented"
+_KEEPS_NOTHING: Final = re.compile(
+    rb"not implemented|unimplemented|not supported|unsupported", re.IGNORECASE
+)
 
 
 class HelperError(Exception):
@@ -50,11 +53,13 @@ class CredentialHelpers:
         path: The folders, separated by colons, that programs are searched in.
         timeout: Seconds that one run may take.
         home: HOME of the helpers, where they look for their own settings.
+        environ: Further variables that they get; see `chosen`.
     """
 
     path: str
     timeout: float
     home: str
+    environ: Mapping[str, str] = field(default_factory=dict)
     monotonic: Callable[[], float] = time.monotonic
 
     def get(self, helper: str, server: str) -> AuthConfig | None:
@@ -69,8 +74,8 @@ class CredentialHelpers:
                 return None
             raise HelperError(_failed(helper, "get", ended.status))
         username, secret = _parse(helper, ended.output)
-        if not secret:
-            return None
+        if not username or not secret:
+            return None  # Docker sends no login without a user either.
         is_token = username == IDENTITY_TOKEN_USER
         return AuthConfig(
             domain=server,
@@ -105,13 +110,14 @@ class CredentialHelpers:
         ended = self._run(helper, "erase", server.encode())
         if ended.status == 0:
             return True
-        if _NOT_FOUND in ended.output or _KEEPS_NOTHING in ended.output:
+        if _NOT_FOUND in ended.output or _KEEPS_NOTHING.search(ended.output):
             return False
         raise HelperError(_failed(helper, "erase", ended.status))
 
     def _run(self, helper: str, verb: str, given: bytes) -> _Ended:
         program = self._find(helper)
-        environment = {"PATH": self.path, "HOME": self.home, "LANG": "C"}
+        own = {"PATH": self.path, "HOME": self.home, "LANG": "C"}
+        environment = {**self.environ, **own}
         with _as_file(given) as stdin:
             try:
                 process = subprocess.Popen(
@@ -169,6 +175,22 @@ class CredentialHelpers:
         raise HelperError(f"{name} did not end within {self.timeout:g} s")
 
 
+def chosen(environ: Mapping[str, str], patterns: Iterable[str]) -> dict[str, str]:
+    """Return the variables that helpers may see.
+
+    Args:
+        environ: All that there are.
+        patterns: Names, or beginnings of names with a star behind; case counts not,
+            since proxies are written both ways.
+    """
+    wanted = [pattern.lower() for pattern in patterns]
+    return {
+        name: value
+        for name, value in environ.items()
+        if any(fnmatch.fnmatchcase(name.lower(), pattern) for pattern in wanted)
+    }
+
+
 @contextlib.contextmanager
 def _as_file(content: bytes) -> Iterator[int]:
     """Hold an input in memory; unlike a pipe it cannot fill up."""
@@ -204,9 +226,10 @@ def _kill_group(process: subprocess.Popen[bytes]) -> None:
 
 def _parse(helper: str, output: bytes) -> tuple[str, Secret]:
     try:
-        content = json_documents.load(output)
-        username, secret = content["Username"], content["Secret"]
-    except (json_documents.MalformedJsonError, KeyError, TypeError):
+        answer = json_documents.load(output)
+        content = {name.lower(): value for name, value in answer.items()}
+        username, secret = content["username"], content["secret"]
+    except (json_documents.MalformedJsonError, KeyError, AttributeError):
         # Without the cause, which holds the output.
         raise HelperError(f"docker-credential-{helper} get answers no login") from None
     if not isinstance(username, str) or not isinstance(secret, str):

@@ -14,8 +14,8 @@ from dokku_registryd.core.logins import AuthConfig
 
 Document = dict[str, Any]
 
-_AUTHS: Final = "auths"
-_HELPER_KEYS: Final = ("credHelpers", "credsStore")
+_AUTHS: Final = auth_files.AUTHS
+_HELPER_KEYS: Final = (auth_files.HELPERS, auth_files.STORE)
 
 
 def with_login(document: Document, auth: AuthConfig) -> Document:

@@ -84,6 +84,7 @@ class Access:
         self._refusal: errors.TransientError | None = None
         self._auth: logins.AuthConfig | None = None
         self._is_resolved = False
+        self._trouble: errors.AuthenticationError | None = None
         self._lock = threading.Lock()
         self._probing = threading.Lock()
 
@@ -91,7 +92,8 @@ class Access:
         """Run an operation with the login, anew if the login is refused.
 
         Raises:
-            AuthenticationError: A login that was resolved this moment is refused too.
+            AuthenticationError: A login that was resolved this moment is refused too,
+                or none can be read and the registry wants one.
             HeldBackError: The registry is in back-off, and was not asked.
         """
         if self._is_under_way:
@@ -119,6 +121,14 @@ class Access:
         return answer
 
     def _call(self, operation: Callable[[logins.AuthConfig | None], Answer]) -> Answer:
+        try:
+            return self._try(operation)
+        except (errors.AuthenticationError, errors.AccessDeniedError) as error:
+            if self._trouble is None:
+                raise
+            raise self._trouble from error
+
+    def _try(self, operation: Callable[[logins.AuthConfig | None], Answer]) -> Answer:
         try:
             return operation(self._resolve())
         except errors.AuthenticationError:
@@ -170,10 +180,7 @@ class Access:
         )
 
     def _key(self) -> pauses.Key:
-        try:
-            auth = self._resolve()
-        except errors.AuthenticationError:
-            auth = self._resolve(anew=True)
+        auth = self._resolve()
         return pauses.key_of(
             domain=self._domain,
             owner=None if auth is None else auth.owner,
@@ -182,8 +189,15 @@ class Access:
         )
 
     def _resolve(self, *, anew: bool = False) -> logins.AuthConfig | None:
+        """Return the login. Where it cannot be read the registry may want none."""
         with self._lock:
             if anew or not self._is_resolved:
-                self._auth = self._world.credentials.resolve(self._app, self._domain)
+                self._trouble, self._auth = None, None
+                try:
+                    self._auth = self._world.credentials.resolve(
+                        self._app, self._domain
+                    )
+                except errors.AuthenticationError as error:
+                    self._trouble = error
                 self._is_resolved = True
             return self._auth

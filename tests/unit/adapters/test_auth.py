@@ -5,7 +5,7 @@ import json
 import os
 import stat
 import traceback
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -144,7 +144,7 @@ def test_an_apps_file_does_not_hide_other_global_logins(host: Host) -> None:
 
 
 def test_all_six_places_are_asked_in_order(host: Host) -> None:
-    """Entry, helper and store of the app come before the same three of the host."""
+    """Helper (or store) and entry of the app come before those of the host."""
     for name in ("one", "two", "three", "four"):
         host.install(name, KEEPER.replace("/kept", f"/kept-{name}"))
         host.keep(name, HOST, name)
@@ -153,7 +153,7 @@ def test_all_six_places_are_asked_in_order(host: Host) -> None:
     seen = []
 
     for file in (own, shared):
-        for key in ("auths", "credHelpers", "credsStore"):
+        for key in ("credHelpers", "credsStore", "auths"):
             host.write("web", own)
             host.write("", shared)
             seen.append(host.resolved("web"))
@@ -162,7 +162,7 @@ def test_all_six_places_are_asked_in_order(host: Host) -> None:
     host.write("", shared)
     seen.append(host.resolved("web"))
 
-    assert seen == ["own", "one", "two", "global", "three", "four", "anonymous"]
+    assert seen == ["one", "two", "own", "three", "four", "global", "anonymous"]
 
 
 @pytest.mark.parametrize(
@@ -429,6 +429,26 @@ def test_a_helper_sees_little(host: Host) -> None:
     assert known - {"PWD", "OLDPWD", "SHLVL", "_"} == {"PATH", "HOME", "LANG"}
 
 
+def test_what_an_operator_lets_helpers_see() -> None:
+    """A name, or its beginning with a star, in any case; PATH and HOME stay ours."""
+    environ = {"https_proxy": "p", "AWS_PROFILE": "prod", "AWSX": "x", "SECRET": "x"}
+    seen = credential_helpers.chosen(environ, ("HTTPS_PROXY", "AWS_*"))
+
+    assert seen == {"https_proxy": "p", "AWS_PROFILE": "prod"}
+
+
+def test_a_helper_gets_these_variables(host: Host) -> None:
+    """They are in its environment beside ours, which none of them replaces."""
+    host.install("nosy", '#!/bin/sh\ncat >/dev/null\nenv > "${0%/*}/seen"\nexit 1\n')
+    helpers = replace(host.helpers, environ={"AWS_PROFILE": "prod", "HOME": "/x"})
+
+    with pytest.raises(credential_helpers.HelperError):
+        helpers.get("nosy", HOST)
+
+    seen = (host.root / "bin" / "seen").read_text().splitlines()
+    assert {"AWS_PROFILE=prod", "HOME=/"} <= set(seen)
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -610,9 +630,40 @@ def test_a_failing_helper_asks_for_another_attempt(host: Host) -> None:
     assert host.helpers.get("keeper", HOST) is None
 
 
-def test_a_helper_that_keeps_nothing_is_fine(host: Host) -> None:
+def test_what_waits_for_a_helper_holds_no_secret(host: Host) -> None:
+    """A helper that fails for long keeps no login of the file itself in its place."""
+    host.install("bad", "#!/bin/sh\ncat >/dev/null\nexit 1\n")
+    content = {**auths(PLANTED, "own.example"), "credHelpers": {HOST: "bad"}}
+    folder = detached(host, content)
+
+    for _ in range(2):
+        with pytest.raises(errors.TransientError):
+            host.credentials.forget(folder)
+
+    left = json.loads((Path(folder) / "config.json").read_text())
+    assert left == {"auths": {"own.example": {}}, "credHelpers": {HOST: "bad"}}
+
+
+def test_tokens_of_a_browser_are_erased_too(host: Host) -> None:
+    """Docker's login by browser keeps three logins for Docker Hub, and uses one."""
+    host.install("keeper")
+    servers = (HUB, f"{HUB}access-token", f"{HUB}refresh-token")
+    for number, server in enumerate(servers):
+        host.keep("keeper", server, str(number))
+    content = {"auths": {server: {} for server in servers}, "credsStore": "keeper"}
+    path = host.write("web", content)
+    assert host.resolved("web", "docker.io") == "0"
+    path.unlink()
+
+    host.credentials.forget(detached(host, content))
+
+    assert [host.helpers.get("keeper", server) for server in servers] == [None] * 3
+
+
+@pytest.mark.parametrize("words", ["not implemented", "delete is unimplemented"])
+def test_a_helper_that_keeps_nothing_is_fine(host: Host, words: str) -> None:
     """Helpers of clouds refuse to erase, as they have nothing to erase."""
-    host.install("cloud", "#!/bin/sh\ncat >/dev/null\necho not implemented\nexit 1\n")
+    host.install("cloud", f"#!/bin/sh\ncat >/dev/null\necho {words}\nexit 1\n")
     folder = detached(host, {"credHelpers": {HOST: "cloud"}})
 
     assert host.credentials.forget(folder) == []

@@ -304,3 +304,27 @@ def _be_busy(_auth: logins.AuthConfig | None) -> None:
 
 def _refuse_for_an_hour(_auth: logins.AuthConfig | None) -> None:
     raise errors.RateLimitedError("later", retry_after=3600.0)
+
+
+class Unreadable:
+    """Finds no login, because a file or a helper cannot be used."""
+
+    def resolve(self, app: str, domain: str) -> logins.AuthConfig | None:
+        """Fail."""
+        raise errors.AuthenticationError(f"cannot read the login of {app} for {domain}")
+
+
+def test_a_login_that_cannot_be_read_blocks_nobody_who_needs_none(host: Host) -> None:
+    """A registry that takes anybody is used; one that does not gets the reason said."""
+    host.world = host.replace(credentials=Unreadable())
+
+    assert way_of(host).call(answer) == "answer"
+
+    def deny(auth: logins.AuthConfig | None) -> None:
+        assert auth is None
+        raise errors.AccessDeniedError("the registry wants a login")
+
+    with pytest.raises(
+        errors.AuthenticationError, match="cannot read the login of web"
+    ):
+        way_of(host).call(deny)
