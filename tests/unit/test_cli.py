@@ -245,6 +245,7 @@ def test_check_warns(host: list[str], tmp_path: Path) -> None:
     data.chmod(0o755)
     defaults.write_text(
         '# comment\nDOKKU_REGISTRYD_DAEMON__WORKERS="2"\nDOKKU_REGISTRYD_WORKERS=3\n'
+        "PATH=/opt/bin:$PATH\nexport HTTPS_PROXY=http://proxy\n"
     )
 
     done = call(
@@ -259,6 +260,9 @@ def test_check_warns(host: list[str], tmp_path: Path) -> None:
     report = json.loads(done.stdout)
     assert report["settings"]["paths.data_dir"] == str(data)
     assert "\n".join(report["warnings"]) == (
+        f"{defaults}: line 5 is no NAME=value and has no effect.\n"
+        f"{defaults}: the value of PATH is taken as it stands, nothing expands it.\n"
+        f"{defaults}: PATH counts for the service, but not for hooks.\n"
         "DOKKU_REGISTRYD_WORKERS is no setting and has no effect.\n"
         "DOKKU_REGISTRYD_DAEMON__WORKERS is set for the service in "
         f"{defaults}, but not for this check.\n"

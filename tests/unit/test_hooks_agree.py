@@ -8,7 +8,12 @@ import pytest
 
 from dokku_registryd import errors
 from dokku_registryd.adapters import detached, property_files
-from dokku_registryd.core import properties, releases, triggers
+from dokku_registryd.core import (
+    environment_files,
+    properties,
+    releases,
+    triggers,
+)
 from dokku_registryd.core.triggers import Kind, Trigger
 from support.dokku_host import GLOBAL, DokkuHost
 
@@ -37,6 +42,13 @@ for folder in {config}/registry/app-*; do
   if is_push_enabled "$app"; then printf 'True\\037'; else printf 'False\\037'; fi
 done
 """
+SETTINGS = """
+. {functions}
+for file in {folder}/*; do
+  (A='' B='' && read_settings "$file" && printf '%s\\037%s\\036' "$A" "$B")
+done
+"""
+PIECES = ("a", " ", "'", '"', "\\", "\n", "$", "#", "B=1", "\\\n", "'b c'", '"\\"d"')
 VALUES = (None, "", " ", "true", "true\n", " docker.io/", "r.io//", "{{.AppName}}x\n")
 
 
@@ -168,6 +180,59 @@ def test_the_same_values_are_computed(
         for text in (policy.server, policy.image_repo, policy.push_on_release)
     ]
     assert result.stdout.split("\x1f")[:-1] == expected
+
+
+@pytest.mark.parametrize("shell", ["/bin/dash", "/bin/bash"])
+def test_the_same_settings_are_read(
+    host: DokkuHost, tmp_path: Path, shell: str
+) -> None:
+    """Quotes, comments and continued lines of the settings file mean the same."""
+    folder = tmp_path / "settings"
+    folder.mkdir()
+    texts = [
+        "A=" + "".join(pieces)
+        for size in range(4)
+        for pieces in itertools.product(PIECES, repeat=size)
+    ]
+    for number, text in enumerate(texts):
+        (folder / f"{number:05}").write_text(text)
+    script = SETTINGS.format(functions=host.hook("functions"), folder=folder)
+
+    result = host.run([shell, "-ec", script])
+
+    answers = result.stdout.split("\x1e")[:-1]
+    found = [environment_files.parse(text).values for text in texts]
+    assert (result.stderr, result.code) == ("", 0)
+    assert [
+        text
+        for text, answer, values in zip(texts, answers, found, strict=True)
+        if answer != f"{values.get('A', '')}\x1f{values.get('B', '')}"
+    ] == []
+
+
+NAMES = (
+    *("PATH", "IFS", "LC_ALL", "LANG", "BASH_ENV", "ENV", "REPLY", "PPID", "UID", "_"),
+    *("DOKKU_BUILD_ID", "DOKKU_LIB_ROOT", "PLUGIN_PATH", "settings", "SHELLOPTS"),
+    *("HTTPS_PROXY", "https_proxy", "NO_PROXY", "AWS_PROFILE", "A", "A1", "1A", "A-B"),
+    *("DOKKU_REGISTRYD_BIN", "DOKKU_REGISTRYD_X", "DOKKU_REGISTRYD_DEFAULTS", ""),
+)
+
+
+@pytest.mark.parametrize("shell", ["/bin/dash", "/bin/bash"])
+def test_the_same_variables_are_for_hooks(host: DokkuHost, shell: str) -> None:
+    """`check` names exactly the variables that hooks leave alone."""
+    script = f""". {host.hook("functions")}
+        for name; do if is_setting "$name"; then echo "$name"; fi; done
+    """
+
+    result = host.run([shell, "-c", script, shell, *NAMES])
+
+    assert result.stdout.splitlines() == [
+        name
+        for name in NAMES
+        if name in environment_files.parse(f"{name}=1").values
+        and environment_files.is_for_hooks(name)
+    ]
 
 
 def test_hooks_read_the_daemons_record(

@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -138,6 +139,72 @@ def test_post_deploy_that_cannot_record(host: DokkuHost) -> None:
     assert result.code == 0
     assert "that the release of web is live (Read-only file system)" in result.stderr
     assert told.exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount")
+def test_a_full_disk(tmp_path: Path) -> None:
+    """What runs is what Dokku is told; the counter follows once there is room."""
+    room = tmp_path / "var" / "lib" / "dokku"
+    room.mkdir(parents=True)
+    # A disk of its own, which only this shell and its children see.
+    script = f"""
+        mount -t tmpfs -o size=2m tmpfs {room} &&
+            exec {sys.executable} -c "$SCRIPT" {tmp_path}
+    """
+
+    done = subprocess.run(
+        ["unshare", "-m", "sh", "-c", script],
+        env={**os.environ, "SCRIPT": FULL, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (done.stderr, done.returncode) == ("", 0)
+    full, later = json.loads(done.stdout)
+    assert full["code"] == later["code"] == 0
+    assert "Cannot write release 5 of web to tag-version (No space" in full["stderr"]
+    assert (full["told"], full["counter"]) == ("5", "4")
+    assert (later["told"], later["counter"]) == ("5", "5")
+    assert later["stderr"] == ""
+
+
+FULL = """
+import json, sys
+from pathlib import Path
+from support.dokku_host import DokkuHost
+host = DokkuHost(Path(sys.argv[1]))
+host.create_app("web")
+host.set_property("web", "push-on-release", "true")
+host.set_property("web", "tag-version", "4")
+# No older record: to replace one would give its room back.
+(host.data_dir / "deployed").mkdir()
+told = host.data_dir / "deploying" / "web" / "1abc"
+told.parent.mkdir(parents=True)
+told.write_text("r.io/\\norg/web\\n5\\nsha256:" + "ab" * 32 + "\\n")
+ballast = host.lib_root / "ballast"
+found = []
+for build in ("1abc", "2def"):
+    if build == "1abc":
+        with ballast.open("wb", buffering=0) as file:
+            try:
+                while True:
+                    file.write(bytes(4096))
+            except OSError:
+                pass
+    else:
+        ballast.unlink()
+    environ = {"DOKKU_BUILD_ID": build}
+    result = host.trigger("post-deploy", "web", "", "", "5", environ=environ)
+    tag = host.trigger("deployed-app-image-tag", "web")
+    found.append({
+        "code": result.code,
+        "stderr": result.stderr,
+        "told": tag.stdout.strip(),
+        "counter": host.read_property("web", "tag-version"),
+    })
+print(json.dumps(found))
+"""
 
 
 def test_what_was_told_follows_a_rename(host: DokkuHost) -> None:

@@ -170,6 +170,57 @@ def test_called_by_hand(host: DokkuHost, ask: Question) -> None:
     assert ask(SERVER) == Result("", "", 0)
 
 
+@pytest.mark.parametrize("shell", ["dash", "bash"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "# it's fine",
+        "; it's fine",
+        "NOTE=it's",
+        "HTTPS_PROXY=http://a b",
+        "NO_PROXY=localhost, 10.0.0.0/8",
+        "NAME=a&b",
+        "NAME=(1",
+        "NAME=$(touch pwned)",
+        "PATH=/x",
+        "IFS=/",
+        "LC_ALL=xx",
+        "readonly REPLY",
+        "exit 3",
+        "set -u",
+        "umask 777",
+        "NOTE='never closed",
+    ],
+)
+def test_a_line_that_systemd_takes(host: DokkuHost, shell: str, line: str) -> None:
+    """No line of the settings file is executed, or keeps a question from its answer."""
+    host.record_release("web", server="", image_repo="org/web", number=4)
+    host.defaults_file.write_text(f"{line}\n")
+
+    result = host.run(
+        [shell, str(host.hook("deployed-app-image-tag")), "web"],
+        environ={"PATH": f"/nonexistent:{host.environ['PATH']}"},
+    )
+
+    assert result == Result("4\n", "", 0)
+    assert not (host.root / "pwned").exists()
+
+
+def test_what_the_program_gets(host: DokkuHost) -> None:
+    """A program that a hook calls has the variables that the service has."""
+    host.defaults_file.write_text(
+        "; both\nHTTPS_PROXY='http://a b'\nNO_PROXY=a, b \nPATH=/x\n"
+    )
+    host.add_command(
+        "dokku-registryd", '#!/bin/sh\necho "$HTTPS_PROXY,$NO_PROXY,$PATH"\n'
+    )
+
+    result = host.trigger("commands", "registryd:status")
+
+    path = host.environ["PATH"]
+    assert (result.stdout, result.code) == (f"http://a b,a, b,{path}\n", 0)
+
+
 def test_the_defaults_file(host: DokkuHost) -> None:
     """Settings of the unit's environment file reach hook and program."""
     data_dir = host.root / "elsewhere"

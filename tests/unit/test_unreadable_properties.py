@@ -162,6 +162,99 @@ def test_a_record_that_cannot_be_read(
     assert f"{path} has to be a file" in result.stderr
 
 
+AWAY: dict[str, tuple[str, bool]] = {
+    "config-on-another-disk": ("config", True),
+    "registry-on-another-disk": ("config/registry", True),
+    "app-on-another-disk": ("config/registry/web", True),
+    "registry-not-restored": ("config/registry", False),
+    "app-not-restored": ("config/registry/web", False),
+}
+
+
+@pytest.mark.parametrize(("place", "is_linked"), AWAY.values(), ids=AWAY)
+@pytest.mark.parametrize("hook", [RELEASE, SERVER])
+def test_a_folder_that_is_away(
+    host: DokkuHost, shell: str, hook: str, place: str, is_linked: bool
+) -> None:
+    """What was released had properties: without them nothing is released, nor told."""
+    host.set_property("web", "push-on-release", "true")
+    host.set_property("web", "server", "ghcr.io")
+    host.record_release("web", server="ghcr.io/", image_repo="web", number=0)
+    folder = host.lib_root / place
+    kept = folder.rename(host.root / "kept")
+    if is_linked:
+        folder.symlink_to("/nonexistent/disk")
+
+    result = call(host, shell, hook)
+
+    what = "has to be a folder" if is_linked else "is missing, although there were"
+    assert (result.stdout, result.code) == ("", 1)
+    assert f"\n !     {folder} {what}" in result.stderr
+    assert host.spool() == {}
+    assert host.calls("docker") == []
+    folder.unlink(missing_ok=True)
+    kept.rename(folder)
+    assert call(host, shell, SERVER) == Result("ghcr.io/\n", "", 0)
+
+
+@pytest.mark.parametrize("hook", [SERVER, REPO, TAG, RELEASE])
+@pytest.mark.parametrize("place", ["config/registry/web", "config/registry", "config"])
+def test_a_folder_that_nobody_made(
+    host: DokkuHost, shell: str, hook: str, place: str
+) -> None:
+    """An app that is older than all plugins, or a new host, has none: it is unset."""
+    host.set_property("web", "server", "ghcr.io")
+    shutil.rmtree(host.lib_root / place)
+
+    result = call(host, shell, hook)
+
+    assert (result.stderr, result.code) == ("", 0)
+
+
+@pytest.mark.parametrize("hook", [SERVER, TAG, RELEASE])
+def test_an_app_without_properties(host: DokkuHost, shell: str, hook: str) -> None:
+    """Dokku leaves the folder where the last property goes, so nothing is missed."""
+    host.record_release("web", server="ghcr.io/", image_repo="web", number=0)
+
+    result = call(host, shell, hook)
+
+    assert (result.stderr, result.code) == ("", 0)
+
+
+SILENT: dict[str, Callable[[Path], object]] = {
+    "zeros": lambda path: path.write_bytes(bytes(12)),
+    # A regular file with a size, which the system refuses to read.
+    "refused": lambda path: path.symlink_to("/sys/class/net/lo/speed"),
+}
+
+
+@pytest.mark.parametrize("spoil", SILENT.values(), ids=SILENT)
+@pytest.mark.parametrize("hook", [SERVER, RELEASE])
+def test_a_file_that_tells_nothing(
+    host: DokkuHost, shell: str, hook: str, spoil: Callable[[Path], object]
+) -> None:
+    """A file with a size of which nothing comes, as of a broken disk, is not unset."""
+    name = "server" if hook == SERVER else "push-on-release"
+    spoil(place(host, "web", name))
+
+    result = call(host, shell, hook)
+
+    assert (result.stdout, result.code) == ("", 1)
+    assert f"registry/web/{name} has to be a file" in result.stderr
+
+
+@pytest.mark.parametrize("hook", [SERVER, REPO, TAG])
+def test_a_record_that_tells_nothing(host: DokkuHost, shell: str, hook: str) -> None:
+    """So it is with the record of what runs."""
+    path = host.record_release("web", server="ghcr.io/", image_repo="web", number=2)
+    path.write_bytes(bytes(12))
+
+    result = call(host, shell, hook)
+
+    assert (result.stdout, result.code) == ("", 1)
+    assert f"{path} has to be a file" in result.stderr
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another")
 @pytest.mark.parametrize("what", ["server", ".", ".."])
 def test_a_file_of_root(shell: str, what: str) -> None:

@@ -17,7 +17,6 @@ Dokku writes in place, which the time of no folder shows, so each file is asked 
   file systems answer from memory, and no rule foresees everything.
 """
 
-import errno
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -33,6 +32,7 @@ LIMIT: Final = property_reading.LIMIT
 RACY_SECONDS: Final = 60
 VOID_SECONDS: Final = 3600
 PLUGINS: Final = (properties.CORE, properties.OURS)
+_CORE: Final = PLUGINS.index(properties.CORE)
 
 _Values = dict[str, str]
 _Listed = tuple[tuple[str, ...], ...]
@@ -106,6 +106,8 @@ class Look:
                 PLUGINS, self._roots, self._owners, strict=True
             )
         ]
+        if app in self._recorded and app not in self._owners[_CORE]:
+            own[_CORE].check_missing(self._config_root, self._deployed_root, app)
         record = _Reading(str(self._deployed_root))
         raw = record.file(self._records if app in self._recorded else None, app)
         readings = [*own, record]
@@ -170,10 +172,14 @@ class Look:
 
     def _check_root(self) -> None:
         """Take a host that has released for one that has properties somewhere."""
-        core = PLUGINS.index(properties.CORE)
-        if self._roots[core] is None and self._recorded:
-            path = self._config_root / properties.CORE
-            self._note(path, FileNotFoundError(errno.ENOENT, "it is missing"))
+        path = self._config_root / properties.CORE
+        if self._roots[_CORE] is None and path.name not in self._unopened:
+            try:
+                property_reading.check_missing(
+                    self._config_root, self._deployed_root, properties.GLOBAL
+                )
+            except OSError as error:
+                self._note(path, error)
 
     def _note(self, path: Path, error: OSError) -> None:
         self._is_whole = False
@@ -272,6 +278,13 @@ class _Reading:
             self._miss("", error)
         finally:
             os.close(folder)
+
+    def check_missing(self, config_root: Path, deployed_root: Path, app: str) -> None:
+        """Take an app that was released for one that has a folder."""
+        try:
+            property_reading.check_missing(config_root, deployed_root, app)
+        except OSError as error:
+            self._miss("", error)
 
     def _property(self, folder: int, name: str) -> None:
         try:

@@ -56,9 +56,11 @@ class PropertyFiles:
         except FileNotFoundError:
             return ""  # Nothing of that name can be an app.
         try:
-            return _read(path).decode("utf-8", errors="replace")
-        except FileNotFoundError:
-            return ""
+            folder = property_reading.open_app(str(path.parent))
+            if folder is None:
+                self._check_missing(plugin, app)
+                return ""
+            return _read(folder, name).decode("utf-8", errors="replace")
         except OSError as error:
             raise unreadable(path, error) from error
 
@@ -80,9 +82,18 @@ class PropertyFiles:
         """Replace a property in one step.
 
         Raises:
-            TransientError: The disk refuses.
+            TransientError: The disk refuses, or the folder was lost: one with nothing
+                but this in it would say that all else is unset.
         """
-        _replace(self._path(plugin, app, name), value)
+        path = self._path(plugin, app, name)
+        try:
+            if not path.parent.is_dir():
+                self._check_missing(plugin, app)
+        except OSError as error:
+            raise errors.TransientError(
+                f"cannot write {path}: {property_reading.reason(error)}"
+            ) from error
+        _replace(path, value)
 
     def delete(self, plugin: str, app: str, name: str) -> None:
         """Remove a property; a missing one is fine."""
@@ -159,6 +170,10 @@ class PropertyFiles:
             raise FileNotFoundError(f"{app!r} is no app name")
         return self._config_root / plugin / app / name
 
+    def _check_missing(self, plugin: str, app: str) -> None:
+        if plugin == properties.CORE:
+            property_reading.check_missing(self._config_root, self._deployed_root, app)
+
     def _record(self, app: str) -> Path:
         if not names.is_app_name(app):
             raise FileNotFoundError(f"{app!r} is no app name")
@@ -186,12 +201,11 @@ def unreadable(path: Path, error: OSError) -> errors.UnreadableError:
     )
 
 
-def _read(path: Path) -> bytes:
-    folder = property_reading.open_app(str(path.parent))
-    if folder is None:
-        raise FileNotFoundError(path)
+def _read(folder: int, name: str) -> bytes:
     try:
-        return property_reading.read(folder, path.name)[1]
+        return property_reading.read(folder, name)[1]
+    except FileNotFoundError:
+        return b""
     finally:
         os.close(folder)
 

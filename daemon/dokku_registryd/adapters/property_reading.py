@@ -4,14 +4,23 @@ Dokku's own plugin (0.38.27, common/properties.go) follows a link in place of a
 property, and so do our hooks. So a link is followed here too, to a regular file of
 bounded size and to nothing else. A link in place of an app's folder is not followed
 (`folders`). A property is unset where there is no entry at all. An entry that cannot be
-read, such as a link that leads nowhere, is unreadable and never unset.
+read, such as a link that leads nowhere, is unreadable and never unset. So is what may
+be in a folder of Dokku's that is missing although something was released: Dokku leaves
+an app's folder where its last property goes, and a release makes the one of an app that
+has none.
 """
 
+import contextlib
 import errno
 import os
 import stat
 
 from dokku_registryd.adapters import folders
+
+# As in `typing`; reports read properties too, and its import takes as long as they do.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pathlib import Path
 
 LIMIT = 65_536
 """Bytes; a property is a line of text."""
@@ -69,6 +78,40 @@ def read(folder: int, name: str) -> tuple[os.stat_result | None, bytes]:
     if len(raw) > LIMIT:
         raise _refusal(f"longer than {LIMIT} bytes", name)
     return None if is_link else status, raw
+
+
+def check_missing(config_root: "Path", deployed_root: "Path", app: str) -> None:
+    """Refuse to take Dokku's properties of an app for unset where they were lost.
+
+    To be called where that folder is not there. Our own properties decide nothing that
+    would be worth it, and an app that is older than we are has no folder of them.
+
+    Args:
+        config_root: Dokku's folder of properties.
+        deployed_root: Our folder with one record for each app.
+        app: The app; `--global` for all apps.
+
+    Raises:
+        OSError: Something was released, so there were properties.
+    """
+    for root in (config_root, config_root / "registry"):
+        if root.is_dir():
+            continue
+        if root.is_symlink():
+            raise _refusal("a link that leads nowhere", str(root))
+        recorded: list[str] = []
+        with contextlib.suppress(OSError):
+            recorded = os.listdir(deployed_root)  # noqa: PTH208 - names are wanted
+        if any(not name.startswith(".") for name in recorded):
+            raise _lost(str(root))
+        return
+    if os.path.lexists(deployed_root / app):
+        raise _lost(str(config_root / "registry" / app))
+
+
+def _lost(place: str) -> OSError:
+    text = "it is missing, although there were releases. Is its disk mounted?"
+    return FileNotFoundError(errno.ENOENT, text, place)
 
 
 def reason(error: OSError) -> str:

@@ -1,5 +1,6 @@
 """All files of properties and records on a host that cannot be read, for `doctor`."""
 
+import contextlib
 import errno
 import os
 import stat
@@ -42,12 +43,26 @@ def unreadable(
         deployed_root: Our folder with one record for each app.
         reader: Who has to read them, where we are root; else None.
     """
-    core = config_root / properties.CORE
-    if not core.exists() and deployed_root.is_dir() and any(deployed_root.iterdir()):
-        yield f"{core} is missing, although apps were released. Is its disk mounted?"
+    yield from _missing(config_root, deployed_root)
     for plugin in (properties.CORE, properties.OURS):
         yield from _in_plugin(config_root / plugin, reader)
     yield from _records(deployed_root, reader)
+
+
+def _missing(config_root: Path, deployed_root: Path) -> Iterator[str]:
+    """Tell of folders of Dokku's properties that must have been there once."""
+    core = config_root / properties.CORE
+    recorded: list[str] = []
+    if core.is_dir():
+        with contextlib.suppress(OSError):  # `_records` tells of it.
+            recorded = sorted(entry.name for entry in deployed_root.iterdir())
+    for app in (properties.GLOBAL, *filter(names.is_app_name, recorded)):
+        if os.path.lexists(core / app):
+            continue
+        try:
+            property_reading.check_missing(config_root, deployed_root, app)
+        except OSError as error:
+            yield str(property_files.unreadable(Path(error.filename), error))
 
 
 def _in_plugin(root: Path, reader: Reader | None) -> Iterator[str]:

@@ -7,7 +7,6 @@ else is a warning: the service starts all the same, but hardly as intended.
 import argparse
 import contextlib
 import os
-import shlex
 import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -15,6 +14,7 @@ from pathlib import Path
 from dokku_registryd import config
 from dokku_registryd.adapters import property_survey
 from dokku_registryd.commands import output
+from dokku_registryd.core import environment_files
 
 # What the unit file's EnvironmentFile names, and what the hooks read.
 DEFAULTS_FILE = "/etc/default/dokku-registryd"
@@ -84,6 +84,7 @@ def _about_variables(
     settings: config.Settings, environ: Mapping[str, str]
 ) -> Iterator[str]:
     file = environ.get(DEFAULTS_VARIABLE, DEFAULTS_FILE)
+    yield from _about_lines(file)
     defaults = read_defaults(Path(file))
     for name in config.unknown_variables({**defaults, **environ}):
         yield f"{name} is no setting and has no effect."
@@ -100,26 +101,27 @@ def _about_variables(
 
 
 def read_defaults(path: Path) -> dict[str, str]:
-    """Read `NAME=value` lines as systemd and the shell both understand them."""
+    """Read `NAME=value` lines as systemd does, and so the hooks."""
+    return _read_defaults(path).values
+
+
+def _read_defaults(path: Path) -> environment_files.EnvironmentFile:
     try:
-        lines = path.read_text(errors="replace").splitlines()
+        text = path.read_text(errors="replace")
     except OSError:
-        return {}
-    assignments = (
-        line.strip().removeprefix("export ").partition("=")
-        for line in lines
-        if not line.strip().startswith(("#", ";"))
-    )
-    return {
-        name.strip(): _unquote(value) for name, equals, value in assignments if equals
-    }
+        text = ""
+    return environment_files.parse(text)
 
 
-def _unquote(value: str) -> str:
-    try:
-        return " ".join(shlex.split(value))
-    except ValueError:  # a quote without its partner
-        return value
+def _about_lines(file: str) -> Iterator[str]:
+    found = _read_defaults(Path(file))
+    for number in found.idle:
+        yield f"{file}: line {number} is no NAME=value and has no effect."
+    for name in found.unexpanded:
+        yield f"{file}: the value of {name} is taken as it stands, nothing expands it."
+    for name in found.values:
+        if not environment_files.is_for_hooks(name):
+            yield f"{file}: {name} counts for the service, but not for hooks."
 
 
 def _about_places(settings: config.Settings) -> Iterator[str]:

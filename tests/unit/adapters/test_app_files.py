@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from dokku_registryd.adapters import app_files
+from dokku_registryd import errors
+from dokku_registryd.adapters import app_files, property_survey
 from dokku_registryd.adapters.property_files import PropertyFiles
 from dokku_registryd.core import properties, releases
 from support.waiting import until
@@ -280,12 +281,42 @@ def test_nothing_is_missed(place: Place) -> None:
     assert place.is_whole()
 
 
-def test_properties_that_are_away(place: Place) -> None:
-    """A host that has released apps and has no properties does not know what is set."""
-    shutil.rmtree(place.core)
+@pytest.mark.parametrize("what", ["config", "registry", "web"])
+@pytest.mark.parametrize("is_linked", [False, True])
+def test_properties_that_are_away(place: Place, what: str, is_linked: bool) -> None:
+    """Of an app that was released nothing is taken for unset, nor written anew."""
+    folder = {"config": place.core.parent, "registry": place.core}.get(
+        what, place.core / "web"
+    )
+    folder.rename(place.root / "kept")
+    if is_linked:
+        folder.symlink_to("/nonexistent/disk")
 
     assert place.mark() is None
     assert not place.is_whole()
+    with pytest.raises(errors.UnreadableError, match=folder.name):
+        place.store.get(CORE, "web", "server")
+    with pytest.raises(errors.TransientError):
+        place.store.set(CORE, "web", "tag-version", "4")
+    assert not (folder / "web").exists()
+    survey = property_survey.unreadable(place.root / "config", place.records, None)
+    (told,) = set(survey)
+    assert str(folder) in told
+
+
+@pytest.mark.parametrize("what", ["config", "registry", "web"])
+def test_properties_that_never_were(place: Place, what: str) -> None:
+    """Before the first release a folder that is missing says that nothing is set."""
+    place.store.forget_deployed("web")
+    shutil.rmtree(
+        {"config": place.core.parent, "registry": place.core}.get(
+            what, place.core / "web"
+        )
+    )
+
+    assert place.is_whole()
+    assert place.store.get(CORE, "web", "server") == ""
+    place.store.set(CORE, "web", "tag-version", "1")
 
 
 def test_a_host_without_any_files(tmp_path: Path) -> None:
