@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from dokku_registryd import errors
 from dokku_registryd.core import (
+    callings,
     deploys,
     jobs,
     logins,
@@ -395,8 +396,11 @@ class Ledger(Protocol):
     def cancelled_jobs(self) -> frozenset[str]:
         """Return the unfinished jobs whose deploy was broken off."""
 
-    def orders_after(self, job_id: str, app: str) -> frozenset[triggers.Kind]:
-        """Return what has changed what an app runs since a job was accepted."""
+    def orders_after(self, job_id: str, app: str) -> list[callings.Order]:
+        """Return what has changed what an app runs since a job was accepted.
+
+        What was said of another app that had the name is left out.
+        """
 
     def start_attempt(self, job_id: str) -> int:
         """Count an attempt before it begins, and return its number."""

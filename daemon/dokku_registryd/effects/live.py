@@ -16,7 +16,7 @@ from dokku_registryd.core.triggers import Kind
 from dokku_registryd.effects import deploy_ends, numbers, tag_returns, voice
 
 # What happened after a release so that nothing of it may be shown any more.
-_REPLACED = frozenset({Kind.LOCAL, Kind.RECORDED, Kind.DESTROYED})
+_REPLACED = frozenset({Kind.LOCAL, Kind.RECORDED, Kind.DESTROYED, Kind.RENAMED})
 
 
 def is_followed(release: Release, world: ports.World) -> bool:
@@ -33,11 +33,12 @@ def is_replaced(release: Release, world: ports.World) -> bool:
     """
     world.take_in()
     since = world.ledger.orders_after(release.job_id, release.app)
-    if Kind.RENAMED in since:
+    if any(order.kind is Kind.RENAMED and not order.is_done for order in since):
         raise errors.PreemptedError(
             f"the release of {release.app} gave way to its new name"
         )
-    return not since.isdisjoint(_REPLACED)
+    # A rename that is done and did not take it along has left it without an app.
+    return any(order.kind in _REPLACED for order in since)
 
 
 def may_show(release: Release, world: ports.World) -> bool:
