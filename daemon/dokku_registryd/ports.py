@@ -564,6 +564,8 @@ class World:
     """Bytes that are free on the disk of a folder."""
     min_free_bytes: int
     """Below this nothing is pulled."""
+    promise: Callable[[str], None] = lambda _job_id: None
+    """Notes in a release's trigger file that its deploy was let go on; it may fail."""
     take_in: Callable[[], object] = lambda: None
     """Makes jobs of the trigger files that lie in the spool by now."""
     is_disowned: Callable[[str], bool] = lambda _app: False

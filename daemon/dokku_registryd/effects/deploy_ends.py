@@ -1,6 +1,6 @@
 """How deploys of Dokku ended: its records, its locks, and what its containers run."""
 
-from dokku_registryd import ports
+from dokku_registryd import errors, ports
 from dokku_registryd.core import deploys
 
 
@@ -9,6 +9,21 @@ def has_ended(app: str, build: str, told: deploys.Told, world: ports.World) -> b
     state, age = _look(app, build, told, world)
     verdict = deploys.judge(state, is_running_here=False, age_seconds=age)
     return verdict is not deploys.Verdict.WAIT
+
+
+def goes_on(app: str, build: str, world: ports.World) -> bool:
+    """Return whether a deploy was let go on with its release, as far as can be told.
+
+    It was told of it, or has succeeded since: Dokku ends one whose hook has failed.
+    """
+    if not build:
+        return False
+    try:
+        if build in world.deploying.told(app):
+            return True
+    except errors.TransientError:
+        return True  # What cannot be read takes nothing back.
+    return world.builds.state(app, build) is deploys.BuildState.SUCCEEDED
 
 
 def judge(
