@@ -6,6 +6,7 @@ question gets. A release is live when Dokku said so with `post-deploy`, when Dok
 record of the build says that it succeeded, or when a container of the app runs it.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -18,6 +19,8 @@ from dokku_registryd.core.releases import DeployedRelease
 # bin/scheduler-deploy-process-container).
 _UPCOMING: Final = ".upcoming-"
 _DEPLOY_CONTAINER: Final = "deploy"
+_PROCESS: Final = re.compile(r"[A-Za-z0-9_-]+\.\d+")
+"""What stands behind the app in the name of a container: `web.1`."""
 # What stands for `DOKKU_BUILD_ID` where Dokku gives none (before 0.38).
 _BY_PROCESS: Final = "pid-"
 
@@ -109,7 +112,21 @@ def runs(
         container.app == app
         and container.is_running
         and container.image_id == image_id
-        and container.kind in {"", _DEPLOY_CONTAINER}
-        and (container.container_id in recorded or _UPCOMING not in container.name)
+        and (container.container_id in recorded or _has_passed(container))
         for container in containers
     )
+
+
+def _has_passed(container: images.LocalContainer) -> bool:
+    """Tell whether Dokku has started a container for a process, and checked it.
+
+    A container has the labels of its image as well, so that of its app tells little:
+    scripts of `app.json` and what an operator starts by hand have it too.
+    """
+    if container.is_script or container.kind not in {"", _DEPLOY_CONTAINER}:
+        return False
+    if container.kind:
+        return _UPCOMING not in container.name
+    # Older versions of Dokku label none; its processes are called so.
+    process = container.name.removeprefix(f"{container.app}.")
+    return process != container.name and bool(_PROCESS.fullmatch(process))
