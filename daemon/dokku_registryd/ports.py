@@ -294,7 +294,14 @@ class Deploying(Protocol):
         """Return the apps of which a deploy was told something."""
 
     def told(self, app: str) -> dict[str, deploys.Told]:
-        """Return what the deploys of an app were told, by build."""
+        """Return what the deploys of an app were told, by build.
+
+        Raises:
+            UnreadableError: It cannot be read.
+        """
+
+    def odd(self, app: str) -> list[str]:
+        """Return the paths at which something else lies than a deploy's file."""
 
     def tell(self, app: str, build: str, deployed: DeployedRelease) -> None:
         """Replace what a deploy is told, in one step."""
