@@ -7,7 +7,7 @@ record of the build says that it succeeded, or when a container of the app runs 
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -42,7 +42,8 @@ class BuildState(StrEnum):
 # proves little. A deploy without any record (`ps:rebuild --all` has none) has ended
 # when nobody holds the app's deploy lock, or else after a day.
 PATIENCE: Final = 900.0
-_PATIENCE: Final = {BuildState.ENDED: PATIENCE, BuildState.UNKNOWN: 86_400.0}
+_DAY: Final = 86_400.0
+_PATIENCE: Final = {BuildState.ENDED: PATIENCE, BuildState.UNKNOWN: _DAY}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +92,25 @@ def judge(state: BuildState, *, is_running_here: bool, age_seconds: float) -> Ve
     if state is BuildState.RUNNING or age_seconds < patience:
         return Verdict.WAIT
     return Verdict.LIVE if is_running_here else Verdict.BACK
+
+
+def may_hold_lock(
+    build: str, all_told: Mapping[str, Told], *, by: str, age_seconds: float
+) -> bool:
+    """Return whether it may be this deploy that holds the app's deploy lock.
+
+    It is the latest then, since a later one got the lock only after it. What somebody
+    left behind may keep a lock for ever, so after a day it tells nothing.
+
+    Args:
+        build: The deploy.
+        all_told: What the deploys of the app were told.
+        by: A deploy that runs now; empty if none is known to.
+        age_seconds: How long ago the deploy was told of its release.
+    """
+    since = all_told[build].since
+    is_latest = all(told.since <= since for told in all_told.values())
+    return is_latest and by in {"", build} and age_seconds < _DAY
 
 
 def runs(

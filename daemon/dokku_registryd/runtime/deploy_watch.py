@@ -45,10 +45,8 @@ class DeployWatch:
 def _has_ended(app: str, world: ports.World) -> bool:
     """Tell whether a deploy of an app has ended; False where that cannot be told."""
     try:
-        return any(
-            deploy_ends.has_ended(app, build, told, world)
-            for build, told in world.deploying.told(app).items()
-        )
+        told = world.deploying.told(app)
+        return any(deploy_ends.has_ended(app, build, told, world) for build in told)
     except errors.TransientError as error:
         # `doctor` names the file, and no other app waits for it.
         structlog.get_logger().debug("sweep.hinted", reason=str(error))
