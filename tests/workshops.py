@@ -77,7 +77,10 @@ def open_workshop(
 
     job_waiters = waiters.Waiters(host.spool)
     bench = workbench.Bench(
-        world=host.replace(is_cancelled=job_waiters.is_cancelled, **ports_changed),
+        world=host.replace(
+            is_cancelled=job_waiters.is_cancelled,
+            **{"promise": host.spool.promise, **ports_changed},
+        ),
         job_waiters=job_waiters,
         jobs_queue=queue.JobQueue(
             host.clock.monotonic,

@@ -251,6 +251,7 @@ def build_world(
         is_deploying=locks.is_held,
         is_released=locks.is_released,
         is_cancelled=is_cancelled,
+        promise=spool.Spool(settings.data_dir).promise,
         turn=turn,
         take_in=take_in,
         delay=_backoff(settings).after,

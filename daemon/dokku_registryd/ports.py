@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from dokku_registryd import errors
 from dokku_registryd.core import (
+    callings,
     deploys,
     jobs,
     logins,
@@ -293,7 +294,14 @@ class Deploying(Protocol):
         """Return the apps of which a deploy was told something."""
 
     def told(self, app: str) -> dict[str, deploys.Told]:
-        """Return what the deploys of an app were told, by build."""
+        """Return what the deploys of an app were told, by build.
+
+        Raises:
+            UnreadableError: It cannot be read.
+        """
+
+    def odd(self, app: str) -> list[str]:
+        """Return the paths at which something else lies than a deploy's file."""
 
     def tell(self, app: str, build: str, deployed: DeployedRelease) -> None:
         """Replace what a deploy is told, in one step."""
@@ -395,8 +403,11 @@ class Ledger(Protocol):
     def cancelled_jobs(self) -> frozenset[str]:
         """Return the unfinished jobs whose deploy was broken off."""
 
-    def orders_after(self, job_id: str, app: str) -> frozenset[triggers.Kind]:
-        """Return what has changed what an app runs since a job was accepted."""
+    def orders_after(self, job_id: str, app: str) -> list[callings.Order]:
+        """Return what has changed what an app runs since a job was accepted.
+
+        What was said of another app that had the name is left out.
+        """
 
     def start_attempt(self, job_id: str) -> int:
         """Count an attempt before it begins, and return its number."""
@@ -560,6 +571,8 @@ class World:
     """Bytes that are free on the disk of a folder."""
     min_free_bytes: int
     """Below this nothing is pulled."""
+    promise: Callable[[str], None] = lambda _job_id: None
+    """Notes in a release's trigger file that its deploy was let go on; it may fail."""
     take_in: Callable[[], object] = lambda: None
     """Makes jobs of the trigger files that lie in the spool by now."""
     is_disowned: Callable[[str], bool] = lambda _app: False

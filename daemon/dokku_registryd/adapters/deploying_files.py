@@ -8,6 +8,8 @@ stands for an image under Dokku's own name: a hook writes it where push is off.
 import contextlib
 import os
 import re
+import stat
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -33,20 +35,27 @@ class DeployingFiles:
         """Return the apps of which a deploy was told something.
 
         Raises:
-            TransientError: The folder cannot be read.
+            UnreadableError: The folder cannot be read.
         """
-        return [name for name in self._listed(self._root) if names.is_app_name(name)]
+        return [
+            name
+            for name in self._listed(self._root)
+            if names.is_app_name(name) and _is(stat.S_ISDIR, self._root / name)
+        ]
 
     def told(self, app: str) -> dict[str, deploys.Told]:
         """Return what the deploys of an app were told, by build.
 
+        No hook and no program of ours makes anything but a file there, so whatever is
+        none tells nothing.
+
         Raises:
-            TransientError: It cannot be read.
+            UnreadableError: It cannot be read.
         """
         folder = self._root / app
         found: dict[str, deploys.Told] = {}
-        for build in self._listed(folder) if names.is_app_name(app) else ():
-            if not _BUILD.fullmatch(build):
+        for build in self._builds(app):
+            if not _is(stat.S_ISREG, folder / build):
                 continue
             try:
                 raw = files.read(folder / build, limit=app_files.LIMIT, is_strict=True)
@@ -59,6 +68,20 @@ class DeployingFiles:
             if record is not None:
                 found[build] = deploys.Told(record=record, since=since)
         return found
+
+    def odd(self, app: str) -> list[str]:
+        """Return the paths at which something else lies than a deploy's file."""
+        folder = self._root / app
+        if names.is_app_name(app) and os.path.lexists(folder):
+            if not _is(stat.S_ISDIR, folder):
+                return [str(folder)]
+            return [
+                str(folder / build)
+                for build in self._builds(app)
+                if not _is(stat.S_ISREG, folder / build)
+                and os.path.lexists(folder / build)
+            ]
+        return []
 
     def tell(self, app: str, build: str, deployed: DeployedRelease) -> None:
         """Replace what a deploy is told.
@@ -90,6 +113,12 @@ class DeployingFiles:
             )
         return self._root / app / build
 
+    def _builds(self, app: str) -> list[str]:
+        folder = self._root / app
+        if not names.is_app_name(app) or not _is(stat.S_ISDIR, folder):
+            return []
+        return [name for name in self._listed(folder) if _BUILD.fullmatch(name)]
+
     def _listed(self, folder: Path) -> list[str]:
         try:
             return sorted(entry.name for entry in folder.iterdir())
@@ -99,5 +128,20 @@ class DeployingFiles:
             raise _unreadable(folder, error) from error
 
 
-def _unreadable(path: Path, error: OSError) -> errors.TransientError:
-    return errors.TransientError(f"cannot read {path}: {os.strerror(error.errno or 0)}")
+def _is(kind: Callable[[int], bool], path: Path) -> bool:
+    """Tell what lies at a path itself; nothing is of no kind.
+
+    Raises:
+        UnreadableError: It cannot be told.
+    """
+    try:
+        return kind(path.lstat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: OSError) -> errors.UnreadableError:
+    reason = os.strerror(error.errno or 0)
+    return errors.UnreadableError(f"cannot read {path}: {reason}")

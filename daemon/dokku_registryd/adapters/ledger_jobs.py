@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator
 
 from dokku_registryd.adapters import ledger_file
-from dokku_registryd.adapters.ledger_schema import AHEAD_SECONDS, ASKED_AFTER
-from dokku_registryd.core import jobs, outcomes, triggers
+from dokku_registryd.adapters.ledger_schema import AHEAD_SECONDS
+from dokku_registryd.core import callings, jobs, outcomes, triggers
 
 
 class JobRows(ledger_file.LedgerFile):
@@ -86,20 +86,33 @@ class JobRows(ledger_file.LedgerFile):
         )
         return frozenset(row["job"] for row in rows)
 
-    def orders_after(self, job_id: str, app: str) -> frozenset[triggers.Kind]:
+    def orders_after(self, job_id: str, app: str) -> list[callings.Order]:
         """Return what has changed what an app runs since a job was accepted.
 
-        What failed or was dropped has changed nothing.
+        What failed or was dropped has changed nothing. What was said of another app
+        that had the name, or still has it, is left out.
         """
+        rows = self._rows("SELECT sequence FROM jobs WHERE job_id = ?", job_id)
+        if not rows:
+            return []
+        since = int(rows[0]["sequence"])
         kinds = ", ".join(f"'{kind.value}'" for kind in sorted(jobs.ORDERED_KINDS))
-        rows = self._rows(
-            f"SELECT DISTINCT kind FROM jobs WHERE app = ? AND kind IN ({kinds})"  # noqa: S608 - constants
-            f" AND job_id IN ({ASKED_AFTER})"
-            " AND coalesce(ending, '') NOT IN ('failed', 'dropped')",
-            app,
-            job_id,
+        done = self._rows(
+            "SELECT * FROM jobs WHERE sequence > ? AND kind = 'renamed'"
+            " AND ending = 'done'",
+            since,
         )
-        return frozenset(triggers.Kind(row["kind"]) for row in rows)
+        found: list[callings.Order] = []
+        for calling in callings.callings(app, map(_order, done), since=since):
+            orders = self._rows(
+                f"SELECT * FROM jobs WHERE app = ? AND kind IN ({kinds})"  # noqa: S608 - constants
+                " AND sequence > ? AND coalesce(ending, '') NOT IN"
+                " ('failed', 'dropped')",
+                calling.app,
+                calling.after,
+            )
+            found += filter(calling.covers, map(_order, orders))
+        return found
 
     def start_attempt(self, job_id: str) -> int:
         """Count an attempt before it begins, and return its number.
@@ -167,6 +180,17 @@ class JobRows(ledger_file.LedgerFile):
                 " AND sequence <= (SELECT max(sequence) FROM jobs) - ?",
                 (finished_before, but_latest),
             )
+
+
+def _order(row: ledger_file.Row) -> callings.Order:
+    return callings.Order(
+        sequence=row["sequence"],
+        kind=triggers.Kind(row["kind"]),
+        app=row["app"],
+        other=row["other"],
+        build=row["build"],
+        is_done=row["ending"] == outcomes.Ending.DONE.value,
+    )
 
 
 def _job_record(row: ledger_file.Row) -> jobs.JobRecord:

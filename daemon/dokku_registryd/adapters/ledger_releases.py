@@ -14,7 +14,7 @@ from dokku_registryd.core.releases import Release, ReleaseState
 _COLUMNS: Final = (
     "job_id, app, number, image_id, server, image_repo, scheduler, state,"
     " is_accepted, digest, created_at, pushed_at, error, previous_number, build,"
-    " live_at, failed_at"
+    " live_at, failed_at, is_taken_back"
 )
 # Triggers of this connection alone: no statement that changes a release can forget it.
 _NOTE_CHANGES: Final = "".join(
@@ -38,6 +38,7 @@ _CHANGEABLE: Final = frozenset(
         "scheduler",
         "live_at",
         "failed_at",
+        "is_taken_back",
         "previous_number",
     }
 )
@@ -65,7 +66,7 @@ class ReleaseRows(ledger_file.LedgerFile):
             number = max(wanted.number, self._next_number(connection, wanted))
             connection.execute(
                 f"INSERT INTO releases ({_COLUMNS})"  # noqa: S608 - a constant
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, '', ?, 0, '', 0, ?, 0, 0)",
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, '', ?, 0, '', 0, ?, 0, 0, 0)",
                 (
                     wanted.job_id,
                     wanted.app,
@@ -86,7 +87,7 @@ class ReleaseRows(ledger_file.LedgerFile):
         with self._transaction() as connection:
             connection.execute(
                 f"INSERT OR IGNORE INTO releases ({_COLUMNS})"  # noqa: S608 - a constant
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?, '', 0, ?, ?, 0)",
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?, '', 0, ?, ?, 0, 0)",
                 (
                     release.job_id,
                     release.app,
@@ -278,5 +279,6 @@ def _release_row(row: ledger_file.Row) -> Release:
     facts = dict(row)
     facts["state"] = ReleaseState(facts["state"])
     facts["is_accepted"] = bool(facts["is_accepted"])
+    facts["is_taken_back"] = bool(facts["is_taken_back"])
     facts |= {name: sys.intern(facts[name]) for name in _SHARED}
     return Release(**facts)

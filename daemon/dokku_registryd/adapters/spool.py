@@ -14,6 +14,7 @@ other processes and are believed only after the checks in `read`.
 """
 
 import contextlib
+import dataclasses
 import errno
 import fcntl
 import hashlib
@@ -112,6 +113,27 @@ class Spool:
         except FileNotFoundError:
             return False
         return True
+
+    def promise(self, trigger_id: str) -> None:
+        """Let a release's trigger file name no waiter: its deploy was let go on.
+
+        The hook has ended well then, and whoever reads the file without a ledger must
+        not take that for a deploy that was broken off.
+
+        Raises:
+            OSError: The disk refuses; the file is as it was.
+        """
+        with contextlib.suppress(FileNotFoundError, errors.InvalidTriggerError):
+            with folders.opened(self._data_dir, "spool", "new") as folder:
+                trigger = triggers.parse(_read(folder, trigger_id))
+            if not trigger.waiter:
+                return
+            unbound = dataclasses.replace(trigger, waiter="")
+            files.replace(self._tmp / trigger_id, triggers.render(unbound))
+            (self._tmp / trigger_id).rename(self.new / trigger_id)
+            if self.is_taken_back(trigger_id):
+                self.remove(trigger_id)  # The order to cancel it is its file by now.
+            files.sync_folder(self.new)
 
     def is_taken_back(self, trigger_id: str) -> bool:
         """Tell whether a hook has just taken a trigger back."""

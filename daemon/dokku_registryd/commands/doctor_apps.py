@@ -75,6 +75,12 @@ def _look(around: Surroundings, app: str, is_named: bool) -> list[Finding]:  # n
 
 
 def _app(around: Surroundings, app: str, *, is_named: bool) -> Iterator[Finding]:
+    for path in around.world.deploying.odd(app):
+        yield findings.warn(
+            "deploy",
+            f"{path} is no regular file, and tells nothing. Remove it",
+            app=app,
+        )
     state = states.state_of(around.world, app)
     policy = state.policy
     if not policy.push_on_release:

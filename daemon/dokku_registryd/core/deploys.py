@@ -6,7 +6,8 @@ question gets. A release is live when Dokku said so with `post-deploy`, when Dok
 record of the build says that it succeeded, or when a container of the app runs it.
 """
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -18,6 +19,8 @@ from dokku_registryd.core.releases import DeployedRelease
 # bin/scheduler-deploy-process-container).
 _UPCOMING: Final = ".upcoming-"
 _DEPLOY_CONTAINER: Final = "deploy"
+_PROCESS: Final = re.compile(r"[A-Za-z0-9_-]+\.\d+")
+"""What stands behind the app in the name of a container: `web.1`."""
 # What stands for `DOKKU_BUILD_ID` where Dokku gives none (before 0.38).
 _BY_PROCESS: Final = "pid-"
 
@@ -39,7 +42,8 @@ class BuildState(StrEnum):
 # proves little. A deploy without any record (`ps:rebuild --all` has none) has ended
 # when nobody holds the app's deploy lock, or else after a day.
 PATIENCE: Final = 900.0
-_PATIENCE: Final = {BuildState.ENDED: PATIENCE, BuildState.UNKNOWN: 86_400.0}
+_DAY: Final = 86_400.0
+_PATIENCE: Final = {BuildState.ENDED: PATIENCE, BuildState.UNKNOWN: _DAY}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +94,25 @@ def judge(state: BuildState, *, is_running_here: bool, age_seconds: float) -> Ve
     return Verdict.LIVE if is_running_here else Verdict.BACK
 
 
+def may_hold_lock(
+    build: str, all_told: Mapping[str, Told], *, by: str, age_seconds: float
+) -> bool:
+    """Return whether it may be this deploy that holds the app's deploy lock.
+
+    It is the latest then, since a later one got the lock only after it. What somebody
+    left behind may keep a lock for ever, so after a day it tells nothing.
+
+    Args:
+        build: The deploy.
+        all_told: What the deploys of the app were told.
+        by: A deploy that runs now; empty if none is known to.
+        age_seconds: How long ago the deploy was told of its release.
+    """
+    since = all_told[build].since
+    is_latest = all(told.since <= since for told in all_told.values())
+    return is_latest and by in {"", build} and age_seconds < _DAY
+
+
 def runs(
     containers: Iterable[images.LocalContainer],
     app: str,
@@ -109,7 +132,21 @@ def runs(
         container.app == app
         and container.is_running
         and container.image_id == image_id
-        and container.kind in {"", _DEPLOY_CONTAINER}
-        and (container.container_id in recorded or _UPCOMING not in container.name)
+        and (container.container_id in recorded or _has_passed(container))
         for container in containers
     )
+
+
+def _has_passed(container: images.LocalContainer) -> bool:
+    """Tell whether Dokku has started a container for a process, and checked it.
+
+    A container has the labels of its image as well, so that of its app tells little:
+    scripts of `app.json` and what an operator starts by hand have it too.
+    """
+    if container.is_script or container.kind not in {"", _DEPLOY_CONTAINER}:
+        return False
+    if container.kind:
+        return _UPCOMING not in container.name
+    # Older versions of Dokku label none; its processes are called so.
+    process = container.name.removeprefix(f"{container.app}.")
+    return process != container.name and bool(_PROCESS.fullmatch(process))

@@ -86,6 +86,7 @@ def parse_container(raw: Mapping[str, Any]) -> images.LocalContainer:
         container_id=str(raw.get("Id") or ""),
         name=str(names[0]).removeprefix("/"),
         kind=str(labels.get(images.CONTAINER_LABEL) or ""),
+        is_script=images.SCRIPT_LABEL in labels,
     )
 
 

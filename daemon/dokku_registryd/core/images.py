@@ -8,6 +8,7 @@ from dokku_registryd.core import json_documents
 
 APP_LABEL: Final = "com.dokku.app-name"
 CONTAINER_LABEL: Final = "com.dokku.container-type"
+SCRIPT_LABEL: Final = "dokku_phase_script"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +71,8 @@ class LocalContainer:
     name: str = ""
     kind: str = ""
     """The label `com.dokku.container-type`: `deploy`, `run`, `cron`, or empty."""
+    is_script: bool = False
+    """Whether it runs a script of `app.json`: it has a label `dokku_phase_script`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -83,6 +83,8 @@ class Release:
     """When its containers ran, in seconds since the epoch; 0 if they never did."""
     failed_at: float = 0.0
     """When its deploy was found to have failed: what ran before runs on."""
+    is_taken_back: bool = False
+    """Whether its extra tags went back for that, or may have."""
     sequence: int = field(default=0, compare=False)
     """Order of reservation; a release that gets another number keeps its place."""
 

@@ -1,40 +1,83 @@
 """How deploys of Dokku ended: its records, its locks, and what its containers run."""
 
-from dokku_registryd import ports
+from collections.abc import Mapping
+
+from dokku_registryd import errors, ports
 from dokku_registryd.core import deploys
 
+_Told = Mapping[str, deploys.Told]
 
-def has_ended(app: str, build: str, told: deploys.Told, world: ports.World) -> bool:
-    """Return whether a deploy has ended, however it did."""
-    state, age = _look(app, build, told, world)
+
+def has_ended(app: str, build: str, all_told: _Told, world: ports.World) -> bool:
+    """Return whether a deploy has ended, however it did.
+
+    Args:
+        app: The app.
+        build: The deploy.
+        all_told: What the deploys of the app were told.
+        world: What tells of them.
+    """
+    state, age = _look(app, build, all_told, world)
     verdict = deploys.judge(state, is_running_here=False, age_seconds=age)
     return verdict is not deploys.Verdict.WAIT
 
 
+def goes_on(app: str, build: str, world: ports.World) -> bool:
+    """Return whether a deploy was let go on with its release, as far as can be told.
+
+    It was told of it, or has succeeded since: Dokku ends one whose hook has failed.
+    """
+    if not build:
+        return False
+    try:
+        if build in world.deploying.told(app):
+            return True
+    except errors.TransientError:
+        return True  # What cannot be read takes nothing back.
+    return world.builds.state(app, build) is deploys.BuildState.SUCCEEDED
+
+
 def judge(
-    app: str, build: str, told: deploys.Told, world: ports.World
+    app: str, build: str, all_told: _Told, world: ports.World, *, by: str = ""
 ) -> deploys.Verdict:
     """Return what follows for the release of a deploy.
+
+    Args:
+        app: The app.
+        build: The deploy.
+        all_told: What the deploys of the app were told.
+        world: What tells of them.
+        by: The deploy that asks, if one does: it runs, and came later.
 
     Raises:
         TransientError: Neither Engine nor Dokku's files tell what runs.
     """
-    state, age = _look(app, build, told, world)
+    state, age = _look(app, build, all_told, world, by=by)
     verdict = deploys.judge(state, is_running_here=False, age_seconds=age)
     if verdict is not deploys.Verdict.BACK:
         return verdict
-    return deploys.judge(
-        state, is_running_here=_runs(app, build, told, world), age_seconds=age
-    )
+    is_running = _runs(app, build, all_told[build], world)
+    return deploys.judge(state, is_running_here=is_running, age_seconds=age)
 
 
 def _look(
-    app: str, build: str, told: deploys.Told, world: ports.World
+    app: str, build: str, all_told: _Told, world: ports.World, *, by: str = ""
 ) -> tuple[deploys.BuildState, float]:
+    """Return what is known of a deploy, and how long ago it was told, in seconds.
+
+    All processes are looked at to know who holds a lock, so it is not done before it
+    matters.
+    """
     state = world.builds.state(app, build)
-    age = max(0.0, world.clock.now() - told.since)
-    # All processes are looked at for that, so it is not done before it matters.
-    if (
+    age = max(0.0, world.clock.now() - all_told[build].since)
+    verdict = deploys.judge(state, is_running_here=False, age_seconds=age)
+    if verdict is deploys.Verdict.BACK and deploys.may_hold_lock(
+        build, all_told, by=by, age_seconds=age
+    ):
+        # Dokku's record may say `canceled` of a deploy that goes on.
+        if world.is_deploying(app):
+            state = deploys.BuildState.RUNNING
+    elif (
         state is deploys.BuildState.UNKNOWN
         and age >= deploys.PATIENCE
         and world.is_released(app)

@@ -10,13 +10,13 @@ scheduler tells of no end, counts as live once it was pushed, as in Dokku's own 
 import structlog
 
 from dokku_registryd import errors, ports
-from dokku_registryd.core import deploys, jobs, outcomes, properties
+from dokku_registryd.core import deploys, properties
 from dokku_registryd.core.releases import Release, ReleaseState
-from dokku_registryd.core.triggers import Kind
+from dokku_registryd.core.triggers import Kind, Trigger
 from dokku_registryd.effects import deploy_ends, numbers, tag_returns, voice
 
 # What happened after a release so that nothing of it may be shown any more.
-_REPLACED = frozenset({Kind.LOCAL, Kind.RECORDED, Kind.DESTROYED})
+_REPLACED = frozenset({Kind.LOCAL, Kind.RECORDED, Kind.DESTROYED, Kind.RENAMED})
 
 
 def is_followed(release: Release, world: ports.World) -> bool:
@@ -33,11 +33,12 @@ def is_replaced(release: Release, world: ports.World) -> bool:
     """
     world.take_in()
     since = world.ledger.orders_after(release.job_id, release.app)
-    if Kind.RENAMED in since:
+    if any(order.kind is Kind.RENAMED and not order.is_done for order in since):
         raise errors.PreemptedError(
             f"the release of {release.app} gave way to its new name"
         )
-    return not since.isdisjoint(_REPLACED)
+    # A rename that is done and did not take it along has left it without an app.
+    return any(order.kind in _REPLACED for order in since)
 
 
 def may_show(release: Release, world: ports.World) -> bool:
@@ -124,7 +125,8 @@ def show(release: Release, world: ports.World) -> None:
 def go_live(release: Release, world: ports.World) -> None:
     """Record that containers of a release run, or that its deploy has succeeded."""
     with world.turn(release.app):
-        first = not release.live_at
+        # Containers of a release tell more than whatever made its deploy seem failed.
+        first = not release.live_at or bool(release.failed_at)
         if first:
             release = world.ledger.update_release(
                 release.job_id, live_at=world.clock.now(), failed_at=0.0
@@ -135,6 +137,9 @@ def go_live(release: Release, world: ports.World) -> None:
                 world.properties.set(
                     properties.CORE, release.app, "tag-version", str(release.number)
                 )
+        if release.is_taken_back:
+            # Its extra tags come forward again (`settling`), which needs the registry.
+            world.submit(Trigger(kind=Kind.SETTLE, app=release.app))
         if release.build:
             world.deploying.forget(release.app, release.build)
     if first:
@@ -172,27 +177,24 @@ def tell_overtaken(app: str, tag: str, world: ports.World) -> None:
     )
 
 
-def perform(job: jobs.Job, world: ports.World, says: voice.Voice) -> outcomes.Outcome:
-    """Find out how the deploys of an app have ended, and draw the consequence.
-
-    Raises:
-        TransientError: Engine or registry do not answer.
-    """
-    settled = settle(job.app, world, says)
-    if not settled:
-        return outcomes.skipped("no deploy of it has ended")
-    return outcomes.done(f"deploys that have ended: {', '.join(settled)}")
-
-
-def settle(app: str, world: ports.World, says: voice.Voice) -> list[str]:
+def settle(
+    app: str, world: ports.World, says: voice.Voice, *, by: str = ""
+) -> list[str]:
     """Draw the consequence of each deploy that has ended; return their builds.
+
+    Args:
+        app: The app.
+        world: What holds the records.
+        says: Who hears of it.
+        by: The deploy that waits for it, which runs.
 
     Raises:
         TransientError: Engine or registry do not answer.
     """
     settled: list[str] = []
-    for build, told in world.deploying.told(app).items():
-        verdict = deploy_ends.judge(app, build, told, world)
+    all_told = world.deploying.told(app)
+    for build, told in all_told.items():
+        verdict = deploy_ends.judge(app, build, all_told, world, by=by)
         if verdict is deploys.Verdict.WAIT:
             continue
         release = world.ledger.release_of_build(app, build)
@@ -215,7 +217,7 @@ def fail(release: Release, world: ports.World, says: voice.Voice) -> None:
     if not release.failed_at:
         # Durable first: no tag moves to it from here on.
         release = world.ledger.update_release(
-            release.job_id, failed_at=world.clock.now()
+            release.job_id, failed_at=world.clock.now(), is_taken_back=True
         )
         structlog.get_logger().warning(
             "deploy.failed",

@@ -48,7 +48,8 @@ def perform(
     # What an earlier deploy that failed has moved goes back before anything moves.
     # Where that cannot be done now, a job of its own does it.
     with contextlib.suppress(errors.TransientError):
-        live.settle(release.app, world, says)
+        by = "" if job.is_delivery else release.build
+        live.settle(release.app, world, says, by=by)
     ended = _outcome_of(release)
     if ended is not None:
         return ended

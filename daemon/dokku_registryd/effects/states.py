@@ -1,5 +1,6 @@
 """Reads what an app is and needs, as the values that `core.wanted` decides on."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from dokku_registryd import errors, ports
@@ -37,7 +38,7 @@ def all_states(world: ports.World) -> tuple[list[wanted.AppState], dict[str, str
         The states, and why an app's state cannot be read, by the app.
     """
     is_companion = world.is_companion()
-    deploying = _deploying(world)
+    told = _deploying(world)
     found: list[wanted.AppState] = []
     unread: dict[str, str] = {}
     with world.properties.look() as look:
@@ -48,7 +49,7 @@ def all_states(world: ports.World) -> tuple[list[wanted.AppState], dict[str, str
                     look.of(app),
                     app,
                     is_companion=is_companion,
-                    deploying=deploying.get(app, ()),
+                    deploying=told(app),
                 )
             except errors.UnreadableError as error:
                 unread[app] = str(error)
@@ -65,9 +66,16 @@ def all_needs(
     mark_of = world.ledger.release_marks()
     remembered = world.remembered
     apps = world.properties.apps()
-    deploying = _deploying(world)
+    told = _deploying(world)
+    found: dict[str, needs.Need] = {}
     for app in apps:
-        basis = (is_companion, mark_of(app), deploying.get(app, ()))
+        try:
+            deploying = told(app)
+        except errors.UnreadableError:
+            found[app] = _unknown(world, app, observed)
+            remembered.pop(app, None)
+            continue
+        basis = (is_companion, mark_of(app), deploying)
         known = remembered.get(app)
         if (
             known is None
@@ -81,12 +89,21 @@ def all_needs(
                 app,
                 observed,
                 is_companion=is_companion,
-                deploying=deploying.get(app, ()),
+                deploying=deploying,
             )
             remembered[app] = ports.Remembered(files.mark, basis, need)
+        found[app] = remembered[app].need
     for app in remembered.keys() - set(apps):
         del remembered[app]
-    return {app: remembered[app].need for app in apps}
+    return found
+
+
+def _unknown(world: ports.World, app: str, observed: wanted.Observed) -> needs.Need:
+    """Return the need of an app of which something cannot be read.
+
+    `doctor` names the file, and a heal or a release of the app waits for it.
+    """
+    return needs.unknown(world.ledger.releases(app), observed.image_ids)
 
 
 def _need_in(
@@ -103,8 +120,7 @@ def _need_in(
             world, files, app, is_companion=is_companion, deploying=deploying
         )
     except errors.UnreadableError:
-        # `doctor` names the file, and a heal or a release of the app waits for it.
-        return needs.unknown(world.ledger.releases(app), observed.image_ids)
+        return _unknown(world, app, observed)
     if state is None:
         return needs.NOTHING
     need = needs.need_of(state, world.schedulers, observed.image_ids)
@@ -137,8 +153,10 @@ def _state_in(
 
 def _deploying(
     world: ports.World,
-) -> dict[str, tuple[releases.DeployedRelease, ...]]:
-    return {app: _told(world, app) for app in world.deploying.apps()}
+) -> Callable[[str], tuple[releases.DeployedRelease, ...]]:
+    """Return what gives the releases that deploys of an app were told."""
+    apps = frozenset(world.deploying.apps())
+    return lambda app: _told(world, app) if app in apps else ()
 
 
 def _told(world: ports.World, app: str) -> tuple[releases.DeployedRelease, ...]:

@@ -32,16 +32,22 @@ class DeployWatch:
         """
         world = self._bench.world
         try:
-            ended = [app for app in world.deploying.apps() if _has_ended(app, world)]
+            apps = world.deploying.apps()
         except errors.TransientError as error:
             structlog.get_logger().debug("sweep.hinted", reason=str(error))
             return
-        for app in ended:
-            self._intake.submit(triggers.Trigger(kind=triggers.Kind.SETTLE, app=app))
+        for app in apps:
+            if _has_ended(app, world):
+                settle = triggers.Trigger(kind=triggers.Kind.SETTLE, app=app)
+                self._intake.submit(settle)
 
 
 def _has_ended(app: str, world: ports.World) -> bool:
-    return any(
-        deploy_ends.has_ended(app, build, told, world)
-        for build, told in world.deploying.told(app).items()
-    )
+    """Tell whether a deploy of an app has ended; False where that cannot be told."""
+    try:
+        told = world.deploying.told(app)
+        return any(deploy_ends.has_ended(app, build, told, world) for build in told)
+    except errors.TransientError as error:
+        # `doctor` names the file, and no other app waits for it.
+        structlog.get_logger().debug("sweep.hinted", reason=str(error))
+        return False

@@ -1,5 +1,6 @@
 """The intake: trigger files and the daemon's own wishes become durable jobs."""
 
+import contextlib
 import itertools
 import threading
 from dataclasses import replace
@@ -10,7 +11,7 @@ from dokku_registryd import errors, ports
 from dokku_registryd.adapters import spool
 from dokku_registryd.core import jobs, outcomes, triggers
 from dokku_registryd.core.triggers import Kind
-from dokku_registryd.effects import hosts, voice
+from dokku_registryd.effects import deploy_ends, hosts, voice
 from dokku_registryd.runtime import queue, workbench
 
 # One commit for so many files: a flood costs one fsync a batch, not one a file.
@@ -45,6 +46,8 @@ class Intake:
             is_delivery = release is not None and release.is_accepted
             if is_delivery:
                 # Whoever died may have told it to the ledger alone.
+                with contextlib.suppress(OSError):
+                    self._bench.spool.promise(record.job.job_id)
                 voice.for_job(self._world.replies, record.job).finish(status=0)
             job = replace(
                 record.job,
@@ -113,6 +116,10 @@ class Intake:
             release = self._world.ledger.release_of(job.job_id)
             is_promised = release is not None and release.is_accepted
             if is_promised or record is None or record.outcome is not None:
+                continue
+            if deploy_ends.goes_on(job.app, job.trigger.build, self._world):
+                # Its hook has ended well, and the ledger that knew so is lost.
+                self._bench.waiters.note(job)
                 continue
             structlog.get_logger().info(
                 "waiter.lost", job_id=job.job_id, app=job.app, waiter=job.trigger.waiter

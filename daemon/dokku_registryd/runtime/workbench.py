@@ -29,12 +29,12 @@ from dokku_registryd.effects import (
     forget,
     heal,
     hosts,
-    live,
     orders,
     push,
     record,
     recovery,
     release,
+    settling,
     states,
     sweep,
     voice,
@@ -62,7 +62,7 @@ EFFECTS: Mapping[Kind, Effect] = {
     Kind.DESTROYED: forget.perform,
     Kind.ABANDONED: forget.perform,
     Kind.RENAMED: forget.rename,
-    Kind.SETTLE: live.perform,
+    Kind.SETTLE: settling.perform,
     Kind.SWEEP: sweep.perform,
 }
 

@@ -55,12 +55,16 @@ def test_containers(state: str, is_running: bool) -> None:
     raw = {
         "ImageID": ID,
         "Image": "dokku/web:latest",
-        "Labels": {"com.dokku.app-name": "web", "other": "x"},
+        "Labels": {"com.dokku.app-name": "web", "dokku_phase_script": "predeploy"},
         "State": state,
     }
 
     assert engine_values.parse_container(raw) == LocalContainer(
-        image_id=ID, image="dokku/web:latest", app="web", is_running=is_running
+        image_id=ID,
+        image="dokku/web:latest",
+        app="web",
+        is_running=is_running,
+        is_script=True,
     )
 
 

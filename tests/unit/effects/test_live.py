@@ -7,7 +7,7 @@ import pytest
 
 from dokku_registryd.core import releases, wanted
 from dokku_registryd.core.triggers import Kind
-from dokku_registryd.effects import live, release, states, sweep
+from dokku_registryd.effects import release, settling, states, sweep
 from workshops import Workshop, open_workshop
 from worlds import IMAGE, Host
 
@@ -68,7 +68,7 @@ def test_a_deploy_that_fails(host: Host) -> None:
     moved = host.tags()["latest"] == host.tags()["2"]
     end(host, 2, "failed")
 
-    host.perform(live.perform, host.add_job(Kind.SETTLE, "settle-1"))
+    host.perform(settling.perform, host.add_job(Kind.SETTLE, "settle-1"))
 
     assert moved
     assert told(host) == {}
@@ -102,7 +102,7 @@ def test_how_a_deploy_ended(host: Host, status: str, name: str, expected: int) -
         host.engine.add_container(IMAGE, app="web", is_running=True, name=name)
     end(host, 2, status)
 
-    host.perform(live.perform, host.add_job(Kind.SETTLE, "settle-1"))
+    host.perform(settling.perform, host.add_job(Kind.SETTLE, "settle-1"))
 
     deployed = host.deployed()
     assert deployed is not None
@@ -123,7 +123,7 @@ def test_a_container_that_dokku_has_recorded(host: Host) -> None:
     (host.folder / "home" / "web" / "CONTAINER.web.1").write_text(container)
     end(host, 2, "failed")
 
-    host.perform(live.perform, host.add_job(Kind.SETTLE, "settle-1"))
+    host.perform(settling.perform, host.add_job(Kind.SETTLE, "settle-1"))
 
     assert host.tag_version() == "2"
 
@@ -133,13 +133,13 @@ def test_a_deploy_that_runs_is_left_alone(host: Host) -> None:
     host.create_app()
     ship(host, 1)
 
-    host.perform(live.perform, host.add_job(Kind.SETTLE, "settle-1"))
+    host.perform(settling.perform, host.add_job(Kind.SETTLE, "settle-1"))
 
     assert told(host) == {"b1": 1}
     # Dokku has no record of it; after a day it has ended all the same.
     path = host.folder / "data" / "deploying" / "web" / "b1"
     os.utime(path, (host.clock.now() - 2 * 86_400,) * 2)
-    host.perform(live.perform, host.add_job(Kind.SETTLE, "settle-2"))
+    host.perform(settling.perform, host.add_job(Kind.SETTLE, "settle-2"))
     assert told(host) == {}
 
 
@@ -155,7 +155,7 @@ def test_the_next_release_settles_first(host: Host) -> None:
 
     assert host.release("2.1.1").failed_at
     end(host, 3, "failed")
-    host.perform(live.perform, host.add_job(Kind.SETTLE, "settle-1"))
+    host.perform(settling.perform, host.add_job(Kind.SETTLE, "settle-1"))
     assert host.tags()["latest"] == host.tags()["1"]
 
 
@@ -253,10 +253,97 @@ def test_a_deploy_without_a_record(
     os.utime(path, (host.clock.now() - age,) * 2)
     world = host.replace(is_released=lambda _: is_released)
 
-    host.perform(live.perform, host.add_job(Kind.SETTLE, "settle-1"), world)
+    host.perform(settling.perform, host.add_job(Kind.SETTLE, "settle-1"), world)
 
     assert bool(host.release("1.1.1").failed_at) is has_failed
     assert told(host) == ({} if has_failed else {"b1": 1})
+
+
+@pytest.mark.parametrize("status", ["failed", "canceled"])
+@pytest.mark.parametrize(
+    ("is_held", "age", "has_failed"),
+    [(True, 60, False), (False, 60, True), (True, 86_401, True)],
+    ids=["it-goes-on", "it-has-ended", "left-behind"],
+)
+def test_a_deploy_that_goes_on(
+    host: Host, status: str, *, is_held: bool, age: float, has_failed: bool
+) -> None:
+    """Who holds the app's deploy lock has not failed, whatever its record says."""
+    host.create_app(push_extra_tags="latest")
+    ship(host, 1)
+    go_live(host, 1)
+    ship(host, 2)
+    end(host, 2, status)
+    path = host.folder / "data" / "deploying" / "web" / "b2"
+    os.utime(path, (host.clock.now() - age,) * 2)
+    world = host.replace(is_deploying=lambda _: is_held)
+
+    host.perform(settling.perform, host.add_job(Kind.SETTLE, "settle-1"), world)
+
+    assert bool(host.release("2.1.1").failed_at) is has_failed
+    assert told(host) == ({} if has_failed else {"b2": 2})
+    assert host.tags()["latest"] == host.tags()["1" if has_failed else "2"]
+
+
+def test_the_lock_of_the_next_deploy(host: Host) -> None:
+    """It says nothing of the deploy before, which has ended: its tags go back first."""
+    host.create_app(push_extra_tags="latest")
+    ship(host, 1)
+    go_live(host, 1)
+    ship(host, 2)
+    end(host, 2, "failed")
+    host.world = host.replace(is_deploying=lambda _: True)
+
+    ship(host, 3)
+
+    assert host.release("2.1.1").failed_at
+    assert told(host) == {"b3": 3}
+    assert host.ledger.tag_moves("3.1.1") == {"latest": host.tags()["1"]}
+
+
+@pytest.mark.parametrize("dies", [False, True], ids=["lives", "dies"])
+def test_a_deploy_that_seemed_to_have_failed(host: Host, *, dies: bool) -> None:
+    """Its extra tags went back; once it is live they are its own again."""
+    host.create_app(push_extra_tags="latest")
+    ship(host, 1)
+    go_live(host, 1)
+    ship(host, 2)
+    end(host, 2, "canceled")
+    host.perform(settling.perform, host.add_job(Kind.SETTLE, "settle-1"))
+    went_back = host.tags()["latest"] == host.tags()["1"]
+    asked = len(host.submitted)
+
+    go_live(host, 2)
+    if dies:
+        go_live(host, 2)
+    settle = host.submitted[asked]
+    host.perform(settling.perform, host.add_job(settle.kind, "settle-2"))
+
+    assert went_back
+    assert (settle.kind, settle.app) == (Kind.SETTLE, "web")
+    assert host.tags()["latest"] == host.tags()["2"]
+    assert host.tag_version() == "2"
+    # Once is enough: what somebody does with the tag afterwards is theirs.
+    host.store("r.example/org/web:latest", "somebody else's")
+    before = host.tags()
+    host.perform(settling.perform, host.add_job(Kind.SETTLE, "settle-3"))
+    assert host.tags() == before
+
+
+def test_a_late_word_after_the_next_release(host: Host) -> None:
+    """Tags of a later release stay, though an older one had not failed after all."""
+    host.create_app(push_extra_tags="latest")
+    ship(host, 1)
+    end(host, 1, "canceled")
+    host.perform(settling.perform, host.add_job(Kind.SETTLE, "settle-1"))
+    ship(host, 2)
+    go_live(host, 2)
+
+    go_live(host, 1)
+    host.perform(settling.perform, host.add_job(Kind.SETTLE, "settle-2"))
+
+    assert host.tags()["latest"] == host.tags()["2"]
+    assert not host.release("1.1.1").is_taken_back
 
 
 LOCAL = releases.DeployedRelease(server="", image_repo="", number=0)
@@ -271,7 +358,7 @@ def test_a_release_without_a_push(host: Host, status: str) -> None:
     host.world.deploying.tell("web", "b2", LOCAL)
     end(host, 2, status)
 
-    host.perform(live.perform, host.add_job(Kind.SETTLE, "settle-1"))
+    host.perform(settling.perform, host.add_job(Kind.SETTLE, "settle-1"))
 
     is_live = status == "succeeded"
     state = states.state_of(host.world, "web")

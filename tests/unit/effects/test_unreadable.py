@@ -1,14 +1,16 @@
 """Effects of an app whose properties are there and cannot be read."""
 
+import os
 from pathlib import Path
 
 import pytest
 
 import worlds
 from dokku_registryd import errors
-from dokku_registryd.core import properties
+from dokku_registryd.core import properties, releases
 from dokku_registryd.core.triggers import Kind
-from dokku_registryd.effects import heal, push, record, release, sweep
+from dokku_registryd.effects import heal, push, record, release, states, sweep
+from dokku_registryd.runtime import deploy_watch
 from workshops import open_workshop
 from worlds import Host
 
@@ -178,3 +180,74 @@ def test_a_sweep_takes_nothing(released: Host, where: str) -> None:
     assert released.names() == before
     healed = [t.app for t in released.submitted if t.kind is Kind.HEAL]
     assert healed == ["api"]
+
+
+@pytest.mark.parametrize("kind", ["folder", "link", "pipe", "app-is-a-file"])
+def test_what_is_no_file_of_a_deploy(released: Host, kind: str) -> None:
+    """It tells nothing, and neither its own app nor another one waits for it."""
+    folder = released.folder / "data" / "deploying" / "web"
+    odd = folder / "b7"
+    if kind == "app-is-a-file":
+        folder.parent.mkdir(parents=True)
+        folder.write_text("")
+        odd = folder
+    else:
+        folder.mkdir(parents=True)
+        if kind == "folder":
+            odd.mkdir()
+        elif kind == "link":
+            odd.symlink_to(released.folder / "data" / "deployed" / "web")
+        else:
+            os.mkfifo(odd)
+    for name in ("org/api:1", "org/web:2"):
+        released.engine.lose(name)
+
+    sweep.carry_out(released.world)
+
+    healed = {t.app for t in released.submitted if t.kind is Kind.HEAL}
+    assert healed == {"api", "web"}
+    assert released.world.deploying.told("web") == {}
+    assert released.world.deploying.odd("web") == [str(odd)]
+    assert released.world.deploying.odd("api") == []
+
+
+class Hidden:
+    """The files of deploys, of which those of `web` cannot be read."""
+
+    def __init__(self, host: Host) -> None:
+        self._files = host.world.deploying
+
+    def told(self, app: str) -> object:
+        """Refuse one app."""
+        if app == "web":
+            raise errors.UnreadableError("cannot read deploying/web/b7")
+        return self._files.told(app)
+
+    def __getattr__(self, name: str) -> object:
+        """Leave the rest as it is."""
+        return getattr(self._files, name)
+
+
+def test_an_app_whose_deploys_cannot_be_read(released: Host) -> None:
+    """It is unknown and keeps all; other apps are healed, and their deploys settled."""
+    told = releases.DeployedRelease(server="", image_repo="org/api", number=9)
+    for app in ("web", "api"):
+        released.world.deploying.tell(app, "b7", told)
+        folder = released.folder / "data" / "builds" / app
+        folder.mkdir(parents=True)
+        (folder / "b7.json").write_text('{"status": "failed"}')
+    released.engine.lose("org/api:1")
+    before = released.names()
+    hidden = Hidden(released)
+    world = released.replace(deploying=hidden)
+
+    sweep.carry_out(world)
+    _, unread = states.all_states(world)
+    shop = open_workshop(released, deploying=hidden)
+    deploy_watch.DeployWatch(shop.bench, shop.intake).check()
+
+    assert released.names() == before
+    assert [t.app for t in released.submitted if t.kind is Kind.HEAL] == ["api"]
+    assert unread == {"web": "cannot read deploying/web/b7"}
+    waiting = shop.bench.queue.waiting()
+    assert [(job.kind, job.app) for job in waiting] == [(Kind.SETTLE, "api")]

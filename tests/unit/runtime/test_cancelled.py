@@ -1,5 +1,7 @@
 """A deploy that is broken off: its release commits nothing, whenever that happens."""
 
+import errno
+import json
 import os
 import subprocess
 from collections.abc import Callable, Iterator
@@ -7,7 +9,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from dokku_registryd import errors
-from dokku_registryd.adapters import processes
+from dokku_registryd.adapters import ledger, processes
 from dokku_registryd.core import outcomes, releases, triggers
 from dokku_registryd.core.replies import Line
 from dokku_registryd.core.triggers import Kind
@@ -331,6 +333,88 @@ def test_a_waiter_that_was_let_go(host: Host) -> None:
 
     assert host.release().is_accepted
     assert (host.ledger.job("1.1.1.cancelled"), host.spool.pending()) == (None, 1)
+
+
+def lose_ledger(host: Host) -> Workshop:
+    """Begin anew with a ledger that knows nothing, as after a damage."""
+    path = host.folder / "data" / "ledger.sqlite3"
+    host.ledger.close()
+    for file in path.parent.glob("ledger.sqlite3*"):
+        file.unlink()
+    host.ledger = ledger.SqliteLedger(path)
+    host.world = host.replace(ledger=host.ledger)
+    return open_workshop(host)
+
+
+@pytest.mark.parametrize("is_full", [False, True], ids=["promised", "disk-full"])
+def test_a_ledger_that_is_lost_after_a_promise(host: Host, is_full: bool) -> None:
+    """A release that its deploy went on without is pushed by whoever begins anew."""
+
+    def promise(job_id: str) -> None:
+        if is_full:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        host.spool.promise(job_id)
+
+    shop = open_workshop(host, promise=promise)
+    host.set("web", "push-policy", "background")
+    host.cut_registry()
+    waiter = f"4194303.1.{processes.namespace()}"
+    host.leave(Kind.RELEASE, waiter=waiter, build="b1")
+    shop.intake.scan()
+    shop.work()
+    record_build(host, "succeeded")
+    assert (waiter.encode() in (host.spool.new / "1.1.1").read_bytes()) is is_full
+
+    again = lose_ledger(host)
+    host.cut_registry(is_down=False)
+    again.intake.resume()
+    again.intake.scan()
+    look(again)
+    host.clock.seconds += 60
+    again.work_all()
+
+    assert outcome_of(host).ending is outcomes.Ending.DONE
+    assert host.tags()["1"] == host.release().digest
+
+
+def record_build(host: Host, status: str) -> None:
+    """Write Dokku's record of the build `b1`."""
+    folder = host.folder / "data" / "builds" / "web"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "b1.json").write_text(json.dumps({"status": status, "pid": 1}))
+
+
+@pytest.mark.parametrize("is_told", [False, True])
+def test_what_a_deploy_was_told_speaks_for_it(host: Host, is_told: bool) -> None:
+    """A deploy that runs was told of its release, so its hook has ended well."""
+    shop = open_workshop(host)
+    waiter = f"4194303.1.{processes.namespace()}"
+    host.leave(Kind.RELEASE, waiter=waiter, build="b1")
+    shop.intake.scan()
+    record_build(host, "running")
+    if is_told:
+        told = releases.DeployedRelease(server="", image_repo="org/web", number=1)
+        host.world.deploying.tell("web", "b1", told)
+
+    shop.intake.look_after_waiters()
+    shop.intake.look_after_waiters()
+
+    assert shop.bench.waiters.is_cancelled("1.1.1") is not is_told
+
+
+@pytest.mark.parametrize("is_cancelled", [False, True])
+def test_a_promise_and_an_order_to_cancel(host: Host, is_cancelled: bool) -> None:
+    """A file is there under one name, whatever comes first."""
+    host.leave(Kind.RELEASE, waiter=f"4194303.1.{processes.namespace()}")
+    if is_cancelled:
+        host.spool.take_back("1.1.1")
+
+    host.spool.promise("1.1.1")
+    host.spool.promise("1.1.1")
+
+    name = "1.1.1.cancelled" if is_cancelled else "1.1.1"
+    assert [file.name for file in host.spool.new.iterdir()] == [name]
+    assert (b"waiter=" in (host.spool.new / name).read_bytes()) is is_cancelled
 
 
 # -- what a hook is told of its deadline
