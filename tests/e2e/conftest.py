@@ -1,5 +1,6 @@
 """Sites: a host with Engine, registry and daemon, each a test's own."""
 
+import random
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,9 @@ from support.gate import Gate
 from support.life import Life
 from support.registries import RegistryServer
 from support.site import Site
+from torture import settling
+from torture.deeds import Deeds
+from torture.host import TortureHost
 
 
 @pytest.fixture
@@ -92,3 +96,16 @@ def life(idle_site: Site, second_registry: RegistryServer) -> Life:
     idle_site.service.configure(daemon__sweep_interval_seconds=1)
     idle_site.service.start()
     return Life(idle_site, second_registry)
+
+
+@pytest.fixture
+def peaceful(
+    one_engine: EngineServer, own_registry: RegistryServer, tmp_path: Path
+) -> Iterator[tuple[TortureHost, Deeds]]:
+    """Give a host on which one app was released in peace."""
+    with TortureHost(tmp_path / "life", one_engine, own_registry) as host:
+        deeds = Deeds(host, random.Random(1), lambda _step: None)  # noqa: S311 - repeatable
+        deeds.create()
+        deeds.deploy()
+        settling.settle(host, deeds)
+        yield host, deeds

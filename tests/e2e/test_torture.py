@@ -3,7 +3,6 @@
 import base64
 import contextlib
 import os
-import random
 import sqlite3
 import subprocess
 import sys
@@ -15,8 +14,7 @@ import pytest
 
 from support import seeding
 from support.dokku_host import Result
-from support.engines import KINDS, EngineServer
-from support.registries import RegistryServer
+from support.engines import KINDS
 from torture import deaths, faults, life, settling, side_by_side, verdict
 from torture.deeds import Deeds
 from torture.host import TortureHost
@@ -53,19 +51,6 @@ def test_every_port_is_watched() -> None:
     names = {protocol.__name__ for protocol, _ in implementers()}
 
     assert {"Engine", "Registry", "Ledger", "Properties", "Replies"} <= names
-
-
-@pytest.fixture
-def peaceful(
-    one_engine: EngineServer, own_registry: RegistryServer, tmp_path: Path
-) -> Iterator[tuple[TortureHost, Deeds]]:
-    """Give a host on which one app was released in peace."""
-    with TortureHost(tmp_path / "life", one_engine, own_registry) as host:
-        deeds = Deeds(host, random.Random(1), lambda _step: None)  # noqa: S311 - repeatable
-        deeds.create()
-        deeds.deploy()
-        settling.settle(host, deeds)
-        yield host, deeds
 
 
 def kinds(peaceful: tuple[TortureHost, Deeds]) -> set[str]:

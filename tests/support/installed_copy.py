@@ -30,9 +30,11 @@ class InstalledCopy:
     def __init__(self, folder: Path) -> None:
         venv.create(folder, with_pip=False, symlinks=True)
         version = f"python{sys.version_info.major}.{sys.version_info.minor}"
-        site = folder / "lib" / version / "site-packages"
-        (site / "needed.pth").write_text(f"{sysconfig.get_path('purelib')}\n")
-        self._package = site / "dokku_registryd"
+        self.packages = folder / "lib" / version / "site-packages"
+        """The folder that modules are imported from."""
+        needed = f"{sysconfig.get_path('purelib')}\n"
+        (self.packages / "needed.pth").write_text(needed)
+        self._package = self.packages / "dokku_registryd"
         self.put_back()
         self.python = folder / "bin" / "python"
         self.program = folder / "bin" / "dokku-registryd"

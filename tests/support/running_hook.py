@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Final
 
 from support.dokku_host import DokkuHost, Result
@@ -57,13 +58,38 @@ class RunningHook:
         """Let it go on."""
         os.killpg(self._process.pid, signal.SIGCONT)
 
+    def signal(self, number: signal.Signals, *, is_for_all: bool = True) -> None:
+        """Send a signal to its whole group, as a terminal does, or to the hook alone.
+
+        Where the hook has not begun yet its caller gets it.
+        """
+        if is_for_all:
+            os.killpg(self._process.pid, number)
+        else:
+            os.kill(_child_of(self._process.pid) or self._process.pid, number)
+
+    def close_output(self) -> None:
+        """Read no more of what it prints, as `head` does when it has seen enough."""
+        for pipe in (self._process.stdout, self._process.stderr):
+            assert pipe is not None
+            pipe.close()
+
     def finish(self) -> Result:
         """Return how it ended, once it has."""
         stdout, stderr = self._process.communicate(timeout=_FINISH_SECONDS)
-        return Result(stdout, stderr, self._process.returncode)
+        return Result(stdout or "", stderr or "", self._process.returncode)
 
     def close(self) -> None:
         """End it and all that it has started, if it still runs."""
         if self.is_running:
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.communicate()
+
+
+def _child_of(pid: int) -> int:
+    """Return the first child of a process; 0 where it has none."""
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except OSError:
+        return 0
+    return int(children[0]) if children else 0

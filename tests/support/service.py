@@ -43,7 +43,7 @@ class ServiceProcess:
         program: Path = PROGRAM,
     ) -> None:
         self.host = host
-        self._program = program
+        self.program = program
         self.beside = PROGRAM
         """What `run` calls."""
         self.config = host.root / "config.toml"
@@ -102,7 +102,7 @@ class ServiceProcess:
         with self.log_file.open("ab") as log:
             self._process = subprocess.Popen(
                 # A test run that is killed takes its daemons along.
-                ["setpriv", "--pdeathsig", "TERM", str(self._program), "run"],
+                ["setpriv", "--pdeathsig", "TERM", str(self.program), "run"],
                 env={**self.host.environ, "DOKKU_REGISTRYD_CONFIG": str(self.config)},
                 stdin=subprocess.DEVNULL,
                 stdout=log,

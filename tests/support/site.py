@@ -152,11 +152,15 @@ class Site:
             "post-deploy", app, "", "", "latest", environ=self._deploy_of(app)
         )
 
-    def end_deploy(self, app: str = "web", *, status: str = "failed") -> None:
-        """Write down how the latest deploy of an app stands, as Dokku does."""
-        build = self._deploys.get(app)
-        if build is None:
-            return  # It had another name when its deploy began.
+    def end_deploy(self, app: str = "web", *, status: str = "failed") -> bool:
+        """Write down how the latest deploy of an app stands, as Dokku does.
+
+        Returns:
+            Whether it is written down.
+        """
+        build = self.build_of(app)
+        if not build:
+            return False  # It had another name when its deploy began.
         folder = self.host.lib_root / "data" / "builds" / app
         record = {"id": build, "app": app, "pid": os.getpid(), "status": status}
         staging = folder / f"{build}.json.tmp"
@@ -164,6 +168,15 @@ class Site:
             folder.mkdir(parents=True, exist_ok=True)
             staging.write_text(json.dumps(record))
             staging.rename(folder / f"{build}.json")
+            return True
+        return False
+
+    def build_of(self, app: str = "web") -> str:
+        """Return what Dokku calls the latest deploy of an app; empty if there is none.
+
+        All hooks of one deploy share it.
+        """
+        return self._deploys.get(app, "")
 
     def deployed(self, app: str = "web") -> str:
         """Return what the latest deploy of an app is told, or was at its end."""
@@ -189,8 +202,7 @@ class Site:
         return self._deploy_of(app)
 
     def _deploy_of(self, app: str) -> dict[str, str]:
-        """Return what Dokku exports in a deploy: all hooks of one share it."""
-        return {"DOKKU_BUILD_ID": self._deploys.get(app, "none")}
+        return {"DOKKU_BUILD_ID": self.build_of(app) or "none"}
 
     def reference(self, number: object, app: str = "web") -> str:
         """Return the deployed reference that a number stands for."""

@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from support import guards
 from support.engines import KINDS, EngineKind
 from torture import deaths, life, side_by_side
 from torture.place import open_place
@@ -29,6 +30,7 @@ def main() -> int:
     if os.geteuid() != 0:
         _say("Engines and small disks need root: run make torture, which uses sudo")
         return 1
+    guards.listen_to_signals()  # Hooks that ignore them could not be broken off.
     for number in _ENDINGS:
         signal.signal(number, _interrupt)
     kinds = [kind for kind in KINDS if options.engine in kind.name]
@@ -92,7 +94,9 @@ def _parser() -> argparse.ArgumentParser:
         "--steps", type=int, default=life.STEPS, help="the most deeds of one life"
     )
     parser.add_argument("--engine", default="", help="only Engines of this name")
-    parser.add_argument("--fault", default="", help="no deaths, and only this fault")
+    parser.add_argument(
+        "--fault", default="", help="no deaths, and only faults called like A|B"
+    )
     parser.add_argument("--only", default="", help="only this seed, as it was printed")
     parser.add_argument("--markdown", default="", help="write the figures to this file")
     parser.add_argument("--go-on", action="store_true", help="go on after a violation")

@@ -15,7 +15,8 @@ from typing import Final
 
 from support.waiting import until
 from torture import settling, verdict
-from torture.deeds import App, Deeds, Deploy
+from torture.apps import App
+from torture.deeds import Deeds
 from torture.host import TortureHost
 from torture.life import Report, state_of
 from torture.place import Place
@@ -60,10 +61,8 @@ class Mortal:
         self._release(app)
 
         def act() -> None:
-            hook = self.host.site.begin_release(app.name)
-            image_id = app.deploys[-1].image_id
-            self._remember(Deploy(app=app, image_id=image_id, hook=hook))
-            self._wait_for(lambda: not hook.is_running)
+            deploy = self.deeds.begin(app, app.deploys[-1].image_id, "same image")
+            self._wait_for(lambda: not deploy.hook.is_running)
 
         return act
 
@@ -179,14 +178,8 @@ class Mortal:
         return app
 
     def _release(self, app: App) -> None:
-        image_id = self.host.site.build(app.name)
-        hook = self.host.site.begin_release(app.name)
-        self._remember(Deploy(app=app, image_id=image_id, hook=hook))
-        self._wait_for(lambda: not hook.is_running and not self._is_busy())
-
-    def _remember(self, deploy: Deploy) -> None:
-        deploy.app.deploys.append(deploy)
-        self.deeds.deploys.append(deploy)
+        deploy = self.deeds.begin(app, self.host.site.build(app.name), "build")
+        self._wait_for(lambda: not deploy.hook.is_running and not self._is_busy())
 
     def _wait_for(self, fact: Callable[[], bool]) -> None:
         """Wait for an end, or for a death."""

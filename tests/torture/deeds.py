@@ -1,49 +1,16 @@
 """What people do on a Dokku host, drawn from a seed, and what they then expect."""
 
-import os
 import random
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import replace
 from typing import Final
 
-from support.dokku_host import Result
 from support.engine_api import EngineApiError
-from support.running_hook import RunningHook
+from torture import dokku, loose_triggers
+from torture.apps import App, Deploy
 from torture.host import TortureHost
 
 _MOST_APPS: Final = 5
-_FAILED_CHECKS: Final = 0.15  # of the deploys whose release went on
-_GOOD: Final = b"dokku-registryd/1\ntrigger=deployed\napp={}\ntag=\nend\n"
-
-
-@dataclass(kw_only=True)
-class Deploy:
-    """One release that somebody asked for."""
-
-    app: "App"
-    image_id: str
-    hook: RunningHook
-    result: Result | None = None
-    may_be_lost: str = ""
-    """Why nobody can expect that it arrives, such as a destroyed app."""
-    has_passed_checks: bool = True
-    must_succeed: bool = False
-    """Whether nothing went wrong any more when it was asked for."""
-
-    @property
-    def is_accepted(self) -> bool:
-        """Whether its deploy went on, so that the push is a promise."""
-        return self.result is not None and self.result.code == 0
-
-
-@dataclass(kw_only=True)
-class App:
-    """An app by whatever name it has now."""
-
-    name: str
-    deploys: list[Deploy] = field(default_factory=list)
-    may_lack_images: str = ""
-    """Why its images need not come back."""
 
 
 class Deeds:
@@ -69,57 +36,84 @@ class Deeds:
         self.deploys: list[Deploy] = []
         self.triggers: list[str] = []
         """Trigger files that were left without a hook."""
+        self.wrong: list[str] = []
+        """What went wrong before everybody's eyes, such as a wrong image."""
 
     def do_something(self) -> None:
         """Do what is drawn."""
         if not self.apps:
-            if not self._host.is_disk_fine:
+            if not self._host.can_change_apps:
                 return
             self.create()
         choices: list[tuple[int, Callable[[], object]]] = [
             (8, self.deploy),
             (3, self.deploy_again),
-            (1, self.destroy),
             (2, self.prune),
             (3, self.untag),
             (1, self.leave_triggers),
         ]
-        if self._host.is_disk_fine:
+        if self._host.dokku_root.has_apps:
+            choices.append((1, self.destroy))
+        if self._host.can_change_apps:
             # Dokku itself would leave half of these behind.
             choices += [(2, self.change), (1, self.rename), (1, self.clone)]
+            choices.append((2, self.switch_push))
             if len(self.apps) < _MOST_APPS:
                 choices.append((2, self.create))
         weights, deeds = zip(*choices, strict=True)
         self._draw.choices(deeds, weights)[0]()
 
-    def create(self) -> App:
-        """Create an app."""
-        name = self._fresh_name()
-        policy = self._draw.choice(["wait", "wait", "background"])
+    def create(self, name: str = "", policy: str = "") -> App:
+        """Create an app, of a name and with a policy that are drawn if not given."""
+        name = name or self._fresh_name()
+        self.gone.discard(name)
+        policy = policy or self._draw.choice(["wait", "wait", "background"])
         has_helper = self._draw.random() < 0.5
         self._say(f"create {name} (policy {policy}, helper {has_helper})")
-        self._host.make_app(
-            name, has_helper=has_helper, push_extra_tags="latest, stable"
-        )
-        self._site.host.set_property(name, "push-policy", policy, plugin="registryd")
-        app = App(name=name)
+        tags = "latest, stable"
+        login = self._host.make_app(name, has_helper=has_helper, push_extra_tags=tags)
+        app = App(name=name, has_helper=has_helper)
+        self.set(app, "push-policy", policy, plugin="registryd")
+        app.login = login
+        for key in ("push-on-release", "server", "push-extra-tags"):
+            value = self._site.host.read_property(name, key)
+            app.settings[("registry", key)] = value or ""
         self.apps.append(app)
         return app
 
     def deploy(self, app: App | None = None) -> None:
         """Build and release."""
-        app = app or self._idle_app()
+        app = app or self.idle_app()
         if app is not None:
-            self._begin(app, self._site.build(app.name), "build")
+            self.begin(app, self._site.build(app.name), "build")
 
     def deploy_again(self, app: App | None = None) -> None:
         """Release the same image once more, as `config:set` does."""
-        app = app or self._idle_app()
+        app = app or self.idle_app()
         if app is None or not app.deploys:
             return
         known = self._site.names().get(f"dokku/{app.name}:latest")
         if known is not None:
-            self._begin(app, known, "same image")
+            self.begin(app, known, "same image")
+
+    def begin(self, app: App, image_id: str, what: str) -> Deploy:
+        """Release an image, and go on while the hook waits."""
+        self._say(f"release {app.name} ({what}, {image_id[7:15]})")
+        hook = self._site.begin_release(app.name)
+        build = self._site.build_of(app.name)
+        deploy = Deploy(app=app, image_id=image_id, hook=hook, build=build)
+        if not app.is_push_on:
+            deploy.is_local, deploy.may_be_lost = True, "released with push off"
+        app.deploys.append(deploy)
+        self.deploys.append(deploy)
+        return deploy
+
+    def switch_push(self, app: App | None = None) -> None:
+        """Switch the push of an app off, or on again."""
+        app = app or self.idle_app()
+        if app is not None:
+            self.set(app, "push-on-release", "false" if app.is_push_on else "true")
+            app.is_push_on = not app.is_push_on
 
     def change(self) -> None:
         """Change a property."""
@@ -134,8 +128,14 @@ class Deeds:
                 ("push-policy", "wait", "registryd"),
             ]
         )
+        self.set(app, name, value, plugin=plugin)
+
+    def set(self, app: App, name: str, value: str, *, plugin: str = "registry") -> None:
+        """Set a property of an app, and expect that it stays."""
         self._say(f"set {app.name} {name}={value!r}")
+        app.settings.pop((plugin, name), None)
         self._site.host.set_property(app.name, name, value, plugin=plugin)
+        app.settings[(plugin, name)] = value
 
     def rename(self) -> None:
         """Rename an app."""
@@ -155,12 +155,16 @@ class Deeds:
         app = self._some_app()
         new = self._fresh_name()
         self._say(f"clone {app.name} {new}")
-        if self._site.host.clone_app(app.name, new).code == 0:
-            self.apps.append(App(name=new))
+        result = self._site.host.clone_app(app.name, new)
+        if result.code == 0:
+            twin = replace(app, name=new, deploys=[], settings=dict(app.settings))
+            if result.stderr:
+                twin.login, twin.settings = "", {}
+            self.apps.append(twin)
 
-    def destroy(self) -> None:
+    def destroy(self, app: App | None = None) -> None:
         """Destroy an app."""
-        app = self._some_app()
+        app = app or self._some_app()
         self._say(f"destroy {app.name}")
         if self._site.host.destroy_app(app.name).code == 0:
             self.apps.remove(app)
@@ -198,15 +202,8 @@ class Deeds:
         folder = self._site.host.data_dir / "spool"
         for _ in range(self._draw.randint(1, 30)):
             self._counter += 1
-            name = f"{self._counter:016d}.{os.getpid()}.7"
-            try:
-                path = folder / "tmp" / name
-                path.write_bytes(_GOOD.replace(b"{}", app.name.encode()))
-                path.chmod(0o600)
-                path.rename(folder / "new" / name)
-            except OSError:
-                continue  # A full disk takes none; then nothing was left.
-            self.triggers.append(name)
+            name = loose_triggers.leave(folder, app.name, self._counter)
+            self.triggers += [name] if name else []
         self._say(f"{len(self.triggers)} trigger files so far")
 
     def try_again(self) -> bool:
@@ -219,30 +216,14 @@ class Deeds:
             app.deploys[-1].must_succeed = True
         return bool(failed)
 
-    def next_number(self) -> tuple[str, str] | None:
-        """Return a repository and its next number, of an app that is at rest."""
-        self.collect()
-        resting = [
-            app
-            for app in self.apps
-            if app.deploys and all(deploy.result for deploy in app.deploys)
-        ]
-        if not resting or self._unpushed() or not self._host.registry.is_running:
-            return None
-        app = self._draw.choice(resting)
-        path = self._site.host.read_property(app.name, "image-repo")
-        path = path or f"dokku/{app.name}"
-        taken = [put.tag for put in self._host.proxy.puts if put.path == path]
-        numbers = [int(tag) for tag in taken if tag.isdigit()]
-        return (path, str(max(numbers) + 1)) if numbers else None
+    def path_of(self, app: App) -> str:
+        """Return the repository that an app releases to."""
+        own = self._site.host.read_property(app.name, "image-repo")
+        return own or f"dokku/{app.name}"
 
     def owner_of(self, path: str) -> App | None:
         """Return the app that releases to a repository."""
-        for app in self.apps:
-            own = self._site.host.read_property(app.name, "image-repo")
-            if path == (own or f"dokku/{app.name}"):
-                return app
-        return None
+        return next((app for app in self.apps if self.path_of(app) == path), None)
 
     def excuse_deleted(self, digest: str) -> None:
         """Expect nothing of what somebody has deleted in the registry."""
@@ -259,6 +240,11 @@ class Deeds:
             deploy.app.may_lack_images = "deleted in the registry"
         self._say(f"deleted {path}@{digest[:15]}")
 
+    def is_any_unpushed(self) -> bool:
+        """Tell whether a release is on its way, as far as `status` knows."""
+        done = self._site.service.run("status", "--format", "json")
+        return '"release"' in done.stdout.split('"recent"')[0]
+
     def collect(self) -> None:
         """Take note of releases that have ended."""
         for deploy in self.deploys:
@@ -271,17 +257,15 @@ class Deeds:
     # -- inside
 
     def _end_deploy(self, deploy: Deploy) -> None:
-        """Do what Dokku does after a release: run the checks, and say how it ended."""
-        app, dokku = deploy.app, self._site
-        if app not in self.apps or app.deploys[-1] is not deploy:
-            return
-        deploy.has_passed_checks = self._draw.random() >= _FAILED_CHECKS
-        if deploy.is_accepted and deploy.has_passed_checks:
-            dokku.announce_deploy(app.name)
-        elif deploy.is_accepted:
-            self._say(f"the checks of {app.name} fail")
-        is_good = deploy.is_accepted and deploy.has_passed_checks
-        dokku.end_deploy(app.name, status="succeeded" if is_good else "failed")
+        """Do what Dokku does after a release, if its app is still there."""
+        app = deploy.app
+        if not deploy.is_accepted:
+            deploy.is_live = False
+        if app in self.apps and app.deploys[-1] is deploy:
+            for line in dokku.go_on(self._host, deploy, self._draw):
+                self._say(line)
+                if line.startswith(dokku.WRONG):
+                    self.wrong.append(line)
 
     def _excuse(self, deploys: Iterable[Deploy], reason: str) -> None:
         """Expect nothing of releases whose only copy somebody takes away."""
@@ -293,31 +277,18 @@ class Deeds:
 
     def _is_pushing(self, deploy: Deploy) -> bool:
         """Tell whether an accepted release may still be on its way."""
-        return deploy.is_accepted and bool(self._unpushed())
-
-    def _unpushed(self) -> list[str]:
-        done = self._site.service.run("status", "--format", "json")
-        return [done.stdout] if '"release"' in done.stdout.split('"recent"')[0] else []
-
-    def _begin(self, app: App, image_id: str, what: str) -> None:
-        self._say(f"release {app.name} ({what}, {image_id[7:15]})")
-        deploy = Deploy(
-            app=app, image_id=image_id, hook=self._site.begin_release(app.name)
-        )
-        app.deploys.append(deploy)
-        self.deploys.append(deploy)
+        return deploy.is_accepted and self.is_any_unpushed()
 
     def _some_app(self) -> App:
         if not self.apps:
             self.create()
         return self._draw.choice(self.apps)
 
-    def _idle_app(self) -> App | None:
+    def idle_app(self) -> App | None:
         """Return an app, if nobody deploys it just now: Dokku has a lock for that."""
         app = self._some_app()
         self.collect()
-        is_busy = any(deploy.result is None for deploy in app.deploys)
-        return None if is_busy else app
+        return app if app.is_resting else None
 
     def _fresh_name(self) -> str:
         """Return a name that is free; sometimes one that was used before."""

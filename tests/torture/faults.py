@@ -10,11 +10,19 @@ from typing import Final
 
 from support.clock_shift import JUMPS
 from support.waiting import until
-from torture import registry_faults
+from torture import (
+    app_faults,
+    deadline_faults,
+    hook_faults,
+    neighbour_faults,
+    registry_faults,
+    root_faults,
+    upgrade_faults,
+)
 from torture.deeds import Deeds
+from torture.fault import Fault
 from torture.host import TortureHost
 from torture.misdeeds import Misdeed
-from torture.registry_faults import Fault
 from torture.tokens import LIFETIME
 from torture.unfit import UnfitError
 
@@ -34,6 +42,7 @@ def _kill_daemon(host: TortureHost, deeds: Deeds, draw: random.Random) -> None:
 
 
 def _stop_daemon(host: TortureHost, deeds: Deeds, draw: random.Random) -> None:
+    host.thaw_daemon()  # As systemd does to whom it ends.
     with contextlib.suppress(subprocess.TimeoutExpired):
         host.site.service.stop(signal.SIGTERM)
     if draw.random() < 0.7:
@@ -177,7 +186,7 @@ def _jumping(jump: str) -> Fault:
 
 def _many_apps(host: TortureHost, deeds: Deeds, draw: random.Random) -> None:
     """Let many apps release while the registry is away for some seconds."""
-    if not host.is_disk_fine or not host.is_engine_awake:
+    if not host.can_change_apps or not host.is_engine_awake:
         raise UnfitError("nobody can deploy")
     host.registry.stop()
     for _ in range(_MANY_APPS):
@@ -207,6 +216,12 @@ FAULTS: Final[Mapping[str, Fault]] = {
     "inotify limit reached": _limit_inotify,
     "many apps release in an outage": _many_apps,
     **{f"clock jumps {jump}": _jumping(jump) for jump in JUMPS},
+    **hook_faults.FAULTS,
+    **app_faults.FAULTS,
+    **root_faults.FAULTS,
+    **deadline_faults.FAULTS,
+    **neighbour_faults.FAULTS,
+    **upgrade_faults.FAULTS,
     **registry_faults.FAULTS,
     **ENCRYPTED,
     **WITH_TOKENS,
@@ -237,6 +252,8 @@ def heal(host: TortureHost) -> None:
         host.proxy.encryption = host.place.good
         host.proxy.cuts_handshakes = False
     host.wake_engine()
+    host.thaw_daemon()
+    host.dokku_root.bring_back()
     host.allow_writing()
     host.empty_disk()
     if not host.registry.is_running:

@@ -4,10 +4,9 @@ Its Engine is spoken to through a relay, its registry through a proxy, and its t
 what a file says.
 """
 
-import base64
 import contextlib
 import json
-import shutil
+import signal
 import subprocess
 import threading
 from collections import Counter
@@ -24,29 +23,17 @@ from support.engines import EngineServer
 from support.registries import RegistryServer
 from support.service import PROGRAM
 from support.site import Site
+from torture import keychain
+from torture.hurry import hurry
+from torture.keychain import Keychain
+from torture.leaks import LeakWatch
+from torture.neighbour import Neighbour
 from torture.orders import Orders
 from torture.place import Place
+from torture.roots import DokkuRoot
 from torture.tokens import MARK, TokenService
 
 _DISK_BYTES: Final = 24 << 20
-_LOOK_SECONDS: Final = 0.3
-
-# Keeps a login in a file named after its server, as real helpers keep it elsewhere.
-_HELPER: Final = """\
-#!/bin/sh
-cd '{store}' || exit 1
-read -r server
-file=$(printf %s "$server" | tr / _)
-case $1 in
-  get | erase) ;;
-  *) exit 1 ;;
-esac
-[ -f "$file" ] || {{ echo credentials not found in native keychain; exit 1; }}
-case $1 in
-  get) cat "$file" ;;
-  erase) rm "$file" ;;
-esac
-"""
 
 
 class TortureHost:
@@ -84,14 +71,14 @@ class TortureHost:
         self.clock = Clock(root / "clock")
         self.relay = EngineRelay(root / "docker.sock", engine.path)
         self.disk = root / "host" / "var" / "lib" / "dokku"
-        self.keychain = root / "keychain"
         self._cleanup = ExitStack()
-        self._leaks: set[str] = set()
         self.is_engine_awake = True
         self.is_disk_fine = True
         self.was_ledger_lost = False
         self.deleted: set[str] = set()
         """Digests that somebody has deleted in the registry."""
+        self.neighbour: Neighbour | None = None
+        """Another host that pushes to the same registry, if there is one."""
         self._is_over = threading.Event()
 
     def __enter__(self) -> Self:
@@ -113,25 +100,19 @@ class TortureHost:
             )
             self.site.service.beside = self.place.wrap(PROGRAM, self.root / "command")
             self.site.server = self.proxy.host
-            self._trust_authority()
-            self.keychain.mkdir()
-            script = _HELPER.format(store=self.keychain)
-            self.site.host.add_command("docker-credential-shelf", script)
-            self.site.host.set_property(
-                "--global", "push-deadline", "20s", plugin="registryd"
+            self.place.trust_authority(self.site, self.proxy)
+            self.dokku_root = DokkuRoot(self.site.host.dokku_root)
+            self.keychain = Keychain(self.root / "keychain")
+            helper = f"docker-credential-{keychain.NAME}"
+            self.site.host.add_command(helper, self.keychain.script)
+            hurry(self.site)
+            self._leaks = self._cleanup.enter_context(
+                LeakWatch(
+                    self.root,
+                    (self.secret, MARK),
+                    (self.registry.username, self.secret),
+                )
             )
-            self.site.service.configure(
-                engine__timeout_seconds=5,
-                engine__stall_seconds=6,
-                engine__deadline_seconds=60,
-                registry__read_timeout_seconds=3,
-                registry__total_timeout_seconds=6,
-                daemon__sweep_interval_seconds=5,
-                daemon__rescan_interval_seconds=2,
-            )
-            watcher = threading.Thread(target=self._look_for_leaks)
-            watcher.start()
-            self._cleanup.callback(watcher.join)
             self._cleanup.callback(self._is_over.set)
             self.site.service.start()
         except BaseException:
@@ -142,29 +123,29 @@ class TortureHost:
     def __exit__(self, *_reason: object) -> None:
         """Stop all but Engine and registry."""
         self.wake_engine()
+        self.thaw_daemon()
         self._cleanup.close()
-
-    def _trust_authority(self) -> None:
-        """Put the CA where an operator has it, for the daemon; the Engine knows it."""
-        if self.is_encrypted:
-            folder = self.site.host.root / "certs.d" / self.proxy.host
-            folder.mkdir(parents=True)
-            shutil.copy(self.place.certificate, folder / "ca.crt")
 
     # -- apps
 
-    def make_app(self, app: str, *, has_helper: bool, **properties: str) -> None:
-        """Create an app that pushes; its login lies in a helper or in its file."""
+    def make_app(self, app: str, *, has_helper: bool, **properties: str) -> str:
+        """Create an app that pushes; its login lies in a helper or in its file.
+
+        Returns:
+            What its auth config says.
+        """
         self.site.make_app(app, **properties)
         if has_helper:
-            login = {
-                "ServerURL": self.proxy.host,
-                "Username": self.registry.username,
-                "Secret": self.secret,
-            }
-            (self.keychain / self.proxy.host).write_text(json.dumps(login))
-            content = {"credHelpers": {self.proxy.host: "shelf"}}
+            username = self.registry.username
+            self.keychain.keep(self.proxy.host, username, self.secret)
+            content = {"credHelpers": {self.proxy.host: keychain.NAME}}
             self.site.write_login(app, content)
+        return self.login_of(app)
+
+    def login_of(self, app: str) -> str:
+        """Return what the auth config of an app says; empty if it has none."""
+        path = self.site.host.config_root / "registry" / app / "config.json"
+        return path.read_text() if path.exists() else ""
 
     def stored(self, path: str, tag: str) -> Manifest | None:
         """Return what the registry has under a tag."""
@@ -176,6 +157,33 @@ class TortureHost:
         """Do what systemd does: start it if it does not run, and do not wait."""
         if not self.site.service.is_running:
             self.site.service.start(wait=False)
+
+    def freeze_daemon(self) -> None:
+        """Stop it as SIGSTOP does; it does nothing, and holds all that it holds."""
+        self.site.service.signal(signal.SIGSTOP)
+
+    def thaw_daemon(self) -> None:
+        """Let it go on."""
+        if self.site.service.is_running:
+            self.site.service.signal(signal.SIGCONT)
+
+    def add_neighbour(self) -> "Neighbour":
+        """Return a second host, with an Engine of its own and the same registry."""
+        if self.neighbour is None:
+            made = Neighbour(self.root / "neighbour", self.place, self.proxy)
+            self.neighbour = self._cleanup.enter_context(made)
+        return self.neighbour
+
+    @property
+    def can_change_apps(self) -> bool:
+        """Whether Dokku finds all apps, and can write down what it does to them."""
+        return self.is_disk_fine and self.dokku_root.has_apps
+
+    @property
+    def can_deploy(self) -> bool:
+        """Whether a deploy gets as far as the registry."""
+        is_awake = self.is_disk_fine and self.is_engine_awake and self.engine_answers()
+        return is_awake and self.registry.is_running
 
     def fill_disk(self) -> None:
         """Leave no byte free where spool, ledger and properties lie."""
@@ -260,26 +268,9 @@ class TortureHost:
     def leaks(self) -> list[str]:
         """Return where a password or a token was seen that had no place there."""
         written = self.site.spread(self.secret) + self.site.spread(MARK)
-        return sorted(self._leaks) + written
-
-    def _look_for_leaks(self) -> None:
-        forms = (
-            self.secret.encode(),
-            MARK.encode(),
-            base64.b64encode(f"{self.registry.username}:{self.secret}".encode()),
-        )
-        while not self._is_over.wait(_LOOK_SECONDS):
-            for process in Path("/proc").glob("[0-9]*"):
-                with contextlib.suppress(OSError):
-                    content = _public_of(process)
-                    is_ours = str(self.root).encode() in content
-                    if is_ours and any(form in content for form in forms):
-                        self._leaks.add(f"process {content[:200]!r}")
-
-
-def _public_of(process: Path) -> bytes:
-    """Return what other processes may see of one."""
-    return (process / "cmdline").read_bytes() + (process / "environ").read_bytes()
+        if self.neighbour is not None:
+            written += self.neighbour.site.spread(self.secret)
+        return self._leaks.found + written
 
 
 @contextlib.contextmanager

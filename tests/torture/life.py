@@ -17,6 +17,7 @@ from torture import faults, settling, verdict
 from torture.deeds import Deeds
 from torture.host import TortureHost
 from torture.place import Place
+from torture.stored import Violation
 from torture.unfit import UnfitError
 
 STEPS: Final = 14
@@ -24,7 +25,7 @@ _PEACE_CHANCE: Final = 0.5
 _PAUSE_SECONDS: Final = 1.5
 _TAIL: Final = 40
 _RARE: Final = faults.ENCRYPTED.keys() | faults.WITH_TOKENS.keys()
-_FAULTS: Final = 5  # that a life meets, besides those that few can meet
+_FAULTS: Final = 6  # that a life meets, besides those that few can meet
 _QUIET: Final = 2  # steps without a fault, at least
 _RELEASE_CHANCE: Final = 0.5
 _TRIES: Final = 3  # to let a fault begin
@@ -37,7 +38,7 @@ class Report:
     seed: str
     engine: str
     faults: Counter[str] = field(default_factory=Counter)
-    violations: list[verdict.Violation] = field(default_factory=list)
+    violations: list[Violation] = field(default_factory=list)
     steps: list[str] = field(default_factory=list)
     state: str = ""
     releases: int = 0
@@ -52,14 +53,21 @@ class Report:
 
 
 def live(seed: str, place: Place, *, steps: int = STEPS, fault: str = "") -> Report:
-    """Let a host live once, with all faults or only those whose names hold a text."""
+    """Let a host live once, with all faults or only those whose names hold a text.
+
+    Args:
+        seed: What is drawn from.
+        place: Where.
+        steps: The most deeds.
+        fault: The text, or several with a `|` between them; all faults if empty.
+    """
     report = Report(seed=seed, engine=place.engine.kind.name)
     draw = random.Random(f"{seed} {report.engine}")  # noqa: S311 - it must be repeatable
     number = number_of(seed)
     wants_name, has_tokens = number % 3 == 1, number % 2 == 1
     if fault:
-        wants_name = any(fault in name for name in faults.ENCRYPTED)
-        has_tokens = any(fault in name for name in faults.WITH_TOKENS)
+        wants_name = any(is_meant(name, fault) for name in faults.ENCRYPTED)
+        has_tokens = any(is_meant(name, fault) for name in faults.WITH_TOKENS)
     is_encrypted = place.can_encrypt and wants_name
     place.engine.ensure()
     place.engine.wipe()
@@ -75,7 +83,7 @@ def live(seed: str, place: Place, *, steps: int = STEPS, fault: str = "") -> Rep
         ) as host:
             deeds = Deeds(host, draw, report.steps.append)
             try:
-                names = [name for name in faults.names(host) if fault in name]
+                names = [name for name in faults.names(host) if is_meant(name, fault)]
                 hand = dealt(seed, report.engine, names)[: steps - _QUIET]
                 _live(host, deeds, draw, report, hand=hand, steps=steps)
             except AssertionError as error:
@@ -86,6 +94,11 @@ def live(seed: str, place: Place, *, steps: int = STEPS, fault: str = "") -> Rep
     finally:
         shutil.rmtree(root, ignore_errors=True)
     return report
+
+
+def is_meant(name: str, fault: str) -> bool:
+    """Tell whether a fault is one of those that were asked for."""
+    return any(part in name for part in fault.split("|"))
 
 
 def number_of(seed: str) -> int:

@@ -14,6 +14,7 @@ _EXECUTABLE: Final = 0o755
 # The kernel counts inotify by user and user namespace: so nobody else meets the limit.
 _PROGRAM: Final = """\
 #!/bin/sh
+export PYTHONPATH={packages}"$PYTHONPATH"
 [ -e {limit} ] || exec {words} "$@"
 exec unshare --user --map-root-user /bin/sh -c '
 echo 0 >/proc/sys/user/max_inotify_instances && exec "$@"' sh {words} "$@"
@@ -36,13 +37,24 @@ class Orders:
         self._trace.touch()
         self.program = folder / "dokku-registryd"
         self._without_inotify = folder / "without-inotify"
-        self.program.write_text(
+        self.use()
+
+    def use(self, packages: Path | None = None) -> None:
+        """Let programs that start from now on have their modules from a folder.
+
+        Args:
+            packages: The folder; the code under test as it is if None.
+        """
+        beside = self.program.with_name("program.new")
+        beside.write_text(
             _PROGRAM.format(
                 words=shlex.join([sys.executable, str(_WATCHED)]),
                 limit=shlex.quote(str(self._without_inotify)),
+                packages=shlex.quote(f"{packages}:" if packages else ""),
             )
         )
-        self.program.chmod(_EXECUTABLE)
+        beside.chmod(_EXECUTABLE)
+        beside.rename(self.program)  # Nobody may find half of it.
 
     @property
     def environ(self) -> dict[str, str]:

@@ -14,6 +14,7 @@ from support.apart import Apart
 from support.authority import Authority
 from support.engines import EngineKind, EngineServer
 from support.registries import RegistryServer
+from support.site import Site
 from torture.proxy import FaultProxy
 
 
@@ -82,6 +83,20 @@ class Place:
         """Let nobody know it."""
         if self.network is not None:
             self.network.forget_name()
+
+    def trust_authority(self, site: Site, proxy: FaultProxy) -> None:
+        """Put the CA where an operator has it, for a daemon; Engines know it."""
+        if proxy.encryption is not None:
+            folder = site.host.root / "certs.d" / proxy.host
+            folder.mkdir(parents=True)
+            shutil.copy(self.certificate, folder / "ca.crt")
+
+    def build_engine(self) -> EngineServer:
+        """Build another Engine of the same kind, in the same network."""
+        is_apart = self.network is not None and self.authority is not None
+        trust = {"SSL_CERT_FILE": str(self.certificate)} if is_apart else {}
+        prefix = () if self.network is None else self.network.prefix
+        return EngineServer(self.engine.kind, environment=trust, prefix=prefix)
 
     def wrap(self, program: Path, path: Path) -> Path:
         """Return what runs a program in this place's network."""

@@ -3,18 +3,17 @@
 import email.utils
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 from support import seeding
 from support.remote import Remote
 from torture.deeds import Deeds
+from torture.fault import Fault
 from torture.host import TortureHost
 from torture.misdeeds import Misdeed, Put
 from torture.tokens import TokenService
 from torture.unfit import UnfitError
-
-Fault = Callable[[TortureHost, Deeds, random.Random], None]
 
 _ANSWERS: Final[Mapping[str, Misdeed]] = {
     "registry 401 once": Misdeed(
@@ -102,9 +101,23 @@ def _lose_manifest(host: TortureHost, deeds: Deeds, draw: random.Random) -> None
     deeds.excuse_deleted(digest)
 
 
+def _next_number(
+    host: TortureHost, deeds: Deeds, draw: random.Random
+) -> tuple[str, str] | None:
+    """Return a repository and its next number, of an app that is at rest."""
+    deeds.collect()
+    resting = [app for app in deeds.apps if app.deploys and app.is_resting]
+    if not resting or deeds.is_any_unpushed() or not host.registry.is_running:
+        return None
+    path = deeds.path_of(draw.choice(resting))
+    taken = [put.tag for put in host.proxy.puts if put.path == path]
+    numbers = [int(tag) for tag in taken if tag.isdigit()]
+    return (path, str(max(numbers) + 1)) if numbers else None
+
+
 def _take_number(host: TortureHost, deeds: Deeds, draw: random.Random) -> None:
     """Push another image under the number that comes next."""
-    place = deeds.next_number()
+    place = _next_number(host, deeds, draw)
     if place is None:
         raise UnfitError("no app is at rest")
     stored = seeding.push(host.registry, *place, f"somebody else's {place}")
@@ -113,7 +126,7 @@ def _take_number(host: TortureHost, deeds: Deeds, draw: random.Random) -> None:
 
 def _take_number_alike(host: TortureHost, deeds: Deeds, draw: random.Random) -> None:
     """Put the image that comes next under its number, as a second host does."""
-    place = deeds.next_number()
+    place = _next_number(host, deeds, draw)
     if place is None:
         raise UnfitError("no app is at rest")
     path, number = place

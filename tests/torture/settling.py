@@ -7,7 +7,8 @@ from typing import Any, Final
 
 from support.waiting import until
 from torture import faults
-from torture.deeds import App, Deeds
+from torture.apps import App
+from torture.deeds import Deeds
 from torture.host import TortureHost
 
 _HOOK_SECONDS: Final = 90
@@ -62,6 +63,8 @@ def settle_down(host: TortureHost, deeds: Deeds) -> None:
         what=f"the return of all images, {missing(host, deeds)}",
     )
     until(lambda: _are_jobs_done(host, deeds, asked), what="the end of all jobs")
+    if host.neighbour is not None:
+        host.neighbour.settle()
 
 
 def are_images_here(host: TortureHost, deeds: Deeds, asked: Counter[str]) -> bool:

@@ -4,51 +4,31 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import Final
 
-from dokku_registryd.core import images
-from support import seeding
-from torture import settling
-from torture.deeds import Deeds, Deploy
+from torture import belongings, settling, told
+from torture.apps import Deploy
+from torture.deeds import Deeds
 from torture.host import TortureHost
+from torture.stored import Stored, Violation
 
-Violation = tuple[str, str]
-"""Its kind (a column of the table, or `other`) and what was found."""
 KINDS: Final = ("lost", "duplicated", "overwritten")
 
 
 def violations(host: TortureHost, deeds: Deeds) -> list[Violation]:
     """Return all that is wrong with a host at peace."""
-    stored = _Stored(host)
+    stored = Stored(host)
     found: list[Violation] = []
     found += _overwritten(host)
     found += _releases(host, deeds, stored)
     found += _jobs(host, deeds)
-    found += _tags(host, stored)
+    found += _tags(host, deeds, stored)
     found += _counters(host, deeds, stored)
     found += _deployed(host, deeds)
+    found += told.violations(host, deeds, stored)
+    found += belongings.violations(host, deeds)
     found += _refusals(deeds)
     found += _remains(host, deeds)
     found += [("other", f"a secret in {place}") for place in host.leaks()]
     return found
-
-
-class _Stored:
-    """What the registry has, by repository and tag."""
-
-    def __init__(self, host: TortureHost) -> None:
-        self.manifests = defaultdict[str, dict[str, images.Manifest]](dict)
-        for path, tag in dict.fromkeys((put.path, put.tag) for put in host.proxy.puts):
-            manifest = seeding.fetch(host.registry, path, tag)
-            if manifest is not None:
-                self.manifests[path][tag] = manifest
-
-    def numbers(self, image_id: str) -> list[str]:
-        """Return the numbers under which an image is stored, anywhere."""
-        return [
-            f"{path}:{tag}"
-            for path, tags in self.manifests.items()
-            for tag, manifest in tags.items()
-            if tag.isdigit() and manifest.names_image(image_id)
-        ]
 
 
 def _overwritten(host: TortureHost) -> Iterator[Violation]:
@@ -61,7 +41,7 @@ def _overwritten(host: TortureHost) -> Iterator[Violation]:
             yield "overwritten", f"{path}:{tag} was {' and '.join(sorted(seen))}"
 
 
-def _releases(host: TortureHost, deeds: Deeds, stored: _Stored) -> Iterator[Violation]:
+def _releases(host: TortureHost, deeds: Deeds, stored: Stored) -> Iterator[Violation]:
     for deploy in deeds.deploys:
         where = stored.numbers(deploy.image_id)
         if deploy.is_accepted and not deploy.may_be_lost and not where:
@@ -70,9 +50,10 @@ def _releases(host: TortureHost, deeds: Deeds, stored: _Stored) -> Iterator[Viol
     renumbered = sum(
         '"event": "release.renumbered"' in line for line in host.log_lines()
     )
-    images = {deploy.image_id for deploy in deeds.deploys}
+    pushed = [deploy for deploy in deeds.deploys if not deploy.is_local]
+    images = {deploy.image_id for deploy in pushed}
     numbers = sum(len(stored.numbers(image_id)) for image_id in images)
-    extra = numbers - len(deeds.deploys)
+    extra = numbers - len(pushed)
     if extra > renumbered:
         yield "duplicated", f"{extra} numbers too many, {renumbered} explained"
 
@@ -101,15 +82,16 @@ def _is_hopeless(host: TortureHost, deeds: Deeds, job_id: str) -> bool:
     return dict(settling.rows(host, query)).get(job_id) in names
 
 
-def _tags(host: TortureHost, stored: _Stored) -> Iterator[Violation]:
+def _tags(host: TortureHost, deeds: Deeds, stored: Stored) -> Iterator[Violation]:
     """A tag that moves is at a release that did not fail."""
     rows = settling.rows(
         host,
         "SELECT image_repo, number, digest,"
-        " state = 'failed' OR failed_at > 0 FROM releases WHERE digest != ''",
+        " state = 'failed' OR failed_at > 0, job_id FROM releases WHERE digest != ''",
     )
-    good = {(row[0], row[2]) for row in rows if not row[3]}
-    bad = {(row[0], row[2]): row[1] for row in rows if row[3]}
+    failed = told.bad_jobs(host, deeds)
+    bad = {(row[0], row[2]): row[1] for row in rows if row[3] or row[4] in failed}
+    good = {(row[0], row[2]) for row in rows if not row[3] and row[4] not in failed}
     # A tag that was not there before a release cannot be taken away.
     new = set(
         settling.rows(
@@ -129,7 +111,7 @@ def _tags(host: TortureHost, stored: _Stored) -> Iterator[Violation]:
                 yield "other", f"{path}:{tag} is at {bad[place]}, which failed"
 
 
-def _counters(host: TortureHost, deeds: Deeds, stored: _Stored) -> Iterator[Violation]:
+def _counters(host: TortureHost, deeds: Deeds, stored: Stored) -> Iterator[Violation]:
     """Dokku's counter is a number that is in a registry."""
     known = {tag for tags in stored.manifests.values() for tag in tags}
     known |= {put.tag for put in host.proxy.puts if put.digest in host.deleted}
@@ -187,7 +169,7 @@ def _remains(host: TortureHost, deeds: Deeds) -> Iterator[Violation]:
     forgotten = site.data_dir / "forgotten"
     if forgotten.exists() and any(forgotten.iterdir()):
         yield "other", f"left {sorted(path.name for path in forgotten.iterdir())}"
-    if not deeds.apps and any(host.keychain.iterdir()):
+    if not deeds.apps and not host.keychain.is_empty:
         yield "other", "the keychain still holds a login"
 
 

@@ -110,21 +110,26 @@ class Intake:
         self._bench.waiters.forget(job_id)
 
     def look_after_waiters(self) -> None:
-        """Take releases back whose hooks are gone without a word."""
+        """Take releases back whose hooks are gone without a word.
+
+        Raises:
+            LedgerError: The ledger refuses. The next call tries again.
+            OSError: The spool does.
+        """
         for job in self._bench.waiters.lost():
             record = self._world.ledger.job(job.job_id)
             release = self._world.ledger.release_of(job.job_id)
             is_promised = release is not None and release.is_accepted
             if is_promised or record is None or record.outcome is not None:
+                self._bench.waiters.forget(job.job_id)
                 continue
             if deploy_ends.goes_on(job.app, job.trigger.build, self._world):
-                # Its hook has ended well, and the ledger that knew so is lost.
-                self._bench.waiters.note(job)
-                continue
+                continue  # Its hook has ended well, and the ledger knows no more of it.
+            is_taken_back = self._bench.spool.take_back(job.job_id)
             structlog.get_logger().info(
                 "waiter.lost", job_id=job.job_id, app=job.app, waiter=job.trigger.waiter
             )
-            if not self._bench.spool.take_back(job.job_id):
+            if not is_taken_back:
                 self._bench.waiters.cancel(job.job_id)
                 self.submit(triggers.cancellation(job.job_id, job.app))
 

@@ -48,7 +48,11 @@ class Waiters:
         return job_id in self._cancelled or self._spool.is_taken_back(job_id)
 
     def lost(self) -> list[jobs.Job]:
-        """Return the jobs whose waiter has gone without a word since the last call."""
+        """Return the jobs whose waiter has gone without a word.
+
+        They are told again until they are cancelled or forgotten: what follows for them
+        may be refused by a disk.
+        """
         return [
             job
             for job, waiter in list(self._waiters.values())
@@ -59,12 +63,9 @@ class Waiters:
         sight = processes.look(waiter)
         if sight is waiters.Sight.THERE:
             self._seen.add(job.job_id)
-        is_gone = waiters.is_gone(
+        return waiters.is_gone(
             waiter,
             sight,
             namespace=self._namespace,
             was_seen=job.job_id in self._seen,
         )
-        if is_gone:
-            self._waiters.pop(job.job_id, None)
-        return is_gone

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -271,6 +272,29 @@ def test_a_waiter_that_was_killed(
     assert host.spool.pending() == 1
     waiting.kill()
     os.waitid(os.P_PID, waiting.pid, os.WEXITED | os.WNOWAIT)
+
+    look(shop)
+
+    assert_nothing_came_of_it(host)
+
+
+def test_a_disk_that_refuses_to_take_back(
+    host: Host, waiting: "subprocess.Popen[bytes]", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A killed hook whose release cannot be taken back now is missed again later."""
+    shop = take_in(host, name(waiting.pid))
+    waiting.kill()
+    waiting.wait()
+    rename, refusals = os.rename, [OSError(errno.EROFS, "Read-only file system")]
+
+    def refuse_once(*arguments: Any, **keywords: Any) -> None:
+        if refusals:
+            raise refusals.pop()
+        rename(*arguments, **keywords)
+
+    monkeypatch.setattr(os, "rename", refuse_once)
+    with pytest.raises(OSError, match="Read-only"):
+        shop.intake.look_after_waiters()
 
     look(shop)
 

@@ -1,0 +1,56 @@
+"""Apps and deploys, as those remember them who make them."""
+
+from dataclasses import dataclass, field
+
+from support.dokku_host import Result
+from support.running_hook import RunningHook
+
+
+@dataclass(kw_only=True, eq=False)
+class Deploy:
+    """One release that somebody asked for."""
+
+    app: "App"
+    image_id: str
+    hook: RunningHook
+    build: str
+    """What Dokku calls the deploy."""
+    is_local: bool = False
+    """Whether push was off."""
+    result: Result | None = None
+    may_be_lost: str = ""
+    """Why nobody can expect that it arrives, such as a destroyed app."""
+    has_passed_checks: bool = True
+    must_succeed: bool = False
+    """Whether nothing went wrong any more when it was asked for."""
+    is_live: bool | None = None
+    """Whether its containers run; None where Dokku could not say so."""
+    has_noted_end: bool = False
+    """Whether Dokku could write down how it ended."""
+
+    @property
+    def is_accepted(self) -> bool:
+        """Whether its deploy went on, so that the push is a promise."""
+        return self.result is not None and self.result.code == 0
+
+
+@dataclass(kw_only=True, eq=False)
+class App:
+    """An app by whatever name it has now."""
+
+    name: str
+    deploys: list[Deploy] = field(default_factory=list)
+    may_lack_images: str = ""
+    """Why its images need not come back."""
+    settings: dict[tuple[str, str], str] = field(default_factory=dict)
+    """Its properties, by plugin and name, as far as they are known for sure."""
+    login: str = ""
+    """What its auth config says; empty where that is not known."""
+    has_helper: bool = False
+    """Whether its password lies in the keychain."""
+    is_push_on: bool = True
+
+    @property
+    def is_resting(self) -> bool:
+        """Whether nobody deploys it just now."""
+        return all(deploy.result is not None for deploy in self.deploys)
