@@ -165,6 +165,51 @@ class Registry(Protocol):
     ) -> None:
         """Delete a manifest by its digest, and with it every tag that names it."""
 
+    def blob_size(
+        self,
+        image: reference.ImageReference,
+        digest: str,
+        *,
+        auth: logins.AuthConfig | None,
+    ) -> int | None:
+        """Return the size of a blob in bytes; None if it is not known to be there."""
+
+    def put_blob(
+        self,
+        image: reference.ImageReference,
+        digest: str,
+        body: bytes,
+        *,
+        auth: logins.AuthConfig | None,
+    ) -> None:
+        """Send a whole blob; one that is there already is fine."""
+
+    def stream_blob(
+        self,
+        image: reference.ImageReference,
+        pieces: Iterable[bytes],
+        *,
+        auth: logins.AuthConfig | None,
+    ) -> str:
+        """Send the bytes of a blob as they come; return where it is to be closed.
+
+        What the pieces raise ends it; nothing is there then.
+        """
+
+    def close_blob(
+        self,
+        image: reference.ImageReference,
+        location: str,
+        digest: str,
+        *,
+        auth: logins.AuthConfig | None,
+    ) -> None:
+        """End an upload whose bytes were sent; they must have the digest.
+
+        Raises:
+            InvalidRequestError: They have another.
+        """
+
 
 class Credentials(Protocol):
     """Logins of apps, from auth configs and credential helpers."""
