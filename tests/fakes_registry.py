@@ -133,14 +133,14 @@ class FakeRegistry:
         self,
         image: ImageReference,
         digest: str,
-        body: bytes,
+        body: bytes | bytearray,
         *,
         auth: AuthConfig | None,
     ) -> None:
         """Store a blob."""
         with self.lock:
             self._begin("put_blob", image.repository, image.domain, auth)
-            self._store_blob(image.repository, digest, body)
+            self._store_blob(image.repository, digest, bytes(body))
 
     def stream_blob(
         self,

@@ -27,6 +27,7 @@ from dokku_registryd.adapters import (
     modes,
     process_facts,
     property_files,
+    relay,
     remnant_files,
     reply_files,
     spool,
@@ -39,6 +40,7 @@ from dokku_registryd.core import (
     images,
     pauses,
     properties,
+    relay_protocol,
     triggers,
 )
 from dokku_registryd.runtime import (
@@ -208,6 +210,7 @@ def build_world(
     is_cancelled: Callable[[str], bool] = lambda _job_id: False,
     turn: Callable[[str], AbstractContextManager[object]] = lambda _app: nullcontext(),
     take_in: Callable[[], object] = lambda: None,
+    push_relay: ports.Relay | None = None,
 ) -> ports.World:
     """Put the adapters of one host together."""
     files = property_files.PropertyFiles(
@@ -237,6 +240,7 @@ def build_world(
         ),
         absences=absence_file.AbsenceFile(settings.data_dir / absence_text.FILE_NAME),
         ledger=ledger,
+        relay=push_relay or build_relay(settings, refusal="only the service has one"),
         replies=reply_files.ReplyFiles(settings.replies_dir),
         remnants=remnant_files.RemnantFiles(settings.data_dir, settings.config_root),
         clock=clock,
@@ -268,6 +272,10 @@ def build_registry(
         connect_timeout=settings.registry.connect_timeout_seconds,
         read_timeout=settings.registry.read_timeout_seconds,
         total_timeout=settings.registry.total_timeout_seconds,
+        upload_timeouts=(
+            settings.engine.stall_seconds,
+            settings.engine.deadline_seconds,
+        ),
     )
 
 
@@ -288,7 +296,13 @@ def build_engine(settings: config.Settings) -> docker_engine.DockerEngine:
         timeout_seconds=settings.engine.timeout_seconds,
         stall_seconds=settings.engine.stall_seconds,
         deadline_seconds=settings.engine.deadline_seconds,
+        relay=f"{relay_protocol.HOST}:{settings.engine.relay_port}",
     )
+
+
+def build_relay(settings: config.Settings, *, refusal: str = "") -> relay.Relay:
+    """Build the relay; it listens when it is first used."""
+    return relay.Relay(settings.engine.relay_port, refusal=refusal)
 
 
 def open_ledger(settings: config.Settings, clock: ports.Clock) -> ledger.SqliteLedger:

@@ -9,7 +9,7 @@ on both; what lies in files is real in every test. Methods raise
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from dokku_registryd import errors
 from dokku_registryd.core import (
@@ -86,6 +86,13 @@ class Engine(Protocol):
     def untag(self, reference: str) -> bool:
         """Take a name away, never by force; False if it was not there or is needed."""
 
+    def log_in(self, auth: logins.AuthConfig) -> None:
+        """Let the Engine try a login at its registry; nothing is kept of it.
+
+        Raises:
+            RegistrydError: The registry refuses, or is not there for the Engine.
+        """
+
     def push(
         self,
         reference: str,
@@ -93,6 +100,7 @@ class Engine(Protocol):
         auth: logins.AuthConfig | None,
         on_progress: Callable[[str], None],
         give_way: Callable[[], None] = lambda: None,
+        shown: Callable[[str], str] = str,
     ) -> str:
         """Push one tag and return the digest that the Engine reports for it.
 
@@ -100,6 +108,7 @@ class Engine(Protocol):
         `on_progress` gets lines worth showing to a person, and an empty text for all
         others; what it raises ends the push. `give_way` is called every few seconds,
         also while nothing moves, from another thread; what it raises ends the push.
+        `shown` puts names that people know into texts of the Engine's.
         """
 
     def pull(
@@ -178,7 +187,7 @@ class Registry(Protocol):
         self,
         image: reference.ImageReference,
         digest: str,
-        body: bytes,
+        body: bytes | bytearray,
         *,
         auth: logins.AuthConfig | None,
     ) -> None:
@@ -209,6 +218,74 @@ class Registry(Protocol):
         Raises:
             InvalidRequestError: They have another.
         """
+
+
+_Answer = TypeVar("_Answer")
+
+LogIn = Callable[[logins.AuthConfig], None]
+"""Asks the Engine to log in somewhere; what it raises is why it cannot."""
+
+
+class Call(Protocol):
+    """Runs what needs an app's login, anew if that is refused."""
+
+    def __call__(
+        self, operation: Callable[[logins.AuthConfig | None], _Answer]
+    ) -> _Answer:
+        """Return what the operation returns."""
+
+
+class Passage(Protocol):
+    """The way of one push through the relay."""
+
+    @property
+    def reference(self) -> str:
+        """The name by which the Engine is to push; nobody else has it."""
+
+    @property
+    def login(self) -> logins.AuthConfig:
+        """What lets the Engine in, until the push is over."""
+
+    @property
+    def is_reached(self) -> bool:
+        """Whether the Engine came here at all."""
+
+    @property
+    def failure(self) -> errors.RegistrydError | None:
+        """Why the push cannot succeed, at first hand, if it is known."""
+
+    @property
+    def manifest(self) -> Manifest | None:
+        """What the Engine put under its name; all that it refers to is sent then."""
+
+    def shown(self, text: str) -> str:
+        """Return a text of the Engine's with the real names in place of the relay's."""
+
+
+class Relay(Protocol):
+    """A registry on loopback, by which the Engine hands over what it pushes."""
+
+    @property
+    def host(self) -> str:
+        """Address and port."""
+
+    def why_not(self, log_in: LogIn) -> str:
+        """Return why the Engine cannot push by it, empty if it can.
+
+        Raises:
+            EngineUnavailableError: The Engine does not answer.
+        """
+
+    def lost(self) -> None:
+        """Note that a push did not come here: look again before the next one."""
+
+    def open(
+        self, image: reference.ImageReference, registry: Registry, call: Call
+    ) -> AbstractContextManager[Passage]:
+        """Let one push to `image` through, until the context is left."""
+
+    def is_open(self, name: str) -> bool:
+        """Tell whether a push goes on by a name on this host."""
 
 
 class Credentials(Protocol):
@@ -585,6 +662,7 @@ class World:
     detached: DetachedFolders
     absences: Absences
     ledger: Ledger
+    relay: Relay
     replies: Replies
     remnants: Remnants
     clock: Clock

@@ -261,7 +261,7 @@ class DistributionRegistry:
         self,
         image: reference.ImageReference,
         digest: str,
-        body: bytes,
+        body: bytes | bytearray,
         *,
         auth: AuthConfig | None,
     ) -> None:

@@ -75,7 +75,7 @@ class Uploads:
         self,
         image: reference.ImageReference,
         digest: str,
-        body: bytes,
+        body: bytes | bytearray,
         *,
         auth: AuthConfig | None,
     ) -> None:
@@ -151,7 +151,7 @@ class Uploads:
         access: registry_tokens.Access,
         place: _Place,
         digest: str,
-        body: bytes,
+        body: bytes | bytearray,
     ) -> None:
         joint = "&" if "?" in place.url else "?"
         request = Request(

@@ -234,7 +234,7 @@ class Wire:
 class _Sliced:
     """A long body in slices: a socket's time limit is for one call, however long."""
 
-    def __init__(self, body: bytes) -> None:
+    def __init__(self, body: bytes | bytearray) -> None:
         self._body = memoryview(body)
 
     def __len__(self) -> int:
@@ -277,7 +277,7 @@ def _body(request: Request) -> Any:
         return iter(request.pieces)
     if request.body is not None and len(request.body) > _CHUNK_BYTES:
         return _Sliced(request.body)
-    return request.body
+    return None if request.body is None else bytes(request.body)
 
 
 def _read(request: Request, response: requests.Response) -> bytes:

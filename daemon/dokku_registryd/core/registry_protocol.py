@@ -70,7 +70,7 @@ class Request:
     """What is tried, on what, for messages: `read the manifest of r.example/web:3`."""
     headers: Mapping[str, str] = field(default_factory=dict)
     authorization: Secret | None = None
-    body: bytes | None = None
+    body: bytes | bytearray | None = None
     pieces: Iterable[bytes] | None = None
     """A body that is sent as it comes: it has no length, and goes only once."""
     is_upload: bool = False

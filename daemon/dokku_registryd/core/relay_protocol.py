@@ -154,7 +154,7 @@ def repository_for(host: str, image: reference.ImageReference) -> str:
 
 def is_name_at(host: str, name: str) -> bool:
     """Tell whether a name on this host was made for the relay, and for no person."""
-    return name.startswith(f"{host}/")
+    return bool(host) and name.startswith(f"{host}/")
 
 
 def may_keep(size: int, *, of_blob: int, of_push: int, of_all: int) -> bool:
