@@ -62,6 +62,8 @@ class FakeEngine:
         """Digests of the platform manifests that an image has, by its ID."""
         self.relay: FakeRelay | None = None
         """The relay on this host, if the Engine reaches it."""
+        self.on_push: Callable[[], object] = lambda: None
+        """Called in the middle of each push."""
         self.used_logins: list[logins.AuthConfig | None] = []
         self._labels: dict[str, tuple[tuple[str, str], ...]] = {}
         self._names: dict[str, str] = {}
@@ -217,6 +219,7 @@ class FakeEngine:
             raise errors.ImageNotFoundError(
                 f"cannot push {reference}: the image is not on this host"
             )
+        self.on_push()
         manifest = _manifest_of(image_id, self._labels[image_id])
         if passage is not None:
             passage.take(image_id, manifest)

@@ -77,6 +77,9 @@ class FakeRelay:
 
     def __init__(self, refusal: str = "") -> None:
         self.refusal = refusal
+        self.must_be_used = False
+        self.is_missed = False
+        """Whether pushes go to somebody else all at once."""
         self.host = HOST
         self.losses = 0
         """How often a push did not come here."""
@@ -95,6 +98,10 @@ class FakeRelay:
         except errors.RegistrydError as error:
             return f"the Engine does not reach {HOST}: {error}"
         return ""
+
+    def is_required(self) -> bool:
+        """Return what the test says."""
+        return self.must_be_used
 
     def knows(self, auth: logins.AuthConfig) -> bool:
         """Tell whether a login is good for something here."""
@@ -126,7 +133,8 @@ class FakeRelay:
     def enter(self, name: str, auth: logins.AuthConfig | None) -> FakePassage | None:
         """Return the push of a name, if the login is that of it."""
         for passage in self.open_passages:
-            if passage.reference == name and passage.login == auth:
+            is_known = passage.reference == name and passage.login == auth
+            if is_known and not self.is_missed:
                 passage.is_reached = True
                 return passage
         return None

@@ -226,6 +226,10 @@ class Host:
             for name in image.references
         }
 
+    def passing(self) -> list[str]:
+        """Return the names on this host that are only there for a push."""
+        return [name for image in self.engine.images() for name in image.passing]
+
     def deployed(self, app: str = "web") -> releases.DeployedRelease | None:
         """Return what Dokku's questions are answered with."""
         return self.files.deployed(app)

@@ -5,6 +5,7 @@ until it is told to stop; a hook that finds no daemon builds one that runs until
 trigger has an outcome. Both are the same code.
 """
 
+import contextlib
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -23,6 +24,7 @@ from dokku_registryd.adapters import (
     disk_trial,
     distribution,
     docker_engine,
+    files,
     ledger,
     modes,
     process_facts,
@@ -40,6 +42,7 @@ from dokku_registryd.core import (
     images,
     pauses,
     properties,
+    push_ways,
     relay_protocol,
     triggers,
 )
@@ -86,6 +89,7 @@ class Service:
         self.clock = clocks.SystemClock()
         self.ledger = open_ledger(settings, self.clock)
         self.engine = build_engine(settings)
+        self.relay = build_relay(settings, on_change=self._note_way)
         self.spool = spool.Spool(settings.data_dir)
         self.queue = queue.JobQueue(
             self.clock.monotonic,
@@ -138,9 +142,10 @@ class Service:
     def reload(self, settings: config.Settings) -> None:
         """Use new settings for every attempt that begins from now on.
 
-        Paths, the Engine's address, the number of workers and the status socket stay
-        until a restart.
+        Paths, the Engine's address, the relay's port, the number of workers and the
+        status socket stay until a restart.
         """
+        instruct(self.relay, settings)
         self._bench.world = self._world(settings)
         self._bench.backoff = _backoff(settings)
         self.supervisor.reload(
@@ -150,6 +155,7 @@ class Service:
 
     def close(self) -> None:
         """Close what is held open."""
+        self.relay.close()
         self.ledger.close()
         self.engine.close()
         self._bell.close()
@@ -185,7 +191,14 @@ class Service:
             is_cancelled=self._waiters.is_cancelled,
             turn=self._turns.of,
             take_in=self._take_in,
+            push_relay=self.relay,
         )
+
+    def _note_way(self, reason: str) -> None:
+        path = self._settings.data_dir / push_ways.FILE_NAME
+        # Who only shows it can do without.
+        with contextlib.suppress(OSError):
+            files.replace(path, push_ways.render(reason).encode())
 
     def _submit(self, trigger: triggers.Trigger) -> None:
         self._intake.submit(trigger)
@@ -213,7 +226,7 @@ def build_world(
     push_relay: ports.Relay | None = None,
 ) -> ports.World:
     """Put the adapters of one host together."""
-    files = property_files.PropertyFiles(
+    property_store = property_files.PropertyFiles(
         config_root=settings.config_root,
         dokku_root=Path(settings.paths.dokku_root),
         deployed_root=settings.deployed_dir,
@@ -226,8 +239,8 @@ def build_world(
         engine=engine,
         registry=build_registry(settings, engine.facts),
         credentials=build_credentials(settings),
-        properties=files,
-        deployed=files,
+        properties=property_store,
+        deployed=property_store,
         deploying=deploying_files.DeployingFiles(settings.deploying_dir),
         builds=build_records.BuildRecords(
             Path(settings.paths.dokku_lib_root) / "data" / "builds",
@@ -240,7 +253,7 @@ def build_world(
         ),
         absences=absence_file.AbsenceFile(settings.data_dir / absence_text.FILE_NAME),
         ledger=ledger,
-        relay=push_relay or build_relay(settings, refusal="only the service has one"),
+        relay=push_relay or relay.Relay(0, refusal="only the service has one"),
         replies=reply_files.ReplyFiles(settings.replies_dir),
         remnants=remnant_files.RemnantFiles(settings.data_dir, settings.config_root),
         clock=clock,
@@ -300,9 +313,24 @@ def build_engine(settings: config.Settings) -> docker_engine.DockerEngine:
     )
 
 
-def build_relay(settings: config.Settings, *, refusal: str = "") -> relay.Relay:
+def build_relay(
+    settings: config.Settings, *, on_change: Callable[[str], None]
+) -> relay.Relay:
     """Build the relay; it listens when it is first used."""
-    return relay.Relay(settings.engine.relay_port, refusal=refusal)
+    built = relay.Relay(settings.engine.relay_port, on_change=on_change)
+    instruct(built, settings)
+    return built
+
+
+def instruct(built: relay.Relay, settings: config.Settings) -> None:
+    """Tell a relay what the settings say of it."""
+    table = settings.engine
+    refusal = ""
+    if table.push_path == "engine":
+        refusal = relay.SWITCHED_OFF
+    elif table.socket.startswith("tcp://"):
+        refusal = f"it is reached by {table.socket}, so loopback is another one there"
+    built.instruct(refusal=refusal, is_required=table.push_path == "relay")
 
 
 def open_ledger(settings: config.Settings, clock: ports.Clock) -> ledger.SqliteLedger:

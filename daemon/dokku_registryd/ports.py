@@ -265,9 +265,8 @@ class Passage(Protocol):
 class Relay(Protocol):
     """A registry on loopback, by which the Engine hands over what it pushes."""
 
-    @property
-    def host(self) -> str:
-        """Address and port."""
+    def is_required(self) -> bool:
+        """Whether a push that cannot go this way fails."""
 
     def why_not(self, log_in: LogIn) -> str:
         """Return why the Engine cannot push by it, empty if it can.

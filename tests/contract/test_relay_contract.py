@@ -20,6 +20,7 @@ from dokku_registryd.core.logins import AuthConfig, Secret
 from support import attested_image
 from support.engines import EngineServer
 from support.every_engine import on_containerd_stores, on_every_engine
+from support.ports import find_port
 from support.registries import RegistryServer
 from support.waiting import until
 
@@ -88,13 +89,6 @@ class Bench:
         finally:
             self.engine.untag(passage.reference)
         return said
-
-
-def find_port() -> int:
-    """Return a port that is free."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture

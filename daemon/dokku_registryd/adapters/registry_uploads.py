@@ -60,7 +60,7 @@ class Uploads:
         request = Request(
             method="HEAD",
             url=f"//{access.host}/v2/{image.path}/blobs/{digest}",
-            purpose=f"look for a layer in {image.repository}",
+            purpose=f"push {image.familiar}",
             max_bytes=registry_requests.MAX_MANIFEST_BYTES,
         )
         reply = self._dialogue.ask(
@@ -109,7 +109,7 @@ class Uploads:
         request = Request(
             method="PATCH",
             url=place.url,
-            purpose=f"send a layer to {image.repository}",
+            purpose=f"push {image.familiar}",
             headers={"content-type": _BODY_TYPE},
             pieces=pieces,
             is_upload=True,
@@ -138,7 +138,7 @@ class Uploads:
         request = Request(
             method="POST",
             url=f"//{access.host}/v2/{image.path}/blobs/uploads/",
-            purpose=f"send a layer to {image.repository}",
+            purpose=f"push {image.familiar}",
             body=b"",
             max_bytes=registry_requests.MAX_MANIFEST_BYTES,
         )
@@ -157,7 +157,7 @@ class Uploads:
         request = Request(
             method="PUT",
             url=f"{place.url}{joint}digest={quote(digest, safe='')}",
-            purpose=f"send a layer to {image.repository}",
+            purpose=f"push {image.familiar}",
             headers={"content-type": _BODY_TYPE},
             body=body,
             is_upload=True,

@@ -12,11 +12,14 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Final
 
+import structlog
+
 from dokku_registryd import errors, ports
 from dokku_registryd.adapters import relay_passages, relay_server, relay_uploads
 from dokku_registryd.core import reference, relay_protocol
 from dokku_registryd.core.logins import Secret
 
+SWITCHED_OFF: Final = "engine.push_path asks for it"
 _LOOK_AGAIN_SECONDS: Final = 300.0
 
 
@@ -27,6 +30,7 @@ class Relay:
         port: The port of 127.0.0.1, the same for ever: image stores remember by it
             which layers were sent where. 0 means any, for tests.
         refusal: Why it is not to be used at all; empty if it is.
+        on_change: Gets why it is not used, empty if it is, when that was found out.
         monotonic: The clock for looking again whether the Engine reaches it.
     """
 
@@ -35,11 +39,15 @@ class Relay:
         port: int,
         *,
         refusal: str = "",
+        on_change: Callable[[str], None] = lambda _reason: None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._port = port
         self._refusal = refusal
+        self._is_required = False
+        self._on_change = on_change
         self._monotonic = monotonic
+        self._told: str | None = None
         self._lock = threading.Lock()
         self._shelf = relay_uploads.Shelf()
         self._guests: list[relay_passages.Guest] = []
@@ -53,14 +61,19 @@ class Relay:
         """Address and port."""
         return f"{relay_protocol.HOST}:{self._port}"
 
+    def is_required(self) -> bool:
+        """Whether a push that cannot go this way fails."""
+        return self._is_required
+
     @property
     def kept_bytes(self) -> int:
         """How many bytes of layers are kept just now."""
         return self._shelf.size
 
-    def refuse(self, reason: str) -> None:
-        """Be not used from now on, for a reason; an empty one ends that."""
-        self._refusal = reason
+    def instruct(self, *, refusal: str = "", is_required: bool = False) -> None:
+        """Take new settings: why it is not to be used, or whether it must be."""
+        self._refusal = refusal
+        self._is_required = is_required
 
     def close(self) -> None:
         """End all pushes, and listen no more."""
@@ -80,8 +93,15 @@ class Relay:
         else, and hands over nothing. What it showed holds until a push is lost; a
         failure is looked at again after some minutes.
         """
-        if self._refusal:
-            return self._refusal
+        reason = self._refusal or self._known(log_in)
+        with self._lock:
+            is_news, self._told = reason != self._told, reason
+        if is_news:
+            _log(reason, self.host)
+            self._on_change(reason)
+        return reason
+
+    def _known(self, log_in: ports.LogIn) -> str:
         now = self._monotonic()
         with self._lock:
             if self._good_until is not None and now < self._good_until:
@@ -179,3 +199,13 @@ class Relay:
             self._server = server
         server.start()
         return ""
+
+
+def _log(reason: str, host: str) -> None:
+    log = structlog.get_logger()
+    if reason == SWITCHED_OFF:
+        log.info("relay.unused", reason=reason)
+    elif reason:
+        log.warning("relay.unused", reason=reason)
+    else:
+        log.info("relay.used", host=host)

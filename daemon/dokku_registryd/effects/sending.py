@@ -48,7 +48,9 @@ def hand_over(
         TransientError: Engine or registry do not answer.
         PermanentError: The registry refuses.
     """
-    if world.relay.why_not(world.engine.log_in):
+    reason = world.relay.why_not(world.engine.log_in)
+    if reason:
+        _check_spare(reason, errand, world)
         return None
     target = reference.parse(errand.name)
     with world.relay.open(target, world.registry, way.call) as passage:
@@ -67,7 +69,17 @@ def hand_over(
                 return passage.manifest
     # It went to somebody else on another loopback, or nowhere.
     world.relay.lost()
+    _check_spare("the Engine did not come to the relay", errand, world)
     return None
+
+
+def _check_spare(reason: str, errand: Errand, world: ports.World) -> None:
+    """Return if the Engine may push by itself."""
+    if world.relay.is_required():
+        raise errors.TransientError(
+            f"cannot push {errand.name}: {reason}, and engine.push_path asks for the"
+            " relay. Correct one of them"
+        )
 
 
 def push_directly(errand: Errand, way: access.Access, world: ports.World) -> str:

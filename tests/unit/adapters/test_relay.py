@@ -558,7 +558,7 @@ def test_why_it_is_not_used(registry: FakeRegistry) -> None:
 
     relay = Relay(0, refusal="it is switched off", monotonic=lambda: now[0])
     assert relay.why_not(refuse) == "it is switched off"
-    relay.refuse("")
+    relay.instruct()
     first, second = relay.why_not(refuse), relay.why_not(refuse)
     now[0] += 3600
     third = relay.why_not(refuse)
