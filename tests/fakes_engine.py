@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from dokku_registryd import errors
-from dokku_registryd.core import engine_values, logins
+from dokku_registryd.core import engine_values, logins, relay_protocol
 from dokku_registryd.core import reference as references
 from dokku_registryd.core.images import (
     APP_LABEL,
@@ -23,6 +23,7 @@ from dokku_registryd.core.images import (
     LocalImage,
     Manifest,
 )
+from fakes_relay import HOST, FakeRelay
 
 _MEDIA_TYPE = "application/vnd.docker.distribution.manifest.v2+json"
 _END = object()
@@ -50,6 +51,7 @@ class FakeEngine:
         self, remote: FakeRemote | None = None, *, image_store: str = "classic"
     ) -> None:
         self.remote = remote or FakeRemote()
+        self.relay_host = HOST
         self.known_facts = EngineFacts(
             version="20.10.24", image_store=image_store, root_dir="/var/lib/docker"
         )
@@ -58,6 +60,10 @@ class FakeEngine:
         """Each push and pull: what and on which reference."""
         self.platforms: dict[str, tuple[str, ...]] = {}
         """Digests of the platform manifests that an image has, by its ID."""
+        self.relay: FakeRelay | None = None
+        """The relay on this host, if the Engine reaches it."""
+        self.on_push: Callable[[], object] = lambda: None
+        """Called in the middle of each push."""
         self.used_logins: list[logins.AuthConfig | None] = []
         self._labels: dict[str, tuple[tuple[str, str], ...]] = {}
         self._names: dict[str, str] = {}
@@ -180,6 +186,12 @@ class FakeEngine:
         self.lose(name)
         return True
 
+    def log_in(self, auth: logins.AuthConfig) -> None:
+        """Try a login at the relay."""
+        self._begin("log_in")
+        if self.relay is None or not self.relay.knows(auth):
+            raise errors.TransientError(f"cannot log in to {auth.domain}: refused")
+
     def push(
         self,
         reference: str,
@@ -187,20 +199,33 @@ class FakeEngine:
         auth: logins.AuthConfig | None,
         on_progress: Callable[[str], None],
         give_way: Callable[[], None] = lambda: None,
+        shown: Callable[[str], str] = str,
     ) -> str:
-        """Put the image's manifest into the registry."""
+        """Put the image's manifest into the registry, or hand it to the relay."""
         give_way()
-        self.asked.append(("push", reference))
+        self.asked.append(("push", shown(reference)))
         self.used_logins.append(auth)
-        self._begin("push")
         wanted = references.parse(reference)
+        passage = None
+        if wanted.domain == self.relay_host:
+            passage = self.relay.enter(reference, auth) if self.relay else None
+            if passage is None:
+                raise errors.RegistryUnavailableError(
+                    f"cannot push {shown(reference)}: connection refused"
+                )
+        self._begin("push")
         image_id = self._find(reference)
         if image_id is None:
             raise errors.ImageNotFoundError(
                 f"cannot push {reference}: the image is not on this host"
             )
-        self._check_registry("push", wanted, auth)
+        self.on_push()
         manifest = _manifest_of(image_id, self._labels[image_id])
+        if passage is not None:
+            passage.take(image_id, manifest)
+            on_progress(shown(f"{wanted.tag}: digest: {manifest.digest} size: 1"))
+            return manifest.digest
+        self._check_registry("push", wanted, auth)
         for name in (wanted, wanted.with_digest(manifest.digest)):
             self.remote.manifests[name.canonical] = manifest
         self._repo_digests[image_id].add(wanted.with_digest(manifest.digest).familiar)
@@ -284,9 +309,13 @@ class FakeEngine:
 
     def _describe(self, image_id: str) -> LocalImage:
         names = [name for name, named in self._names.items() if named == image_id]
+        passing = [
+            name for name in names if relay_protocol.is_name_at(self.relay_host, name)
+        ]
         return LocalImage(
             image_id=image_id,
-            references=tuple(names),
+            references=tuple(name for name in names if name not in passing),
+            passing=tuple(passing),
             repo_digests=tuple(sorted(self._repo_digests[image_id])),
             labels=self._labels[image_id],
             created=f"{list(self._labels).index(image_id):09}",

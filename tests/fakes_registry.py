@@ -1,7 +1,9 @@
 """A registry and logins with memory, for tests of what uses them."""
 
+import hashlib
 import threading
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from dokku_registryd import errors
@@ -21,6 +23,10 @@ class FakeRegistry:
     """By repository (`domain/path`) and tag."""
     content: dict[str, set[images.Manifest]] = field(default_factory=dict)
     """What a repository could name, tagged or not, by repository."""
+    blobs: dict[tuple[str, str], bytes] = field(default_factory=dict)
+    """By repository and digest."""
+    uploads: dict[str, bytes] = field(default_factory=dict)
+    """Bytes that were sent, by where they are to be closed."""
     logins: dict[str, AuthConfig] = field(default_factory=dict)
     """The one login that a domain takes; a domain that is not here takes everybody."""
     immutable: set[tuple[str, str]] = field(default_factory=set)
@@ -113,6 +119,64 @@ class FakeRegistry:
                 for place, kept in self.manifests.items()
                 if place[0] != owner or kept.digest != digest
             }
+
+    def blob_size(
+        self, image: ImageReference, digest: str, *, auth: AuthConfig | None
+    ) -> int | None:
+        """Return the size of a blob that is there."""
+        with self.lock:
+            self._begin("blob_size", image.repository, image.domain, auth)
+            found = self.blobs.get((image.repository, digest))
+            return None if found is None else len(found)
+
+    def put_blob(
+        self,
+        image: ImageReference,
+        digest: str,
+        body: bytes | bytearray,
+        *,
+        auth: AuthConfig | None,
+    ) -> None:
+        """Store a blob."""
+        with self.lock:
+            self._begin("put_blob", image.repository, image.domain, auth)
+            self._store_blob(image.repository, digest, bytes(body))
+
+    def stream_blob(
+        self,
+        image: ImageReference,
+        pieces: Iterable[bytes],
+        *,
+        auth: AuthConfig | None,
+    ) -> str:
+        """Keep bytes under a place of their own."""
+        with self.lock:
+            self._begin("stream_blob", image.repository, image.domain, auth)
+        body = b"".join(pieces)
+        with self.lock:
+            location = f"https://{image.domain}/upload/{len(self.uploads)}"
+            self.uploads[location] = body
+        return location
+
+    def close_blob(
+        self,
+        image: ImageReference,
+        location: str,
+        digest: str,
+        *,
+        auth: AuthConfig | None,
+    ) -> None:
+        """Make a blob of what was kept."""
+        with self.lock:
+            self._begin("close_blob", image.repository, image.domain, auth)
+            self._store_blob(image.repository, digest, self.uploads[location])
+
+    def _store_blob(self, repository: str, digest: str, body: bytes) -> None:
+        if digest != f"sha256:{hashlib.sha256(body).hexdigest()}":
+            raise errors.InvalidRequestError(
+                f"cannot send a layer to {repository}: DIGEST_INVALID"
+            )
+        self.blobs[repository, digest] = body
 
     def _begin(
         self, method: str, on: str, domain: str, auth: AuthConfig | None

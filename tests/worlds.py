@@ -37,6 +37,7 @@ from dokku_registryd.core.triggers import Kind
 from dokku_registryd.effects import voice
 from fakes_engine import FakeEngine, FakeRemote
 from fakes_registry import FakeCredentials, FakeRegistry
+from fakes_relay import FakeRelay
 
 Effect = Callable[[jobs.Job, ports.World, voice.Voice], outcomes.Outcome | None]
 SERVER = "r.example"
@@ -102,6 +103,8 @@ class Host:
     folder: Path
     engine: FakeEngine
     registry: FakeRegistry
+    relay: FakeRelay
+    """Not used until a test calls `use_relay`."""
     credentials: FakeCredentials
     files: property_files.PropertyFiles
     ledger: ledger.SqliteLedger
@@ -145,6 +148,10 @@ class Host:
         ours = {"push-policy", "push-deadline", "heal", "keep-releases"}
         plugin = properties.OURS if name in ours else properties.CORE
         self.files.set(plugin, app, name, value)
+
+    def use_relay(self) -> None:
+        """Let the Engine push by the relay from now on."""
+        self.relay.refusal = ""
 
     def cut_registry(self, *, is_down: bool = True) -> None:
         """Let no registry answer, neither us nor the Engine."""
@@ -219,6 +226,10 @@ class Host:
             for name in image.references
         }
 
+    def passing(self) -> list[str]:
+        """Return the names on this host that are only there for a push."""
+        return [name for image in self.engine.images() for name in image.passing]
+
     def deployed(self, app: str = "web") -> releases.DeployedRelease | None:
         """Return what Dokku's questions are answered with."""
         return self.files.deployed(app)
@@ -253,6 +264,7 @@ def build_world(
     registry = FakeRegistry()
     remote = FakeRemote(manifests=Shelves(registry), accepted=registry.logins)
     engine = FakeEngine(remote, image_store=image_store)
+    relay = engine.relay = FakeRelay("it is switched off")
     credentials = FakeCredentials()
     clock = HandClock()
     (folder / "home" / ".docker").mkdir(parents=True)
@@ -278,6 +290,7 @@ def build_world(
         ),
         absences=absence_file.AbsenceFile(folder / "data" / "absence"),
         ledger=book,
+        relay=relay,
         replies=reply_files.ReplyFiles(folder / "data" / "replies"),
         remnants=remnant_files.RemnantFiles(folder / "data", folder / "config"),
         clock=clock,
@@ -298,6 +311,7 @@ def build_world(
         folder=folder,
         engine=engine,
         registry=registry,
+        relay=relay,
         credentials=credentials,
         files=files,
         ledger=book,

@@ -5,6 +5,7 @@ until it is told to stop; a hook that finds no daemon builds one that runs until
 trigger has an outcome. Both are the same code.
 """
 
+import contextlib
 import os
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -25,10 +26,12 @@ from dokku_registryd.adapters import (
     disk_trial,
     distribution,
     docker_engine,
+    files,
     ledger,
     modes,
     process_facts,
     property_files,
+    relay,
     remnant_files,
     reply_files,
     spool,
@@ -41,6 +44,8 @@ from dokku_registryd.core import (
     images,
     pauses,
     properties,
+    push_ways,
+    relay_protocol,
     triggers,
 )
 from dokku_registryd.runtime import (
@@ -86,6 +91,7 @@ class Service:
         self.clock = clocks.SystemClock()
         self.ledger = open_ledger(settings, self.clock)
         self.engine = build_engine(settings)
+        self.relay = build_relay(settings, on_change=self._note_way)
         self.spool = spool.Spool(settings.data_dir)
         self.queue = queue.JobQueue(
             self.clock.monotonic,
@@ -138,9 +144,10 @@ class Service:
     def reload(self, settings: config.Settings) -> None:
         """Use new settings for every attempt that begins from now on.
 
-        Paths, the Engine's address, the number of workers and the status socket stay
-        until a restart.
+        Paths, the Engine's address, the relay's port, the number of workers and the
+        status socket stay until a restart.
         """
+        instruct(self.relay, settings)
         self._bench.world = self._world(settings)
         self._bench.backoff = _backoff(settings)
         self.supervisor.reload(
@@ -150,6 +157,7 @@ class Service:
 
     def close(self) -> None:
         """Close what is held open."""
+        self.relay.close()
         self.ledger.close()
         self.engine.close()
         self._bell.close()
@@ -185,7 +193,14 @@ class Service:
             is_cancelled=self._waiters.is_cancelled,
             turn=self._turns.of,
             take_in=self._take_in,
+            push_relay=self.relay,
         )
+
+    def _note_way(self, reason: str) -> None:
+        path = self._settings.data_dir / push_ways.FILE_NAME
+        # Who only shows it can do without.
+        with contextlib.suppress(OSError):
+            files.replace(path, push_ways.render(reason).encode())
 
     def _submit(self, trigger: triggers.Trigger) -> None:
         self._intake.submit(trigger)
@@ -210,9 +225,10 @@ def build_world(
     is_cancelled: Callable[[str], bool] = lambda _job_id: False,
     turn: Callable[[str], AbstractContextManager[object]] = lambda _app: nullcontext(),
     take_in: Callable[[], object] = lambda: None,
+    push_relay: ports.Relay | None = None,
 ) -> ports.World:
     """Put the adapters of one host together."""
-    files = property_files.PropertyFiles(
+    property_store = property_files.PropertyFiles(
         config_root=settings.config_root,
         dokku_root=Path(settings.paths.dokku_root),
         deployed_root=settings.deployed_dir,
@@ -225,8 +241,8 @@ def build_world(
         engine=engine,
         registry=build_registry(settings, engine.facts),
         credentials=build_credentials(settings),
-        properties=files,
-        deployed=files,
+        properties=property_store,
+        deployed=property_store,
         deploying=deploying_files.DeployingFiles(settings.deploying_dir),
         builds=build_records.BuildRecords(
             Path(settings.paths.dokku_lib_root) / "data" / "builds",
@@ -239,6 +255,7 @@ def build_world(
         ),
         absences=absence_file.AbsenceFile(settings.data_dir / absence_text.FILE_NAME),
         ledger=ledger,
+        relay=push_relay or relay.Relay(0, refusal="only the service has one"),
         replies=reply_files.ReplyFiles(settings.replies_dir),
         remnants=remnant_files.RemnantFiles(settings.data_dir, settings.config_root),
         clock=clock,
@@ -271,6 +288,10 @@ def build_registry(
         connect_timeout=settings.registry.connect_timeout_seconds,
         read_timeout=settings.registry.read_timeout_seconds,
         total_timeout=settings.registry.total_timeout_seconds,
+        upload_timeouts=(
+            settings.engine.stall_seconds,
+            settings.engine.deadline_seconds,
+        ),
     )
 
 
@@ -294,7 +315,28 @@ def build_engine(settings: config.Settings) -> docker_engine.DockerEngine:
         timeout_seconds=settings.engine.timeout_seconds,
         stall_seconds=settings.engine.stall_seconds,
         deadline_seconds=settings.engine.deadline_seconds,
+        relay=f"{relay_protocol.HOST}:{settings.engine.relay_port}",
     )
+
+
+def build_relay(
+    settings: config.Settings, *, on_change: Callable[[str], None]
+) -> relay.Relay:
+    """Build the relay; it listens when it is first used."""
+    built = relay.Relay(settings.engine.relay_port, on_change=on_change)
+    instruct(built, settings)
+    return built
+
+
+def instruct(built: relay.Relay, settings: config.Settings) -> None:
+    """Tell a relay what the settings say of it."""
+    table = settings.engine
+    refusal = ""
+    if table.push_path == "engine":
+        refusal = relay.SWITCHED_OFF
+    elif table.socket.startswith("tcp://"):
+        refusal = f"it is reached by {table.socket}, so loopback is another one there"
+    built.instruct(refusal=refusal, is_required=table.push_path == "relay")
 
 
 def open_ledger(settings: config.Settings, clock: ports.Clock) -> ledger.SqliteLedger:

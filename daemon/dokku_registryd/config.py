@@ -139,6 +139,21 @@ class Engine(_Table):
         default=3600, description="How long one push or pull may take in all."
     )
 
+    push_path: Literal["auto", "relay", "engine"] = Field(
+        default="auto",
+        description="Which way a push goes: auto is by the relay of the service where "
+        "the Engine reaches it, and else by the Engine itself; relay and engine insist "
+        "on one of them.",
+    )
+    relay_port: int = Field(
+        default=5871,
+        ge=1,
+        le=65535,
+        description="The TCP port of 127.0.0.1 at which the Engine hands over what it "
+        "pushes. Let it stay the same: the Engine remembers by it what is pushed "
+        "already.",
+    )
+
     @model_validator(mode="after")
     def _stall_is_within_deadline(self) -> "Engine":
         if self.stall_seconds > self.deadline_seconds:

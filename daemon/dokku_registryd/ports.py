@@ -9,7 +9,7 @@ on both; what lies in files is real in every test. Methods raise
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from dokku_registryd import errors
 from dokku_registryd.core import (
@@ -87,6 +87,13 @@ class Engine(Protocol):
     def untag(self, reference: str) -> bool:
         """Take a name away, never by force; False if it was not there or is needed."""
 
+    def log_in(self, auth: logins.AuthConfig) -> None:
+        """Let the Engine try a login at its registry; nothing is kept of it.
+
+        Raises:
+            RegistrydError: The registry refuses, or is not there for the Engine.
+        """
+
     def push(
         self,
         reference: str,
@@ -94,6 +101,7 @@ class Engine(Protocol):
         auth: logins.AuthConfig | None,
         on_progress: Callable[[str], None],
         give_way: Callable[[], None] = lambda: None,
+        shown: Callable[[str], str] = str,
     ) -> str:
         """Push one tag and return the digest that the Engine reports for it.
 
@@ -101,6 +109,7 @@ class Engine(Protocol):
         `on_progress` gets lines worth showing to a person, and an empty text for all
         others; what it raises ends the push. `give_way` is called every few seconds,
         also while nothing moves, from another thread; what it raises ends the push.
+        `shown` puts names that people know into texts of the Engine's.
         """
 
     def pull(
@@ -165,6 +174,118 @@ class Registry(Protocol):
         self, image: reference.ImageReference, *, auth: logins.AuthConfig | None
     ) -> None:
         """Delete a manifest by its digest, and with it every tag that names it."""
+
+    def blob_size(
+        self,
+        image: reference.ImageReference,
+        digest: str,
+        *,
+        auth: logins.AuthConfig | None,
+    ) -> int | None:
+        """Return the size of a blob in bytes; None if it is not known to be there."""
+
+    def put_blob(
+        self,
+        image: reference.ImageReference,
+        digest: str,
+        body: bytes | bytearray,
+        *,
+        auth: logins.AuthConfig | None,
+    ) -> None:
+        """Send a whole blob; one that is there already is fine."""
+
+    def stream_blob(
+        self,
+        image: reference.ImageReference,
+        pieces: Iterable[bytes],
+        *,
+        auth: logins.AuthConfig | None,
+    ) -> str:
+        """Send the bytes of a blob as they come; return where it is to be closed.
+
+        What the pieces raise ends it; nothing is there then.
+        """
+
+    def close_blob(
+        self,
+        image: reference.ImageReference,
+        location: str,
+        digest: str,
+        *,
+        auth: logins.AuthConfig | None,
+    ) -> None:
+        """End an upload whose bytes were sent; they must have the digest.
+
+        Raises:
+            InvalidRequestError: They have another.
+        """
+
+
+_Answer = TypeVar("_Answer")
+
+LogIn = Callable[[logins.AuthConfig], None]
+"""Asks the Engine to log in somewhere; what it raises is why it cannot."""
+
+
+class Call(Protocol):
+    """Runs what needs an app's login, anew if that is refused."""
+
+    def __call__(
+        self, operation: Callable[[logins.AuthConfig | None], _Answer]
+    ) -> _Answer:
+        """Return what the operation returns."""
+
+
+class Passage(Protocol):
+    """The way of one push through the relay."""
+
+    @property
+    def reference(self) -> str:
+        """The name by which the Engine is to push; nobody else has it."""
+
+    @property
+    def login(self) -> logins.AuthConfig:
+        """What lets the Engine in, until the push is over."""
+
+    @property
+    def is_reached(self) -> bool:
+        """Whether the Engine came here at all."""
+
+    @property
+    def failure(self) -> errors.RegistrydError | None:
+        """Why the push cannot succeed, at first hand, if it is known."""
+
+    @property
+    def manifest(self) -> Manifest | None:
+        """What the Engine put under its name; all that it refers to is sent then."""
+
+    def shown(self, text: str) -> str:
+        """Return a text of the Engine's with the real names in place of the relay's."""
+
+
+class Relay(Protocol):
+    """A registry on loopback, by which the Engine hands over what it pushes."""
+
+    def is_required(self) -> bool:
+        """Whether a push that cannot go this way fails."""
+
+    def why_not(self, log_in: LogIn) -> str:
+        """Return why the Engine cannot push by it, empty if it can.
+
+        Raises:
+            EngineUnavailableError: The Engine does not answer.
+        """
+
+    def lost(self) -> None:
+        """Note that a push did not come here: look again before the next one."""
+
+    def open(
+        self, image: reference.ImageReference, registry: Registry, call: Call
+    ) -> AbstractContextManager[Passage]:
+        """Let one push to `image` through, until the context is left."""
+
+    def is_open(self, name: str) -> bool:
+        """Tell whether a push goes on by a name on this host."""
 
 
 class Credentials(Protocol):
@@ -551,6 +672,7 @@ class World:
     detached: DetachedFolders
     absences: Absences
     ledger: Ledger
+    relay: Relay
     replies: Replies
     remnants: Remnants
     clock: Clock

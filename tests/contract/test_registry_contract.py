@@ -3,6 +3,7 @@
 The fake stands in for a registry in most tests, so it must answer as they do.
 """
 
+import hashlib
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -257,6 +258,78 @@ def test_a_tag_cannot_be_deleted(bench: Bench) -> None:
         bench.registry.delete(image, auth=bench.auth)
 
     assert bench.registry.tags(image, auth=bench.auth) == ["1"]
+
+
+def digest_of(content: bytes) -> str:
+    """Return the digest of a blob."""
+    return f"sha256:{hashlib.sha256(content).hexdigest()}"
+
+
+def test_a_blob_is_sent_and_seen(bench: Bench) -> None:
+    """A blob that was sent is there with its size, and sending it again is fine."""
+    image = bench.image()
+    content = b"layer" * 100_000
+
+    before = bench.registry.blob_size(image, digest_of(content), auth=bench.auth)
+    bench.registry.put_blob(image, digest_of(content), content, auth=bench.auth)
+    bench.registry.put_blob(image, digest_of(content), content, auth=bench.auth)
+
+    after = bench.registry.blob_size(image, digest_of(content), auth=bench.auth)
+    assert (before, after) == (None, len(content))
+
+
+def test_a_blob_is_streamed(bench: Bench) -> None:
+    """A blob whose size nobody knows is there once it is closed, and not before."""
+    image = bench.image()
+    pieces = [bytes([number]) * 70_000 for number in range(20)]
+    digest = digest_of(b"".join(pieces))
+
+    place = bench.registry.stream_blob(image, iter(pieces), auth=bench.auth)
+    before = bench.registry.blob_size(image, digest, auth=bench.auth)
+    bench.registry.close_blob(image, place, digest, auth=bench.auth)
+
+    after = bench.registry.blob_size(image, digest, auth=bench.auth)
+    assert (before, after) == (None, 1_400_000)
+
+
+def test_a_blob_with_another_digest_is_refused(bench: Bench) -> None:
+    """Bytes that do not have the digest that they were sent with are not taken."""
+    image = bench.image()
+    digest = digest_of(b"what was meant")
+
+    with pytest.raises(errors.InvalidRequestError, match="DIGEST_INVALID"):
+        bench.registry.put_blob(image, digest, b"what came", auth=bench.auth)
+    place = bench.registry.stream_blob(image, [b"what came"], auth=bench.auth)
+    with pytest.raises(errors.InvalidRequestError, match="DIGEST_INVALID"):
+        bench.registry.close_blob(image, place, digest, auth=bench.auth)
+
+    assert bench.registry.blob_size(image, digest, auth=bench.auth) is None
+
+
+def test_what_ends_the_pieces_ends_the_upload(bench: Bench) -> None:
+    """A source of bytes that fails is what the caller hears of, in its own words."""
+
+    def broken() -> Iterator[bytes]:
+        yield b"half"
+        raise errors.EngineUnavailableError("the source is gone")
+
+    with pytest.raises(errors.EngineUnavailableError, match="the source is gone"):
+        bench.registry.stream_blob(bench.image(), broken(), auth=bench.auth)
+
+    assert bench.registry.tags(bench.image(), auth=bench.auth) == []
+
+
+def test_nobody_sends_a_blob_with_a_wrong_login(bench: Bench) -> None:
+    """A login that is refused sends nothing, whole or in pieces."""
+    image, wrong = bench.image(), login(bench.domain, "not-the-password")
+
+    with pytest.raises(errors.AuthenticationError):
+        bench.registry.put_blob(image, digest_of(b"a"), b"a", auth=wrong)
+    with pytest.raises(errors.AuthenticationError):
+        bench.registry.stream_blob(image, iter([b"a"]), auth=wrong)
+
+    size = bench.registry.blob_size(image, digest_of(b"a"), auth=bench.auth)
+    assert size is None
 
 
 def test_an_identity_token_is_a_login(

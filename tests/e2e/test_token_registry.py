@@ -110,6 +110,6 @@ def test_login_may_not_push(reader_site: Site) -> None:
 
     assert (result.code, "trying again" in result.stdout) == (1, False)
     assert f"cannot push {reader_site.reference(1, app)}" in result.stderr
-    assert "Grant the login access to this repository" in result.stderr
+    assert "grant it in the registry" in result.stderr
     assert reader_site.host.read_property(app, "tag-version") is None
     assert reader_site.releases(app) == [(1, "failed")]

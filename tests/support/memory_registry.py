@@ -91,6 +91,12 @@ class MemoryRegistry:
         self.identity_tokens: set[str] = set()
         self.manifests: dict[tuple[str, str], tuple[str, bytes]] = {}
         """Type and bytes by path and tag or digest."""
+        self.blobs: dict[tuple[str, str], bytes] = {}
+        """By path and digest."""
+        self.uploads: dict[str, bytes] = {}
+        """What came so far, by the upload's path."""
+        self.upload_host = ""
+        """Put before the address at which an upload goes on, to make it absolute."""
         self.rules: list[Rule] = []
         self.asked: list[Asked] = []
         self.immutable: set[str] = set()
@@ -167,16 +173,56 @@ class MemoryRegistry:
         if target.path == "/token":
             return self._give_token(asked, target.query)
         path, kind, name = _split(target.path)
-        actions = {"PUT": "pull,push", "DELETE": "delete"}
+        if kind == "elsewhere":
+            return self._upload(path, f"{kind}/{name}", asked, target.query)
+        writing = dict.fromkeys(("PUT", "POST", "PATCH"), "pull,push")
+        actions = {**writing, "DELETE": "delete"}
         method = asked.line.partition(" ")[0]
         needed = f"repository:{path}:{actions.get(method, 'pull')}" if path else ""
         if not self._is_let_in(asked, path):
             return self._challenge(needed)
-        if kind == "tags":
-            return self._list(path, target.query)
-        if kind == "manifests":
-            return self._manifest(method, path, name, asked)
+        return self._serve(asked, kind, path, name)
+
+    def _serve(self, asked: Asked, kind: str, path: str, name: str) -> Answer:
+        method, _, target = asked.line.partition(" ")
+        query = urlsplit(target).query
+        match kind:
+            case "tags":
+                return self._list(path, query)
+            case "manifests":
+                return self._manifest(method, path, name, asked)
+            case "uploads":
+                return self._upload(path, name, asked, query)
+            case "blobs":
+                return self._blob(path, name)
         return Answer(body=b"{}")
+
+    def _blob(self, path: str, digest: str) -> Answer:
+        found = self.blobs.get((path, digest))
+        if found is None:
+            return error(404, "BLOB_UNKNOWN")
+        return Answer(body=found, headers={"Docker-Content-Digest": digest})
+
+    def _upload(self, path: str, name: str, asked: Asked, query: str) -> Answer:
+        method = asked.line.partition(" ")[0]
+        if method == "POST":
+            name = secrets.token_hex(8)
+            if self.upload_host:
+                name = f"elsewhere/{name}"
+            self.uploads[name] = b""
+        if name not in self.uploads:
+            return error(404, "BLOB_UPLOAD_UNKNOWN")
+        self.uploads[name] += asked.body
+        if method == "PUT":
+            digest = parse_qs(query)["digest"][0]
+            body = self.uploads.pop(name)
+            if digest != "sha256:" + hashlib.sha256(body).hexdigest():
+                return error(400, "DIGEST_INVALID", "provided digest did not match")
+            self.blobs[path, digest] = body
+            return Answer(status=201, headers={"Docker-Content-Digest": digest})
+        kind = "" if name.startswith("elsewhere/") else "blobs/uploads/"
+        location = f"{self.upload_host}/v2/{path}/{kind}{name}?state={method}"
+        return Answer(status=202, headers={"Location": location})
 
     def _is_let_in(self, asked: Asked, path: str) -> bool:
         kind, _, value = asked.headers.get("authorization", "").partition(" ")
@@ -266,10 +312,10 @@ class MemoryRegistry:
 
 
 def _split(path: str) -> tuple[str, str, str]:
-    for kind in ("manifests", "tags"):
+    for kind in ("manifests", "tags", "blobs/uploads", "blobs", "elsewhere"):
         repository, found, name = path.removeprefix("/v2/").rpartition(f"/{kind}/")
         if found:
-            return repository, kind, name
+            return repository, kind.rpartition("/")[2], name
     return "", "", ""
 
 
@@ -309,16 +355,25 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Answer."""
-        length = int(self.headers.get("Content-Length") or 0)
         asked = Asked(
             line=f"{self.command} {self.path}",
             headers={name.lower(): value for name, value in self.headers.items()},
-            body=self.rfile.read(length),
+            body=self._read(),
         )
         self.server.registry.asked.append(asked)
         self._send(self.server.registry.decide(asked))
 
-    do_HEAD = do_PUT = do_POST = do_DELETE = do_GET  # noqa: N815 - http.server's names
+    do_HEAD = do_PUT = do_POST = do_DELETE = do_PATCH = do_GET  # noqa: N815 - http.server's names
+
+    def _read(self) -> bytes:
+        if self.headers.get("Transfer-Encoding") != "chunked":
+            return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        body = b""
+        while size := int(self.rfile.readline(), 16):
+            body += self.rfile.read(size)
+            self.rfile.readline()
+        self.rfile.readline()
+        return body
 
     def _send(self, answer: Answer) -> None:
         if answer.way in {"reset", "hang"}:

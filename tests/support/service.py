@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from support.dokku_host import DokkuHost
+from support.ports import find_port
 from support.waiting import until
 
 PROGRAM: Final = Path(sys.executable).with_name("dokku-registryd")
@@ -55,6 +56,7 @@ class ServiceProcess:
             "paths.certs_dir": str(host.root / "certs.d"),
             "paths.helper_path": f"{host.bin}:/usr/bin:/bin",
             "engine.socket": engine_socket,
+            "engine.relay_port": find_port(),
             "heal.min_free_disk_mb": 0,
             "retry.initial_seconds": 0.2,
             "retry.max_seconds": 1,
@@ -95,6 +97,11 @@ class ServiceProcess:
             f"{key} = {json.dumps(value)}" for key, value in self._settings.items()
         ]
         self.config.write_text("\n".join(lines) + "\n")
+
+    @property
+    def relay(self) -> str:
+        """Address and port at which the Engine hands over what it pushes."""
+        return f"127.0.0.1:{self._settings['engine.relay_port']}"
 
     def start(self, *, wait: bool = True) -> None:
         """Start; what it logs from here on is what `wait_for` looks at."""

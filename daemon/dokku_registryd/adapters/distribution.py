@@ -7,7 +7,7 @@ bytes that they are, because their digest is their name.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from http import HTTPStatus
 from pathlib import Path
@@ -15,9 +15,11 @@ from typing import Final
 
 from dokku_registryd import errors
 from dokku_registryd.adapters import (
+    registry_dialogue,
     registry_requests,
     registry_routes,
     registry_tokens,
+    registry_uploads,
     registry_wire,
 )
 from dokku_registryd.core import (
@@ -27,13 +29,11 @@ from dokku_registryd.core import (
     registry_protocol,
 )
 from dokku_registryd.core.logins import AuthConfig
-from dokku_registryd.core.registry_protocol import Reply, Request
+from dokku_registryd.core.registry_protocol import Request
 
 MAX_PAGES: Final = 1000
 _PAGE_LENGTH: Final = 1000  # the most that ECR and Azure allow
-_MAX_REDIRECTS: Final = 5
 _NO_HEAD: Final = HTTPStatus.METHOD_NOT_ALLOWED
-_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 
 
 class DistributionRegistry:
@@ -45,6 +45,7 @@ class DistributionRegistry:
         connect_timeout: Seconds until a connection must stand.
         read_timeout: Seconds that the other side may send nothing.
         total_timeout: Seconds that one request may take in all.
+        upload_timeouts: Seconds that an upload may stand still, and may take in all.
         monotonic: The clock for time limits.
         now: The clock that Retry-After dates are compared with.
     """
@@ -57,6 +58,7 @@ class DistributionRegistry:
         connect_timeout: float = 10,
         read_timeout: float = 30,
         total_timeout: float = 120,
+        upload_timeouts: tuple[float, float] = (120, 3600),
         monotonic: Callable[[], float] = time.monotonic,
         now: Callable[[], float] = time.time,
     ) -> None:
@@ -65,14 +67,17 @@ class DistributionRegistry:
             routes=routes,
             timeouts=(connect_timeout, read_timeout),
             total_timeout=total_timeout,
+            upload_timeouts=upload_timeouts,
             now=now,
         )
-        self._authorizations = registry_tokens.Authorizations(
+        authorizations = registry_tokens.Authorizations(
             self._wire.send,
             is_insecure=lambda host: routes.to(host).is_insecure,
             monotonic=monotonic,
             patience=total_timeout,
         )
+        self._dialogue = registry_dialogue.Dialogue(self._wire, authorizations)
+        self._uploads = registry_uploads.Uploads(self._dialogue)
 
     def close(self) -> None:
         """Close connections that are kept for later."""
@@ -91,7 +96,7 @@ class DistributionRegistry:
             purpose=f"log in to {domain}" if auth else f"reach {domain}",
             max_bytes=registry_requests.MAX_MANIFEST_BYTES,
         )
-        self._ask(request, access)
+        self._dialogue.ask(request, access)
 
     def actions(
         self, image: reference.ImageReference, *, auth: AuthConfig | None
@@ -110,8 +115,8 @@ class DistributionRegistry:
             purpose=f"get leave to push to {image.repository}",
             max_bytes=registry_requests.MAX_MANIFEST_BYTES,
         )
-        self._ask(request, access)
-        token = self._authorizations.known(access)
+        self._dialogue.ask(request, access)
+        token = self._dialogue.token(access)
         return registry_grants.parse_actions(token, image.path) if token else None
 
     def digest(
@@ -126,7 +131,7 @@ class DistributionRegistry:
         request, access = registry_requests.build_request(
             "HEAD", image, auth, "look up"
         )
-        reply = self._ask(request, access, HTTPStatus.NOT_FOUND, _NO_HEAD)
+        reply = self._dialogue.ask(request, access, HTTPStatus.NOT_FOUND, _NO_HEAD)
         if reply.status == HTTPStatus.NOT_FOUND:
             return None
         stated = registry_protocol.parse_digest(
@@ -150,7 +155,7 @@ class DistributionRegistry:
         request, access = registry_requests.build_request(
             "GET", image, auth, "read the manifest of"
         )
-        reply = self._ask(request, access, HTTPStatus.NOT_FOUND)
+        reply = self._dialogue.ask(request, access, HTTPStatus.NOT_FOUND)
         if reply.status == HTTPStatus.NOT_FOUND:
             return None
         for wanted in (
@@ -186,7 +191,7 @@ class DistributionRegistry:
             headers={"content-type": manifest.media_type},
             body=manifest.body,
         )
-        reply = self._ask(request, access)
+        reply = self._dialogue.ask(request, access)
         stated = registry_protocol.parse_digest(
             reply.headers.get(registry_requests.DIGEST_HEADER, "")
         )
@@ -211,7 +216,7 @@ class DistributionRegistry:
                 purpose=purpose,
                 max_bytes=registry_requests.MAX_MANIFEST_BYTES,
             )
-            reply = self._ask(request, access, HTTPStatus.NOT_FOUND)
+            reply = self._dialogue.ask(request, access, HTTPStatus.NOT_FOUND)
             if reply.status == HTTPStatus.NOT_FOUND:
                 return list(found)
             found |= dict.fromkeys(registry_protocol.parse_tags(reply.body))
@@ -244,34 +249,42 @@ class DistributionRegistry:
         request, access = registry_requests.build_request(
             "DELETE", image, auth, "delete"
         )
-        self._ask(request, access, HTTPStatus.NOT_FOUND)
+        self._dialogue.ask(request, access, HTTPStatus.NOT_FOUND)
 
-    def _ask(
-        self, request: Request, access: registry_tokens.Access, *expected: int
-    ) -> Reply:
-        """Send, log in if the registry wants that, and raise what it refuses."""
-        used = self._authorizations.known(access)
-        reply = self._follow(replace(request, authorization=used))
-        is_asked = registry_requests.is_from(access.host, reply)
-        if reply.status == HTTPStatus.UNAUTHORIZED and is_asked:
-            used = self._authorizations.renew(access, reply, used, request.purpose)
-            reply = self._follow(replace(request, authorization=used))
-        if reply.status < HTTPStatus.MULTIPLE_CHOICES or reply.status in expected:
-            return reply
-        raise registry_requests.refusal(request, access, reply, used)
+    def blob_size(
+        self, image: reference.ImageReference, digest: str, *, auth: AuthConfig | None
+    ) -> int | None:
+        """Return the size of a blob in bytes; None if it is not known to be there."""
+        return self._uploads.size(image, digest, auth=auth)
 
-    def _follow(self, request: Request) -> Reply:
-        """Send, and follow redirects of what only reads.
+    def put_blob(
+        self,
+        image: reference.ImageReference,
+        digest: str,
+        body: bytes | bytearray,
+        *,
+        auth: AuthConfig | None,
+    ) -> None:
+        """Send a whole blob."""
+        self._uploads.put(image, digest, body, auth=auth)
 
-        Some registries answer manifests from another host. That host gets no login.
-        """
-        for _ in range(_MAX_REDIRECTS + 1):
-            reply = self._wire.send(request)
-            is_redirect = reply.status in _REDIRECTS and "location" in reply.headers
-            if not is_redirect or request.method not in {"GET", "HEAD"}:
-                return reply
-            request = registry_requests.redirect(request, reply)
-        raise errors.PermanentError(
-            f"cannot {request.purpose}: the registry redirects more than"
-            f" {_MAX_REDIRECTS} times"
-        )
+    def stream_blob(
+        self,
+        image: reference.ImageReference,
+        pieces: Iterable[bytes],
+        *,
+        auth: AuthConfig | None,
+    ) -> str:
+        """Send the bytes of a blob as they come; return where it is to be closed."""
+        return self._uploads.stream(image, pieces, auth=auth)
+
+    def close_blob(
+        self,
+        image: reference.ImageReference,
+        location: str,
+        digest: str,
+        *,
+        auth: AuthConfig | None,
+    ) -> None:
+        """End an upload whose bytes were sent."""
+        self._uploads.close(image, location, digest, auth=auth)

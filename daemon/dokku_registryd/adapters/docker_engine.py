@@ -64,6 +64,7 @@ class DockerEngine:
         timeout_seconds: Limit of a short request.
         stall_seconds: How long a push or pull may go without progress.
         deadline_seconds: How long a push or pull may take in all.
+        relay: The host of the relay, whose names nobody is shown.
         monotonic: The time, in seconds that never run backwards.
     """
 
@@ -74,10 +75,12 @@ class DockerEngine:
         timeout_seconds: float = 30,
         stall_seconds: float = 120,
         deadline_seconds: float = 3600,
+        relay: str = "",
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._base_url = base_url
         self._timeout = timeout_seconds
+        self._relay = relay
         self._lock = threading.Lock()
         self._known_client: _Client | None = None
         self._transfers = engine_transfer.Transfers(
@@ -106,20 +109,20 @@ class DockerEngine:
         """Return the image that a reference or image ID names, if it is here."""
         with self._client(f"inspect {reference}") as client:
             raw = client.whole_image(reference)
-        return None if raw is None else engine_values.parse_image(raw)
+        return None if raw is None else self._parse(raw)
 
     def images(self) -> list[LocalImage]:
         """Return every image that has a name, by one request."""
         with self._client("list images") as client:
-            found = [engine_values.parse_image(raw) for raw in _list_images(client)]
-        return [image for image in found if image.references]
+            found = [self._parse(raw) for raw in _list_images(client)]
+        return [image for image in found if image.references or image.passing]
 
     def images_of(self, app: str) -> list[LocalImage]:
         """Return every image of an app, named or not, by one request."""
         filters = {"label": [f"{images.APP_LABEL}={app}"]}
         with self._client(f"list the images of {app}") as client:
             listed = _list_images(client, filters)
-        return [engine_values.parse_image(raw) for raw in listed]
+        return [self._parse(raw) for raw in listed]
 
     def containers(self) -> list[LocalContainer]:
         """Return every container, stopped ones too, by one request."""
@@ -158,6 +161,15 @@ class DockerEngine:
                 raise
         return True
 
+    def log_in(self, auth: logins.AuthConfig) -> None:
+        """Let the Engine try a login at its registry; nothing is kept of it.
+
+        Raises:
+            RegistrydError: The registry refuses, or is not there for the Engine.
+        """
+        with self._client(f"log in to {auth.domain}") as client:
+            client.try_login(engine_values.login_body(auth))
+
     def push(
         self,
         reference: str,
@@ -165,6 +177,7 @@ class DockerEngine:
         auth: logins.AuthConfig | None,
         on_progress: Callable[[str], None],
         give_way: Callable[[], None] = lambda: None,
+        shown: Callable[[str], str] = str,
     ) -> str:
         """Push one tag and return the digest that the Engine reports for it.
 
@@ -180,15 +193,16 @@ class DockerEngine:
             path=f"/images/{quote(repository, safe='/:')}/push",
             params={"tag": tag},
             auth=auth,
+            shown=shown,
         )
         digest = ""
         with contextlib.closing(self._transfer(order, give_way)) as lines:
             for line in lines:
                 digest = engine_stream.digest_of(line) or digest
-                on_progress(engine_stream.text_of(line))
+                on_progress(shown(engine_stream.text_of(line)))
         if not digest:
             raise errors.TransientError(
-                f"cannot push {reference}: the Engine ended the push and reported no"
+                f"cannot {order.what}: the Engine ended the push and reported no"
                 " digest. It is tried again."
             )
         return digest
@@ -243,6 +257,9 @@ class DockerEngine:
         return EventStream(client, lines)
 
     # -- inside
+
+    def _parse(self, raw: Mapping[str, Any]) -> LocalImage:
+        return engine_values.parse_image(raw, relay=self._relay)
 
     @contextlib.contextmanager
     def _client(self, action: str) -> Iterator["_Client"]:
@@ -375,6 +392,12 @@ class _Client(docker.APIClient):
         self._raise_for_status(answer)  # type: ignore[attr-defined]  # not in stubs
         found: dict[str, Any] = answer.json()
         return found
+
+    def try_login(self, login: Mapping[str, str]) -> None:
+        """Ask the Engine to log in somewhere (`POST /auth`)."""
+        url = f"{self.base_url}/v{self._version}/auth"
+        answer = self.request("POST", url, json=dict(login), timeout=self.timeout)
+        self._raise_for_status(answer)  # type: ignore[attr-defined]  # not in stubs
 
     def open(
         self, method: str, path: str, params: Mapping[str, str], **options: Any

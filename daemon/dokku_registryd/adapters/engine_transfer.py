@@ -58,11 +58,18 @@ class Order:
     path: str
     params: Mapping[str, str]
     auth: logins.AuthConfig | None
+    shown: Callable[[str], str] = str
+    """Puts names that people know into a text of the Engine's."""
 
     @property
     def what(self) -> str:
         """The order in words, for messages."""
-        return f"{self.action} {self.reference}"
+        return f"{self.action} {self.shown(self.reference)}"
+
+    def refused(self, text: str) -> errors.RegistrydError:
+        """Return the error for what the Engine says against it."""
+        shown = self.shown
+        return engine_stream.refusal(self.action, shown(self.reference), shown(text))
 
 
 def read_message(response: Response) -> str:
@@ -180,7 +187,7 @@ class Transfers:
         )
         if response.status_code >= _FIRST_FAILURE:
             text = read_message(response)
-            raise engine_stream.refusal(order.action, order.reference, text)
+            raise order.refused(text)
         lines = LineStream(response, idle_seconds=self._stall_seconds)
         self._open.add(lines)
         if self._is_aborted:  # It was, between the answer and now.
@@ -197,7 +204,7 @@ class Transfers:
         )
         for line in lines:
             if text := engine_stream.error_of(line):
-                raise engine_stream.refusal(order.action, order.reference, text)
+                raise order.refused(text)
             if verdict := progress.note(line, self._monotonic()):
                 raise self._ended(order, verdict)
             yield line

@@ -2,7 +2,8 @@
 
 requests limits the time between two bytes, so that whoever sends a byte now and then
 holds a thread for days. Here a timer shuts the connection down, which ends every read
-on it at once.
+and write on it at once. While a request is sent, urllib3 goes by the limit for
+connecting; a body that is uploaded has one of its own.
 """
 
 import contextlib
@@ -18,8 +19,9 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 class Deadline:
     """The end of one request, whichever connection it travels on."""
 
-    def __init__(self) -> None:
+    def __init__(self, stall_seconds: float | None = None) -> None:
         self.is_over = False
+        self._stall_seconds = stall_seconds
         self._lock = threading.Lock()
         self._socket: socket.socket | None = None
 
@@ -27,6 +29,8 @@ class Deadline:
         """Name the connection; one that is named too late is shut down at once."""
         with self._lock:
             self._socket = connected
+        if connected is not None and self._stall_seconds is not None:
+            connected.settimeout(self._stall_seconds)
         if self.is_over:
             self.end()
 
@@ -52,9 +56,17 @@ class Deadlines:
         self._local = threading.local()
 
     @contextlib.contextmanager
-    def within(self, seconds: float) -> Iterator[Deadline]:
-        """Put the present thread's request under a deadline."""
-        deadline = Deadline()
+    def within(
+        self, seconds: float, stall_seconds: float | None = None
+    ) -> Iterator[Deadline]:
+        """Put the present thread's request under a deadline.
+
+        Args:
+            seconds: How long it may take in all.
+            stall_seconds: How long each piece of it may take to be sent; the limit
+                for connecting holds if it is None.
+        """
+        deadline = Deadline(stall_seconds)
         timer = threading.Timer(seconds, deadline.end)
         timer.daemon = True
         timer.start()
@@ -78,11 +90,15 @@ class Deadlines:
 
         class Plain(HTTPConnection):
             def request(self, *arguments: Any, **named: Any) -> None:
+                if self.sock is None:
+                    self.connect()
+                watch(self.sock)
                 super().request(*arguments, **named)
                 watch(self.sock)
 
         class Secure(HTTPSConnection):
             def request(self, *arguments: Any, **named: Any) -> None:
+                watch(self.sock)
                 super().request(*arguments, **named)
                 watch(self.sock)
 

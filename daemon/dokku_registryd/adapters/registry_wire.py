@@ -11,7 +11,7 @@ import socket
 import ssl
 import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from http import HTTPStatus, cookiejar
 from typing import Any, Final
@@ -67,11 +67,13 @@ class Wire:
         routes: registry_routes.Routes,
         timeouts: tuple[float, float],
         total_timeout: float,
+        upload_timeouts: tuple[float, float],
         now: Callable[[], float],
     ) -> None:
         self._routes = routes
         self._timeouts = timeouts
         self._total_timeout = total_timeout
+        self._upload_timeouts = upload_timeouts
         self._now = now
         self._deadlines = registry_deadlines.Deadlines()
         self._lock = threading.Lock()
@@ -149,16 +151,20 @@ class Wire:
         if line.route.is_insecure:
             # Its operator has decided; a warning for each request helps nobody.
             warnings.simplefilter("ignore", InsecureRequestWarning)
-        with self._deadlines.within(self._total_timeout) as deadline:
+        timeouts, total, stall = self._timeouts, self._total_timeout, None
+        if request.is_upload:
+            stall, total = self._upload_timeouts
+            timeouts = (timeouts[0], stall)
+        with self._deadlines.within(total, stall) as deadline:
             try:
                 response = line.session.request(
                     request.method,
                     request.url,
                     headers=registry_requests.build_headers(request),
-                    data=request.body,
+                    data=_body(request),
                     proxies={"http": proxy, "https": proxy} if proxy else {},
                     verify=not line.route.is_insecure,
-                    timeout=self._timeouts,
+                    timeout=timeouts,
                     allow_redirects=False,
                     stream=True,
                 )
@@ -168,7 +174,7 @@ class Wire:
                 if deadline.is_over:
                     raise errors.RegistryUnavailableError(
                         f"cannot {request.purpose}: {line.route.host} needs longer than"
-                        f" {self._total_timeout:g} s"
+                        f" {total:g} s"
                     )
         headers = {name.lower(): value for name, value in response.headers.items()}
         return Reply(
@@ -225,6 +231,20 @@ class Wire:
         return errors.RegistryUnavailableError(f"{said} {_reason(error)}")
 
 
+class _Sliced:
+    """A long body in slices: a socket's time limit is for one call, however long."""
+
+    def __init__(self, body: bytes | bytearray) -> None:
+        self._body = memoryview(body)
+
+    def __len__(self) -> int:
+        return len(self._body)
+
+    def __iter__(self) -> Iterator[memoryview]:
+        for start in range(0, len(self._body), _CHUNK_BYTES):
+            yield self._body[start : start + _CHUNK_BYTES]
+
+
 class _Session(requests.Session):
     """Leaves redirects alone; requests reads them even if it shall not follow."""
 
@@ -250,6 +270,14 @@ class _Adapter(requests.adapters.HTTPAdapter):
         manager = super().proxy_manager_for(proxy, ssl_context=self._context, **named)
         manager.pool_classes_by_scheme = self._deadlines.pool_classes()
         return manager
+
+
+def _body(request: Request) -> Any:
+    if request.pieces is not None:
+        return iter(request.pieces)
+    if request.body is not None and len(request.body) > _CHUNK_BYTES:
+        return _Sliced(request.body)
+    return None if request.body is None else bytes(request.body)
 
 
 def _read(request: Request, response: requests.Response) -> bytes:

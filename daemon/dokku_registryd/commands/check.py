@@ -12,9 +12,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from dokku_registryd import config
-from dokku_registryd.adapters import property_survey
+from dokku_registryd.adapters import property_survey, push_way
 from dokku_registryd.commands import output
-from dokku_registryd.core import environment_files
+from dokku_registryd.core import environment_files, push_ways
 
 # What the unit file's EnvironmentFile names, and what the hooks read.
 DEFAULTS_FILE = "/etc/default/dokku-registryd"
@@ -137,6 +137,16 @@ def _about_places(settings: config.Settings) -> Iterator[str]:
         yield f"engine.socket: nothing listens at {path}. Is Docker running?"
     elif socket.startswith("unix://") and not os.access(path, os.R_OK | os.W_OK):
         yield f"engine.socket: {path} is not open to you. Run this as user dokku."
+    if socket.startswith("tcp://") and settings.engine.push_path != "engine":
+        yield (
+            "engine.socket: an Engine behind tcp:// does not reach the relay of the"
+            " service, so it pushes by itself. Set engine.push_path to engine to say"
+            " that it is meant so."
+        )
+    elif (reason := push_way.read(str(settings.data_dir))) and (
+        settings.engine.push_path != "engine"
+    ):
+        yield f"engine.push_path: {push_ways.describe(reason)}."
     yield from _about_owner(settings.data_dir, settings)
     yield from _about_owner(settings.docker_config_dir / "config.json", settings)
 

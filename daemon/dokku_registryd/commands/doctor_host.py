@@ -11,10 +11,11 @@ from dokku_registryd.adapters import (
     clocks,
     package,
     property_files,
+    push_way,
     spool,
 )
 from dokku_registryd.commands import check, registries, scene
-from dokku_registryd.core import absence_text, builds, findings, presence
+from dokku_registryd.core import absence_text, builds, findings, presence, push_ways
 from dokku_registryd.core.findings import Finding
 
 
@@ -30,6 +31,7 @@ def examine(settings: config.Settings, environ: Mapping[str, str]) -> Iterator[F
     yield _ledger(settings)
     yield _service(settings)
     yield _engine(settings)
+    yield from _pushes(settings)
 
 
 def _apps(settings: config.Settings) -> Iterator[Finding]:
@@ -161,4 +163,21 @@ def _engine(settings: config.Settings) -> Finding:
         return findings.fail("engine", str(error))
     return findings.ok(
         "engine", f"Docker Engine {facts.version}, {facts.image_store} image store"
+    )
+
+
+def _pushes(settings: config.Settings) -> Iterator[Finding]:
+    """Tell which way pushes go, if there was one yet."""
+    reason = push_way.read(str(settings.data_dir))
+    if reason is None:
+        return
+    text = push_ways.describe(reason)
+    if not reason or settings.engine.push_path == "engine":
+        yield findings.ok("pushes", text)
+        return
+    yield findings.warn(
+        "pushes",
+        f"{text}. Two hosts that push at once may overwrite each other's number."
+        " Set engine.relay_port to a free one, or engine.push_path to engine if it is"
+        " to stay so",
     )

@@ -7,10 +7,11 @@ from dokku_registryd.adapters import (
     absence_facts,
     ledger_facts,
     package,
+    push_way,
     spool_facts,
 )
 from dokku_registryd.commands import data_folder, identity, output
-from dokku_registryd.core import absence_text, builds
+from dokku_registryd.core import absence_text, builds, push_ways
 
 TYPE_CHECKING = False  # as in `typing`, which takes longer to load than this looks
 if TYPE_CHECKING:
@@ -49,11 +50,20 @@ def _facts(data_dir: str) -> dict[str, object]:
         "data_dir": data_dir,
         "trigger_files": _counted(spool_facts.pending, data_dir),
         "rejected_files": _counted(spool_facts.rejected, data_dir),
+        "push_way": _push_way(data_dir),
         "missing": _missing(data_dir, now),
         "paused": _paused(found.paused, now),
         "unfinished": [_unfinished(row, now) for row in found.unfinished],
         "recent": [_finished(row, now) for row in found.finished],
     }
+
+
+def _push_way(data_dir: str) -> dict[str, object]:
+    """Return which way pushes go, and why; a null way before the first one."""
+    reason = push_way.read(data_dir)
+    if reason is None:
+        return {"way": None, "reason": ""}
+    return {"way": "engine" if reason else push_ways.RELAY, "reason": reason}
 
 
 def _counted(count: "Callable[[str], int]", data_dir: str) -> int:
@@ -142,6 +152,7 @@ def _as_text(facts: dict[str, object]) -> list[str]:
             f"Paused:  {entry['domain']} for {left} more ({entry['direction']} with"
             f" {entry['login']}), refused {entry['failures']} times: {entry['reason']}"
         )
+    lines += _way_lines(facts["push_way"])
     lines += _missing_lines(facts["missing"])
     lines.append("")
     lines.append("Not done yet:" if unfinished else "Nothing waits.")
@@ -162,6 +173,12 @@ def _as_text(facts: dict[str, object]) -> list[str]:
             f"  {_age(entry)} {entry['intent']} {what}: {entry['outcome']}{detail}"
         )
     return lines
+
+
+def _way_lines(way: object) -> list[str]:
+    if not isinstance(way, dict) or not way["reason"]:
+        return []
+    return [f"Pushes:  {push_ways.describe(way['reason'])}"]
 
 
 def _missing_lines(missing: object) -> list[str]:

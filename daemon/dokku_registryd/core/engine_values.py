@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from dokku_registryd import errors
-from dokku_registryd.core import images, logins, reference
+from dokku_registryd.core import images, logins, reference, relay_protocol
 
 _CONTAINERD_DRIVER: Final = "io.containerd.snapshotter"
 _HUB_ACCOUNT: Final = "https://index.docker.io/v1/"
@@ -58,15 +58,27 @@ def holds(image: images.LocalImage, digest: str) -> bool:
     return bool(digest) and digest in image.identities
 
 
-def parse_image(raw: Mapping[str, Any]) -> images.LocalImage:
-    """Read an entry of the image listing, or an inspected image."""
+def parse_image(raw: Mapping[str, Any], *, relay: str = "") -> images.LocalImage:
+    """Read an entry of the image listing, or an inspected image.
+
+    Args:
+        raw: What the Engine says.
+        relay: The host of the relay, whose names are no person's.
+    """
     labels = raw.get("Labels") or (raw.get("Config") or {}).get("Labels") or {}
+    names = _names(raw.get("RepoTags"))
+    passing = tuple(name for name in names if relay_protocol.is_name_at(relay, name))
     return images.LocalImage(
         image_id=str(raw["Id"]),
         references=tuple(
-            name for name in _names(raw.get("RepoTags")) if "@" not in name
+            name for name in names if "@" not in name and name not in passing
         ),
-        repo_digests=_names(raw.get("RepoDigests")),
+        passing=passing,
+        repo_digests=tuple(
+            name
+            for name in _names(raw.get("RepoDigests"))
+            if not relay_protocol.is_name_at(relay, name)
+        ),
         labels=tuple(sorted((str(key), str(value)) for key, value in labels.items())),
         manifests=tuple(_manifests(raw.get("Manifests"))),
         # A listing tells whole seconds, and a build makes two images in less.
@@ -134,6 +146,15 @@ def _insecure(settings: Mapping[str, Any]) -> Iterable[str]:
 
 def _mapping(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
+
+
+def login_body(auth: logins.AuthConfig) -> dict[str, str]:
+    """Return a login as the Engine's `POST /auth` wants it."""
+    return {
+        "username": auth.username,
+        "password": auth.password.reveal(),
+        "serveraddress": auth.domain,
+    }
 
 
 def _login(auth: logins.AuthConfig | None) -> dict[str, str]:

@@ -26,6 +26,8 @@ class LocalImage:
 
     Only known where one image is asked for, of Engines that tell.
     """
+    passing: tuple[str, ...] = ()
+    """Names that it has only while it is pushed by the relay; no person's."""
     created: str = field(default="", compare=False)
     """When it was made (RFC 3339, UTC), where one image is asked for."""
 

@@ -165,6 +165,21 @@ EVENTS: Final[Mapping[str, EventFields]] = MappingProxyType(
             "A registry asked for fewer requests; for so long it gets none with this"
             " login in this direction, but one a minute of each deploy that waits.",
         ),
+        "relay.used": _event(
+            "info",
+            "host",
+            "The Engine hands over what it pushes, and the service pushes it.",
+        ),
+        "relay.unused": _event(
+            "warning info",
+            "reason",
+            "The Engine pushes by itself, so two hosts that push at once may overwrite"
+            " each other's number; told once for each reason. info means that"
+            " engine.push_path asks for it.",
+        ),
+        "relay.broken": _event(
+            "debug", "", "The Engine cut a connection to the relay in its middle."
+        ),
         "tags.restored": _event(
             "info",
             "tags digest",

@@ -70,7 +70,11 @@ class Request:
     """What is tried, on what, for messages: `read the manifest of r.example/web:3`."""
     headers: Mapping[str, str] = field(default_factory=dict)
     authorization: Secret | None = None
-    body: bytes | None = None
+    body: bytes | bytearray | None = None
+    pieces: Iterable[bytes] | None = None
+    """A body that is sent as it comes: it has no length, and goes only once."""
+    is_upload: bool = False
+    """Whether it may take as long as a push, so long as it moves."""
     max_bytes: int
     """A longer answer is refused."""
     certificates_of: str = ""
@@ -125,11 +129,15 @@ def scope_for(challenge: Challenge, path: str, wanted: str) -> str:
     """Return the scope to ask for: the challenge's if it is about `path`, else ours.
 
     A challenge may lack it, or name an example (token specification, "Requesting a
-    Token"; ghcr.io answers `/v2/` with `repository:user/image:pull`).
+    Token"; ghcr.io answers `/v2/` with `repository:user/image:pull`). One that wants
+    no more than we do is about one request: what follows needs the rest.
     """
     offered = challenge.parameters.get("scope", "")
-    is_ours = path and offered.startswith(f"repository:{path}:") and " " not in offered
-    return offered if is_ours else wanted
+    prefix = f"repository:{path}:"
+    is_ours = path and offered.startswith(prefix) and " " not in offered
+    if not is_ours or _actions(offered, prefix) <= _actions(wanted, prefix):
+        return wanted
+    return offered
 
 
 def parse_token(body: bytes) -> Token | None:
@@ -198,6 +206,19 @@ def origin(url: str) -> tuple[str, str, int | None]:
     return parts.scheme, parts.hostname or "", port
 
 
+def is_same_host(url: str, other: str) -> bool:
+    """Tell whether two addresses are of one host and port, whatever their scheme."""
+    places = []
+    for one in (url, other):
+        try:
+            parts = urlsplit(one)
+            port = parts.port
+        except ValueError:
+            return False
+        places.append((parts.hostname, None if port in {80, 443} else port))
+    return places[0] == places[1] and bool(places[0][0])
+
+
 def parse_digest(text: str) -> str | None:
     """Return a digest as a header states it; None if it is none."""
     bare = text.strip()
@@ -262,6 +283,10 @@ def load_object(body: bytes) -> dict[str, Any]:
     except json_documents.MalformedJsonError:
         return {}
     return content if isinstance(content, dict) else {}
+
+
+def _actions(scope: str, prefix: str) -> frozenset[str]:
+    return frozenset(scope.removeprefix(prefix).split(","))
 
 
 def _spellings(secret: Secret) -> Iterator[str]:

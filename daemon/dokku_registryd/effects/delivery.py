@@ -2,7 +2,9 @@
 
 A number is never overwritten. Where it is taken by the same image, that is a success
 (we were here before and died); where it is taken by another one (a recreated app, a
-clone, a second host), the release gets the next free number.
+clone, a second host), the release gets the next free number. Others may push while we
+do, and an upload takes long: so the manifest is put under the number last of all, by
+us, right after the number was looked up once more (`sending`).
 """
 
 import contextlib
@@ -23,6 +25,7 @@ from dokku_registryd.effects import (
     orders,
     precedence,
     progressing,
+    sending,
     voice,
 )
 
@@ -121,21 +124,16 @@ def _send(
 ) -> numbers.Sent:
     """Send the image and ask for it; the registry's answer must be what was sent."""
     try:
-        sent, manner = _put_known(release, known, way, world), "named"
-        if sent is None:
-            known, manner = None, "pushed"
-            progress = progressing.Progress(release, world, says)
-            sent = way.call(
-                lambda auth: world.engine.push(
-                    release.reference,
-                    auth=auth,
-                    on_progress=progress.note,
-                    give_way=partial(_give_way, release, world),
-                )
-            )
+        put = _put_known(release, known, way, world)
+        if put is None:
+            sent = _push(release, way, world, says)
+        else:
+            sent = numbers.Sent(digest=put, manner="named", manifest=known)
     except errors.TagImmutableError:
         return numbers.TAKEN
-    is_asked_for = bool(tags) and known is None
+    if sent.manner == "found" or not sent.digest:
+        return sent
+    is_asked_for = bool(tags) and sent.manifest is None
     with ThreadPoolExecutor(max_workers=1) as aside:
         noted = aside.submit(extra_tags.note, release, tags, way, world)
         stored = way.call(partial(_read if is_asked_for else _look_up, release, world))
@@ -144,9 +142,31 @@ def _send(
         raise errors.RegistryUnavailableError(
             f"the registry took {release.reference}, but does not show it"
         )
-    if stored.digest != sent:
+    if stored.digest != sent.digest:
         return numbers.TAKEN
-    return replace(stored, manner=manner, manifest=stored.manifest or known)
+    return replace(sent, manifest=stored.manifest or sent.manifest)
+
+
+def _push(
+    release: Release, way: access.Access, world: ports.World, says: voice.Voice
+) -> numbers.Sent:
+    """Bring the image into the registry and under its number, if that is free yet."""
+    errand = sending.Errand(
+        name=release.reference,
+        image_id=release.image_id,
+        on_progress=progressing.Progress(release, world, says).note,
+        give_way=partial(_give_way, release, world),
+    )
+    manifest = sending.hand_over(errand, way, world)
+    if manifest is None:
+        digest = sending.push_directly(errand, way, world)
+        return numbers.Sent(digest=digest, manner="pushed")
+    found = way.call(partial(numbers.find, release, world))
+    if found is not None:
+        return found
+    _give_way(release, world)
+    sending.put(reference.parse(release.reference), manifest, way, world)
+    return numbers.Sent(digest=manifest.digest, manner="pushed", manifest=manifest)
 
 
 def _tags(

@@ -20,6 +20,7 @@ from dokku_registryd.effects import (
     access,
     extra_tags,
     precedence,
+    sending,
     sight,
     states,
     voice,
@@ -62,14 +63,22 @@ def perform(job: jobs.Job, world: ports.World, says: voice.Voice) -> outcomes.Ou
     world.engine.tag(local.image_id, target)
     says.headline("Pushing image to registry")
     says.detail(f"Pushing {target}")
-    sent = way.call(
-        lambda auth: world.engine.push(
-            target,
-            auth=auth,
-            on_progress=says.output,
-            give_way=lambda: precedence.give_way(job.app, target, world),
-        )
+    errand = sending.Errand(
+        name=target,
+        image_id=local.image_id,
+        on_progress=says.output,
+        give_way=lambda: precedence.give_way(job.app, target, world),
     )
+    manifest = sending.hand_over(errand, way, world)
+    if manifest is None:
+        sent = sending.push_directly(errand, way, world)
+    else:
+        found = way.call(lambda auth: world.registry.manifest(image, auth=auth))
+        if found is not None and found.digest != manifest.digest:
+            return _judge(job.app, target, found, release, deployed.digest)
+        errand.give_way()
+        sending.put(image, manifest, way, world)
+        sent = manifest.digest
     stored = way.call(lambda auth: world.registry.digest(image, auth=auth))
     if stored != sent:
         raise errors.DigestMismatchError(

@@ -26,6 +26,7 @@ from dokku_registryd.effects import (
     housekeeping,
     live,
     numbers,
+    sending,
     sight,
     states,
     voice,
@@ -44,11 +45,14 @@ class Plan:
     """Names that may be taken away."""
     gone: tuple[str, ...]
     """Apps that are gone by a hook's word and have left logins behind."""
+    passing: tuple[str, ...] = ()
+    """Names by which images are pushed by the relay, or were when we died."""
 
 
 def plan(world: ports.World) -> Plan:
     """Read the whole state and work out what it lacks; nothing is changed."""
-    observed = wanted.Observed.of(world.engine.images())
+    listed = world.engine.images()
+    observed = wanted.Observed.of(listed)
     containers = world.engine.containers()
     running = {entry.app for entry in containers if entry.is_running}
     with world.properties.look() as look:
@@ -65,6 +69,7 @@ def plan(world: ports.World) -> Plan:
             gaps=tuple(gaps),
             needless=tuple(leftovers.needless(left, observed, needed)),
             gone=_gone(world),
+            passing=tuple(name for image in listed for name in image.passing),
         )
 
 
@@ -88,6 +93,7 @@ def carry_out(world: ports.World) -> Plan:
     for name in found.needless:
         if world.engine.untag(name):
             log.info("name.untagged", reference=name)
+    sending.take_away(found.passing, world)
     for app in found.gone:
         world.submit(triggers.Trigger(kind=triggers.Kind.ABANDONED, app=app))
     housekeeping.tidy(world)

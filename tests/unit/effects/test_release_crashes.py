@@ -14,13 +14,16 @@ import pytest
 from dokku_registryd import ports
 from dokku_registryd.core import jobs
 from dokku_registryd.core.triggers import Kind
-from dokku_registryd.effects import release
+from dokku_registryd.effects import release, sending, sweep
 from watching import CrashError, watch
 from worlds import REPOSITORY, Host, build_world
 
 Arrange = Callable[[Host], None]
-_WATCHED = ("engine", "registry", "credentials", "properties", "deployed", "ledger")
-_MOST_STEPS = 80  # far more than a release has
+_WATCHED = (
+    *("engine", "registry", "credentials", "properties", "deployed", "ledger"),
+    "relay",
+)
+_MOST_STEPS = 90  # far more than a release has
 
 
 def count_down(host: Host, steps: int) -> ports.World:
@@ -36,12 +39,18 @@ def count_down(host: Host, steps: int) -> ports.World:
     return host.replace(**ports_watched, parallel_tags=1)
 
 
+def bring_up(host: Host) -> None:
+    """Do what the first sweep after a start does with what a push left behind."""
+    sending.take_away(sweep.plan(host.world).passing, host.world)
+
+
 def state(host: Host) -> dict[str, Any]:
     """Return everything that a release leaves behind."""
     made = host.release("9.1.1")
     return {
         "tags": host.tags(),
         "names": host.names(),
+        "passing": host.passing(),
         "counter": host.tag_version(),
         "deployed": host.deployed(),
         "release": (made.number, made.state, made.digest, made.is_accepted),
@@ -65,11 +74,25 @@ def in_the_background(host: Host) -> None:
     host.set("web", "push-policy", "background")
 
 
+def through_the_relay(arrange: Arrange) -> Arrange:
+    """The same, on a host whose Engine hands over what it pushes."""
+
+    def arranged(host: Host) -> None:
+        arrange(host)
+        host.use_relay()
+
+    return arranged
+
+
 ARRANGED: list[Any] = [
-    pytest.param(lambda _host: None, id="first"),
-    pytest.param(with_tags, id="extra-tags"),
-    pytest.param(with_known_content, id="known-content"),
-    pytest.param(in_the_background, id="background"),
+    pytest.param(way(arrange), id=f"{prefix}{name}")
+    for prefix, way in (("", lambda given: given), ("relay-", through_the_relay))
+    for name, arrange in {
+        "first": lambda _host: None,
+        "extra-tags": with_tags,
+        "known-content": with_known_content,
+        "background": in_the_background,
+    }.items()
 ]
 
 
@@ -119,9 +142,11 @@ def test_every_crash_ends_the_same(tmp_path: Path, arrange: Arrange) -> None:
     smooth.ledger.close()
 
     for host in crashes(tmp_path, arrange):
+        bring_up(host)
         run(host, host.world)
 
         assert state(host) == expected
+        assert host.passing() == []
 
 
 @pytest.mark.parametrize("arrange", ARRANGED)
@@ -141,7 +166,15 @@ def test_what_holds_at_every_crash(tmp_path: Path, arrange: Arrange) -> None:
             assert tags[number] == digest
 
 
-@pytest.mark.parametrize("arrange", [with_tags, with_known_content])
+@pytest.mark.parametrize(
+    "arrange",
+    [
+        with_tags,
+        with_known_content,
+        through_the_relay(with_tags),
+        through_the_relay(with_known_content),
+    ],
+)
 def test_a_taken_number_and_a_crash(tmp_path: Path, arrange: Arrange) -> None:
     """A crash while the number is changed never overwrites what has the old one."""
 
@@ -157,3 +190,26 @@ def test_a_taken_number_and_a_crash(tmp_path: Path, arrange: Arrange) -> None:
         assert host.tags()["2"] == theirs
         assert host.tag_version() == "3"
         assert host.tags()["3"] == host.release("9.1.1").digest
+
+
+def test_a_number_that_is_taken_meanwhile_and_a_crash(tmp_path: Path) -> None:
+    """Whatever the moment of the crash: what came while we sent layers stays."""
+
+    def occupied(host: Host) -> None:
+        host.use_relay()
+        host.engine.on_push = lambda: host.store(f"{REPOSITORY}:1", "somebody else's")
+
+    seen = 0
+    for host in crashes(tmp_path, occupied):
+        theirs = host.tags().get("1")
+
+        bring_up(host)
+        run(host, host.world)
+
+        if theirs is not None and theirs != host.release("9.1.1").digest:
+            seen += 1
+            assert host.tags()["1"] == theirs
+            assert host.tag_version() == "2"
+        assert host.tags()[host.tag_version()] == host.release("9.1.1").digest
+        assert host.passing() == []
+    assert seen > 3

@@ -45,6 +45,22 @@ def test_a_new_image_without_extra_tags(host: Host) -> None:
     assert questions(host) == ["digest", "push", "digest"]
 
 
+def test_a_new_image_by_the_relay(host: Host) -> None:
+    """Its number is looked up once more before it is put; the manifest is known."""
+    host.use_relay()
+    host.set("web", "push-extra-tags", "stable")
+
+    asked = questions(host)
+
+    assert asked[:3] == ["digest", "log_in", "push"]
+    # What goes through the relay meanwhile is asked by the registry's client too.
+    assert asked[3:5] == ["blob_size", "put_blob"]
+    assert asked[5:7] == ["digest", "put_manifest"]
+    assert asked[7:9] == ["digest", "digest"]
+    assert asked[9:] == ["put_manifest"]
+    assert set(host.tags()) == {"1", "stable"}
+
+
 def test_known_content(host: Host) -> None:
     """The manifest comes while the number is looked up, and serves the tags as well."""
     questions(host)

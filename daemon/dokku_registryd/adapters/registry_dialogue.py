@@ -1,0 +1,87 @@
+"""A question to a registry, with its login and its redirects, up to a final answer.
+
+What is asked is the business of `distribution` and `registry_uploads`, how bytes travel
+that of `registry_wire`.
+"""
+
+from dataclasses import replace
+from http import HTTPStatus
+from typing import Final
+
+from dokku_registryd import errors
+from dokku_registryd.adapters import (
+    registry_requests,
+    registry_tokens,
+    registry_wire,
+)
+from dokku_registryd.core.logins import Secret
+from dokku_registryd.core.registry_protocol import Reply, Request
+
+_MAX_REDIRECTS: Final = 5
+_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+
+
+class Dialogue:
+    """Asks registries. Safe to share between threads.
+
+    Args:
+        wire: Sends requests.
+        authorizations: Answers challenges.
+    """
+
+    def __init__(
+        self,
+        wire: registry_wire.Wire,
+        authorizations: registry_tokens.Authorizations,
+    ) -> None:
+        self._wire = wire
+        self._authorizations = authorizations
+
+    def token(self, access: registry_tokens.Access) -> Secret | None:
+        """Return the value of an Authorization header that served before."""
+        return self._authorizations.known(access)
+
+    def ask(
+        self, request: Request, access: registry_tokens.Access, *expected: int
+    ) -> Reply:
+        """Send, log in if the registry wants that, and raise what it refuses.
+
+        A body in pieces goes only once, so a login that is refused then is final.
+        """
+        used = self._authorizations.known(access)
+        reply = self._follow(replace(request, authorization=used))
+        is_asked = registry_requests.is_from(access.host, reply)
+        is_asked = is_asked and request.pieces is None
+        if reply.status == HTTPStatus.UNAUTHORIZED and is_asked:
+            used = self._authorizations.renew(access, reply, used, request.purpose)
+            reply = self._follow(replace(request, authorization=used))
+        if reply.status < HTTPStatus.MULTIPLE_CHOICES or reply.status in expected:
+            return reply
+        raise registry_requests.refusal(request, access, reply, used)
+
+    def ask_elsewhere(self, request: Request, access: registry_tokens.Access) -> Reply:
+        """Send to a host that the registry named, without its login.
+
+        Raises:
+            RegistrydError: That host refuses; the login stays out of the message.
+        """
+        reply = self._wire.send(replace(request, authorization=None))
+        if reply.status < HTTPStatus.MULTIPLE_CHOICES:
+            return reply
+        raise registry_requests.refusal(request, access, reply, None)
+
+    def _follow(self, request: Request) -> Reply:
+        """Send, and follow redirects of what only reads.
+
+        Some registries answer manifests from another host. That host gets no login.
+        """
+        for _ in range(_MAX_REDIRECTS + 1):
+            reply = self._wire.send(request)
+            is_redirect = reply.status in _REDIRECTS and "location" in reply.headers
+            if not is_redirect or request.method not in {"GET", "HEAD"}:
+                return reply
+            request = registry_requests.redirect(request, reply)
+        raise errors.PermanentError(
+            f"cannot {request.purpose}: the registry redirects more than"
+            f" {_MAX_REDIRECTS} times"
+        )

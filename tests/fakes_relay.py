@@ -1,0 +1,140 @@
+"""A relay with memory: the Engine in memory hands it what it pushes.
+
+It asks the registry as the real one does, so that what that refuses ends the push.
+"""
+
+import hashlib
+import itertools
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from dokku_registryd import errors, ports
+from dokku_registryd.core import logins, reference, relay_protocol
+from dokku_registryd.core.images import Manifest
+
+HOST = "127.0.0.1:5871"
+
+
+class FakePassage:
+    """Implements `ports.Passage`."""
+
+    def __init__(
+        self,
+        image: reference.ImageReference,
+        registry: ports.Registry,
+        call: ports.Call,
+        number: int,
+    ) -> None:
+        self._image = image
+        self._registry = registry
+        self._call = call
+        self._repository = relay_protocol.repository_for(HOST, image)
+        self._tag = f"{image.tag}-{number:08x}"
+        self.login = logins.AuthConfig(
+            domain=HOST, username="relay", password=logins.Secret(f"once-{number}")
+        )
+        self.is_reached = False
+        self.failure: errors.RegistrydError | None = None
+        self.manifest: Manifest | None = None
+
+    @property
+    def reference(self) -> str:
+        """The name by which the Engine is to push."""
+        return f"{self._repository}:{self._tag}"
+
+    def shown(self, text: str) -> str:
+        """Put the real names in place of ours."""
+        text = text.replace(self._repository, self._image.repository)
+        return text.replace(self._tag, self._image.tag)
+
+    def take(self, image_id: str, manifest: Manifest) -> None:
+        """Bring the layers of an image into its registry, and keep its manifest.
+
+        Raises:
+            AccessDeniedError: As the Engine says it, whatever the registry said.
+        """
+        content = f"layer of {image_id}".encode()
+        digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
+        image, registry = self._image, self._registry
+        try:
+            size = self._call(lambda auth: registry.blob_size(image, digest, auth=auth))
+            if size is None:
+                self._call(
+                    lambda auth: registry.put_blob(image, digest, content, auth=auth)
+                )
+        except errors.RegistrydError as error:
+            self.failure = error
+            raise errors.AccessDeniedError(f"cannot push {image}: denied") from error
+        self.manifest = manifest
+
+
+class FakeRelay:
+    """Implements `ports.Relay`.
+
+    Args:
+        refusal: Why it is not used; empty if it is.
+    """
+
+    def __init__(self, refusal: str = "") -> None:
+        self.refusal = refusal
+        self.must_be_used = False
+        self.is_missed = False
+        """Whether pushes go to somebody else all at once."""
+        self.host = HOST
+        self.losses = 0
+        """How often a push did not come here."""
+        self.open_passages: list[FakePassage] = []
+        self._numbers = itertools.count()
+
+    def why_not(self, log_in: ports.LogIn) -> str:
+        """Let the Engine log in, unless there is another reason."""
+        if self.refusal:
+            return self.refusal
+        trial = logins.AuthConfig(domain=HOST, username="relay")
+        try:
+            log_in(trial)
+        except errors.EngineUnavailableError:
+            raise
+        except errors.RegistrydError as error:
+            return f"the Engine does not reach {HOST}: {error}"
+        return ""
+
+    def is_required(self) -> bool:
+        """Return what the test says."""
+        return self.must_be_used
+
+    def knows(self, auth: logins.AuthConfig) -> bool:
+        """Tell whether a login is good for something here."""
+        return auth.domain == HOST
+
+    def lost(self) -> None:
+        """Count it."""
+        self.losses += 1
+
+    @contextmanager
+    def open(
+        self,
+        image: reference.ImageReference,
+        registry: ports.Registry,
+        call: ports.Call,
+    ) -> Iterator[FakePassage]:
+        """Let one push through."""
+        passage = FakePassage(image, registry, call, next(self._numbers))
+        self.open_passages.append(passage)
+        try:
+            yield passage
+        finally:
+            self.open_passages.remove(passage)
+
+    def is_open(self, name: str) -> bool:
+        """Tell whether a push goes on by a name."""
+        return any(passage.reference == name for passage in self.open_passages)
+
+    def enter(self, name: str, auth: logins.AuthConfig | None) -> FakePassage | None:
+        """Return the push of a name, if the login is that of it."""
+        for passage in self.open_passages:
+            is_known = passage.reference == name and passage.login == auth
+            if is_known and not self.is_missed:
+                passage.is_reached = True
+                return passage
+        return None

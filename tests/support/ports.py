@@ -1,0 +1,23 @@
+"""Ports of 127.0.0.1 for what listens only later.
+
+Those that the kernel gives to whoever asks for any would be somebody else's by then.
+"""
+
+import random
+import socket
+from typing import Final
+
+_FIRST: Final = 15_000
+_LAST: Final = 32_000  # below what the kernel gives away
+
+
+def find_port() -> int:
+    """Return a port that is free now, and that nobody gets by chance."""
+    while True:
+        port = random.SystemRandom().randint(_FIRST, _LAST)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        return port
