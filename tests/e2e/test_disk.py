@@ -60,6 +60,23 @@ def test_disk_fills_up_in_the_middle(host: TortureHost) -> None:
     assert host.site.releases("web") == [(2, "pushed"), (1, "pushed")]
 
 
+def test_full_disk_at_a_start(host: TortureHost) -> None:
+    """A daemon that finds a full disk says so in its log; later it goes on."""
+    host.site.service.stop()
+    host.fill_disk()
+    host.site.service.start(wait=False)
+    status = host.site.service.wait()
+    failed = host.site.service.wait_for("daemon.failed")
+
+    host.empty_disk()
+    host.site.service.start()
+    host.site.ship("web")
+
+    assert status == 1
+    assert "No space left on device" in failed["error"]
+    until(lambda: host.site.deployed("web") == host.site.reference(2, "web"))
+
+
 def test_read_only_disk(host: TortureHost) -> None:
     """A daemon that may not write ends with a reason; later it goes on."""
     host.site.service.stop()

@@ -86,6 +86,14 @@ def test_unit_names_the_statuses_that_no_restart_helps() -> None:
     assert "RestartPreventExitStatus=2 78" in UNIT.read_text().splitlines()
 
 
+def test_unit_is_never_given_up() -> None:
+    """A fault that lasts, such as a full disk, leaves no unit that stays failed."""
+    lines = UNIT.read_text().splitlines()
+
+    assert "StartLimitIntervalSec=0" in lines
+    assert "Restart=on-failure" in lines
+
+
 def test_writable_folder_exists_before_the_start() -> None:
     """The data folder that the unit makes writable is made private by tmpfiles."""
     folder = "/var/lib/dokku/data/registryd"

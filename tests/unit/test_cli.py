@@ -169,6 +169,17 @@ def test_help_lists_the_verbs() -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_an_unknown_verb() -> None:
+    """The complaint names it and the way to the list, and no verb of hooks."""
+    done = call("nosuch")
+
+    assert (done.stdout, done.returncode) == ("", 2)
+    assert done.stderr == (
+        "dokku-registryd: argument VERB: invalid choice: 'nosuch'"
+        " (see dokku-registryd --help)\n"
+    )
+
+
 @pytest.mark.parametrize("verb", ["", *LISTED, *HIDDEN])
 def test_help_texts_are_short_phrases(verb: str) -> None:
     """A help text is a phrase without a capital, a period or more than 50 letters."""

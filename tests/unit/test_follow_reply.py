@@ -642,6 +642,18 @@ def test_a_deadline_of_a_property(
         assert is_taken_back(deploy)
 
 
+def test_a_deadline_that_is_a_pipe(host: DokkuHost, lock: spool.SpoolLock) -> None:
+    """Nobody writes into it, and the deploy waits for the daemon alone."""
+    path = host.config_root / "registryd" / "web" / "push-deadline"
+    path.parent.mkdir(exist_ok=True)
+    os.mkfifo(path)
+    with Deploy(host) as deploy:
+        deploy.answer(b"headline One\nexit 0\n")
+        shown = deploy.finish()
+
+    assert (shown.stdout, shown.stderr, shown.code) == ("-----> One\n", "", 0)
+
+
 def test_a_deadline_that_is_put_off(host: DokkuHost, lock: spool.SpoolLock) -> None:
     """The first word of the daemon counts, and a later one only adds to it."""
     hasten(host)

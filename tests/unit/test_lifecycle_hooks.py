@@ -258,6 +258,49 @@ def test_cloning_breaks_off(host: DokkuHost) -> None:
     assert host.read_property("blog", "server") == "quay.io"
 
 
+@pytest.mark.parametrize("is_empty", [True, False])
+@pytest.mark.parametrize("moves", range(6))
+def test_a_clone_that_is_killed(host: DokkuHost, moves: int, is_empty: bool) -> None:
+    """At no moment the clone has push on without the server that it pushes to."""
+    host.set_property("web", "image-repo", "org/web")
+    host.set_property("web", "push-on-release", "true")
+    host.set_property("web", "server", "ghcr.io")
+    host.create_app("blog")
+    if not is_empty:
+        host.set_property("blog", "note", "kept")
+    script = f"""#!/bin/sh
+        echo >>{host.root}/moves
+        [ "$(wc -l <{host.root}/moves)" -le {moves} ] || exec kill -KILL $PPID
+        exec /bin/mv "$@"
+    """
+    host.add_command("mv", script)
+
+    host.trigger("post-app-clone-setup", "web", "blog")
+
+    found = tree(host.config_root / "registry" / "blog")
+    assert "push-on-release" not in found or found["server"] == "ghcr.io"
+    if is_empty:
+        assert len(found) in {0, 3}
+    if moves == 5:
+        assert found["push-on-release"] == "true"
+        assert list((host.config_root / "registry").glob(".*")) == []
+
+
+@pytest.mark.parametrize("name", ["server", "image-repo"])
+def test_a_clone_of_what_cannot_be_read(host: DokkuHost, name: str) -> None:
+    """Without what decides where an image goes nothing is copied, and that is said."""
+    host.set_property("web", "push-on-release", "true")
+    (host.config_root / "registry" / "web" / name).symlink_to("nowhere")
+    host.create_app("blog")
+
+    result = host.trigger("post-app-clone-setup", "web", "blog")
+
+    assert result.code == 0
+    assert f"registry/web/{name} is no file" in result.stderr
+    assert tree(host.config_root / "registry" / "blog") == {}
+    assert list((host.config_root / "registry").glob(".*")) == []
+
+
 @pytest.mark.parametrize("call", LIFECYCLE, ids=lambda call: call[0])
 def test_no_spool_fails_no_command(host: DokkuHost, call: tuple[str, ...]) -> None:
     """Without a data folder each hook warns at most, and ends well."""

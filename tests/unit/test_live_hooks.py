@@ -62,6 +62,23 @@ def test_a_deploy_of_an_older_dokku(host: DokkuHost) -> None:
     assert tag(host, DOKKU_PID="../x") == "4"
 
 
+def test_a_deploy_in_a_dokku_shell(host: DokkuHost) -> None:
+    """There one process stands for all commands, so none is taken for the deploy."""
+    shell = host.root / "dokku-script" / "dokku"
+    shell.parent.mkdir()
+    shell.write_text("#!/bin/sh\nread line\n")
+    shell.chmod(0o755)
+    for arguments, expected in ((["shell"], "4"), (["ps:rebuild", "web"], "5")):
+        with subprocess.Popen([shell, *arguments], stdin=subprocess.PIPE) as process:
+            stat = Path(f"/proc/{process.pid}/stat").read_text()
+            started = stat.rpartition(")")[2].split()[19]
+            told = tell(host, 5)
+            told.rename(told.with_name(f"pid-{process.pid}-{started}"))
+
+            assert tag(host, DOKKU_PID=str(process.pid)) == expected
+            process.communicate()
+
+
 def test_post_deploy_makes_it_live(host: DokkuHost) -> None:
     """Record and counter follow, every question gets it, and a second run is fine."""
     told = tell(host, 5)

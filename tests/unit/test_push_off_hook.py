@@ -1,5 +1,6 @@
 """The release hook with push off, and the deprecated trigger that it has to call."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -160,6 +161,27 @@ def test_an_order_is_left(host: DokkuHost) -> None:
     assert list(host.spool().values()) == [
         b"dokku-registryd/1\ntrigger=local\napp=web\nend\n"
     ]
+
+
+@pytest.mark.parametrize(
+    "date", ["exit 1", 'echo "${1#+}"', 'echo "1700000000.123456789"']
+)
+def test_a_date_without_microseconds(host: DokkuHost, date: str) -> None:
+    """A name is made of seconds then, and sorts behind what waits already."""
+    host.record_release("web", server="", image_repo="org/web", number=7)
+    host.add_command(
+        "date", f'#!/bin/sh\n[ "$1" = +%s ] && exec /bin/date +%s\n{date}\n'
+    )
+    dash = shutil.which("dash") or "dash"
+
+    for _ in range(2):
+        argv = [dash, str(host.hook(RELEASE)), "herokuish", "web", IMAGE]
+        assert host.run(argv) == Result("", "", 0)
+
+    names = list(host.spool())
+    assert len(names) == 2
+    assert all(re.fullmatch(r"\d{16}\.\d+\.\d+", name) for name in names)
+    assert names[0].split(".")[0] < names[1].split(".")[0]
 
 
 def test_a_counter_that_cannot_be_read(host: DokkuHost) -> None:

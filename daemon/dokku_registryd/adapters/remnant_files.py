@@ -18,6 +18,8 @@ from dokku_registryd.core.remnants import Place, Remnant
 # What `files.replace_in` writes to, and what hooks write to in `spool/tmp`.
 _TEMPORARY: Final = re.compile(r"\..+\.(?P<pid>\d+)\.tmp")
 _TRIGGER: Final = re.compile(r"\d{16}\.(?P<pid>\d+)\.\d+")
+# The folder in which post-app-clone-setup makes copies.
+_COPIES: Final = re.compile(r"\..+\.\d{16}\.(?P<pid>\d+)\.\d+")
 _WRITTEN: Final = (("spool", "tmp"), ("spool", "rejected"), ("replies",), ("deployed",))
 
 
@@ -36,7 +38,13 @@ class RemnantFiles:
     def listed(self) -> list[Remnant]:
         """Return what may have come to its end; what cannot be read is left out."""
         found: list[Remnant] = []
-        for look in (self._aside, self._written, self._rejected, self._noted):
+        for look in (
+            self._aside,
+            self._written,
+            self._copied,
+            self._rejected,
+            self._noted,
+        ):
             with contextlib.suppress(OSError):
                 found += look()
         return found
@@ -45,7 +53,7 @@ class RemnantFiles:
         """Remove one, unless it has changed since; False where the disk refuses."""
         *names, name = remnant.path.split("/")
         try:
-            with folders.opened(self._data_dir, *names) as folder:
+            with self._opened(remnant.place, names) as folder:
                 if _changed_at(folder, name) != remnant.changed_at:
                     return False
                 if os.path.isdir(_inside(folder, name)) and not os.path.islink(  # noqa: PTH112, PTH114 - of an open folder
@@ -58,6 +66,13 @@ class RemnantFiles:
             return False
         return True
 
+    def _opened(
+        self, place: Place, names: list[str]
+    ) -> contextlib.AbstractContextManager[int]:
+        if place is Place.COPYING:
+            return folders.opened(self._config_root.joinpath(*names))
+        return folders.opened(self._data_dir, *names)
+
     def _aside(self) -> Iterator[Remnant]:
         for name, changed_at in self._in():
             if remnants.is_set_aside(name):
@@ -66,7 +81,8 @@ class RemnantFiles:
                 yield _written(match, name, changed_at)
 
     def _written(self) -> Iterator[Remnant]:
-        for place in _WRITTEN:
+        deploying = [("deploying", app) for app, _ in self._in("deploying")]
+        for place in (*_WRITTEN, *deploying):
             for name, changed_at in self._in(*place):
                 match = _TEMPORARY.fullmatch(name)
                 if match is None and place == ("spool", "tmp"):
@@ -74,6 +90,15 @@ class RemnantFiles:
                     # Nothing but triggers is written there, and none is read there.
                 if match or place == ("spool", "tmp"):
                     yield _written(match, "/".join((*place, name)), changed_at)
+
+    def _copied(self) -> Iterator[Remnant]:
+        for plugin in (properties.CORE, properties.OURS):
+            with contextlib.suppress(OSError):
+                folder = folders.open_folder(self._config_root / plugin, follows=True)
+                try:
+                    yield from _copies(plugin, folder)
+                finally:
+                    os.close(folder)
 
     def _rejected(self) -> Iterator[Remnant]:
         for name, changed_at in self._in("spool", "rejected"):
@@ -102,6 +127,19 @@ class RemnantFiles:
         yield from (
             (name, changed_at) for name, changed_at in times if changed_at is not None
         )
+
+
+def _copies(plugin: str, folder: int) -> Iterator[Remnant]:
+    for name in os.listdir(folder):
+        match = _COPIES.fullmatch(name) or _TEMPORARY.fullmatch(name)
+        changed_at = _changed_at(folder, name) if match else None
+        if match and changed_at is not None:
+            yield Remnant(
+                place=Place.COPYING,
+                path=f"{plugin}/{name}",
+                changed_at=changed_at,
+                is_needed=processes.exists(int(match["pid"])),
+            )
 
 
 def _written(match: re.Match[str] | None, path: str, changed_at: float) -> Remnant:

@@ -17,6 +17,9 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> None:  # type: ignore[override]
         """Say what is wrong and where the right usage stands."""
+        if message.startswith("argument VERB: "):
+            # The list would name what only hooks call.
+            message = message.partition(" (choose from")[0]
         self.exit(_MISUSED, f"{PROGRAM}: {message} (see {self.prog} --help)\n")
 
 
@@ -39,7 +42,8 @@ def _build_parser() -> Parser:
         prog=PROGRAM,
         description="Push Dokku releases and bring vanished images back.",
         epilog="A setting comes from --set, else from DOKKU_REGISTRYD_TABLE__KEY, "
-        "else from /etc/dokku-registryd/config.toml, else it has its default.",
+        "else from /etc/dokku-registryd/config.toml, else it has its default. "
+        "Variables of the service and of hooks: /etc/default/dokku-registryd.",
         formatter_class=_formatter,
         allow_abbrev=False,
     )

@@ -71,7 +71,10 @@ def missing(call: dokku.Call, what: str, app: str) -> dokku.DokkuError:
     """
     hint = ""
     if is_app(call, app):
-        hint = f"\n{_HINT}{app} is an app; for a registry of that name say --global"
+        if login_arguments.is_host(app):
+            hint = f"\n{_HINT}{app} is an app; for a registry of that name say --global"
+        elif what == "server":
+            hint = f"\n{_HINT}{app} is an app: name the registry behind it"
     return dokku.DokkuError(f"Missing {what} argument{hint}")
 
 

@@ -6,4 +6,15 @@ from dokku_registryd.core import properties, property_values
 
 def perform(call: dokku.Call) -> int:
     """Set or unset a property; the daemon reads it when it needs it."""
+    call.arguments = _with_numbers(call.arguments)
     return setting.perform(call, properties.OURS, property_values.REGISTRYD)
+
+
+def _with_numbers(arguments: list[str]) -> list[str]:
+    """Let a number below zero be a value, which is refused as such, and no flag."""
+    for at, argument in enumerate(arguments):
+        if argument == "--":
+            break
+        if argument[:1] == "-" and argument[1:2].isdigit():
+            return [*arguments[:at], "--", *arguments[at:]]
+    return arguments

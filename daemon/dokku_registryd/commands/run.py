@@ -12,6 +12,7 @@ import structlog
 
 from dokku_registryd import app, config, errors, logs
 from dokku_registryd.adapters import (
+    disk_trial,
     heap,
     package,
     secrecy,
@@ -111,7 +112,11 @@ class _Daemon:
             self._lock.release()
 
     def _serve(self, started: float) -> int:
-        service = app.Service(self._settings, on_turn=self._turned)
+        try:
+            service = app.Service(self._settings, on_turn=self._turned)
+        except (errors.RegistrydError, OSError) as error:
+            self._log.critical("daemon.failed", error=self._reason(error))
+            return 1
         self._service = service
         if self._signal:
             return 0
@@ -151,6 +156,12 @@ class _Daemon:
         )
         if not left:
             service.close()
+
+    def _reason(self, error: Exception) -> str:
+        """Return why a start failed; SQLite has no words for a full disk."""
+        refusal = disk_trial.refusal(self._settings.data_dir)
+        text = str(error)
+        return f"{text} ({refusal})" if refusal and refusal not in text else text
 
     def _take_lock(self) -> bool:
         deadline = time.monotonic() + HOOK_WAIT_SECONDS

@@ -57,7 +57,6 @@ _RENEWING_KINDS = frozenset({Kind.RELEASE, Kind.RECORDED, Kind.DEPLOYED})
 
 # Whoever runs beside a job that kills the process is counted too. So from the second
 # death on a job runs without other suspects, and only what kills alone gets this far.
-# systemd gives up after ten starts within five minutes: this must be less.
 SUSPECT_DEATHS: Final = 2
 MOST_DEATHS: Final = 6
 _SUSPECTS: Final = " suspects"  # no app has such a name

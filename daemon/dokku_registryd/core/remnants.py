@@ -37,6 +37,8 @@ class Place(StrEnum):
     """Ledgers that were set aside: damaged ones, and those of an older schema."""
     NOTED = "noted"
     """Notes which logins helpers keep, of apps whose destruction was broken off."""
+    COPYING = "copying"
+    """What hooks write among Dokku's properties, such as the login of a clone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +47,7 @@ class Remnant:
 
     place: Place
     path: str
-    """Below the data folder."""
+    """Below the data folder; of COPYING below Dokku's folder of properties."""
     changed_at: float
     """When it was written or came to its place, in seconds since the epoch."""
     is_needed: bool = False
@@ -64,6 +66,7 @@ def spare(found: Iterable[Remnant], *, now: float) -> list[Remnant]:
         of[remnant.place].append(remnant)
     return [
         *_old(of[Place.WRITING], now - WRITING_SECONDS),
+        *_old(of[Place.COPYING], now - WRITING_SECONDS),
         *_old(of[Place.NOTED], now - NOTED_SECONDS),
         *_rejected(of[Place.REJECTED], now),
         *_aside(of[Place.ASIDE], now),

@@ -36,10 +36,12 @@ def perform(job: jobs.Job, world: ports.World, says: voice.Voice) -> outcomes.Ou
     """
     state = states.state_of(world, job.app)
     deployed = wanted.deployed_of(state)
-    if deployed is None and state.deployed is not None:
-        return outcomes.skipped("it runs a release that was not pushed")
     if deployed is None:
-        return outcomes.skipped("nothing was released yet")
+        reason = "nothing was released yet"
+        if state.deployed is not None:
+            reason = "it runs a release that was not pushed"
+        says.warning(f"There is nothing of {job.app} to push: {reason}")
+        return outcomes.skipped(reason)
     target = deployed.reference
     release = wanted.release_of(state, deployed)
     _check_name(state, world, says)

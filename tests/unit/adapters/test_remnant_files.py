@@ -68,6 +68,42 @@ def test_what_is_being_written(data: Path, config: Path, dead: int) -> None:
     }
 
 
+def test_what_a_deploy_is_told(data: Path, config: Path, dead: int) -> None:
+    """A file that a hook has left half-written is found, what is told is not."""
+    (data / "deploying" / "web").mkdir(parents=True)
+    for name in ("1abc", f".1abc.{dead}.tmp"):
+        (data / "deploying" / "web" / name).write_text("")
+
+    assert listed(data, config) == {
+        f"deploying/web/.1abc.{dead}.tmp": (Place.WRITING, False)
+    }
+
+
+def test_what_was_copied(data: Path, config: Path, dead: int) -> None:
+    """The login of a clone that was killed goes, also where the folder is a link."""
+    copies = f".blog.{'0' * 16}.{dead}.7"
+    alive = f".blog.{'0' * 16}.{os.getpid()}.7"
+    kept = data.parent / "kept"
+    for name in (copies, alive, "web"):
+        (kept / name).mkdir(parents=True)
+        (kept / name / "config.json").write_text("a login")
+    (kept / f".web.{dead}.tmp").write_text("7")
+    config.mkdir()
+    (config / "registry").symlink_to(kept)
+
+    found = remnant_files.RemnantFiles(data, config)
+    by_path = {one.path: one for one in found.listed()}
+
+    assert {path: one.is_needed for path, one in by_path.items()} == {
+        f"registry/{copies}": False,
+        f"registry/{alive}": True,
+        f"registry/.web.{dead}.tmp": False,
+    }
+    assert {one.place for one in by_path.values()} == {Place.COPYING}
+    assert all(map(found.remove, by_path.values()))
+    assert [path.name for path in kept.iterdir()] == ["web"]
+
+
 def test_what_was_set_aside(data: Path, config: Path) -> None:
     """Rejected triggers and ledgers are found; the ledger in use is not."""
     for name in ("spool/rejected/a", "spool/rejected/a.reason", "hook.log"):

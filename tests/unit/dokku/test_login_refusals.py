@@ -9,7 +9,7 @@ from support.login_host import LoginHost
 from support.registries import PASSWORD, USERNAME, RegistryServer
 
 DEPRECATED = " !     Deprecated: please use --global flag for global registry login\n"
-IS_APP = " !     web is an app; for a registry of that name say --global\n"
+IS_APP = " !     web is an app: name the registry behind it\n"
 NAME_RULE = (
     "App name must begin with lowercase alphanumeric character, and may only contain"
     " lowercase alphanumerics, dots, and hyphens"
@@ -43,18 +43,18 @@ def failure(*lines: str, status: int = 1) -> Result:
         ("nope", ["Missing server argument"]),
         ("web", ["Missing server argument", IS_APP[7:-1]]),
         ("ghcr.io", ["Missing username argument"]),
-        ("web ghcr.io", ["Missing username argument", IS_APP[7:-1]]),
+        ("web ghcr.io", ["Missing username argument"]),
         ("ghcr.io u", [DEPRECATED[7:-1], "Missing password argument"]),
-        ("web ghcr.io u", ["Missing password argument", IS_APP[7:-1]]),
+        ("web ghcr.io u", ["Missing password argument"]),
         ("--global", ["Missing server argument"]),
         ("--global docker.io", ["Missing username argument"]),
         ("--global docker.io u", ["Missing password argument"]),
         ("--password-stdin", ["Missing server argument"]),
         ("--password-stdin web", ["Missing server argument", IS_APP[7:-1]]),
-        ("--password-stdin web ghcr.io", ["Missing username argument", IS_APP[7:-1]]),
+        ("--password-stdin web ghcr.io", ["Missing username argument"]),
         (
             "--password-stdin web ghcr.io u",
-            ["Missing password argument", IS_APP[7:-1]],
+            ["Missing password argument"],
         ),
         (
             "--password-stdin ghcr.io u",

@@ -11,7 +11,7 @@ HOST = "registry.example:5000"
 OTHER = "ghcr.io"
 HUB = "https://index.docker.io/v1/"
 SILENT = Result("", "", 0)
-IS_APP = "web is an app; for a registry of that name say --global"
+IS_APP = "web is an app: name the registry behind it"
 USAGE = (
     "Usage of registry:logout:\n"
     "      --global   --global: logout globally instead of per-app\n"

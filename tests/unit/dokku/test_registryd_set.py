@@ -44,6 +44,16 @@ def test_a_value_that_cannot_work(host: DokkuHost, dokku: Dokku) -> None:
     assert host.read_property("foo", "heal", plugin="registryd") is None
 
 
+@pytest.mark.parametrize("owner", ["foo", GLOBAL])
+def test_a_number_below_zero(dokku: Dokku, owner: str) -> None:
+    """It is a value, and refused as such."""
+    done = dokku(f"registryd:set {owner} keep-releases -1")
+
+    assert (done.stdout, done.code) == ("", 1)
+    assert done.stderr.startswith(" !     keep-releases must be ")
+    assert "'-1'" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("line", "expected"),
     [

@@ -3,7 +3,7 @@
 import pytest
 
 from dokku_registryd import errors
-from dokku_registryd.core import outcomes
+from dokku_registryd.core import outcomes, replies
 from dokku_registryd.core.releases import ReleaseState
 from dokku_registryd.core.triggers import Kind
 from dokku_registryd.effects import push, release
@@ -42,6 +42,19 @@ def test_a_registry_that_has_it(released: Host) -> None:
     assert outcome.ending is outcomes.Ending.SKIPPED
     assert before == (released.tags(), released.names(), released.tag_version())
     assert released.engine.asked == []
+
+
+def test_nothing_to_push(host: Host) -> None:
+    """Of an app that was never released the operator hears that there is nothing."""
+    outcome = run_push(host)
+
+    assert outcome == outcomes.skipped("nothing was released yet")
+    assert host.reply("5.1.1") == [
+        (
+            replies.Line.WARNING,
+            "There is nothing of web to push: nothing was released yet",
+        )
+    ]
 
 
 def test_a_registry_that_lost_its_disk(released: Host) -> None:
