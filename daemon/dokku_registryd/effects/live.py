@@ -80,7 +80,7 @@ def tell(release: Release, world: ports.World) -> None:
             if not release.live_at and not release.failed_at:
                 world.deploying.tell(release.app, release.build, release.deployed)
         elif is_latest(release, world):
-            world.deployed.record_deployed(release.app, release.deployed)
+            numbers.record(release.app, release.deployed, world)
 
 
 def take_back(release: Release, world: ports.World) -> None:
@@ -94,10 +94,11 @@ def take_back(release: Release, world: ports.World) -> None:
         return  # It is not known to be ours, and a question about it fails.
     if not is_shown:
         return
-    for older in world.ledger.earlier_releases(release):
+    is_ours = not world.is_companion()
+    for older in world.ledger.earlier_releases(release) if is_ours else ():
         is_here = older.is_accepted or older.state is ReleaseState.PUSHED
         if is_here and not older.failed_at:
-            world.deployed.record_deployed(release.app, older.deployed)
+            numbers.record(release.app, older.deployed, world)
             return
     world.deployed.forget_deployed(release.app)
 
@@ -132,7 +133,7 @@ def go_live(release: Release, world: ports.World) -> None:
                 release.job_id, live_at=world.clock.now(), failed_at=0.0
             )
         if _is_last_live(release, world) and not is_replaced(release, world):
-            world.deployed.record_deployed(release.app, release.deployed)
+            numbers.record(release.app, release.deployed, world)
             if release.digest:
                 world.properties.set(
                     properties.CORE, release.app, "tag-version", str(release.number)
@@ -241,7 +242,7 @@ def _settle_local(
     with world.turn(app):
         if verdict is deploys.Verdict.LIVE:
             # It has no push, or the ledger was lost since.
-            world.deployed.record_deployed(app, told.record)
+            numbers.record(app, told.record, world)
         world.deploying.forget(app, build)
 
 

@@ -178,6 +178,43 @@ def test_a_late_push_shows_nothing_after_a_local_release(host: Host) -> None:
     assert (told(host), host.deployed(), host.tag_version()) == ({}, None, "")
 
 
+def test_a_late_push_beside_dokkus_own_plugin(host: Host) -> None:
+    """What Dokku's plugin has replaced writes no record for the time afterwards."""
+    host.create_app(push_policy="background", push_extra_tags="latest")
+    host.cut_registry()
+    shop = ship(host, 1)
+    go_live(host, 1)
+    host.enable_core()
+    host.files.forget_deployed("web")  # As the hook does beside that plugin.
+    host.leave(Kind.LOCAL, "2.1.1")
+    host.cut_registry(is_down=False)
+
+    host.clock.seconds += 60
+    shop.work_all()
+    host.disable_core()
+
+    assert host.release("1.1.1").state is releases.ReleaseState.PUSHED
+    assert (host.deployed(), host.tag_version()) == (None, "")
+    assert set(host.tags()) == {"1"}
+
+
+def test_an_answer_of_dokkus_own_plugin(host: Host) -> None:
+    """While it answers Dokku, a push that arrives leaves no record of ours."""
+    host.create_app(push_policy="background")
+    host.cut_registry()
+    shop = ship(host, 1)
+    go_live(host, 1)
+    host.enable_core()
+    host.files.forget_deployed("web")
+    host.cut_registry(is_down=False)
+
+    host.clock.seconds += 60
+    shop.work_all()
+
+    # Nothing has been released since: its number is what that plugin answers.
+    assert (host.deployed(), host.tag_version()) == (None, "1")
+
+
 def test_a_background_release_is_counted_when_it_arrives(host: Host) -> None:
     """It went live before its push was done: the counter waits for the registry."""
     host.create_app(push_policy="background")
