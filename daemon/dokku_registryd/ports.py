@@ -409,6 +409,13 @@ class Ledger(Protocol):
         What was said of another app that had the name is left out.
         """
 
+    def revoke_local(self, app: str, build: str) -> bool:
+        """Let the release without a push of a deploy that has failed change nothing.
+
+        Returns:
+            Whether nothing of it is still to be done: false while its job waits.
+        """
+
     def start_attempt(self, job_id: str) -> int:
         """Count an attempt before it begins, and return its number."""
 

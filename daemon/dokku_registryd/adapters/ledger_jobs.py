@@ -114,6 +114,25 @@ class JobRows(ledger_file.LedgerFile):
             found += filter(calling.covers, map(_order, orders))
         return found
 
+    def revoke_local(self, app: str, build: str) -> bool:
+        """Let the release without a push of a deploy that has failed change nothing.
+
+        Returns:
+            Whether nothing of it is still to be done: false while its job waits.
+        """
+        with self._transaction() as connection:
+            connection.execute(
+                "UPDATE jobs SET ending = 'dropped', error = 'its deploy has failed'"
+                " WHERE kind = 'local' AND app = ? AND build = ? AND ending = 'done'",
+                (app, build),
+            )
+        return not self._rows(
+            "SELECT 1 FROM jobs WHERE kind = 'local' AND app = ? AND build = ?"
+            " AND ending IS NULL",
+            app,
+            build,
+        )
+
     def start_attempt(self, job_id: str) -> int:
         """Count an attempt before it begins, and return its number.
 

@@ -38,7 +38,15 @@ def is_replaced(release: Release, world: ports.World) -> bool:
             f"the release of {release.app} gave way to its new name"
         )
     # A rename that is done and did not take it along has left it without an app.
-    return any(order.kind in _REPLACED for order in since)
+    replacing = [order for order in since if order.kind in _REPLACED]
+    if all(order.kind is Kind.LOCAL and order.build for order in replacing):
+        # What a deploy brings that has not ended may come to nothing.
+        told = world.deploying.told(release.app) if replacing else {}
+        return any(
+            order.build not in told or not told[order.build].record.is_local
+            for order in replacing
+        )
+    return True
 
 
 def may_show(release: Release, world: ports.World) -> bool:
@@ -238,7 +246,18 @@ def _settle_local(
     world: ports.World,
     verdict: deploys.Verdict,
 ) -> None:
-    """Draw the consequence where a deploy has no release in the ledger."""
+    """Draw the consequence where a deploy has no release in the ledger.
+
+    Raises:
+        TransientError: Its order still waits to be taken in.
+    """
+    if verdict is not deploys.Verdict.LIVE and told.record.is_local:
+        world.take_in()
+        if not world.ledger.revoke_local(app, build):
+            raise errors.TransientError(
+                f"the release of {app} without a push, whose deploy has failed, is"
+                " still waiting for its turn"
+            )
     with world.turn(app):
         if verdict is deploys.Verdict.LIVE:
             # It has no push, or the ledger was lost since.

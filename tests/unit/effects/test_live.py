@@ -5,6 +5,7 @@ import os
 
 import pytest
 
+from dokku_registryd import errors
 from dokku_registryd.core import releases, wanted
 from dokku_registryd.core.triggers import Kind
 from dokku_registryd.effects import release, settling, states, sweep
@@ -384,6 +385,59 @@ def test_a_late_word_after_the_next_release(host: Host) -> None:
 
 
 LOCAL = releases.DeployedRelease(server="", image_repo="", number=0)
+
+
+@pytest.mark.parametrize("status", ["succeeded", "failed"])
+@pytest.mark.parametrize("settles_first", [False, True])
+def test_a_late_push_and_a_deploy_without_one(
+    host: Host, status: str, *, settles_first: bool
+) -> None:
+    """A local deploy that fails takes nothing from the release that runs on."""
+    host.create_app(push_policy="background", push_extra_tags="latest")
+    host.cut_registry()
+    shop = ship(host, 1)
+    go_live(host, 1)
+    host.world.deploying.tell("web", "b2", LOCAL)
+    host.leave(Kind.LOCAL, "2.1.1", build="b2")
+    shop.intake.scan()
+    shop.work_all()
+    host.cut_registry(is_down=False)
+    host.clock.seconds += 60
+
+    end(host, 2, status)
+    settle = host.add_job(Kind.SETTLE, "settle-1")
+    if settles_first:
+        host.perform(settling.perform, settle)
+    shop.work_all()
+    shown = "latest" in host.tags()
+    host.perform(settling.perform, settle)
+
+    assert host.release("1.1.1").state is releases.ReleaseState.PUSHED
+    is_live = status == "succeeded"
+    assert (host.deployed() == LOCAL) == is_live
+    assert shown == (not is_live)
+    assert host.tag_version() == ("" if is_live else "1")
+
+
+def test_an_order_that_still_waits(host: Host) -> None:
+    """Its deploy is not settled before it is taken in, or it would count for ever."""
+    host.create_app()
+    shop = ship(host, 1)
+    go_live(host, 1)
+    host.world.deploying.tell("web", "b2", LOCAL)
+    host.leave(Kind.LOCAL, "2.1.1", build="b2")
+    end(host, 2, "failed")
+    world = host.replace(take_in=shop.intake.scan)
+    settle = host.add_job(Kind.SETTLE, "settle-1")
+
+    with pytest.raises(errors.TransientError, match="waiting for its turn"):
+        host.perform(settling.perform, settle, world)
+    shop.work_all()
+    host.perform(settling.perform, settle, world)
+
+    assert told(host) == {}
+    assert shop.ending("2.1.1") == "dropped"
+    assert host.deployed() == host.release("1.1.1").deployed
 
 
 @pytest.mark.parametrize("status", ["succeeded", "failed"])
