@@ -419,6 +419,37 @@ def test_a_late_push_and_a_deploy_without_one(
     assert host.tag_version() == ("" if is_live else "1")
 
 
+@pytest.mark.parametrize(
+    ("has_names", "runs", "is_live"),
+    [(True, "1", False), (True, "local", True), (False, "1", False)],
+    ids=["what-ran", "the-local-build", "nothing-known"],
+)
+def test_a_failed_deploy_after_the_ledger_was_lost(
+    host: Host, *, has_names: bool, runs: str, is_live: bool
+) -> None:
+    """What the ledger does not know is no proof that the new build runs."""
+    host.create_app()
+    ship(host, 1)
+    go_live(host, 1)
+    host.engine.add_image("build:1", b"1")  # So that the image stays.
+    host.engine.add_image("build:local", b"local")
+    before = host.release("1.1.1").deployed
+    host.engine.add_container(
+        f"build:{runs}", app="web", is_running=True, name="web.web.1"
+    )
+    if not has_names:
+        host.engine.lose("r.example/org/web:1")
+        host.engine.lose("org/web:1")
+    host.ledger.forget_app("web")
+    host.world.deploying.tell("web", "b2", LOCAL)
+    end(host, 2, "failed")
+
+    host.perform(settling.perform, host.add_job(Kind.SETTLE, "settle-1"))
+
+    assert host.deployed() == (LOCAL if is_live else before)
+    assert told(host) == {}
+
+
 def test_an_order_that_still_waits(host: Host) -> None:
     """Its deploy is not settled before it is taken in, or it would count for ever."""
     host.create_app()
