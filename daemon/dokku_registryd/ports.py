@@ -486,6 +486,9 @@ class Ledger(Protocol):
         With an app it is one of its own.
         """
 
+    def releases_with_digest(self, digest: str, beside: Release) -> list[Release]:
+        """Return what has a digest in the repository of a release, the latest first."""
+
     def later_releases(self, release: Release) -> list[Release]:
         """Return what its app asked for after a release, the latest first."""
 

@@ -368,6 +368,53 @@ def test_a_deploy_that_seemed_to_have_failed(host: Host, *, dies: bool) -> None:
     assert host.tags() == before
 
 
+def test_tags_that_are_right(host: Host) -> None:
+    """A build that changes nothing has the same image: its tags do not go back."""
+    host.create_app(push_extra_tags="latest")
+    ship(host, 1)
+    go_live(host, 1)
+    host.engine.add_image(IMAGE, b"2")
+    ship(host, 2)
+    shop = open_workshop(host)
+    host.engine.add_image(IMAGE, b"2")
+    host.leave(Kind.RELEASE, "3.1.1", build="b3")
+    shop.intake.scan()
+    shop.work_all()
+    go_live(host, 3)
+    end(host, 2, "failed")
+
+    host.perform(settling.perform, host.add_job(Kind.SETTLE, "settle-1"))
+
+    assert host.release("2.1.1").failed_at
+    assert host.release("2.1.1").digest == host.release("3.1.1").digest
+    assert host.tags()["latest"] == host.tags()["3"]
+
+
+def test_a_failed_release_of_another_app(host: Host) -> None:
+    """Apps that share a repository share its tags: none goes back to what failed."""
+    for app in ("web", "api"):
+        host.create_app(app, push_extra_tags="latest", image_repo="org/web")
+    ship(host, 1)
+    go_live(host, 1)
+    host.engine.add_image("dokku/api:latest", b"api")
+    shop = open_workshop(host)
+    host.leave(Kind.RELEASE, "2.1.1", app="api", build="b2")
+    shop.intake.scan()
+    shop.work_all()
+    ship(host, 3)
+    folder = host.folder / "data" / "builds" / "api"
+    folder.mkdir(parents=True)
+    (folder / "b2.json").write_text(json.dumps({"status": "failed"}))
+    end(host, 3, "failed")
+
+    for number, app in enumerate(("api", "web")):
+        job = host.add_job(Kind.SETTLE, f"settle-{number}", app=app)
+        host.perform(settling.perform, job)
+
+    assert host.release("2.1.1").failed_at
+    assert host.tags()["latest"] == host.tags()["1"]
+
+
 def test_a_late_word_after_the_next_release(host: Host) -> None:
     """Tags of a later release stay, though an older one had not failed after all."""
     host.create_app(push_extra_tags="latest")
