@@ -530,6 +530,13 @@ class Ledger(Protocol):
         What was said of another app that had the name is left out.
         """
 
+    def revoke_local(self, app: str, build: str) -> bool:
+        """Let the release without a push of a deploy that has failed change nothing.
+
+        Returns:
+            Whether nothing of it is still to be done: false while its job waits.
+        """
+
     def start_attempt(self, job_id: str) -> int:
         """Count an attempt before it begins, and return its number."""
 
@@ -599,6 +606,9 @@ class Ledger(Protocol):
 
         With an app it is one of its own.
         """
+
+    def releases_with_digest(self, digest: str, beside: Release) -> list[Release]:
+        """Return what has a digest in the repository of a release, the latest first."""
 
     def later_releases(self, release: Release) -> list[Release]:
         """Return what its app asked for after a release, the latest first."""

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from dokku_registryd.core import triggers
 from support.dokku_host import DokkuHost, Result
 
 RELEASE = "post-release-builder"
@@ -152,15 +153,33 @@ def test_push_on_again(host: DokkuHost, is_told: bool) -> None:
     assert {(answer.stderr, answer.code) for answer in answers} == {("", 0)}
 
 
-def test_an_order_is_left(host: DokkuHost) -> None:
-    """The daemon hears of it, so that a push that still waits shows nothing."""
-    host.record_release("web", server="", image_repo="org/web", number=7)
+@pytest.mark.parametrize(
+    ("lock", "build", "expected"),
+    [
+        ("daemon 12\nreads build deploy waiter\n", "1abc", b"deploy=1abc\n"),
+        ("daemon 12\nreads build waiter\n", "1abc", b""),
+        ("daemon 12\nreads build deploy waiter\n", "", b""),
+    ],
+    ids=["present", "older-program", "no-build"],
+)
+def test_an_order_is_left(
+    host: DokkuHost, lock: str, build: str, expected: bytes
+) -> None:
+    """The daemon hears of it, so that a push that still waits shows nothing.
 
-    release(host)
+    It hears of the deploy too, where it reads that, since a deploy may fail.
+    """
+    host.record_release("web", server="", image_repo="org/web", number=7)
+    (host.data_dir / "lock").write_text(lock)
+    environ = {"DOKKU_BUILD_ID": build, "DOKKU_PID": ""}
+
+    host.trigger(RELEASE, "herokuish", "web", IMAGE, environ=environ)
 
     assert list(host.spool().values()) == [
-        b"dokku-registryd/1\ntrigger=local\napp=web\nend\n"
+        b"dokku-registryd/1\ntrigger=local\napp=web\n" + expected + b"end\n"
     ]
+    for content in host.spool().values():
+        assert triggers.parse(content).build == build * bool(expected)
 
 
 @pytest.mark.parametrize(

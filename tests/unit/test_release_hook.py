@@ -332,12 +332,31 @@ def test_companion_only_leaves_word(host: DokkuHost) -> None:
 
 
 def test_companion_with_push_off(host: DokkuHost) -> None:
-    """Where Dokku's own plugin pushes nothing, there is nothing to tell."""
+    """Where nobody ever pushed the app, there is nothing to tell."""
     host.enable_core()
     host.set_property("web", "push-on-release", "false")
 
     assert release(host) == Result("", "", 0)
     assert host.spool() == {}
+
+
+@pytest.mark.parametrize("trace", ["deployed", "deploying", "tag-version"])
+def test_companion_with_push_off_after_a_push(host: DokkuHost, trace: str) -> None:
+    """A push of ours that still waits must not come after this release."""
+    host.enable_core()
+    host.set_property("web", "push-on-release", "false")
+    if trace == "deployed":
+        host.record_release("web", server="", image_repo="org/web", number=6)
+    elif trace == "deploying":
+        (host.data_dir / "deploying" / "web").mkdir(parents=True)
+    else:
+        host.set_property("web", "tag-version", "6")
+
+    assert release(host) == Result("", "", 0)
+
+    (content,) = host.spool().values()
+    assert content == b"dokku-registryd/1\ntrigger=local\napp=web\nend\n"
+    assert not (host.data_dir / "deployed" / "web").exists()
 
 
 @pytest.mark.parametrize("app", ["../web", "", "Web", "web\n"])

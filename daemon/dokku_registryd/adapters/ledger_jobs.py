@@ -1,10 +1,21 @@
 """The ledger's jobs: what was accepted, how often it was tried, how it ended."""
 
 from collections.abc import Iterable, Iterator
+from typing import Final
 
 from dokku_registryd.adapters import ledger_file
 from dokku_registryd.adapters.ledger_schema import AHEAD_SECONDS
 from dokku_registryd.core import callings, jobs, outcomes, triggers
+
+# These ask what was accepted after them.
+_ASKING_KINDS: Final = frozenset(
+    {
+        triggers.Kind.RELEASE,
+        triggers.Kind.DESTROYED,
+        triggers.Kind.ABANDONED,
+        triggers.Kind.RENAMED,
+    }
+)
 
 
 class JobRows(ledger_file.LedgerFile):
@@ -96,7 +107,7 @@ class JobRows(ledger_file.LedgerFile):
         if not rows:
             return []
         since = int(rows[0]["sequence"])
-        kinds = ", ".join(f"'{kind.value}'" for kind in sorted(jobs.ORDERED_KINDS))
+        kinds = _names(jobs.ORDERED_KINDS)
         done = self._rows(
             "SELECT * FROM jobs WHERE sequence > ? AND kind = 'renamed'"
             " AND ending = 'done'",
@@ -113,6 +124,25 @@ class JobRows(ledger_file.LedgerFile):
             )
             found += filter(calling.covers, map(_order, orders))
         return found
+
+    def revoke_local(self, app: str, build: str) -> bool:
+        """Let the release without a push of a deploy that has failed change nothing.
+
+        Returns:
+            Whether nothing of it is still to be done: false while its job waits.
+        """
+        with self._transaction() as connection:
+            connection.execute(
+                "UPDATE jobs SET ending = 'dropped', error = 'its deploy has failed'"
+                " WHERE kind = 'local' AND app = ? AND build = ? AND ending = 'done'",
+                (app, build),
+            )
+        return not self._rows(
+            "SELECT 1 FROM jobs WHERE kind = 'local' AND app = ? AND build = ?"
+            " AND ending IS NULL",
+            app,
+            build,
+        )
 
     def start_attempt(self, job_id: str) -> int:
         """Count an attempt before it begins, and return its number.
@@ -172,14 +202,24 @@ class JobRows(ledger_file.LedgerFile):
     def prune_jobs(self, *, finished_before: float, but_latest: int) -> None:
         """Remove jobs that ended before a time (epoch seconds); releases stay.
 
-        The latest ones stay too: a clock that jumps makes everything old.
+        The latest ones stay too: a clock that jumps makes everything old. So does what
+        came after a job that still waits and will ask what did: a release of which no
+        job is known would count as one from before the end of its app.
         """
         with self._transaction() as connection:
             connection.execute(
-                "DELETE FROM jobs WHERE ending IS NOT NULL AND finished_at < ?"
-                " AND sequence <= (SELECT max(sequence) FROM jobs) - ?",
+                "DELETE FROM jobs WHERE ending IS NOT NULL AND finished_at < ?"  # noqa: S608 - constants
+                " AND sequence <= (SELECT max(sequence) FROM jobs) - ?"
+                f" AND (kind NOT IN ({_names(jobs.ORDERED_KINDS)}) OR NOT EXISTS"
+                " (SELECT 1 FROM jobs AS waiting WHERE waiting.ending IS NULL"
+                f" AND waiting.kind IN ({_names(_ASKING_KINDS)})"
+                " AND waiting.sequence < jobs.sequence))",
                 (finished_before, but_latest),
             )
+
+
+def _names(kinds: Iterable[triggers.Kind]) -> str:
+    return ", ".join(f"'{kind.value}'" for kind in sorted(kinds))
 
 
 def _order(row: ledger_file.Row) -> callings.Order:

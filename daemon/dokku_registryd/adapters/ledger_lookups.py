@@ -45,6 +45,18 @@ class ReleaseLookups(ledger_releases.ReleaseRows):
         )
         return found[0] if found else None
 
+    def releases_with_digest(self, digest: str, beside: Release) -> list[Release]:
+        """Return what has a digest in the repository of a release, the latest first.
+
+        Apps may share a repository, and its tags with it, so theirs are among them.
+        """
+        return self._chosen(
+            "WHERE server = ? AND image_repo = ? AND digest = ? ORDER BY sequence DESC",
+            beside.server,
+            beside.image_repo,
+            digest,
+        )
+
     def later_releases(self, release: Release) -> list[Release]:
         """Return what its app asked for after a release, the latest first."""
         return self._chosen(

@@ -4,7 +4,7 @@ The process that works the spool says it in the lock file, below the line with i
 number::
 
     daemon 1234
-    reads build waiter
+    reads build deploy waiter
     version 0.1.0
     fingerprint 5f0c0e2a1b9d4c77
 

@@ -100,8 +100,11 @@ CANCELLED_ENDING: Final = ".cancelled"
 # Hooks of an older version leave these out.
 _OPTIONAL: Final[Mapping[Kind, tuple[str, ...]]] = {
     Kind.RELEASE: ("build", "waiter"),
+    # Called otherwise, since a program that reads the one may not know it here.
+    Kind.LOCAL: ("deploy",),
     Kind.DEPLOYED: ("build",),
 }
+_BUILD_KEYS: Final = ("build", "deploy")
 # What a program says that it reads (core/builds.py): hooks leave the others out.
 OPTIONAL_KEYS: Final = tuple(
     sorted({key for keys in _OPTIONAL.values() for key in keys})
@@ -126,7 +129,8 @@ def parse(raw: bytes) -> Trigger:
         raise errors.InvalidTriggerError(f"unknown trigger {name!r}")
     kind = Kind(name)
     _check_fields(kind, values)
-    return Trigger(kind=kind, **values)
+    build = [values.pop(key) for key in _BUILD_KEYS if key in values]
+    return Trigger(kind=kind, build="".join(build), **values)
 
 
 def parse_file(name: str, raw: bytes) -> Trigger:
@@ -150,7 +154,7 @@ def render(trigger: Trigger) -> bytes:
     """Write a trigger in the format that `parse` reads."""
     fields = {name: str(getattr(trigger, name)) for name in _FIELDS[trigger.kind]}
     for name in _OPTIONAL.get(trigger.kind, ()):
-        if value := str(getattr(trigger, name)):
+        if value := str(getattr(trigger, "build" if name in _BUILD_KEYS else name)):
             fields[name] = value
     _check_fields(trigger.kind, fields)
     body = [f"{name}={value}" for name, value in fields.items()]

@@ -91,8 +91,8 @@ def _runs(app: str, build: str, told: deploys.Told, world: ports.World) -> bool:
     recorded = world.builds.containers(app)
     if told.record.is_local:
         # Its image has no identity in the ledger: something else than ours runs.
-        known = {release.image_id for release in world.ledger.releases(app)}
-        return any(
+        known = _known_images(app, world)
+        return known is not None and any(
             deploys.runs([container], app, container.image_id, recorded=recorded)
             and container.image_id not in known
             for container in containers
@@ -101,3 +101,25 @@ def _runs(app: str, build: str, told: deploys.Told, world: ports.World) -> bool:
     return release is not None and deploys.runs(
         containers, app, release.image_id, recorded=recorded
     )
+
+
+def _known_images(app: str, world: ports.World) -> set[str] | None:
+    """Return the images of an app's releases; None where that of what ran is unknown.
+
+    A ledger that was lost or put back knows nothing of what runs. Then the names that
+    it has on this host tell its image, and where they are gone too nothing proves that
+    anything else runs.
+    """
+    known = {release.image_id for release in world.ledger.releases(app)}
+    before = world.deployed.deployed(app)
+    if before is None or before.is_local:
+        return known
+    row = world.ledger.release_under(app, before)
+    if row is not None and row.image_id:
+        return known
+    named = {
+        image.image_id
+        for name in (before.reference, before.local_reference)
+        if (image := world.engine.image(name)) is not None
+    }
+    return known | named if named else None

@@ -38,7 +38,15 @@ def is_replaced(release: Release, world: ports.World) -> bool:
             f"the release of {release.app} gave way to its new name"
         )
     # A rename that is done and did not take it along has left it without an app.
-    return any(order.kind in _REPLACED for order in since)
+    replacing = [order for order in since if order.kind in _REPLACED]
+    if all(order.kind is Kind.LOCAL and order.build for order in replacing):
+        # What a deploy brings that has not ended may come to nothing.
+        told = world.deploying.told(release.app) if replacing else {}
+        return any(
+            order.build not in told or not told[order.build].record.is_local
+            for order in replacing
+        )
+    return True
 
 
 def may_show(release: Release, world: ports.World) -> bool:
@@ -80,7 +88,7 @@ def tell(release: Release, world: ports.World) -> None:
             if not release.live_at and not release.failed_at:
                 world.deploying.tell(release.app, release.build, release.deployed)
         elif is_latest(release, world):
-            world.deployed.record_deployed(release.app, release.deployed)
+            numbers.record(release.app, release.deployed, world)
 
 
 def take_back(release: Release, world: ports.World) -> None:
@@ -94,10 +102,11 @@ def take_back(release: Release, world: ports.World) -> None:
         return  # It is not known to be ours, and a question about it fails.
     if not is_shown:
         return
-    for older in world.ledger.earlier_releases(release):
+    is_ours = not world.is_companion()
+    for older in world.ledger.earlier_releases(release) if is_ours else ():
         is_here = older.is_accepted or older.state is ReleaseState.PUSHED
         if is_here and not older.failed_at:
-            world.deployed.record_deployed(release.app, older.deployed)
+            numbers.record(release.app, older.deployed, world)
             return
     world.deployed.forget_deployed(release.app)
 
@@ -132,7 +141,7 @@ def go_live(release: Release, world: ports.World) -> None:
                 release.job_id, live_at=world.clock.now(), failed_at=0.0
             )
         if _is_last_live(release, world) and not is_replaced(release, world):
-            world.deployed.record_deployed(release.app, release.deployed)
+            numbers.record(release.app, release.deployed, world)
             if release.digest:
                 world.properties.set(
                     properties.CORE, release.app, "tag-version", str(release.number)
@@ -237,11 +246,22 @@ def _settle_local(
     world: ports.World,
     verdict: deploys.Verdict,
 ) -> None:
-    """Draw the consequence where a deploy has no release in the ledger."""
+    """Draw the consequence where a deploy has no release in the ledger.
+
+    Raises:
+        TransientError: Its order still waits to be taken in.
+    """
+    if verdict is not deploys.Verdict.LIVE and told.record.is_local:
+        world.take_in()
+        if not world.ledger.revoke_local(app, build):
+            raise errors.TransientError(
+                f"the release of {app} without a push, whose deploy has failed, is"
+                " still waiting for its turn"
+            )
     with world.turn(app):
         if verdict is deploys.Verdict.LIVE:
             # It has no push, or the ledger was lost since.
-            world.deployed.record_deployed(app, told.record)
+            numbers.record(app, told.record, world)
         world.deploying.forget(app, build)
 
 

@@ -17,7 +17,7 @@ import structlog
 
 from dokku_registryd import errors, ports
 from dokku_registryd.core import images, logins, pauses, properties, reference
-from dokku_registryd.core.releases import Release
+from dokku_registryd.core.releases import DeployedRelease, Release
 from dokku_registryd.effects import access, voice
 
 # Numbers to try where others push to the same repository at the same time.
@@ -127,7 +127,13 @@ def show(release: Release, world: ports.World) -> None:
     told = world.deployed.deployed(release.app)
     if told != release.deployed and release.goes_by(told) and not release.live_at:
         return
-    world.deployed.record_deployed(release.app, release.deployed)
+    record(release.app, release.deployed, world)
+
+
+def record(app: str, deployed: DeployedRelease, world: ports.World) -> None:
+    """Let Dokku be answered with a release, unless its own plugin answers."""
+    if not world.is_companion():
+        world.deployed.record_deployed(app, deployed)
 
 
 def _is_platform_of(release: Release, digest: str, world: ports.World) -> bool:

@@ -38,7 +38,7 @@ def restore(
             comes back.
     """
     moves = _moves(release, world)
-    if not moves or not release.digest:
+    if not moves or not release.digest or _is_right(release, world):
         return
     domain = reference.parse(release.reference).domain
     way = access.Access(
@@ -149,19 +149,33 @@ def _goal(release: Release, tag: str, previous: str, world: ports.World) -> str:
     return previous
 
 
+def _is_right(release: Release, world: ports.World) -> bool:
+    """Tell whether a later release that counts stands for the same digest.
+
+    A build that changes nothing gives the same image once more: tags that stand for it
+    are that release's by now.
+    """
+    rows = world.ledger.releases_with_digest(release.digest, release)
+    return any(row.sequence > release.sequence and not _has_failed(row) for row in rows)
+
+
+def _has_failed(release: Release) -> bool:
+    return bool(release.failed_at) or release.state in _ENDED_BADLY
+
+
 def _failed_release(
     release: Release, digest: str, world: ports.World
 ) -> Release | None:
-    """Return the earlier release that a digest stands for, if all such have failed."""
+    """Return the release that a digest stands for, if all such have failed.
+
+    Another app may have pushed it to the same repository.
+    """
     rows = [
         row
-        for row in world.ledger.releases(release.app)
-        if row.digest == digest
-        and row.repository == release.repository
-        and row.job_id != release.job_id
+        for row in world.ledger.releases_with_digest(digest, release)
+        if row.job_id != release.job_id
     ]
-    is_failed = rows and all(row.failed_at or row.state in _ENDED_BADLY for row in rows)
-    return rows[0] if is_failed else None
+    return rows[0] if rows and all(map(_has_failed, rows)) else None
 
 
 def _digest_before(release: Release, world: ports.World) -> str:

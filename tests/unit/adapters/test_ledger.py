@@ -355,6 +355,27 @@ def test_old_outcomes_are_pruned(book: ledger.SqliteLedger) -> None:
     assert known == ["2", "3"]
 
 
+@pytest.mark.parametrize("kind", [Kind.DESTROYED, Kind.RENAMED, Kind.RELEASE])
+def test_what_a_waiting_job_asks_for_stays(
+    book: ledger.SqliteLedger, kind: Kind
+) -> None:
+    """A release of a new app never becomes one of the app that had its name before."""
+    book.add_jobs([job("old"), job("waits", kind), job("new"), job("h", Kind.HEAL)])
+    for name in ("old", "new"):
+        book.reserve(wanted(name))
+    for name in ("old", "new", "h"):
+        book.finish_job(name, outcomes.done(), at=10.0)
+
+    book.prune_jobs(finished_before=50.0, but_latest=0)
+
+    known = [name for name in ("old", "waits", "new", "h") if book.job(name)]
+    assert known == ["waits", "new"]
+    assert [one.job_id for one in book.releases_before("web", "waits")] == ["old"]
+    book.finish_job("waits", outcomes.done(), at=10.0)
+    book.prune_jobs(finished_before=50.0, but_latest=0)
+    assert list(book.all_jobs()) == []
+
+
 def test_the_latest_outcomes_stay(book: ledger.SqliteLedger) -> None:
     """However old a clock makes them, the jobs that were accepted last are known."""
     book.add_jobs([job("1"), job("2"), job("3")])

@@ -50,6 +50,23 @@ def test_by_repository_and_number(book: ledger.SqliteLedger) -> None:
         assert book.release_under("web", release.deployed) == release
 
 
+def test_by_digest(book: ledger.SqliteLedger) -> None:
+    """What stands for a digest in one repository."""
+    for release in book.releases():
+        known = book.releases_with_digest(release.digest, release)
+
+        assert release in known
+        assert known == sorted(
+            (
+                other
+                for other in book.releases()
+                if (other.digest, other.repository)
+                == (release.digest, release.repository)
+            ),
+            key=lambda one: -one.sequence,
+        )
+
+
 @pytest.mark.parametrize(
     ("app", "deployed"),
     [

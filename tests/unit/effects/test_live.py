@@ -5,6 +5,7 @@ import os
 
 import pytest
 
+from dokku_registryd import errors
 from dokku_registryd.core import releases, wanted
 from dokku_registryd.core.triggers import Kind
 from dokku_registryd.effects import release, settling, states, sweep
@@ -178,6 +179,43 @@ def test_a_late_push_shows_nothing_after_a_local_release(host: Host) -> None:
     assert (told(host), host.deployed(), host.tag_version()) == ({}, None, "")
 
 
+def test_a_late_push_beside_dokkus_own_plugin(host: Host) -> None:
+    """What Dokku's plugin has replaced writes no record for the time afterwards."""
+    host.create_app(push_policy="background", push_extra_tags="latest")
+    host.cut_registry()
+    shop = ship(host, 1)
+    go_live(host, 1)
+    host.enable_core()
+    host.files.forget_deployed("web")  # As the hook does beside that plugin.
+    host.leave(Kind.LOCAL, "2.1.1")
+    host.cut_registry(is_down=False)
+
+    host.clock.seconds += 60
+    shop.work_all()
+    host.disable_core()
+
+    assert host.release("1.1.1").state is releases.ReleaseState.PUSHED
+    assert (host.deployed(), host.tag_version()) == (None, "")
+    assert set(host.tags()) == {"1"}
+
+
+def test_an_answer_of_dokkus_own_plugin(host: Host) -> None:
+    """While it answers Dokku, a push that arrives leaves no record of ours."""
+    host.create_app(push_policy="background")
+    host.cut_registry()
+    shop = ship(host, 1)
+    go_live(host, 1)
+    host.enable_core()
+    host.files.forget_deployed("web")
+    host.cut_registry(is_down=False)
+
+    host.clock.seconds += 60
+    shop.work_all()
+
+    # Nothing has been released since: its number is what that plugin answers.
+    assert (host.deployed(), host.tag_version()) == (None, "1")
+
+
 def test_a_background_release_is_counted_when_it_arrives(host: Host) -> None:
     """It went live before its push was done: the counter waits for the registry."""
     host.create_app(push_policy="background")
@@ -330,6 +368,53 @@ def test_a_deploy_that_seemed_to_have_failed(host: Host, *, dies: bool) -> None:
     assert host.tags() == before
 
 
+def test_tags_that_are_right(host: Host) -> None:
+    """A build that changes nothing has the same image: its tags do not go back."""
+    host.create_app(push_extra_tags="latest")
+    ship(host, 1)
+    go_live(host, 1)
+    host.engine.add_image(IMAGE, b"2")
+    ship(host, 2)
+    shop = open_workshop(host)
+    host.engine.add_image(IMAGE, b"2")
+    host.leave(Kind.RELEASE, "3.1.1", build="b3")
+    shop.intake.scan()
+    shop.work_all()
+    go_live(host, 3)
+    end(host, 2, "failed")
+
+    host.perform(settling.perform, host.add_job(Kind.SETTLE, "settle-1"))
+
+    assert host.release("2.1.1").failed_at
+    assert host.release("2.1.1").digest == host.release("3.1.1").digest
+    assert host.tags()["latest"] == host.tags()["3"]
+
+
+def test_a_failed_release_of_another_app(host: Host) -> None:
+    """Apps that share a repository share its tags: none goes back to what failed."""
+    for app in ("web", "api"):
+        host.create_app(app, push_extra_tags="latest", image_repo="org/web")
+    ship(host, 1)
+    go_live(host, 1)
+    host.engine.add_image("dokku/api:latest", b"api")
+    shop = open_workshop(host)
+    host.leave(Kind.RELEASE, "2.1.1", app="api", build="b2")
+    shop.intake.scan()
+    shop.work_all()
+    ship(host, 3)
+    folder = host.folder / "data" / "builds" / "api"
+    folder.mkdir(parents=True)
+    (folder / "b2.json").write_text(json.dumps({"status": "failed"}))
+    end(host, 3, "failed")
+
+    for number, app in enumerate(("api", "web")):
+        job = host.add_job(Kind.SETTLE, f"settle-{number}", app=app)
+        host.perform(settling.perform, job)
+
+    assert host.release("2.1.1").failed_at
+    assert host.tags()["latest"] == host.tags()["1"]
+
+
 def test_a_late_word_after_the_next_release(host: Host) -> None:
     """Tags of a later release stay, though an older one had not failed after all."""
     host.create_app(push_extra_tags="latest")
@@ -347,6 +432,90 @@ def test_a_late_word_after_the_next_release(host: Host) -> None:
 
 
 LOCAL = releases.DeployedRelease(server="", image_repo="", number=0)
+
+
+@pytest.mark.parametrize("status", ["succeeded", "failed"])
+@pytest.mark.parametrize("settles_first", [False, True])
+def test_a_late_push_and_a_deploy_without_one(
+    host: Host, status: str, *, settles_first: bool
+) -> None:
+    """A local deploy that fails takes nothing from the release that runs on."""
+    host.create_app(push_policy="background", push_extra_tags="latest")
+    host.cut_registry()
+    shop = ship(host, 1)
+    go_live(host, 1)
+    host.world.deploying.tell("web", "b2", LOCAL)
+    host.leave(Kind.LOCAL, "2.1.1", build="b2")
+    shop.intake.scan()
+    shop.work_all()
+    host.cut_registry(is_down=False)
+    host.clock.seconds += 60
+
+    end(host, 2, status)
+    settle = host.add_job(Kind.SETTLE, "settle-1")
+    if settles_first:
+        host.perform(settling.perform, settle)
+    shop.work_all()
+    shown = "latest" in host.tags()
+    host.perform(settling.perform, settle)
+
+    assert host.release("1.1.1").state is releases.ReleaseState.PUSHED
+    is_live = status == "succeeded"
+    assert (host.deployed() == LOCAL) == is_live
+    assert shown == (not is_live)
+    assert host.tag_version() == ("" if is_live else "1")
+
+
+@pytest.mark.parametrize(
+    ("has_names", "runs", "is_live"),
+    [(True, "1", False), (True, "local", True), (False, "1", False)],
+    ids=["what-ran", "the-local-build", "nothing-known"],
+)
+def test_a_failed_deploy_after_the_ledger_was_lost(
+    host: Host, *, has_names: bool, runs: str, is_live: bool
+) -> None:
+    """What the ledger does not know is no proof that the new build runs."""
+    host.create_app()
+    ship(host, 1)
+    go_live(host, 1)
+    host.engine.add_image("build:1", b"1")  # So that the image stays.
+    host.engine.add_image("build:local", b"local")
+    before = host.release("1.1.1").deployed
+    host.engine.add_container(
+        f"build:{runs}", app="web", is_running=True, name="web.web.1"
+    )
+    if not has_names:
+        host.engine.lose("r.example/org/web:1")
+        host.engine.lose("org/web:1")
+    host.ledger.forget_app("web")
+    host.world.deploying.tell("web", "b2", LOCAL)
+    end(host, 2, "failed")
+
+    host.perform(settling.perform, host.add_job(Kind.SETTLE, "settle-1"))
+
+    assert host.deployed() == (LOCAL if is_live else before)
+    assert told(host) == {}
+
+
+def test_an_order_that_still_waits(host: Host) -> None:
+    """Its deploy is not settled before it is taken in, or it would count for ever."""
+    host.create_app()
+    shop = ship(host, 1)
+    go_live(host, 1)
+    host.world.deploying.tell("web", "b2", LOCAL)
+    host.leave(Kind.LOCAL, "2.1.1", build="b2")
+    end(host, 2, "failed")
+    world = host.replace(take_in=shop.intake.scan)
+    settle = host.add_job(Kind.SETTLE, "settle-1")
+
+    with pytest.raises(errors.TransientError, match="waiting for its turn"):
+        host.perform(settling.perform, settle, world)
+    shop.work_all()
+    host.perform(settling.perform, settle, world)
+
+    assert told(host) == {}
+    assert shop.ending("2.1.1") == "dropped"
+    assert host.deployed() == host.release("1.1.1").deployed
 
 
 @pytest.mark.parametrize("status", ["succeeded", "failed"])
