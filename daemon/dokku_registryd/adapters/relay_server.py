@@ -104,7 +104,7 @@ class _Server(socketserver.ThreadingTCPServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 - the library's signature
         """Stay calm: an Engine that gives up cuts its connections."""
-        structlog.get_logger().debug("relay.broken")
+        structlog.get_logger().debug("relay.dropped")
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
@@ -183,6 +183,13 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         except errors.RegistrydError as error:
             passage.fail(error)
             self._refuse(HTTPStatus.FORBIDDEN, "DENIED")
+        except OSError:
+            self.close_connection = True  # The Engine did not wait for its answer.
+        except Exception as error:
+            kind = type(error).__name__
+            structlog.get_logger().error("job.crashed", error=kind, exc_info=error)
+            passage.fail(errors.DefectError(f"a defect of dokku-registryd: {kind}"))
+            raise
 
     def _pass(self, passage: relay_passages.Passage, errand: Errand) -> None:
         match errand.what:
