@@ -163,22 +163,22 @@ class Transfers:
             give_way: Raises if the transfer is not needed any more.
         """
         give_way()
-        progress = engine_stream.Progress(
-            started=self._monotonic(),
-            stall_seconds=self._stall_seconds,
-            deadline_seconds=self._deadline_seconds,
-        )
-
-        def look() -> None:
-            give_way()
-            if order.pulse is not None and (
-                verdict := progress.feel(order.pulse(), self._monotonic())
-            ):
-                check_engine()
-                raise self._ended(order, verdict)
-
         try:
             lines = self._begin(client, order)
+            progress = engine_stream.Progress(
+                started=self._monotonic(),
+                stall_seconds=self._stall_seconds,
+                deadline_seconds=self._deadline_seconds,
+            )
+
+            def look() -> None:
+                give_way()
+                if order.pulse is not None and (
+                    verdict := progress.feel(order.pulse(), self._monotonic())
+                ):
+                    check_engine()
+                    raise self._ended(order, verdict)
+
             try:
                 with _Lookout(lines, look, self._lookout_seconds):
                     yield from self._watch(order, lines, progress)

@@ -17,7 +17,7 @@ import structlog
 
 from dokku_registryd import errors
 from dokku_registryd.adapters import relay_bodies, relay_passages
-from dokku_registryd.core import images, reference, relay_protocol
+from dokku_registryd.core import exhaustion, images, reference, relay_protocol
 from dokku_registryd.core.logins import Secret
 from dokku_registryd.core.relay_protocol import Errand, What
 
@@ -186,9 +186,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         except OSError:
             self.close_connection = True  # The Engine did not wait for its answer.
         except Exception as error:
-            kind = type(error).__name__
-            structlog.get_logger().error("job.crashed", error=kind, exc_info=error)
-            passage.fail(errors.DefectError(f"a defect of dokku-registryd: {kind}"))
+            passage.fail(_known(error))
             raise
 
     def _pass(self, passage: relay_passages.Passage, errand: Errand) -> None:
@@ -315,3 +313,12 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(body)
+
+
+def _known(error: Exception) -> errors.RegistrydError:
+    known = exhaustion.translate(error)
+    if isinstance(known, errors.RegistrydError):
+        return known
+    kind = type(error).__name__
+    structlog.get_logger().error("job.crashed", error=kind, exc_info=error)
+    return errors.DefectError(f"a defect of dokku-registryd: {kind}")

@@ -462,6 +462,25 @@ def test_a_defect_ends_the_push_and_is_told(
     assert [line["event"] for line in logged][:1] == ["job.crashed"]
 
 
+def test_a_host_that_lacks_threads_is_no_defect(
+    relay: Relay, registry: FakeRegistry
+) -> None:
+    """What the host lacks for a moment is told as such, and tried again."""
+
+    def broken(operation: Any) -> Any:
+        raise RuntimeError("can't start new thread")
+
+    with (
+        relay.open(IMAGE, registry, broken) as passage,
+        knocking(relay, passage.login) as knocker,
+    ):
+        with pytest.raises((http.client.HTTPException, OSError)):
+            knocker.ask("HEAD", f"/v2/{passage.name}/blobs/{digest_of(SMALL)}")
+        failure = passage.failure
+
+    assert isinstance(failure, errors.ExhaustedError)
+
+
 def test_bytes_that_move_are_felt(
     engine: Knocker, passage: Passage, relay: Relay
 ) -> None:
