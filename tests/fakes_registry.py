@@ -3,7 +3,7 @@
 import hashlib
 import threading
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
 from dokku_registryd import errors
@@ -136,11 +136,13 @@ class FakeRegistry:
         body: bytes | bytearray,
         *,
         auth: AuthConfig | None,
+        on_sent: Callable[[int], None] = lambda _size: None,
     ) -> None:
         """Store a blob."""
         with self.lock:
             self._begin("put_blob", image.repository, image.domain, auth)
             self._store_blob(image.repository, digest, bytes(body))
+        on_sent(len(body))
 
     def stream_blob(
         self,

@@ -102,6 +102,7 @@ class Engine(Protocol):
         on_progress: Callable[[str], None],
         give_way: Callable[[], None] = lambda: None,
         shown: Callable[[str], str] = str,
+        pulse: Callable[[], object] | None = None,
     ) -> str:
         """Push one tag and return the digest that the Engine reports for it.
 
@@ -109,7 +110,8 @@ class Engine(Protocol):
         `on_progress` gets lines worth showing to a person, and an empty text for all
         others; what it raises ends the push. `give_way` is called every few seconds,
         also while nothing moves, from another thread; what it raises ends the push.
-        `shown` puts names that people know into texts of the Engine's.
+        `shown` puts names that people know into texts of the Engine's. `pulse` changes
+        as long as bytes move where the Engine does not see it; then it may say nothing.
         """
 
     def pull(
@@ -191,8 +193,12 @@ class Registry(Protocol):
         body: bytes | bytearray,
         *,
         auth: logins.AuthConfig | None,
+        on_sent: Callable[[int], None] = lambda _size: None,
     ) -> None:
-        """Send a whole blob; one that is there already is fine."""
+        """Send a whole blob; one that is there already is fine.
+
+        `on_sent` gets sizes of parts of a long body as they are sent.
+        """
 
     def stream_blob(
         self,
@@ -261,6 +267,9 @@ class Passage(Protocol):
 
     def shown(self, text: str) -> str:
         """Return a text of the Engine's with the real names in place of the relay's."""
+
+    def pulse(self) -> int:
+        """Return what grows as long as bytes come in or go on."""
 
 
 class Relay(Protocol):

@@ -82,3 +82,20 @@ def test_without_a_ledger(one: Site) -> None:
     one.service.wait_for("job.finished", intent="heal", app="web", outcome="done")
 
     assert one.names()[one.reference(1)] == image_id != other
+
+
+def test_our_own_image_without_a_ledger(one: Site) -> None:
+    """What the relay sent has no digest on a classic store: no alarm is raised."""
+    one.make_app()
+    one.ship()
+    one.service.stop()
+    for path in one.host.data_dir.glob("ledger.sqlite3*"):
+        path.unlink()
+
+    one.service.start()
+    one.service.wait_for("sweep.finished")
+
+    assert (
+        one.service.run("heal", "web", "--dry-run", "--format", "json").stdout == "[]\n"
+    )
+    assert one.service.lines("name.moved") == []

@@ -323,27 +323,32 @@ class _Reading:
 def parse_record(raw: bytes) -> releases.DeployedRelease | None:
     """Read the record of an app's release; None if there is none to trust.
 
-    The first three lines are what Dokku is told. The fourth, the digest, is only taken
-    where it is whole: without it a heal knows less, with a wrong one it fails.
+    The first three lines are what Dokku is told. The fourth, the digest, and the fifth,
+    the image's ID, are only taken where they are whole: without them a heal knows less,
+    with a wrong one it fails.
     """
     lines = raw.decode("utf-8", errors="replace").split("\n")
     number = properties.whole_number(lines[2]) if len(lines) >= 3 else None  # noqa: PLR2004 - what Dokku is told has three lines
     if number is None:
         return None
-    digest = lines[3] if len(lines) > 4 else ""  # noqa: PLR2004 - a whole line ends
+    # A line is whole where another one follows it, be that an empty one.
+    digest, image_id = (*lines[3:-1], "", "")[:2]
     return releases.DeployedRelease(
         server=lines[0],
         image_repo=lines[1],
         number=number,
         digest=digest if reference.is_digest(digest) else "",
+        image_id=image_id if reference.is_digest(image_id) else "",
     )
 
 
 def format_record(deployed: releases.DeployedRelease) -> str:
     """Return the record of an app's release as it is written, whole lines only."""
     lines = [deployed.server, deployed.image_repo, str(deployed.number)]
-    if deployed.digest:
+    if deployed.digest or deployed.image_id:
         lines.append(deployed.digest)
+    if deployed.image_id:
+        lines.append(deployed.image_id)
     return "".join(f"{line}\n" for line in lines)
 
 

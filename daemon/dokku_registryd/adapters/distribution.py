@@ -264,9 +264,10 @@ class DistributionRegistry:
         body: bytes | bytearray,
         *,
         auth: AuthConfig | None,
+        on_sent: Callable[[int], None] = lambda _size: None,
     ) -> None:
         """Send a whole blob."""
-        self._uploads.put(image, digest, body, auth=auth)
+        self._uploads.put(image, digest, body, auth=auth, on_sent=on_sent)
 
     def stream_blob(
         self,

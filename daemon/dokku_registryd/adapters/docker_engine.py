@@ -178,6 +178,7 @@ class DockerEngine:
         on_progress: Callable[[str], None],
         give_way: Callable[[], None] = lambda: None,
         shown: Callable[[str], str] = str,
+        pulse: Callable[[], object] | None = None,
     ) -> str:
         """Push one tag and return the digest that the Engine reports for it.
 
@@ -194,6 +195,7 @@ class DockerEngine:
             params={"tag": tag},
             auth=auth,
             shown=shown,
+            pulse=pulse,
         )
         digest = ""
         with contextlib.closing(self._transfer(order, give_way)) as lines:

@@ -60,6 +60,8 @@ class Order:
     auth: logins.AuthConfig | None
     shown: Callable[[str], str] = str
     """Puts names that people know into a text of the Engine's."""
+    pulse: Callable[[], object] | None = None
+    """Changes as long as bytes move beyond the Engine; None where it sees all of it."""
 
     @property
     def what(self) -> str:
@@ -163,9 +165,23 @@ class Transfers:
         give_way()
         try:
             lines = self._begin(client, order)
+            progress = engine_stream.Progress(
+                started=self._monotonic(),
+                stall_seconds=self._stall_seconds,
+                deadline_seconds=self._deadline_seconds,
+            )
+
+            def look() -> None:
+                give_way()
+                if order.pulse is not None and (
+                    verdict := progress.feel(order.pulse(), self._monotonic())
+                ):
+                    check_engine()
+                    raise self._ended(order, verdict)
+
             try:
-                with _Lookout(lines, give_way, self._lookout_seconds):
-                    yield from self._watch(order, lines)
+                with _Lookout(lines, look, self._lookout_seconds):
+                    yield from self._watch(order, lines, progress)
             finally:
                 self._open.discard(lines)
                 lines.close()
@@ -178,30 +194,28 @@ class Transfers:
             ) from error
 
     def _begin(self, client: Client, order: Order) -> LineStream:
+        # The Engine may say nothing while what it has handed over goes on.
+        has_pulse = order.pulse is not None
+        idle = self._deadline_seconds if has_pulse else self._stall_seconds
         response = client.open(
             "POST",
             order.path,
             order.params,
             headers={"X-Registry-Auth": engine_values.encode_login(order.auth)},
-            timeout=(self._connect_seconds, self._stall_seconds),
+            timeout=(self._connect_seconds, idle),
         )
         if response.status_code >= _FIRST_FAILURE:
             text = read_message(response)
             raise order.refused(text)
-        lines = LineStream(response, idle_seconds=self._stall_seconds)
+        lines = LineStream(response, idle_seconds=idle)
         self._open.add(lines)
         if self._is_aborted:  # It was, between the answer and now.
             lines.abort()
         return lines
 
     def _watch(
-        self, order: Order, lines: LineStream
+        self, order: Order, lines: LineStream, progress: engine_stream.Progress
     ) -> Generator[Mapping[str, Any], None, None]:
-        progress = engine_stream.Progress(
-            started=self._monotonic(),
-            stall_seconds=self._stall_seconds,
-            deadline_seconds=self._deadline_seconds,
-        )
         for line in lines:
             if text := engine_stream.error_of(line):
                 raise order.refused(text)

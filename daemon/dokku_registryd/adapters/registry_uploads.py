@@ -8,7 +8,7 @@ empty PUT (the classic store). A token for all of it is asked for `pull,push` fr
 first request on: some registries make a repository at that, and know none before.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Final
@@ -78,6 +78,7 @@ class Uploads:
         body: bytes | bytearray,
         *,
         auth: AuthConfig | None,
+        on_sent: Callable[[int], None],
     ) -> None:
         """Send a whole blob, in a session of its own."""
         access = _access(image, auth)
@@ -86,7 +87,7 @@ class Uploads:
             left -= 1
             place = self._open(image, access)
             try:
-                self._end(image, access, place, digest, body)
+                self._end(image, access, place, digest, body, on_sent=on_sent)
             except errors.ImageNotFoundError:
                 if not left:
                     raise
@@ -152,6 +153,8 @@ class Uploads:
         place: _Place,
         digest: str,
         body: bytes | bytearray,
+        *,
+        on_sent: Callable[[int], None] = lambda _size: None,
     ) -> None:
         joint = "&" if "?" in place.url else "?"
         request = Request(
@@ -160,6 +163,7 @@ class Uploads:
             purpose=f"push {image.familiar}",
             headers={"content-type": _BODY_TYPE},
             body=body,
+            on_sent=on_sent,
             is_upload=True,
             max_bytes=registry_requests.MAX_MANIFEST_BYTES,
         )

@@ -10,7 +10,7 @@ import secrets
 import socket
 import threading
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from dokku_registryd import errors, ports
@@ -99,7 +99,7 @@ class Passage(Guest):
         self.tag = f"{image.tag}-{secrets.token_hex(_TAG_BYTES)}"
         self.failure: errors.RegistrydError | None = None
         self.manifest: images.Manifest | None = None
-        self.sent_bytes = 0
+        self._moved = 0
 
     @property
     def reference(self) -> str:
@@ -111,6 +111,10 @@ class Passage(Guest):
         text = text.replace(self.repository, self._image.repository)
         text = text.replace(self.tag, self._image.tag)
         return text.replace(self.login.domain, self._image.domain)
+
+    def pulse(self) -> int:
+        """Return what grows as long as bytes come in or go on."""
+        return self._moved
 
     # -- for the relay's server
 
@@ -166,7 +170,7 @@ class Passage(Guest):
     def receive(self, upload: relay_uploads.Upload, pieces: Iterable[bytes]) -> None:
         """Take bytes of an upload in."""
         upload.receive(
-            pieces,
+            self._counted(pieces),
             lambda stream: self._call(
                 lambda auth: self._registry.stream_blob(self._image, stream, auth=auth)
             ),
@@ -190,14 +194,17 @@ class Passage(Guest):
             else:
                 self._call(
                     lambda auth: self._registry.put_blob(
-                        self._image, digest, upload.body, auth=auth
+                        self._image,
+                        digest,
+                        upload.body,
+                        auth=auth,
+                        on_sent=self._move,
                     )
                 )
         finally:
             upload.drop()
         with self._lock:
             self._sizes[digest] = upload.size
-            self.sent_bytes += upload.size
 
     def cancel(self, upload_id: str) -> None:
         """Forget an upload."""
@@ -222,6 +229,14 @@ class Passage(Guest):
             return False
         self._put_part(manifest)
         return True
+
+    def _counted(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
+        for piece in pieces:
+            self._move(len(piece))
+            yield piece
+
+    def _move(self, size: int) -> None:
+        self._moved += size  # Threads may lose some of it; it changes all the same.
 
     def _put_part(self, manifest: images.Manifest) -> None:
         part = self._image.with_digest(manifest.digest)

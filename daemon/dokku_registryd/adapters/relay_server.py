@@ -17,7 +17,7 @@ import structlog
 
 from dokku_registryd import errors
 from dokku_registryd.adapters import relay_bodies, relay_passages
-from dokku_registryd.core import images, reference, relay_protocol
+from dokku_registryd.core import exhaustion, images, reference, relay_protocol
 from dokku_registryd.core.logins import Secret
 from dokku_registryd.core.relay_protocol import Errand, What
 
@@ -104,7 +104,7 @@ class _Server(socketserver.ThreadingTCPServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 - the library's signature
         """Stay calm: an Engine that gives up cuts its connections."""
-        structlog.get_logger().debug("relay.broken")
+        structlog.get_logger().debug("relay.dropped")
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
@@ -183,6 +183,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         except errors.RegistrydError as error:
             passage.fail(error)
             self._refuse(HTTPStatus.FORBIDDEN, "DENIED")
+        except OSError:
+            self.close_connection = True  # The Engine did not wait for its answer.
+        except Exception as error:
+            passage.fail(_known(error))
+            raise
 
     def _pass(self, passage: relay_passages.Passage, errand: Errand) -> None:
         match errand.what:
@@ -308,3 +313,12 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(body)
+
+
+def _known(error: Exception) -> errors.RegistrydError:
+    known = exhaustion.translate(error)
+    if isinstance(known, errors.RegistrydError):
+        return known
+    kind = type(error).__name__
+    structlog.get_logger().error("job.crashed", error=kind, exc_info=error)
+    return errors.DefectError(f"a defect of dokku-registryd: {kind}")

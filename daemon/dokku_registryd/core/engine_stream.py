@@ -175,6 +175,7 @@ class Progress:
         self._stall_seconds = stall_seconds
         self._deadline_seconds = deadline_seconds
         self._latest: dict[str, tuple[object, object]] = {}
+        self._pulse: object = None
 
     def note(self, line: Mapping[str, Any], now: float) -> str:
         """Take a line in, and return why the transfer has to end, empty if not."""
@@ -185,6 +186,21 @@ class Progress:
         if self._latest.get(layer) != state:
             self._latest[layer] = state
             self._moved = now
+        return self._verdict(now)
+
+    def feel(self, pulse: object, now: float) -> str:
+        """Return why the transfer has to end, empty if not.
+
+        Args:
+            pulse: What changes as long as bytes move where the Engine does not see it.
+            now: The time.
+        """
+        if pulse != self._pulse:
+            self._pulse = pulse
+            self._moved = now
+        return self._verdict(now)
+
+    def _verdict(self, now: float) -> str:
         if now - self._moved >= self._stall_seconds:
             return f"nothing moved for {self._stall_seconds:g} s"
         if now - self._started >= self._deadline_seconds:

@@ -177,7 +177,7 @@ EVENTS: Final[Mapping[str, EventFields]] = MappingProxyType(
             " each other's number; told once for each reason. info means that"
             " engine.push_path asks for it.",
         ),
-        "relay.broken": _event(
+        "relay.dropped": _event(
             "debug", "", "The Engine cut a connection to the relay in its middle."
         ),
         "tags.restored": _event(

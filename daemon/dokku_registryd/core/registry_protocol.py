@@ -10,7 +10,7 @@ what it reads: each parser returns None or nothing for what it cannot use.
 import base64
 import email.utils
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import quote, urljoin, urlsplit
@@ -73,6 +73,10 @@ class Request:
     body: bytes | bytearray | None = None
     pieces: Iterable[bytes] | None = None
     """A body that is sent as it comes: it has no length, and goes only once."""
+    on_sent: Callable[[int], None] = field(
+        default=lambda _size: None, repr=False, compare=False
+    )
+    """Gets sizes of parts of a long body as they are sent."""
     is_upload: bool = False
     """Whether it may take as long as a push, so long as it moves."""
     max_bytes: int

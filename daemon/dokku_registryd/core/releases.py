@@ -32,6 +32,9 @@ class DeployedRelease:
 
     Dokku is not told of it: with or without, it is the same answer.
     """
+    image_id: str = field(default="", compare=False)
+    """What the Engine called the image: a classic store knows no digest of what was
+    pushed by the relay."""
 
     @property
     def is_local(self) -> bool:
@@ -101,6 +104,7 @@ class Release:
             image_repo=self.image_repo,
             number=self.number,
             digest=self.digest,
+            image_id=self.image_id,
         )
 
     @property

@@ -171,7 +171,7 @@ def _wanted_of(
             app=app,
             reference=name,
             source=source,
-            image_id=release.image_id if release else "",
+            image_id=release.image_id if release else deployed.image_id,
             digest=digest,
             may_pull=name in pullable,
             is_exclusive=name == source and _is_ours_alone(source, state),

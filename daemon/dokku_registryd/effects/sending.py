@@ -9,7 +9,6 @@ not reach the relay it pushes by itself, as it would without us.
 import contextlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import partial
 
 from dokku_registryd import errors, ports
 from dokku_registryd.core import images, reference
@@ -127,8 +126,9 @@ def _push(errand: Errand, passage: ports.Passage, world: ports.World) -> None:
             passage.reference,
             auth=passage.login,
             on_progress=errand.on_progress,
-            give_way=partial(_go_on, errand, passage),
+            give_way=_Lookout(errand, passage).look,
             shown=passage.shown,
+            pulse=passage.pulse,
         )
     finally:
         # A sweep does it where the Engine is away just now.
@@ -136,8 +136,24 @@ def _push(errand: Errand, passage: ports.Passage, world: ports.World) -> None:
             world.engine.untag(passage.reference)
 
 
-def _go_on(errand: Errand, passage: ports.Passage) -> None:
-    """Return if a push is still needed, and may still succeed."""
-    errand.give_way()
-    if passage.failure is not None:
-        raise passage.failure
+class _Lookout:
+    """Looks whether a push is still needed, and may still succeed."""
+
+    def __init__(self, errand: Errand, passage: ports.Passage) -> None:
+        self._errand = errand
+        self._passage = passage
+        self._pulse = passage.pulse()
+
+    def look(self) -> None:
+        """Return if it goes on; let whoever waits know that bytes still move.
+
+        Raises:
+            RegistrydError: Why it ends.
+        """
+        self._errand.give_way()
+        if self._passage.failure is not None:
+            raise self._passage.failure
+        pulse = self._passage.pulse()
+        if pulse != self._pulse:
+            self._pulse = pulse
+            self._errand.on_progress("")

@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -99,6 +100,35 @@ def test_a_transfer_that_stands_still_gives_way(connection: socket.socket) -> No
         list(transfers.run(client, ORDER, check_engine=lambda: None, give_way=give_way))
 
     assert (answers, len(client.asked)) == ([], 1)
+
+
+def test_what_moves_beyond_the_engine_is_no_stall(connection: socket.socket) -> None:
+    """An Engine that says nothing may go on while bytes move, and no longer."""
+    now = [0.0]
+    pulses = [1, 2, 3, 4, 4, 4, 4]
+    looks: list[float] = []
+
+    def pulse() -> int:
+        now[0] += 1
+        looks.append(now[0])
+        return pulses.pop(0)
+
+    transfers = Transfers(
+        connect_seconds=1,
+        stall_seconds=2,
+        deadline_seconds=60,
+        monotonic=lambda: now[0],
+        lookout_seconds=0.01,
+    )
+    client = SlowClient(Answer(connection), meanwhile=lambda: None)
+    order = replace(ORDER, pulse=pulse)
+    pings: list[str] = []
+
+    with pytest.raises(errors.RegistryUnavailableError, match="nothing moved for 2 s"):
+        list(transfers.run(client, order, check_engine=lambda: pings.append("ping")))
+
+    assert looks == [1, 2, 3, 4, 5, 6]
+    assert pings == ["ping"]
 
 
 def test_what_is_not_needed_does_not_begin(connection: socket.socket) -> None:

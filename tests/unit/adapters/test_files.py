@@ -123,6 +123,26 @@ def test_the_recorded_digest(tmp_path: Path) -> None:
     assert (found, found and found.digest) == (replace(deployed, digest=""), DIGEST)
 
 
+@pytest.mark.parametrize("digest", ["", DIGEST], ids=["none", "known"])
+def test_the_recorded_image(tmp_path: Path, digest: str) -> None:
+    """The image's ID stands last of all, whole or not at all."""
+    properties = host(tmp_path)
+    image_id = f"sha256:{'0b' * 32}"
+    deployed = releases.DeployedRelease(
+        server="", image_repo="org/web", number=12, digest=digest, image_id=image_id
+    )
+
+    properties.record_deployed("web", deployed)
+    path = tmp_path / "deployed/web"
+    whole, found = path.read_text(), properties.deployed("web")
+    path.write_text(whole[:-1])
+    cut = properties.deployed("web")
+
+    assert whole == f"\norg/web\n12\n{digest}\n{image_id}\n"
+    assert (found and found.image_id, found and found.digest) == (image_id, digest)
+    assert (cut and cut.image_id, cut and cut.digest) == ("", digest)
+
+
 @pytest.mark.parametrize(
     "line",
     [

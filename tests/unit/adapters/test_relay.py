@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+import structlog
 
 from dokku_registryd import errors
 from dokku_registryd.adapters import relay_uploads
@@ -437,6 +438,62 @@ def test_a_login_that_is_renewed_sends_a_kept_layer_again(
 
     assert kept == 201
     assert registry.blobs[IMAGE.repository, digest_of(SMALL)] == SMALL
+
+
+def test_a_defect_ends_the_push_and_is_told(
+    relay: Relay, registry: FakeRegistry
+) -> None:
+    """What nobody foresaw is no silence: the push ends with it, and the log has it."""
+
+    def broken(operation: Any) -> Any:
+        raise KeyError("planted-secret")
+
+    with (
+        relay.open(IMAGE, registry, broken) as passage,
+        knocking(relay, passage.login) as knocker,
+        structlog.testing.capture_logs() as logged,
+    ):
+        with pytest.raises((http.client.HTTPException, OSError)):
+            knocker.ask("HEAD", f"/v2/{passage.name}/blobs/{digest_of(SMALL)}")
+        failure = passage.failure
+
+    assert isinstance(failure, errors.DefectError)
+    assert "planted-secret" not in str(failure)
+    assert [line["event"] for line in logged][:1] == ["job.crashed"]
+
+
+def test_a_host_that_lacks_threads_is_no_defect(
+    relay: Relay, registry: FakeRegistry
+) -> None:
+    """What the host lacks for a moment is told as such, and tried again."""
+
+    def broken(operation: Any) -> Any:
+        raise RuntimeError("can't start new thread")
+
+    with (
+        relay.open(IMAGE, registry, broken) as passage,
+        knocking(relay, passage.login) as knocker,
+    ):
+        with pytest.raises((http.client.HTTPException, OSError)):
+            knocker.ask("HEAD", f"/v2/{passage.name}/blobs/{digest_of(SMALL)}")
+        failure = passage.failure
+
+    assert isinstance(failure, errors.ExhaustedError)
+
+
+def test_bytes_that_move_are_felt(
+    engine: Knocker, passage: Passage, relay: Relay
+) -> None:
+    """Whoever watches a push sees bytes come in and go on."""
+    place = begin(engine, passage)
+    pulses = [passage.pulse()]
+
+    engine.ask("PATCH", place, SMALL)
+    pulses.append(passage.pulse())
+    engine.ask("PUT", f"{place}?digest={digest_of(SMALL)}")
+    pulses.append(passage.pulse())
+
+    assert pulses == sorted(set(pulses))
 
 
 def test_pieces_are_given_once() -> None:
