@@ -51,6 +51,10 @@ class UnreadableError(TransientError):
     """A file that decides something is there and cannot be read. Correct it."""
 
 
+class MissingFolderError(UnreadableError):
+    """A folder is not there, although something of ours says that there was one."""
+
+
 class RegistryBusyError(RegistryUnavailableError):
     """The registry has no room for requests just now. Wait."""
 

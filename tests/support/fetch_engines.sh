@@ -15,6 +15,7 @@
 #   linter             the program shellcheck, for hosts that lack it
 #   unit-checker       the program systemd-analyze, for hosts that lack it
 #   certificate-maker  the program openssl, for hosts that lack it
+#   tracer             the program strace, for hosts that lack it
 #   clock-shifter      the library libfaketime, which lets a process see another time
 #   loader-setter      the program patchelf, for sets that need a newer C library
 #
@@ -125,7 +126,7 @@ list_programs() {
   find "$1" -type f \( -path '*bin/dockerd' -o -path '*bin/docker' \
     -o -path '*bin/containerd*' -o -path '*bin/runc' -o -path '*bin/docker-registry' \
     -o -path '*bin/systemd-analyze' -o -path '*bin/shellcheck' \
-    -o -path '*bin/openssl' -o -name '*.so' -o -name '*.so.*' \)
+    -o -path '*bin/openssl' -o -path '*bin/strace' -o -name '*.so' -o -name '*.so.*' \)
 }
 
 list_library_folders() {
@@ -217,6 +218,7 @@ list_packages() {
     linter) echo shellcheck ;;
     unit-checker) echo systemd ;;
     certificate-maker) echo openssl ;;
+    tracer) echo strace ;;
     clock-shifter) echo libfaketime ;;
     loader-setter) echo patchelf ;;
     native) echo "$(list_packages engine) docker-registry" ;;
@@ -231,8 +233,8 @@ list_packages() {
 release_of() {
   case $1 in
     bookworm | trixie | forky) echo "$1" ;;
-    native | keyring | linter | unit-checker | certificate-maker | clock-shifter | \
-      loader-setter)
+    native | keyring | linter | unit-checker | certificate-maker | tracer | \
+      clock-shifter | loader-setter)
       echo "$host_release"
       ;;
     *) fail "no such set: $1" ;;

@@ -30,6 +30,7 @@ END
 }
 
 need shellcheck linter
+need strace tracer
 need openssl certificate-maker "OPENSSL_CONF='$cache/certificate-maker/root/etc/ssl/openssl.cnf'"
 units=$cache/unit-checker/root
 need systemd-analyze unit-checker \

@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from powercut import trial, verbs
 from support import guards
 from support.engines import KINDS, EngineKind
 from torture import deaths, life, side_by_side
@@ -66,11 +67,14 @@ def report_line(report: life.Report) -> str:
 def _reports(
     options: argparse.Namespace, places: int, kind: EngineKind
 ) -> Iterator[life.Report]:
-    """Give reports of one Engine until the time is over: deaths, a life, and so on."""
+    """Give reports of one Engine until the time is over: deaths, a life, power cuts."""
     end = time.monotonic() + options.minutes * 60
     makers = [partial(life.live, steps=options.steps, fault=options.fault)]
+    cuts = partial(trial.cut_power, times=options.recoveries)
     if not options.fault:
-        makers.insert(0, partial(deaths.die, times=options.deaths))
+        makers = [partial(deaths.die, times=options.deaths), *makers, cuts]
+    elif any(options.fault in trial.name_of(verb) for verb in verbs.VERBS):
+        makers = [partial(cuts, fault=options.fault)]
     seeds = (f"{options.seed}/{number}" for number in itertools.count(1))
     wanted = [options.only] if options.only else seeds
     trials = ((seed, make) for seed in wanted for make in makers)
@@ -92,6 +96,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--steps", type=int, default=life.STEPS, help="the most deeds of one life"
+    )
+    parser.add_argument(
+        "--recoveries",
+        type=int,
+        default=trial.RECOVERIES,
+        help="recoveries of one host from power cuts",
     )
     parser.add_argument("--engine", default="", help="only Engines of this name")
     parser.add_argument(

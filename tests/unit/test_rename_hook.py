@@ -31,7 +31,7 @@ if [[ $step == {number} ]]; then
 fi
 exit "$status"
 """
-STEPS = 6  # three folders, one trigger file, two syncs
+STEPS = 7  # three folders, one trigger file, three syncs
 
 
 @pytest.fixture
@@ -146,12 +146,12 @@ def test_an_app_without_anything(host: DokkuHost) -> None:
 
 @pytest.mark.parametrize("is_in_the_way", [False, True], ids=["empty", "leftovers"])
 @pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("number", range(1, STEPS + 3))
+@pytest.mark.parametrize("number", range(1, STEPS + 4))
 def test_killed_on_the_way(
     host: DokkuHost, number: int, when: str, is_in_the_way: bool
 ) -> None:
     """Killed at any step, nothing is lost, Dokku stops, and a second run ends it."""
-    steps = STEPS + (2 if is_in_the_way else 0)
+    steps = STEPS + (3 if is_in_the_way else 0)
     host.create_app("blog")
     if is_in_the_way:
         host.set_property("blog", "image-repo", "org/stale")

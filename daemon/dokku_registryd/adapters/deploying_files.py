@@ -99,10 +99,13 @@ class DeployingFiles:
             raise errors.TransientError(f"cannot write {path}: {reason}") from error
 
     def forget(self, app: str, build: str) -> None:
-        """Remove what a deploy was told; it has ended."""
+        """Remove what a deploy was told; it has ended.
+
+        After a power cut it is found to have ended, so it may come back.
+        """
         path = self._path(app, build)
         with contextlib.suppress(FileNotFoundError):
-            files.remove(path, is_strict=True)
+            files.remove(path, is_strict=True, is_synced=False)
         with contextlib.suppress(OSError):  # Another deploy of the app is told too.
             path.parent.rmdir()
 

@@ -165,12 +165,21 @@ def open_tail(path: Path) -> int:
     return descriptor
 
 
-def remove(path: Path, *, is_strict: bool = False) -> None:
-    """Remove a file; a missing one is fine."""
+def remove(path: Path, *, is_strict: bool = False, is_synced: bool = True) -> None:
+    """Remove a file; a missing one is fine.
+
+    Args:
+        path: The file.
+        is_strict: Whether its folder may not be a link, nor somebody else's.
+        is_synced: Whether it may not come back after a power cut.
+    """
     with contextlib.suppress(FileNotFoundError):
         folder = _open_folder(path, is_strict=is_strict)
         try:
-            os.unlink(path.name, dir_fd=folder)
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path.name, dir_fd=folder)
+            if is_synced:
+                os.fsync(folder)
         finally:
             os.close(folder)
 

@@ -58,8 +58,7 @@ class PropertyFiles:
         try:
             folder = property_reading.open_app(str(path.parent))
             if folder is None:
-                self._check_missing(plugin, app)
-                return ""
+                return self._missing(plugin, app, path)
             return _read(folder, name).decode("utf-8", errors="replace")
         except OSError as error:
             raise unreadable(path, error) from error
@@ -169,6 +168,14 @@ class PropertyFiles:
         if app != properties.GLOBAL and not names.is_app_name(app):
             raise FileNotFoundError(f"{app!r} is no app name")
         return self._config_root / plugin / app / name
+
+    def _missing(self, plugin: str, app: str, path: Path) -> str:
+        """Return what a property in a folder that is not there comes to."""
+        try:
+            self._check_missing(plugin, app)
+        except FileNotFoundError as error:
+            raise errors.MissingFolderError(str(unreadable(path, error))) from error
+        return ""
 
     def _check_missing(self, plugin: str, app: str) -> None:
         if plugin == properties.CORE:

@@ -5,9 +5,11 @@ way. Only what was moved is forgotten here: an app of the same name that was cre
 since keeps everything, and so does an app whose folder merely cannot be seen.
 """
 
+import contextlib
+
 import structlog
 
-from dokku_registryd import ports
+from dokku_registryd import errors, ports
 from dokku_registryd.core import jobs, outcomes, properties, triggers
 from dokku_registryd.effects import absence, voice
 
@@ -63,7 +65,10 @@ def _disown(job: jobs.Job, world: ports.World) -> None:
     gone = world.ledger.releases_before(job.app, job.job_id)
     deployed = world.deployed.deployed(job.app)
     if deployed is not None and deployed in {release.deployed for release in gone}:
-        number = world.properties.get(properties.CORE, job.app, "tag-version")
+        number = ""
+        # Its folder was moved away, and no other app has made one since.
+        with contextlib.suppress(errors.MissingFolderError):
+            number = world.properties.get(properties.CORE, job.app, "tag-version")
         if number.strip() == str(deployed.number):
             world.properties.delete(properties.CORE, job.app, "tag-version")
         # Last: a second attempt finds by it what is left to be done.

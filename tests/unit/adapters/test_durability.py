@@ -101,6 +101,18 @@ def test_nothing_is_left_to_a_power_cut(tmp_path: Path, write: Write) -> None:
     assert calls.unsynced_folders == set()
 
 
+def test_a_removed_property_does_not_come_back(tmp_path: Path) -> None:
+    """Its folder is synced, also where a first run ended before that."""
+    property_edits.put(tmp_path, "web", "server", "r.example")
+
+    with disk_calls.watched() as calls:
+        property_edits.remove(tmp_path, "web", "server")
+        property_edits.remove(tmp_path, "web", "server")
+
+    assert calls.syncs == 2
+    assert list((tmp_path / "web").iterdir()) == []
+
+
 def test_a_folder_is_synced_with_all_that_are_made_for_it(tmp_path: Path) -> None:
     """Every folder on the way is durable in its parent; an old one costs nothing."""
     with disk_calls.watched() as calls:
