@@ -109,7 +109,7 @@ class Recorder:
     @property
     def kept(self) -> list[Path]:
         """What is as it was, whatever is lost: it stands for other hosts."""
-        return [self.host.keychain, self.host.site.service.log_file]
+        return [self.host.keychain.folder, self.host.site.service.log_file]
 
     @property
     def loose(self) -> list[Path]:

@@ -19,7 +19,9 @@ from support import seeding
 from support.dokku_host import Result
 from support.remote import Remote
 from torture import settling, verdict
-from torture.deeds import App, Deeds, Deploy
+from torture.apps import App, Deploy
+from torture.deeds import Deeds
+from torture.stored import Violation
 
 # Beyond the kernel's highest process ID: no build of before the cut runs any more.
 _NOBODY: Final = 1 << 23
@@ -39,7 +41,7 @@ class Recovery:
         self._recording = recording
         self._manifests = self._all_manifests()
 
-    def violations(self, cut: Cut) -> list[verdict.Violation]:
+    def violations(self, cut: Cut) -> list[Violation]:
         """Return what is wrong once a host has recovered from a cut."""
         moment = self._moment(cut.at)
         host = self.host
@@ -127,6 +129,9 @@ class Recovery:
                 app=app,
                 image_id=deployed.image_id,
                 hook=cast("Any", None),
+                build="",
+                # What Dokku had not said by then nobody knows.
+                is_live=deployed.is_live or None,
                 result=Result("", "the power went", code),
             )
             if deployed.app not in apps:

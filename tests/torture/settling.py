@@ -151,6 +151,8 @@ def wanted_names(host: TortureHost, app: App) -> list[str]:
     if not record.exists():
         return []
     server, repository, number = record.read_text().split("\n")[:3]
+    if number == "0":
+        return []  # It runs a release without a push.
     names = (
         f"{server}{repository}:{number}",
         f"{repository}:{number}",

@@ -15,6 +15,9 @@ from torture.host import TortureHost
 from torture.neighbour import Arrival
 from torture.stored import Stored, Violation
 
+LOCAL = "\n\n0\n"
+"""The record of an app that runs a release without a push."""
+
 
 def violations(host: TortureHost, deeds: Deeds, stored: Stored) -> Iterator[Violation]:
     """Give all that is wrong with what Dokku is told, or was told in a deploy."""
@@ -65,7 +68,7 @@ def _what_runs(host: TortureHost, app: App, stored: Stored) -> Iterator[Violatio
         return  # Dokku itself cannot know.
     if latest is not None and latest.is_local:
         record = host.site.host.data_dir / "deployed" / app.name
-        if record.exists():
+        if record.exists() and record.read_text() != LOCAL:
             text = f"{app.name} runs without a push, and is told {record.read_text()!r}"
             yield "other", text
         return
