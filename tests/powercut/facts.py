@@ -77,7 +77,9 @@ class Facts:
         found = [self.ledger.damage] if self.ledger.damage else []
         for path, content in self.files.items():
             name = path.rpartition("/")[2]
-            if isinstance(content, bytes) and not name.startswith("."):
+            # What a clone copies lies in a hidden folder until it is whole.
+            is_hidden = name.startswith(".") or "/registry/." in path
+            if isinstance(content, bytes) and not is_hidden:
                 why = self._damage(path, name, content)
                 if why:
                     found.append(f"{path} {why}: {content[:80]!r}")
