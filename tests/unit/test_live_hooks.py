@@ -263,6 +263,31 @@ def test_a_record_of_a_build(host: DokkuHost) -> None:
     assert records.state("../web", "a") is BuildState.UNKNOWN
 
 
+@pytest.mark.parametrize(
+    ("started_at", "expected"),
+    [
+        ("2001-01-01T10:00:00.123456789Z", BuildState.ENDED),
+        ("2001-01-01T10:00:00+02:00", BuildState.ENDED),
+        ("2999-01-01T10:00:00.123456789Z", BuildState.RUNNING),
+        ("2001-01-01T10:00:00", BuildState.RUNNING),
+        ("yesterday", BuildState.RUNNING),
+        (7, BuildState.RUNNING),
+        (None, BuildState.RUNNING),
+    ],
+)
+def test_a_number_that_was_used_again(
+    host: DokkuHost, started_at: object, expected: BuildState
+) -> None:
+    """A process that began after the record was written did not write it."""
+    root = host.lib_root / "data" / "builds"
+    (root / "web").mkdir(parents=True)
+    records = build_records.BuildRecords(root, dokku_root=host.dokku_root)
+    record = {"status": "running", "pid": os.getpid(), "started_at": started_at}
+    (root / "web" / "a.json").write_text(json.dumps(record))
+
+    assert records.state("web", "a") is expected
+
+
 def test_a_process_as_a_build(host: DokkuHost) -> None:
     """A process with another start time is another one."""
     root = host.lib_root / "data" / "builds"

@@ -8,6 +8,7 @@ seen.
 
 import os
 import re
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +19,7 @@ from dokku_registryd.core.deploys import BuildState
 
 _LIMIT: Final = 65_536  # bytes; a record has some hundred
 _MAX_ID: Final = 128  # an ID has 64 digits
+_SLACK: Final = 60.0  # seconds by which two readings of the time may differ
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _PROCESS = re.compile(r"pid-(\d{1,10})-(\d{1,20})")
 _STATES: Final = {
@@ -76,7 +78,7 @@ class BuildRecords:
         if ended is not None or not record:
             return ended or BuildState.UNKNOWN
         pid = record.get("pid")
-        is_over = isinstance(pid, int) and pid > 0 and not processes.exists(pid)
+        is_over = isinstance(pid, int) and pid > 0 and not _is_there(pid, record)
         return BuildState.ENDED if is_over else BuildState.RUNNING
 
     def _record(self, app: str, build: str) -> dict[str, object]:
@@ -89,6 +91,29 @@ class BuildRecords:
         except (OSError, json_documents.MalformedJsonError):
             return {}
         return record if isinstance(record, dict) else {}
+
+
+def _is_there(pid: int, record: dict[str, object]) -> bool:
+    """Tell whether the process of a record is there, and not one with its number.
+
+    It writes the record itself, so one that began afterwards is another: numbers begin
+    anew with each boot. Where a clock was set since, this may be wrong; the deploy lock
+    and what the containers run are asked before anything follows.
+    """
+    if not processes.exists(pid):
+        return False
+    began = processes.began_at(pid)
+    written = _epoch(record.get("started_at"))
+    return not began or not written or began <= written + _SLACK
+
+
+def _epoch(text: object) -> float:
+    """Return a time as Go writes it (RFC 3339), in seconds since the epoch, or 0."""
+    try:
+        found = datetime.fromisoformat(text if isinstance(text, str) else "")
+    except ValueError:
+        return 0.0
+    return 0.0 if found.tzinfo is None else max(0.0, found.timestamp())
 
 
 def _state_of_process(pid: int, started: int) -> BuildState:

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import signal
+import time
 
 from dokku_registryd.core import waiters
 
@@ -23,6 +24,18 @@ def started(pid: int) -> int:
     """Return when a process began, in clock ticks since the boot; 0 if unknown."""
     fields = _fields(pid)
     return int(fields[_STARTED]) if fields else 0
+
+
+def began_at(pid: int) -> float:
+    """Return when a process began, in seconds since the epoch; 0 if unknown.
+
+    It goes by what the wall clock says now, so a clock that was set moves it.
+    """
+    ticks = started(pid)
+    if not ticks:
+        return 0.0
+    age = time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
+    return time.time() - age
 
 
 def callers() -> tuple[int, int]:

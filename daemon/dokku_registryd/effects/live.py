@@ -50,8 +50,22 @@ def is_replaced(release: Release, world: ports.World) -> bool:
 
 
 def may_show(release: Release, world: ports.World) -> bool:
-    """Return whether extra tags and records may move to a release."""
-    return not release.failed_at and not is_replaced(release, world)
+    """Return whether extra tags and records may move to a release.
+
+    Of releases that are live the one counts that went live last, which need not be the
+    one that was asked for last: `post-deploy` has made it the record.
+    """
+    if release.failed_at or is_replaced(release, world):
+        return False
+    return _runs(release, world) is not False
+
+
+def _runs(release: Release, world: ports.World) -> bool | None:
+    """Tell whether a release is what went live last; None where nobody recorded it."""
+    if not release.live_at or not is_followed(release, world):
+        return None
+    recorded = world.deployed.deployed(release.app)
+    return None if recorded is None else release.goes_by(recorded)
 
 
 def is_latest(release: Release, world: ports.World) -> bool:
@@ -72,11 +86,12 @@ def latest(release: Release, world: ports.World) -> Release:
     """Return the latest release of the app that has arrived; this, if none is later.
 
     One that failed after it was confirmed, or whose deploy failed, does not count: its
-    tags were moved back.
+    tags were moved back. Nor does one that had been live before this one was.
     """
+    runs = _runs(release, world)
     for later in world.ledger.later_releases(release):
         has_failed = later.failed_at or later.state is ReleaseState.FAILED
-        if later.digest and not has_failed:
+        if later.digest and not has_failed and not (runs and later.live_at):
             return later
     return release
 
@@ -122,12 +137,13 @@ def show(release: Release, world: ports.World) -> None:
         if not release.is_accepted or (told and told.record == release.deployed):
             tell(release, world)
         return
-    if not _is_last_live(release, world):
+    runs = _runs(release, world)
+    if not runs and not _is_last_live(release, world):
         return
     world.properties.set(
         properties.CORE, release.app, "tag-version", str(release.number)
     )
-    if is_latest(release, world):
+    if runs or is_latest(release, world):
         numbers.show(release, world)
 
 
@@ -140,7 +156,7 @@ def go_live(release: Release, world: ports.World) -> None:
             release = world.ledger.update_release(
                 release.job_id, live_at=world.clock.now(), failed_at=0.0
             )
-        if _is_last_live(release, world) and not is_replaced(release, world):
+        if _went_live_last(release, world) and not is_replaced(release, world):
             numbers.record(release.app, release.deployed, world)
             if release.digest:
                 world.properties.set(
@@ -263,6 +279,20 @@ def _settle_local(
             # It has no push, or the ledger was lost since.
             numbers.record(app, told.record, world)
         world.deploying.forget(app, build)
+
+
+def _went_live_last(release: Release, world: ports.World) -> bool:
+    """Return whether a release that has just turned out to be live went live last.
+
+    The record tells, unless its hook could not write that: what its deploy was told is
+    still there then, or was taken away when the deploy seemed to have failed. So the
+    order of reservation does.
+    """
+    is_unrecorded = release.is_taken_back or release.build in world.deploying.told(
+        release.app
+    )
+    runs = None if is_unrecorded else _runs(release, world)
+    return _is_last_live(release, world) if runs is None else runs
 
 
 def _is_last_live(release: Release, world: ports.World) -> bool:

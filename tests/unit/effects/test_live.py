@@ -247,6 +247,44 @@ def test_a_late_word_changes_nothing(host: Host) -> None:
     assert host.tag_version() == "2"
 
 
+def post_deploy(host: Host, number: int) -> None:
+    """Do what the hook does, and what it asks for."""
+    folder = host.folder / "data"
+    (folder / "deployed").mkdir(exist_ok=True)
+    (folder / "deploying" / "web" / f"b{number}").rename(folder / "deployed" / "web")
+    go_live(host, number)
+
+
+@pytest.mark.parametrize("late", [1, 2])
+@pytest.mark.parametrize("last", [1, 2])
+def test_deploys_that_overlap(host: Host, late: int, last: int) -> None:
+    """What went live last counts when a push arrives, not what was asked for last."""
+    host.create_app(push_extra_tags="latest")
+    shop = open_workshop(host)
+    for number in (1, 2):
+        host.set("web", "push-policy", "background" if number == late else "wait")
+        host.cut_registry(is_down=number == late)
+        host.engine.add_image(IMAGE, str(number).encode())
+        host.leave(Kind.RELEASE, f"{number}.1.1", build=f"b{number}")
+        shop.intake.scan()
+        shop.work_all()
+    for number in (3 - last, last):
+        post_deploy(host, number)
+    host.cut_registry(is_down=False)
+
+    host.clock.seconds += 60
+    shop.work_all()
+
+    for number in (1, 2):
+        state = host.release(f"{number}.1.1").state
+        assert state is releases.ReleaseState.PUSHED
+    deployed = host.deployed()
+    assert deployed is not None
+    assert deployed.digest == host.tags()[str(last)]
+    assert (deployed.number, host.tag_version()) == (last, str(last))
+    assert host.tags()["latest"] == host.tags()[str(last)]
+
+
 def test_names_of_a_deploy_are_wanted(host: Host) -> None:
     """What a deploy was told may be asked for, so its names come back too."""
     host.create_app()
