@@ -125,11 +125,15 @@ def go_live(release: Release, world: ports.World) -> None:
     """Record that containers of a release run, or that its deploy has succeeded."""
     with world.turn(release.app):
         first = not release.live_at
+        is_shown = _is_last_live(release, world) and not is_replaced(release, world)
+        if first and is_shown and release.build:
+            # Containers of it run: Dokku is told so also while the ledger has no room.
+            world.deployed.link_told(release.app, release.build)
         if first:
             release = world.ledger.update_release(
                 release.job_id, live_at=world.clock.now(), failed_at=0.0
             )
-        if _is_last_live(release, world) and not is_replaced(release, world):
+        if is_shown:
             world.deployed.record_deployed(release.app, release.deployed)
             if release.digest:
                 world.properties.set(
