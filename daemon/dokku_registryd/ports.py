@@ -413,6 +413,9 @@ class DeployedReleases(Protocol):
     def record_deployed(self, app: str, deployed: DeployedRelease) -> None:
         """Replace the record in one step."""
 
+    def link_told(self, app: str, build: str) -> None:
+        """Make what a deploy was told the record, without room; it may not work."""
+
     def forget_deployed(self, app: str) -> None:
         """Remove the record; a missing one is fine."""
 

@@ -245,7 +245,7 @@ class DokkuHost:
         self, app: str, *, server: str, image_repo: str, number: int
     ) -> Path:
         """Record what an app runs, as the daemon does; it has properties by then."""
-        (self.config_root / "registry" / app).mkdir(exist_ok=True)
+        (self.config_root / "registry" / app).mkdir(parents=True, exist_ok=True)
         path = self.data_dir / "deployed" / app
         path.parent.mkdir(mode=_PRIVATE, exist_ok=True)
         path.write_text(f"{server}\n{image_repo}\n{number}\n")

@@ -44,6 +44,7 @@ done
 """
 SETTINGS = """
 . {functions}
+. {rules}
 for file in {folder}/*; do
   (A='' B='' && read_settings "$file" && printf '%s\\037%s\\036' "$A" "$B")
 done
@@ -196,7 +197,11 @@ def test_the_same_settings_are_read(
     ]
     for number, text in enumerate(texts):
         (folder / f"{number:05}").write_text(text)
-    script = SETTINGS.format(functions=host.hook("functions"), folder=folder)
+    script = SETTINGS.format(
+        functions=host.hook("functions"),
+        rules=host.hook("environment-file"),
+        folder=folder,
+    )
 
     result = host.run([shell, "-ec", script])
 
@@ -221,7 +226,7 @@ NAMES = (
 @pytest.mark.parametrize("shell", ["/bin/dash", "/bin/bash"])
 def test_the_same_variables_are_for_hooks(host: DokkuHost, shell: str) -> None:
     """`check` names exactly the variables that hooks leave alone."""
-    script = f""". {host.hook("functions")}
+    script = f""". {host.hook("environment-file")}
         for name; do if is_setting "$name"; then echo "$name"; fi; done
     """
 

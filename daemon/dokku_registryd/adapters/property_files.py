@@ -160,6 +160,24 @@ class PropertyFiles:
         """
         _replace(self._record(app), app_files.format_record(deployed))
 
+    def link_told(self, app: str, build: str) -> None:
+        """Make what a deploy was told the record: a link and a rename need no room.
+
+        What it was told stays, for whoever has to note the rest once there is room. A
+        file system without links takes part in nothing of this.
+        """
+        record = self._record(app)
+        told = self._deployed_root.parent / "deploying" / app / build
+        new = record.with_name(f".{app[:200]}.{os.getpid()}.tmp")
+        with contextlib.suppress(OSError):
+            files.make_folder(record.parent)
+            new.unlink(missing_ok=True)
+            os.link(told, new, follow_symlinks=False)
+            new.replace(record)
+            # Nothing was renamed where both are the same file already.
+            new.unlink(missing_ok=True)
+            files.sync_folder(record.parent)
+
     def forget_deployed(self, app: str) -> None:
         """Remove the record; a missing one is fine."""
         files.remove(self._record(app), is_strict=True)

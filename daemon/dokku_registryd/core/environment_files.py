@@ -3,7 +3,7 @@
 Source: systemd.exec(5), `EnvironmentFile=`, and systemd's src/basic/env-file.c (252).
 `NAME=value` lines; comments begin with `#` or `;`. A value may be quoted in whole or
 in part, and goes on behind a backslash at the end of a line. Nothing is expanded. The
-hooks have the same rules in hooks/functions, where nothing of the file is executed.
+hooks have the same rules in hooks/environment-file, where nothing of it is executed.
 """
 
 import re

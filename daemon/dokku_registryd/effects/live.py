@@ -7,6 +7,8 @@ and not when it was pushed. A release whose hook did not name its deploy, or who
 scheduler tells of no end, counts as live once it was pushed, as in Dokku's own plugin.
 """
 
+from dataclasses import replace
+
 import structlog
 
 from dokku_registryd import errors, ports
@@ -152,11 +154,17 @@ def go_live(release: Release, world: ports.World) -> None:
     with world.turn(release.app):
         # Containers of a release tell more than whatever made its deploy seem failed.
         first = not release.live_at or bool(release.failed_at)
+        moment = world.clock.now() if first else release.live_at
+        lives = replace(release, live_at=moment, failed_at=0.0)
+        is_shown = _went_live_last(lives, world) and not is_replaced(release, world)
+        if first and is_shown and release.build and not world.is_companion():
+            # Dokku is told of its containers also while the ledger has no room.
+            world.deployed.link_told(release.app, release.build)
         if first:
             release = world.ledger.update_release(
-                release.job_id, live_at=world.clock.now(), failed_at=0.0
+                release.job_id, live_at=moment, failed_at=0.0
             )
-        if _went_live_last(release, world) and not is_replaced(release, world):
+        if is_shown:
             numbers.record(release.app, release.deployed, world)
             if release.digest:
                 world.properties.set(

@@ -60,6 +60,35 @@ def test_a_pushed_release_is_told_to_its_deploy_only(host: Host) -> None:
     assert host.release("1.1.1").live_at
 
 
+def test_a_ledger_that_has_no_room(host: Host) -> None:
+    """What runs is what Dokku is told; the rest follows once there is room."""
+    host.create_app()
+    ship(host, 1)
+    go_live(host, 1)
+    ship(host, 2)
+    end(host, 2, "succeeded")
+    job = host.add_job(Kind.SETTLE, "settle-1")
+    # What SQLite answers then; on a full disk it is in other words.
+    refuse = "PRAGMA query_only = {}"
+    with host.ledger._transaction() as connection:
+        pass
+    connection.execute(refuse.format(1))
+
+    for _ in range(2):
+        with pytest.raises(errors.LedgerError):
+            host.perform(live.perform, job)
+
+        assert host.deployed() == host.release("2.1.1").deployed
+        assert told(host) == {"b2": 2}
+    connection.execute(refuse.format(0))
+    host.perform(live.perform, job)
+    assert told(host) == {}
+    assert host.tag_version() == "2"
+    assert host.release("2.1.1").live_at
+    folder = host.folder / "data" / "deployed"
+    assert [path.name for path in folder.iterdir()] == ["web"]
+
+
 def test_a_deploy_that_fails(host: Host) -> None:
     """What ran before is what Dokku is told, and moving tags go back to it."""
     host.create_app(push_extra_tags="latest")
