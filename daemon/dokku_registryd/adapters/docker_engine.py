@@ -194,7 +194,7 @@ class DockerEngine:
             path=f"/images/{quote(repository, safe='/:')}/push",
             params={"tag": tag},
             auth=auth,
-            shown=shown,
+            in_words=shown,
             pulse=pulse,
         )
         digest = ""

@@ -58,7 +58,7 @@ class Order:
     path: str
     params: Mapping[str, str]
     auth: logins.AuthConfig | None
-    shown: Callable[[str], str] = str
+    in_words: Callable[[str], str] = str
     """Puts names that people know into a text of the Engine's."""
     pulse: Callable[[], object] | None = None
     """Changes as long as bytes move beyond the Engine; None where it sees all of it."""
@@ -66,12 +66,14 @@ class Order:
     @property
     def what(self) -> str:
         """The order in words, for messages."""
-        return f"{self.action} {self.shown(self.reference)}"
+        return f"{self.action} {self.in_words(self.reference)}"
 
     def refused(self, text: str) -> errors.RegistrydError:
         """Return the error for what the Engine says against it."""
-        shown = self.shown
-        return engine_stream.refusal(self.action, shown(self.reference), shown(text))
+        in_words = self.in_words
+        return engine_stream.refusal(
+            self.action, in_words(self.reference), in_words(text)
+        )
 
 
 def read_message(response: Response) -> str:

@@ -48,6 +48,7 @@ def test_a_new_host_for_a_script(caller: Caller) -> None:
         "data_dir": str(caller.data_dir),
         "trigger_files": 0,
         "rejected_files": 0,
+        "push_way": {"way": None, "reason": ""},
         "missing": {"cause": "none", "detail": "", "apps": []},
         "paused": [],
         "unfinished": [],

@@ -121,14 +121,14 @@ def test_one_app_that_changed(
     change: Callable[[Host], object],
 ) -> None:
     """One app is read, and what is found is what a sweep without memory finds."""
-    before = list(world.remembered["web"].need.entries)
+    before = world.remembered["web"].need
     change(two)
     files.read.clear()
 
     found = sweep.plan(world)
 
     assert set(files.read) == {"web"}
-    assert list(world.remembered["web"].need.entries) != before
+    assert world.remembered["web"].need != before
     assert found == afresh(world)
 
 
