@@ -73,6 +73,12 @@ def reader(recorded: Recorded) -> Iterator[Reader]:
         yield reader
 
 
+@pytest.fixture(scope="module")
+def recovery(recorded: Recorded) -> Recovery:
+    """Give what starts that host again; the registry is as it was at the end."""
+    return Recovery(*recorded)
+
+
 def test_every_state_keeps_what_was_promised(
     recorded: Recorded, reader: Reader
 ) -> None:
@@ -96,18 +102,18 @@ def test_a_sync_that_is_left_out(recorded: Recorded, reader: Reader, name: str) 
 
 
 @pytest.mark.parametrize("number", range(2))
-def test_a_host_recovers(recorded: Recorded, reader: Reader, number: int) -> None:
+def test_a_host_recovers(recorded: Recorded, recovery: Recovery, number: int) -> None:
     """The daemon is started on what a cut left, and ends what was promised."""
     states = list(cuts_of(recorded[1]))
     draw = random.Random(f"recovery {number}")  # noqa: S311 - it must be repeatable
 
-    found = Recovery(*recorded).violations(draw.choice(states))
+    found = recovery.violations(draw.choice(states))
 
     assert found == []
 
 
 def cuts_of(recording: Recording) -> Iterator[cuts.Cut]:
-    """Give the states of a recording that come of a moment with open changes."""
+    """Give states of a recording in which contents are lost."""
     disk = cuts.Disk(recording.history, kept=recording.kept, loose=recording.loose)
     return (cut for cut in disk.cuts([]) if "no data" in cut.name)
 
