@@ -16,7 +16,7 @@ from torture.host import TortureHost
 from torture.hurry import DEADLINE
 from torture.unfit import UnfitError
 
-_SHORT: Final = "2s"
+_SHORT: Final = "5s"
 _END_SECONDS: Final = 30
 
 

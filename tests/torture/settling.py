@@ -12,6 +12,7 @@ from torture.deeds import Deeds
 from torture.host import TortureHost
 
 _HOOK_SECONDS: Final = 90
+_START_SECONDS: Final = 60
 _JOB_SECONDS: Final = 120
 _IMAGE_SECONDS: Final = 90
 _MOST_REQUESTS: Final = 3
@@ -50,7 +51,7 @@ def settle_down(host: TortureHost, deeds: Deeds) -> None:
         host.start_daemon()
         return bool(host.site.service.lines("daemon.ready"))
 
-    until(is_ready, what=f"the daemon's start: {host.site.service.tail()}")
+    until(is_ready, _START_SECONDS, what="the daemon's start")
     asked: Counter[str] = Counter()
     until(
         lambda: _are_jobs_done(host, deeds, asked),
