@@ -39,10 +39,15 @@ class DeployLocks:
         return bool(files) and any(found in files for found in _locked())
 
     def is_released(self, app: str) -> bool:
-        """Tell whether there is a lock that no process holds which we may look at."""
-        return (
-            names.is_app_name(app) and bool(self._files(app)) and not self.is_held(app)
-        )
+        """Tell whether no deploy of an app holds a lock, as far as it can be looked at.
+
+        Dokku removes the file with the lock (common/functions, release_advisory_lock).
+        """
+        if not names.is_app_name(app):
+            return False
+        folders = [root / app for root in self._roots]
+        is_seen = any(os.access(folder, os.R_OK | os.X_OK) for folder in folders)
+        return is_seen and not self.is_held(app)
 
     def _files(self, app: str) -> set[_File | None]:
         return {_identity(root / app / _NAME) for root in self._roots} - {None}

@@ -42,6 +42,8 @@ def test_a_deploy_that_runs(lock: Path, locks: DeployLocks) -> None:
     assert released == (False, False)
     assert not locks.is_held("web")
     assert (locks.is_released("web"), locks.is_released("api")) == (True, False)
+    lock.unlink()  # So does Dokku.
+    assert locks.is_released("web")
 
 
 def test_an_open_file_is_no_lock(lock: Path, locks: DeployLocks) -> None:

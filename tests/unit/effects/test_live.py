@@ -76,12 +76,12 @@ def test_a_ledger_that_has_no_room(host: Host) -> None:
 
     for _ in range(2):
         with pytest.raises(errors.LedgerError):
-            host.perform(live.perform, job)
+            host.perform(settling.perform, job)
 
         assert host.deployed() == host.release("2.1.1").deployed
         assert told(host) == {"b2": 2}
     connection.execute(refuse.format(0))
-    host.perform(live.perform, job)
+    host.perform(settling.perform, job)
     assert told(host) == {}
     assert host.tag_version() == "2"
     assert host.release("2.1.1").live_at
