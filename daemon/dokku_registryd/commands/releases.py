@@ -46,6 +46,7 @@ def _as_row(release: releases.Release, now: float) -> tuple[str, ...]:
 
 def _as_json(release: releases.Release) -> dict[str, object]:
     facts = dataclasses.asdict(release)
-    for name in ("previous_number", "sequence"):  # of no use to anybody else
+    # Of no use to anybody else.
+    for name in ("previous_number", "sequence", "is_taken_back"):
         del facts[name]
     return {**facts, "reference": release.reference}
