@@ -21,6 +21,7 @@ def test_a_healthy_host(site: Site) -> None:
         "ok    ledger",
         "ok    service",
         "ok    engine",
+        "ok    pushes",
         "ok    web image",
         "ok    web login",
         "ok    web registry",

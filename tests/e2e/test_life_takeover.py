@@ -109,7 +109,7 @@ def test_whole_life(life: Life) -> None:
         "data/registryd": PRIVATE,
         "data/registryd/deployed": PRIVATE,
         "data/registryd/deployed/shop": _file(
-            f"{life.second.host}/\ndokku/shop\n11\n{digest}\n"
+            f"{life.second.host}/\ndokku/shop\n11\n{digest}\n{life.id_of('shop', 11)}\n"
         ),
         "data/registryd/deploying": PRIVATE,
         "data/registryd/forgotten": PRIVATE,
@@ -118,6 +118,7 @@ def test_whole_life(life: Life) -> None:
         "data/registryd/ledger.sqlite3-wal": HIDDEN,
         "data/registryd/lock": HIDDEN,
         "data/registryd/replies": PRIVATE,
+        "data/registryd/push-way": _file("relay\n"),
         "data/registryd/spool": PRIVATE,
         "data/registryd/spool/new": PRIVATE,
         "data/registryd/spool/rejected": PRIVATE,

@@ -69,9 +69,9 @@ class InstalledCopy:
         """Let the ledger have one more version of its schema."""
         path = self._package / "adapters" / "ledger_schema.py"
         text = path.read_text()
-        head, _, tail = text.rpartition('    """,\n)\n')
+        head, _, tail = text.rpartition('",\n)\n')
         assert head, "the migrations end otherwise than they did"
         column = "ALTER TABLE jobs ADD COLUMN origin TEXT NOT NULL DEFAULT ''"
         path.unlink()
-        path.write_text(f'{head}    """,\n    "{column}",\n)\n{tail}')
+        path.write_text(f'{head}",\n    "{column}",\n)\n{tail}')
         shutil.rmtree(path.parent / "__pycache__", ignore_errors=True)
