@@ -68,7 +68,9 @@ class Mortal:
 
     def heal(self) -> Callable[[], None]:
         """A pull of what is gone."""
-        self._release(self._app())
+        app = self._app()
+        while not settling.wanted_names(self.host, app):  # Its checks may fail.
+            self._release(app)
 
         def act() -> None:
             asked: Counter[str] = Counter()
@@ -180,6 +182,8 @@ class Mortal:
     def _release(self, app: App) -> None:
         deploy = self.deeds.begin(app, self.host.site.build(app.name), "build")
         self._wait_for(lambda: not deploy.hook.is_running and not self._is_busy())
+        self.deeds.collect()
+        self._wait_for(lambda: not self._is_busy())
 
     def _wait_for(self, fact: Callable[[], bool]) -> None:
         """Wait for an end, or for a death."""
