@@ -131,5 +131,7 @@ MIGRATIONS = (
     CREATE INDEX releases_of_app ON releases (app, sequence);
     """,
     # Whether extra tags of a release went back, since its deploy seemed to have failed.
-    "ALTER TABLE releases ADD COLUMN is_taken_back INTEGER NOT NULL DEFAULT 0;",
+    """
+    ALTER TABLE releases ADD COLUMN is_taken_back INTEGER NOT NULL DEFAULT 0;
+    """,
 )
