@@ -161,6 +161,7 @@ class Actor:
         """Give an app another name."""
         self._say(f"rename {app} {new}")
         moved = self._copies(app, new)
+        live = self._forget_live(app)
         self._note(self._nothing_of(app))
         result = self._site.host.rename_app(app, new)
         assert result.code == 0, result
@@ -170,6 +171,8 @@ class Actor:
         scene.gone.add(app)
         for deploy in scene.deploys:
             deploy.app = new if deploy.app == app else deploy.app
+        for deploy in live:
+            deploy.is_live = True
         self._note({**moved, f"app {app}": Gone(app)}, is_answer=True)
 
     def clone(self, app: str, new: str) -> None:
@@ -187,6 +190,7 @@ class Actor:
         """Destroy an app; its login lies in a helper."""
         self._say(f"destroy {app}")
         login = Erased(app, self._host.proxy.host)
+        self._forget_live(app)
         self._note({**self._nothing_of(app), f"login {app}": login})
         result = self._site.host.destroy_app(app)
         assert result.code == 0, result
@@ -233,6 +237,13 @@ class Actor:
             if here.is_dir()
             for path in here.iterdir()
         }
+
+    def _forget_live(self, app: str) -> list[Deployed]:
+        """Take what an app runs for unknown, while it is renamed or destroyed."""
+        live = [one for one in self._scene.deploys if one.app == app and one.is_live]
+        for deploy in live:
+            deploy.is_live = False
+        return live
 
     def _nothing_of(self, app: str) -> dict[str, Promise]:
         """Return that by the name of an app nothing is expected any more."""
