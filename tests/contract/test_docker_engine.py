@@ -292,9 +292,10 @@ def test_connections_of_an_engine_that_was_restarted(
 
 
 def test_a_pull_that_is_given_up(
-    adapter: DockerEngine, htpasswd_registry: RegistryServer
+    connect: Connect, engine: EngineServer, htpasswd_registry: RegistryServer
 ) -> None:
     """A pull whose layers hang ends once it is not needed any more."""
+    adapter = connect(engine, stall_seconds=60)  # A stall must not come first.
     seeding.push(htpasswd_registry, "org/given-up", "1", "given up")
     address, _, port = htpasswd_registry.host.partition(":")
 
