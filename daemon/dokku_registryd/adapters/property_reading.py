@@ -100,7 +100,7 @@ def check_missing(config_root: "Path", deployed_root: "Path", app: str) -> None:
         if root.is_symlink():
             raise _refusal("a link that leads nowhere", str(root))
         recorded: list[str] = []
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(FileNotFoundError):
             recorded = os.listdir(deployed_root)  # noqa: PTH208 - names are wanted
         if any(not name.startswith(".") for name in recorded):
             raise _lost(str(root))
