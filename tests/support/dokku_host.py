@@ -8,6 +8,7 @@ the registry plugin that `enable_core` puts in place. Only the standard library 
 so that a demo can import this too.
 """
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -253,9 +254,15 @@ class DokkuHost:
         return path
 
     def spool(self, folder: str = "new") -> dict[str, bytes]:
-        """Return the trigger files of one spool folder, oldest first."""
-        paths = sorted((self.data_dir / "spool" / folder).iterdir())
-        return {path.name: path.read_bytes() for path in paths}
+        """Return the trigger files of one spool folder, oldest first.
+
+        A file that is renamed or taken away meanwhile is not there.
+        """
+        found = {}
+        for path in sorted((self.data_dir / "spool" / folder).iterdir()):
+            with contextlib.suppress(FileNotFoundError):
+                found[path.name] = path.read_bytes()
+        return found
 
     # -- inside
 

@@ -101,8 +101,7 @@ class Deploy:
             bufsize=0,
             cwd=host.root,
         )
-        until(host.spool, what="the trigger file")
-        (name,) = host.spool()
+        (name,) = until(host.spool, what="the trigger file")
         # A program that fails at once has taken it back by now.
         self.name = name.removesuffix(".cancelled")
         self.reply = host.data_dir / "replies" / self.name
