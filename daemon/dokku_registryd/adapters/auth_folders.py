@@ -19,7 +19,7 @@ from dokku_registryd.core import auth_files
 
 FILE_NAME: Final = "config.json"
 MAX_FILE_BYTES: Final = 1 << 20
-_TEMPORARY: Final = f".{FILE_NAME}.login."
+TEMPORARY: Final = f".{FILE_NAME}.login."
 _OPEN: Final = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
@@ -48,9 +48,9 @@ class AuthFolder:
         A writer that was killed may have left its temporary file, which holds a login.
         """
         for name in os.listdir(self._descriptor):  # noqa: PTH208 - of an open folder
-            if name.startswith(_TEMPORARY):
+            if name.startswith(TEMPORARY):
                 self._unlink(name)
-        temporary = f"{_TEMPORARY}{os.getpid()}"
+        temporary = f"{TEMPORARY}{os.getpid()}"
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _OPEN
         descriptor = os.open(
             temporary, flags, files.PRIVATE_FILE, dir_fd=self._descriptor

@@ -20,6 +20,8 @@ _TEMPORARY: Final = re.compile(r"\..+\.(?P<pid>\d+)\.tmp")
 _TRIGGER: Final = re.compile(r"\d{16}\.(?P<pid>\d+)\.\d+")
 # The folder in which post-app-clone-setup makes copies.
 _COPIES: Final = re.compile(r"\..+\.\d{16}\.(?P<pid>\d+)\.\d+")
+# What `auth_folders` writes to beside an app's auth config: it holds a login.
+_LOGIN: Final = re.compile(rf"{re.escape(auth_folders.TEMPORARY)}(?P<pid>\d+)")
 _WRITTEN: Final = (("spool", "tmp"), ("spool", "rejected"), ("replies",), ("deployed",))
 
 
@@ -97,6 +99,7 @@ class RemnantFiles:
                 folder = folders.open_folder(self._config_root / plugin, follows=True)
                 try:
                     yield from _copies(plugin, folder)
+                    yield from _half_written(plugin, folder)
                 finally:
                     os.close(folder)
 
@@ -130,16 +133,41 @@ class RemnantFiles:
 
 
 def _copies(plugin: str, folder: int) -> Iterator[Remnant]:
+    """Give what lies among the apps' folders."""
     for name in os.listdir(folder):
         match = _COPIES.fullmatch(name) or _TEMPORARY.fullmatch(name)
-        changed_at = _changed_at(folder, name) if match else None
-        if match and changed_at is not None:
-            yield Remnant(
-                place=Place.COPYING,
-                path=f"{plugin}/{name}",
-                changed_at=changed_at,
-                is_needed=processes.exists(int(match["pid"])),
-            )
+        if match and (found := _copied(match, f"{plugin}/{name}", folder)):
+            yield found
+
+
+def _half_written(plugin: str, folder: int) -> Iterator[Remnant]:
+    """Give what lies in the apps' folders: a property, or a login, never put in place.
+
+    A folder that is a link is left out: it may be anybody's.
+    """
+    for app in os.listdir(folder):
+        with contextlib.suppress(OSError):
+            inner = folders.open_folder(app, inside=folder)
+            try:
+                for name in os.listdir(inner):  # noqa: PTH208 - of an open folder
+                    match = _LOGIN.fullmatch(name) or _TEMPORARY.fullmatch(name)
+                    path = f"{plugin}/{app}/{name}"
+                    if match and (found := _copied(match, path, inner)):
+                        yield found
+            finally:
+                os.close(inner)
+
+
+def _copied(match: re.Match[str], path: str, folder: int) -> Remnant | None:
+    changed_at = _changed_at(folder, match[0])
+    if changed_at is None:
+        return None
+    return Remnant(
+        place=Place.COPYING,
+        path=path,
+        changed_at=changed_at,
+        is_needed=processes.exists(int(match["pid"])),
+    )
 
 
 def _written(match: re.Match[str] | None, path: str, changed_at: float) -> Remnant:

@@ -38,7 +38,7 @@ class Place(StrEnum):
     NOTED = "noted"
     """Notes which logins helpers keep, of apps whose destruction was broken off."""
     COPYING = "copying"
-    """What hooks write among Dokku's properties, such as the login of a clone."""
+    """What is written among Dokku's properties, such as a login."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -104,6 +104,39 @@ def test_what_was_copied(data: Path, config: Path, dead: int) -> None:
     assert [path.name for path in kept.iterdir()] == ["web"]
 
 
+def test_a_login_that_was_broken_off(data: Path, config: Path, dead: int) -> None:
+    """What a login or a property was being written to goes, and what it became stays.
+
+    The folder of an app that leads elsewhere is not ours.
+    """
+    us = os.getpid()
+    (config / "registry" / "web").mkdir(parents=True)
+    (config / "registry" / "elsewhere").symlink_to(data)
+    (data / f".config.json.login.{dead}").write_text("{}")
+    for name in (
+        "config.json",
+        f".config.json.login.{dead}",
+        f".config.json.login.{us}",
+        f".server.{dead}.tmp",
+        ".config.json.login.me",
+    ):
+        (config / "registry" / "web" / name).write_text("{}")
+
+    found = remnant_files.RemnantFiles(data, config)
+    by_path = {one.path: one for one in found.listed()}
+
+    assert {path: one.is_needed for path, one in by_path.items()} == {
+        f"registry/web/.config.json.login.{dead}": False,
+        f"registry/web/.config.json.login.{us}": True,
+        f"registry/web/.server.{dead}.tmp": False,
+    }
+    assert all(map(found.remove, by_path.values()))
+    assert sorted(path.name for path in (config / "registry" / "web").iterdir()) == [
+        ".config.json.login.me",
+        "config.json",
+    ]
+
+
 def test_what_was_set_aside(data: Path, config: Path) -> None:
     """Rejected triggers and ledgers are found; the ledger in use is not."""
     for name in ("spool/rejected/a", "spool/rejected/a.reason", "hook.log"):
