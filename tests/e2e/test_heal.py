@@ -4,6 +4,7 @@ import pytest
 
 from support.every_engine import on_every_engine
 from support.site import Site
+from support.waiting import until
 
 
 def _wait_for_heal(site: Site, *, count: int = 1) -> str:
@@ -86,13 +87,14 @@ def test_push_off(one: Site) -> None:
     one.host.set_property("web", "push-on-release", "false")
     one.untag("dokku/web:1")
     one.service.wait_for("job.finished", intent="heal", app="web", outcome="done")
-    one.ship()
-    one.service.wait_for("sweep.finished", wanted=0)
-    before = len(one.service.lines("sweep.finished", wanted=0))
+    image_id = one.ship()
+    # Dokku's own name, with and without the server.
+    one.service.wait_for("sweep.finished", wanted=2)
+    asked = one.deployed_later() + "latest"
 
-    one.untag("dokku/web:1")
+    one.untag("dokku/web:1", asked)
 
-    one.service.wait_for("sweep.finished", wanted=0, missing=0, count=before + 1)
+    until(lambda: one.names().get(asked) == image_id, what="the name to come back")
     assert "dokku/web:1" not in one.names()
 
 

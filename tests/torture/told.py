@@ -16,7 +16,7 @@ from torture.neighbour import Arrival
 from torture.stored import Stored, Violation
 
 LOCAL = "\n\n0\n"
-"""The record of an app that runs a release without a push."""
+"""How the record of an app begins that runs a release without a push."""
 
 
 def violations(host: TortureHost, deeds: Deeds, stored: Stored) -> Iterator[Violation]:
@@ -68,8 +68,9 @@ def _what_runs(host: TortureHost, app: App, stored: Stored) -> Iterator[Violatio
         return  # Dokku itself cannot know.
     if latest is not None and latest.is_local:
         record = host.site.host.data_dir / "deployed" / app.name
-        if record.exists() and record.read_text() != LOCAL:
-            text = f"{app.name} runs without a push, and is told {record.read_text()!r}"
+        told = record.read_text() if record.exists() else LOCAL
+        if not told.startswith(LOCAL):
+            text = f"{app.name} runs without a push, and is told {told!r}"
             yield "other", text
         return
     if latest is not None and latest.may_be_lost:

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from dokku_registryd.adapters import app_files
 from dokku_registryd.core import triggers
+from dokku_registryd.core.releases import DeployedRelease
 from support.dokku_host import DokkuHost, Result
 
 RELEASE = "post-release-builder"
@@ -130,6 +132,25 @@ def test_the_record_goes_with_the_deploy(host: DokkuHost) -> None:
     host.trigger("post-deploy", "web", "", "", "latest")
     assert record.read_text() == "\n\n0\n"
     assert host.trigger("deployed-app-image-tag", "web", environ=other).stdout == ""
+
+
+@pytest.mark.parametrize("is_told", [True, False])
+def test_the_image_is_recorded(host: DokkuHost, is_told: bool) -> None:
+    """By its ID the daemon gives names back that Dokku's cleanup takes."""
+    image_id = f"sha256:{'5' * 64}"
+    host.add_recorder("docker", stdout=f"{image_id}\n")
+    record = host.record_release("web", server="", image_repo="org/web", number=7)
+    build = {"DOKKU_BUILD_ID": "1abc" if is_told else "", "DOKKU_PID": ""}
+
+    assert host.trigger(RELEASE, "herokuish", "web", IMAGE, environ=build).code == 0
+    host.trigger("post-deploy", "web", "", "", "latest", environ=build)
+
+    assert app_files.parse_record(record.read_bytes()) == DeployedRelease(
+        server="", image_repo="", number=0, image_id=image_id
+    )
+    assert host.calls("docker") == [["image", "inspect", "--format", "{{.Id}}", IMAGE]]
+    asked = host.trigger("deployed-app-image-tag", "web", environ=build)
+    assert asked == Result("", "", 0)
 
 
 @pytest.mark.parametrize("is_told", [True, False])

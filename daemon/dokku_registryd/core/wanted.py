@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from dokku_registryd import errors
 from dokku_registryd.core import images, properties, reference
 from dokku_registryd.core.releases import DeployedRelease, Release
 
@@ -130,7 +131,8 @@ def wanted_of(state: AppState, schedulers: Sequence[str]) -> list[Wanted]:
     """Return the references that one app needs on this host.
 
     What is recorded is needed also where push is off by now: until a deploy without a
-    push is live, every restart starts it by that name.
+    push is live, every restart starts it by that name. From then on it starts Dokku's
+    own names, of which Dokku's cleanup may take those that it asks for.
 
     Args:
         state: The app.
@@ -146,7 +148,35 @@ def wanted_of(state: AppState, schedulers: Sequence[str]) -> list[Wanted]:
         for told in reversed(shown)
         for entry in _wanted_of(state, told, schedulers)
     }
-    return sorted(found.values(), key=lambda entry: _place(entry, shown))
+    listed = sorted(found.values(), key=lambda entry: _place(entry, shown))
+    local = _local_names(state)
+    own = {entry.reference for entry in local}
+    return [*local, *(entry for entry in listed if entry.reference not in own)]
+
+
+def _local_names(state: AppState) -> list[Wanted]:
+    """Return the names that Dokku asks for of a release without a push.
+
+    A build gives them, and no registry has them.
+    """
+    recorded, policy = state.deployed, state.policy
+    if recorded is None or not recorded.is_local or not recorded.image_id:
+        return []
+    source = f"{policy.server}{policy.image_repo}:latest"
+    try:
+        reference.parse(source)
+    except errors.InvalidReferenceError:
+        return []  # Dokku asks for it in vain: no image can have it.
+    return [
+        Wanted(
+            app=policy.app,
+            reference=name,
+            source=source,
+            image_id=recorded.image_id,
+            may_pull=False,
+        )
+        for name in dict.fromkeys((source, f"{policy.image_repo}:latest"))
+    ]
 
 
 def _place(entry: Wanted, shown: Sequence[DeployedRelease]) -> int:

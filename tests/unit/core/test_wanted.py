@@ -67,6 +67,64 @@ def test_what_runs_is_wanted_where_push_is_off_by_now() -> None:
     assert wanted.wanted_of(wanted.AppState(policy=off), LOCAL) == []
 
 
+LOCALLY = DeployedRelease(server="", image_repo="", number=0, image_id="sha256:local")
+
+
+def test_the_names_of_a_release_without_a_push() -> None:
+    """Dokku asks for them by what the properties say now; no registry has them."""
+    state = replace(STATE, deployed=LOCALLY)
+
+    entries = wanted.wanted_of(state, LOCAL)
+
+    assert [
+        (entry.reference, entry.may_pull, entry.is_exclusive, entry.image_id)
+        for entry in entries
+    ] == [
+        ("r.example/org/web:latest", False, False, "sha256:local"),
+        ("org/web:latest", False, False, "sha256:local"),
+    ]
+    (gap, _) = wanted.gaps(entries, observed(other="sha256:local"))
+    assert gap == wanted.Retag(wanted=entries[0], image_id="sha256:local")
+    assert wanted.gaps(entries, observed()) == [
+        wanted.Lost(wanted=entry) for entry in entries
+    ]
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        pytest.param(
+            replace(STATE, deployed=replace(LOCALLY, image_id="")), id="no-image"
+        ),
+        pytest.param(
+            replace(
+                STATE, deployed=LOCALLY, policy=replace(POLICY, image_repo="org web")
+            ),
+            id="no-name",
+        ),
+    ],
+)
+def test_no_name_of_a_release_without_a_push(state: wanted.AppState) -> None:
+    """Without an image, or a name that an image can have, there is nothing to give."""
+    assert wanted.wanted_of(state, LOCAL) == []
+
+
+def test_a_push_whose_deploy_runs_over_a_release_without_one() -> None:
+    """What runs keeps the name of Dokku's latest build; the other has all its own."""
+    policy = replace(POLICY, server="", image_repo="dokku/web")
+    state = replace(STATE, policy=policy, deployed=LOCALLY, deploying=(DEPLOYED,))
+
+    by_name = {entry.reference: entry for entry in wanted.wanted_of(state, LOCAL)}
+
+    assert by_name["dokku/web:latest"].image_id == "sha256:local"
+    assert {*by_name} == {
+        "dokku/web:latest",
+        "dokku/web:3",
+        "org/web:3",
+        "r.example/org/web:3",
+    }
+
+
 def test_the_recorded_release_counts_not_the_properties() -> None:
     """Changing the server does not rename what runs."""
     state = replace(STATE, policy=replace(POLICY, server="new.example/"))
