@@ -14,6 +14,11 @@ AS_ROOT = sudo env PATH="$$PATH" REGISTRYD_ENGINES="$$REGISTRYD_ENGINES" \
 NO_CACHE = -p no:cacheprovider
 endif
 
+# The tests wait for Engines more than they work, so two processes halve their time. Each
+# has Engines of its own, which take a gigabyte together.
+JOBS ?= auto
+SIDE_BY_SIDE = -n $(JOBS) --maxprocesses 4 --dist worksteal
+
 SHELL_FILES = $(shell find hooks tests bench .ci -type f ! -name '*.py*' 2>/dev/null | \
 	xargs grep -lE '^(\#!.*[ /](ba)?sh|\# shellcheck shell=)' 2>/dev/null)
 
@@ -49,14 +54,14 @@ lint: venv engines ## Check format, style, types, imports and shell
 
 .PHONY: check
 check: lint ## Lint, check the systemd unit, and run the unit tests
-	@$(PYTHON) -m pytest -q tests/unit tests/e2e/test_unit_file.py
+	@$(PYTHON) -m pytest -q $(SIDE_BY_SIDE) tests/unit tests/e2e/test_unit_file.py
 
 .PHONY: test
 test: lint ## Lint, and run all tests, those with Docker Engines too
 ifdef AS_ROOT
 	@echo "the tests start Docker Engines, which need root: using sudo"
 endif
-	@$(AS_ROOT) $(PYTHON) -m pytest -q $(NO_CACHE)
+	@$(AS_ROOT) $(PYTHON) -m pytest -q $(SIDE_BY_SIDE) $(NO_CACHE)
 
 # A demo needs the Engine of this host's own release only.
 $(ENGINES)/.native: tests/support/fetch_engines.sh

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dokku_registryd import errors
-from dokku_registryd.core.triggers import Kind
+from dokku_registryd.core.kinds import Kind
 from dokku_registryd.runtime import (
     intake,
     queue,

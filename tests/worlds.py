@@ -33,7 +33,7 @@ from dokku_registryd.core import (
     triggers,
 )
 from dokku_registryd.core.images import Manifest
-from dokku_registryd.core.triggers import Kind
+from dokku_registryd.core.kinds import Kind
 from dokku_registryd.effects import voice
 from fakes_engine import FakeEngine, FakeRemote
 from fakes_registry import FakeCredentials, FakeRegistry

@@ -14,6 +14,7 @@ import pytest
 from dokku_registryd import __version__
 from dokku_registryd.adapters import ledger_schema, reply_files, spool
 from dokku_registryd.core import triggers
+from dokku_registryd.core.kinds import Kind
 from dokku_registryd.core.replies import Line
 from support.bare_site import BareSite
 from support.dokku_host import Result
@@ -219,7 +220,7 @@ def test_a_deploy_that_waits(upgraded: UpgradeSite, tmp_path: Path) -> None:
     files.add(
         trigger_id,
         triggers.Trigger(
-            kind=triggers.Kind.RELEASE,
+            kind=Kind.RELEASE,
             app="web",
             image="dokku/web:latest",
             scheduler="docker-local",

@@ -77,11 +77,10 @@ def _fill(path: Path) -> None:
     book = ledger.SqliteLedger(path)
     asked = ("web", "web", "web", "web", "api", "api")
     for number, app in enumerate(asked, start=1):
-        trigger = triggers.Trigger(
-            kind=triggers.Kind.RELEASE,
-            app=app,
-            image=f"dokku/{app}:latest",
-            scheduler="docker-local",
+        # As a hook writes it: names in the code change.
+        text = f"trigger=release\napp={app}\nimage=dokku/{app}:latest\n"
+        trigger = triggers.parse(
+            f"dokku-registryd/1\n{text}scheduler=docker-local\nend\n".encode()
         )
         job_id = f"{number}.1.1"
         book.add_jobs(

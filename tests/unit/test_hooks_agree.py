@@ -14,7 +14,8 @@ from dokku_registryd.core import (
     releases,
     triggers,
 )
-from dokku_registryd.core.triggers import Kind, Trigger
+from dokku_registryd.core.kinds import Kind
+from dokku_registryd.core.triggers import Trigger
 from support.dokku_host import GLOBAL, DokkuHost
 
 MARKS = ("a", "Z", "0", "-", ".", "_", "/", ":", "@", " ", "\n", "\x1b", "é", "*")

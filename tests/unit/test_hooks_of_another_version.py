@@ -7,6 +7,7 @@ import pytest
 
 from dokku_registryd.adapters import spool
 from dokku_registryd.core import triggers
+from dokku_registryd.core.kinds import Kind
 from support.dokku_host import HOOKS
 
 LEAVE = """
@@ -15,7 +16,7 @@ leave_trigger 1.2.3 release app=web image=dokku/web:latest scheduler=docker-loca
   build=b1 waiter=12.34
 """
 PLAIN = triggers.Trigger(
-    kind=triggers.Kind.RELEASE,
+    kind=Kind.RELEASE,
     app="web",
     image="dokku/web:latest",
     scheduler="docker-local",

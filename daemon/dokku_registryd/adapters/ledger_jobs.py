@@ -1,21 +1,11 @@
 """The ledger's jobs: what was accepted, how often it was tried, how it ended."""
 
 from collections.abc import Iterable, Iterator
-from typing import Final
 
 from dokku_registryd.adapters import ledger_file
 from dokku_registryd.adapters.ledger_schema import AHEAD_SECONDS
-from dokku_registryd.core import callings, jobs, outcomes, triggers
-
-# These ask what was accepted after them.
-_ASKING_KINDS: Final = frozenset(
-    {
-        triggers.Kind.RELEASE,
-        triggers.Kind.DESTROYED,
-        triggers.Kind.ABANDONED,
-        triggers.Kind.RENAMED,
-    }
-)
+from dokku_registryd.core import callings, jobs, kinds, outcomes, triggers
+from dokku_registryd.core.kinds import Kind
 
 
 class JobRows(ledger_file.LedgerFile):
@@ -107,7 +97,7 @@ class JobRows(ledger_file.LedgerFile):
         if not rows:
             return []
         since = int(rows[0]["sequence"])
-        kinds = _names(jobs.ORDERED_KINDS)
+        ordered = _names(kinds.ORDERED)
         done = self._rows(
             "SELECT * FROM jobs WHERE sequence > ? AND kind = 'renamed'"
             " AND ending = 'done'",
@@ -116,7 +106,7 @@ class JobRows(ledger_file.LedgerFile):
         found: list[callings.Order] = []
         for calling in callings.callings(app, map(_order, done), since=since):
             orders = self._rows(
-                f"SELECT * FROM jobs WHERE app = ? AND kind IN ({kinds})"  # noqa: S608 - constants
+                f"SELECT * FROM jobs WHERE app = ? AND kind IN ({ordered})"  # noqa: S608 - constants
                 " AND sequence > ? AND coalesce(ending, '') NOT IN"
                 " ('failed', 'dropped')",
                 calling.app,
@@ -210,22 +200,22 @@ class JobRows(ledger_file.LedgerFile):
             connection.execute(
                 "DELETE FROM jobs WHERE ending IS NOT NULL AND finished_at < ?"  # noqa: S608 - constants
                 " AND sequence <= (SELECT max(sequence) FROM jobs) - ?"
-                f" AND (kind NOT IN ({_names(jobs.ORDERED_KINDS)}) OR NOT EXISTS"
+                f" AND (kind NOT IN ({_names(kinds.ORDERED)}) OR NOT EXISTS"
                 " (SELECT 1 FROM jobs AS waiting WHERE waiting.ending IS NULL"
-                f" AND waiting.kind IN ({_names(_ASKING_KINDS)})"
+                f" AND waiting.kind IN ({_names(kinds.ASKING)})"
                 " AND waiting.sequence < jobs.sequence))",
                 (finished_before, but_latest),
             )
 
 
-def _names(kinds: Iterable[triggers.Kind]) -> str:
+def _names(kinds: Iterable[Kind]) -> str:
     return ", ".join(f"'{kind.value}'" for kind in sorted(kinds))
 
 
 def _order(row: ledger_file.Row) -> callings.Order:
     return callings.Order(
         sequence=row["sequence"],
-        kind=triggers.Kind(row["kind"]),
+        kind=Kind(row["kind"]),
         app=row["app"],
         other=row["other"],
         build=row["build"],
@@ -235,7 +225,7 @@ def _order(row: ledger_file.Row) -> callings.Order:
 
 def _job_record(row: ledger_file.Row) -> jobs.JobRecord:
     trigger = triggers.Trigger(
-        kind=triggers.Kind(row["kind"]),
+        kind=Kind(row["kind"]),
         app=row["app"],
         image=row["image"],
         scheduler=row["scheduler"],

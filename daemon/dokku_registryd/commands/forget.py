@@ -15,6 +15,7 @@ from dokku_registryd.adapters import app_folders, detached, files, property_file
 from dokku_registryd.commands import doctor_host, scene
 from dokku_registryd.commands.output import Output
 from dokku_registryd.core import names, presence, triggers
+from dokku_registryd.core.kinds import Kind
 
 
 def perform(arguments: argparse.Namespace, out: Output) -> int:
@@ -88,5 +89,5 @@ def _forget(settings: config.Settings, app: str) -> None:
             f"cannot remove what is left of {app}: {error.filename or place}:"
             f" {os.strerror(error.errno or 0)}"
         ) from error
-    trigger = triggers.Trigger(kind=triggers.Kind.DESTROYED, app=app)
+    trigger = triggers.Trigger(kind=Kind.DESTROYED, app=app)
     spool.Spool(settings.data_dir).add(stamp, trigger)

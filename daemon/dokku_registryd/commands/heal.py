@@ -7,6 +7,7 @@ from dokku_registryd.adapters import clocks, ledger
 from dokku_registryd.commands import follow, scene
 from dokku_registryd.commands.output import Output
 from dokku_registryd.core import triggers, wanted
+from dokku_registryd.core.kinds import Kind
 from dokku_registryd.effects import sweep
 
 
@@ -34,9 +35,7 @@ def perform(arguments: argparse.Namespace, out: Output) -> int:
     # A heal says why it cannot move back what leads to another image.
     healable = [gap for gap in gaps if gap.leads_to or not isinstance(gap, wanted.Lost)]
     statuses = [
-        follow.leave(
-            arguments, out, triggers.Trigger(kind=triggers.Kind.HEAL, app=name)
-        )
+        follow.leave(arguments, out, triggers.Trigger(kind=Kind.HEAL, app=name))
         for name in dict.fromkeys(gap.wanted.app for gap in healable)
     ]
     return max(statuses, default=0)

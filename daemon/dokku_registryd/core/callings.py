@@ -1,6 +1,6 @@
 """What an app was called when: names of apps change hands.
 
-An order that changes what an app runs (`jobs.ORDERED_KINDS`) names the app as it was
+An order that changes what an app runs (`kinds.ORDERED`) names the app as it was
 called then. A release that waits goes along with its app to a new name, where another
 app may have been released, destroyed or renamed before. So an order counts against the
 release only while the app of the release had the name that the order gives.
@@ -9,7 +9,7 @@ release only while the app of the release had the name that the order gives.
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from dokku_registryd.core.triggers import Kind
+from dokku_registryd.core.kinds import Kind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

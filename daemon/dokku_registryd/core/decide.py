@@ -2,11 +2,10 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
 
 from dokku_registryd import errors
 from dokku_registryd.core import jobs
-from dokku_registryd.core.triggers import Kind
+from dokku_registryd.core.kinds import RULES, Kind
 
 
 class Verdict(StrEnum):
@@ -18,21 +17,6 @@ class Verdict(StrEnum):
     """Let the deploy go on, and try again behind its back."""
     GIVE_UP = "give up"
     """Record the failure."""
-
-
-# Nobody waits for these, and the state stays wrong until they succeed.
-_FOR_EVER: Final = frozenset(
-    {
-        Kind.HEAL,
-        Kind.LOCAL,
-        Kind.CANCELLED,
-        Kind.RECORDED,
-        Kind.DESTROYED,
-        Kind.ABANDONED,
-        Kind.RENAMED,
-        Kind.SETTLE,
-    }
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +69,7 @@ def after_failure(attempt: Attempt) -> Verdict:
         return Verdict.GIVE_UP
     # What it gave way to says what becomes of it.
     has_given_way = isinstance(attempt.error, errors.PreemptedError)
-    if attempt.kind in _FOR_EVER or attempt.is_accepted or has_given_way:
+    if RULES[attempt.kind].is_tried_for_ever or attempt.is_accepted or has_given_way:
         return Verdict.RETRY
     if not isinstance(attempt.error, errors.TransientError):
         return Verdict.GIVE_UP

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from itertools import product
 
 from dokku_registryd.core import health, metric_families, metrics, presence
+from dokku_registryd.core.kinds import Kind
 from dokku_registryd.core.metric_families import INTENTS
 from dokku_registryd.core.metrics import Durations, Sample
 from dokku_registryd.core.outcomes import Ending
 from dokku_registryd.core.releases import Release, ReleaseState
-from dokku_registryd.core.triggers import Kind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,51 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from dokku_registryd.core import outcomes, triggers
-from dokku_registryd.core.triggers import Kind
-
-# Replaced by a newer one of the same app: they look at the state anew anyway.
-_LEVEL_KINDS = frozenset({Kind.DEPLOYED, Kind.HEAL, Kind.PUSH, Kind.SWEEP})
-# A hook or a person follows the reply to these.
-_AWAITED_KINDS = frozenset({Kind.RELEASE, Kind.HEAL, Kind.PUSH})
-# Nothing else of the app may run beside these.
-_EXCLUSIVE_KINDS = frozenset({Kind.DESTROYED, Kind.ABANDONED, Kind.RENAMED, Kind.PUSH})
-
-# What changes what Dokku runs of an app: their order decides which of them counts.
-ORDERED_KINDS: Final = frozenset(
-    {
-        Kind.RELEASE,
-        Kind.LOCAL,
-        Kind.RECORDED,
-        Kind.RENAMED,
-        Kind.DESTROYED,
-    }
-)
-
-# The daemon does these for itself, and they may wait for a registry.
-_BACKGROUND_KINDS = frozenset({Kind.HEAL, Kind.SETTLE})
-
-# A heal under way gives up for these.
-_PREEMPTING_KINDS = frozenset({Kind.RELEASE, Kind.DESTROYED, Kind.RENAMED})
-
-# A push under way gives up for these: what it pushes is nobody's afterwards, or goes on
-# under another name.
-_DISOWNING_KINDS = frozenset({Kind.DESTROYED, Kind.ABANDONED, Kind.RENAMED})
-
-# These speak to the app's registry, or to the helper that keeps its login.
-REMOTE_KINDS: Final = frozenset(
-    {
-        Kind.RELEASE,
-        Kind.PUSH,
-        Kind.HEAL,
-        Kind.RECORDED,
-        Kind.DESTROYED,
-        Kind.ABANDONED,
-    }
-)
-
-# After these an app needs other images than before.
-_RENEWING_KINDS = frozenset({Kind.RELEASE, Kind.RECORDED, Kind.DEPLOYED})
+from dokku_registryd.core import kinds, outcomes, triggers
+from dokku_registryd.core.kinds import Kind
 
 # Whoever runs beside a job that kills the process is counted too. So from the second
 # death on a job runs without other suspects, and only what kills alone gets this far.
@@ -89,6 +46,11 @@ class Job:
         return self.trigger.kind
 
     @property
+    def rules(self) -> kinds.Rules:
+        """What holds for all jobs of its kind."""
+        return kinds.RULES[self.kind]
+
+    @property
     def app(self) -> str:
         """The app it is about; empty for a sweep."""
         return self.trigger.app
@@ -112,12 +74,12 @@ class Job:
     @property
     def is_awaited(self) -> bool:
         """Whether somebody may follow its reply."""
-        return self.kind in _AWAITED_KINDS and not self.is_own
+        return self.rules.is_awaited and not self.is_own
 
     @property
     def is_background(self) -> bool:
         """Whether it may take minutes and nobody waits for it: others go first."""
-        return self.is_delivery or (self.kind in _BACKGROUND_KINDS and self.is_own)
+        return self.is_delivery or (self.rules.is_background and self.is_own)
 
     @property
     def is_preempting(self) -> bool:
@@ -125,12 +87,12 @@ class Job:
 
         Whatever was to be healed is another image afterwards, or nobody's.
         """
-        return self.kind in _PREEMPTING_KINDS and not self.is_delivery
+        return self.rules.is_preempting and not self.is_delivery
 
     @property
     def is_disowning(self) -> bool:
         """Whether a push of its app need not be finished before it."""
-        return self.kind in _DISOWNING_KINDS
+        return self.rules.is_disowning
 
     @property
     def is_renewing(self) -> bool:
@@ -138,7 +100,7 @@ class Job:
 
         What they failed at was the release before.
         """
-        return self.kind in _RENEWING_KINDS
+        return self.rules.is_renewing
 
     def shows_service(self, outcome: outcomes.Outcome) -> bool:
         """Tell whether its end shows that its registry serves what it is asked for.
@@ -147,8 +109,7 @@ class Job:
         """
         if self.kind is Kind.HEAL:
             return outcome.detail == outcomes.PULLED
-        is_sent = self.kind in {Kind.RELEASE, Kind.PUSH}
-        return is_sent and outcome.ending is outcomes.Ending.DONE
+        return self.rules.is_sending and outcome.ending is outcomes.Ending.DONE
 
     @property
     def lanes(self) -> tuple[str, ...]:
@@ -158,7 +119,7 @@ class Job:
         an app need not wait while the one before is still being pushed behind its
         back. Whatever takes an app away needs both. A sweep has a lane of its own.
         """
-        if self.kind is Kind.SWEEP:
+        if self.rules.has_own_lane:
             return ("",)
         return (*self._own_lanes, *((_SUSPECTS,) if self.is_suspect else ()))
 
@@ -178,7 +139,7 @@ class Job:
         # Both move extra tags, so never side by side.
         if self.is_delivery or self.kind is Kind.SETTLE:
             return deliveries
-        if self.kind in _EXCLUSIVE_KINDS:
+        if self.rules.is_exclusive:
             return (*self.trigger.apps, *deliveries)
         return self.trigger.apps
 
@@ -202,7 +163,7 @@ def superseded_by(newer: Job, waiting: Iterable[Job]) -> list[Job]:
     Nothing is lost: these kinds look at the state when they run. A release is never
     replaced, since each one was promised its own number.
     """
-    if newer.kind not in _LEVEL_KINDS:
+    if not newer.rules.is_level:
         return []
     return [
         job
@@ -215,13 +176,12 @@ def superseded_by(newer: Job, waiting: Iterable[Job]) -> list[Job]:
 
 def dropped_by(newer: Job, waiting: Iterable[Job]) -> list[Job]:
     """Return the waiting jobs whose app a newer job takes away."""
-    if newer.kind is not Kind.DESTROYED:
+    if not newer.rules.is_dropping:
         return []
     return [
         job
         for job in waiting
         if job.app == newer.app
         and job.job_id != newer.job_id
-        and job.kind is not Kind.DESTROYED
-        and job.kind is not Kind.RENAMED
+        and not job.rules.outlives_app
     ]

@@ -21,7 +21,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from dokku_registryd.core import jobs, shares
-from dokku_registryd.core.triggers import Kind
+from dokku_registryd.core.kinds import Kind
 
 _Rank = tuple[bool, int]
 """Whether it is background work, and an order: the least comes first."""

@@ -10,8 +10,8 @@ from types import MappingProxyType
 from typing import Final
 
 from dokku_registryd.core import metrics
+from dokku_registryd.core.kinds import Kind
 from dokku_registryd.core.metrics import Family
-from dokku_registryd.core.triggers import Kind
 
 INTENTS: Final = tuple(kind for kind in Kind if kind is not Kind.SWEEP)
 """Intents whose jobs are recorded; sweeps are counted apart."""

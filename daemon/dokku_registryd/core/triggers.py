@@ -17,11 +17,11 @@ no value may hold a line break. A value we do not expect is refused, never guess
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Final
 
 from dokku_registryd import errors
 from dokku_registryd.core import names
+from dokku_registryd.core.kinds import RULES, Kind
 
 MAX_BYTES: Final = 4096
 _HEADER: Final = "dokku-registryd/1"
@@ -29,35 +29,6 @@ _FOOTER: Final = "end"
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:@-]{0,511}")
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
-
-
-class Kind(StrEnum):
-    """What happened, or what somebody asks for."""
-
-    RELEASE = "release"
-    """Dokku released an image that is to be pushed; a hook waits for the answer."""
-    LOCAL = "local"
-    """Dokku released an image with push off: nothing of ours is deployed any more."""
-    RECORDED = "recorded"
-    """Dokku's own plugin has pushed a release under the number `tag`."""
-    CANCELLED = "cancelled"
-    """The deploy that waited for the release trigger `job` was broken off."""
-    DEPLOYED = "deployed"
-    """Containers of the new release run."""
-    DESTROYED = "destroyed"
-    """The app is gone."""
-    RENAMED = "renamed"
-    """The app `app` is called `other` from now on."""
-    HEAL = "heal"
-    """Look at one app's images now."""
-    PUSH = "push"
-    """Make sure that the registry has the app's deployed release."""
-    ABANDONED = "abandoned"
-    """Folders of an app were left that no longer exists; made by a sweep only."""
-    SETTLE = "settle"
-    """Find out how deploys of an app have ended; made by the daemon only."""
-    SWEEP = "sweep"
-    """Look at the whole host; made by the daemon only."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,31 +54,14 @@ class Trigger:
         return tuple(name for name in (self.app, self.other) if name)
 
 
-_FIELDS: Final[Mapping[Kind, tuple[str, ...]]] = {
-    Kind.RELEASE: ("app", "image", "scheduler"),
-    Kind.LOCAL: ("app",),
-    Kind.CANCELLED: ("app", "job"),
-    Kind.RECORDED: ("app", "scheduler", "tag"),
-    Kind.DEPLOYED: ("app", "tag"),
-    Kind.DESTROYED: ("app",),
-    Kind.RENAMED: ("app", "other"),
-    Kind.HEAL: ("app",),
-    Kind.PUSH: ("app",),
-}
 # A hook that breaks a wait off gives its trigger file this ending, by one rename.
 CANCELLED_ENDING: Final = ".cancelled"
 
-# Hooks of an older version leave these out.
-_OPTIONAL: Final[Mapping[Kind, tuple[str, ...]]] = {
-    Kind.RELEASE: ("build", "waiter"),
-    # Called otherwise, since a program that reads the one may not know it here.
-    Kind.LOCAL: ("deploy",),
-    Kind.DEPLOYED: ("build",),
-}
+# One value, which hooks of several versions call otherwise.
 _BUILD_KEYS: Final = ("build", "deploy")
 # What a program says that it reads (core/builds.py): hooks leave the others out.
 OPTIONAL_KEYS: Final = tuple(
-    sorted({key for keys in _OPTIONAL.values() for key in keys})
+    sorted({key for rules in RULES.values() for key in rules.optional})
 )
 
 
@@ -125,7 +79,7 @@ def parse(raw: bytes) -> Trigger:
     lines = _lines(raw)
     values = _values(lines[1:-1])
     name = values.pop("trigger", "")
-    if name not in {kind.value for kind in _FIELDS}:
+    if name not in {kind.value for kind, rules in RULES.items() if rules.fields}:
         raise errors.InvalidTriggerError(f"unknown trigger {name!r}")
     kind = Kind(name)
     _check_fields(kind, values)
@@ -152,8 +106,9 @@ def cancellation(job_id: str, app: str) -> Trigger:
 
 def render(trigger: Trigger) -> bytes:
     """Write a trigger in the format that `parse` reads."""
-    fields = {name: str(getattr(trigger, name)) for name in _FIELDS[trigger.kind]}
-    for name in _OPTIONAL.get(trigger.kind, ()):
+    rules = RULES[trigger.kind]
+    fields = {name: str(getattr(trigger, name)) for name in rules.fields}
+    for name in rules.optional:
         if value := str(getattr(trigger, "build" if name in _BUILD_KEYS else name)):
             fields[name] = value
     _check_fields(trigger.kind, fields)
@@ -196,12 +151,12 @@ def _values(lines: list[str]) -> dict[str, str]:
 
 
 def _check_fields(kind: Kind, values: Mapping[str, str]) -> None:
-    needed = _FIELDS[kind]
+    needed = RULES[kind].fields
     for key in needed:
         if key not in values:
             raise errors.InvalidTriggerError(f"a {kind} trigger needs {key!r}")
     for key in values:
-        if key not in needed and key not in _OPTIONAL.get(kind, ()):
+        if key not in needed and key not in RULES[kind].optional:
             raise errors.InvalidTriggerError(
                 f"unexpected key {key[:40]!r} in a {kind} trigger"
             )

@@ -10,7 +10,8 @@ import contextlib
 import structlog
 
 from dokku_registryd import errors, ports
-from dokku_registryd.core import jobs, outcomes, properties, triggers
+from dokku_registryd.core import jobs, outcomes, properties
+from dokku_registryd.core.kinds import Kind
 from dokku_registryd.effects import absence, voice
 
 
@@ -22,7 +23,7 @@ def perform(job: jobs.Job, world: ports.World, says: voice.Voice) -> outcomes.Ou
             it does.
     """
     app = job.app
-    is_word = job.kind is triggers.Kind.DESTROYED and not world.ledger.has_been_taken(
+    is_word = job.kind is Kind.DESTROYED and not world.ledger.has_been_taken(
         app, after=job.job_id
     )
     is_gone = absence.shows_gone(app, world)

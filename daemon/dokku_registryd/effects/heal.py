@@ -15,9 +15,9 @@ from dokku_registryd.core import (
     pauses,
     reference,
     releases,
-    triggers,
     wanted,
 )
+from dokku_registryd.core.kinds import Kind
 from dokku_registryd.effects import access, built_names, sight, states, voice
 
 # Something removes an image as often as we pull it: then a registry, and the quota of
@@ -187,7 +187,7 @@ def _check_loop(entry: wanted.Wanted, world: ports.World) -> None:
         for record in world.ledger.finished_jobs(
             now=now, limit=LOOP_JOBS, app=entry.app
         )
-        if record.job.kind is triggers.Kind.HEAL
+        if record.job.kind is Kind.HEAL
         # What lies ahead was written before the clock was set back.
         and 0.0 <= now - record.finished_at <= LOOP_SECONDS
         and record.outcome is not None

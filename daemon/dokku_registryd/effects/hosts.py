@@ -6,7 +6,7 @@ runs, and what cannot be found out counts for no host.
 
 from dokku_registryd import errors, ports
 from dokku_registryd.core import jobs, reference
-from dokku_registryd.core.triggers import Kind
+from dokku_registryd.core.kinds import Kind
 from dokku_registryd.effects import states
 
 _GONE = frozenset({Kind.DESTROYED, Kind.ABANDONED})
@@ -14,7 +14,7 @@ _GONE = frozenset({Kind.DESTROYED, Kind.ABANDONED})
 
 def of(job: jobs.Job, world: ports.World) -> str:
     """Return the host of the registry that a job will speak to, empty if unknown."""
-    if job.kind not in jobs.REMOTE_KINDS:
+    if not job.rules.is_remote:
         return ""
     try:
         name = _reference(job, world)

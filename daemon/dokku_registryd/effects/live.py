@@ -13,8 +13,9 @@ import structlog
 
 from dokku_registryd import errors, ports
 from dokku_registryd.core import deploys, properties
+from dokku_registryd.core.kinds import Kind
 from dokku_registryd.core.releases import Release, ReleaseState
-from dokku_registryd.core.triggers import Kind, Trigger
+from dokku_registryd.core.triggers import Trigger
 from dokku_registryd.effects import deploy_ends, numbers, tag_returns, voice
 
 # What happened after a release so that nothing of it may be shown any more.

@@ -14,6 +14,7 @@ import structlog
 
 from dokku_registryd import errors, ports
 from dokku_registryd.core import jobs, outcomes, properties, reference, triggers
+from dokku_registryd.core.kinds import Kind
 from dokku_registryd.core.releases import Release, ReleaseState
 from dokku_registryd.effects import (
     access,
@@ -76,7 +77,7 @@ def perform(
     if release.scheduler not in world.schedulers:
         # Nothing runs on this host that would tell us so with `deployed`.
         says.detail("Cleaning up")
-        world.submit(triggers.Trigger(kind=triggers.Kind.SWEEP))
+        world.submit(triggers.Trigger(kind=Kind.SWEEP))
     says.detail(f"Image {release.reference} pushed")
     return _outcome(release, "")
 

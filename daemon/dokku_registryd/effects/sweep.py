@@ -20,6 +20,7 @@ from dokku_registryd.core import (
     triggers,
     wanted,
 )
+from dokku_registryd.core.kinds import Kind
 from dokku_registryd.effects import (
     absence,
     built_names,
@@ -89,13 +90,13 @@ def carry_out(world: ports.World) -> Plan:
     sight.tell(gap for gap in found.gaps if isinstance(gap, wanted.Lost))
     healable = built_names.healable(found.gaps, world)
     for app in dict.fromkeys(gap.wanted.app for gap in healable):
-        world.submit(triggers.Trigger(kind=triggers.Kind.HEAL, app=app))
+        world.submit(triggers.Trigger(kind=Kind.HEAL, app=app))
     for name in found.needless:
         if world.engine.untag(name):
             log.info("name.untagged", reference=name)
     sending.take_away(found.passing, world)
     for app in found.gone:
-        world.submit(triggers.Trigger(kind=triggers.Kind.ABANDONED, app=app))
+        world.submit(triggers.Trigger(kind=Kind.ABANDONED, app=app))
     housekeeping.tidy(world)
     log.info(
         "sweep.finished",
@@ -150,7 +151,7 @@ def request(job: jobs.Job, world: ports.World, says: voice.Voice) -> outcomes.Ou
         live.tell_overtaken(job.app, job.trigger.tag, world)
         numbers.note_live(job.app, world)
     _bring_home(job.app, world)
-    world.submit(triggers.Trigger(kind=triggers.Kind.SWEEP))
+    world.submit(triggers.Trigger(kind=Kind.SWEEP))
     return outcomes.done()
 
 

@@ -8,6 +8,7 @@ import structlog
 
 from dokku_registryd import errors, ports
 from dokku_registryd.core import triggers
+from dokku_registryd.core.kinds import Kind
 from dokku_registryd.effects import deploy_ends
 from dokku_registryd.runtime import intake, workbench
 
@@ -38,7 +39,7 @@ class DeployWatch:
             return
         for app in apps:
             if _has_ended(app, world):
-                settle = triggers.Trigger(kind=triggers.Kind.SETTLE, app=app)
+                settle = triggers.Trigger(kind=Kind.SETTLE, app=app)
                 self._intake.submit(settle)
 
 

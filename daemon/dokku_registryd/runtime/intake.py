@@ -10,7 +10,7 @@ import structlog
 from dokku_registryd import errors, ports
 from dokku_registryd.adapters import spool
 from dokku_registryd.core import jobs, outcomes, triggers
-from dokku_registryd.core.triggers import Kind
+from dokku_registryd.core.kinds import Kind
 from dokku_registryd.effects import deploy_ends, hosts, voice
 from dokku_registryd.runtime import queue, workbench
 

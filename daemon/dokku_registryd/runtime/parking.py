@@ -6,8 +6,8 @@ failed. Names that it left on this host are taken away by a sweep.
 
 from dokku_registryd import ports
 from dokku_registryd.core import jobs, outcomes
+from dokku_registryd.core.kinds import Kind
 from dokku_registryd.core.releases import ReleaseState
-from dokku_registryd.core.triggers import Kind
 
 
 def park(job: jobs.Job, world: ports.World) -> outcomes.Outcome:

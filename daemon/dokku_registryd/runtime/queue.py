@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterable
 
 from dokku_registryd.core import jobs, lanes
-from dokku_registryd.core.triggers import Kind
+from dokku_registryd.core.kinds import Kind
 
 
 class JobQueue:

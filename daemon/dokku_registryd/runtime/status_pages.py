@@ -19,8 +19,8 @@ from dokku_registryd.core import (
     metrics,
     status_protocol,
 )
+from dokku_registryd.core.kinds import Kind
 from dokku_registryd.core.status_protocol import Answer
-from dokku_registryd.core.triggers import Kind
 from dokku_registryd.runtime import glance, supervisor, workbench
 
 # Whoever asks more often gets what was true just now, and costs nothing.

@@ -13,6 +13,7 @@ import structlog
 
 from dokku_registryd import errors
 from dokku_registryd.core import triggers
+from dokku_registryd.core.kinds import Kind
 from dokku_registryd.runtime import (
     deploy_watch,
     intake,
@@ -163,7 +164,7 @@ class Supervisor:
             self._scan()
         self._look_after_waiters()
         if self._sweeps.begin():
-            self._intake.submit(triggers.Trigger(kind=triggers.Kind.SWEEP))
+            self._intake.submit(triggers.Trigger(kind=Kind.SWEEP))
         if self._watch is not None and self._watch.check():
             self._scan()
         self._check_deploys()

@@ -11,8 +11,8 @@ from dataclasses import replace
 
 from dokku_registryd import errors
 from dokku_registryd.core import exposition, jobs, metric_families, outcomes
+from dokku_registryd.core.kinds import Kind
 from dokku_registryd.core.metrics import Durations
-from dokku_registryd.core.triggers import Kind
 
 INTAKE = "intake"
 WORK = "work"

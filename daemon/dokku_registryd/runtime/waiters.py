@@ -7,7 +7,7 @@ looks whether the processes are still there that wait.
 
 from dokku_registryd.adapters import processes, spool
 from dokku_registryd.core import jobs, waiters
-from dokku_registryd.core.triggers import Kind
+from dokku_registryd.core.kinds import Kind
 
 
 class Waiters:

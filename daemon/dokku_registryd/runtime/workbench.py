@@ -23,8 +23,8 @@ from dokku_registryd.core import (
     pauses,
     wanted,
 )
+from dokku_registryd.core.kinds import Kind
 from dokku_registryd.core.releases import Release, ReleaseState
-from dokku_registryd.core.triggers import Kind
 from dokku_registryd.effects import (
     forget,
     heal,

@@ -23,7 +23,7 @@ from dokku_registryd.adapters import (
     spool,
 )
 from dokku_registryd.core import releases, replies, triggers
-from dokku_registryd.core.triggers import Kind
+from dokku_registryd.core.kinds import Kind
 
 SOMEBODY = 12345
 RELEASE = releases.DeployedRelease(server="evil/", image_repo="web", number=9)

@@ -15,6 +15,7 @@ from dokku_registryd.adapters import (
     spool,
 )
 from dokku_registryd.core import releases, triggers
+from dokku_registryd.core.kinds import Kind
 from support import disk_calls
 
 Write = Callable[[Path], object]
@@ -53,7 +54,7 @@ def store_login(root: Path) -> None:
 
 def leave_trigger(root: Path) -> None:
     """Leave a trigger in a spool that is missing."""
-    trigger = triggers.Trigger(kind=triggers.Kind.HEAL, app="web")
+    trigger = triggers.Trigger(kind=Kind.HEAL, app="web")
     spool.Spool(root / "data" / "registryd").add("1700000000000000.1.1", trigger)
 
 

@@ -11,7 +11,7 @@ import pytest
 from dokku_registryd import errors
 from dokku_registryd.adapters import ledger, ledger_schema
 from dokku_registryd.core import jobs, outcomes, releases, triggers
-from dokku_registryd.core.triggers import Kind
+from dokku_registryd.core.kinds import Kind
 
 
 @pytest.fixture
@@ -236,7 +236,7 @@ def test_a_commit_that_may_wait_outlives_the_process(path: Path) -> None:
     script = (
         "import os, pathlib, sys; from dokku_registryd.adapters import ledger;"
         " from dokku_registryd.core import jobs, triggers;"
-        " trigger = triggers.Trigger(kind=triggers.Kind.DEPLOYED, app='web');"
+        " trigger = triggers.Trigger(kind=Kind.DEPLOYED, app='web');"
         " book = ledger.SqliteLedger(pathlib.Path(sys.argv[1]));"
         " book.add_jobs([jobs.Job(job_id='1', trigger=trigger)], is_synced=False);"
         " book.start_attempt('1'); os.kill(os.getpid(), 9)"

@@ -10,8 +10,8 @@ import pytest
 from dokku_registryd import errors
 from dokku_registryd.adapters import ledger
 from dokku_registryd.core import jobs, outcomes, pauses, triggers
+from dokku_registryd.core.kinds import Kind
 from dokku_registryd.core.releases import Release, ReleaseState
-from dokku_registryd.core.triggers import Kind
 
 
 def _job(job_id: str, app: str) -> jobs.Job:

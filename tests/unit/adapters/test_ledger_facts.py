@@ -9,7 +9,7 @@ import pytest
 from dokku_registryd import errors
 from dokku_registryd.adapters import ledger, ledger_facts
 from dokku_registryd.core import jobs, outcomes, pauses, triggers
-from dokku_registryd.core.triggers import Kind
+from dokku_registryd.core.kinds import Kind
 
 NOW = 1_000_000.0
 

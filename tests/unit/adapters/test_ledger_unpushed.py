@@ -9,8 +9,8 @@ import pytest
 
 from dokku_registryd.adapters import ledger
 from dokku_registryd.core import jobs, triggers
+from dokku_registryd.core.kinds import Kind
 from dokku_registryd.core.releases import Release, ReleaseState
-from dokku_registryd.core.triggers import Kind
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ import pytest
 from dokku_registryd import errors
 from dokku_registryd.adapters import ledger, ledger_facts, ledger_schema
 from dokku_registryd.core import jobs, triggers
+from dokku_registryd.core.kinds import Kind
 from dokku_registryd.core.releases import Release, ReleaseState
 
 VECTORS = Path(__file__).parents[2] / "vectors" / "ledgers"
@@ -152,7 +153,7 @@ def test_beside_a_daemon_of_this_version(tmp_path: Path) -> None:
     path = tmp_path / "ledger.sqlite3"
     with contextlib.closing(ledger.SqliteLedger(path)):
         book = ledger.SqliteLedger(path, may_migrate=False)
-        trigger = triggers.Trigger(kind=triggers.Kind.HEAL, app="web")
+        trigger = triggers.Trigger(kind=Kind.HEAL, app="web")
         book.add_jobs([jobs.Job(job_id="1.1.1", trigger=trigger, accepted_at=1.0)])
 
         assert len(book.unfinished_jobs()) == 1

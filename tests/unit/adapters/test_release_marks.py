@@ -8,6 +8,7 @@ import pytest
 from dokku_registryd import errors
 from dokku_registryd.adapters.ledger import SqliteLedger
 from dokku_registryd.core import jobs, outcomes, triggers
+from dokku_registryd.core.kinds import Kind
 from dokku_registryd.core.releases import Release, ReleaseState
 
 APPS = ("web", "api")
@@ -88,7 +89,7 @@ def test_jobs_change_no_release(book: SqliteLedger) -> None:
     """A job comes and ends, and every number stays."""
 
     def work(book: SqliteLedger) -> None:
-        trigger = triggers.Trigger(kind=triggers.Kind.HEAL, app="web")
+        trigger = triggers.Trigger(kind=Kind.HEAL, app="web")
         book.add_jobs([jobs.Job(job_id="1", trigger=trigger, accepted_at=1.0)])
         book.start_attempt("1")
         book.finish_job("1", outcomes.done(), at=2.0)

@@ -9,9 +9,10 @@ import pytest
 
 from dokku_registryd.adapters import spool
 from dokku_registryd.core import triggers
+from dokku_registryd.core.kinds import Kind
 
 TRIGGER = triggers.Trigger(
-    kind=triggers.Kind.RELEASE,
+    kind=Kind.RELEASE,
     app="web",
     image="dokku/web:latest",
     scheduler="docker-local",

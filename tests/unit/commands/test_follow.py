@@ -6,8 +6,8 @@ import pytest
 
 from dokku_registryd.adapters import ledger, spool
 from dokku_registryd.core import jobs, outcomes, triggers
+from dokku_registryd.core.kinds import Kind
 from dokku_registryd.core.replies import Line
-from dokku_registryd.core.triggers import Kind
 from support.calling import Called, Caller
 from support.waiting import until
 

@@ -4,7 +4,7 @@ import pytest
 
 from dokku_registryd import errors
 from dokku_registryd.core import triggers
-from dokku_registryd.core.triggers import Kind
+from dokku_registryd.core.kinds import Kind
 from support.calling import Caller
 
 ASKED = (

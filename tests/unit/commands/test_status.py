@@ -14,7 +14,7 @@ from dokku_registryd.core import (
     presence,
     triggers,
 )
-from dokku_registryd.core.triggers import Kind
+from dokku_registryd.core.kinds import Kind
 from support.calling import Caller
 
 

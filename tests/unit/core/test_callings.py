@@ -3,7 +3,7 @@
 import pytest
 
 from dokku_registryd.core.callings import Calling, Order, callings
-from dokku_registryd.core.triggers import Kind
+from dokku_registryd.core.kinds import Kind
 
 
 def rename(sequence: int, app: str, other: str) -> Order:

@@ -13,12 +13,11 @@ from dokku_registryd.core import (
     metric_families,
     metrics,
     presence,
-    triggers,
 )
 from dokku_registryd.core.exposition import Book, Counts, Facts, Files, Process, Sweep
+from dokku_registryd.core.kinds import Kind
 from dokku_registryd.core.outcomes import Ending
 from dokku_registryd.core.releases import Release, ReleaseState
-from dokku_registryd.core.triggers import Kind
 
 NOW = 1_000_000.0
 
@@ -214,7 +213,7 @@ def test_counters_begin_at_zero() -> None:
 
     assert {(one.labels["intent"], one.labels["outcome"]) for one in samples} == {
         (kind.value, ending.value)
-        for kind in triggers.Kind
+        for kind in Kind
         for ending in Ending
         if kind is not Kind.SWEEP
     }

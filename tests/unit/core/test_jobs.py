@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from dokku_registryd.core import jobs, triggers
-from dokku_registryd.core.triggers import Kind
+from dokku_registryd.core.kinds import Kind
 
 
 def job(

@@ -6,7 +6,7 @@ from hypothesis import settings, strategies
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
 from dokku_registryd.core import jobs, lanes, shares, triggers
-from dokku_registryd.core.triggers import Kind
+from dokku_registryd.core.kinds import Kind
 
 APPS = ["web", "api", "db"]
 HOSTS = ["", "r.example", "s.example"]

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from dokku_registryd import errors
 from dokku_registryd.core import triggers
+from dokku_registryd.core.kinds import Kind
 
 RELEASE = (
     b"dokku-registryd/1\ntrigger=release\napp=web\n"
@@ -18,7 +19,7 @@ def test_a_release_trigger() -> None:
     trigger = triggers.parse(RELEASE)
 
     assert trigger == triggers.Trigger(
-        kind=triggers.Kind.RELEASE,
+        kind=Kind.RELEASE,
         app="web",
         image="dokku/web:latest",
         scheduler="docker-local",
@@ -75,9 +76,9 @@ def test_what_is_refused(raw: bytes, reason: str) -> None:
 
 @pytest.mark.parametrize(
     "kind",
-    [kind for kind in triggers.Kind if kind not in {"abandoned", "settle", "sweep"}],
+    [kind for kind in Kind if kind not in {"abandoned", "settle", "sweep"}],
 )
-def test_rendered_triggers_are_read_back(kind: triggers.Kind) -> None:
+def test_rendered_triggers_are_read_back(kind: Kind) -> None:
     """What we render is what we parse, for every kind that a file may hold."""
     full = triggers.Trigger(
         kind=kind,

@@ -11,8 +11,8 @@ from dokku_registryd import errors
 from dokku_registryd.adapters import absence_facts, absence_file
 from dokku_registryd.adapters.property_files import PropertyFiles
 from dokku_registryd.core import presence, properties
+from dokku_registryd.core.kinds import Kind
 from dokku_registryd.core.presence import Cause
-from dokku_registryd.core.triggers import Kind
 from dokku_registryd.effects import release, sweep
 from worlds import Host
 

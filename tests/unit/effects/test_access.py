@@ -12,8 +12,8 @@ import pytest
 
 from dokku_registryd import errors
 from dokku_registryd.core import logins, pauses
+from dokku_registryd.core.kinds import Kind
 from dokku_registryd.core.pauses import Direction
-from dokku_registryd.core.triggers import Kind
 from dokku_registryd.effects import access, heal, release
 from support.waiting import until
 from worlds import SERVER, Host

@@ -6,9 +6,9 @@ import pytest
 
 from dokku_registryd import errors
 from dokku_registryd.core import adoption, properties
+from dokku_registryd.core.kinds import Kind
 from dokku_registryd.core.logins import AuthConfig, Secret
 from dokku_registryd.core.releases import DeployedRelease, Release, ReleaseState
-from dokku_registryd.core.triggers import Kind
 from dokku_registryd.effects import adopt, release
 from worlds import REPOSITORY, SERVER, Host
 

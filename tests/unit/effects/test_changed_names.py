@@ -3,8 +3,8 @@
 import pytest
 
 from dokku_registryd.core import outcomes
+from dokku_registryd.core.kinds import Kind
 from dokku_registryd.core.releases import ReleaseState
-from dokku_registryd.core.triggers import Kind
 from workshops import Workshop, open_workshop
 from worlds import Host
 

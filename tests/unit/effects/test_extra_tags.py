@@ -6,7 +6,7 @@ import pytest
 
 from dokku_registryd import errors
 from dokku_registryd.core import jobs
-from dokku_registryd.core.triggers import Kind
+from dokku_registryd.core.kinds import Kind
 from dokku_registryd.effects import recovery, release, tag_returns, voice
 from worlds import IMAGE, REPOSITORY, Host
 

@@ -7,8 +7,8 @@ import pytest
 
 from dokku_registryd import errors
 from dokku_registryd.core import outcomes
+from dokku_registryd.core.kinds import Kind
 from dokku_registryd.core.releases import DeployedRelease
-from dokku_registryd.core.triggers import Kind
 from dokku_registryd.effects import forget, release
 from workshops import open_workshop
 from worlds import Host

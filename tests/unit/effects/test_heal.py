@@ -8,9 +8,9 @@ import pytest
 
 from dokku_registryd import errors
 from dokku_registryd.core import images, outcomes
+from dokku_registryd.core.kinds import Kind
 from dokku_registryd.core.logins import AuthConfig, Secret
 from dokku_registryd.core.releases import ReleaseState
-from dokku_registryd.core.triggers import Kind
 from dokku_registryd.effects import heal, release
 from watching import Watched, watch
 from worlds import REPOSITORY, Host, build_world

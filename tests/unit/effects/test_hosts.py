@@ -2,7 +2,7 @@
 
 import pytest
 
-from dokku_registryd.core.triggers import Kind
+from dokku_registryd.core.kinds import Kind
 from dokku_registryd.effects import hosts, release
 from worlds import Host
 

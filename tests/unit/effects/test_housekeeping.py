@@ -7,8 +7,8 @@ import pytest
 
 from dokku_registryd import errors
 from dokku_registryd.core import retention
+from dokku_registryd.core.kinds import Kind
 from dokku_registryd.core.releases import Release, ReleaseState
-from dokku_registryd.core.triggers import Kind
 from dokku_registryd.effects import housekeeping, release, sweep
 from worlds import Host
 

@@ -7,7 +7,7 @@ import pytest
 
 from dokku_registryd import errors
 from dokku_registryd.core import releases, wanted
-from dokku_registryd.core.triggers import Kind
+from dokku_registryd.core.kinds import Kind
 from dokku_registryd.effects import release, settling, states, sweep
 from workshops import Workshop, open_workshop
 from worlds import IMAGE, Host

@@ -4,8 +4,8 @@ import pytest
 
 from dokku_registryd import errors
 from dokku_registryd.core import outcomes
+from dokku_registryd.core.kinds import Kind
 from dokku_registryd.core.releases import DeployedRelease, ReleaseState
-from dokku_registryd.core.triggers import Kind
 from dokku_registryd.effects import heal, record
 from worlds import REPOSITORY, Host
 

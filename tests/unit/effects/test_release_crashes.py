@@ -13,7 +13,7 @@ import pytest
 
 from dokku_registryd import ports
 from dokku_registryd.core import jobs
-from dokku_registryd.core.triggers import Kind
+from dokku_registryd.core.kinds import Kind
 from dokku_registryd.effects import release, sending, sweep
 from watching import CrashError, watch
 from worlds import REPOSITORY, Host, build_world

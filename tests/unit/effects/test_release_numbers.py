@@ -7,9 +7,9 @@ import pytest
 
 from dokku_registryd import errors
 from dokku_registryd.core import outcomes
+from dokku_registryd.core.kinds import Kind
 from dokku_registryd.core.releases import ReleaseState
 from dokku_registryd.core.replies import Line
-from dokku_registryd.core.triggers import Kind
 from dokku_registryd.effects import recovery, release, voice
 from watching import watch
 from worlds import REPOSITORY, Host

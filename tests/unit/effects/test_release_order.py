@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from dokku_registryd.core import jobs
+from dokku_registryd.core.kinds import Kind
 from dokku_registryd.core.releases import DeployedRelease
-from dokku_registryd.core.triggers import Kind
 from dokku_registryd.effects import heal, release, sweep
 from watching import CrashError, watch
 from worlds import REPOSITORY, Host

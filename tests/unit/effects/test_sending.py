@@ -4,8 +4,8 @@ import pytest
 
 from dokku_registryd import errors
 from dokku_registryd.core import logins
+from dokku_registryd.core.kinds import Kind
 from dokku_registryd.core.releases import ReleaseState
-from dokku_registryd.core.triggers import Kind
 from dokku_registryd.effects import push, release, sweep
 from fakes_relay import HOST
 from worlds import REPOSITORY, Host

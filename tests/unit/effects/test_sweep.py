@@ -9,8 +9,8 @@ import pytest
 
 from dokku_registryd import errors
 from dokku_registryd.core import outcomes, properties, triggers, wanted
+from dokku_registryd.core.kinds import Kind
 from dokku_registryd.core.replies import Line
-from dokku_registryd.core.triggers import Kind
 from dokku_registryd.effects import (
     forget,
     housekeeping,

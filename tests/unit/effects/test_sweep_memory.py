@@ -10,8 +10,8 @@ import pytest
 from dokku_registryd import ports
 from dokku_registryd.adapters import app_files, property_files
 from dokku_registryd.core import properties, wanted
+from dokku_registryd.core.kinds import Kind
 from dokku_registryd.core.releases import ReleaseState
-from dokku_registryd.core.triggers import Kind
 from dokku_registryd.effects import release, sweep
 from worlds import Host
 

@@ -8,7 +8,7 @@ import pytest
 import worlds
 from dokku_registryd import errors
 from dokku_registryd.core import properties, releases
-from dokku_registryd.core.triggers import Kind
+from dokku_registryd.core.kinds import Kind
 from dokku_registryd.effects import heal, push, record, release, states, sweep
 from dokku_registryd.runtime import deploy_watch
 from workshops import open_workshop

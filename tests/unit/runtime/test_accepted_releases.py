@@ -3,9 +3,9 @@
 import pytest
 
 from dokku_registryd import errors
+from dokku_registryd.core.kinds import Kind
 from dokku_registryd.core.releases import ReleaseState
 from dokku_registryd.core.replies import Line
-from dokku_registryd.core.triggers import Kind
 from dokku_registryd.effects import voice
 from watching import CrashError
 from workshops import Workshop, open_workshop

@@ -12,8 +12,8 @@ import pytest
 from dokku_registryd import errors
 from dokku_registryd.adapters import ledger, processes
 from dokku_registryd.core import outcomes, releases, triggers
+from dokku_registryd.core.kinds import Kind
 from dokku_registryd.core.replies import Line
-from dokku_registryd.core.triggers import Kind
 from workshops import Workshop, let_go_on, open_workshop
 from worlds import IMAGE, Host
 

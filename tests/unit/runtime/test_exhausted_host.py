@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from dokku_registryd.core.triggers import Kind
+from dokku_registryd.core.kinds import Kind
 from dokku_registryd.runtime import workbench, worker
 from support.waiting import until
 from watching import watch
@@ -26,7 +26,7 @@ TESTS = Path(__file__).parents[2]
 PROGRAM = """
 import resource, sys
 from pathlib import Path
-from dokku_registryd.core.triggers import Kind
+from dokku_registryd.core.kinds import Kind
 from workshops import open_workshop
 from worlds import build_world
 

@@ -7,8 +7,9 @@ import pytest
 
 from dokku_registryd import errors
 from dokku_registryd.core import triggers
+from dokku_registryd.core.kinds import Kind
 from dokku_registryd.core.replies import Line
-from dokku_registryd.core.triggers import Kind, Trigger
+from dokku_registryd.core.triggers import Trigger
 from dokku_registryd.runtime import intake
 from watching import watch
 from workshops import open_workshop

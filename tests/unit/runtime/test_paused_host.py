@@ -4,7 +4,7 @@ import pytest
 
 from dokku_registryd import errors
 from dokku_registryd.core import pauses
-from dokku_registryd.core.triggers import Kind
+from dokku_registryd.core.kinds import Kind
 from workshops import open_workshop
 from worlds import SERVER, Host
 

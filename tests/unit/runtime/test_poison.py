@@ -2,9 +2,9 @@
 
 from dokku_registryd import errors
 from dokku_registryd.core import jobs
+from dokku_registryd.core.kinds import Kind
 from dokku_registryd.core.releases import ReleaseState
 from dokku_registryd.core.replies import Line
-from dokku_registryd.core.triggers import Kind
 from watching import CrashError, watch
 from workshops import Workshop, open_workshop
 from worlds import Host

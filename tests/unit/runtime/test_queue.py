@@ -4,7 +4,7 @@ import threading
 from dataclasses import replace
 
 from dokku_registryd.core import jobs, triggers
-from dokku_registryd.core.triggers import Kind
+from dokku_registryd.core.kinds import Kind
 from dokku_registryd.runtime import queue
 
 

@@ -9,8 +9,8 @@ from prometheus_client.parser import text_string_to_metric_families as parse
 
 from dokku_registryd import errors
 from dokku_registryd.core import builds, exposition, metrics, triggers
+from dokku_registryd.core.kinds import Kind
 from dokku_registryd.core.status_protocol import NOT_FOUND, Answer
-from dokku_registryd.core.triggers import Kind
 from dokku_registryd.runtime import status_pages, tally
 from support.waiting import until
 from watching import watch

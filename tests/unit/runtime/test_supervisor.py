@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from dokku_registryd import errors
-from dokku_registryd.core.triggers import Kind
+from dokku_registryd.core.kinds import Kind
 from dokku_registryd.runtime import wakeup
 from dokku_registryd.sources import sweep, trigger_files
 from support.waiting import until

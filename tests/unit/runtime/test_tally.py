@@ -8,9 +8,10 @@ import pytest
 from dokku_registryd import errors
 from dokku_registryd.core import exposition, jobs, metric_families
 from dokku_registryd.core.exposition import Sweep
+from dokku_registryd.core.kinds import Kind
 from dokku_registryd.core.metrics import Durations
 from dokku_registryd.core.outcomes import Ending
-from dokku_registryd.core.triggers import Kind, Trigger
+from dokku_registryd.core.triggers import Trigger
 from dokku_registryd.runtime import tally
 from workshops import open_workshop, release_and_lose
 from worlds import Host

@@ -5,7 +5,7 @@ import threading
 from typing import Any
 
 from dokku_registryd.core import images, jobs
-from dokku_registryd.core.triggers import Kind
+from dokku_registryd.core.kinds import Kind
 from dokku_registryd.runtime.turns import Turns
 from support.waiting import until
 from workshops import Workshop, let_go_on

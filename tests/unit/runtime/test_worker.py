@@ -8,9 +8,9 @@ import pytest
 
 from dokku_registryd import errors
 from dokku_registryd.core import outcomes
+from dokku_registryd.core.kinds import Kind
 from dokku_registryd.core.releases import DeployedRelease, ReleaseState
 from dokku_registryd.core.replies import Line
-from dokku_registryd.core.triggers import Kind
 from workshops import let_go_on, open_workshop, release_and_lose
 from worlds import Host
 

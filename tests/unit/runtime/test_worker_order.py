@@ -8,9 +8,10 @@ import pytest
 import structlog
 
 from dokku_registryd import errors
+from dokku_registryd.core.kinds import Kind
 from dokku_registryd.core.releases import ReleaseState
 from dokku_registryd.core.replies import Line
-from dokku_registryd.core.triggers import Kind, Trigger
+from dokku_registryd.core.triggers import Trigger
 from dokku_registryd.runtime import workbench, worker
 from support.waiting import until
 from watching import CrashError, watch
