@@ -5,6 +5,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 PAGE = HERE.parents[1] / "docs" / "compatibility.md"
+REGISTRIES = PAGE.with_name("registries.md")
 
 # All that Dokku's own registry plugin has (0.38.27, its Makefile and registry.go).
 CORE = """\
@@ -17,10 +18,11 @@ post-release-builder pre-deploy report
 
 
 def test_every_test_is_there() -> None:
-    """Each file and each test that the page names can be found."""
+    """Each file and each test that the pages name can be found."""
     missing = []
     path = PAGE
-    for file, name in re.findall(r"`([\w/]+\.py)?(?:::(\w+))?`", PAGE.read_text()):
+    text = PAGE.read_text() + REGISTRIES.read_text()
+    for file, name in re.findall(r"`([\w/]+\.py)?(?:::(\w+))?`", text):
         if file:
             path = (HERE.parent if file.startswith("e2e/") else HERE) / file
         if not path.is_file() or (name and f"def {name}(" not in path.read_text()):
@@ -38,3 +40,12 @@ def test_everything_has_a_row() -> None:
     assert [
         name for name in CORE.split() if not any(f"`{name}" in row for row in rows)
     ] == []
+
+
+def test_every_source_has_an_address() -> None:
+    """Each source that the page on registries names has one, and none is left over."""
+    text = REGISTRIES.read_text()
+    defined = re.findall(r"^\[([^]]+)\]: https://\S+$", text, re.MULTILINE)
+    named = re.findall(r"\[([a-zA-Z][\w#-]+)\](?![(:])", text)
+
+    assert set(named) == set(defined)
