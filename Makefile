@@ -22,6 +22,9 @@ SIDE_BY_SIDE = -n $(JOBS) --maxprocesses 4 --dist worksteal
 SHELL_FILES = $(shell find hooks tests bench .ci -type f ! -name '*.py*' 2>/dev/null | \
 	xargs grep -lE '^(\#!.*[ /](ba)?sh|\# shellcheck shell=)' 2>/dev/null)
 
+# As Dokku formats its own plugins (its tests.mk).
+SHFMT = -bn -ci -i 2
+
 .PHONY: help
 help: ## Print what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | \
@@ -50,6 +53,8 @@ lint: venv engines ## Check format, style, types, imports and shell
 	@$(VENV)/bin/mypy --no-error-summary
 	@$(VENV)/bin/lint-imports --no-cache >/dev/null || { $(VENV)/bin/lint-imports; exit 1; }
 	@shellcheck -x $(SHELL_FILES)
+	@$(VENV)/bin/shfmt -l -d $(SHFMT) $(SHELL_FILES) || { \
+		echo "run $(VENV)/bin/shfmt -w $(SHFMT) FILE"; exit 1; }
 	@echo "format, style, types, imports and shell are fine"
 
 .PHONY: check

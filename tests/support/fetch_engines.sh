@@ -79,8 +79,8 @@ debian_mirror() {
   mirror=""
   if [ "${ID:-}" = debian ]; then
     # shellcheck disable=SC2016 # apt itself fills in what looks like a command
-    mirror=$(apt-get indextargets --format '$(RELEASE) $(REPO_URI)' |
-      awk -v release="$host_release" '$1 == release { print $2; exit }')
+    mirror=$(apt-get indextargets --format '$(RELEASE) $(REPO_URI)' \
+      | awk -v release="$host_release" '$1 == release { print $2; exit }')
   fi
   mirror=${mirror:-http://deb.debian.org/debian}
   echo "${mirror%/}"
@@ -108,8 +108,8 @@ unpack() {
   mkdir -p "$into/debs" "$into/root"
   for package in "$@"; do
     say "fetching the package $package"
-    (cd "$into/debs" && apt_get download "$package") ||
-      fail "cannot fetch the package $package: see apt's lines above; try again"
+    (cd "$into/debs" && apt_get download "$package") \
+      || fail "cannot fetch the package $package: see apt's lines above; try again"
   done
   for archive in "$into"/debs/*.deb; do
     dpkg -x "$archive" "$into/root"
@@ -130,8 +130,8 @@ list_programs() {
 }
 
 list_library_folders() {
-  find "$1" \( -name '*.so' -o -name '*.so.*' \) -exec dirname {} \; |
-    sort -u | paste -s -d :
+  find "$1" \( -name '*.so' -o -name '*.so.*' \) -exec dirname {} \; \
+    | sort -u | paste -s -d :
 }
 
 list_missing_libraries() {
@@ -147,8 +147,8 @@ package_of() {
   case $1 in
     libsystemd-core-* | libsystemd-shared-*) name=libsystemd-shared ;;
     *)
-      name=$(echo "$1" | tr 'A-Z_' 'a-z-' |
-        sed 's/\([0-9]\)\.so\./\1-/; s/\.so\.//')
+      name=$(echo "$1" | tr 'A-Z_' 'a-z-' \
+        | sed 's/\([0-9]\)\.so\./\1-/; s/\.so\.//')
       ;;
   esac
   for candidate in "$name" "${name}t64"; do

@@ -20,8 +20,8 @@ need() {
   root=$cache/$2/root
   # Links of a unit to another one are absolute, and here they would lead elsewhere.
   find "$root" -path '*/systemd/system/*' -type l -delete
-  libraries=$(find "$root" \( -name '*.so' -o -name '*.so.*' \) -exec dirname {} \; |
-    sort -u | paste -s -d :)
+  libraries=$(find "$root" \( -name '*.so' -o -name '*.so.*' \) -exec dirname {} \; \
+    | sort -u | paste -s -d :)
   cat >"$cache/bin/$1" <<END
 #!/bin/sh
 LD_LIBRARY_PATH='$libraries' ${3:-} exec '$root/usr/bin/$1' "\$@"
