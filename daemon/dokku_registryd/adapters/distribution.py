@@ -107,7 +107,7 @@ class DistributionRegistry:
         the repository itself names the scope of that one request.
         """
         access = registry_requests.access_to(
-            image.domain, image.path, "pull,push", auth
+            image.domain, image.path, registry_requests.PUSHING, auth
         )
         request = Request(
             method="GET",
@@ -120,7 +120,11 @@ class DistributionRegistry:
         return registry_grants.parse_actions(token, image.path) if token else None
 
     def digest(
-        self, image: reference.ImageReference, *, auth: AuthConfig | None
+        self,
+        image: reference.ImageReference,
+        *,
+        auth: AuthConfig | None,
+        for_push: bool = False,
     ) -> str | None:
         """Return the digest that a tag stands for, None if there is no such tag.
 
@@ -129,7 +133,7 @@ class DistributionRegistry:
         are fetched and counted.
         """
         request, access = registry_requests.build_request(
-            "HEAD", image, auth, "look up"
+            "HEAD", image, auth, "look up", for_push=for_push
         )
         reply = self._dialogue.ask(request, access, HTTPStatus.NOT_FOUND, _NO_HEAD)
         if reply.status == HTTPStatus.NOT_FOUND:
@@ -139,11 +143,15 @@ class DistributionRegistry:
         )
         if stated is not None and reply.status == HTTPStatus.OK:
             return stated
-        found = self.manifest(image, auth=auth)
+        found = self.manifest(image, auth=auth, for_push=for_push)
         return None if found is None else found.digest
 
     def manifest(
-        self, image: reference.ImageReference, *, auth: AuthConfig | None
+        self,
+        image: reference.ImageReference,
+        *,
+        auth: AuthConfig | None,
+        for_push: bool = False,
     ) -> images.Manifest | None:
         """Return a manifest or index, its bytes untouched; None if absent.
 
@@ -153,7 +161,7 @@ class DistributionRegistry:
             DigestMismatchError: These are not the bytes that were asked for.
         """
         request, access = registry_requests.build_request(
-            "GET", image, auth, "read the manifest of"
+            "GET", image, auth, "read the manifest of", for_push=for_push
         )
         reply = self._dialogue.ask(request, access, HTTPStatus.NOT_FOUND)
         if reply.status == HTTPStatus.NOT_FOUND:
@@ -198,13 +206,18 @@ class DistributionRegistry:
         return stated or manifest.digest
 
     def tags(
-        self, image: reference.ImageReference, *, auth: AuthConfig | None
+        self,
+        image: reference.ImageReference,
+        *,
+        auth: AuthConfig | None,
+        for_push: bool = False,
     ) -> list[str]:
         """Return every tag of the repository; empty if there is no repository.
 
         OCI specification, "Listing Tags": pages are chained by Link headers.
         """
-        access = registry_requests.access_to(image.domain, image.path, "pull", auth)
+        actions = registry_requests.PUSHING if for_push else registry_requests.READING
+        access = registry_requests.access_to(image.domain, image.path, actions, auth)
         url = f"//{access.host}/v2/{image.path}/tags/list?n={_PAGE_LENGTH}"
         purpose = f"list the tags of {image.repository}"
         found: dict[str, None] = {}

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -575,6 +576,32 @@ def test_a_token_is_used_again_until_it_expires(
     registry.digest(image(bearer), auth=login(bearer))
 
     assert (early, len(bearer.lines("/token"))) == (1, 2)
+
+
+def test_whoever_pushes_asks_for_that_first(
+    client: Client, bearer: MemoryRegistry
+) -> None:
+    """One token serves look-ups and push: Quay makes a repository at that."""
+    registry = client.open()
+    mine, target = login(bearer), image(bearer)
+
+    assert registry.digest(target, auth=mine, for_push=True) is None
+    assert registry.manifest(target, auth=mine, for_push=True) is None
+    assert registry.tags(target, auth=mine, for_push=True) == []
+    registry.put_manifest(target, MANIFEST, auth=mine)
+
+    (asked,) = bearer.lines("/token")
+    assert f"scope=repository%3A{quote(PATH, safe='')}%3Apull%2Cpush" in asked
+
+
+def test_whoever_only_reads_asks_for_no_more(
+    client: Client, bearer: MemoryRegistry
+) -> None:
+    """A heal or an adoption works with a login that may only pull."""
+    client.open().digest(image(bearer), auth=login(bearer))
+
+    (asked,) = bearer.lines("/token")
+    assert asked.endswith("%3Apull&account=ci")
 
 
 def test_a_token_without_expiry_lasts_a_minute(
