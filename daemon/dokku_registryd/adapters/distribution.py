@@ -25,6 +25,7 @@ from dokku_registryd.adapters import (
 from dokku_registryd.core import (
     images,
     reference,
+    registry_errors,
     registry_grants,
     registry_protocol,
 )
@@ -33,7 +34,14 @@ from dokku_registryd.core.registry_protocol import Request
 
 MAX_PAGES: Final = 1000
 _PAGE_LENGTH: Final = 1000  # the most that ECR and Azure allow
-_NO_HEAD: Final = HTTPStatus.METHOD_NOT_ALLOWED
+# What HEAD denies or refuses is asked again by GET: HEAD has no body, so it gives no
+# reason; some registries answer it 404, 405 or 501 for what they have (Nexus OSS, some
+# proxies). What asks for patience is not asked twice.
+_UNPROVED: Final = (
+    frozenset(range(400, 500))
+    - registry_errors.TEMPORARY
+    - {HTTPStatus.TOO_MANY_REQUESTS}
+) | {HTTPStatus.NOT_IMPLEMENTED}
 
 
 class DistributionRegistry:
@@ -128,16 +136,14 @@ class DistributionRegistry:
     ) -> str | None:
         """Return the digest that a tag stands for, None if there is no such tag.
 
-        OCI specification, "Checking if content exists in the registry". The header
-        Docker-Content-Digest is optional, and some proxies refuse HEAD: then the bytes
-        are fetched and counted.
+        OCI specification, "Checking if content exists in the registry". HEAD proves
+        presence alone. Where it does not, or states no digest (that header is
+        optional), the bytes are fetched and counted: one request more.
         """
         request, access = registry_requests.build_request(
             "HEAD", image, auth, "look up", for_push=for_push
         )
-        reply = self._dialogue.ask(request, access, HTTPStatus.NOT_FOUND, _NO_HEAD)
-        if reply.status == HTTPStatus.NOT_FOUND:
-            return None
+        reply = self._dialogue.ask(request, access, *_UNPROVED)
         stated = registry_protocol.parse_digest(
             reply.headers.get(registry_requests.DIGEST_HEADER, "")
         )

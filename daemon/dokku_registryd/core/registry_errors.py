@@ -15,7 +15,8 @@ _FORBIDDEN: Final = 403
 _NOT_FOUND: Final = 404
 _CONFLICT: Final = 409
 _TOO_MANY: Final = 429
-_TEMPORARY: Final = frozenset({408, 425, 499})
+TEMPORARY: Final = frozenset({408, 425, 499})
+"""Statuses below 500 that another attempt may not meet."""
 _FIRST_SERVER_ERROR: Final = 500
 _BUSY: Final = 503
 _LACKING: Final = frozenset(
@@ -62,7 +63,7 @@ def build_error(refusal: Refusal) -> errors.RegistrydError:
             retry_after=refusal.retry_after,
             is_of_reading=refusal.reads,
         )
-    if status in _TEMPORARY or status >= _FIRST_SERVER_ERROR:
+    if status in TEMPORARY or status >= _FIRST_SERVER_ERROR:
         is_busy = status == _BUSY or refusal.retry_after is not None
         kind = errors.RegistryBusyError if is_busy else errors.RegistryUnavailableError
         return kind(

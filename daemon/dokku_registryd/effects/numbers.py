@@ -170,8 +170,7 @@ def _read(
     world: ports.World,
     auth: logins.AuthConfig | None,
 ) -> images.Manifest | None:
-    if world.registry.digest(image, auth=auth, for_push=True) is None:
-        return None
+    # Absence is what we expect, and only GET proves it.
     return world.registry.manifest(image, auth=auth, for_push=True)
 
 

@@ -373,16 +373,43 @@ def test_a_header_that_lies_is_found_out(
 
 @pytest.mark.parametrize(
     "answer",
-    [Answer(), Answer(status=405), Answer(headers={"Docker-Content-Digest": "?"})],
+    [
+        Answer(),
+        Answer(headers={"Docker-Content-Digest": "?"}),
+        *(Answer(status=status) for status in (400, 403, 404, 405, 406, 412, 501)),
+    ],
+    ids=lambda answer: f"{answer.status}",
 )
-def test_without_a_digest_header_the_bytes_are_counted(
+def test_head_proves_no_absence(
     client: Client, server: MemoryRegistry, answer: Answer
 ) -> None:
-    """A HEAD that tells nothing is followed by a GET."""
+    """A HEAD that tells nothing, denies or refuses is followed by a GET."""
     manifest = stored(server)
     server.rule("HEAD", answer)
 
     assert client.open().digest(image(server), auth=None) == manifest.digest
+
+
+def test_a_refusal_comes_with_its_words(client: Client, server: MemoryRegistry) -> None:
+    """HEAD has no body, so what it refuses is asked again by GET."""
+    text = "Your authorization token has expired. Reauthenticate and try again."
+    server.rule("/manifests/", memory_registry.error(403, "DENIED", text))
+
+    with pytest.raises(errors.AuthenticationError, match="token has expired"):
+        client.open().digest(image(server), auth=None)
+
+
+@pytest.mark.parametrize("status", [408, 429, 500, 503])
+def test_whoever_is_busy_is_asked_once(
+    client: Client, server: MemoryRegistry, status: int
+) -> None:
+    """What another attempt may not meet is no reason for another request."""
+    server.rule("/manifests/", Answer(status=status))
+
+    with pytest.raises(errors.TransientError):
+        client.open().digest(image(server), auth=None)
+
+    assert server.lines("/manifests/") == [f"HEAD /v2/{PATH}/manifests/1"]
 
 
 def test_a_page_of_something_else_is_no_manifest(
@@ -674,10 +701,10 @@ def test_a_registry_that_takes_no_token_is_not_asked_for_ever(
     bearer.rule("/v2/", Answer(status=401, headers=headers))
 
     with pytest.raises(errors.AuthenticationError, match="registry:login"):
-        client.open().digest(image(bearer), auth=login(bearer))
+        client.open().manifest(image(bearer), auth=login(bearer))
 
     assert len(bearer.lines("/token")) == 1
-    assert len(bearer.lines("HEAD /v2/")) == 2
+    assert len(bearer.lines("GET /v2/")) == 2
 
 
 def test_a_token_that_reaches_less_far_is_no_wrong_password(
@@ -1099,7 +1126,7 @@ def test_a_registry_that_gets_a_certificate(
         port = plain.port
 
     with MemoryRegistry(tls=authority.context(NAME), port=port) as secure:
-        assert registry.digest(image(secure), auth=None) is None
+        assert registry.manifest(image(secure), auth=None) is None
 
         assert len(secure.lines("/manifests/")) == 1
         registry.close()
@@ -1116,7 +1143,7 @@ def test_a_registry_that_loses_its_certificate(
         port = secure.port
 
     with MemoryRegistry(port=port) as plain:
-        assert registry.digest(image(plain), auth=None) is None
+        assert registry.manifest(image(plain), auth=None) is None
 
         assert len(plain.lines("/manifests/")) == 1
         registry.close()
