@@ -57,17 +57,29 @@ class FakeRegistry:
         with self.lock:
             self._begin("ping", domain, domain, auth)
 
-    def digest(self, image: ImageReference, *, auth: AuthConfig | None) -> str | None:
+    def digest(
+        self,
+        image: ImageReference,
+        *,
+        auth: AuthConfig | None,
+        for_push: bool = False,
+    ) -> str | None:
         """Return the digest that a reference stands for."""
+        del for_push
         with self.lock:
             self._begin("digest", image.canonical, image.domain, auth)
             found = self._find(image)
             return None if found is None else found.digest
 
     def manifest(
-        self, image: ImageReference, *, auth: AuthConfig | None
+        self,
+        image: ImageReference,
+        *,
+        auth: AuthConfig | None,
+        for_push: bool = False,
     ) -> images.Manifest | None:
         """Return a manifest."""
+        del for_push
         with self.lock:
             self._begin("manifest", image.canonical, image.domain, auth)
             return self._find(image)
@@ -96,8 +108,15 @@ class FakeRegistry:
                 self.manifests[place] = manifest
             return manifest.digest
 
-    def tags(self, image: ImageReference, *, auth: AuthConfig | None) -> list[str]:
+    def tags(
+        self,
+        image: ImageReference,
+        *,
+        auth: AuthConfig | None,
+        for_push: bool = False,
+    ) -> list[str]:
         """Return every tag of the repository."""
+        del for_push
         with self.lock:
             self._begin("tags", image.repository, image.domain, auth)
             return [tag for owner, tag in self.manifests if owner == image.repository]

@@ -88,7 +88,17 @@ class RateLimitedError(TransientError):
 
 
 class PermanentError(RegistrydError):
-    """Nothing changes until someone acts."""
+    """Nothing changes until someone acts.
+
+    Args:
+        message: What failed, on what, and why.
+        status: What a registry answered over HTTP; 0 if it is no answer of a registry
+            to the question itself, but of a login, an address, a certificate.
+    """
+
+    def __init__(self, message: str = "", *, status: int = 0) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class CancelledError(PermanentError):

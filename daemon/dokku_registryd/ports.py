@@ -144,12 +144,27 @@ class Registry(Protocol):
         """
 
     def digest(
-        self, image: reference.ImageReference, *, auth: logins.AuthConfig | None
+        self,
+        image: reference.ImageReference,
+        *,
+        auth: logins.AuthConfig | None,
+        for_push: bool = False,
     ) -> str | None:
-        """Return the digest that a tag stands for, None if there is no such tag."""
+        """Return the digest that a tag stands for, None if there is no such tag.
+
+        Args:
+            image: Repository and tag.
+            auth: The login.
+            for_push: Whether the same session pushes, so that it asks for the right to
+                do that from its first request on.
+        """
 
     def manifest(
-        self, image: reference.ImageReference, *, auth: logins.AuthConfig | None
+        self,
+        image: reference.ImageReference,
+        *,
+        auth: logins.AuthConfig | None,
+        for_push: bool = False,
     ) -> Manifest | None:
         """Return a manifest or index, its bytes untouched; None if absent."""
 
@@ -168,7 +183,11 @@ class Registry(Protocol):
         """
 
     def tags(
-        self, image: reference.ImageReference, *, auth: logins.AuthConfig | None
+        self,
+        image: reference.ImageReference,
+        *,
+        auth: logins.AuthConfig | None,
+        for_push: bool = False,
     ) -> list[str]:
         """Return every tag of the repository; empty if there is no repository."""
 

@@ -25,6 +25,7 @@ from dokku_registryd.adapters import (
 from dokku_registryd.core import (
     images,
     reference,
+    registry_errors,
     registry_grants,
     registry_protocol,
 )
@@ -33,7 +34,14 @@ from dokku_registryd.core.registry_protocol import Request
 
 MAX_PAGES: Final = 1000
 _PAGE_LENGTH: Final = 1000  # the most that ECR and Azure allow
-_NO_HEAD: Final = HTTPStatus.METHOD_NOT_ALLOWED
+# What HEAD denies or refuses is asked again by GET: HEAD has no body, so it gives no
+# reason; some registries answer it 404, 405 or 501 for what they have (Nexus OSS, some
+# proxies). What asks for patience is not asked twice.
+_UNPROVED: Final = (
+    frozenset(range(400, 500))
+    - registry_errors.TEMPORARY
+    - {HTTPStatus.TOO_MANY_REQUESTS}
+) | {HTTPStatus.NOT_IMPLEMENTED}
 
 
 class DistributionRegistry:
@@ -107,7 +115,7 @@ class DistributionRegistry:
         the repository itself names the scope of that one request.
         """
         access = registry_requests.access_to(
-            image.domain, image.path, "pull,push", auth
+            image.domain, image.path, registry_requests.PUSHING, auth
         )
         request = Request(
             method="GET",
@@ -120,30 +128,36 @@ class DistributionRegistry:
         return registry_grants.parse_actions(token, image.path) if token else None
 
     def digest(
-        self, image: reference.ImageReference, *, auth: AuthConfig | None
+        self,
+        image: reference.ImageReference,
+        *,
+        auth: AuthConfig | None,
+        for_push: bool = False,
     ) -> str | None:
         """Return the digest that a tag stands for, None if there is no such tag.
 
-        OCI specification, "Checking if content exists in the registry". The header
-        Docker-Content-Digest is optional, and some proxies refuse HEAD: then the bytes
-        are fetched and counted.
+        OCI specification, "Checking if content exists in the registry". HEAD proves
+        presence alone. Where it does not, or states no digest (that header is
+        optional), the bytes are fetched and counted: one request more.
         """
         request, access = registry_requests.build_request(
-            "HEAD", image, auth, "look up"
+            "HEAD", image, auth, "look up", for_push=for_push
         )
-        reply = self._dialogue.ask(request, access, HTTPStatus.NOT_FOUND, _NO_HEAD)
-        if reply.status == HTTPStatus.NOT_FOUND:
-            return None
+        reply = self._dialogue.ask(request, access, *_UNPROVED)
         stated = registry_protocol.parse_digest(
             reply.headers.get(registry_requests.DIGEST_HEADER, "")
         )
         if stated is not None and reply.status == HTTPStatus.OK:
             return stated
-        found = self.manifest(image, auth=auth)
+        found = self.manifest(image, auth=auth, for_push=for_push)
         return None if found is None else found.digest
 
     def manifest(
-        self, image: reference.ImageReference, *, auth: AuthConfig | None
+        self,
+        image: reference.ImageReference,
+        *,
+        auth: AuthConfig | None,
+        for_push: bool = False,
     ) -> images.Manifest | None:
         """Return a manifest or index, its bytes untouched; None if absent.
 
@@ -153,7 +167,7 @@ class DistributionRegistry:
             DigestMismatchError: These are not the bytes that were asked for.
         """
         request, access = registry_requests.build_request(
-            "GET", image, auth, "read the manifest of"
+            "GET", image, auth, "read the manifest of", for_push=for_push
         )
         reply = self._dialogue.ask(request, access, HTTPStatus.NOT_FOUND)
         if reply.status == HTTPStatus.NOT_FOUND:
@@ -198,13 +212,18 @@ class DistributionRegistry:
         return stated or manifest.digest
 
     def tags(
-        self, image: reference.ImageReference, *, auth: AuthConfig | None
+        self,
+        image: reference.ImageReference,
+        *,
+        auth: AuthConfig | None,
+        for_push: bool = False,
     ) -> list[str]:
         """Return every tag of the repository; empty if there is no repository.
 
         OCI specification, "Listing Tags": pages are chained by Link headers.
         """
-        access = registry_requests.access_to(image.domain, image.path, "pull", auth)
+        actions = registry_requests.PUSHING if for_push else registry_requests.READING
+        access = registry_requests.access_to(image.domain, image.path, actions, auth)
         url = f"//{access.host}/v2/{image.path}/tags/list?n={_PAGE_LENGTH}"
         purpose = f"list the tags of {image.repository}"
         found: dict[str, None] = {}

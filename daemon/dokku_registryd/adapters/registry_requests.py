@@ -28,7 +28,11 @@ MAX_MANIFEST_BYTES: Final = 4 << 20  # OCI, "Pushing Manifests": what all must t
 DIGEST_HEADER: Final = "docker-content-digest"
 _USER_AGENT: Final = "dokku-registryd"
 _ACCEPT: Final = ", ".join(registry_protocol.MANIFEST_TYPES)
-_ACTIONS: Final = {"PUT": "pull,push", "DELETE": "pull,delete"}
+READING: Final = "pull"
+PUSHING: Final = "pull,push"
+"""What whoever pushes asks for from the first request on (Quay makes a repository at
+that, and gives a token for `pull` alone no access to one that is yet to be made)."""
+_ACTIONS: Final = {"PUT": PUSHING, "DELETE": "pull,delete"}
 _LENGTHS: Final = {"sha256": 64, "sha384": 96, "sha512": 128}
 
 
@@ -42,10 +46,16 @@ def access_to(
 
 
 def build_request(
-    method: str, image: reference.ImageReference, auth: AuthConfig | None, verb: str
+    method: str,
+    image: reference.ImageReference,
+    auth: AuthConfig | None,
+    verb: str,
+    *,
+    for_push: bool = False,
 ) -> tuple[Request, registry_tokens.Access]:
     """Build a request about one manifest."""
-    access = access_to(image.domain, image.path, _ACTIONS.get(method, "pull"), auth)
+    actions = _ACTIONS.get(method, PUSHING if for_push else READING)
+    access = access_to(image.domain, image.path, actions, auth)
     name = image.digest or image.tag or "latest"
     request = Request(
         method=method,

@@ -117,7 +117,8 @@ class Authorizations:
         if value == used:
             raise errors.AuthenticationError(
                 f"cannot {purpose}: the registry refuses the login. Log in again with"
-                " dokku registry:login"
+                " dokku registry:login",
+                status=refused.status,
             )
         return value
 

@@ -24,7 +24,6 @@ from dokku_registryd.core import reference, registry_protocol
 from dokku_registryd.core.logins import AuthConfig
 from dokku_registryd.core.registry_protocol import Reply, Request
 
-_ACTIONS: Final = "pull,push"
 _BODY_TYPE: Final = "application/octet-stream"
 _SESSIONS: Final = 3  # a registry of several machines may know a session on one only
 
@@ -181,7 +180,9 @@ class Uploads:
 def _access(
     image: reference.ImageReference, auth: AuthConfig | None
 ) -> registry_tokens.Access:
-    return registry_requests.access_to(image.domain, image.path, _ACTIONS, auth)
+    return registry_requests.access_to(
+        image.domain, image.path, registry_requests.PUSHING, auth
+    )
 
 
 def _place(reply: Reply, purpose: str, *, before: _Place | None = None) -> _Place:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from dokku_registryd import errors, ports
 from dokku_registryd.adapters import auth, distribution
-from dokku_registryd.core import findings, reference, wanted
+from dokku_registryd.core import findings, outcomes, reference, releases, wanted
 from dokku_registryd.core.findings import Finding, Level
 from dokku_registryd.core.logins import AuthConfig
 from dokku_registryd.effects import sight, states
@@ -227,8 +227,22 @@ class _Visit:
                 login = found.auth if found else None
             digest = self.around.registry.digest(image, auth=login)
         except errors.RegistrydError as error:
+            if isinstance(error, errors.PermanentError) and self._is_presumed(row):
+                return findings.warn(
+                    "release",
+                    f"{name} counts as confirmed because the registry took it, and"
+                    " refuses to be asked for it. A heal cannot bring back what this"
+                    f" login may not read: {error}",
+                    app=self.app,
+                )
             return findings.fail("release", str(error), app=self.app)
         return self._compare(name, digest, recorded)
+
+    def _is_presumed(self, row: releases.Release | None) -> bool:
+        """Tell whether nothing but its push has confirmed a release."""
+        record = self.around.world.ledger.job(row.job_id) if row else None
+        ended = record.outcome if record else None
+        return ended is not None and ended.detail.startswith(outcomes.UNSEEN)
 
     def _compare(self, name: str, digest: str | None, recorded: str) -> Finding:
         if digest is None:

@@ -138,6 +138,17 @@ EVENTS: Final[Mapping[str, EventFields]] = MappingProxyType(
             "The registry did not tell whether a number is taken before its deploy went"
             " on; the push behind it finds out.",
         ),
+        "number.undisclosed": _event(
+            "info",
+            "error",
+            "The registry refuses to tell whether a number is taken; the push decides.",
+        ),
+        "release.presumed": _event(
+            "warning",
+            "number error",
+            "The registry took what was pushed and refuses to be asked for it: that it"
+            " took it counts.",
+        ),
         "release.confirmed": _event(
             "info",
             "number digest manner",

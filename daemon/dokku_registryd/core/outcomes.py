@@ -6,6 +6,8 @@ from typing import Final
 
 # How a heal says that the registry gave it the image.
 PULLED: Final = "pulled"
+# How a release says that the registry took it and then refused to be asked for it.
+UNSEEN: Final = "confirmed by its push alone"
 
 
 class Ending(StrEnum):

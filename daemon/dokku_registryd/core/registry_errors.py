@@ -15,7 +15,8 @@ _FORBIDDEN: Final = 403
 _NOT_FOUND: Final = 404
 _CONFLICT: Final = 409
 _TOO_MANY: Final = 429
-_TEMPORARY: Final = frozenset({408, 425, 499})
+TEMPORARY: Final = frozenset({408, 425, 499})
+"""Statuses below 500 that another attempt may not meet."""
 _FIRST_SERVER_ERROR: Final = 500
 _BUSY: Final = 503
 _LACKING: Final = frozenset(
@@ -62,7 +63,7 @@ def build_error(refusal: Refusal) -> errors.RegistrydError:
             retry_after=refusal.retry_after,
             is_of_reading=refusal.reads,
         )
-    if status in _TEMPORARY or status >= _FIRST_SERVER_ERROR:
+    if status in TEMPORARY or status >= _FIRST_SERVER_ERROR:
         is_busy = status == _BUSY or refusal.retry_after is not None
         kind = errors.RegistryBusyError if is_busy else errors.RegistryUnavailableError
         return kind(
@@ -71,29 +72,33 @@ def build_error(refusal: Refusal) -> errors.RegistrydError:
     if refusal.puts_tag and _is_immutable(refusal):
         return errors.TagImmutableError(
             f"{said}. The tag exists and may not move: allow it in the registry, or"
-            " use another tag"
+            " use another tag",
+            status=status,
         )
     return _permanent(refusal, said)
 
 
-def _permanent(refusal: Refusal, said: str) -> errors.RegistrydError:
+def _permanent(refusal: Refusal, said: str) -> errors.PermanentError:
     status, codes = refusal.status, frozenset(refusal.codes)
     is_expired = bool(_EXPIRED_TEXT.search(refusal.text))
     if status == _UNAUTHORIZED or (status == _FORBIDDEN and is_expired):
         return errors.AuthenticationError(
-            f"{said}. Log in again with dokku registry:login"
+            f"{said}. Log in again with dokku registry:login", status=status
         )
     if status == _FORBIDDEN:
         return errors.AccessDeniedError(
-            f"{said}. The login is not allowed to do this: grant it in the registry"
+            f"{said}. The login is not allowed to do this: grant it in the registry",
+            status=status,
         )
     if status == _NOT_FOUND or codes & _LACKING:
         return errors.ImageNotFoundError(
             f"{said}. The repository or a part of the image is not there: push the"
-            " image anew, or create the repository if the registry wants that"
+            " image anew, or create the repository if the registry wants that",
+            status=status,
         )
     return errors.InvalidRequestError(
-        f"{said}. Check the properties server and image-repo of dokku registry:report"
+        f"{said}. Check the properties server and image-repo of dokku registry:report",
+        status=status,
     )
 
 

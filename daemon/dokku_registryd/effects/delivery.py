@@ -7,8 +7,7 @@ do, and an upload takes long: so the manifest is put under the number last of al
 us, right after the number was looked up once more (`sending`).
 """
 
-import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
@@ -51,7 +50,7 @@ def deliver(
     says: voice.Voice,
     *,
     tags: Sequence[str] = (),
-) -> tuple[Release, images.Manifest | None]:
+) -> tuple[Release, numbers.Sent]:
     """Push under a number that is ours; return once the registry has confirmed it.
 
     Each question costs a round trip, and a deployer waits for them one after the other.
@@ -62,7 +61,7 @@ def deliver(
     if the Engine refuses.
 
     Returns:
-        The release, and its manifest if it was seen on the way.
+        The release, and what the registry answered for it.
 
     An image that is gone from this host is no failure where the registry has it: then
     an earlier attempt died before it could tell, and a heal brings the names back.
@@ -77,7 +76,7 @@ def deliver(
         precedence.give_way(release.app, release.reference, world)
         with ThreadPoolExecutor(max_workers=2) as aside:
             known = aside.submit(_known_manifest, release, way, world)
-            found = aside.submit(way.call, partial(numbers.find, release, world))
+            found = aside.submit(numbers.find, release, way, world)
             try:
                 if not is_named:
                     tag(release, world)
@@ -97,7 +96,7 @@ def deliver(
                 tags=tags,
             )
         if sent.digest:
-            return _confirm(release, sent, world), sent.manifest
+            return _confirm(release, sent, world), sent
         taken = way.call(partial(_tags, release, world))
         release, is_named = numbers.take_next(release, taken, world, says), True
     raise errors.DigestMismatchError(
@@ -122,13 +121,15 @@ def _send(
     *,
     tags: Sequence[str],
 ) -> numbers.Sent:
-    """Send the image and ask for it; the registry's answer must be what was sent."""
+    """Send the image and ask for it; the registry's answer must be what was sent.
+
+    Where it took what was sent and then refuses to be asked, that it took it counts.
+    """
     try:
-        put = _put_known(release, known, way, world)
-        if put is None:
-            sent = _push(release, way, world, says)
+        if known is not None and _put_known(release, known, way, world):
+            sent = numbers.Sent(digest=known.digest, manner="named", manifest=known)
         else:
-            sent = numbers.Sent(digest=put, manner="named", manifest=known)
+            sent = _push(release, way, world, says)
     except errors.TagImmutableError:
         return numbers.TAKEN
     if sent.manner == "found" or not sent.digest:
@@ -136,8 +137,11 @@ def _send(
     is_asked_for = bool(tags) and sent.manifest is None
     with ThreadPoolExecutor(max_workers=1) as aside:
         noted = aside.submit(extra_tags.note, release, tags, way, world)
-        stored = way.call(partial(_read if is_asked_for else _look_up, release, world))
+        question = partial(_read if is_asked_for else _look_up, release, world)
+        stored, unseen = _ask_back(release, question, way)
         noted.result()
+    if unseen:
+        return replace(sent, unseen=unseen)
     if stored is None:
         raise errors.RegistryUnavailableError(
             f"the registry took {release.reference}, but does not show it"
@@ -145,6 +149,26 @@ def _send(
     if stored.digest != sent.digest:
         return numbers.TAKEN
     return replace(sent, manifest=stored.manifest or sent.manifest)
+
+
+def _ask_back(
+    release: Release, question: Callable[..., numbers.Sent | None], way: access.Access
+) -> tuple[numbers.Sent | None, str]:
+    """Return what the registry shows under the number, or why it refuses to tell."""
+    try:
+        return way.call(question), ""
+    except errors.PermanentError as error:
+        if not error.status:
+            raise
+        structlog.get_logger().warning(
+            "release.presumed",
+            job_id=release.job_id,
+            app=release.app,
+            reference=release.reference,
+            number=release.number,
+            error=str(error),
+        )
+        return None, str(error)
 
 
 def _push(
@@ -161,7 +185,7 @@ def _push(
     if manifest is None:
         digest = sending.push_directly(errand, way, world)
         return numbers.Sent(digest=digest, manner="pushed")
-    found = way.call(partial(numbers.find, release, world))
+    found = numbers.find(release, way, world)
     if found is not None:
         return found
     _give_way(release, world)
@@ -172,20 +196,23 @@ def _push(
 def _tags(
     release: Release, world: ports.World, auth: logins.AuthConfig | None
 ) -> list[str]:
-    return world.registry.tags(reference.parse(release.reference), auth=auth)
+    image = reference.parse(release.reference)
+    return world.registry.tags(image, auth=auth, for_push=True)
 
 
 def _look_up(
     release: Release, world: ports.World, auth: logins.AuthConfig | None
 ) -> numbers.Sent | None:
-    digest = world.registry.digest(reference.parse(release.reference), auth=auth)
+    image = reference.parse(release.reference)
+    digest = world.registry.digest(image, auth=auth, for_push=True)
     return None if digest is None else numbers.Sent(digest=digest)
 
 
 def _read(
     release: Release, world: ports.World, auth: logins.AuthConfig | None
 ) -> numbers.Sent | None:
-    found = world.registry.manifest(reference.parse(release.reference), auth=auth)
+    image = reference.parse(release.reference)
+    found = world.registry.manifest(image, auth=auth, for_push=True)
     return None if found is None else numbers.Sent(digest=found.digest, manifest=found)
 
 
@@ -197,26 +224,27 @@ def _known_manifest(
     if not digest:
         return None
     image = reference.parse(release.reference).with_digest(digest)
-    with contextlib.suppress(*_UNFIT):
-        return way.call(lambda auth: world.registry.manifest(image, auth=auth))
-    return None
+    try:
+        return way.call(
+            lambda auth: world.registry.manifest(image, auth=auth, for_push=True)
+        )
+    except _UNFIT:
+        return None
+    except errors.PermanentError as error:
+        if not error.status:
+            raise
+        return None
 
 
 def _put_known(
-    release: Release,
-    known: images.Manifest | None,
-    way: access.Access,
-    world: ports.World,
-) -> str | None:
-    """Name content that the repository has already; None where it must be pushed."""
-    if known is None:
-        return None
-    image = reference.parse(release.reference)
-    with contextlib.suppress(*_UNFIT):
-        return way.call(
-            lambda auth: world.registry.put_manifest(image, known, auth=auth)
-        )
-    return None
+    release: Release, known: images.Manifest, way: access.Access, world: ports.World
+) -> bool:
+    """Name content that the repository has already; False where it must be pushed."""
+    try:
+        extra_tags.put(reference.parse(release.reference), known, way, world)
+    except _UNFIT:
+        return False
+    return True
 
 
 def _known_digest(release: Release, world: ports.World) -> str:

@@ -121,7 +121,7 @@ def digest_of(
     auth: logins.AuthConfig | None,
 ) -> str | None:
     """Ask for the digest of a tag; None if there is no such tag."""
-    return world.registry.digest(target, auth=auth)
+    return world.registry.digest(target, auth=auth, for_push=True)
 
 
 def manifest_of(
@@ -131,7 +131,8 @@ def manifest_of(
     auth: logins.AuthConfig | None,
 ) -> images.Manifest | None:
     """Ask for the manifest of a digest; None if it is gone."""
-    return world.registry.manifest(image.with_digest(digest), auth=auth)
+    target = image.with_digest(digest)
+    return world.registry.manifest(target, auth=auth, for_push=True)
 
 
 def put(

@@ -34,19 +34,28 @@ class Sent:
     manner: str = ""
     manifest: images.Manifest | None = None
     """Given where it was seen on the way, so that nobody has to ask for it again."""
+    unseen: str = ""
+    """Why the answer to the push alone counts: the registry refused to be asked."""
 
 
 TAKEN: Final = Sent(digest="")
 
 
-def find(
-    release: Release, world: ports.World, auth: logins.AuthConfig | None
-) -> Sent | None:
-    """Return what has our number: our image, another one, or None if it is free."""
+def find(release: Release, way: access.Access, world: ports.World) -> Sent | None:
+    """Return what has our number: our image, another one, or None.
+
+    None is a number that is free, as far as the registry tells. It is asked for our
+    own safety, so a refusal decides nothing: some logins may push and not read, and
+    some registries let nobody read what was not scanned or signed. The push decides.
+    """
     image = reference.parse(release.reference)
-    if world.registry.digest(image, auth=auth) is None:
+    try:
+        manifest = way.call(partial(_read, image, world))
+    except errors.PermanentError as error:
+        if not error.status:
+            raise
+        note_unknown(release, error)
         return None
-    manifest = world.registry.manifest(image, auth=auth)
     if manifest is None:
         return None
     if not manifest.names_image(release.image_id) and not _is_platform_of(
@@ -54,6 +63,17 @@ def find(
     ):
         return TAKEN
     return Sent(digest=manifest.digest, manner="found", manifest=manifest)
+
+
+def note_unknown(release: Release, error: errors.PermanentError) -> None:
+    """Log that the registry does not tell what has a number."""
+    structlog.get_logger().info(
+        "number.undisclosed",
+        job_id=release.job_id,
+        app=release.app,
+        reference=release.reference,
+        error=str(error),
+    )
 
 
 def take_next(
@@ -100,7 +120,7 @@ def secure(release: Release, world: ports.World, says: voice.Voice) -> Release:
         direction=pauses.Direction.PUSH,
     )
     for _ in range(MOST_NUMBERS):
-        found = _ask(partial(way.call, partial(find, release, world)), world)
+        found = _ask(partial(find, release, way, world), world)
         if found is None or found.digest:
             break
         tags = _ask(partial(way.call, partial(_tags, image, world)), world)
@@ -145,12 +165,21 @@ def _is_platform_of(release: Release, digest: str, world: ports.World) -> bool:
     return image is not None and digest in image.manifests
 
 
+def _read(
+    image: reference.ImageReference,
+    world: ports.World,
+    auth: logins.AuthConfig | None,
+) -> images.Manifest | None:
+    # Absence is what we expect, and only GET proves it.
+    return world.registry.manifest(image, auth=auth, for_push=True)
+
+
 def _tags(
     image: reference.ImageReference,
     world: ports.World,
     auth: logins.AuthConfig | None,
 ) -> list[str]:
-    return world.registry.tags(image, auth=auth)
+    return world.registry.tags(image, auth=auth, for_push=True)
 
 
 def _ask(question: Callable[[], _Answer], world: ports.World) -> _Answer | None:

@@ -49,7 +49,9 @@ def perform(job: jobs.Job, world: ports.World, says: voice.Voice) -> outcomes.Ou
     way = access.Access(
         world, app=job.app, domain=image.domain, direction=pauses.Direction.PUSH
     )
-    found = way.call(lambda auth: world.registry.manifest(image, auth=auth))
+    found = way.call(
+        lambda auth: world.registry.manifest(image, auth=auth, for_push=True)
+    )
     if found is not None:
         outcome = _judge(job.app, target, found, release, deployed.digest)
         if release is not None and _is_given_up(release):
@@ -75,13 +77,17 @@ def perform(job: jobs.Job, world: ports.World, says: voice.Voice) -> outcomes.Ou
     if manifest is None:
         sent = sending.push_directly(errand, way, world)
     else:
-        found = way.call(lambda auth: world.registry.manifest(image, auth=auth))
+        found = way.call(
+            lambda auth: world.registry.manifest(image, auth=auth, for_push=True)
+        )
         if found is not None and found.digest != manifest.digest:
             return _judge(job.app, target, found, release, deployed.digest)
         errand.give_way()
         sending.put(image, manifest, way, world)
         sent = manifest.digest
-    stored = way.call(lambda auth: world.registry.digest(image, auth=auth))
+    stored = way.call(
+        lambda auth: world.registry.digest(image, auth=auth, for_push=True)
+    )
     if stored != sent:
         raise errors.DigestMismatchError(
             f"{target} was sent as {sent}, but the registry answers {stored}"

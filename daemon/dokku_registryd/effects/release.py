@@ -62,11 +62,12 @@ def perform(
     if release.is_accepted and not job.is_delivery:
         return None
     way = access.of_release(release, job, policy, world)
-    manifest = None
+    sent = None
     if release.state is ReleaseState.RESERVED:
-        release, manifest = delivery.deliver(
+        release, sent = delivery.deliver(
             release, way, world, says, tags=policy.extra_tags
         )
+    manifest = sent.manifest if sent else None
     orders.check(job, world)
     release = world.ledger.release_of(job.job_id) or release
     if live.may_show(release, world) and not live.is_overtaken(release, world):
@@ -79,7 +80,8 @@ def perform(
         says.detail("Cleaning up")
         world.submit(triggers.Trigger(kind=Kind.SWEEP))
     says.detail(f"Image {release.reference} pushed")
-    return _outcome(release, "")
+    unseen = sent.unseen if sent else ""
+    return _outcome(release, f"{outcomes.UNSEEN}: {unseen}" if unseen else "")
 
 
 def _reserve(

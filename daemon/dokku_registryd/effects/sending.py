@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from dokku_registryd import errors, ports
 from dokku_registryd.core import images, reference
-from dokku_registryd.effects import access
+from dokku_registryd.effects import access, extra_tags
 
 # What ends a push whatever the way, and is no sign that the relay was not reached.
 _FINAL = (
@@ -102,11 +102,12 @@ def put(
     """Put what was handed over under its number.
 
     Raises:
+        DigestMismatchError: The registry says that it stored something else.
         TagImmutableError: The number is taken, and may not move.
         RegistryUnavailableError: The registry lacks what it said it had.
     """
     try:
-        way.call(lambda auth: world.registry.put_manifest(target, manifest, auth=auth))
+        extra_tags.put(target, manifest, way, world)
     except errors.ImageNotFoundError as error:
         raise errors.RegistryUnavailableError(
             f"{error}. Its parts were there a moment ago, and are looked for again"

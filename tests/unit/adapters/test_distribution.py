@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -372,16 +373,43 @@ def test_a_header_that_lies_is_found_out(
 
 @pytest.mark.parametrize(
     "answer",
-    [Answer(), Answer(status=405), Answer(headers={"Docker-Content-Digest": "?"})],
+    [
+        Answer(),
+        Answer(headers={"Docker-Content-Digest": "?"}),
+        *(Answer(status=status) for status in (400, 403, 404, 405, 406, 412, 501)),
+    ],
+    ids=lambda answer: f"{answer.status}",
 )
-def test_without_a_digest_header_the_bytes_are_counted(
+def test_head_proves_no_absence(
     client: Client, server: MemoryRegistry, answer: Answer
 ) -> None:
-    """A HEAD that tells nothing is followed by a GET."""
+    """A HEAD that tells nothing, denies or refuses is followed by a GET."""
     manifest = stored(server)
     server.rule("HEAD", answer)
 
     assert client.open().digest(image(server), auth=None) == manifest.digest
+
+
+def test_a_refusal_comes_with_its_words(client: Client, server: MemoryRegistry) -> None:
+    """HEAD has no body, so what it refuses is asked again by GET."""
+    text = "Your authorization token has expired. Reauthenticate and try again."
+    server.rule("/manifests/", memory_registry.error(403, "DENIED", text))
+
+    with pytest.raises(errors.AuthenticationError, match="token has expired"):
+        client.open().digest(image(server), auth=None)
+
+
+@pytest.mark.parametrize("status", [408, 429, 500, 503])
+def test_whoever_is_busy_is_asked_once(
+    client: Client, server: MemoryRegistry, status: int
+) -> None:
+    """What another attempt may not meet is no reason for another request."""
+    server.rule("/manifests/", Answer(status=status))
+
+    with pytest.raises(errors.TransientError):
+        client.open().digest(image(server), auth=None)
+
+    assert server.lines("/manifests/") == [f"HEAD /v2/{PATH}/manifests/1"]
 
 
 def test_a_page_of_something_else_is_no_manifest(
@@ -577,6 +605,32 @@ def test_a_token_is_used_again_until_it_expires(
     assert (early, len(bearer.lines("/token"))) == (1, 2)
 
 
+def test_whoever_pushes_asks_for_that_first(
+    client: Client, bearer: MemoryRegistry
+) -> None:
+    """One token serves look-ups and push: Quay makes a repository at that."""
+    registry = client.open()
+    mine, target = login(bearer), image(bearer)
+
+    assert registry.digest(target, auth=mine, for_push=True) is None
+    assert registry.manifest(target, auth=mine, for_push=True) is None
+    assert registry.tags(target, auth=mine, for_push=True) == []
+    registry.put_manifest(target, MANIFEST, auth=mine)
+
+    (asked,) = bearer.lines("/token")
+    assert f"scope=repository%3A{quote(PATH, safe='')}%3Apull%2Cpush" in asked
+
+
+def test_whoever_only_reads_asks_for_no_more(
+    client: Client, bearer: MemoryRegistry
+) -> None:
+    """A heal or an adoption works with a login that may only pull."""
+    client.open().digest(image(bearer), auth=login(bearer))
+
+    (asked,) = bearer.lines("/token")
+    assert asked.endswith("%3Apull&account=ci")
+
+
 def test_a_token_without_expiry_lasts_a_minute(
     client: Client, bearer: MemoryRegistry
 ) -> None:
@@ -647,10 +701,10 @@ def test_a_registry_that_takes_no_token_is_not_asked_for_ever(
     bearer.rule("/v2/", Answer(status=401, headers=headers))
 
     with pytest.raises(errors.AuthenticationError, match="registry:login"):
-        client.open().digest(image(bearer), auth=login(bearer))
+        client.open().manifest(image(bearer), auth=login(bearer))
 
     assert len(bearer.lines("/token")) == 1
-    assert len(bearer.lines("HEAD /v2/")) == 2
+    assert len(bearer.lines("GET /v2/")) == 2
 
 
 def test_a_token_that_reaches_less_far_is_no_wrong_password(
@@ -1072,7 +1126,7 @@ def test_a_registry_that_gets_a_certificate(
         port = plain.port
 
     with MemoryRegistry(tls=authority.context(NAME), port=port) as secure:
-        assert registry.digest(image(secure), auth=None) is None
+        assert registry.manifest(image(secure), auth=None) is None
 
         assert len(secure.lines("/manifests/")) == 1
         registry.close()
@@ -1089,7 +1143,7 @@ def test_a_registry_that_loses_its_certificate(
         port = secure.port
 
     with MemoryRegistry(port=port) as plain:
-        assert registry.digest(image(plain), auth=None) is None
+        assert registry.manifest(image(plain), auth=None) is None
 
         assert len(plain.lines("/manifests/")) == 1
         registry.close()

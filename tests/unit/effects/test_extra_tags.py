@@ -144,10 +144,10 @@ def test_a_registry_that_does_not_tell(host: Host, logged: list[Any]) -> None:
     build(host, b"two")
     digest = host.registry.digest
 
-    def refuse(image: Any, *, auth: Any) -> str | None:
+    def refuse(image: Any, **how: Any) -> str | None:
         if image.tag in {"stable", "blue"}:
             raise errors.AccessDeniedError("not told")
-        return digest(image, auth=auth)
+        return digest(image, **how)
 
     host.registry.digest = refuse  # type: ignore[method-assign]
     host.set("web", "push-extra-tags", "stable,locked")

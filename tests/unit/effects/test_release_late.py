@@ -75,7 +75,7 @@ def test_a_background_release_goes_on_at_once(host: Host, shop: Workshop) -> Non
     assert host.reply()[-1] == (Line.EXIT, "0")
     assert (host.deployed(), host.tag_version()) == (answers(1), "")
     assert host.release().is_accepted
-    assert host.registry.calls == [("digest", f"{REPOSITORY}:1")]
+    assert host.registry.calls == [("manifest", f"{REPOSITORY}:1")]
     assert {"org/web:1", f"{REPOSITORY}:1"} <= set(host.names())
 
 
@@ -197,7 +197,7 @@ def test_only_the_tags_are_late(host: Host, shop: Workshop) -> None:
     host.registry.calls.clear()
     work_all(host, shop)
     assert (set(host.tags()), host.tag_version()) == ({"1", "stable"}, "1")
-    assert "digest" not in {what for what, _ in host.registry.calls}
+    assert ("manifest", f"{REPOSITORY}:1") not in host.registry.calls
 
 
 def test_an_older_release_moves_nothing_back(host: Host, shop: Workshop) -> None:

@@ -117,8 +117,8 @@ def test_a_number_that_is_lost_twice(background: Host) -> None:
     background.store(f"{REPOSITORY}:1", "somebody else's")
     tags = background.registry.tags
 
-    def late(image: Any, *, auth: Any) -> list[str]:
-        found = tags(image, auth=auth)
+    def late(image: Any, **how: Any) -> list[str]:
+        found = tags(image, **how)
         if "2" not in found:  # Another host takes it between question and push.
             background.store(f"{REPOSITORY}:2", "another host's")
         return found

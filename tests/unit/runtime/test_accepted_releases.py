@@ -64,7 +64,7 @@ def test_a_release_that_fails_after_all(
         shop.work()
     host.ledger.update_release = update  # type: ignore[method-assign]
     host.cut_registry(is_down=False)
-    host.registry.fail("digest", *[errors.AccessDeniedError("denied")] * 3)
+    host.registry.fail("manifest", *[errors.AccessDeniedError("denied")] * 3)
 
     again = open_workshop(host)
     again.intake.resume()

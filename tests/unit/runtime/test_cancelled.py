@@ -113,7 +113,7 @@ def test_in_the_middle_of_a_push(shop: Workshop, *, is_scanned: bool) -> None:
     assert_nothing_came_of_it(host)
 
 
-@pytest.mark.parametrize("step", ["digest", "put_manifest"])
+@pytest.mark.parametrize("step", ["manifest", "put_manifest"])
 def test_before_anything_moves(
     host: Host, shop: Workshop, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:

@@ -36,14 +36,14 @@ def test_fifty_apps(host: Host) -> None:
         host.engine.add_image(f"dokku/{app}:latest", app.encode())
         host.add_job(Kind.RELEASE, f"{number + 1}.1.1", app=app)
     busy = errors.RegistryBusyError("no room", retry_after=30.0)
-    host.registry.fail("digest", busy)
+    host.registry.fail("manifest", busy)
     shop = open_workshop(host)
     shop.intake.resume()
 
     while shop.work():
         pass
 
-    assert host.registry.calls == [("digest", "r.example/org/app00:1")]
+    assert host.registry.calls == [("manifest", "r.example/org/app00:1")]
     assert host.registry.manifests == {}
     host.clock.seconds += 60
     while shop.work():
@@ -53,7 +53,7 @@ def test_fifty_apps(host: Host) -> None:
 
 def test_the_deadline_holds(host: Host) -> None:
     """A registry that asks for an hour keeps no deploy beyond its deadline."""
-    host.registry.fail("digest", *[FOR_AN_HOUR] * 99)
+    host.registry.fail("manifest", *[FOR_AN_HOUR] * 99)
     shop = open_workshop(host)
     host.leave(Kind.RELEASE)
     shop.intake.scan()
@@ -68,7 +68,7 @@ def test_the_deadline_holds(host: Host) -> None:
 
 def test_a_deploy_asks_once_a_minute(host: Host) -> None:
     """A deploy that waits sends no more than that, however long a registry asks."""
-    host.registry.fail("digest", *[FOR_AN_HOUR] * 3)
+    host.registry.fail("manifest", *[FOR_AN_HOUR] * 3)
     shop = open_workshop(host)
     host.leave(Kind.RELEASE)
     shop.intake.scan()

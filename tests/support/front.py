@@ -1,0 +1,159 @@
+"""A front before a registry that answers some requests in its place.
+
+It stands for what people have before their registries, and for registries that answer
+otherwise than the real one of the tests.
+"""
+
+import http.client
+import http.server
+import json
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Self
+
+_SECONDS: Final = 60
+_HOP: Final = frozenset({"connection", "transfer-encoding", "content-length", "date"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What the front says by itself."""
+
+    status: int
+    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """A request that arrived."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    """Names in small letters."""
+
+    @property
+    def has_login(self) -> bool:
+        """Whether it came with a login: a registry refuses nothing before that."""
+        return bool(self.headers.get("authorization"))
+
+
+Rule = Callable[[Asked], Answer | None]
+
+
+def error(status: int, code: str, message: str = "") -> Answer:
+    """Return an error as registries write it."""
+    body = json.dumps({"errors": [{"code": code, "message": message}]}).encode()
+    return Answer(
+        status=status, body=body, headers={"Content-Type": "application/json"}
+    )
+
+
+class Front:
+    """A front on loopback.
+
+    Args:
+        target: Host and port of the registry.
+    """
+
+    def __init__(self, target: str) -> None:
+        self.target = target
+        self.rules: list[Rule] = []
+        """The first that gives an answer counts; else the registry is asked."""
+        self.asked: list[str] = []
+        """Method, path and status of each request, in order."""
+        self._server = _Server(("127.0.0.1", 0), _Handler)
+        self._server.front = self
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
+
+    @property
+    def host(self) -> str:
+        """Address and port to use instead of the registry's own."""
+        return f"127.0.0.1:{self._server.server_address[1]}"
+
+    def __enter__(self) -> Self:
+        """Listen."""
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_reason: object) -> None:
+        """Stop."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def answer(self, asked: Asked, body: bytes) -> Answer:
+        """Answer by a rule, or as the registry does."""
+        for rule in list(self.rules):
+            found = rule(asked)
+            if found is not None:
+                return found
+        return self._forward(asked, body)
+
+    def _forward(self, asked: Asked, body: bytes) -> Answer:
+        connection = http.client.HTTPConnection(self.target, timeout=_SECONDS)
+        headers = {
+            name: value for name, value in asked.headers.items() if name not in _HOP
+        }
+        connection.request(asked.method, asked.path, body, headers)
+        reply = connection.getresponse()
+        content = reply.read()
+        kept = {
+            name: value
+            for name, value in reply.getheaders()
+            if name.lower() not in _HOP or (asked.method, name) == _LENGTH_OF_HEAD
+        }
+        connection.close()
+        return Answer(status=reply.status, body=content, headers=kept)
+
+
+_LENGTH_OF_HEAD: Final = ("HEAD", "Content-Length")
+
+
+class _Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+    front: Front
+
+    def handle_error(self, *_arguments: object) -> None:
+        """Say nothing: Engines that give up cut their connections."""
+
+
+class _Handler(http.server.BaseHTTPRequestHandler):
+    # An Engine tries TLS first, and must be told in HTTP that there is none.
+    default_request_version = "HTTP/1.1"
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    server: _Server
+
+    def log_message(self, *_arguments: Any) -> None:
+        """Stay silent."""
+
+    def do_GET(self) -> None:
+        """Answer."""
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        asked = Asked(method=self.command, path=self.path, headers=headers)
+        answer = self.server.front.answer(asked, self._read())
+        path = self.path.partition("?")[0]
+        self.server.front.asked.append(f"{self.command} {path} {answer.status}")
+        self.send_response(answer.status)
+        for name, value in answer.headers.items():
+            self.send_header(name, value)
+        if "Content-Length" not in answer.headers:
+            self.send_header("Content-Length", str(len(answer.body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(answer.body)
+
+    do_HEAD = do_PUT = do_POST = do_DELETE = do_PATCH = do_GET  # noqa: N815 - http.server's names
+
+    def _read(self) -> bytes:
+        if self.headers.get("Transfer-Encoding") != "chunked":
+            return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        body = b""
+        while size := int(self.rfile.readline().strip(), 16):
+            body += self.rfile.read(size)
+            self.rfile.readline()
+        self.rfile.readline()
+        return body

@@ -1,0 +1,162 @@
+"""Registries that take what is pushed, and let nobody ask for it.
+
+What is asked for our own safety decides no release: only the push does, or a different
+digest under the number.
+"""
+
+from collections.abc import MutableMapping
+from typing import Any
+
+import pytest
+
+from dokku_registryd import errors, ports
+from dokku_registryd.core import outcomes
+from dokku_registryd.core.releases import ReleaseState
+from dokku_registryd.core.triggers import Kind
+from dokku_registryd.effects import push, release
+from watching import watch
+from worlds import REPOSITORY, Host
+
+Lines = list[MutableMapping[str, Any]]
+
+REFUSALS = [
+    errors.AuthenticationError("401", status=401),
+    errors.AccessDeniedError("403", status=403),
+    errors.InvalidRequestError("405", status=405),
+    errors.InvalidRequestError("412: not scanned yet", status=412),
+]
+
+
+@pytest.fixture(params=["relay", "direct"], autouse=True)
+def way(request: pytest.FixtureRequest, host: Host) -> str:
+    """Push by the relay, and by the Engine itself."""
+    if request.param == "relay":
+        host.use_relay()
+    return str(request.param)
+
+
+def refusing(
+    host: Host, error: errors.RegistrydError, *, when: str = ""
+) -> ports.World:
+    """Return a host whose registry refuses every look-up, or those after a push."""
+
+    def refuse(method: str) -> None:
+        is_pushed = bool(host.engine.asked)
+        if method in {"digest", "manifest", "tags"} and (not when or is_pushed):
+            raise error
+
+    return host.replace(registry=watch(host.world.registry, refuse))
+
+
+def deploy(host: Host, world: ports.World) -> outcomes.Outcome | None:
+    """Release the app's latest image."""
+    return host.perform(release.perform, host.add_job(Kind.RELEASE), world)
+
+
+def of(logged: Lines, event: str) -> Lines:
+    """Return the lines of one event."""
+    return [line for line in logged if line["event"] == event]
+
+
+@pytest.mark.parametrize("error", REFUSALS, ids=str)
+def test_a_login_that_may_only_push(
+    host: Host, logged: Lines, error: errors.PermanentError
+) -> None:
+    """A look-up that is refused before and after the push ends no release."""
+    outcome = deploy(host, refusing(host, error))
+
+    assert outcome is not None
+    assert outcome.detail == f"{outcomes.UNSEEN}: {error}"
+    assert host.release().state is ReleaseState.PUSHED
+    assert host.tags() == {"1": host.release().digest}
+    assert host.tag_version() == "1"
+    assert [line["error"] for line in of(logged, "release.presumed")] == [str(error)]
+    assert of(logged, "number.undisclosed")
+
+
+@pytest.mark.parametrize("error", REFUSALS, ids=str)
+def test_an_image_that_is_not_given_out_before_it_is_scanned(
+    host: Host, error: errors.PermanentError
+) -> None:
+    """A refusal that comes with the push alone counts likewise."""
+    outcome = deploy(host, refusing(host, error, when="pushed"))
+
+    assert outcome is not None
+    assert outcome.is_good
+    assert host.tag_version() == "1"
+
+
+def test_known_content_that_may_not_be_read(host: Host) -> None:
+    """An image that was released before is pushed anew where nobody may read it."""
+    host.perform(release.perform, host.add_job(Kind.RELEASE, "1.1.1"))
+
+    host.perform(
+        release.perform,
+        host.add_job(Kind.RELEASE, "2.1.1"),
+        refusing(host, REFUSALS[1]),
+    )
+
+    assert set(host.tags()) == {"1", "2"}
+
+
+def test_another_digest_decides(host: Host) -> None:
+    """A number that is seen to be somebody else's is left alone, as ever."""
+    theirs = host.store(f"{REPOSITORY}:1", "somebody else's")
+
+    deploy(host, host.world)
+
+    assert host.tags() == {"1": theirs, "2": host.release().digest}
+
+
+def test_a_way_in_that_is_refused(host: Host) -> None:
+    """A token server that refuses the login is no refused look-up: nothing is sent."""
+    refused = errors.AuthenticationError("the token server refuses the login")
+
+    with pytest.raises(errors.AuthenticationError, match="token server"):
+        deploy(host, refusing(host, refused))
+
+    assert host.engine.asked == []
+
+
+def test_the_push_itself_decides(host: Host, way: str) -> None:
+    """A login that may not push either ends the release, in the registry's words."""
+    denied = errors.AccessDeniedError("the registry answers 403", status=403)
+    if way == "relay":
+        host.registry.fail("put_blob", denied)
+    else:
+        host.engine.on_push = lambda: (_ for _ in ()).throw(denied)
+
+    with pytest.raises(errors.AccessDeniedError, match="answers 403"):
+        deploy(host, refusing(host, denied))
+
+    assert (host.tags(), host.tag_version()) == ({}, "")
+
+
+def test_a_push_by_hand_is_told(host: Host) -> None:
+    """Whoever asks to make sure hears that the registry does not tell."""
+    host.perform(release.perform, host.add_job(Kind.RELEASE))
+
+    with pytest.raises(errors.AccessDeniedError):
+        host.perform(
+            push.perform,
+            host.add_job(Kind.PUSH, "2.1.1"),
+            refusing(host, REFUSALS[1]),
+        )
+
+
+def test_a_registry_that_changes_manifests(host: Host) -> None:
+    """One that says so when it takes one is named, and no further number is used."""
+    host.use_relay()
+    put = host.registry.put_manifest
+
+    def change(*given: Any, **how: Any) -> str:
+        put(*given, **how)
+        return "sha256:" + "c" * 64
+
+    host.registry.put_manifest = change  # type: ignore[method-assign]
+
+    with pytest.raises(errors.DigestMismatchError, match="changes manifests"):
+        deploy(host, host.world)
+
+    assert set(host.tags()) == {"1"}
+    assert host.tag_version() == ""
