@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from dokku_registryd import errors
+from dokku_registryd.adapters import certificate_folders
 from dokku_registryd.core import images, registry_hosts
 
 _FRESH_SECONDS: Final = 60.0  # how soon a change of the Engine's settings is seen
@@ -33,6 +34,8 @@ class Route:
     """Certificates that we show, with their keys."""
     changed: tuple[int, ...] = ()
     """When these files were changed, so that a new certificate makes a new route."""
+    closed: str = ""
+    """Why certificates that may be there are not seen, with the way out."""
 
 
 class Routes:
@@ -66,7 +69,7 @@ class Routes:
                 as the Engine trusts a registry's CA for its token server too.
 
         Raises:
-            PermanentError: The folder of certificates is incomplete or unreadable.
+            PermanentError: The folder of certificates is incomplete.
         """
         key = (host, certificates_of)
         now = self._monotonic()
@@ -126,25 +129,13 @@ def _refuse_to_ask() -> str:
 
 def _with_certificates(route: Route, folder: Path) -> Route:
     with _explained(folder):
-        if not folder.is_dir():
-            return route
-        files = sorted(path for path in folder.iterdir() if path.is_file())
-        changed = tuple(path.stat().st_mtime_ns for path in files)
-    keys = {path.with_suffix("") for path in files if path.suffix == ".key"}
-    shown = {path.with_suffix("") for path in files if path.suffix == ".cert"}
-    for lonely in sorted(keys ^ shown):
-        raise errors.PermanentError(
-            f"cannot use the client certificate in {folder}: {lonely.name}.cert and"
-            f" {lonely.name}.key must both be there"
-        )
+        found = certificate_folders.look(folder)
     return replace(
         route,
-        authorities=tuple(path for path in files if path.suffix == ".crt"),
-        clients=tuple(
-            (folder / f"{stem.name}.cert", folder / f"{stem.name}.key")
-            for stem in sorted(shown)
-        ),
-        changed=changed,
+        authorities=found.authorities,
+        clients=found.clients,
+        changed=found.changed,
+        closed=found.closed,
     )
 
 

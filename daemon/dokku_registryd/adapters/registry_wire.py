@@ -101,7 +101,7 @@ class Wire:
         except (requests.RequestException, HTTPError, OSError, UnicodeError) as error:
             line.scheme = ""
             # Without its cause, whose text may hold an address with a signature.
-            raise self._translate(request, line.route.host, error) from None
+            raise self._translate(request, line.route, error) from None
 
     def _speak(self, line: _Line, request: Request) -> Reply:
         if not request.url.startswith("//"):
@@ -208,15 +208,17 @@ class Wire:
         return session
 
     def _translate(
-        self, request: Request, host: str, error: Exception
+        self, request: Request, route: registry_routes.Route, error: Exception
     ) -> errors.RegistrydError:
+        host = route.host
         said = f"cannot {request.purpose}: {host}"
         for cause in registry_requests.causes(error):
             if isinstance(cause, ssl.SSLCertVerificationError):
                 ca_file = f"{self._routes.certs_dir}/{host}/ca.crt"
                 return errors.PermanentError(
                     f"{said} shows a certificate that cannot be verified"
-                    f" ({cause.verify_message}). {tls_faults.cure(cause, ca_file)}"
+                    f" ({cause.verify_message})."
+                    f" {tls_faults.cure(cause, ca_file, closed=route.closed)}"
                 )
             if tls_faults.shows_plain_server(cause):
                 return errors.PermanentError(
