@@ -16,7 +16,7 @@ from typing import Final
 
 from dokku_registryd import errors
 from dokku_registryd.adapters import certificate_folders
-from dokku_registryd.core import images, registry_hosts
+from dokku_registryd.core import images, proxies, registry_hosts
 
 _FRESH_SECONDS: Final = 60.0  # how soon a change of the Engine's settings is seen
 
@@ -27,7 +27,8 @@ class Route:
 
     host: str
     is_insecure: bool
-    proxies: tuple[tuple[str, str], ...] = ()
+    said: tuple[proxies.Source, ...] = ()
+    """Who says which proxy, the one that counts first."""
     authorities: tuple[Path, ...] = ()
     """Certificates of CAs, trusted besides those of the system."""
     clients: tuple[tuple[Path, Path], ...] = ()
@@ -45,6 +46,7 @@ class Routes:
         facts: Asks the Engine what it says of itself.
         certs_dir: The folder with one folder for each host.
         monotonic: The clock for looking again.
+        said: Who says which proxies are used, before the Engine.
     """
 
     def __init__(
@@ -53,8 +55,10 @@ class Routes:
         certs_dir: Path,
         *,
         monotonic: Callable[[], float],
+        said: tuple[proxies.Source, ...] = (),
     ) -> None:
         self._facts = facts
+        self._said = said
         self.certs_dir = certs_dir
         self._monotonic = monotonic
         self._lock = threading.Lock()
@@ -89,7 +93,7 @@ class Routes:
         route = Route(
             host=host,
             is_insecure=registry_hosts.is_insecure(host, insecure, _look_up),
-            proxies=facts.proxies,
+            said=(*self._said, proxies.from_engine(facts)),
         )
         for name in (host, certificates_of):
             folder = self.certs_dir / name
@@ -107,10 +111,7 @@ def build_context(route: Route) -> ssl.SSLContext:
     Raises:
         PermanentError: A certificate or key cannot be used.
     """
-    context = ssl.create_default_context()
-    # Python 3.13 turns this on; the Engine accepts what it rejects, such as private
-    # CAs without key identifiers.
-    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    context = system_context()
     if route.is_insecure:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
@@ -120,6 +121,15 @@ def build_context(route: Route) -> ssl.SSLContext:
     for certificate, key in route.clients:
         with _explained(certificate):
             context.load_cert_chain(certificate, key, password=_refuse_to_ask)
+    return context
+
+
+def system_context() -> ssl.SSLContext:
+    """Build the TLS settings of a host that nothing special holds for."""
+    context = ssl.create_default_context()
+    # Python 3.13 turns this on; the Engine accepts what it rejects, such as private
+    # CAs without key identifiers.
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     return context
 
 

@@ -105,6 +105,12 @@ def _about_variables(
         )
 
 
+def service_environ(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables that the service has, as far as this process can tell."""
+    file = environ.get(DEFAULTS_VARIABLE, DEFAULTS_FILE)
+    return {**read_defaults(Path(file)), **environ}
+
+
 def read_defaults(path: Path) -> dict[str, str]:
     """Read `NAME=value` lines as systemd does, and so the hooks."""
     return _read_defaults(path).values
