@@ -6,8 +6,11 @@ below a folder that is closed to it there is nothing for it, and that is said wh
 matters instead of ending every request.
 """
 
+import contextlib
 import os
 import pwd
+import re
+import ssl
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,6 +19,11 @@ from typing import Final
 
 from dokku_registryd import errors
 
+_MOST_BYTES: Final = 4 << 20
+_CERTIFICATE: Final = re.compile(
+    r"^-----BEGIN CERTIFICATE-----\s[A-Za-z0-9+/=\s]*^-----END CERTIFICATE-----",
+    re.MULTILINE | re.ASCII,
+)
 _SEARCH: Final = 0o111
 _READ: Final = 0o444
 
@@ -97,6 +105,32 @@ def look(folder: Path) -> Certificates:
     )
 
 
+def trust(context: ssl.SSLContext, path: Path) -> bool:
+    """Trust the certificates in a file, and pass over everything else in it.
+
+    Go's `AppendCertsFromPEM`: blocks of other kinds, and certificates that cannot be
+    read, are left out without a word.
+
+    Returns:
+        Whether there was one.
+    """
+    found = False
+    for block in _blocks(path):
+        with contextlib.suppress(ssl.SSLError, ValueError):
+            context.load_verify_locations(cadata=ssl.PEM_cert_to_DER_cert(block))
+            found = True
+    return found
+
+
+def _blocks(path: Path) -> list[str]:
+    try:
+        with path.open("rb") as file:
+            text = file.read(_MOST_BYTES).decode("ascii", errors="replace")
+    except OSError:
+        return []
+    return _CERTIFICATE.findall(text)
+
+
 def survey(certs_dir: Path, reader: Visitor | None) -> Iterator[str]:
     """Give one sentence for each place that the service cannot look into.
 
@@ -120,6 +154,26 @@ def survey(certs_dir: Path, reader: Visitor | None) -> Iterator[str]:
     for folder in hosts:
         if not _may(_SEARCH | _READ, folder, folder.stat(), reader):
             yield _sentence(folder, "0755")
+            continue
+        yield from _files(folder, reader)
+
+
+def _files(folder: Path, reader: Visitor | None) -> Iterator[str]:
+    for path in sorted(folder.glob("*.crt")):
+        with contextlib.suppress(OSError):
+            status = path.stat()
+            if not stat.S_ISREG(status.st_mode):
+                continue
+            if not _may(_READ, path, status, reader):
+                yield (
+                    f"{path} cannot be read by the user of the service, so it counts"
+                    f" for nothing: sudo chmod 0644 {path}"
+                )
+            elif not trust(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), path):
+                yield (
+                    f"{path} holds no certificate in PEM form, so it counts for"
+                    " nothing, for the Engine too. Put one there, or remove it"
+                )
 
 
 def _may(

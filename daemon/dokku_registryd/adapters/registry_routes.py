@@ -18,6 +18,8 @@ from dokku_registryd import errors
 from dokku_registryd.adapters import certificate_folders
 from dokku_registryd.core import images, proxies, registry_hosts
 
+# OpenSSL, SSL_CTX_set_security_level: RSA from 1024 bits on, as Go until 1.23.
+_WEAKER_KEYS: Final = "DEFAULT:@SECLEVEL=1"
 _FRESH_SECONDS: Final = 60.0  # how soon a change of the Engine's settings is seen
 
 
@@ -107,17 +109,19 @@ def build_context(route: Route) -> ssl.SSLContext:
 
     The system's CAs are trusted always. A host that the Engine's operator has declared
     insecure is not verified, as the Engine does not verify it; no other is exempt.
+    A file that holds no certificate is passed over, as the Engine does.
 
     Raises:
-        PermanentError: A certificate or key cannot be used.
+        PermanentError: A client's certificate or key cannot be used.
     """
     context = system_context()
     if route.is_insecure:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
-    for path in route.authorities:
-        with _explained(path):
-            context.load_verify_locations(cafile=path)
+    is_trusting = [certificate_folders.trust(context, p) for p in route.authorities]
+    if any(is_trusting):
+        # Old private CAs have keys that the Engine takes; those of the system do not.
+        context.set_ciphers(_WEAKER_KEYS)
     for certificate, key in route.clients:
         with _explained(certificate):
             context.load_cert_chain(certificate, key, password=_refuse_to_ask)
@@ -130,6 +134,8 @@ def system_context() -> ssl.SSLContext:
     # Python 3.13 turns this on; the Engine accepts what it rejects, such as private
     # CAs without key identifiers.
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    # Go ends a chain at any certificate that it was given, a server's own too.
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     return context
 
 

@@ -278,6 +278,11 @@ class _Adapter(requests.adapters.HTTPAdapter):
         self._deadlines = deadlines
         super().__init__(pool_maxsize=_CONNECTIONS)
 
+    def cert_verify(self, conn: Any, *_arguments: Any) -> None:
+        """Leave it to our TLS settings; requests would trust certifi's CAs, too."""
+        is_verified = self._context.verify_mode is ssl.CERT_REQUIRED
+        conn.cert_reqs = "CERT_REQUIRED" if is_verified else "CERT_NONE"
+
     def init_poolmanager(self, *arguments: Any, **named: Any) -> None:
         super().init_poolmanager(*arguments, ssl_context=self._context, **named)
         self.poolmanager.pool_classes_by_scheme = self._deadlines.pool_classes()
