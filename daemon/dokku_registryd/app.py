@@ -44,6 +44,7 @@ from dokku_registryd.core import (
     images,
     pauses,
     properties,
+    proxies,
     push_ways,
     relay_protocol,
     triggers,
@@ -279,9 +280,17 @@ def build_world(
 
 
 def build_registry(
-    settings: config.Settings, facts: Callable[[], images.EngineFacts]
+    settings: config.Settings,
+    facts: Callable[[], images.EngineFacts],
+    environ: Mapping[str, str] | None = None,
 ) -> distribution.DistributionRegistry:
-    """Build the client for registries; `facts` says what the Engine is set up for."""
+    """Build the client for registries.
+
+    Args:
+        settings: The settings in force.
+        facts: Says what the Engine is set up for.
+        environ: The variables of the service; those of this process if it is None.
+    """
     return distribution.DistributionRegistry(
         facts=facts,
         certs_dir=Path(settings.paths.certs_dir),
@@ -292,6 +301,18 @@ def build_registry(
             settings.engine.stall_seconds,
             settings.engine.deadline_seconds,
         ),
+        said=said_proxies(settings, os.environ if environ is None else environ),
+    )
+
+
+def said_proxies(
+    settings: config.Settings, environ: Mapping[str, str]
+) -> tuple[proxies.Source, ...]:
+    """Return who says which proxies are used, before the Engine does."""
+    table = settings.registry
+    return (
+        proxies.from_settings(table.proxy, table.no_proxy),
+        proxies.from_environment(environ),
     )
 
 

@@ -71,6 +71,19 @@ SchedulerNames = Annotated[
     BeforeValidator(_split),
     Field(json_schema_extra={"allowed": "a list of scheduler names"}),
 ]
+# No login: `check` shows every setting.
+ProxyAddress = Annotated[
+    str,
+    _text(
+        r"^(none|(https?|socks5h?)://[^\s/@]+)?$",
+        "empty, none, or http://, https:// or socks5:// with HOST:PORT",
+    ),
+]
+Exemptions = Annotated[
+    tuple[Annotated[str, Field(pattern=r"^[^\s,]+$")], ...],
+    BeforeValidator(_split),
+    Field(json_schema_extra={"allowed": "a list of hosts, domains and networks"}),
+]
 VariableName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*\*?$")]
 VariableNames = Annotated[
     tuple[VariableName, ...],
@@ -188,6 +201,17 @@ class Registry(_Table):
         ),
         description="The variables that credential helpers get; "
         "a star stands for the rest of a name.",
+    )
+    proxy: ProxyAddress = Field(
+        default="",
+        description="The proxy to registries; empty means what HTTPS_PROXY says, else "
+        "what the Engine uses, and none means no proxy. One that wants a login belongs "
+        "into HTTPS_PROXY in /etc/default/dokku-registryd.",
+    )
+    no_proxy: Exemptions = Field(
+        default=(),
+        description="What is reached without the proxy; empty means what NO_PROXY "
+        "says, else what the Engine has.",
     )
     parallel_tags: int = Field(
         default=8, ge=1, le=64, description="How many extra tags are put side by side."

@@ -11,6 +11,7 @@ import pytest
 
 import dokku_registryd
 from dokku_registryd import cli
+from support import open_way
 
 LISTED = [
     *(
@@ -283,6 +284,23 @@ def test_check_warns(host: list[str], tmp_path: Path) -> None:
         "Is Docker running?\n"
         f"{data} is open to other users. Correct it with chmod go=."
     )
+
+
+def test_check_of_a_closed_folder(host: list[str], tmp_path: Path) -> None:
+    """Certificates that the user of the service cannot see are named, with the cure."""
+    etc = tmp_path / "etc-docker"
+    etc.mkdir()
+    etc.chmod(0o600)
+    if os.geteuid() == 0:
+        os.chown(tmp_path / "home", 65534, 65534)
+
+    with open_way.to(etc):
+        done = call(*host, "check", f"--set=paths.certs_dir={etc}/certs.d")
+
+    assert (
+        f"warning: paths.certs_dir: {etc} is closed to the user of the service, so no"
+        f" certificate of a registry in it is used: sudo chmod 0711 {etc}.\n"
+    ) in done.stderr
 
 
 def test_reader_that_leaves_early(host: list[str]) -> None:

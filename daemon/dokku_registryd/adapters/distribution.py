@@ -24,6 +24,7 @@ from dokku_registryd.adapters import (
 )
 from dokku_registryd.core import (
     images,
+    proxies,
     reference,
     registry_errors,
     registry_grants,
@@ -54,6 +55,7 @@ class DistributionRegistry:
         read_timeout: Seconds that the other side may send nothing.
         total_timeout: Seconds that one request may take in all.
         upload_timeouts: Seconds that an upload may stand still, and may take in all.
+        said: Who says which proxies are used, before the Engine.
         monotonic: The clock for time limits.
         now: The clock that Retry-After dates are compared with.
     """
@@ -67,10 +69,13 @@ class DistributionRegistry:
         read_timeout: float = 30,
         total_timeout: float = 120,
         upload_timeouts: tuple[float, float] = (120, 3600),
+        said: tuple[proxies.Source, ...] = (),
         monotonic: Callable[[], float] = time.monotonic,
         now: Callable[[], float] = time.time,
     ) -> None:
-        routes = registry_routes.Routes(facts, certs_dir, monotonic=monotonic)
+        routes = registry_routes.Routes(
+            facts, certs_dir, monotonic=monotonic, said=said
+        )
         self._wire = registry_wire.Wire(
             routes=routes,
             timeouts=(connect_timeout, read_timeout),

@@ -39,9 +39,11 @@ class Deadline:
         with self._lock:
             self.is_over = True
             if self._socket is not None:
+                # TLS to a registry within TLS to a proxy is no socket itself.
+                lowest = getattr(self._socket, "socket", self._socket)
                 with contextlib.suppress(OSError):
                     # That of SSLSocket would also forget the TLS state in use.
-                    socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+                    socket.socket.shutdown(lowest, socket.SHUT_RDWR)
 
     def forget(self) -> None:
         """Leave the connection to whoever uses it next."""
@@ -84,11 +86,18 @@ class Deadlines:
         if deadline is not None:
             deadline.watch(connected)
 
-    def pool_classes(self) -> dict[str, type[HTTPConnectionPool]]:
-        """Return urllib3's pools with connections that obey."""
+    def pool_classes(
+        self, *, is_socks: bool = False
+    ) -> dict[str, type[HTTPConnectionPool]]:
+        """Return urllib3's pools with connections that obey.
+
+        Args:
+            is_socks: Whether connections begin at a SOCKS proxy, which takes PySocks.
+        """
+        plain, secure = _connections(is_socks=is_socks)
         watch = self.watch
 
-        class Plain(HTTPConnection):
+        class Plain(plain):  # type: ignore[misc, valid-type]  # one of two classes
             def request(self, *arguments: Any, **named: Any) -> None:
                 if self.sock is None:
                     self.connect()
@@ -96,7 +105,7 @@ class Deadlines:
                 super().request(*arguments, **named)
                 watch(self.sock)
 
-        class Secure(HTTPSConnection):
+        class Secure(secure):  # type: ignore[misc, valid-type]
             def request(self, *arguments: Any, **named: Any) -> None:
                 watch(self.sock)
                 super().request(*arguments, **named)
@@ -109,3 +118,14 @@ class Deadlines:
             ConnectionCls = Secure
 
         return {"http": PlainPool, "https": SecurePool}
+
+
+def _connections(
+    *, is_socks: bool
+) -> tuple[type[HTTPConnection], type[HTTPSConnection]]:
+    if not is_socks:
+        return HTTPConnection, HTTPSConnection
+    # Only here: it takes a library that few hosts need.
+    from urllib3.contrib import socks  # noqa: PLC0415
+
+    return socks.SOCKSConnection, socks.SOCKSHTTPSConnection

@@ -15,8 +15,11 @@ from pathlib import Path
 from typing import Final
 
 from dokku_registryd import errors
-from dokku_registryd.core import images, registry_hosts
+from dokku_registryd.adapters import certificate_folders
+from dokku_registryd.core import images, proxies, registry_hosts
 
+# OpenSSL, SSL_CTX_set_security_level: RSA from 1024 bits on, as Go until 1.23.
+_WEAKER_KEYS: Final = "DEFAULT:@SECLEVEL=1"
 _FRESH_SECONDS: Final = 60.0  # how soon a change of the Engine's settings is seen
 
 
@@ -26,13 +29,16 @@ class Route:
 
     host: str
     is_insecure: bool
-    proxies: tuple[tuple[str, str], ...] = ()
+    said: tuple[proxies.Source, ...] = ()
+    """Who says which proxy, the one that counts first."""
     authorities: tuple[Path, ...] = ()
     """Certificates of CAs, trusted besides those of the system."""
     clients: tuple[tuple[Path, Path], ...] = ()
     """Certificates that we show, with their keys."""
     changed: tuple[int, ...] = ()
     """When these files were changed, so that a new certificate makes a new route."""
+    closed: str = ""
+    """Why certificates that may be there are not seen, with the way out."""
 
 
 class Routes:
@@ -42,6 +48,7 @@ class Routes:
         facts: Asks the Engine what it says of itself.
         certs_dir: The folder with one folder for each host.
         monotonic: The clock for looking again.
+        said: Who says which proxies are used, before the Engine.
     """
 
     def __init__(
@@ -50,8 +57,10 @@ class Routes:
         certs_dir: Path,
         *,
         monotonic: Callable[[], float],
+        said: tuple[proxies.Source, ...] = (),
     ) -> None:
         self._facts = facts
+        self._said = said
         self.certs_dir = certs_dir
         self._monotonic = monotonic
         self._lock = threading.Lock()
@@ -66,7 +75,7 @@ class Routes:
                 as the Engine trusts a registry's CA for its token server too.
 
         Raises:
-            PermanentError: The folder of certificates is incomplete or unreadable.
+            PermanentError: The folder of certificates is incomplete.
         """
         key = (host, certificates_of)
         now = self._monotonic()
@@ -86,7 +95,7 @@ class Routes:
         route = Route(
             host=host,
             is_insecure=registry_hosts.is_insecure(host, insecure, _look_up),
-            proxies=facts.proxies,
+            said=(*self._said, proxies.from_engine(facts)),
         )
         for name in (host, certificates_of):
             folder = self.certs_dir / name
@@ -100,23 +109,33 @@ def build_context(route: Route) -> ssl.SSLContext:
 
     The system's CAs are trusted always. A host that the Engine's operator has declared
     insecure is not verified, as the Engine does not verify it; no other is exempt.
+    A file that holds no certificate is passed over, as the Engine does.
 
     Raises:
-        PermanentError: A certificate or key cannot be used.
+        PermanentError: A client's certificate or key cannot be used.
     """
+    context = system_context()
+    if route.is_insecure:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    is_trusting = [certificate_folders.trust(context, p) for p in route.authorities]
+    if any(is_trusting):
+        # Old private CAs have keys that the Engine takes; those of the system do not.
+        context.set_ciphers(_WEAKER_KEYS)
+    for certificate, key in route.clients:
+        with _explained(certificate):
+            context.load_cert_chain(certificate, key, password=_refuse_to_ask)
+    return context
+
+
+def system_context() -> ssl.SSLContext:
+    """Build the TLS settings of a host that nothing special holds for."""
     context = ssl.create_default_context()
     # Python 3.13 turns this on; the Engine accepts what it rejects, such as private
     # CAs without key identifiers.
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-    if route.is_insecure:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    for path in route.authorities:
-        with _explained(path):
-            context.load_verify_locations(cafile=path)
-    for certificate, key in route.clients:
-        with _explained(certificate):
-            context.load_cert_chain(certificate, key, password=_refuse_to_ask)
+    # Go ends a chain at any certificate that it was given, a server's own too.
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     return context
 
 
@@ -126,25 +145,13 @@ def _refuse_to_ask() -> str:
 
 def _with_certificates(route: Route, folder: Path) -> Route:
     with _explained(folder):
-        if not folder.is_dir():
-            return route
-        files = sorted(path for path in folder.iterdir() if path.is_file())
-        changed = tuple(path.stat().st_mtime_ns for path in files)
-    keys = {path.with_suffix("") for path in files if path.suffix == ".key"}
-    shown = {path.with_suffix("") for path in files if path.suffix == ".cert"}
-    for lonely in sorted(keys ^ shown):
-        raise errors.PermanentError(
-            f"cannot use the client certificate in {folder}: {lonely.name}.cert and"
-            f" {lonely.name}.key must both be there"
-        )
+        found = certificate_folders.look(folder)
     return replace(
         route,
-        authorities=tuple(path for path in files if path.suffix == ".crt"),
-        clients=tuple(
-            (folder / f"{stem.name}.cert", folder / f"{stem.name}.key")
-            for stem in sorted(shown)
-        ),
-        changed=changed,
+        authorities=found.authorities,
+        clients=found.clients,
+        changed=found.changed,
+        closed=found.closed,
     )
 
 

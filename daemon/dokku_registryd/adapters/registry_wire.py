@@ -28,11 +28,12 @@ from urllib3.exceptions import (
 from dokku_registryd import errors
 from dokku_registryd.adapters import (
     registry_deadlines,
+    registry_proxies,
     registry_requests,
     registry_routes,
     tls_faults,
 )
-from dokku_registryd.core import registry_hosts
+from dokku_registryd.core import proxies, registry_hosts
 from dokku_registryd.core.registry_protocol import Reply, Request
 
 MAX_ERROR_BYTES: Final = 64 << 10
@@ -101,7 +102,7 @@ class Wire:
         except (requests.RequestException, HTTPError, OSError, UnicodeError) as error:
             line.scheme = ""
             # Without its cause, whose text may hold an address with a signature.
-            raise self._translate(request, line.route.host, error) from None
+            raise self._translate(request, line.route, error) from None
 
     def _speak(self, line: _Line, request: Request) -> Reply:
         if not request.url.startswith("//"):
@@ -146,8 +147,9 @@ class Wire:
         return None
 
     def _exchange(self, line: _Line, request: Request) -> Reply:
-        proxies = dict(line.route.proxies)
-        proxy = registry_hosts.choose_proxy(request.url, proxies)
+        proxy = proxies.choose(request.url, line.route.said)
+        if proxy is not None:
+            registry_proxies.check(request.purpose, proxy)
         if line.route.is_insecure:
             # Its operator has decided; a warning for each request helps nobody.
             warnings.simplefilter("ignore", InsecureRequestWarning)
@@ -162,14 +164,19 @@ class Wire:
                     request.url,
                     headers=registry_requests.build_headers(request),
                     data=_body(request),
-                    proxies={"http": proxy, "https": proxy} if proxy else {},
+                    proxies=registry_proxies.addresses(proxy),
                     verify=not line.route.is_insecure,
                     timeout=timeouts,
                     allow_redirects=False,
                     stream=True,
                 )
                 with contextlib.closing(response):
+                    _check_reply(request, response, proxy)
                     body = _read(request, response)
+            except requests.exceptions.ProxyError as error:
+                if proxy is not None and registry_proxies.is_about_login(error):
+                    raise registry_proxies.wants_login(request.purpose, proxy) from None
+                raise
             finally:
                 if deadline.is_over:
                     raise errors.RegistryUnavailableError(
@@ -208,15 +215,21 @@ class Wire:
         return session
 
     def _translate(
-        self, request: Request, host: str, error: Exception
+        self, request: Request, route: registry_routes.Route, error: Exception
     ) -> errors.RegistrydError:
+        host = route.host
         said = f"cannot {request.purpose}: {host}"
+        for proxy in proxies.for_any(request.url, route.said):
+            told = registry_proxies.explain(request.purpose, host, proxy, error)
+            if told is not None:
+                return told
         for cause in registry_requests.causes(error):
             if isinstance(cause, ssl.SSLCertVerificationError):
                 ca_file = f"{self._routes.certs_dir}/{host}/ca.crt"
                 return errors.PermanentError(
                     f"{said} shows a certificate that cannot be verified"
-                    f" ({cause.verify_message}). {tls_faults.cure(cause, ca_file)}"
+                    f" ({cause.verify_message})."
+                    f" {tls_faults.cure(cause, ca_file, closed=route.closed)}"
                 )
             if tls_faults.shows_plain_server(cause):
                 return errors.PermanentError(
@@ -265,14 +278,37 @@ class _Adapter(requests.adapters.HTTPAdapter):
         self._deadlines = deadlines
         super().__init__(pool_maxsize=_CONNECTIONS)
 
+    def cert_verify(self, conn: Any, *_arguments: Any) -> None:
+        """Leave it to our TLS settings; requests would trust certifi's CAs, too."""
+        is_verified = self._context.verify_mode is ssl.CERT_REQUIRED
+        conn.cert_reqs = "CERT_REQUIRED" if is_verified else "CERT_NONE"
+
     def init_poolmanager(self, *arguments: Any, **named: Any) -> None:
         super().init_poolmanager(*arguments, ssl_context=self._context, **named)
         self.poolmanager.pool_classes_by_scheme = self._deadlines.pool_classes()
 
     def proxy_manager_for(self, proxy: str, **named: Any) -> Any:
+        asked = registry_proxies.at(proxy)
+        if asked.is_encrypted:
+            named["proxy_ssl_context"] = registry_routes.system_context()
         manager = super().proxy_manager_for(proxy, ssl_context=self._context, **named)
-        manager.pool_classes_by_scheme = self._deadlines.pool_classes()
+        manager.pool_classes_by_scheme = self._deadlines.pool_classes(
+            is_socks=asked.is_socks
+        )
         return manager
+
+    def proxy_headers(self, proxy: str) -> dict[str, str]:
+        return registry_proxies.headers(proxy)
+
+
+def _check_reply(
+    request: Request, response: requests.Response, proxy: proxies.Proxy | None
+) -> None:
+    """Take what a proxy itself says for no answer of a registry."""
+    is_forwarded = proxy is not None and request.url.startswith("http:")
+    wanted = HTTPStatus.PROXY_AUTHENTICATION_REQUIRED
+    if proxy is not None and is_forwarded and response.status_code == wanted:
+        raise registry_proxies.wants_login(request.purpose, proxy)
 
 
 def _body(request: Request) -> Any:
@@ -308,8 +344,6 @@ def _read(request: Request, response: requests.Response) -> bytes:
 
 
 def _reason(error: Exception) -> str:
-    if isinstance(error, requests.exceptions.ProxyError):
-        return "cannot be reached through the proxy of the Docker Engine"
     if isinstance(error, requests.Timeout):
         return "does not answer in time"
     words = (_word(cause) for cause in registry_requests.causes(error))

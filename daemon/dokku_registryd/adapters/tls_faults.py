@@ -21,8 +21,14 @@ def shows_plain_server(cause: BaseException) -> bool:
     return isinstance(cause, ssl.SSLError) and cause.reason in _TLS_TO_PLAIN
 
 
-def cure(error: ssl.SSLCertVerificationError, ca_file: str) -> str:
-    """Return what an operator can do about a certificate."""
+def cure(error: ssl.SSLCertVerificationError, ca_file: str, *, closed: str = "") -> str:
+    """Return what an operator can do about a certificate.
+
+    Args:
+        error: How the handshake failed.
+        ca_file: Where the certificate of a CA belongs.
+        closed: Why that may be there unseen, with the way out.
+    """
     if error.verify_code in _OUT_OF_TIME:
         return "Renew it, or correct the clock of this host"
     if error.verify_code in _OTHER_NAME:
@@ -30,4 +36,6 @@ def cure(error: ssl.SSLCertVerificationError, ca_file: str) -> str:
             "Use a name that it is for (property server of dokku registry:report), or"
             " give the registry a certificate for this one"
         )
+    if closed:
+        return closed
     return f"Put that of its CA into {ca_file}, as for the Engine"

@@ -12,7 +12,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from dokku_registryd import config
-from dokku_registryd.adapters import property_survey, push_way
+from dokku_registryd.adapters import (
+    certificate_folders,
+    property_survey,
+    push_way,
+)
 from dokku_registryd.commands import output
 from dokku_registryd.core import environment_files, push_ways
 
@@ -52,6 +56,7 @@ def list_warnings(settings: config.Settings, environ: Mapping[str, str]) -> list
         *_about_variables(settings, environ),
         *_about_places(settings),
         *_about_properties(settings),
+        *about_certificates(settings),
     ]
 
 
@@ -98,6 +103,12 @@ def _about_variables(
             f"Hooks leave trigger files in {seen}, but the data folder is "
             f"{settings.data_dir}. Set {name} in {file}."
         )
+
+
+def service_environ(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables that the service has, as far as this process can tell."""
+    file = environ.get(DEFAULTS_VARIABLE, DEFAULTS_FILE)
+    return {**read_defaults(Path(file)), **environ}
 
 
 def read_defaults(path: Path) -> dict[str, str]:
@@ -162,6 +173,21 @@ def _about_properties(settings: config.Settings) -> Iterator[str]:
         settings.config_root, settings.deployed_dir, reader
     )
     yield from (text if text.endswith("?") else f"{text}." for text in found)
+
+
+def about_certificates(settings: config.Settings) -> Iterator[str]:
+    """Warn of certificates of registries that the service cannot use."""
+    reader = None
+    if os.geteuid() == 0:
+        with contextlib.suppress(OSError):
+            owner = Path(settings.paths.dokku_root).stat()
+            socket = Path(settings.engine.socket.removeprefix("unix://"))
+            group = socket.stat().st_gid if socket.exists() else None
+            # The unit gives the service the group of the Engine's socket.
+            reader = certificate_folders.visitor(owner, further_group=group)
+    folder = Path(settings.paths.certs_dir)
+    for text in certificate_folders.survey(folder, reader):
+        yield f"paths.certs_dir: {text}."
 
 
 def _about_owner(path: Path, settings: config.Settings) -> Iterator[str]:

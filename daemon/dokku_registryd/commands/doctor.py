@@ -7,11 +7,17 @@ What is asked of registries is bounded: in how many at once, and in time.
 import argparse
 import contextlib
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from dokku_registryd import app, config, errors
 from dokku_registryd.adapters import clocks, ledger
-from dokku_registryd.commands import doctor_apps, doctor_host, registries, scene
+from dokku_registryd.commands import (
+    check,
+    doctor_apps,
+    doctor_host,
+    registries,
+    scene,
+)
 from dokku_registryd.commands.output import Output
 from dokku_registryd.core import findings
 from dokku_registryd.core.findings import Finding, Level
@@ -45,19 +51,21 @@ def _examine(arguments: argparse.Namespace) -> Iterator[Finding]:
     if arguments.app:
         scene.check_app(arguments, arguments.app)
     yield from doctor_host.examine(settings, arguments.environ)
-    with _world(settings) as world:
+    with _world(settings, check.service_environ(arguments.environ)) as world:
         yield from doctor_apps.examine(world, only=arguments.app)
 
 
 @contextlib.contextmanager
-def _world(settings: config.Settings) -> Iterator[doctor_apps.Surroundings]:
+def _world(
+    settings: config.Settings, environ: Mapping[str, str]
+) -> Iterator[doctor_apps.Surroundings]:
     facts = registries.engine_facts(settings)
     table = settings.registry
     limits = {key: min(value, getattr(table, key)) for key, value in _LIMITS.items()}
     short = settings.model_copy(update={"registry": table.model_copy(update=limits)})
     engine = app.build_engine(settings)
     book = _ledger(settings)
-    registry = app.build_registry(short, lambda: facts)
+    registry = app.build_registry(short, lambda: facts, environ)
     try:
         yield doctor_apps.Surroundings(
             world=app.build_world(

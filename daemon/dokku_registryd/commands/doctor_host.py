@@ -5,18 +5,29 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from dokku_registryd import config, errors
+from dokku_registryd import app, config, errors
 from dokku_registryd.adapters import (
     absence_file,
     clocks,
     package,
     property_files,
     push_way,
+    registry_proxies,
     spool,
 )
 from dokku_registryd.commands import check, registries, scene
-from dokku_registryd.core import absence_text, builds, findings, presence, push_ways
+from dokku_registryd.core import (
+    absence_text,
+    builds,
+    findings,
+    presence,
+    proxies,
+    push_ways,
+)
 from dokku_registryd.core.findings import Finding
+
+# A host that no exception is for.
+_ANYWHERE = "https://registry.invalid/"
 
 
 def examine(settings: config.Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
@@ -30,7 +41,7 @@ def examine(settings: config.Settings, environ: Mapping[str, str]) -> Iterator[F
     yield _disk(settings)
     yield _ledger(settings)
     yield _service(settings)
-    yield _engine(settings)
+    yield from _engine(settings, environ)
     yield from _pushes(settings)
 
 
@@ -156,13 +167,24 @@ def _service(settings: config.Settings) -> Finding:
     )
 
 
-def _engine(settings: config.Settings) -> Finding:
+def _engine(settings: config.Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
     try:
         facts = registries.ask_engine(settings)
     except errors.RegistrydError as error:
-        return findings.fail("engine", str(error))
-    return findings.ok(
+        yield findings.fail("engine", str(error))
+        return
+    yield findings.ok(
         "engine", f"Docker Engine {facts.version}, {facts.image_store} image store"
+    )
+    said = app.said_proxies(settings, check.service_environ(environ))
+    proxy = proxies.choose(_ANYWHERE, (*said, proxies.from_engine(facts)))
+    if proxy is None:
+        return
+    if complaint := registry_proxies.complaint(proxy):
+        yield findings.fail("proxy", complaint)
+        return
+    yield findings.ok(
+        "proxy", f"registries are reached through {proxy.shown} ({proxy.name})"
     )
 
 

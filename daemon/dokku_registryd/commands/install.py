@@ -28,6 +28,8 @@ def perform(arguments: argparse.Namespace, out: Output) -> int:
     if any(step.kind is Kind.DROP_RECORDS and not step.is_done for step in steps):
         for text in host.renamed():
             out.line(f" !     {text}")
+    for text in host.closed():
+        out.line(f" !     {text}")
     if arguments.dry_run:
         for step in steps:
             out.line(f"       {step.text}")

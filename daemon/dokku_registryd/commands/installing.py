@@ -124,6 +124,17 @@ class Host:
                 )
         return found
 
+    def closed(self) -> list[str]:
+        """Say which certificates of registries the service cannot look at."""
+        settings = _load(self._arguments)
+        certs_dir = settings.paths.certs_dir
+        if certs_dir == config.Paths().certs_dir:
+            certs_dir = f"{_root(self._arguments)}{certs_dir}"
+        changed = {"certs_dir": certs_dir, "dokku_root": self.where.dokku_root}
+        table = settings.paths.model_copy(update=changed)
+        here = settings.model_copy(update={"paths": table})
+        return [*check.about_certificates(here)]
+
     def _ask(self, verb: str) -> Any:
         """Return what a verb says as JSON; nothing where there are no data."""
         if not Path(self.where.data_dir).exists():
@@ -237,13 +248,17 @@ def _root(arguments: argparse.Namespace) -> str:
     return str(Path(arguments.root).absolute()) if arguments.root else ""
 
 
-def _places(arguments: argparse.Namespace) -> places.Places:
-    environ, root = arguments.environ, _root(arguments)
-    settings = config.load(
+def _load(arguments: argparse.Namespace) -> config.Settings:
+    return config.load(
         file=_settings_file(arguments) or None,
         overrides=arguments.overrides,
-        environ=environ,
+        environ=arguments.environ,
     )
+
+
+def _places(arguments: argparse.Namespace) -> places.Places:
+    environ, root = arguments.environ, _root(arguments)
+    settings = _load(arguments)
     usual = config.Paths()
     paths = settings.paths
 

@@ -1080,11 +1080,11 @@ def test_a_client_certificate_is_shown(client: Client, authority: Authority) -> 
         assert server.lines() == ["GET /v2/"]
 
 
-@pytest.mark.parametrize("names", [["x.cert"], ["x.key"], ["bad.crt"]])
+@pytest.mark.parametrize("names", [["x.cert"], ["x.key"], ["x.cert", "x.key"]])
 def test_certificates_that_cannot_be_used_are_named(
     client: Client, names: list[str]
 ) -> None:
-    """Half a pair or a file that is no certificate is an error with its path."""
+    """Half a pair, or one that is no certificate, is an error with its path."""
     folder = client.certs_dir / NAME
     folder.mkdir(parents=True)
     for name in names:

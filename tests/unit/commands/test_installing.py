@@ -1,5 +1,6 @@
 """Who may install, where things go, and what is said when a step fails."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from dokku_registryd.commands import installing
 from dokku_registryd.commands.output import Output
 from dokku_registryd.core import places
 from dokku_registryd.core.installation import Kind, Step
+from support import open_way
 
 
 def places_of(*options: str, **environ: str) -> places.Places:
@@ -72,6 +74,26 @@ def test_variables_of_unit_and_hooks(tmp_path: Path) -> None:
     defaults.write_text("DOKKU_REGISTRYD_PATHS__DATA_DIR='/srv/our data'\n")
 
     assert places_of(f"--root={tmp_path}").data_dir == "/srv/our data"
+
+
+@pytest.mark.parametrize(("mode", "expected"), [(0o600, 1), (0o711, 0)])
+def test_certificates_of_the_engine(tmp_path: Path, mode: int, expected: int) -> None:
+    """Whoever installs hears of a folder that the service cannot look into."""
+    etc = tmp_path / "etc" / "docker"
+    etc.mkdir(parents=True)
+    etc.chmod(mode)
+    home = tmp_path / "home" / "dokku"
+    home.mkdir(parents=True)
+    if os.geteuid() == 0:
+        os.chown(home, 65534, 65534)
+    arguments = cli.parse(["install", f"--root={tmp_path}"])
+    arguments.environ = {}
+
+    with open_way.to(etc):
+        told = installing.Host(arguments).closed()
+
+    assert len(told) == expected
+    assert all(f"sudo chmod 0711 {etc}" in text for text in told)
 
 
 STEPS = [
