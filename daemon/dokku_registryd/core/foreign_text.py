@@ -4,8 +4,7 @@ A registry, its token server, an Engine or whatever stands between answers with 
 text. It is cut first, since nothing else bounds it; then the secrets that it repeats
 are taken out, in each spelling that they are known to come in; then queries of
 addresses, some of which hold signatures, and what is no visible character. Only then is
-it searched for words. `printable` is the last of this for every text that leaves us,
-whoever wrote it.
+it searched for words.
 """
 
 import base64
@@ -42,16 +41,16 @@ def read(text: str, secrets: Iterable[Secret] = (), *, last: int = 0) -> str:
     """
     spelled = spellings(secrets)
     if len(text) <= MAX_TEXT:
-        parts = [_hide(text, spelled)]
+        parts = [mask(text, spelled)]
     else:
-        head = _hide(text[: MAX_TEXT - last], spelled)
+        head = mask(text[: MAX_TEXT - last], spelled)
         parts = [_without_broken_end(head, spelled)]
         if last:
-            tail = _hide(text[-last:], spelled)
+            tail = mask(text[-last:], spelled)
             parts.append(_without_broken_start(tail, spelled))
     line = " … ".join(_visible(_QUERY.sub(r"\1", part)) for part in parts)
     # A blank in place of something invisible may have completed one.
-    return _hide(line, spelled)
+    return mask(line, spelled)
 
 
 def shorten(text: str, *, first: int, last: int = 0) -> str:
@@ -63,36 +62,19 @@ def shorten(text: str, *, first: int, last: int = 0) -> str:
 
 def hide(text: str, secrets: Iterable[Secret]) -> str:
     """Return a text without secrets, in whatever spelling they stand there."""
-    return _hide(text, spellings(secrets))
+    return mask(text, spellings(secrets))
+
+
+def mask(text: str, spelled: Iterable[str]) -> str:
+    """Return a text without certain spellings of secrets."""
+    for spelling in spelled:
+        text = text.replace(spelling, MASK)
+    return text
 
 
 def holds(text: str, secrets: Iterable[Secret]) -> bool:
     """Tell whether a secret stands in a text, in whatever spelling."""
     return any(spelling in text for spelling in spellings(secrets))
-
-
-def printable(text: str) -> str:
-    """Return a text that commands no terminal; lines stay lines.
-
-    Control characters (C0 and C1), marks that turn the direction of writing, and halves
-    of characters are dropped; blanks of any kind become blanks.
-    """
-    if text.isprintable():
-        return text
-    return "".join(filter(None, map(_printed, text)))
-
-
-def escaped(document: str) -> str:
-    r"""Return a JSON document with `\u` in place of what `printable` would drop.
-
-    Within JSON such a character stands in a text only, where that means the same.
-    """
-    if document.isprintable():
-        return document
-    return "".join(
-        mark if mark == "\n" or mark.isprintable() else json.dumps(mark)[1:-1]
-        for mark in document
-    )
 
 
 def spellings(secrets: Iterable[Secret]) -> list[str]:
@@ -145,12 +127,6 @@ def _base64(raw: bytes) -> Iterator[str]:
         yield whole.translate(str.maketrans("+/", "-_"))
 
 
-def _hide(text: str, spelled: list[str]) -> str:
-    for spelling in spelled:
-        text = text.replace(spelling, MASK)
-    return text
-
-
 def _without_broken_end(text: str, spelled: list[str]) -> str:
     for spelling in spelled:
         for length in range(min(len(spelling), len(text)), _LEAST_BROKEN - 1, -1):
@@ -172,9 +148,3 @@ def _without_broken_start(text: str, spelled: list[str]) -> str:
 def _visible(text: str) -> str:
     marks = (mark if mark.isprintable() else " " for mark in text)
     return " ".join("".join(marks).split())
-
-
-def _printed(mark: str) -> str:
-    if mark == "\n" or mark.isprintable():
-        return mark
-    return " " if mark.isspace() and mark not in "\r\v\f\x1c\x1d\x1e\x1f\x85" else ""
