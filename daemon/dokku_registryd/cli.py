@@ -13,6 +13,7 @@ import types
 from collections.abc import Callable
 
 from dokku_registryd import PROGRAM, __version__, errors
+from dokku_registryd.core import terminal_text
 
 TYPE_CHECKING = False  # as in `typing`, whose import takes as long as Python's start
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def _guarded(
         if is_debugging:
             traceback = importlib.import_module("traceback")
             traceback.print_exc()
-        (complain or _complain)(_message(error))
+        (complain or _complain)(terminal_text.printable(_message(error)))
         if isinstance(error, OSError):
             _drop_output()  # It may be what failed, as on a disk that is full.
         return _status(error)

@@ -15,7 +15,7 @@ from typing import Any, Final, TextIO
 
 import structlog
 
-from dokku_registryd.core import log_events, logins
+from dokku_registryd.core import foreign_text, log_events, logins
 
 EventFields = log_events.EventFields
 EVENTS = log_events.EVENTS
@@ -23,18 +23,18 @@ EVENTS = log_events.EVENTS
 MASK: Final = "***"
 # Syslog's numbers; journald takes `<N>` from the front of a line as its PRIORITY.
 PRIORITIES: Final = {"debug": 7, "info": 6, "warning": 4, "error": 3, "critical": 2}
+_MAX_TEXT: Final = 16 << 10  # characters of one value; a traceback has fewer
+_MAX_LIBRARY_TEXT: Final = 300
 # What structlog itself adds to a line.
 OWN_FIELDS: Final = frozenset({"event", "level", "timestamp", "exc_info", "exception"})
 
-_SECRET_NAME = re.compile(
-    r"(?:.*_)?(?:password|passwd|secret|token|auth|authorization)(?:_.*)?",
-    re.IGNORECASE,
+_SECRET_WORDS: Final = frozenset(
+    {"password", "passwd", "secret", "token", "auth", "authorization"}
 )
 _USERINFO = re.compile(r"(?<=://)[^\s/?#\"'@]*@")
 # The Engine puts upload URLs into its errors, with the upload's state in the query.
-_QUERY = re.compile(
-    r"(?P<url>[a-z][a-z0-9+.-]*://[^\s?#\"'<>]*)\?[^\s\"'<>]*", re.IGNORECASE
-)
+# Found with or without one, so that each character is looked at once.
+_QUERY = re.compile(r"(?P<url>://[^\s?#\"'<>]*+)(?P<query>\?[^\s\"'<>]*+)?")
 _AUTHORIZATION = re.compile(
     r"(?P<scheme>\b(?:basic|bearer)\s+)[a-z0-9+/=._~-]{16,}", re.IGNORECASE
 )
@@ -126,15 +126,22 @@ class _LineWriter:
 
 
 class _LibraryLines(logging.Handler):
-    """Passes what libraries log on to structlog, so that it is redacted too."""
+    """Passes what libraries log on to structlog, so that it is redacted too.
+
+    With an exception comes what a library could not read of an answer, which may repeat
+    a login: of those only the library's own words and the kind of exception are passed.
+    """
 
     def emit(self, record: logging.LogRecord) -> None:
+        kind = record.exc_info[0] if record.exc_info else None
+        words = f"{record.msg} ({kind.__name__})" if kind else record.getMessage()
         structlog.get_logger().log(
             min(record.levelno // 10 * 10, logging.CRITICAL),
             "library.warned",
             logger=record.name,
-            message=record.getMessage(),
-            exc_info=record.exc_info,
+            message=foreign_text.shorten(
+                foreign_text.read(words), first=_MAX_LIBRARY_TEXT
+            ),
         )
 
 
@@ -188,10 +195,17 @@ def _checked(
 
 
 def _field(key: str, value: object) -> object:
-    return MASK if _SECRET_NAME.fullmatch(key) else redact(value)
+    is_secret = not _SECRET_WORDS.isdisjoint(key.lower().split("_"))
+    return MASK if is_secret else redact(value)
 
 
 def _redact_text(text: str) -> str:
+    if len(text) > _MAX_TEXT:
+        text = f"{text[:_MAX_TEXT]}..."
     text = _USERINFO.sub(f"{MASK}@", text)
-    text = _QUERY.sub(rf"\g<url>?{MASK}", text)
+    text = _QUERY.sub(_without_query, text)
     return _AUTHORIZATION.sub(rf"\g<scheme>{MASK}", text)
+
+
+def _without_query(found: re.Match[str]) -> str:
+    return f"{found['url']}?{MASK}" if found["query"] else found["url"]

@@ -244,6 +244,29 @@ def test_library_lines(lines: Lines, level: str, event: str | None) -> None:
         assert line["message"] == "retrying https://***@r.example/"
 
 
+def test_what_a_library_could_not_read_is_left_out(lines: Lines) -> None:
+    """A header that is none may repeat a login, so only its kind of error is told."""
+
+    def log_it(_log: Any) -> None:
+        error = ValueError(f"unparsed data: {PLANTED}")
+        logging.getLogger("urllib3.connectionpool").warning(
+            "Failed to parse headers (url=%s): %s", "x", error, exc_info=error
+        )
+
+    (line,) = lines(log_it, strict=True)
+
+    assert line["message"] == "Failed to parse headers (url=%s): %s (ValueError)"
+    assert PLANTED not in json.dumps(line)
+
+
+def test_a_line_of_a_library_is_short(lines: Lines) -> None:
+    """However long a text is that a library passes on, a line of the log is not."""
+    written = lines(lambda _: logging.getLogger("urllib3").warning("a\x1b" * 60_000))
+
+    assert len(json.dumps(written[0])) < 500
+    assert "\x1b" not in written[0]["message"]
+
+
 def test_configured_twice(lines: Lines) -> None:
     """A second configuration replaces the first; nothing is written twice."""
     lines(lambda log: log)

@@ -248,7 +248,9 @@ class DistributionRegistry:
             following = registry_protocol.next_page(link, reply.url)
             if following is None:
                 return list(found)
-            registry_requests.check_same_origin(purpose, reply.url, following)
+            used = self._dialogue.token(access)
+            secrets = (*access.secrets, *([used] if used else []))
+            registry_requests.check_same_origin(purpose, reply.url, following, secrets)
             if following in visited:
                 break
             visited.add(following)

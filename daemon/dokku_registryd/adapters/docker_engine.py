@@ -20,7 +20,7 @@ import contextlib
 import json
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -167,7 +167,7 @@ class DockerEngine:
         Raises:
             RegistrydError: The registry refuses, or is not there for the Engine.
         """
-        with self._client(f"log in to {auth.domain}") as client:
+        with self._client(f"log in to {auth.domain}", auth.secrets) as client:
             client.try_login(engine_values.login_body(auth))
 
     def push(
@@ -201,7 +201,7 @@ class DockerEngine:
         with contextlib.closing(self._transfer(order, give_way)) as lines:
             for line in lines:
                 digest = engine_stream.digest_of(line) or digest
-                on_progress(shown(engine_stream.text_of(line)))
+                on_progress(shown(engine_stream.text_of(line, order.secrets)))
         if not digest:
             raise errors.TransientError(
                 f"cannot {order.what}: the Engine ended the push and reported no"
@@ -264,8 +264,10 @@ class DockerEngine:
         return engine_values.parse_image(raw, relay=self._relay)
 
     @contextlib.contextmanager
-    def _client(self, action: str) -> Iterator["_Client"]:
-        with self._translated(action):
+    def _client(
+        self, action: str, secrets: Iterable[logins.Secret] = ()
+    ) -> Iterator["_Client"]:
+        with self._translated(action, secrets):
             client = self._known_client
             if client is None:
                 # Nobody has to wait for another thread's attempt to connect.
@@ -290,12 +292,14 @@ class DockerEngine:
             )
 
     @contextlib.contextmanager
-    def _translated(self, action: str) -> Iterator[None]:
+    def _translated(
+        self, action: str, secrets: Iterable[logins.Secret] = ()
+    ) -> Iterator[None]:
         try:
             yield
         except docker.errors.APIError as error:
             self._forget_client()
-            text = engine_stream.clean(str(error.explanation or error))
+            text = engine_stream.clean(str(error.explanation or error), secrets)
             is_our_fault = (error.status_code or _SERVER_FAULT) < _SERVER_FAULT
             # An older Engine than before: the next attempt speaks its version.
             is_our_fault = is_our_fault and "client version" not in text

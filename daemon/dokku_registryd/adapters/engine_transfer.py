@@ -8,7 +8,7 @@ for reads, which block on classic image stores, and one for lines that do not ch
 import contextlib
 import socket
 import threading
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -68,22 +68,27 @@ class Order:
         """The order in words, for messages."""
         return f"{self.action} {self.in_words(self.reference)}"
 
+    @property
+    def secrets(self) -> tuple[logins.Secret, ...]:
+        """What the Engine is given, and nobody is shown."""
+        return () if self.auth is None else self.auth.secrets
+
     def refused(self, text: str) -> errors.RegistrydError:
         """Return the error for what the Engine says against it."""
         in_words = self.in_words
         return engine_stream.refusal(
-            self.action, in_words(self.reference), in_words(text)
+            self.action, in_words(self.reference), in_words(text), self.secrets
         )
 
 
-def read_message(response: Response) -> str:
+def read_message(response: Response, secrets: Iterable[logins.Secret] = ()) -> str:
     """Return what the Engine says in an answer that refuses a request."""
     try:
         parsed = response.json()
     except ValueError:
-        return engine_stream.clean(response.text)
+        return engine_stream.clean(response.text, secrets)
     message = parsed.get("message") if isinstance(parsed, dict) else None
-    return engine_stream.clean(str(message or parsed))
+    return engine_stream.clean(str(message or parsed), secrets)
 
 
 class LineStream:
@@ -207,8 +212,7 @@ class Transfers:
             timeout=(self._connect_seconds, idle),
         )
         if response.status_code >= _FIRST_FAILURE:
-            text = read_message(response)
-            raise order.refused(text)
+            raise order.refused(read_message(response, order.secrets))
         lines = LineStream(response, idle_seconds=idle)
         self._open.add(lines)
         if self._is_aborted:  # It was, between the answer and now.

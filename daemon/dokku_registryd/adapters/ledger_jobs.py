@@ -4,7 +4,14 @@ from collections.abc import Iterable, Iterator
 
 from dokku_registryd.adapters import ledger_file
 from dokku_registryd.adapters.ledger_schema import AHEAD_SECONDS
-from dokku_registryd.core import callings, jobs, kinds, outcomes, triggers
+from dokku_registryd.core import (
+    callings,
+    jobs,
+    kinds,
+    outcomes,
+    terminal_text,
+    triggers,
+)
 from dokku_registryd.core.kinds import Kind
 
 
@@ -167,7 +174,7 @@ class JobRows(ledger_file.LedgerFile):
             connection.execute(
                 "UPDATE jobs SET retry_at = ?, last_error = ?, is_running = 0,"
                 " deaths = 0 WHERE job_id = ?",
-                (retry_at, error, job_id),
+                (retry_at, terminal_text.printable(error), job_id),
             )
 
     def finish_job(self, job_id: str, outcome: outcomes.Outcome, *, at: float) -> None:
@@ -182,8 +189,8 @@ class JobRows(ledger_file.LedgerFile):
                     outcome.reference,
                     outcome.image_id,
                     outcome.digest,
-                    outcome.detail,
-                    outcome.error,
+                    terminal_text.printable(outcome.detail),
+                    terminal_text.printable(outcome.error),
                     at,
                     job_id,
                 ),

@@ -49,12 +49,12 @@ class Dialogue:
         A body in pieces goes only once, so a login that is refused then is final.
         """
         used = self._authorizations.known(access)
-        reply = self._follow(replace(request, authorization=used))
+        reply = self._follow(replace(request, authorization=used), access)
         is_asked = registry_requests.is_from(access.host, reply)
         is_asked = is_asked and request.pieces is None
         if reply.status == HTTPStatus.UNAUTHORIZED and is_asked:
             used = self._authorizations.renew(access, reply, used, request.purpose)
-            reply = self._follow(replace(request, authorization=used))
+            reply = self._follow(replace(request, authorization=used), access)
         if reply.status < HTTPStatus.MULTIPLE_CHOICES or reply.status in expected:
             return reply
         raise registry_requests.refusal(request, access, reply, used)
@@ -70,17 +70,19 @@ class Dialogue:
             return reply
         raise registry_requests.refusal(request, access, reply, None)
 
-    def _follow(self, request: Request) -> Reply:
+    def _follow(self, request: Request, access: registry_tokens.Access) -> Reply:
         """Send, and follow redirects of what only reads.
 
         Some registries answer manifests from another host. That host gets no login.
         """
+        sent = request.authorization
+        secrets = (*access.secrets, *([sent] if sent else []))
         for _ in range(_MAX_REDIRECTS + 1):
             reply = self._wire.send(request)
             is_redirect = reply.status in _REDIRECTS and "location" in reply.headers
             if not is_redirect or request.method not in {"GET", "HEAD"}:
                 return reply
-            request = registry_requests.redirect(request, reply)
+            request = registry_requests.redirect(request, reply, secrets)
         raise errors.PermanentError(
             f"cannot {request.purpose}: the registry redirects more than"
             f" {_MAX_REDIRECTS} times"

@@ -7,7 +7,7 @@ authentication specification.
 import contextlib
 import email.utils
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import urlsplit
@@ -124,7 +124,7 @@ def check_digest(purpose: str, wanted: str, body: bytes) -> None:
         )
 
 
-def redirect(request: Request, reply: Reply) -> Request:
+def redirect(request: Request, reply: Reply, secrets: Iterable[Secret] = ()) -> Request:
     """Return the request that a redirect asks for; another host gets no login.
 
     Raises:
@@ -138,7 +138,7 @@ def redirect(request: Request, reply: Reply) -> Request:
     if is_downgrade or after[0] not in {"http", "https"} or not after[1]:
         raise errors.PermanentError(
             f"cannot {request.purpose}: the registry redirects to"
-            f" {registry_protocol.clean(target)!r}, which is not followed"
+            f" {registry_protocol.clean(target, secrets)!r}, which is not followed"
         )
     stays = before == after
     return Request(
@@ -157,7 +157,9 @@ def is_from(host: str, reply: Reply) -> bool:
     return urlsplit(reply.url).netloc == host
 
 
-def check_same_origin(purpose: str, url: str, following: str) -> None:
+def check_same_origin(
+    purpose: str, url: str, following: str, secrets: Iterable[Secret] = ()
+) -> None:
     """Refuse a Link that leads to another host.
 
     Raises:
@@ -166,7 +168,8 @@ def check_same_origin(purpose: str, url: str, following: str) -> None:
     if registry_protocol.origin(url) != registry_protocol.origin(following):
         raise errors.PermanentError(
             f"cannot {purpose}: the next page is said to be at"
-            f" {registry_protocol.clean(following)!r}, and another host is not asked"
+            f" {registry_protocol.clean(following, secrets)!r}, and another host is"
+            " not asked"
         )
 
 

@@ -51,10 +51,7 @@ class Access:
     @property
     def secrets(self) -> tuple[Secret, ...]:
         """What must never be shown."""
-        if self.auth is None:
-            return ()
-        basic = registry_protocol.basic(self.auth)
-        return self.auth.password, self.auth.identity_token, basic
+        return () if self.auth is None else self.auth.secrets
 
 
 @dataclass(slots=True)
@@ -186,7 +183,8 @@ class Authorizations:
         if reason:
             raise errors.AccessDeniedError(
                 f"cannot {purpose}: {access.host} names"
-                f" {registry_protocol.clean(realm)!r} as its token server, and no login"
+                f" {registry_protocol.clean(realm, access.secrets)!r} as its token"
+                " server, and no login"
                 f" goes there: {reason}. Ask whoever runs the registry"
             )
         return _build_request(access, challenge, purpose)

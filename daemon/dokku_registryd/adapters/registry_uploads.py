@@ -21,7 +21,7 @@ from dokku_registryd.adapters import (
     registry_tokens,
 )
 from dokku_registryd.core import reference, registry_protocol
-from dokku_registryd.core.logins import AuthConfig
+from dokku_registryd.core.logins import AuthConfig, Secret
 from dokku_registryd.core.registry_protocol import Reply, Request
 
 _BODY_TYPE: Final = "application/octet-stream"
@@ -116,7 +116,7 @@ class Uploads:
             max_bytes=registry_requests.MAX_MANIFEST_BYTES,
         )
         reply = self._ask(request, access, place)
-        return _place(reply, request.purpose, before=place).url
+        return _place(reply, request.purpose, access.secrets, before=place).url
 
     def close(
         self,
@@ -143,7 +143,7 @@ class Uploads:
             max_bytes=registry_requests.MAX_MANIFEST_BYTES,
         )
         reply = self._dialogue.ask(request, access)
-        return _place(reply, request.purpose)
+        return _place(reply, request.purpose, access.secrets)
 
     def _end(
         self,
@@ -185,7 +185,13 @@ def _access(
     )
 
 
-def _place(reply: Reply, purpose: str, *, before: _Place | None = None) -> _Place:
+def _place(
+    reply: Reply,
+    purpose: str,
+    secrets: Iterable[Secret],
+    *,
+    before: _Place | None = None,
+) -> _Place:
     """Read where an upload goes on: the last Location counts (distribution-spec #415).
 
     A registry behind a proxy that ends TLS may name itself with `http`; the way stays
@@ -208,7 +214,7 @@ def _place(reply: Reply, purpose: str, *, before: _Place | None = None) -> _Plac
     if is_downgrade or scheme not in {"http", "https"} or not host:
         raise errors.PermanentError(
             f"cannot {purpose}: the registry names"
-            f" {registry_protocol.clean(target)!r} as the place for it, which is not"
-            " followed. Ask whoever runs it"
+            f" {registry_protocol.clean(target, secrets)!r} as the place for it, which"
+            " is not followed. Ask whoever runs it"
         )
     return _Place(url=target, is_elsewhere=True)

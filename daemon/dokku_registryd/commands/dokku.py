@@ -11,6 +11,7 @@ import sys
 from collections.abc import MutableMapping
 
 from dokku_registryd import errors
+from dokku_registryd.core import terminal_text
 
 _VERBS = "registryd_verbs"
 MODULES = {
@@ -77,7 +78,7 @@ class Call:
 
     def line(self, text: str) -> None:
         """Print a line as it is, to stdout."""
-        sys.stdout.write(f"{text}\n")
+        sys.stdout.write(f"{terminal_text.printable(text)}\n")
 
     def headline(self, text: str) -> None:
         """Print `=====> text`, unless Dokku is to be quiet."""
@@ -87,7 +88,7 @@ class Call:
     def warn(self, text: str) -> None:
         """Print ` !     text` to stderr."""
         sys.stdout.flush()
-        sys.stderr.write(f" !     {text}\n")
+        sys.stderr.write(f" !     {terminal_text.printable(text)}\n")
 
 
 def perform(argv: list[str], environ: MutableMapping[str, str]) -> int:
@@ -105,7 +106,7 @@ def perform(argv: list[str], environ: MutableMapping[str, str]) -> int:
         status = int(command.perform(call))
     except DokkuError as error:
         if error.is_raw:
-            sys.stderr.write(f"{error}\n")
+            sys.stderr.write(f"{terminal_text.printable(str(error))}\n")
         else:
             call.warn(str(error))
         return error.status

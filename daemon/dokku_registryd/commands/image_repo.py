@@ -6,7 +6,7 @@ from pathlib import Path
 
 from dokku_registryd.adapters import property_files
 from dokku_registryd.commands.output import Output
-from dokku_registryd.core import gotemplate, properties
+from dokku_registryd.core import gotemplate, properties, terminal_text
 
 
 def perform(arguments: argparse.Namespace, out: Output) -> int:
@@ -23,7 +23,8 @@ def perform(arguments: argparse.Namespace, out: Output) -> int:
     except gotemplate.TemplateError as error:
         sys.stderr.write(
             " !     Unable to determine image repo from template:"
-            f" Unable to parse image-repo-template: {error}\n"
+            " Unable to parse image-repo-template:"
+            f" {terminal_text.printable(str(error))}\n"
         )
         return 1
     return 0

@@ -3,6 +3,8 @@
 import importlib
 from collections.abc import Callable
 
+from dokku_registryd.core import terminal_text
+
 
 class Output:
     """Where a command's lines go. Only `cli` knows that they are printed.
@@ -20,16 +22,17 @@ class Output:
 
     def line(self, text: str) -> None:
         """Give one line of the result."""
-        self._line(text)
+        self._line(terminal_text.printable(text))
 
     def json(self, value: object) -> None:
         """Give the whole result as JSON, for a script."""
         json = importlib.import_module("json")  # takes longer than most verbs
-        self._line(json.dumps(value, indent=2, ensure_ascii=False))
+        document = json.dumps(value, indent=2, ensure_ascii=False)
+        self._line(terminal_text.escaped(document))
 
     def error(self, text: str) -> None:
         """Tell the person what is wrong, apart from the result."""
-        self._error(text)
+        self._error(terminal_text.printable(text))
 
 
 def age(seconds: float) -> str:

@@ -3,7 +3,12 @@
 from collections.abc import Callable
 
 from dokku_registryd.commands import apps, dokku
-from dokku_registryd.core import dokku_properties, dokku_report, pflag
+from dokku_registryd.core import (
+    dokku_properties,
+    dokku_report,
+    pflag,
+    terminal_text,
+)
 
 RowsOf = Callable[[str], dokku_report.Rows]
 
@@ -27,9 +32,10 @@ def perform(
             if request.info_flag:
                 call.line(dokku_report.single(rows, request.info_flag))
             elif request.form == dokku_report.JSON:
-                call.line(
-                    dokku_report.as_json(plugin, rows, has_legacy_keys=has_legacy_keys)
+                document = dokku_report.as_json(
+                    plugin, rows, has_legacy_keys=has_legacy_keys
                 )
+                call.line(terminal_text.escaped(document))
             else:
                 found = dokku_report.lines(plugin, app, rows, is_quiet=call.is_quiet)
                 call.line("\n".join(found))

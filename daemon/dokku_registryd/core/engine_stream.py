@@ -7,16 +7,15 @@ one table here, with the wording of Engine 20.10 (classic store), 26.1 and later
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from dokku_registryd import errors
+from dokku_registryd.core import foreign_text, logins
 
 _DIGEST_LINE: Final = re.compile(
     r"\bdigest: (sha256:[0-9a-f]{64})", re.ASCII | re.IGNORECASE
 )
-# The containerd store quotes upload URLs with the upload's state in the query.
-_QUERY: Final = re.compile(r"(https?://[^\s?\"']+)\?[^\s\"']*?(?=:?(?:[\s\"']|$))")
 _STATUS: Final = re.compile(
     r"\bstatus(?: code)?:?(?: from \w+ request to)?:? (\d{3})\b"
 )
@@ -25,7 +24,7 @@ _RESPONSE: Final = re.compile(r"\bhttp (?:response )?(?:status )?(\d{3})\b")
 # why it failed last. With a digest in every address that is far apart.
 _FIRST_TEXT: Final = 100
 _LAST_TEXT: Final = 300
-_READ_TEXT: Final = 8000  # characters that are read of it at all, at either end
+_READ_LAST: Final = 3072  # characters of what is read at all that come from its end
 _BUSY: Final = frozenset({"Preparing", "Waiting", "Pushing"})
 
 _Refusal = type[errors.RegistrydError]
@@ -94,10 +93,10 @@ _ADVICE: Final[Mapping[_Refusal, str]] = {
 
 
 def error_of(line: Mapping[str, Any]) -> str:
-    """Return the error that a line of the stream carries in one line, empty if none."""
+    """Return the error that a line of the stream carries, as it is; empty if none."""
     detail = line.get("errorDetail")
     message = detail.get("message") if isinstance(detail, Mapping) else None
-    return _one_line(str(message or line.get("error") or ""))
+    return str(message or line.get("error") or "")
 
 
 def digest_of(line: Mapping[str, Any]) -> str:
@@ -108,20 +107,23 @@ def digest_of(line: Mapping[str, Any]) -> str:
     aux = line.get("aux")
     if isinstance(aux, Mapping) and isinstance(aux.get("Digest"), str):
         return str(aux["Digest"])
-    found = _DIGEST_LINE.search(str(line.get("status") or ""))
+    status = str(line.get("status") or "")[: foreign_text.MAX_TEXT]
+    found = _DIGEST_LINE.search(status)
     return found[1] if found else ""
 
 
-def text_of(line: Mapping[str, Any]) -> str:
+def text_of(line: Mapping[str, Any], secrets: Iterable[logins.Secret] = ()) -> str:
     """Return what a person may want to see of a line; empty for progress bars."""
     status = str(line.get("status") or "").strip()
     if not status or line.get("progressDetail") or status in _BUSY:
         return ""
     layer = line.get("id")
-    return f"{layer}: {status}" if layer else status
+    return clean(f"{layer}: {status}" if layer else status, secrets)
 
 
-def refusal(action: str, target: str, text: str) -> errors.RegistrydError:
+def refusal(
+    action: str, target: str, text: str, secrets: Iterable[logins.Secret] = ()
+) -> errors.RegistrydError:
     """Return the error for a text that the Engine or registry gave.
 
     A text that nobody has seen before counts as transient: attempts are bounded.
@@ -130,29 +132,20 @@ def refusal(action: str, target: str, text: str) -> errors.RegistrydError:
         action: What was tried: `push` or `pull`.
         target: The image reference.
         text: The Engine's words.
+        secrets: What the Engine was given, and may repeat.
     """
+    text = foreign_text.read(text, secrets, last=_READ_LAST)
     kind = _classify(text)
     advice = _ADVICE.get(kind)
-    message = f"cannot {action} {target}: {clean(text)}"
+    shown = foreign_text.shorten(text, first=_FIRST_TEXT, last=_LAST_TEXT)
+    message = f"cannot {action} {target}: {shown}"
     return kind(f"{message.rstrip('.')}. {advice}" if advice else message)
 
 
-def clean(text: str) -> str:
-    """Return a foreign text without URL queries, in one line and of bounded length."""
-    return _shorten(_one_line(text), first=_FIRST_TEXT, last=_LAST_TEXT)
-
-
-def _one_line(text: str) -> str:
-    read = _shorten(text, first=_READ_TEXT, last=_READ_TEXT)
-    # JSON can hold half of a character, which no file and no terminal takes.
-    whole = read.encode(errors="replace").decode()
-    return " ".join(_QUERY.sub(r"\1", whole).split())
-
-
-def _shorten(text: str, *, first: int, last: int) -> str:
-    if len(text) <= first + last:
-        return text
-    return f"{text[:first]} … {text[-last:]}"
+def clean(text: str, secrets: Iterable[logins.Secret] = ()) -> str:
+    """Return a foreign text as `foreign_text.read` does, cut to what is shown."""
+    read = foreign_text.read(text, secrets, last=_READ_LAST)
+    return foreign_text.shorten(read, first=_FIRST_TEXT, last=_LAST_TEXT)
 
 
 class Progress:

@@ -17,8 +17,8 @@ _ESCAPED: Final = '"\\`$'
 _OURS: Final = re.compile(r"DOKKU_REGISTRYD_(?!DEFAULTS$).*|(?:https?|no|all)_proxy")
 # What a shell and Dokku's own hooks live by; hooks leave it as it is.
 _NOT_FOR_HOOKS: Final = re.compile(
-    r".*[a-z].*|_.*|(?:DOKKU|PLUGIN|LC|LD)_.*|(?:BASH|EPOCH).*|PS[0-9]|PATH|IFS|ENV|LANG"
-    r"|LANGUAGE|CDPATH|GLOBIGNORE|EXECIGNORE|SHELLOPTS|PPID|UID|EUID|GROUPS|RANDOM"
+    r"[^a-z\n]*+[a-z].*|_.*|(?:DOKKU|PLUGIN|LC|LD)_.*|(?:BASH|EPOCH).*|PS[0-9]|PATH"
+    r"|IFS|ENV|LANG|LANGUAGE|CDPATH|GLOBIGNORE|EXECIGNORE|SHELLOPTS|PPID|UID|EUID|GROUPS|RANDOM"
     r"|SRANDOM|SECONDS|LINENO|DIRSTACK|FUNCNAME|OPTIND|OPTARG|POSIXLY_CORRECT|TMOUT|PWD"
     r"|OLDPWD|REPLY"
 )

@@ -5,6 +5,7 @@ without asking. Only `reveal()` gives the text, so a search for it lists every p
 where a secret leaves our hands.
 """
 
+import base64
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -61,3 +62,10 @@ class AuthConfig:
     identity_token: Secret = _NO_SECRET
     owner: str = field(default="", compare=False)
     """The app whose file holds it, empty for the global one: who shares its limits."""
+
+    @property
+    def secrets(self) -> tuple[Secret, ...]:
+        """What must never be shown: alone, and as Basic sends it (RFC 7617)."""
+        pair = f"{self.username}:{self.password.reveal()}" if self.password else ""
+        encoded = base64.b64encode(pair.encode(errors="replace")).decode()
+        return self.password, self.identity_token, Secret(encoded)

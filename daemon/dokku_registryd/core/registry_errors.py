@@ -30,8 +30,9 @@ _IMMUTABLE_CODES: Final = frozenset(
     {"TAG_INVALID", "TAG_IMMUTABLE", "TAG_ALREADY_EXISTS"}
 )
 _IMMUTABLE_TEXT: Final = re.compile(
-    r"immutab|imagetagalreadyexists|tag\b.*\balready exists|cannot be overwritten"
-    r"|operation is disallowed",
+    # Each "tag" is looked at up to the next one, so no text is read twice.
+    r"immutab|imagetagalreadyexists|cannot be overwritten|operation is disallowed"
+    r"|tag\b(?:(?!tag\b|\balready exists).)*+already exists",
     re.IGNORECASE,
 )
 # ECR answers an expired token with 403, which a fresh one mends.

@@ -9,13 +9,14 @@ what it reads: each parser returns None or nothing for what it cannot use.
 
 import base64
 import email.utils
+import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
-from urllib.parse import quote, urljoin, urlsplit
+from urllib.parse import urljoin, urlsplit
 
-from dokku_registryd.core import json_documents
+from dokku_registryd.core import foreign_text, json_documents
 from dokku_registryd.core.logins import AuthConfig, Secret
 
 MANIFEST_TYPES: Final = (
@@ -38,8 +39,8 @@ _LINK = re.compile(r"<([^<>]*)>((?:[^,\"]|\"[^\"]*\")*)")
 _REL_NEXT = re.compile(r";\s*rel\s*=\s*\"?next\"?\s*(?:;|$)", re.IGNORECASE)
 _DIGEST = re.compile(r"[a-z0-9]+(?:[+._-][a-z0-9]+)*:[0-9a-fA-F]{32,128}")
 _HEADER_VALUE = re.compile(r"[\x20-\x7e]+")
-_QUERY = re.compile(r"(https?://[^\s\"'?]*)\?[^\s\"'<>]*", re.IGNORECASE)
-_UNPRINTABLE = re.compile(r"[^\x20-\x7e]+")
+_MAX_ERRORS: Final = 32  # that are read of one body; the first one says it
+_MAX_HEADER: Final = 16 << 10  # characters; a challenge has some hundred
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +108,7 @@ class ErrorBody:
 
 def parse_challenges(header: str) -> list[Challenge]:
     """Read WWW-Authenticate, which may hold several challenges in one line."""
+    header = header[:_MAX_HEADER]
     found: list[Challenge] = []
     position = 0
     while (scheme := _SCHEME.match(header, position)) is not None:
@@ -183,7 +185,7 @@ def next_page(header: str, url: str) -> str | None:
     It may be relative (OCI specification, "Listing Tags"). Whether it may be followed
     is for the caller to judge.
     """
-    for target, parameters in _LINK.findall(header):
+    for target, parameters in _LINK.findall(header[:_MAX_HEADER]):
         if _REL_NEXT.search(parameters.strip()):
             return resolve(url, str(target))
     return None
@@ -247,32 +249,34 @@ def parse_tags(body: bytes) -> list[str]:
 
 
 def parse_error(body: bytes, secrets: Iterable[Secret] = ()) -> ErrorBody:
-    """Read an error body and make its text fit to be shown.
+    """Read an error body and make its codes and its text fit to be shown.
 
-    Secrets that the other side repeats, queries of addresses (some hold signatures)
-    and control characters are taken out before it is cut to `MAX_ERROR_TEXT`.
+    However many there are, all codes together have `MAX_ERROR_TEXT` characters at most,
+    and so have all texts.
     """
+    hidden = tuple(secrets)
     content = load_object(body)
-    entries = list(_error_entries(content))
-    codes = tuple(code for code, _ in entries if code)
-    texts = [text for _, text in entries if text]
-    plain = "" if content else body.decode(errors="replace")
-    return ErrorBody(
-        codes=tuple(clean(code, secrets) for code in codes),
-        text=clean("; ".join(texts) or plain, secrets),
+    entries = (
+        _error_entries(content) if content else [("", body.decode(errors="replace"))]
     )
+    found: list[tuple[str, str]] = []
+    for code, text in itertools.islice(entries, _MAX_ERRORS):
+        found.append((clean(code, hidden), clean(text, hidden)))
+    codes = [code for code, _ in found if code]
+    texts = [text for _, text in found if text]
+    in_turn = [part for entry in found for part in entry]
+    if any(
+        foreign_text.holds("".join(parts), hidden)
+        for parts in (in_turn, codes, texts, [*codes, *texts])
+    ):
+        # A secret that is spread over several of them.
+        return ErrorBody(text=foreign_text.MASK)
+    return ErrorBody(codes=tuple(_first(codes)), text=_shown("; ".join(texts)))
 
 
 def clean(text: str, secrets: Iterable[Secret] = ()) -> str:
-    """Return a foreign text without secrets, queries and control characters, cut."""
-    for secret in secrets:
-        for spelling in _spellings(secret):
-            text = text.replace(spelling, "***")
-    text = _QUERY.sub(r"\1", text)
-    text = _UNPRINTABLE.sub(" ", text).strip()
-    if len(text) <= MAX_ERROR_TEXT:
-        return text
-    return text[:MAX_ERROR_TEXT] + "..."
+    """Return a foreign text as `foreign_text.read` does, cut to what is shown."""
+    return _shown(foreign_text.read(text, secrets))
 
 
 def is_header_value(text: str) -> bool:
@@ -293,18 +297,21 @@ def _actions(scope: str, prefix: str) -> frozenset[str]:
     return frozenset(scope.removeprefix(prefix).split(","))
 
 
-def _spellings(secret: Secret) -> Iterator[str]:
-    text = secret.reveal()
-    if not text:
-        return
-    yield text
-    yield quote(text, safe="")
-    # "Basic ..." and "Bearer ..." are often repeated without their first word.
-    if " " in text:
-        yield text.partition(" ")[2]
+def _shown(text: str) -> str:
+    return foreign_text.shorten(text, first=MAX_ERROR_TEXT)
 
 
-def _error_entries(content: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def _first(codes: Iterable[str]) -> Iterator[str]:
+    """Give as many codes as fit into what is shown."""
+    left = MAX_ERROR_TEXT
+    for code in codes:
+        left -= len(code) + 1
+        if left < 0:
+            return
+        yield code
+
+
+def _error_entries(content: dict[str, Any]) -> Iterable[tuple[str, str]]:
     errors = content.get("errors")
     for entry in errors if isinstance(errors, list) else [content]:
         if isinstance(entry, dict):

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from dokku_registryd.core import terminal_text
+
 _MAX_TEXT: Final = 2000
 
 
@@ -41,9 +43,8 @@ class Printed:
 
 def render(kind: Line, text: str) -> str:
     """Return one line of a reply; breaks inside the text become blanks."""
-    clean = " ".join(text.split("\n"))
-    printable = "".join(mark for mark in clean if mark.isprintable())
-    return f"{kind} {printable[:_MAX_TEXT]}\n"
+    clean = terminal_text.printable(" ".join(text.split("\n")))
+    return f"{kind} {clean[:_MAX_TEXT]}\n"
 
 
 def parse(line: str) -> tuple[Line, str] | None:

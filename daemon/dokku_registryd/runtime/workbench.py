@@ -26,6 +26,7 @@ from dokku_registryd.core import (
 from dokku_registryd.core.kinds import Kind
 from dokku_registryd.core.releases import Release, ReleaseState
 from dokku_registryd.effects import (
+    discretion,
     forget,
     heal,
     hosts,
@@ -109,29 +110,30 @@ class Bench:
             return
         attempt = self.world.ledger.start_attempt(job.job_id)
         started = self.world.clock.monotonic()
-        says = voice.for_job(self.world.replies, job)
-        outcome = self._attempt(job, attempt, says)
+        outcome = self._attempt(job, attempt)
         if outcome is not None:
             self.finish(job, outcome, attempts=attempt, started=started)
 
-    def _attempt(
-        self, job: jobs.Job, attempt: int, says: voice.Voice
-    ) -> outcomes.Outcome | None:
+    def _attempt(self, job: jobs.Job, attempt: int) -> outcomes.Outcome | None:
         """Return the outcome; None for a job that lies in the queue again."""
+        discreet = discretion.Discretion()
+        world = discreet.over(self.world)
+        says = voice.for_job(world.replies, job)
         try:
-            outcome = self._perform(job, says)
+            outcome = self._perform(job, world, says)
         except errors.LedgerError:
             raise
         except Exception as error:  # noqa: BLE001 - a bug must not end the daemon
             known = exhaustion.translate(error)
             if isinstance(known, errors.RegistrydError):
-                return self._follow_up(job, attempt, known, says)
+                return self._follow_up(job, attempt, discreet.error(known), says)
             job_lines.write_crash(job, error)
             job = replace(job, defects=job.defects + 1)
             return self._follow_up(job, attempt, decide.defect(error, job), says)
         if outcome is None:
             self.queue.put(replace(job, is_delivery=True))
-        return outcome
+            return None
+        return discreet.outcome(outcome)
 
     def finish(
         self,
@@ -205,14 +207,16 @@ class Bench:
                 "trigger.kept", job_id=job.job_id, app=job.app, error=str(error)
             )
 
-    def _perform(self, job: jobs.Job, says: voice.Voice) -> outcomes.Outcome | None:
+    def _perform(
+        self, job: jobs.Job, world: ports.World, says: voice.Voice
+    ) -> outcomes.Outcome | None:
         if job.kind is Kind.DESTROYED and not self.world.ledger.has_been_taken(
             job.app, after=job.job_id
         ):
             self._drop_older(job)
         if job.kind is Kind.RELEASE:
-            orders.check(job, self.world)
-        outcome = EFFECTS[job.kind](job, self.world, says)
+            orders.check(job, world)
+        outcome = EFFECTS[job.kind](job, world, says)
         if job.kind is Kind.RENAMED:
             self._rename_waiting(job.app)
         return outcome

@@ -1,7 +1,9 @@
 """The registry client against answers that registries should not give, but do."""
 
+import base64
 import email.utils
 import hashlib
+import html
 import json
 import ssl
 import subprocess
@@ -29,6 +31,9 @@ from support.waiting import until
 
 PASSWORD = "planted-password-4711"
 IDENTITY = "planted-identity-4712"
+QUOTED = 'planted "quoted" <password>'
+_BASE64 = base64.b64encode(f"ci:{PASSWORD}".encode()).decode()
+_LINK = f'<https://other.example/{PASSWORD}>; rel="next"'
 PATH = "org/web"
 FACTS = images.EngineFacts(version="20.10.24", image_store="classic")
 LAST_ANSWER = Answer(body=b"{}", headers={"Connection": "close"})
@@ -918,6 +923,47 @@ def test_no_secret_is_ever_repeated(
     shown = "".join(traceback.format_exception(caught.value)) + repr(caught.value)
     for secret in (PASSWORD, IDENTITY, token, "_state", "\x1b"):
         assert secret not in shown
+
+
+@pytest.mark.parametrize(
+    ("answer", "errand"),
+    [
+        (Answer(status=302, headers={"Location": f"ftp://x/{PASSWORD}"}), "manifest"),
+        (
+            Answer(
+                status=401,
+                headers={"WWW-Authenticate": f'Bearer realm="ftp://x/{PASSWORD}"'},
+            ),
+            "manifest",
+        ),
+        (Answer(body=b'{"tags": []}', headers={"Link": _LINK}), "tags"),
+        (Answer(status=500, body=html.escape(QUOTED).encode()), "manifest"),
+        (
+            Answer(status=500, body=json.dumps({"message": _BASE64}).encode()),
+            "manifest",
+        ),
+    ],
+    ids=["location", "realm", "link", "html", "base64"],
+)
+def test_no_part_of_an_answer_repeats_a_login(
+    client: Client, server: MemoryRegistry, answer: Answer, errand: str
+) -> None:
+    """Wherever a password stands in an answer, it is in no message."""
+    server.rule("GET", answer)
+    auth = AuthConfig(
+        domain=server.host,
+        username="ci",
+        password=Secret(QUOTED if b"&" in answer.body else PASSWORD),
+    )
+
+    with pytest.raises(errors.RegistrydError) as caught:
+        getattr(client.open(), errand)(image(server), auth=auth)
+
+    shown = "".join(traceback.format_exception(caught.value))
+    assert "***" in shown
+    assert PASSWORD not in shown
+    assert _BASE64[4:-4] not in shown
+    assert html.escape(QUOTED) not in shown
 
 
 def test_a_long_error_is_cut(client: Client, server: MemoryRegistry) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from dokku_registryd import errors
-from dokku_registryd.core import engine_stream
+from dokku_registryd.core import engine_stream, logins
 
 HOST = "registry.example:5000"
 NAME = f"{HOST}/org/web:500"
@@ -253,6 +253,32 @@ def test_upload_state_stays_out() -> None:
 
     assert "SECRET" not in str(refusal)
     assert f"https://{HOST}/v2/org/web/blobs/uploads/1: 500" in str(refusal)
+
+
+def test_a_login_that_an_engine_passes_on_stays_out() -> None:
+    """A registry may repeat what it was sent, and the Engine tells it on."""
+    auth = logins.AuthConfig(
+        domain=HOST, username="ci", password=logins.Secret("planted-password")
+    )
+    text = "denied: planted-password, sent as Basic Y2k6cGxhbnRlZC1wYXNzd29yZA=="
+
+    refusal = engine_stream.refusal("push", NAME, text, auth.secrets)
+    shown = engine_stream.text_of({"status": text}, auth.secrets)
+
+    for said in (str(refusal), shown):
+        assert "planted" not in said
+        assert "Y2k6" not in said
+        assert "denied: ***" in said
+
+
+def test_a_long_text_is_read_at_both_ends() -> None:
+    """A text without end is judged by 4 KiB of it."""
+    text = "denied " + "x" * 200_000 + " unauthorized"
+
+    refusal = engine_stream.refusal("push", NAME, text)
+
+    assert type(refusal) is errors.AuthenticationError
+    assert str(refusal).endswith("unauthorized. Log in with dokku registry:login.")
 
 
 def test_texts_become_one_short_line() -> None:

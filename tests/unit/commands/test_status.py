@@ -244,3 +244,38 @@ def test_a_root_that_is_not_mounted(caller: Caller) -> None:
     book.keep(presence.Memory(looked_at=1.0, absence=absence))
 
     assert caller.call("status").lines[2] == "Missing: /home/dokku is empty."
+
+
+def test_words_of_a_registry_command_no_terminal(caller: Caller) -> None:
+    """Escape sequences and marks of direction stay out of both forms."""
+    said = "no \x1b]0;pwned\x07\x1b[2J\u009b31m\u202eevil\u2066"
+    book = caller.open_ledger()
+    add(book, "1.1.1", Kind.RELEASE, "web", age=60)
+    book.postpone("1.1.1", retry_at=time.time() + 60, error=said)
+    add(book, "1.1.2", Kind.RELEASE, "web", age=60)
+    book.finish_job("1.1.2", outcomes.failed(said), at=time.time())
+    book.set_pause(
+        pauses.Pause(
+            domain="r.example",
+            owner="web",
+            username="ci",
+            direction=pauses.Direction.PUSH,
+            app="web",
+            not_before=time.time() + 90,
+            seconds=90,
+            failures=2,
+            reason=said,
+        )
+    )
+    stored = book.job("1.1.1")
+    book.close()
+
+    text = caller.call("status").text
+    document = caller.call("status", "--format", "json")
+
+    assert stored is not None
+    assert stored.last_error == "no ]0;pwned[2J31mevil"
+    assert text.count("no ]0;pwned[2J31mevil") == 3
+    for shown in (text, document.text):
+        assert shown.replace("\n", "").isprintable()
+    assert document.json["paused"][0]["reason"] == said

@@ -11,8 +11,8 @@ import pytest
 
 from dokku_registryd import errors, ports
 from dokku_registryd.core import outcomes
+from dokku_registryd.core.kinds import Kind
 from dokku_registryd.core.releases import ReleaseState
-from dokku_registryd.core.triggers import Kind
 from dokku_registryd.effects import push, release
 from watching import watch
 from worlds import REPOSITORY, Host
