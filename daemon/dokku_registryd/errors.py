@@ -113,6 +113,10 @@ class AccessDeniedError(PermanentError):
     """The login is good, but not allowed to do this. Grant it in the registry."""
 
 
+class QuotaExceededError(PermanentError):
+    """The registry has no room left for a login. Delete images there, or pay."""
+
+
 class ImageNotFoundError(PermanentError):
     """The image or manifest is not there. Rebuild the app with `dokku ps:rebuild`."""
 

@@ -30,6 +30,10 @@ REFUSALS = {
         Answer(status=429, code="TOOMANYREQUESTS", message="too many requests"),
         errors.RateLimitedError,
     ),
+    "body-limit": (
+        Answer(status=413, code="UNKNOWN", message="request entity too large"),
+        errors.InvalidRequestError,
+    ),
     "fault": (
         Answer(status=500, code="UNKNOWN", message="unknown error"),
         errors.RegistryUnavailableError,
@@ -75,9 +79,9 @@ def test_refused_manifests(
 @on_every_engine
 def test_immutable_tags(adapter: DockerEngine, engine: EngineServer) -> None:
     """All but the first containerd store pass on that a tag may not move."""
-    # It drops the registry's words: only the registry can tell more.
+    # It drops the registry's words, and leaves a 400.
     drops_words = engine.kind == CONTAINERD
-    kind = errors.TransientError if drops_words else errors.TagImmutableError
+    kind = errors.InvalidRequestError if drops_words else errors.TagImmutableError
     answer = Answer(status=400, code="TAG_INVALID", message=IMMUTABLE)
 
     refusal = refuse(adapter, engine, answer)

@@ -15,7 +15,8 @@ REPORT = """\
  !     away: no login for 127.0.0.1:9: dokku registry:login away 127.0.0.1:9 USER
  !     away: 127.0.0.1:9/dokku/away:4 is not on this host: dokku ps:rebuild away
        behind: {server}/dokku/behind:2 adopted, {behind}
- !     behind: Dokku counts to 2, the registry to 9: the next release may get number 10
+ !     behind: Dokku counts to 2, the registry to 9: the next release gets the first \
+number above 2 that is free
        fine: {server}/dokku/fine:7 adopted, {fine}
        gone: {server}/dokku/gone:1 adopted, {gone}
  !     gone: {server}/dokku/gone:1 is not on this host: the service brings it back

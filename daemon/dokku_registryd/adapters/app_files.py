@@ -25,7 +25,7 @@ from typing import Final
 
 from dokku_registryd import errors, ports
 from dokku_registryd.adapters import files, folders, property_reading
-from dokku_registryd.core import names, properties, reference, releases
+from dokku_registryd.core import names, numbering, properties, reference, releases
 
 LIMIT: Final = property_reading.LIMIT
 # Longer than the kernel keeps mapped pages dirty (30 s) and than clocks are slewed.
@@ -328,7 +328,7 @@ def parse_record(raw: bytes) -> releases.DeployedRelease | None:
     with a wrong one it fails.
     """
     lines = raw.decode("utf-8", errors="replace").split("\n")
-    number = properties.whole_number(lines[2]) if len(lines) >= 3 else None  # noqa: PLR2004 - what Dokku is told has three lines
+    number = numbering.whole_number(lines[2]) if len(lines) >= 3 else None  # noqa: PLR2004 - what Dokku is told has three lines
     if number is None:
         return None
     # A line is whole where another one follows it, be that an empty one.

@@ -17,6 +17,7 @@ from dokku_registryd.adapters import registry_tokens
 from dokku_registryd.core import (
     pauses,
     reference,
+    refusals,
     registry_errors,
     registry_hosts,
     registry_protocol,
@@ -199,10 +200,20 @@ def refusal(
             codes=said.codes,
             text=said.text,
             retry_after=reply.retry_after,
+            errand=_errand(request),
             puts_tag=request.method == "PUT",
             reads=request.method in {"GET", "HEAD"},
         )
     )
+
+
+def _errand(request: Request) -> refusals.Errand:
+    if urlsplit(request.url).path == "/v2/":
+        return refusals.Errand.LOGIN
+    if request.method in {"GET", "HEAD"}:
+        return refusals.Errand.LOOK_UP
+    is_tag = request.method == "PUT" and "/manifests/" in request.url
+    return refusals.Errand.TAG if is_tag else refusals.Errand.PUSH
 
 
 def is_of_tls_server(reply: Reply) -> bool:

@@ -20,7 +20,7 @@ class Answer:
     digest: str = ""
     """What the number stands for; empty where there is no such number."""
     highest: int = 0
-    """The highest number in the repository, as far as it tells."""
+    """The highest number in the repository that is near, as far as it tells."""
     has_login: bool = True
 
 
@@ -169,7 +169,7 @@ def _about_number(findings: Findings) -> list[str]:
     if answer.highest > number:
         found.append(
             f"Dokku counts to {number}, the registry to {answer.highest}: the next"
-            f" release may get number {answer.highest + 1}"
+            f" release gets the first number above {number} that is free"
         )
     return found
 

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from dokku_registryd import errors
-from dokku_registryd.core import foreign_text, logins
+from dokku_registryd.core import foreign_text, logins, refusals
+from dokku_registryd.core.refusals import Ground
 
 _DIGEST_LINE: Final = re.compile(
     r"\bdigest: (sha256:[0-9a-f]{64})", re.ASCII | re.IGNORECASE
@@ -20,6 +21,7 @@ _STATUS: Final = re.compile(
     r"\bstatus(?: code)?:?(?: from \w+ request to)?:? (\d{3})\b"
 )
 _RESPONSE: Final = re.compile(r"\bhttp (?:response )?(?:status )?(\d{3})\b")
+_TITLE: Final = re.compile(r"<title>(\d{3})\b")  # a web page of what stands before it
 # Characters of a foreign error text that we pass on: what it is about stands first, and
 # why it failed last. With a digest in every address that is far apart.
 _FIRST_TEXT: Final = 100
@@ -27,68 +29,65 @@ _LAST_TEXT: Final = 300
 _READ_LAST: Final = 3072  # characters of what is read at all that come from its end
 _BUSY: Final = frozenset({"Preparing", "Waiting", "Pushing"})
 
-_Refusal = type[errors.RegistrydError]
-
 # First match wins. What comes first is what also holds words of the later ones: a
 # limit is often worded as a denial, and a TLS handshake may time out.
-_REFUSALS: Final[tuple[tuple[str, _Refusal], ...]] = (
+_WORDS: Final[tuple[tuple[str, Ground], ...]] = (
     # containerd 2 passes on the registry's words and drops its status, a fault's too.
-    (r"from registry: unavailable", errors.RegistryBusyError),
-    (r"from registry: unknown", errors.RegistryUnavailableError),
-    (r"immutable|tag invalid", errors.TagImmutableError),
+    (r"from registry: unavailable", Ground.BUSY),
+    (r"from registry: unknown", Ground.AWAY),
+    (r"immutable|tag invalid", Ground.IMMUTABLE),
     # The code comes before a colon or alone: a project may be called like it.
     (
         (
             r"(?:^|: )toomanyrequests:|(?:^|from registry: )toomanyrequests\b"
             r"|too many requests|rate limit"
         ),
-        errors.RateLimitedError,
+        Ground.LIMITED,
     ),
     (
         r"refused|reset by peer|broken pipe|unreachable|no route to host|\beof\b",
-        errors.RegistryUnavailableError,
+        Ground.AWAY,
     ),
-    (r"timeout|timed out|deadline exceeded", errors.RegistryUnavailableError),
+    (r"timeout|timed out|deadline exceeded", Ground.AWAY),
     (
         r"no such host|name resolution|server misbehaving|unavailable|bad gateway",
-        errors.RegistryUnavailableError,
+        Ground.AWAY,
     ),
-    (r"unauthorized|no basic auth credentials", errors.AuthenticationError),
-    (r"authentication required|incorrect username", errors.AuthenticationError),
-    (r"denied|forbidden|insufficient_scope", errors.AccessDeniedError),
-    (r"authorization failed", errors.AuthenticationError),
-    (r"x509|certificate|tls: |to https client", errors.InvalidRequestError),
-    (r"invalid (?:reference format|repository name)", errors.InvalidRequestError),
-    (r"(?:name|manifest) unknown|not known to registry", errors.ImageNotFoundError),
+    # A record that was damaged on the way, or a server that is just being set up.
+    (r"bad record mac|tls: (?:internal error|use of closed)", Ground.AWAY),
+    (r"does not provide any platform|^missing content", Ground.NOT_HERE),
+    (r"unauthorized|no basic auth credentials", Ground.UNAUTHORIZED),
+    (r"authentication required|incorrect username", Ground.UNAUTHORIZED),
+    (r"denied|forbidden|insufficient_scope", Ground.DENIED),
+    (r"authorization failed", Ground.UNAUTHORIZED),
+    (r"x509|certificate|tls: |to https client", Ground.CERTIFICATE),
+    (r"invalid (?:reference format|repository name)", Ground.MALFORMED),
+    (r"(?:name|manifest) unknown|not known to registry", Ground.MISSING),
     # The registry has the manifest and lacks a part of it: it may be on its way.
-    (r"blob unknown|unknown blob|content descriptor", errors.TransientError),
-    (r"not found|does not exist|no such image", errors.ImageNotFoundError),
+    (r"blob unknown|unknown blob|content descriptor", Ground.INCOMPLETE),
+    (r"not found|does not exist|no such image", Ground.MISSING),
 )
 
-_BY_STATUS: Final[Mapping[int, _Refusal]] = {
-    401: errors.AuthenticationError,
-    403: errors.AccessDeniedError,
-    404: errors.ImageNotFoundError,
-    408: errors.RegistryUnavailableError,
-    429: errors.RateLimitedError,
-}
 # What words mean only while no status says otherwise: it tells that the registry has
 # answered, and names of projects are among the words.
-_OUTDONE_BY_STATUS: Final = frozenset(
-    {errors.RateLimitedError, errors.RegistryUnavailableError}
+_OUTDONE_BY_STATUS: Final = frozenset({Ground.LIMITED, Ground.AWAY})
+# What the words of the registry say better than those of the Engine around them.
+_TELLING: Final = frozenset(
+    {
+        Ground.READ_ONLY,
+        Ground.PROXY,
+        Ground.EXPIRED,
+        Ground.QUOTA,
+        Ground.TOO_LARGE,
+        Ground.DISABLED,
+        Ground.UNSUITED,
+    }
 )
 _LIMIT_STATUS: Final = 429
 _SERVER_FAULT: Final = 500
-_BUSY_STATUS: Final = 503
-
-_ADVICE: Final[Mapping[_Refusal, str]] = {
-    errors.AuthenticationError: "Log in with dokku registry:login.",
-    errors.AccessDeniedError: "Grant the login access to this repository, or log in"
-    " as somebody else with dokku registry:login.",
-    errors.TagImmutableError: "Allow the registry to move this tag, or use another.",
-    errors.RateLimitedError: "It is tried again later; a login may have higher limits.",
-    errors.InvalidRequestError: "Check the registry's name, and what the Engine knows"
-    " of its certificate.",
+_ERRANDS: Final[Mapping[str, refusals.Errand]] = {
+    "push": refusals.Errand.PUSH,
+    "pull": refusals.Errand.HEAL,
 }
 
 
@@ -135,8 +134,9 @@ def refusal(
         secrets: What the Engine was given, and may repeat.
     """
     text = foreign_text.read(text, secrets, last=_READ_LAST)
-    kind = _classify(text)
-    advice = _ADVICE.get(kind)
+    ground = _classify(text)
+    kind = refusals.error_class(ground)
+    advice = refusals.sentence(ground, _ERRANDS.get(action, refusals.Errand.LOOK_UP))
     shown = foreign_text.shorten(text, first=_FIRST_TEXT, last=_LAST_TEXT)
     message = f"cannot {action} {target}: {shown}"
     return kind(f"{message.rstrip('.')}. {advice}" if advice else message)
@@ -201,21 +201,18 @@ class Progress:
         return ""
 
 
-def _classify(text: str) -> _Refusal:
+def _classify(text: str) -> Ground:
     words = _words(text)
-    found = _STATUS.search(words) or _RESPONSE.search(words)
+    found = _STATUS.search(words) or _RESPONSE.search(words) or _TITLE.search(words)
     status = int(found[1]) if found else 0
-    if status == _BUSY_STATUS:
-        return errors.RegistryBusyError
-    if status >= _SERVER_FAULT:
-        return errors.RegistryUnavailableError
-    if status == _LIMIT_STATUS:
-        return errors.RateLimitedError
-    outdone = _OUTDONE_BY_STATUS if status in _BY_STATUS else frozenset()
-    for pattern, kind in _REFUSALS:
-        if kind not in outdone and re.search(pattern, words):
-            return kind
-    return _BY_STATUS.get(status, errors.TransientError)
+    ground = refusals.judge(status, text=words)
+    if ground in _TELLING or status >= _SERVER_FAULT or status == _LIMIT_STATUS:
+        return ground
+    outdone = _OUTDONE_BY_STATUS if status else frozenset()
+    for pattern, meant in _WORDS:
+        if meant not in outdone and re.search(pattern, words):
+            return meant
+    return ground
 
 
 def _words(text: str) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from dokku_registryd import errors
-from dokku_registryd.core import dokku_properties, reference
+from dokku_registryd.core import dokku_properties, numbering, reference
 
 # What reports need too lies apart, so that they start without the rest.
 GLOBAL: Final = dokku_properties.GLOBAL
@@ -21,8 +21,6 @@ image_repo = dokku_properties.image_repo
 
 _WAIT = "wait"
 _BACKGROUND = "background"
-# As many as the ledger can count with, and Go's integers, which Dokku's counter is.
-_MOST_DIGITS: Final = 18
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -62,7 +60,7 @@ class AppPolicy:
     @property
     def last_number(self) -> int:
         """The counter as a number; 0 where it is missing or unreadable."""
-        return whole_number(self.tag_version.strip()) or 0
+        return numbering.whole_number(self.tag_version.strip()) or 0
 
     def require(self, *wanted: str) -> None:
         """Refuse to go by the defaults of properties of ours that cannot be read.
@@ -158,16 +156,10 @@ def is_numeric(tag: str) -> bool:
     return tag.isascii() and tag.isdigit()
 
 
-def whole_number(text: str) -> int | None:
-    """Read a whole number that can be counted with; None if it is none."""
-    is_short = len(text) <= _MOST_DIGITS
-    return int(text) if is_short and text.isascii() and text.isdigit() else None
-
-
 def parse_seconds(text: str) -> float | None:
     """Read a time span such as `90`, `90s`, `15m`, `2h` or `1d`; None if it is none."""
     digits, unit = (text[:-1], text[-1:]) if text[-1:] in _SECONDS else (text, "s")
-    number = whole_number(digits)
+    number = numbering.whole_number(digits)
     return None if number is None else float(number * _SECONDS[unit])
 
 
@@ -210,7 +202,7 @@ def _tag_version(source: _Source) -> str:
     raw = source.read(CORE, source.app, "tag-version")
     text = raw.strip()
     is_number = text.isascii() and text.isdigit()
-    if is_number and whole_number(text) is None:
+    if is_number and numbering.whole_number(text) is None:
         # In Dokku's words; what is no number at all a release refuses likewise.
         source.mistakes.append(
             f"tag-version: Unable to convert existing tag version ({text}) to integer:"
@@ -248,7 +240,7 @@ def _count(source: _Source, name: str, default: int) -> int:
     text = source.ours(name)
     if not text:
         return default
-    number = whole_number(text)
+    number = numbering.whole_number(text)
     if number is None:
         source.mistakes.append(f"{name}: {text!r} is no whole number")
         return default

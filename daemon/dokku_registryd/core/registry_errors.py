@@ -9,19 +9,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from dokku_registryd import errors
+from dokku_registryd.core import refusals
 
-_UNAUTHORIZED: Final = 401
-_FORBIDDEN: Final = 403
-_NOT_FOUND: Final = 404
 _CONFLICT: Final = 409
-_TOO_MANY: Final = 429
-TEMPORARY: Final = frozenset({408, 425, 499})
-"""Statuses below 500 that another attempt may not meet."""
 _FIRST_SERVER_ERROR: Final = 500
-_BUSY: Final = 503
-_LACKING: Final = frozenset(
-    {"MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN", "NAME_UNKNOWN", "MANIFEST_UNKNOWN"}
-)
+TEMPORARY: Final = refusals.TEMPORARY
 # ECR: 400 TAG_INVALID, and ImageTagAlreadyExistsException in its own API. Harbor: 412
 # "configured as immutable". Azure: 405 "operation is disallowed" for a locked tag.
 # Google: 400 "enabled tag immutability".
@@ -35,8 +27,17 @@ _IMMUTABLE_TEXT: Final = re.compile(
     r"|tag\b(?:(?!tag\b|\balready exists).)*+already exists",
     re.IGNORECASE,
 )
-# ECR answers an expired token with 403, which a fresh one mends.
-_EXPIRED_TEXT: Final = re.compile(r"token has expired", re.IGNORECASE)
+
+
+# What a tag that may not move is never meant by, whatever else is said.
+_BEFORE_TAGS: Final = frozenset(
+    {
+        refusals.Ground.LIMITED,
+        refusals.Ground.READ_ONLY,
+        refusals.Ground.EXPIRED,
+        refusals.Ground.QUOTA,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +50,7 @@ class Refusal:
     codes: tuple[str, ...] = ()
     text: str = ""
     retry_after: float | None = None
+    errand: refusals.Errand = refusals.Errand.LOOK_UP
     puts_tag: bool = False
     reads: bool = False
     """Whether only something was asked for, as in each pull."""
@@ -56,51 +58,33 @@ class Refusal:
 
 def build_error(refusal: Refusal) -> errors.RegistrydError:
     """Return the error that a refusal stands for."""
+    ground = _ground(refusal)
+    kind = refusals.error_class(ground)
+    advice = refusals.sentence(ground, refusal.errand)
     said = _said(refusal)
-    status, codes = refusal.status, frozenset(refusal.codes)
-    if status == _TOO_MANY or "TOOMANYREQUESTS" in codes:
+    message = f"{said}. {advice}" if advice else said
+    if issubclass(kind, errors.PermanentError):
+        return kind(message, status=refusal.status)
+    if kind is errors.RateLimitedError:
         return errors.RateLimitedError(
-            f"{said}. It asks for fewer requests; the next attempt waits",
-            retry_after=refusal.retry_after,
-            is_of_reading=refusal.reads,
+            message, retry_after=refusal.retry_after, is_of_reading=refusal.reads
         )
-    if status in TEMPORARY or status >= _FIRST_SERVER_ERROR:
-        is_busy = status == _BUSY or refusal.retry_after is not None
-        kind = errors.RegistryBusyError if is_busy else errors.RegistryUnavailableError
-        return kind(
-            f"{said}. The next attempt may succeed", retry_after=refusal.retry_after
-        )
+    busy = errors.RegistryBusyError
+    kind = busy if issubclass(kind, busy) else errors.RegistryUnavailableError
+    return kind(message, retry_after=refusal.retry_after)
+
+
+def _ground(refusal: Refusal) -> refusals.Ground:
+    is_temporary = refusal.status in TEMPORARY or refusal.status >= _FIRST_SERVER_ERROR
+    codes = frozenset(refusal.codes)
+    ground = refusals.judge(refusal.status, codes, refusal.text)
+    if ground in _BEFORE_TAGS:
+        return ground
+    if is_temporary:
+        return refusals.Ground.BUSY if refusal.retry_after is not None else ground
     if refusal.puts_tag and _is_immutable(refusal):
-        return errors.TagImmutableError(
-            f"{said}. The tag exists and may not move: allow it in the registry, or"
-            " use another tag",
-            status=status,
-        )
-    return _permanent(refusal, said)
-
-
-def _permanent(refusal: Refusal, said: str) -> errors.PermanentError:
-    status, codes = refusal.status, frozenset(refusal.codes)
-    is_expired = bool(_EXPIRED_TEXT.search(refusal.text))
-    if status == _UNAUTHORIZED or (status == _FORBIDDEN and is_expired):
-        return errors.AuthenticationError(
-            f"{said}. Log in again with dokku registry:login", status=status
-        )
-    if status == _FORBIDDEN:
-        return errors.AccessDeniedError(
-            f"{said}. The login is not allowed to do this: grant it in the registry",
-            status=status,
-        )
-    if status == _NOT_FOUND or codes & _LACKING:
-        return errors.ImageNotFoundError(
-            f"{said}. The repository or a part of the image is not there: push the"
-            " image anew, or create the repository if the registry wants that",
-            status=status,
-        )
-    return errors.InvalidRequestError(
-        f"{said}. Check the properties server and image-repo of dokku registry:report",
-        status=status,
-    )
+        return refusals.Ground.IMMUTABLE
+    return ground
 
 
 def _is_immutable(refusal: Refusal) -> bool:

@@ -13,8 +13,8 @@ from dokku_registryd import errors, ports
 from dokku_registryd.core import (
     adoption,
     images,
+    numbering,
     pauses,
-    properties,
     reference,
     releases,
     wanted,
@@ -117,16 +117,18 @@ class Adopter:
             return adoption.Answer(problem=str(error), has_login=has_login)
         return adoption.Answer(
             digest=digest or "",
-            highest=self._highest(image, way),
+            highest=self._highest(image, deployed.number, way),
             has_login=has_login,
         )
 
-    def _highest(self, image: reference.ImageReference, way: access.Access) -> int:
+    def _highest(
+        self, image: reference.ImageReference, number: int, way: access.Access
+    ) -> int:
         try:
             tags = way.call(lambda auth: self._world.registry.tags(image, auth=auth))
         except errors.RegistrydError:
             return 0  # Some registries list no tags, or not for every login.
-        return max((properties.whole_number(tag) or 0 for tag in tags), default=0)
+        return max(numbering.near(tags, number), default=0)
 
     def _adopt(self, findings: adoption.Findings) -> adoption.Adoption:
         found = adoption.differences(findings)

@@ -97,8 +97,8 @@ def deliver(
             )
         if sent.digest:
             return _confirm(release, sent, world), sent
-        taken = way.call(partial(_tags, release, world))
-        release, is_named = numbers.take_next(release, taken, world, says), True
+        number = numbers.next_free(release, way, world)
+        release, is_named = numbers.take_next(release, number, world, says), True
     raise errors.DigestMismatchError(
         f"cannot push {release.reference}: {numbers.MOST_NUMBERS} numbers in a row"
         " were taken by other images. Find out who else pushes to this repository, or"
@@ -191,13 +191,6 @@ def _push(
     _give_way(release, world)
     sending.put(reference.parse(release.reference), manifest, way, world)
     return numbers.Sent(digest=manifest.digest, manner="pushed", manifest=manifest)
-
-
-def _tags(
-    release: Release, world: ports.World, auth: logins.AuthConfig | None
-) -> list[str]:
-    image = reference.parse(release.reference)
-    return world.registry.tags(image, auth=auth, for_push=True)
 
 
 def _look_up(

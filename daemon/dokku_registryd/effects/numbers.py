@@ -7,16 +7,23 @@ somebody else's image. So the names of the number that Dokku was told stay on th
 until the deploy is over.
 """
 
+import contextlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final, TypeVar
 
 import structlog
 
 from dokku_registryd import errors, ports
-from dokku_registryd.core import images, logins, pauses, properties, reference
+from dokku_registryd.core import (
+    images,
+    logins,
+    numbering,
+    pauses,
+    reference,
+)
 from dokku_registryd.core.releases import DeployedRelease, Release
 from dokku_registryd.effects import access, voice
 
@@ -76,18 +83,39 @@ def note_unknown(release: Release, error: errors.PermanentError) -> None:
     )
 
 
+def next_free(release: Release, way: access.Access, world: ports.World) -> int:
+    """Return the nearest number above ours that nobody has, as far as is known.
+
+    Each is looked up. The list of tags only spares look-ups of what it names: not every
+    login may read it, and some registries cannot give it.
+
+    Raises:
+        DigestMismatchError: All of them are taken.
+    """
+    image = reference.parse(release.reference)
+    taken: frozenset[int] = frozenset()
+    with contextlib.suppress(errors.TransientError, errors.PermanentError):
+        taken = numbering.near(way.call(partial(_tags, image, world)), release.number)
+    for number in numbering.candidates(release.number, taken):
+        found = find(replace(release, number=number), way, world)
+        if found is None or found.digest:
+            return number
+    raise errors.DigestMismatchError(
+        f"cannot push {release.reference}: the {numbering.MOST_AHEAD} numbers above it"
+        " are taken by other images, too. Give the app a repository of its own with"
+        " dokku registry:set"
+    )
+
+
 def take_next(
-    release: Release, taken: list[str], world: ports.World, says: voice.Voice
+    release: Release, number: int, world: ports.World, says: voice.Voice
 ) -> Release:
-    """Give a release a number beyond those that are taken.
+    """Give a release another number, or the next one that no other release has.
 
     The names of the older number go, unless Dokku was told of it.
     """
-    numbers = [properties.whole_number(name) or 0 for name in taken]
     older = release
-    release = world.ledger.renumber(
-        release.job_id, at_least=max([release.number, *numbers]) + 1
-    )
+    release = world.ledger.renumber(release.job_id, at_least=number)
     says.detail(
         f"Tag {older.number} is taken by another image, bumping tag to {release.number}"
     )
@@ -123,8 +151,8 @@ def secure(release: Release, world: ports.World, says: voice.Voice) -> Release:
         found = _ask(partial(find, release, way, world), world)
         if found is None or found.digest:
             break
-        tags = _ask(partial(way.call, partial(_tags, image, world)), world)
-        release = take_next(release, tags or [], world, says)
+        number = _ask(partial(next_free, release, way, world), world)
+        release = take_next(release, number or release.number + 1, world, says)
     for name in release.stale_names:
         # An attempt died before it had taken them away; nobody was told of them.
         world.engine.untag(name)

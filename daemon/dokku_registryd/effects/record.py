@@ -7,9 +7,9 @@ from dokku_registryd import errors, ports
 from dokku_registryd.core import (
     engine_values,
     jobs,
+    numbering,
     outcomes,
     pauses,
-    properties,
     reference,
 )
 from dokku_registryd.core.releases import DeployedRelease, Release, ReleaseState
@@ -23,7 +23,7 @@ def perform(job: jobs.Job, world: ports.World, says: voice.Voice) -> outcomes.Ou
         TransientError: Engine or registry do not answer.
         PermanentError: The registry refuses, or answers with another image.
     """
-    counted = properties.whole_number(job.trigger.tag)
+    counted = numbering.whole_number(job.trigger.tag)
     _forget_older(job.app, counted or 0, world)
     if counted is None:
         return outcomes.skipped("Dokku has given it no number")

@@ -13,7 +13,14 @@ from collections.abc import Iterable
 import structlog
 
 from dokku_registryd import errors, ports
-from dokku_registryd.core import jobs, outcomes, properties, reference, triggers
+from dokku_registryd.core import (
+    jobs,
+    numbering,
+    outcomes,
+    properties,
+    reference,
+    triggers,
+)
 from dokku_registryd.core.kinds import Kind
 from dokku_registryd.core.releases import Release, ReleaseState
 from dokku_registryd.effects import (
@@ -152,6 +159,11 @@ def _check(policy: properties.AppPolicy) -> None:
         raise errors.InvalidRequestError(
             f"Unable to convert existing tag version ({text}) to integer:"
             f' strconv.Atoi: parsing "{text}": invalid syntax'
+        )
+    if policy.last_number >= numbering.HIGHEST:
+        raise errors.InvalidRequestError(
+            f"cannot release {policy.app}: there is no number after its tag-version"
+            f" {text}. Set it to the last one that was pushed"
         )
 
 

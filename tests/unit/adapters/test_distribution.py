@@ -129,6 +129,23 @@ MANIFEST = seeding.build_manifest("new")
         (memory_registry.error(405, "UNSUPPORTED"), errors.InvalidRequestError),
         (memory_registry.error(408, "UNKNOWN"), errors.RegistryUnavailableError),
         (memory_registry.error(413, "SIZE_INVALID"), errors.InvalidRequestError),
+        (memory_registry.error(402, "DENIED", "pay"), errors.QuotaExceededError),
+        (
+            memory_registry.error(
+                403, "DENIED", "will exceed the configured upper limit"
+            ),
+            errors.QuotaExceededError,
+        ),
+        (
+            memory_registry.error(403, "DENIED", "The system is in read only mode."),
+            errors.RegistryUnavailableError,
+        ),
+        (
+            memory_registry.error(403, "DENIED", "Artifact Registry API is disabled."),
+            errors.AccessDeniedError,
+        ),
+        (Answer(status=407), errors.InvalidRequestError),
+        (Answer(status=413, body=b"<html>"), errors.InvalidRequestError),
         (memory_registry.error(429, "TOOMANYREQUESTS"), errors.RateLimitedError),
         (memory_registry.error(500, "UNKNOWN"), errors.RegistryUnavailableError),
         (Answer(status=502, body=b"<html>"), errors.RegistryUnavailableError),

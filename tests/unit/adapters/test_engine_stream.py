@@ -1,5 +1,7 @@
 """How push and pull streams are read, with the words of both image stores."""
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -7,6 +9,7 @@ import pytest
 from dokku_registryd import errors
 from dokku_registryd.core import engine_stream, logins
 
+VECTORS = Path(__file__).parents[2] / "vectors"
 HOST = "registry.example:5000"
 NAME = f"{HOST}/org/web:500"
 DIGEST = "sha256:" + "7de1" * 16
@@ -199,6 +202,28 @@ def test_refusals(text: str, kind: type[errors.RegistrydError]) -> None:
 
     assert type(refusal) is kind
     assert str(refusal).startswith(f"cannot push {NAME}: ")
+
+
+MEANINGS = {
+    "transient": errors.TransientError,
+    "permanent": errors.PermanentError,
+    "login": errors.AuthenticationError,
+}
+PASTED = [
+    json.loads(line)
+    for line in (VECTORS / "engine-refusals.jsonl").read_text().splitlines()
+]
+
+
+@pytest.mark.parametrize("case", PASTED, ids=lambda case: case["text"][:50])
+def test_texts_that_people_pasted_into_reports(case: dict[str, str]) -> None:
+    """What is final is not pushed again until the deadline; what passes is."""
+    line = {"errorDetail": {"message": case["text"]}}
+    said = engine_stream.error_of(line)
+
+    refusal = engine_stream.refusal("push", "r.example/org/web:1", said)
+
+    assert isinstance(refusal, MEANINGS[case["means"]]), refusal
 
 
 @pytest.mark.parametrize(

@@ -158,7 +158,8 @@ def test_registry_counts_further(released: Host) -> None:
     released.store(f"{REPOSITORY}:7", "another host's")
 
     assert differences(released) == (
-        "Dokku counts to 3, the registry to 7: the next release may get number 8"
+        "Dokku counts to 3, the registry to 7: the next release gets the first number"
+        " above 3 that is free"
     )
 
 

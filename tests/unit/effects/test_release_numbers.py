@@ -66,18 +66,92 @@ def test_a_number_with_another_image(host: Host) -> None:
 
     deploy(host)
 
-    assert host.release().number == 8
+    assert host.release().number == 2
     assert host.tags()["1"] == theirs
-    assert (host.tag_version(), set(host.tags())) == ("8", {"1", "7", "8", "latest"})
+    assert (host.tag_version(), set(host.tags())) == ("2", {"1", "2", "7", "latest"})
     deployed = host.deployed()
     assert deployed is not None
-    assert deployed.number == 8
+    assert deployed.number == 2
     assert set(host.names()) == {
         "dokku/web:latest",
-        "dokku/web:8",
-        "org/web:8",
-        f"{REPOSITORY}:8",
+        "dokku/web:2",
+        "org/web:2",
+        f"{REPOSITORY}:2",
     }
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        errors.AccessDeniedError("ecr:ListImages", status=403),
+        errors.PermanentError("the next page is on another host"),
+        errors.RegistryUnavailableError("it lists too many"),
+    ],
+    ids=str,
+)
+def test_a_list_of_tags_that_is_not_given(
+    host: Host, error: errors.RegistrydError
+) -> None:
+    """Each number is looked up, so nobody needs the list."""
+    for number in (1, 2, 3):
+        host.store(f"{REPOSITORY}:{number}", "somebody else's")
+    host.registry.fail("tags", error)
+
+    deploy(host)
+
+    assert (host.release().number, host.tag_version()) == (4, "4")
+
+
+def test_a_list_of_tags_that_lacks_some(host: Host) -> None:
+    """What it does not name may be taken all the same."""
+    for number in range(1, 16):
+        host.store(f"{REPOSITORY}:{number}", "somebody else's")
+    host.registry.tags = lambda *_given, **_how: ["1", "2", "007"]  # type: ignore[method-assign]
+
+    deploy(host)
+
+    assert host.release().number == 16
+
+
+@pytest.mark.parametrize(
+    "tag",
+    [
+        pytest.param("20261128183743", id="date"),
+        pytest.param("20261128183743123456", id="microseconds"),
+        pytest.param("1732819063123456789", id="nanoseconds"),
+        pytest.param("9" * 18, id="18-digits"),
+        pytest.param(str(2**63 - 1), id="highest"),
+        pytest.param("9" * 5000, id="5000-digits"),
+        pytest.param("2000", id="far-off"),
+    ],
+)
+def test_numbers_of_others_that_are_no_releases(host: Host, tag: str) -> None:
+    """Dates and time stamps are left aside, and so they are at the next release."""
+    host.store(f"{REPOSITORY}:1", "somebody else's")
+    host.registry.manifests[REPOSITORY, tag] = host.registry.manifests[REPOSITORY, "1"]
+
+    for number in (2, 3):
+        host.engine.add_image("dokku/web:latest", f"build {number}".encode())
+        deploy(host, f"{number}.1.1")
+
+        assert host.tag_version() == str(number)
+
+
+def test_a_counter_at_its_end(host: Host) -> None:
+    """A counter that Dokku's own integers cannot go beyond is said, not crashed on."""
+    host.set("web", "tag-version", str(2**63 - 1))
+
+    with pytest.raises(errors.InvalidRequestError, match="no number after"):
+        deploy(host)
+
+
+def test_a_counter_of_nanoseconds(host: Host) -> None:
+    """What an earlier version counted to is counted on, as Dokku would."""
+    host.set("web", "tag-version", "1732819063123456790")
+
+    deploy(host)
+
+    assert host.tag_version() == "1732819063123456791"
 
 
 def test_a_number_that_is_taken_while_we_push(host: Host) -> None:

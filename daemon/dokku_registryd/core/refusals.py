@@ -1,0 +1,287 @@
+"""Grounds of refusals: what a registry's answer means, and what to say on which errand.
+
+One table for both ways a refusal is heard: at first hand, with status, code and words,
+and by the Engine, which passes on some of its words. Sources: the OCI distribution
+specification 1.1, "Error Codes"; what the registries named below answer in practice;
+what people have pasted into reports (`tests/vectors/engine-refusals.jsonl`).
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final
+
+from dokku_registryd import errors
+
+
+class Errand(StrEnum):
+    """What was wanted, which decides what is advised."""
+
+    LOOK_UP = "look-up"
+    PUSH = "push"
+    TAG = "tag"
+    HEAL = "heal"
+    LOGIN = "login"
+
+
+class Ground(StrEnum):
+    """Why something is refused."""
+
+    LIMITED = "limited"
+    BUSY = "busy"
+    AWAY = "away"
+    READ_ONLY = "read-only"
+    """Harbor's mode for maintenance; 403 was chosen so that clients stop."""
+    EXPIRED = "expired"
+    """A login of some hours (ECR): a fresh one does."""
+    UNAUTHORIZED = "unauthorized"
+    DENIED = "denied"
+    DISABLED = "disabled"
+    QUOTA = "quota"
+    TOO_LARGE = "too-large"
+    PROXY = "proxy"
+    IMMUTABLE = "immutable"
+    UNSUITED = "unsuited"
+    """The registry does not take this kind of manifest."""
+    MISSING = "missing"
+    NOT_HERE = "not-here"
+    """The image is not whole on this host."""
+    INCOMPLETE = "incomplete"
+    """A part of what is there is missing: it may be on its way."""
+    CERTIFICATE = "certificate"
+    MALFORMED = "malformed"
+    UNKNOWN = "unknown"
+
+
+TEMPORARY: Final = frozenset({408, 425, 499})
+"""Statuses below 500 that another attempt may not meet."""
+_FIRST_SERVER_ERROR: Final = 500
+_BUSY: Final = 503
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Row:
+    """What a ground is known by: a status, or words of it or a code.
+
+    A row with both wants both. Where no status is known (0) the words alone count.
+    """
+
+    ground: Ground
+    statuses: frozenset[int] = frozenset()
+    codes: frozenset[str] = frozenset()
+    words: str = ""
+
+    def matches(self, status: int, codes: frozenset[str], text: str) -> bool:
+        if self.statuses and status and status not in self.statuses:
+            return False
+        if not self.codes and not self.words:
+            return status in self.statuses
+        is_said = bool(self.words) and re.search(self.words, text, re.IGNORECASE)
+        return bool(self.codes & codes or is_said)
+
+
+def _row(ground: Ground, *statuses: int, codes: str = "", words: str = "") -> _Row:
+    return _Row(
+        ground=ground,
+        statuses=frozenset(statuses),
+        codes=frozenset(codes.split()),
+        words=words,
+    )
+
+
+# First match wins; what comes first is what also has the status of the later ones.
+_ROWS: Final = (
+    _row(Ground.LIMITED, 429),
+    _row(Ground.LIMITED, codes="TOOMANYREQUESTS"),
+    _row(Ground.READ_ONLY, 400, 403, 405, 503, words=r"\bin read[- ]only mode\b"),
+    _row(Ground.PROXY, 407),
+    _row(Ground.PROXY, words=r"\bproxy authentication required\b"),
+    # ECR: 403, ECR Public: 400.
+    _row(Ground.EXPIRED, 400, 401, 403, words=r"\btoken has expired\b"),
+    # Harbor: 403 and 412 "will exceed the configured upper limit"; others: 402, or
+    # "quota".
+    _row(Ground.QUOTA, 402),
+    _row(
+        Ground.QUOTA,
+        *(400, 403, 409, 412, 413),
+        words=r"\bexceed the configured upper limit\b|\bquota\b.*\bexceeded\b"
+        r"|\bexceed\w*\b.*\bquota\b|\bover quota\b|\bpayment required\b",
+    ),
+    _row(Ground.TOO_LARGE, 413),
+    _row(Ground.TOO_LARGE, words=r"\b(?:entity|payload|content) too large\b"),
+    # Google: "Artifact Registry API has not been used in project 1 before or it is
+    # disabled".
+    _row(
+        Ground.DISABLED, 400, 403, words=r"\bAPI\b.*\bis disabled\b|\bSERVICE_DISABLED"
+    ),
+    _row(Ground.UNAUTHORIZED, 401),
+    _row(Ground.DENIED, 403),
+    _row(
+        Ground.MISSING,
+        codes="MANIFEST_BLOB_UNKNOWN BLOB_UNKNOWN NAME_UNKNOWN MANIFEST_UNKNOWN",
+    ),
+    _row(Ground.MISSING, 404),
+    _row(
+        Ground.UNSUITED,
+        *(400, 415),
+        codes="MANIFEST_INVALID",
+        words=r"^(?:\S+: )*manifest invalid\b|\bunsupported media type\b",
+    ),
+)
+
+_ERRORS: Final[Mapping[Ground, type[errors.RegistrydError]]] = MappingProxyType(
+    {
+        Ground.LIMITED: errors.RateLimitedError,
+        Ground.BUSY: errors.RegistryBusyError,
+        Ground.AWAY: errors.RegistryUnavailableError,
+        Ground.READ_ONLY: errors.RegistryUnavailableError,
+        Ground.EXPIRED: errors.AuthenticationError,
+        Ground.UNAUTHORIZED: errors.AuthenticationError,
+        Ground.DENIED: errors.AccessDeniedError,
+        Ground.DISABLED: errors.AccessDeniedError,
+        Ground.QUOTA: errors.QuotaExceededError,
+        Ground.TOO_LARGE: errors.InvalidRequestError,
+        Ground.PROXY: errors.InvalidRequestError,
+        Ground.IMMUTABLE: errors.TagImmutableError,
+        Ground.UNSUITED: errors.InvalidRequestError,
+        Ground.MISSING: errors.ImageNotFoundError,
+        Ground.NOT_HERE: errors.ImageNotFoundError,
+        Ground.INCOMPLETE: errors.TransientError,
+        Ground.CERTIFICATE: errors.InvalidRequestError,
+        Ground.MALFORMED: errors.InvalidRequestError,
+        Ground.UNKNOWN: errors.TransientError,
+    }
+)
+
+_LOG_IN: Final = "Log in again with dokku registry:login"
+_NEXT: Final = "The next attempt may succeed"
+_MAY_READ: Final = "The login may not read this: grant it in the registry"
+_NO_REGISTRY: Final = (
+    "There is no registry at this address: check the name of the server"
+)
+# What any errand is told, and what some are told instead.
+_SENTENCES: Final[Mapping[Ground, tuple[str, Mapping[Errand, str]]]] = MappingProxyType(
+    {
+        Ground.LIMITED: (
+            (
+                "It asks for fewer requests; the next attempt waits, and a login"
+                " may have higher limits"
+            ),
+            {},
+        ),
+        Ground.BUSY: (_NEXT, {}),
+        Ground.AWAY: (_NEXT, {}),
+        Ground.READ_ONLY: (
+            (
+                "The registry takes nothing while it is in its mode for"
+                " maintenance; the next attempt may find it open"
+            ),
+            {},
+        ),
+        Ground.EXPIRED: (_LOG_IN, {}),
+        Ground.UNAUTHORIZED: (_LOG_IN, {}),
+        Ground.DENIED: (
+            (
+                "The login is not allowed to do this: grant it in the registry, or"
+                " log in as somebody else with dokku registry:login"
+            ),
+            {Errand.LOOK_UP: _MAY_READ, Errand.HEAL: _MAY_READ},
+        ),
+        Ground.DISABLED: ("Switch the registry's API on for this project", {}),
+        Ground.QUOTA: (
+            (
+                "The registry has no room left for this login: delete old images"
+                " there, or raise its quota"
+            ),
+            {},
+        ),
+        Ground.TOO_LARGE: (
+            (
+                "What stands before the registry (nginx, Cloudflare, a load"
+                " balancer) takes no request of this size: raise its limit for"
+                " request bodies (in nginx client_max_body_size), or make the"
+                " image's layers smaller"
+            ),
+            {},
+        ),
+        Ground.PROXY: (
+            (
+                "The proxy on the way to the registry wants a login of its own:"
+                " give it one in the address of the Docker Engine's proxy"
+            ),
+            {},
+        ),
+        Ground.IMMUTABLE: (
+            (
+                "The tag exists and may not move: allow it in the registry, or use"
+                " another tag"
+            ),
+            {},
+        ),
+        Ground.UNSUITED: (
+            (
+                "The registry does not take this kind of image: it may be too old"
+                " for it, or set up for others"
+            ),
+            {},
+        ),
+        Ground.MISSING: (
+            (
+                "The repository or a part of the image is not there: push the image"
+                " anew, or create the repository if the registry wants that"
+            ),
+            {
+                Errand.PUSH: "The repository, or a part of the image, is not there:"
+                " create the repository if the registry wants that",
+                Errand.HEAL: "",
+                Errand.LOGIN: _NO_REGISTRY,
+            },
+        ),
+        Ground.NOT_HERE: (
+            (
+                "The image is not whole on this host: build the app again with"
+                " dokku ps:rebuild"
+            ),
+            {},
+        ),
+        Ground.INCOMPLETE: ("", {}),
+        Ground.CERTIFICATE: (
+            "Check the registry's name, and what the Engine knows of its certificate",
+            {},
+        ),
+        Ground.MALFORMED: (
+            "Check the properties server and image-repo of dokku registry:report",
+            {Errand.LOGIN: _NO_REGISTRY},
+        ),
+        Ground.UNKNOWN: ("", {}),
+    }
+)
+
+
+def judge(status: int, codes: frozenset[str] = frozenset(), text: str = "") -> Ground:
+    """Return the ground of an answer.
+
+    Args:
+        status: The HTTP status; 0 if it is not known.
+        codes: Codes of an error body.
+        text: Words of it.
+    """
+    for row in _ROWS:
+        if row.matches(status, codes, text):
+            return row.ground
+    if status in TEMPORARY or status >= _FIRST_SERVER_ERROR:
+        return Ground.BUSY if status == _BUSY else Ground.AWAY
+    return Ground.MALFORMED if status else Ground.UNKNOWN
+
+
+def sentence(ground: Ground, errand: Errand) -> str:
+    """Return what to do, without a full stop; empty if there is nothing to add."""
+    common, special = _SENTENCES[ground]
+    return special.get(errand, common)
+
+
+def error_class(ground: Ground) -> type[errors.RegistrydError]:
+    """Return the error that a ground stands for."""
+    return _ERRORS[ground]

@@ -1,0 +1,136 @@
+"""A refusal means the same whoever hears it, and is advised on for each errand."""
+
+import pytest
+
+from dokku_registryd import errors
+from dokku_registryd.core import engine_stream, refusals, registry_errors
+from dokku_registryd.core.refusals import Errand, Ground
+
+NAME = "r.example/org/web:1"
+
+
+@pytest.mark.parametrize("ground", Ground)
+@pytest.mark.parametrize("errand", Errand)
+def test_every_ground_is_an_error_with_a_sentence(
+    ground: Ground, errand: Errand
+) -> None:
+    """No ground is without an error, and no sentence has a full stop of its own."""
+    assert issubclass(refusals.error_class(ground), errors.RegistrydError)
+    assert not refusals.sentence(ground, errand).endswith(".")
+
+
+@pytest.mark.parametrize("status", list(range(400, 500)))
+def test_only_some_refusals_pass(status: int) -> None:
+    """Of those below 500 four may be met once and not again."""
+    kind = refusals.error_class(refusals.judge(status))
+
+    passes = status in {408, 425, 429, 499}
+    assert issubclass(kind, errors.TransientError) is passes
+    assert issubclass(kind, errors.PermanentError) is not passes
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "words", "text", "told"),
+    [
+        pytest.param(
+            413,
+            "",
+            "413 Request Entity Too Large",
+            "failed to copy: unexpected status: 413 Request Entity Too Large",
+            "client_max_body_size",
+            id="body-limit",
+        ),
+        pytest.param(
+            403,
+            "DENIED",
+            "The system is in read only mode. Any modification is prohibited.",
+            "denied: The system is in read only mode. Any modification is prohibited.",
+            "mode for maintenance",
+            id="read-only",
+        ),
+        pytest.param(
+            403,
+            "DENIED",
+            "Your authorization token has expired. Reauthenticate and try again.",
+            "denied: Your authorization token has expired. Reauthenticate and try"
+            " again.",
+            "Log in again",
+            id="expired",
+        ),
+        pytest.param(
+            403,
+            "DENIED",
+            "adding 1 MiB will exceed the configured upper limit of 1.0 GiB.",
+            "error from registry: adding 1 MiB will exceed the configured upper limit"
+            " of 1.0 GiB.",
+            "no room left",
+            id="quota",
+        ),
+        pytest.param(
+            407,
+            "",
+            "Proxy Authentication Required",
+            'Get "https://r.example/v2/": Proxy Authentication Required',
+            "The proxy on the way",
+            id="proxy",
+        ),
+        pytest.param(
+            400,
+            "MANIFEST_INVALID",
+            "manifest invalid",
+            "manifest invalid: manifest invalid",
+            "this kind of image",
+            id="manifest",
+        ),
+        pytest.param(
+            403,
+            "DENIED",
+            "Artifact Registry API has not been used in project 1 or it is disabled.",
+            "denied: Artifact Registry API has not been used in project 1 or it is"
+            " disabled.",
+            "Switch the registry's API on",
+            id="disabled",
+        ),
+    ],
+)
+def test_both_ways_say_the_same(
+    status: int, code: str, words: str, text: str, told: str
+) -> None:
+    """What the registry says to us, and what an Engine makes of it, are one error."""
+    heard = registry_errors.build_error(
+        registry_errors.Refusal(
+            purpose=f"push {NAME}",
+            status=status,
+            codes=(code,) if code else (),
+            text=words,
+            errand=Errand.PUSH,
+        )
+    )
+    passed_on = engine_stream.refusal("push", NAME, text)
+
+    assert type(heard) is type(passed_on)
+    assert told in str(heard)
+    assert told in str(passed_on)
+
+
+@pytest.mark.parametrize(
+    ("status", "errand", "told"),
+    [
+        (403, Errand.LOOK_UP, "may not read this"),
+        (403, Errand.PUSH, "is not allowed to do this"),
+        (404, Errand.LOGIN, "There is no registry at this address"),
+        (404, Errand.PUSH, "create the repository"),
+        (405, Errand.LOGIN, "There is no registry at this address"),
+        (405, Errand.PUSH, "Check the properties server and image-repo"),
+    ],
+)
+def test_advice_is_that_of_the_errand(status: int, errand: Errand, told: str) -> None:
+    """Whoever logs in is not told to push an image anew."""
+    assert told in refusals.sentence(refusals.judge(status), errand)
+
+
+def test_a_project_that_is_called_like_a_ground() -> None:
+    """A name within the words of another refusal decides nothing."""
+    text = "project quota not found"
+
+    assert refusals.judge(404, text=text) is Ground.MISSING
