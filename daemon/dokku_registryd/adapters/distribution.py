@@ -74,6 +74,7 @@ class DistributionRegistry:
             total_timeout=total_timeout,
             upload_timeouts=upload_timeouts,
             now=now,
+            monotonic=monotonic,
         )
         authorizations = registry_tokens.Authorizations(
             self._wire.send,

