@@ -66,7 +66,11 @@ class DistributionRegistry:
         now: Callable[[], float] = time.time,
     ) -> None:
         routes = registry_routes.Routes(
-            facts, certs_dir, monotonic=monotonic, said=said
+            facts,
+            certs_dir,
+            monotonic=monotonic,
+            said=said,
+            seconds=connect_timeout,
         )
         self._wire = registry_wire.Wire(
             routes=routes,

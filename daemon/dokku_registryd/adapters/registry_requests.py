@@ -131,6 +131,7 @@ def redirect(request: Request, reply: Reply) -> Request:
             f" {registry_protocol.clean(target)!r}, which is not followed"
         )
     stays = before == after
+    before_host = urlsplit(reply.url).netloc
     return Request(
         method=request.method,
         url=target,
@@ -139,6 +140,7 @@ def redirect(request: Request, reply: Reply) -> Request:
         authorization=request.authorization if stays else None,
         max_bytes=request.max_bytes,
         certificates_of=request.certificates_of if stays else "",
+        named_by=request.named_by if stays else request.named_by or before_host,
     )
 
 

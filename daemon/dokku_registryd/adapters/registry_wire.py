@@ -84,7 +84,7 @@ class Wire:
         self._monotonic = monotonic
         self._deadlines = registry_deadlines.Deadlines()
         self._lock = threading.Lock()
-        self._lines: dict[tuple[str, str], _Line] = {}
+        self._lines: dict[tuple[str, str, str], _Line] = {}
 
     def close(self) -> None:
         """Close all connections."""
@@ -102,9 +102,12 @@ class Wire:
         """
         host = urlsplit(request.url).netloc
         registry_hosts.check_host(host)
-        line = self._line(host, request.certificates_of)
+        line = self._line(host, request)
         try:
             return self._speak(line, request)
+        except registry_routes.StrayAddressError:
+            self._routes.forget(host)
+            raise _stray(request, line.route) from None
         except (requests.RequestException, HTTPError, OSError, UnicodeError) as error:
             line.scheme = ""
             # Without its cause, whose text may hold an address with a signature.
@@ -211,9 +214,9 @@ class Wire:
             retry_after=registry_requests.retry_after(headers, self._now()),
         )
 
-    def _line(self, host: str, certificates_of: str) -> _Line:
-        route = self._routes.to(host, certificates_of)
-        key = (host, certificates_of)
+    def _line(self, host: str, request: Request) -> _Line:
+        key = (host, request.certificates_of, request.named_by)
+        route = self._routes.to(*key)
         with self._lock:
             line = self._lines.get(key)
             if line is None or line.route != route:
@@ -328,6 +331,19 @@ class _Adapter(requests.adapters.HTTPAdapter):
 
     def proxy_headers(self, proxy: str) -> dict[str, str]:
         return registry_proxies.headers(proxy)
+
+
+def _stray(request: Request, route: registry_routes.Route) -> errors.RegistrydError:
+    if route.refused:
+        return errors.AccessDeniedError(
+            f"cannot {request.purpose}: {request.named_by} names {route.host}, which"
+            " leads into this host's own network, and is not asked. Ask whoever runs"
+            " the registry"
+        )
+    return errors.RegistryUnavailableError(
+        f"cannot {request.purpose}: {route.host} has an address outside of the networks"
+        " in insecure-registries of the Docker Engine, so it needs TLS"
+    )
 
 
 def _is_repeatable(request: Request, error: requests.ConnectionError) -> bool:
