@@ -178,7 +178,7 @@ class Registry(_Table):
     """How registries are talked to directly."""
 
     connect_timeout_seconds: Seconds = Field(
-        default=10, description="How long it may take to connect."
+        default=10, description="How long it may take to look a name up and to connect."
     )
     read_timeout_seconds: Seconds = Field(
         default=30, description="How long a registry may send nothing."

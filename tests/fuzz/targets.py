@@ -169,7 +169,7 @@ def read_headers(raw: bytes) -> None:
 def read_hosts(raw: bytes) -> None:
     """Whatever the Engine's settings or a challenge say, a host is judged."""
     text = _text(raw)
-    registry_hosts.is_insecure("r.example:5000", [text], lambda _name: [text])
+    registry_hosts.judge("r.example:5000", [text], lambda _name: [text])
     registry_hosts.choose_proxy("https://r.example/v2/", {"https": "p", "no": text})
     for is_insecure in (False, True):
         registry_hosts.refuse_realm(

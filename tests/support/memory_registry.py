@@ -99,6 +99,8 @@ class MemoryRegistry:
         """Put before the address at which an upload goes on, to make it absolute."""
         self.rules: list[Rule] = []
         self.asked: list[Asked] = []
+        self.connections = 0
+        """How many were made to it."""
         self.immutable: set[str] = set()
         self.lacks_blobs = False
         self.page_length = 1000
@@ -337,6 +339,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def handle(self) -> None:
         """Refuse in clear who speaks TLS while we do not, or the other way round."""
+        self.server.registry.connections += 1
         is_tls = isinstance(self.connection, ssl.SSLSocket)
         # Of the plain socket below, before any handshake.
         first = socket.socket.recv(self.connection, 1, socket.MSG_PEEK)

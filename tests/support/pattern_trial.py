@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import dokku_registryd
-from dokku_registryd.core import engine_stream
+from dokku_registryd.core import engine_stream, refusals
 
 LENGTH: Final = 64 << 10
 SECONDS: Final = 4
@@ -31,7 +31,12 @@ _READING: Final = frozenset(
     {"findall", "finditer", "fullmatch", "match", "search", "split", "sub"}
 )
 # Patterns that stand in a table as texts.
-_TABLED: Final = frozenset(pattern for pattern, _ in engine_stream._REFUSALS)
+_TABLED: Final = frozenset(
+    (
+        *(words for words, _ in engine_stream._WORDS),
+        *(row.words for row in refusals._ROWS),
+    )
+) - {""}
 # What is enough to know of how a pattern reads.
 _ANCHORED: Final = frozenset({"fullmatch", "match"})
 
@@ -128,6 +133,8 @@ def _held(value: object) -> Iterator[re.Pattern[Any]]:
         yield value
     elif isinstance(value, str) and value in _TABLED:
         yield re.compile(value)
+    elif isinstance(value, refusals._Row):
+        yield from _held(value.words)
     elif isinstance(value, dict):
         yield from _held(tuple(value.values()))
     elif isinstance(value, list | tuple | set | frozenset):

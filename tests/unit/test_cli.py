@@ -288,13 +288,12 @@ def test_check_warns(host: list[str], tmp_path: Path) -> None:
 
 def test_check_of_a_closed_folder(host: list[str], tmp_path: Path) -> None:
     """Certificates that the user of the service cannot see are named, with the cure."""
-    etc = tmp_path / "etc-docker"
-    etc.mkdir()
-    etc.chmod(0o600)
     if os.geteuid() == 0:
         os.chown(tmp_path / "home", 65534, 65534)
 
-    with open_way.to(etc):
+    with open_way.folder() as folder:
+        etc = folder / "etc-docker"
+        etc.mkdir(mode=0o600)
         done = call(*host, "check", f"--set=paths.certs_dir={etc}/certs.d")
 
     assert (

@@ -74,7 +74,11 @@ class DistributionRegistry:
         now: Callable[[], float] = time.time,
     ) -> None:
         routes = registry_routes.Routes(
-            facts, certs_dir, monotonic=monotonic, said=said
+            facts,
+            certs_dir,
+            monotonic=monotonic,
+            said=said,
+            seconds=connect_timeout,
         )
         self._wire = registry_wire.Wire(
             routes=routes,
@@ -82,6 +86,7 @@ class DistributionRegistry:
             total_timeout=total_timeout,
             upload_timeouts=upload_timeouts,
             now=now,
+            monotonic=monotonic,
         )
         authorizations = registry_tokens.Authorizations(
             self._wire.send,

@@ -9,18 +9,26 @@ connecting; a body that is uploaded has one of its own.
 import contextlib
 import socket
 import threading
+import time
 from collections.abc import Iterator
-from typing import Any
-
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 
 class Deadline:
     """The end of one request, whichever connection it travels on."""
 
-    def __init__(self, stall_seconds: float | None = None) -> None:
+    def __init__(
+        self,
+        seconds: float,
+        stall_seconds: float | None = None,
+        *,
+        wants_new: bool = False,
+    ) -> None:
         self.is_over = False
+        self.was_used = False
+        """Whether the connection had served another request before."""
+        self.wants_new = wants_new
+        """Whether no connection will do that was kept."""
+        self._end = time.monotonic() + seconds
         self._stall_seconds = stall_seconds
         self._lock = threading.Lock()
         self._socket: socket.socket | None = None
@@ -33,6 +41,10 @@ class Deadline:
             connected.settimeout(self._stall_seconds)
         if self.is_over:
             self.end()
+
+    def left(self) -> float:
+        """Return the seconds that are left."""
+        return max(0.0, self._end - time.monotonic())
 
     def end(self) -> None:
         """Shut the connection down."""
@@ -59,7 +71,11 @@ class Deadlines:
 
     @contextlib.contextmanager
     def within(
-        self, seconds: float, stall_seconds: float | None = None
+        self,
+        seconds: float,
+        stall_seconds: float | None = None,
+        *,
+        wants_new: bool = False,
     ) -> Iterator[Deadline]:
         """Put the present thread's request under a deadline.
 
@@ -67,8 +83,9 @@ class Deadlines:
             seconds: How long it may take in all.
             stall_seconds: How long each piece of it may take to be sent; the limit
                 for connecting holds if it is None.
+            wants_new: Whether no connection will do that was kept.
         """
-        deadline = Deadline(stall_seconds)
+        deadline = Deadline(seconds, stall_seconds, wants_new=wants_new)
         timer = threading.Timer(seconds, deadline.end)
         timer.daemon = True
         timer.start()
@@ -80,52 +97,28 @@ class Deadlines:
             timer.cancel()
             deadline.forget()
 
-    def watch(self, connected: socket.socket | None) -> None:
+    def watch(
+        self, connected: socket.socket | None, *, was_used: bool | None = None
+    ) -> None:
         """Put a connection under the present thread's deadline."""
-        deadline: Deadline | None = getattr(self._local, "deadline", None)
+        deadline = self._present()
         if deadline is not None:
+            if was_used is not None:
+                deadline.was_used = was_used
             deadline.watch(connected)
 
-    def pool_classes(
-        self, *, is_socks: bool = False
-    ) -> dict[str, type[HTTPConnectionPool]]:
-        """Return urllib3's pools with connections that obey.
+    def wants_new(self) -> bool:
+        """Tell whether the present thread's request needs a new connection."""
+        deadline = self._present()
+        return deadline is not None and deadline.wants_new
 
-        Args:
-            is_socks: Whether connections begin at a SOCKS proxy, which takes PySocks.
-        """
-        plain, secure = _connections(is_socks=is_socks)
-        watch = self.watch
+    def most_seconds(self, seconds: float | None) -> float | None:
+        """Return a time limit that ends with the present thread's request."""
+        deadline = self._present()
+        if deadline is None:
+            return seconds
+        left = deadline.left()
+        return left if seconds is None else min(seconds, left)
 
-        class Plain(plain):  # type: ignore[misc, valid-type]  # one of two classes
-            def request(self, *arguments: Any, **named: Any) -> None:
-                if self.sock is None:
-                    self.connect()
-                watch(self.sock)
-                super().request(*arguments, **named)
-                watch(self.sock)
-
-        class Secure(secure):  # type: ignore[misc, valid-type]
-            def request(self, *arguments: Any, **named: Any) -> None:
-                watch(self.sock)
-                super().request(*arguments, **named)
-                watch(self.sock)
-
-        class PlainPool(HTTPConnectionPool):
-            ConnectionCls = Plain
-
-        class SecurePool(HTTPSConnectionPool):
-            ConnectionCls = Secure
-
-        return {"http": PlainPool, "https": SecurePool}
-
-
-def _connections(
-    *, is_socks: bool
-) -> tuple[type[HTTPConnection], type[HTTPSConnection]]:
-    if not is_socks:
-        return HTTPConnection, HTTPSConnection
-    # Only here: it takes a library that few hosts need.
-    from urllib3.contrib import socks  # noqa: PLC0415
-
-    return socks.SOCKSConnection, socks.SOCKSHTTPSConnection
+    def _present(self) -> Deadline | None:
+        return getattr(self._local, "deadline", None)

@@ -57,6 +57,9 @@ class Dialogue:
             reply = self._follow(replace(request, authorization=used), access)
         if reply.status < HTTPStatus.MULTIPLE_CHOICES or reply.status in expected:
             return reply
+        if not registry_requests.is_from(access.host, reply):
+            # Else a registry could have us repeat what another host says to us.
+            reply = replace(reply, body=b"")
         raise registry_requests.refusal(request, access, reply, used)
 
     def ask_elsewhere(self, request: Request, access: registry_tokens.Access) -> Reply:
@@ -65,7 +68,9 @@ class Dialogue:
         Raises:
             RegistrydError: That host refuses; the login stays out of the message.
         """
-        reply = self._wire.send(replace(request, authorization=None))
+        reply = self._wire.send(
+            replace(request, authorization=None, named_by=access.host)
+        )
         if reply.status < HTTPStatus.MULTIPLE_CHOICES:
             return reply
         raise registry_requests.refusal(request, access, reply, None)

@@ -142,6 +142,7 @@ def redirect(request: Request, reply: Reply, secrets: Iterable[Secret] = ()) -> 
             f" {registry_protocol.clean(target, secrets)!r}, which is not followed"
         )
     stays = before == after
+    before_host = urlsplit(reply.url).netloc
     return Request(
         method=request.method,
         url=target,
@@ -150,6 +151,7 @@ def redirect(request: Request, reply: Reply, secrets: Iterable[Secret] = ()) -> 
         authorization=request.authorization if stays else None,
         max_bytes=request.max_bytes,
         certificates_of=request.certificates_of if stays else "",
+        named_by=request.named_by if stays else request.named_by or before_host,
     )
 
 

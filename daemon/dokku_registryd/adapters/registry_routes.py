@@ -6,7 +6,6 @@ Engine reach a registry need not do so again for us.
 """
 
 import contextlib
-import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
@@ -15,11 +14,12 @@ from pathlib import Path
 from typing import Final
 
 from dokku_registryd import errors
-from dokku_registryd.adapters import certificate_folders
+from dokku_registryd.adapters import certificate_folders, registry_sockets
 from dokku_registryd.core import images, proxies, registry_hosts
 
 # OpenSSL, SSL_CTX_set_security_level: RSA from 1024 bits on, as Go until 1.23.
 _WEAKER_KEYS: Final = "DEFAULT:@SECLEVEL=1"
+_INSIDE: Final = frozenset(registry_hosts.Kind) - {registry_hosts.Kind.PUBLIC}
 _FRESH_SECONDS: Final = 60.0  # how soon a change of the Engine's settings is seen
 
 
@@ -29,6 +29,12 @@ class Route:
 
     host: str
     is_insecure: bool
+    networks: tuple[str, ...] = ()
+    """Where all its addresses must lie, if that is why it is insecure."""
+    kinds: frozenset[registry_hosts.Kind] = frozenset()
+    """Where its addresses lead, as far as we look names up."""
+    refused: frozenset[registry_hosts.Kind] = frozenset()
+    """Where its addresses must not lead, since a registry has named it."""
     said: tuple[proxies.Source, ...] = ()
     """Who says which proxy, the one that counts first."""
     authorities: tuple[Path, ...] = ()
@@ -49,6 +55,7 @@ class Routes:
         certs_dir: The folder with one folder for each host.
         monotonic: The clock for looking again.
         said: Who says which proxies are used, before the Engine.
+        seconds: How long it may take to look a name up.
     """
 
     def __init__(
@@ -58,50 +65,102 @@ class Routes:
         *,
         monotonic: Callable[[], float],
         said: tuple[proxies.Source, ...] = (),
+        seconds: float = 10,
     ) -> None:
         self._facts = facts
+        self._seconds = seconds
         self._said = said
         self.certs_dir = certs_dir
         self._monotonic = monotonic
         self._lock = threading.Lock()
-        self._known: dict[tuple[str, str], tuple[Route, float]] = {}
+        self._known: dict[tuple[str, str, str], tuple[Route, float]] = {}
 
-    def to(self, host: str, certificates_of: str = "") -> Route:
+    def to(self, host: str, certificates_of: str = "", named_by: str = "") -> Route:
         """Return the route to a host.
 
         Args:
             host: The host, with its port if that is not the usual one.
             certificates_of: Whose certificates hold if the host has none of its own,
                 as the Engine trusts a registry's CA for its token server too.
+            named_by: The registry that has named the host; empty where an operator
+                has.
 
         Raises:
             PermanentError: The folder of certificates is incomplete.
         """
-        key = (host, certificates_of)
+        key = (host, certificates_of, named_by)
         now = self._monotonic()
         with self._lock:
             route, good_until = self._known.get(key, (None, 0.0))
         if route is not None and good_until > now:
             return route
-        route = self._find(host, certificates_of)
+        route = self._find(host, certificates_of, named_by)
         with self._lock:
             fresh = {key: kept for key, kept in self._known.items() if kept[1] > now}
             self._known = {**fresh, key: (route, now + _FRESH_SECONDS)}
         return route
 
-    def _find(self, host: str, certificates_of: str) -> Route:
+    def forget(self, host: str) -> None:
+        """Look at a host again before it is next asked."""
+        with self._lock:
+            self._known = {
+                key: kept for key, kept in self._known.items() if key[0] != host
+            }
+
+    def _find(self, host: str, certificates_of: str, named_by: str) -> Route:
         facts = self._facts()
-        insecure = facts.insecure_registries
+        listed = facts.insecure_registries
+        said = (*self._said, proxies.from_engine(facts))
+        addresses: list[str] = []
+        # What a proxy connects to is its own choice, so the name alone counts there.
+        if not proxies.for_any(f"//{host}/", said):
+            addresses = self._look_up(host)
+        judged = registry_hosts.judge(host, listed, lambda _name: addresses)
+        namer = self.to(named_by) if named_by and named_by != host else None
+        refused: frozenset[registry_hosts.Kind] = frozenset()
+        is_chosen = registry_hosts.lists_by_name(host, listed)
+        if namer is not None and not namer.is_insecure and not is_chosen:
+            # No registry takes TLS away from another host, or leads us further in.
+            judged = registry_hosts.Judgement(is_insecure=False)
+            refused = _INSIDE - namer.kinds
         route = Route(
             host=host,
-            is_insecure=registry_hosts.is_insecure(host, insecure, _look_up),
-            said=(*self._said, proxies.from_engine(facts)),
+            is_insecure=judged.is_insecure,
+            networks=judged.networks,
+            kinds=registry_hosts.kinds_of(addresses),
+            refused=refused,
+            said=said,
         )
         for name in (host, certificates_of):
             folder = self.certs_dir / name
             if name and (found := _with_certificates(route, folder)) != route:
                 return found
         return route
+
+    def _look_up(self, host: str) -> list[str]:
+        name = registry_hosts.bare_host(host)
+        if registry_hosts.is_address(name):
+            return [name]
+        try:
+            found = registry_sockets.look_up(name, None, seconds=self._seconds)
+        except (OSError, UnicodeError):
+            return []
+        return [str(address[0]) for *_, address in found]
+
+
+class StrayAddressError(Exception):
+    """A host has an address that its route does not lead to."""
+
+
+def check_addresses(route: Route, addresses: list[str]) -> None:
+    """Refuse to connect to addresses that a route does not lead to.
+
+    Raises:
+        StrayAddressError: One of them is such.
+    """
+    is_outside = route.networks and registry_hosts.strays(addresses, route.networks)
+    if is_outside or route.refused & registry_hosts.kinds_of(addresses):
+        raise StrayAddressError
 
 
 def build_context(route: Route) -> ssl.SSLContext:
@@ -165,11 +224,3 @@ def _explained(path: Path) -> Iterator[None]:
             f"cannot use {path}: {type(error).__name__}. Certificates of registries"
             " must be readable for the daemon and in PEM form"
         ) from error
-
-
-def _look_up(name: str) -> list[str]:
-    try:
-        found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError):
-        return []
-    return [str(address[0]) for *_, address in found]

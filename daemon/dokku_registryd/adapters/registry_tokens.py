@@ -20,6 +20,8 @@ from dokku_registryd.core.logins import AuthConfig, Secret
 from dokku_registryd.core.registry_protocol import Challenge, Reply, Request, Token
 
 MAX_TOKEN_REPLY_BYTES: Final = 1 << 20
+_MAX_REDIRECTS: Final = 5
+_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _CLIENT_ID: Final = "dokku-registryd"
 _MARGIN_SECONDS: Final = 10.0  # a token must outlive the request that carries it
 _BASIC_SECONDS: Final = 300.0  # passwords are not kept for longer than they are used
@@ -176,7 +178,8 @@ class Authorizations:
     def _token_request(
         self, access: Access, challenge: Challenge, registry_url: str, purpose: str
     ) -> Request:
-        realm = challenge.parameters.get("realm", "")
+        stated = challenge.parameters.get("realm", "")
+        realm = registry_hosts.read_realm(stated, registry_url)
         reason = registry_hosts.refuse_realm(
             realm, registry_url, registry_is_insecure=self._is_insecure(access.host)
         )
@@ -187,10 +190,31 @@ class Authorizations:
                 " server, and no login"
                 f" goes there: {reason}. Ask whoever runs the registry"
             )
-        return _build_request(access, challenge, purpose)
+        read = {**challenge.parameters, "realm": realm}
+        return _build_request(access, replace(challenge, parameters=read), purpose)
+
+    def _follow(self, access: Access, request: Request) -> Reply:
+        """Send, and go along where a token server sends us to another of its doors."""
+        for _ in range(_MAX_REDIRECTS + 1):
+            reply = self._send(request)
+            location = reply.headers.get("location", "")
+            if reply.status not in _REDIRECTS or not location:
+                return reply
+            target = registry_protocol.resolve(reply.url, location)
+            if not registry_hosts.stays_safe(reply.url, target):
+                raise errors.AccessDeniedError(
+                    f"cannot {request.purpose}: the token server of {access.host}"
+                    f" redirects to {registry_protocol.clean(target)!r}, and no login"
+                    " goes there. Ask whoever runs the registry"
+                )
+            request = replace(request, url=target)
+        raise errors.PermanentError(
+            f"cannot {request.purpose}: the token server of {access.host} redirects"
+            f" more than {_MAX_REDIRECTS} times"
+        )
 
     def _ask(self, access: Access, request: Request, used: Secret | None) -> Token:
-        reply = self._send(request)
+        reply = self._follow(access, request)
         if reply.status != HTTPStatus.OK:
             raise _refusal(access, reply, used, request.purpose)
         token = registry_protocol.parse_token(reply.body)
@@ -227,6 +251,7 @@ def _build_request(access: Access, challenge: Challenge, purpose: str) -> Reques
             body=_form(fields).encode(),
             max_bytes=MAX_TOKEN_REPLY_BYTES,
             certificates_of=access.host,
+            named_by=access.host,
         )
     if auth is not None:
         fields["account"] = auth.username
@@ -237,6 +262,7 @@ def _build_request(access: Access, challenge: Challenge, purpose: str) -> Reques
         authorization=registry_protocol.basic(auth) if auth else None,
         max_bytes=MAX_TOKEN_REPLY_BYTES,
         certificates_of=access.host,
+        named_by=access.host,
     )
 
 

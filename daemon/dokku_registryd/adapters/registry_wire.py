@@ -7,6 +7,7 @@ what the operator can do. Nothing foreign leaves this module.
 """
 
 import contextlib
+import functools
 import socket
 import ssl
 import threading
@@ -27,6 +28,7 @@ from urllib3.exceptions import (
 
 from dokku_registryd import errors
 from dokku_registryd.adapters import (
+    registry_connections,
     registry_deadlines,
     registry_proxies,
     registry_requests,
@@ -40,6 +42,8 @@ MAX_ERROR_BYTES: Final = 64 << 10
 _CHUNK_BYTES: Final = 64 << 10
 _CONNECTIONS: Final = 32
 _MAX_LINES: Final = 256  # hosts; redirects could name any number of them
+# What changes nothing, or ends the same when it is done twice.
+_REPEATABLE: Final = frozenset({"GET", "HEAD", "POST", "PUT"})
 _UNSENDABLE: Final = (
     requests.exceptions.InvalidURL,
     requests.exceptions.InvalidSchema,
@@ -70,15 +74,17 @@ class Wire:
         total_timeout: float,
         upload_timeouts: tuple[float, float],
         now: Callable[[], float],
+        monotonic: Callable[[], float],
     ) -> None:
         self._routes = routes
         self._timeouts = timeouts
         self._total_timeout = total_timeout
         self._upload_timeouts = upload_timeouts
         self._now = now
+        self._monotonic = monotonic
         self._deadlines = registry_deadlines.Deadlines()
         self._lock = threading.Lock()
-        self._lines: dict[tuple[str, str], _Line] = {}
+        self._lines: dict[tuple[str, str, str], _Line] = {}
 
     def close(self) -> None:
         """Close all connections."""
@@ -96,9 +102,12 @@ class Wire:
         """
         host = urlsplit(request.url).netloc
         registry_hosts.check_host(host)
-        line = self._line(host, request.certificates_of)
+        line = self._line(host, request)
         try:
             return self._speak(line, request)
+        except registry_routes.StrayAddressError:
+            self._routes.forget(host)
+            raise _stray(request, line.route) from None
         except (requests.RequestException, HTTPError, OSError, UnicodeError) as error:
             line.scheme = ""
             # Without its cause, whose text may hold an address with a signature.
@@ -147,6 +156,13 @@ class Wire:
         return None
 
     def _exchange(self, line: _Line, request: Request) -> Reply:
+        try:
+            return self._once(line, request)
+        except _DeadConnectionError:
+            # It was kept from before, and whoever kept it too has let go of it.
+            return self._once(line, request, wants_new=True)
+
+    def _once(self, line: _Line, request: Request, *, wants_new: bool = False) -> Reply:
         proxy = proxies.choose(request.url, line.route.said)
         if proxy is not None:
             registry_proxies.check(request.purpose, proxy)
@@ -157,7 +173,7 @@ class Wire:
         if request.is_upload:
             stall, total = self._upload_timeouts
             timeouts = (timeouts[0], stall)
-        with self._deadlines.within(total, stall) as deadline:
+        with self._deadlines.within(total, stall, wants_new=wants_new) as deadline:
             try:
                 response = line.session.request(
                     request.method,
@@ -170,12 +186,18 @@ class Wire:
                     allow_redirects=False,
                     stream=True,
                 )
+                deadline.was_used = False  # what ends from here on is an answer
                 with contextlib.closing(response):
                     _check_reply(request, response, proxy)
                     body = _read(request, response)
             except requests.exceptions.ProxyError as error:
                 if proxy is not None and registry_proxies.is_about_login(error):
                     raise registry_proxies.wants_login(request.purpose, proxy) from None
+                raise
+            except requests.ConnectionError as error:
+                may_repeat = deadline.was_used and not deadline.is_over
+                if may_repeat and _is_repeatable(request, error):
+                    raise _DeadConnectionError from error
                 raise
             finally:
                 if deadline.is_over:
@@ -192,9 +214,9 @@ class Wire:
             retry_after=registry_requests.retry_after(headers, self._now()),
         )
 
-    def _line(self, host: str, certificates_of: str) -> _Line:
-        route = self._routes.to(host, certificates_of)
-        key = (host, certificates_of)
+    def _line(self, host: str, request: Request) -> _Line:
+        key = (host, request.certificates_of, request.named_by)
+        route = self._routes.to(*key)
         with self._lock:
             line = self._lines.get(key)
             if line is None or line.route != route:
@@ -209,7 +231,15 @@ class Wire:
         session.trust_env = False  # else ~/.netrc and the environment's proxies hold
         session.headers.clear()
         session.cookies.set_policy(cookiejar.DefaultCookiePolicy(allowed_domains=[]))
-        adapter = _Adapter(registry_routes.build_context(route), self._deadlines)
+        adapter = _Adapter(
+            registry_routes.build_context(route),
+            functools.partial(
+                registry_connections.pool_classes,
+                self._deadlines,
+                monotonic=self._monotonic,
+                check=functools.partial(registry_routes.check_addresses, route),
+            ),
+        )
         session.mount("https://", adapter)
         session.mount("http://", adapter)
         return session
@@ -244,6 +274,10 @@ class Wire:
         return errors.RegistryUnavailableError(f"{said} {_reason(error)}")
 
 
+class _DeadConnectionError(Exception):
+    """A connection that was kept from before has ended without an answer."""
+
+
 class _Sliced:
     """A long body in slices: a socket's time limit is for one call, however long."""
 
@@ -272,10 +306,10 @@ class _Adapter(requests.adapters.HTTPAdapter):
     """Uses our TLS settings, and connections that obey deadlines."""
 
     def __init__(
-        self, context: ssl.SSLContext, deadlines: registry_deadlines.Deadlines
+        self, context: ssl.SSLContext, pool_classes: Callable[..., dict[str, Any]]
     ) -> None:
         self._context = context
-        self._deadlines = deadlines
+        self._pool_classes = pool_classes
         super().__init__(pool_maxsize=_CONNECTIONS)
 
     def cert_verify(self, conn: Any, *_arguments: Any) -> None:
@@ -285,20 +319,38 @@ class _Adapter(requests.adapters.HTTPAdapter):
 
     def init_poolmanager(self, *arguments: Any, **named: Any) -> None:
         super().init_poolmanager(*arguments, ssl_context=self._context, **named)
-        self.poolmanager.pool_classes_by_scheme = self._deadlines.pool_classes()
+        self.poolmanager.pool_classes_by_scheme = self._pool_classes()
 
     def proxy_manager_for(self, proxy: str, **named: Any) -> Any:
         asked = registry_proxies.at(proxy)
         if asked.is_encrypted:
             named["proxy_ssl_context"] = registry_routes.system_context()
         manager = super().proxy_manager_for(proxy, ssl_context=self._context, **named)
-        manager.pool_classes_by_scheme = self._deadlines.pool_classes(
-            is_socks=asked.is_socks
-        )
+        manager.pool_classes_by_scheme = self._pool_classes(is_socks=asked.is_socks)
         return manager
 
     def proxy_headers(self, proxy: str) -> dict[str, str]:
         return registry_proxies.headers(proxy)
+
+
+def _stray(request: Request, route: registry_routes.Route) -> errors.RegistrydError:
+    if route.refused:
+        return errors.AccessDeniedError(
+            f"cannot {request.purpose}: {request.named_by} names {route.host}, which"
+            " leads into this host's own network, and is not asked. Ask whoever runs"
+            " the registry"
+        )
+    return errors.RegistryUnavailableError(
+        f"cannot {request.purpose}: {route.host} has an address outside of the networks"
+        " in insecure-registries of the Docker Engine, so it needs TLS"
+    )
+
+
+def _is_repeatable(request: Request, error: requests.ConnectionError) -> bool:
+    """Tell whether a request may go once more, though nobody knows if it arrived."""
+    is_short = request.pieces is None and not request.is_upload
+    is_time = isinstance(error, requests.Timeout)
+    return request.method in _REPEATABLE and is_short and not is_time
 
 
 def _check_reply(

@@ -77,6 +77,10 @@ class LocalContainer:
     """Whether it runs a script of `app.json`: it has a label `dokku_phase_script`."""
 
 
+# What Engines before 29.10 always have, unless somebody says otherwise.
+LOOPBACK: Final = ("127.0.0.0/8", "::1/128")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineFacts:
     """What the Engine says of itself."""
@@ -84,7 +88,7 @@ class EngineFacts:
     version: str
     image_store: str
     """`classic` or `containerd`: they name images by different digests."""
-    insecure_registries: tuple[str, ...] = ()
+    insecure_registries: tuple[str, ...] = LOOPBACK
     """Hosts (`host` or `host:port`) and networks (CIDR) that need no TLS."""
     proxies: tuple[tuple[str, str], ...] = ()
     """Scheme (`http`, `https`, `no`) and the proxy that the Engine itself uses."""

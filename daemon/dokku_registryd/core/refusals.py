@@ -106,15 +106,18 @@ _ROWS: Final = (
     _row(
         Ground.QUOTA,
         *(400, 403, 409, 412, 413),
-        words=r"\bexceed the configured upper limit\b|\bquota\b.*\bexceeded\b"
-        r"|\bexceed\w*\b.*\bquota\b|\bover quota\b|\bpayment required\b",
+        words=r"\bexceed the configured upper limit\b"
+        r"|^(?=.*\bquota\b).*\bexceed(?:s|ed|ing)?\b|\bover quota\b|\bpayment required\b",
     ),
     _row(Ground.TOO_LARGE, 413),
     _row(Ground.TOO_LARGE, words=r"\b(?:entity|payload|content) too large\b"),
     # Google: "Artifact Registry API has not been used in project 1 before or it is
     # disabled".
     _row(
-        Ground.DISABLED, 400, 403, words=r"\bAPI\b.*\bis disabled\b|\bSERVICE_DISABLED"
+        Ground.DISABLED,
+        400,
+        403,
+        words=r"^(?=.*\bAPI\b).*\bis disabled\b|\bSERVICE_DISABLED",
     ),
     _row(Ground.UNAUTHORIZED, 401),
     _row(Ground.DENIED, 403),

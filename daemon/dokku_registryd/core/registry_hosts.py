@@ -8,20 +8,23 @@ golang.org/x/net/http/httpproxy).
 import ipaddress
 import re
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final
 from urllib.parse import urlsplit
 
 from dokku_registryd import errors
-from dokku_registryd.core import reference, registry_protocol
+from dokku_registryd.core import images, reference, registry_protocol
 
 # Docker Hub's API has another name than the images have.
 HUB_API: Final = "registry-1.docker.io"
-_ALWAYS_INSECURE: Final = ("127.0.0.0/8", "::1/128")
+_NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?"
 _HOST = rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[0-9A-Fa-f:.]+\])"
 _DOMAIN = re.compile(rf"({_HOST})(?::([0-9]{{1,5}}))?", re.ASCII)
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 def api_host(domain: str) -> str:
@@ -54,10 +57,34 @@ def bare_host(host: str) -> str:
     return (matched[1] if matched else host).strip("[]").lower()
 
 
-def is_insecure(
+class Kind(StrEnum):
+    """Where an address leads."""
+
+    LOOPBACK = "this host itself"
+    LINK = "its link"
+    PRIVATE = "a private network"
+    PUBLIC = "the internet"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """How a host is to be reached."""
+
+    is_insecure: bool
+    """Whether the Engine would use it without verified TLS."""
+    networks: tuple[str, ...] = ()
+    """Where all its addresses must lie for that; empty for anywhere."""
+
+
+def judge(
     host: str, listed: Iterable[str], addresses: Callable[[str], Iterable[str]]
-) -> bool:
-    """Tell whether the Engine would use a registry without verified TLS.
+) -> Judgement:
+    """Tell whether a registry is used without verified TLS, and within what.
+
+    What the Engine lists counts, and nothing else: from 29.10 on it leaves loopback out
+    where its operator has listed registries. A name is within a network if *all* its
+    addresses are, so that an address which somebody slips into an answer about it
+    changes nothing.
 
     Args:
         host: The host with its port, if it has one.
@@ -67,14 +94,62 @@ def is_insecure(
     """
     entries = [entry.strip().lower() for entry in listed]
     name = bare_host(host)
-    if host.lower() in entries or name in entries or name == "localhost":
-        return True
+    if host.lower() in entries or name in entries:
+        return Judgement(is_insecure=True)
+    networks = _networks(entries)
     known = _parse_address(name)
-    found = [known] if known else [_parse_address(text) for text in addresses(name)]
-    networks = _networks((*entries, *_ALWAYS_INSECURE))
-    return any(
-        address in network for address in found if address for network in networks
-    )
+    if known:
+        return Judgement(is_insecure=_is_within(known, networks))
+    if _is_localhost(name):
+        # Both families, whichever of them the Engine lists.
+        is_listed = any(network.is_loopback for network in networks)
+        return Judgement(
+            is_insecure=is_listed, networks=images.LOOPBACK if is_listed else ()
+        )
+    found = [_parse_address(text) for text in addresses(name)]
+    if not found or not all(one and _is_within(one, networks) for one in found):
+        return Judgement(is_insecure=False)
+    return Judgement(is_insecure=True, networks=tuple(map(str, networks)))
+
+
+def lists_by_name(host: str, listed: Iterable[str]) -> bool:
+    """Tell whether a host itself is among `insecure-registries`."""
+    names = [entry for entry in listed if "/" not in entry]
+    return judge(host, names, lambda _name: ()).is_insecure
+
+
+def strays(addresses: Iterable[str], networks: Iterable[str]) -> bool:
+    """Tell whether an address lies outside of the networks."""
+    allowed = _networks(networks)
+    parsed = [_parse_address(text) for text in addresses]
+    return not all(one and _is_within(one, allowed) for one in parsed)
+
+
+def is_address(name: str) -> bool:
+    """Tell whether a host is an address, not a name, as it is commonly spelled."""
+    return _parse_address(name) is not None
+
+
+def kinds_of(addresses: Iterable[str]) -> frozenset[Kind]:
+    """Tell where addresses lead."""
+    return frozenset(map(_kind_of, addresses))
+
+
+def _kind_of(text: str) -> Kind:
+    address = _parse_address(text)
+    if address is None or address.is_loopback or address.is_unspecified:
+        return Kind.LOOPBACK
+    if address.is_link_local:
+        return Kind.LINK
+    return Kind.PUBLIC if address.is_global else Kind.PRIVATE
+
+
+def _is_within(address: Address, networks: Iterable[Network]) -> bool:
+    return any(address in network for network in networks)
+
+
+def _is_localhost(name: str) -> bool:
+    return name == "localhost" or name.endswith(".localhost")
 
 
 def choose_proxy(url: str, proxies: Mapping[str, str]) -> str:
@@ -92,6 +167,36 @@ def choose_proxy(url: str, proxies: Mapping[str, str]) -> str:
     ):
         return ""
     return proxy if "://" in proxy else f"http://{proxy}"
+
+
+def read_realm(realm: str, registry_url: str) -> str:
+    """Return a realm as it can be meant.
+
+    Harbor behind a proxy that ends TLS names its own token server with http
+    (goharbor/harbor issues 3114 and 3933). At the very host of the registry, which
+    speaks TLS, it is asked by that.
+    """
+    scheme, host, port = registry_protocol.origin(realm)
+    registry = registry_protocol.origin(registry_url)
+    is_own = host == registry[1] and port in {80, registry[2]}
+    if scheme != "http" or registry[0] != "https" or not host or not is_own:
+        return realm
+    return (
+        urlsplit(realm)
+        ._replace(scheme="https", netloc=urlsplit(registry_url).netloc)
+        .geturl()
+    )
+
+
+def stays_safe(before: str, after: str) -> bool:
+    """Tell whether a redirect of a token server may take a login along.
+
+    It stays at the same host, or goes on there by TLS.
+    """
+    old, new = registry_protocol.origin(before), registry_protocol.origin(after)
+    is_upgrade = old[0] == "http" and new[0] == "https" and old[1] == new[1]
+    is_door = new[2] in {443, old[2]}
+    return bool(new[1]) and (old == new or (is_upgrade and is_door))
 
 
 def refuse_realm(realm: str, registry_url: str, *, registry_is_insecure: bool) -> str:
@@ -118,7 +223,7 @@ def refuse_realm(realm: str, registry_url: str, *, registry_is_insecure: bool) -
 def _is_private(host: str) -> bool:
     address = _parse_address(host)
     if address is None:
-        return host == "localhost" or host.endswith(".localhost")
+        return _is_localhost(host)
     return not address.is_global
 
 
@@ -127,13 +232,16 @@ def _parse_address(text: str) -> Address | None:
         address = ipaddress.ip_address(text.partition("%")[0])
     except ValueError:
         return None
-    mapped = getattr(address, "ipv4_mapped", None)
-    return mapped or address
+    if isinstance(address, ipaddress.IPv6Address):
+        if address in _NAT64:
+            return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+        return address.ipv4_mapped or address.sixtofour or address
+    return address
 
 
 def _networks(
     entries: Iterable[str],
-) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
+) -> list[Network]:
     found = []
     for entry in entries:
         if "/" in entry:

@@ -84,6 +84,8 @@ class Request:
     """A longer answer is refused."""
     certificates_of: str = ""
     """The registry whose certificates hold if the host of `url` has none."""
+    named_by: str = ""
+    """The registry that has named the host of `url`; empty where an operator has."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

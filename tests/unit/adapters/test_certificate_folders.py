@@ -51,13 +51,12 @@ except errors.PermanentError as error:
 
 
 @pytest.fixture
-def etc(tmp_path: Path) -> Iterator[Path]:
+def etc() -> Iterator[Path]:
     """Give the Engine's folder, on a way that is open to everybody."""
-    folder = tmp_path / "etc-docker"
-    folder.mkdir()
-    with open_way.to(folder):
-        yield folder
-    folder.chmod(0o755)
+    with open_way.folder() as folder:
+        etc = folder / "etc-docker"
+        etc.mkdir()
+        yield etc
 
 
 def as_nobody(code: str, *arguments: str) -> str:

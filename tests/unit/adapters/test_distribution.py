@@ -869,10 +869,7 @@ def test_logins_do_not_mix(client: Client, bearer: MemoryRegistry) -> None:
         (Answer(body=b'{"token":""}'), errors.RegistryUnavailableError),
         (Answer(body=b'{"token":"a\\r\\nX: y"}'), errors.RegistryUnavailableError),
         (Answer(body=b" " * 65536, way="endless"), errors.PermanentError),
-        (
-            Answer(status=302, headers={"Location": "/token"}),
-            errors.InvalidRequestError,
-        ),
+        (Answer(status=302, headers={"Location": "/token"}), errors.PermanentError),
     ],
 )
 def test_each_answer_of_a_token_server_has_its_error(
@@ -881,7 +878,7 @@ def test_each_answer_of_a_token_server_has_its_error(
     answer: Answer,
     expected: type[errors.RegistrydError],
 ) -> None:
-    """A token server can fail in as many ways as a registry, and is not followed."""
+    """A token server can fail in as many ways as a registry."""
     bearer.rule("/token", answer)
 
     with pytest.raises(errors.RegistrydError) as caught:

@@ -177,15 +177,15 @@ def test_what_else_lies_there_is_passed_over(tmp_path: Path, pki: Pki) -> None:
     assert all("holds no certificate in PEM form" in text for text in told)
 
 
-def test_a_file_of_root_alone(tmp_path: Path, pki: Pki) -> None:
+def test_a_file_of_root_alone(pki: Pki) -> None:
     """A certificate that the service may not read is named, too."""
-    trust(tmp_path, pki.read("root"))
-    path = tmp_path / NAME / "0.crt"
-    path.chmod(0o600)
     reader = certificate_folders.Visitor(uid=65534, groups=frozenset({65534}))
 
-    with open_way.to(path.parent):
-        told = [*certificate_folders.survey(tmp_path, reader)]
+    with open_way.folder() as certs_dir:
+        trust(certs_dir, pki.read("root"))
+        path = certs_dir / NAME / "0.crt"
+        path.chmod(0o600)
+        told = [*certificate_folders.survey(certs_dir, reader)]
 
     (text,) = told
     assert text.startswith(f"{path} cannot be read by the user of the service")

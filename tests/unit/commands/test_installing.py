@@ -77,19 +77,19 @@ def test_variables_of_unit_and_hooks(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("mode", "expected"), [(0o600, 1), (0o711, 0)])
-def test_certificates_of_the_engine(tmp_path: Path, mode: int, expected: int) -> None:
+def test_certificates_of_the_engine(mode: int, expected: int) -> None:
     """Whoever installs hears of a folder that the service cannot look into."""
-    etc = tmp_path / "etc" / "docker"
-    etc.mkdir(parents=True)
-    etc.chmod(mode)
-    home = tmp_path / "home" / "dokku"
-    home.mkdir(parents=True)
-    if os.geteuid() == 0:
-        os.chown(home, 65534, 65534)
-    arguments = cli.parse(["install", f"--root={tmp_path}"])
-    arguments.environ = {}
+    with open_way.folder() as root:
+        etc = root / "etc" / "docker"
+        etc.mkdir(parents=True)
+        etc.chmod(mode)
+        home = root / "home" / "dokku"
+        home.mkdir(parents=True)
+        if os.geteuid() == 0:
+            os.chown(home, 65534, 65534)
+        arguments = cli.parse(["install", f"--root={root}"])
+        arguments.environ = {}
 
-    with open_way.to(etc):
         told = installing.Host(arguments).closed()
 
     assert len(told) == expected

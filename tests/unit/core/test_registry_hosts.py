@@ -4,9 +4,16 @@ from collections.abc import Iterable
 
 import pytest
 
-from dokku_registryd.core import registry_hosts
+from dokku_registryd.core import images, registry_hosts
+from dokku_registryd.core.registry_hosts import Kind
 
-NAMES = {"lan.example": ["10.1.2.3"], "outside.example": ["93.184.216.34"]}
+NAMES = {
+    "lan.example": ["10.1.2.3"],
+    "outside.example": ["93.184.216.34"],
+    "both.example": ["10.1.2.3", "93.184.216.34"],
+    "home.example": ["127.0.0.1", "::1"],
+}
+LOOPBACK = images.LOOPBACK
 
 
 def look_up(name: str) -> Iterable[str]:
@@ -17,12 +24,19 @@ def look_up(name: str) -> Iterable[str]:
 @pytest.mark.parametrize(
     ("host", "listed", "expected"),
     [
-        ("127.0.0.1:5000", (), True),
-        ("127.9.9.9", (), True),
-        ("localhost:5000", (), True),
-        ("[::1]:5000", (), True),
-        ("[::ffff:127.0.0.1]:5000", (), True),
-        ("registry.example:5000", (), False),
+        ("127.0.0.1:5000", LOOPBACK, True),
+        ("127.9.9.9", LOOPBACK, True),
+        ("localhost:5000", LOOPBACK, True),
+        ("localhost:5000", ("127.0.0.0/8",), True),
+        ("[::1]:5000", LOOPBACK, True),
+        ("[::1]:5000", ("127.0.0.0/8",), False),
+        ("[::ffff:127.0.0.1]:5000", LOOPBACK, True),
+        ("127.0.0.1:5000", ("registry.lan:5000",), False),
+        ("localhost:5000", ("registry.lan:5000",), False),
+        ("home.example", LOOPBACK, True),
+        ("home.example", ("127.0.0.0/8",), False),
+        ("both.example", ("10.0.0.0/8",), False),
+        ("registry.example:5000", LOOPBACK, False),
         ("registry.example:5000", ("registry.example:5000",), True),
         ("registry.example:5001", ("registry.example:5000",), False),
         ("Registry.example:5000", ("registry.EXAMPLE:5000",), True),
@@ -36,8 +50,79 @@ def look_up(name: str) -> Iterable[str]:
 def test_insecure_registries_are_the_engines(
     host: str, listed: tuple[str, ...], expected: bool
 ) -> None:
-    """Listed hosts and networks, and loopback always, need no TLS."""
-    assert registry_hosts.is_insecure(host, listed, look_up) is expected
+    """Listed hosts, and what lies in listed networks as a whole, need no TLS."""
+    judged = registry_hosts.judge(host, listed, look_up)
+
+    assert judged.is_insecure is expected
+
+
+def test_a_name_is_bound_to_its_networks() -> None:
+    """What is insecure for its addresses is so for no others."""
+    judged = registry_hosts.judge("lan.example", ("10.0.0.0/8",), look_up)
+
+    assert not registry_hosts.strays(["10.9.9.9"], judged.networks)
+    assert registry_hosts.strays(["10.9.9.9", "192.0.2.1"], judged.networks)
+    assert registry_hosts.judge("r.example", ("r.example",), look_up).networks == ()
+
+
+@pytest.mark.parametrize(
+    ("address", "kind"),
+    [
+        ("127.0.0.1", Kind.LOOPBACK),
+        ("::", Kind.LOOPBACK),
+        ("::1", Kind.LOOPBACK),
+        ("64:ff9b::7f00:1", Kind.LOOPBACK),
+        ("2002:7f00:1::", Kind.LOOPBACK),
+        ("169.254.169.254", Kind.LINK),
+        ("fe80::1%eth0", Kind.LINK),
+        ("10.0.0.1", Kind.PRIVATE),
+        ("fd00::1", Kind.PRIVATE),
+        ("100.64.0.1", Kind.PRIVATE),
+        ("8.8.8.8", Kind.PUBLIC),
+        ("64:ff9b::808:808", Kind.PUBLIC),
+        ("nonsense", Kind.LOOPBACK),
+    ],
+)
+def test_where_an_address_leads(address: str, kind: Kind) -> None:
+    """Spellings that hide an address of IPv4 change nothing."""
+    assert registry_hosts.kinds_of([address]) == {kind}
+
+
+@pytest.mark.parametrize(
+    ("realm", "expected"),
+    [
+        ("http://r.example/service/token", "https://r.example:8443/service/token"),
+        ("http://r.example:8443/token?a=b", "https://r.example:8443/token?a=b"),
+        ("http://r.example:9/token", "http://r.example:9/token"),
+        ("http://auth.example/token", "http://auth.example/token"),
+        ("https://r.example/token", "https://r.example/token"),
+        ("nonsense", "nonsense"),
+    ],
+)
+def test_a_realm_of_http_at_the_registry_itself(realm: str, expected: str) -> None:
+    """Where a safe reading exists it is taken."""
+    read = registry_hosts.read_realm(realm, "https://r.example:8443/v2/")
+
+    assert read == expected
+
+
+@pytest.mark.parametrize(
+    ("after", "expected"),
+    [
+        ("http://a.example/token/", True),
+        ("https://a.example/token", True),
+        ("http://a.example:81/token", False),
+        ("http://b.example/token", False),
+        ("file:///token", False),
+        ("", False),
+    ],
+)
+def test_where_a_token_server_may_send_to(after: str, expected: bool) -> None:
+    """A login stays at its host, or gets TLS there."""
+    assert registry_hosts.stays_safe("http://a.example/token", after) is expected
+    assert not registry_hosts.stays_safe(
+        "https://a.example/token", "http://a.example/token"
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,307 @@
+"""Which addresses of a host count, and who may send us to which."""
+
+import socket
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dokku_registryd import errors
+from dokku_registryd.adapters.distribution import DistributionRegistry
+from dokku_registryd.core import images, reference
+from dokku_registryd.core.logins import AuthConfig, Secret
+from support import authority, tunnel
+from support.memory_registry import Answer, MemoryRegistry
+
+NAME = "registry.invalid"
+INNER = "inner.invalid"
+PASSWORD = "planted-password-4711"
+USERS = {"ci": PASSWORD}
+
+
+@dataclass
+class Names:
+    """What the host's resolver answers; later questions get later answers."""
+
+    answers: dict[str, list[list[str]]] = field(default_factory=dict)
+
+    def say(self, name: str, *answers: list[str]) -> None:
+        """Give a name its addresses; the last answer stays."""
+        self.answers[name] = list(answers)
+
+    def ask(self, name: str) -> list[str]:
+        """Return the next answer."""
+        left = self.answers[name]
+        return left.pop(0) if len(left) > 1 else left[0]
+
+
+@pytest.fixture
+def names(monkeypatch: pytest.MonkeyPatch) -> Names:
+    """Give a resolver of our own."""
+    known = Names()
+    real: Callable[..., list[Any]] = socket.getaddrinfo
+
+    def look_up(host: str, port: int, *more: Any, **named: Any) -> list[Any]:
+        if host not in known.answers:
+            return real(host, port, *more, **named)
+        if named.get("flags") == socket.AI_NUMERICHOST:
+            raise socket.gaierror(socket.EAI_NONAME, "no address")
+        kind = (socket.AF_INET, socket.SOCK_STREAM, 6, "")
+        return [(*kind, (address, port)) for address in known.ask(host)]
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    return known
+
+
+@pytest.fixture
+def opened(tmp_path: Path) -> Iterator[Callable[..., DistributionRegistry]]:
+    """Give a maker of clients that are closed at the end."""
+    made: list[DistributionRegistry] = []
+
+    def make(**facts: Any) -> DistributionRegistry:
+        known = images.EngineFacts(version="28", image_store="classic", **facts)
+        registry = DistributionRegistry(
+            facts=lambda: known, certs_dir=tmp_path / "certs.d", connect_timeout=5
+        )
+        made.append(registry)
+        return registry
+
+    yield make
+    for registry in made:
+        registry.close()
+
+
+@pytest.fixture
+def plain() -> Iterator[MemoryRegistry]:
+    """Give a registry without TLS that wants a password."""
+    with MemoryRegistry("basic", users=USERS) as running:
+        yield running
+
+
+def login(domain: str) -> AuthConfig:
+    """Return a login that nobody else may see."""
+    return AuthConfig(domain=domain, username="ci", password=Secret(PASSWORD))
+
+
+# -- a name is judged by all its addresses
+
+
+def test_an_address_that_was_slipped_in_takes_no_tls_away(
+    names: Names, opened: Callable[..., DistributionRegistry], plain: MemoryRegistry
+) -> None:
+    """One insecure address among others leaves a name verified."""
+    names.say(NAME, ["127.0.0.2", "127.0.0.1"])
+    domain = f"{NAME}:{plain.port}"
+    client = opened(insecure_registries=("127.0.0.2/32",))
+
+    with pytest.raises(errors.RegistrydError):
+        client.ping(domain, auth=login(domain))
+
+    assert plain.asked == []
+
+
+def test_addresses_that_change_between_looking_and_connecting(
+    names: Names, opened: Callable[..., DistributionRegistry], plain: MemoryRegistry
+) -> None:
+    """What was judged is what is connected to; anything else is judged anew."""
+    names.say(NAME, ["127.0.0.2"], ["127.0.0.1"])
+    domain = f"{NAME}:{plain.port}"
+    client = opened(insecure_registries=("127.0.0.2/32",))
+
+    with pytest.raises(errors.RegistryUnavailableError, match="so it needs TLS"):
+        client.ping(domain, auth=login(domain))
+    with pytest.raises(errors.RegistrydError, match="speaks no TLS"):
+        client.ping(domain, auth=login(domain))
+
+    assert plain.asked == []
+
+
+def test_a_name_whose_addresses_are_all_listed(
+    names: Names, opened: Callable[..., DistributionRegistry], plain: MemoryRegistry
+) -> None:
+    """It is used as the Engine uses it."""
+    names.say(NAME, ["127.0.0.1"])
+    domain = f"{NAME}:{plain.port}"
+
+    opened().ping(domain, auth=login(domain))
+
+    assert plain.lines()[-1] == "GET /v2/"
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_loopback_is_what_the_engine_says(
+    opened: Callable[..., DistributionRegistry], plain: MemoryRegistry, host: str
+) -> None:
+    """Engine 29.10 verifies loopback where its operator has listed registries."""
+    domain = f"{host}:{plain.port}"
+    client = opened(insecure_registries=("registry.lan:5000",))
+
+    with pytest.raises(errors.PermanentError, match="speaks no TLS"):
+        client.ping(domain, auth=login(domain))
+
+    assert plain.asked == []
+
+
+def test_localhost_where_one_family_is_listed(
+    names: Names, opened: Callable[..., DistributionRegistry], plain: MemoryRegistry
+) -> None:
+    """Engine 20.10 lists 127.0.0.0/8 alone, and means this host."""
+    names.say("localhost", ["127.0.0.1"])
+    domain = f"localhost:{plain.port}"
+
+    opened(insecure_registries=("127.0.0.0/8",)).ping(domain, auth=login(domain))
+
+    assert plain.lines()[-1] == "GET /v2/"
+
+
+# -- what a registry names
+
+
+@dataclass(frozen=True)
+class Outside:
+    """A registry with TLS far away, and a service of this host."""
+
+    registry: MemoryRegistry
+    inner: MemoryRegistry
+    client: DistributionRegistry
+    proxy: tunnel.TunnelProxy
+
+
+@pytest.fixture
+def outside(
+    tmp_path: Path, names: Names, opened: Callable[..., DistributionRegistry]
+) -> Iterator[Outside]:
+    """Give both. The registry is far away since it is behind a proxy."""
+    known = authority.Authority(tmp_path / "ca")
+    folder = tmp_path / "certs.d" / NAME
+    folder.mkdir(parents=True)
+    (folder / "ca.crt").write_bytes(known.certificate.read_bytes())
+    for name in (INNER, "127.1", "2130706433", "0x7f.1"):
+        names.say(name, ["127.0.0.1"])
+    with (
+        MemoryRegistry("bearer", users=USERS, tls=known.context(NAME)) as registry,
+        MemoryRegistry(tls=known.context(INNER)) as inner,
+        tunnel.TunnelProxy(registry.port) as proxy,
+    ):
+        exempt = f"{INNER},127.1,2130706433,0x7f.1"
+        client = opened(proxies=(("https", proxy.url), ("no", exempt)))
+        yield Outside(registry, inner, client, proxy)
+        client.close()
+
+
+@pytest.mark.parametrize("spelling", ["127.1", "2130706433", "0x7f.1", INNER])
+def test_a_realm_that_leads_inside(outside: Outside, spelling: str) -> None:
+    """However an address of this host is spelled, no login goes there."""
+    outside.registry.realm = f"https://{spelling}:{outside.inner.port}/token"
+
+    with pytest.raises(errors.AccessDeniedError, match="this host's own network"):
+        outside.client.ping(NAME, auth=login(NAME))
+
+    assert (outside.inner.connections, outside.inner.asked) == (0, [])
+
+
+def test_a_redirect_that_leads_inside(outside: Outside) -> None:
+    """A registry cannot have a service of this host asked."""
+    target = f"https://{INNER}:{outside.inner.port}/admin"
+    outside.registry.rule(
+        "/manifests/", Answer(status=302, headers={"Location": target})
+    )
+    image = reference.parse(f"{NAME}/org/web:1")
+
+    with pytest.raises(errors.AccessDeniedError, match="this host's own network"):
+        outside.client.digest(image, auth=None)
+
+    assert (outside.inner.connections, outside.inner.asked) == (0, [])
+
+
+def test_what_another_host_says_is_not_repeated(
+    opened: Callable[..., DistributionRegistry],
+) -> None:
+    """A redirect shows no deployer the pages of a service behind it."""
+    with MemoryRegistry() as registry, MemoryRegistry() as other:
+        other.rule("/admin", Answer(status=403, body=b"token=abc123 of the cluster"))
+        registry.rule(
+            "/manifests/",
+            Answer(status=302, headers={"Location": f"{other.url}/admin"}),
+        )
+        image = reference.parse(f"{registry.host}/org/web:1")
+        client = opened()
+
+        with pytest.raises(errors.RegistrydError) as caught:
+            client.digest(image, auth=None)
+
+        client.close()
+        assert other.lines()
+    assert "403" in str(caught.value)
+    assert "abc123" not in str(caught.value)
+
+
+def test_harbor_behind_a_proxy_that_ends_tls(outside: Outside) -> None:
+    """A realm of http at the registry's own host is asked by https."""
+    outside.registry.realm = f"http://{NAME}/token"
+
+    outside.client.ping(NAME, auth=login(NAME))
+
+    assert set(outside.proxy.targets) == {f"{NAME}:443"}
+    assert [line[:11] for line in outside.registry.lines()] == [
+        "GET /v2/",
+        "GET /token?",
+        "GET /v2/",
+    ]
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_a_token_server_behind_a_redirect(
+    opened: Callable[..., DistributionRegistry], status: int
+) -> None:
+    """At the same host a login goes along, as a proxy that adds a slash wants it."""
+    with MemoryRegistry("bearer", users=USERS) as registry:
+        registry.realm = f"{registry.url}/auth/token"
+        registry.rule(
+            "GET /auth/token?",
+            Answer(
+                status=status, headers={"Location": "/token?scope=x&service=memory"}
+            ),
+        )
+        client = opened()
+
+        client.ping(registry.host, auth=login(registry.host))
+
+        client.close()
+        assert len(registry.lines("GET /token?")) == 1
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_token_server_that_sends_elsewhere(
+    opened: Callable[..., DistributionRegistry], scheme: str
+) -> None:
+    """Another host gets no login, and the message says where it was to go."""
+    with (
+        MemoryRegistry("bearer", users=USERS) as registry,
+        MemoryRegistry() as other,
+    ):
+        target = f"{scheme}://{other.host}/token?account=ci"
+        registry.rule("/token?", Answer(status=307, headers={"Location": target}))
+        client = opened()
+
+        with pytest.raises(errors.AccessDeniedError, match="no login goes there"):
+            client.ping(registry.host, auth=login(registry.host))
+
+        client.close()
+        assert other.asked == []
+
+
+def test_a_token_server_that_turns_in_a_circle(
+    opened: Callable[..., DistributionRegistry],
+) -> None:
+    """Redirects of a token server end."""
+    with MemoryRegistry("bearer", users=USERS) as registry:
+        registry.rule("/token", Answer(status=307, headers={"Location": "/token"}))
+        client = opened()
+
+        with pytest.raises(errors.PermanentError, match="more than 5 times"):
+            client.ping(registry.host, auth=login(registry.host))
+
+        client.close()
