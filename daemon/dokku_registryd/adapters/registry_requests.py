@@ -138,6 +138,7 @@ def redirect(request: Request, reply: Reply, secrets: Iterable[Secret] = ()) -> 
         headers=request.headers,
         authorization=request.authorization if stays else None,
         max_bytes=request.max_bytes,
+        most_seconds=request.most_seconds,
         certificates_of=request.certificates_of if stays else "",
     )
 

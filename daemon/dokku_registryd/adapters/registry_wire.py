@@ -155,6 +155,8 @@ class Wire:
         if request.is_upload:
             stall, total = self._upload_timeouts
             timeouts = (timeouts[0], stall)
+        if request.most_seconds is not None:
+            total = min(total, request.most_seconds)
         with self._deadlines.within(total, stall) as deadline:
             try:
                 response = line.session.request(
