@@ -15,6 +15,8 @@ from typing import Any
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
+from dokku_registryd.adapters import registry_answers
+
 
 class Deadline:
     """The end of one request, whichever connection it travels on."""
@@ -89,6 +91,8 @@ class Deadlines:
         watch = self.watch
 
         class Plain(HTTPConnection):
+            response_class = registry_answers.FinalAnswer
+
             def request(self, *arguments: Any, **named: Any) -> None:
                 if self.sock is None:
                     self.connect()
@@ -97,6 +101,8 @@ class Deadlines:
                 watch(self.sock)
 
         class Secure(HTTPSConnection):
+            response_class = registry_answers.FinalAnswer
+
             def request(self, *arguments: Any, **named: Any) -> None:
                 watch(self.sock)
                 super().request(*arguments, **named)
