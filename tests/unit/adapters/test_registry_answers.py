@@ -153,3 +153,15 @@ def test_what_never_becomes_an_answer_ends_the_connection(
             client.digest(image(registry.host, tag), auth=None)
 
     assert registry.connections == 2
+
+
+def test_a_size_that_is_no_number_is_none(
+    client: DistributionRegistry, hinter: Callable[..., Hinter]
+) -> None:
+    """A length of thousands of digits, which Python refuses to read, tells nothing."""
+    length = b"9" * 5000
+    registry = hinter(b"HTTP/1.1 200 OK\r\nContent-Length: " + length + b"\r\n\r\n")
+
+    found = client.blob_size(image(registry.host, "1"), digest("1"), auth=None)
+
+    assert found is None
