@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from dokku_registryd.core import places
+
 SYSTEMD = Path(__file__).parents[2] / "systemd"
 UNIT = SYSTEMD / "dokku-registryd.service"
 TMPFILES = SYSTEMD / "dokku-registryd.tmpfiles.conf"
@@ -92,6 +94,32 @@ def test_unit_is_never_given_up() -> None:
 
     assert "StartLimitIntervalSec=0" in lines
     assert "Restart=on-failure" in lines
+
+
+def test_unit_bounds_the_memory() -> None:
+    """Whatever an answer makes us take, no other service has to make room for it."""
+    lines = UNIT.read_text().splitlines()
+
+    assert "MemoryMax=1G" in lines
+    assert "OOMPolicy=continue" in lines
+
+
+def test_unit_opens_no_more_than_is_written() -> None:
+    """Of Dokku's properties those of the two registry plugins can be written."""
+    opened = {
+        line.partition("=")[2].removeprefix("-")
+        for line in UNIT.read_text().splitlines()
+        if line.startswith("ReadWritePaths=")
+    }
+
+    usual = places.Places()
+    _, *folders = usual.property_folders
+    helpers = {".docker", ".ecr", ".password-store", ".gnupg"}
+    assert opened == {
+        *folders,
+        usual.data_dir,
+        *(f"{usual.dokku_root}/{name}" for name in helpers),
+    }
 
 
 def test_writable_folder_exists_before_the_start() -> None:

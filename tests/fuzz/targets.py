@@ -16,6 +16,7 @@ from dokku_registryd.core import (
     engine_stream,
     engine_values,
     events,
+    foreign_text,
     gotemplate,
     images,
     names,
@@ -28,6 +29,7 @@ from dokku_registryd.core import (
     registry_hosts,
     registry_protocol,
     replies,
+    terminal_text,
     triggers,
 )
 from dokku_registryd.core.logins import Secret
@@ -201,6 +203,17 @@ def read_body(raw: bytes) -> None:
     manifest.names_image("sha256:0")
 
 
+def read_text(raw: bytes) -> None:
+    """Whatever a text holds, what is left of it is one visible line without secrets."""
+    secret = Secret("registry-test-password")
+    for last in (0, 100):
+        read = foreign_text.read(_text(raw) * 3, [secret], last=last)
+        assert read.isprintable()
+        assert not foreign_text.holds(read, [secret])
+    shown = terminal_text.printable(_text(raw))
+    assert shown.replace("\n", "").isprintable()
+
+
 def read_engine(raw: bytes) -> None:
     """Whatever an Engine sends, it is an event, a line, a value or nothing."""
     content = _object(raw)
@@ -240,6 +253,7 @@ TARGETS: Final[Mapping[str, Target]] = {
         read_properties,
         read_reference,
         read_template,
+        read_text,
         read_trigger,
         write_reply,
     )

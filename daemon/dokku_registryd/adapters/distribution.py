@@ -34,6 +34,9 @@ from dokku_registryd.core.logins import AuthConfig
 from dokku_registryd.core.registry_protocol import Request
 
 MAX_PAGES: Final = 1000
+# Of all pages of one list together, as is their time.
+MAX_TAGS: Final = 100_000
+MAX_LIST_BYTES: Final = 16 << 20
 _PAGE_LENGTH: Final = 1000  # the most that ECR and Azure allow
 # What HEAD denies or refuses is asked again by GET: HEAD has no body, so it gives no
 # reason; some registries answer it 404, 405 or 501 for what they have (Nexus OSS, some
@@ -95,6 +98,8 @@ class DistributionRegistry:
             patience=total_timeout,
         )
         self._dialogue = registry_dialogue.Dialogue(self._wire, authorizations)
+        self._monotonic = monotonic
+        self._total_timeout = total_timeout
         self._uploads = registry_uploads.Uploads(self._dialogue)
 
     def close(self) -> None:
@@ -230,7 +235,13 @@ class DistributionRegistry:
     ) -> list[str]:
         """Return every tag of the repository; empty if there is no repository.
 
-        OCI specification, "Listing Tags": pages are chained by Link headers.
+        OCI specification, "Listing Tags": pages are chained by Link headers. What no
+        registry takes for a tag is left out.
+
+        Raises:
+            RegistryUnavailableError: All pages together take longer than one request
+                may.
+            PermanentError: They are more than anybody needs.
         """
         actions = registry_requests.PUSHING if for_push else registry_requests.READING
         access = registry_requests.access_to(image.domain, image.path, actions, auth)
@@ -238,16 +249,30 @@ class DistributionRegistry:
         purpose = f"list the tags of {image.repository}"
         found: dict[str, None] = {}
         visited: set[str] = set()
+        ends_at = self._monotonic() + self._total_timeout
+        left_bytes, left_tags = MAX_LIST_BYTES, MAX_TAGS
         for _ in range(MAX_PAGES):
+            left_seconds = ends_at - self._monotonic()
+            if left_seconds <= 0:
+                raise errors.RegistryUnavailableError(
+                    f"cannot {purpose}: {access.host} needs longer than"
+                    f" {self._total_timeout:g} s"
+                )
             request = Request(
                 method="GET",
                 url=url,
                 purpose=purpose,
-                max_bytes=registry_requests.MAX_MANIFEST_BYTES,
+                max_bytes=min(registry_requests.MAX_MANIFEST_BYTES, left_bytes),
+                most_seconds=left_seconds,
             )
             reply = self._dialogue.ask(request, access, HTTPStatus.NOT_FOUND)
             if reply.status == HTTPStatus.NOT_FOUND:
                 return list(found)
+            left_bytes -= len(reply.body)
+            # Counted before they are read: a text takes ten times its bytes in memory.
+            left_tags -= reply.body.count(b",") + 1
+            if left_tags < 0:
+                break
             found |= dict.fromkeys(registry_protocol.parse_tags(reply.body))
             link = reply.headers.get("link", "")
             following = registry_protocol.next_page(link, reply.url)
@@ -261,8 +286,8 @@ class DistributionRegistry:
             visited.add(following)
             url = following
         raise errors.PermanentError(
-            f"cannot {purpose}: it has more than {MAX_PAGES} pages, or they lead in a"
-            " circle. Remove old tags in the registry"
+            f"cannot {purpose}: it has more than {MAX_TAGS} tags or {MAX_PAGES} pages,"
+            " or they lead in a circle. Remove old tags in the registry"
         )
 
     def delete(

@@ -33,9 +33,6 @@ class Response(Protocol):
     def iter_content(self, chunk_size: int | None = ...) -> Iterator[Any]:
         """Give the body in the pieces in which it arrives."""
 
-    def json(self) -> Any:
-        """Give the whole body, parsed."""
-
     def close(self) -> None:
         """Give the connection up."""
 
@@ -84,8 +81,8 @@ class Order:
 def read_message(response: Response, secrets: Iterable[logins.Secret] = ()) -> str:
     """Return what the Engine says in an answer that refuses a request."""
     try:
-        parsed = response.json()
-    except ValueError:
+        parsed = json_documents.load(response.text.encode(errors="replace"))
+    except json_documents.MalformedJsonError:
         return engine_stream.clean(response.text, secrets)
     message = parsed.get("message") if isinstance(parsed, dict) else None
     return engine_stream.clean(str(message or parsed), secrets)

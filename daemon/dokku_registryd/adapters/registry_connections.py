@@ -17,7 +17,11 @@ from urllib3.exceptions import (
     NewConnectionError,
 )
 
-from dokku_registryd.adapters import registry_deadlines, registry_sockets
+from dokku_registryd.adapters import (
+    registry_answers,
+    registry_deadlines,
+    registry_sockets,
+)
 
 IDLE_SECONDS: Final = 60.0  # below what any NAT in use forgets; Azure's is 240 s
 
@@ -40,6 +44,7 @@ def pool_classes(
     plain, secure = _socks() if is_socks else (HTTPConnection, HTTPSConnection)
 
     class Obedient:
+        response_class = registry_answers.FinalAnswer
         kept_since: float | None = None
         served = 0
 

@@ -150,6 +150,7 @@ def redirect(request: Request, reply: Reply, secrets: Iterable[Secret] = ()) -> 
         headers=request.headers,
         authorization=request.authorization if stays else None,
         max_bytes=request.max_bytes,
+        most_seconds=request.most_seconds,
         certificates_of=request.certificates_of if stays else "",
         named_by=request.named_by if stays else request.named_by or before_host,
     )

@@ -8,6 +8,7 @@ empty PUT (the classic store). A token for all of it is asked for `pull,push` fr
 first request on: some registries make a repository at that, and know none before.
 """
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from http import HTTPStatus
@@ -25,6 +26,7 @@ from dokku_registryd.core.logins import AuthConfig, Secret
 from dokku_registryd.core.registry_protocol import Reply, Request
 
 _BODY_TYPE: Final = "application/octet-stream"
+_SIZE: Final = re.compile(r"[0-9]{1,18}", re.ASCII)
 _SESSIONS: Final = 3  # a registry of several machines may know a session on one only
 
 
@@ -66,7 +68,7 @@ class Uploads:
             request, access, HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED
         )
         stated = reply.headers.get("content-length", "")
-        is_size = stated.isascii() and stated.isdigit()
+        is_size = bool(_SIZE.fullmatch(stated))
         is_there = reply.status == HTTPStatus.OK and is_size
         return int(stated) if is_there else None
 

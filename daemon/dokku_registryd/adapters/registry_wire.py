@@ -173,6 +173,8 @@ class Wire:
         if request.is_upload:
             stall, total = self._upload_timeouts
             timeouts = (timeouts[0], stall)
+        if request.most_seconds is not None:
+            total = min(total, request.most_seconds)
         with self._deadlines.within(total, stall, wants_new=wants_new) as deadline:
             try:
                 response = line.session.request(

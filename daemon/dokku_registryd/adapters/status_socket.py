@@ -206,7 +206,8 @@ class StatusServer(threading.Thread):
             self._end(talk)
         elif not talk.is_answered:  # Else whatever comes now is not read.
             talk.heard += heard
-            request = protocol.parse(talk.heard)
+            is_local = talk.connection.family == socket.AF_UNIX
+            request = protocol.parse(talk.heard, is_local=is_local)
             if request is not None:
                 self._reply(talk, request)
 

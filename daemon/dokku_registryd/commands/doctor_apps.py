@@ -72,6 +72,16 @@ def _look(around: Surroundings, app: str, is_named: bool) -> list[Finding]:  # n
         return list(_app(around, app, is_named=is_named))
     except errors.RegistrydError as error:
         return [findings.fail("app", str(error), app=app)]
+    except Exception as error:  # noqa: BLE001 - the other apps are looked at all the same
+        kind = type(error).__name__
+        return [
+            findings.fail(
+                "app",
+                f"cannot be looked at: a defect of dokku-registryd, {kind}. Please"
+                " report it",
+                app=app,
+            )
+        ]
 
 
 def _app(around: Surroundings, app: str, *, is_named: bool) -> Iterator[Finding]:

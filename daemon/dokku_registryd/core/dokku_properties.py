@@ -26,6 +26,16 @@ def server(text: str) -> str:
     return "" if host in _DOCKER_HUB or not host else f"{host}/"
 
 
+def without_login(text: str) -> str:
+    """Return an address or a repository with stars in place of `USER:PASSWORD`.
+
+    It ends at the last `@`, whatever the password holds. What follows the `@` of a
+    digest is shown: `web@sha256:...`.
+    """
+    _, mark, rest = text.rpartition("@")
+    return f"***@{rest}" if mark and not rest.startswith("sha256:") else text
+
+
 def image_repo(app: str, read: Reader) -> str:
     """Return the app's image repository.
 

@@ -167,10 +167,11 @@ class _Values:
         self.read = read
 
     def own(self, name: str) -> str:
-        return self.read(dokku_properties.CORE, self.app, name)
+        return _shown(name, self.read(dokku_properties.CORE, self.app, name))
 
     def everywhere(self, name: str) -> str:
-        return self.read(dokku_properties.CORE, dokku_properties.GLOBAL, name)
+        found = self.read(dokku_properties.CORE, dokku_properties.GLOBAL, name)
+        return _shown(name, found)
 
     def computed(self, name: str) -> str:
         if name == "server":
@@ -184,6 +185,11 @@ class _Values:
             return dokku_properties.image_repo(self.app, self.read)
         except errors.RegistrydError:
             return f"dokku/{self.app}"
+
+
+def _shown(name: str, value: str) -> str:
+    """Return a value for anybody to see: a server may hold a login by mistake."""
+    return dokku_properties.without_login(value) if name == "server" else value
 
 
 def _quoted(text: str) -> str:

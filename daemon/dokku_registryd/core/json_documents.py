@@ -9,6 +9,8 @@ import json
 from typing import Any, Final
 
 MAX_DEPTH: Final = 64  # manifests, tokens and auth configs have fewer than ten levels
+# Each takes up to a hundred bytes of memory for the three that it takes in a document.
+MAX_VALUES: Final = 200_000
 MAX_DIGITS: Final = 20  # of the largest whole number of 64 bits
 
 
@@ -22,6 +24,8 @@ def load(content: bytes) -> Any:
     Raises:
         MalformedJsonError: It is not JSON in UTF-8, or beyond the limits.
     """
+    if sum(map(content.count, (b",", b"[", b"{"))) > MAX_VALUES:
+        raise MalformedJsonError(f"it has more than {MAX_VALUES} values")
     try:
         text = content.decode()
         document = json.loads(

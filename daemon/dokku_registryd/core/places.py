@@ -118,6 +118,8 @@ class Places:
             usual.dokku_root: self.dokku_root,
         }
         pattern = "|".join(
-            rf"(?<![\w.-]){re.escape(path)}(?![\w.-])" for path in replaced
+            # In a unit a minus before a path says that it may be missing.
+            rf"(?<![\w.])(?<!\w-){re.escape(path)}(?![\w.-])"
+            for path in replaced
         )
         return re.sub(pattern, lambda found: replaced[found[0]], text)

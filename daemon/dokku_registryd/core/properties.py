@@ -112,11 +112,13 @@ def resolve(app: str, read: Reader, defaults: Defaults) -> AppPolicy:
     """
     source = _Source(app, read)
     server_text = read(CORE, app, "server") or read(CORE, GLOBAL, "server")
+    place = _without_login(source, "server", server(server_text))
+    repository = _without_login(source, "image-repo", _image_repo(source))
     return AppPolicy(
         app=app,
         push_on_release=source.core_or_global("push-on-release") == "true",
-        server=server(server_text),
-        image_repo=_image_repo(source),
+        server=place,
+        image_repo=repository,
         extra_tags=_extra_tags(source),
         tag_version=_tag_version(source),
         push_in_background=_policy(source, defaults.push_policy) == _BACKGROUND,
@@ -169,6 +171,18 @@ def span(seconds: float) -> str:
         if seconds >= size and seconds % size == 0:
             return f"{seconds / size:g}{unit}"
     return f"{seconds:g}s"
+
+
+def _without_login(source: _Source, name: str, value: str) -> str:
+    """Take a login out of an address: nobody uses it there, and anybody may see it."""
+    bare = dokku_properties.without_login(value)
+    if bare != value:
+        source.mistakes.append(
+            f"{name}: {bare} holds a login, which does not belong there. Set it anew"
+            f" without what stands before the @, with dokku registry:set {source.app}"
+            f" {name}, and log in with dokku registry:login"
+        )
+    return bare
 
 
 def _image_repo(source: _Source) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from dokku_registryd import errors
-from dokku_registryd.core import properties, reference
+from dokku_registryd.core import dokku_properties, properties, reference
 
 Check = Callable[[str, str], "Accepted"]
 
@@ -93,7 +93,7 @@ def server(_app: str, text: str) -> Accepted:
     if hint:
         raise ValueRefusedError(
             f"server must be a registry's host, such as ghcr.io or"
-            f" registry.example.com:5000, not {place!r}. {hint}"
+            f" registry.example.com:5000, not {_shown(place)!r}. {hint}"
         )
     return Accepted(place)
 
@@ -165,6 +165,11 @@ def _choice(name: str, text: str, *, on: str, off: str) -> str:
 
 
 def _check_repository(what: str, repository: str) -> None:
+    if _shown(repository) != repository:
+        raise ValueRefusedError(
+            f"{what} must be a repository such as org/web, not {_shown(repository)!r}:"
+            " a login does not belong there, use dokku registry:login"
+        )
     try:
         # Docker takes a first part with capitals for a host, which it is not meant as.
         has_capitals = repository.lower() != repository
@@ -182,8 +187,14 @@ def _check_repository(what: str, repository: str) -> None:
         )
 
 
+def _shown(text: str) -> str:
+    return dokku_properties.without_login(text)
+
+
 def _server_hint(place: str) -> str:
     """Return what is wrong with a server, empty if nothing is."""
+    if _shown(place) != place:
+        return "Leave out the login before the @, and use dokku registry:login"
     bare = place.removesuffix("/")
     host = bare.partition("/")[0]
     is_docker_hub = reference.normalize_domain(host) == reference.DOCKER_HUB

@@ -107,7 +107,8 @@ _ROWS: Final = (
         Ground.QUOTA,
         *(400, 403, 409, 412, 413),
         words=r"\bexceed the configured upper limit\b"
-        r"|^(?=.*\bquota\b).*\bexceed(?:s|ed|ing)?\b|\bover quota\b|\bpayment required\b",
+        r"|^(?=.*\bquota\b).*\bexceed(?:s|ed|ing)?\b|\bover quota\b"
+        r"|\bpayment required\b",
     ),
     _row(Ground.TOO_LARGE, 413),
     _row(Ground.TOO_LARGE, words=r"\b(?:entity|payload|content) too large\b"),

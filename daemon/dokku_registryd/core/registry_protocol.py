@@ -39,6 +39,7 @@ _LINK = re.compile(r"<([^<>]*)>((?:[^,\"]|\"[^\"]*\")*)")
 _REL_NEXT = re.compile(r";\s*rel\s*=\s*\"?next\"?\s*(?:;|$)", re.IGNORECASE)
 _DIGEST = re.compile(r"[a-z0-9]+(?:[+._-][a-z0-9]+)*:[0-9a-fA-F]{32,128}")
 _HEADER_VALUE = re.compile(r"[\x20-\x7e]+")
+_MAX_TAG: Final = 128  # characters; OCI specification, "Pulling manifests"
 _MAX_ERRORS: Final = 32  # that are read of one body; the first one says it
 _MAX_HEADER: Final = 16 << 10  # characters; a challenge has some hundred
 
@@ -82,6 +83,8 @@ class Request:
     """Whether it may take as long as a push, so long as it moves."""
     max_bytes: int
     """A longer answer is refused."""
+    most_seconds: float | None = None
+    """How long it may take at most, where that is less than any request may."""
     certificates_of: str = ""
     """The registry whose certificates hold if the host of `url` has none."""
     named_by: str = ""
@@ -243,11 +246,11 @@ def media_type(content_type: str, body: bytes) -> str | None:
 
 
 def parse_tags(body: bytes) -> list[str]:
-    """Return the names of one page; `null` is an empty one."""
+    """Return the names of one page; `null` is an empty one, longer ones are none."""
     names = load_object(body).get("tags")
     if not isinstance(names, list):
         return []
-    return [name for name in names if isinstance(name, str)]
+    return [name for name in names if isinstance(name, str) and len(name) <= _MAX_TAG]
 
 
 def parse_error(body: bytes, secrets: Iterable[Secret] = ()) -> ErrorBody:

@@ -19,7 +19,7 @@ from urllib.parse import quote
 import pytest
 
 from dokku_registryd import errors
-from dokku_registryd.adapters import registry_requests
+from dokku_registryd.adapters import distribution, registry_requests
 from dokku_registryd.adapters.distribution import DistributionRegistry
 from dokku_registryd.core import images, reference
 from dokku_registryd.core.logins import AuthConfig, Secret
@@ -516,6 +516,63 @@ def test_a_circle_of_pages_ends(client: Client, server: MemoryRegistry) -> None:
         client.open().tags(image(server), auth=None)
 
     assert len(server.asked) < 5
+
+
+def pages(server: MemoryRegistry, body: bytes) -> None:
+    """Give a list of tags that has no end."""
+    for number in range(distribution.MAX_PAGES):
+        link = f'</v2/{PATH}/tags/list?n={number}>; rel="next"'
+        server.rule("tags/list", Answer(body=body, headers={"Link": link}), times=1)
+
+
+@pytest.mark.parametrize(
+    ("body", "most"),
+    [
+        (json.dumps({"tags": [f"{n:x}" for n in range(30_000)]}).encode(), 5),
+        (json.dumps({"tags": ["x"], "padding": " " * (3 << 20)}).encode(), 7),
+        (b'{"tags": [' + b"[]," * (1 << 20) + b'"1"]}', 2),
+    ],
+    ids=["tags", "bytes", "values"],
+)
+def test_all_pages_together_are_bounded(
+    client: Client, server: MemoryRegistry, body: bytes, most: int
+) -> None:
+    """However small a page is, a list ends at 16 MiB or 100,000 tags."""
+    pages(server, body)
+
+    with pytest.raises(errors.PermanentError, match=r"tags or|longer than"):
+        client.open().tags(image(server), auth=None)
+
+    assert len(server.asked) <= most
+
+
+def test_all_pages_together_have_the_time_of_one_request(
+    client: Client, server: MemoryRegistry
+) -> None:
+    """A registry that gives page after page does not hold a worker."""
+    clock = [1000.0]
+
+    def monotonic() -> float:
+        clock[0] += 2
+        return clock[0]
+
+    client.monotonic = monotonic
+    pages(server, b'{"tags": ["1"]}')
+
+    with pytest.raises(errors.RegistryUnavailableError, match="longer than 20 s"):
+        client.open().tags(image(server), auth=None)
+
+    assert 2 < len(server.asked) < 12
+
+
+def test_names_that_no_tag_has_are_left_out(
+    client: Client, server: MemoryRegistry
+) -> None:
+    """A tag has 128 characters at most."""
+    tags = ["a" * 129, "b" * 128, 7, None]
+    server.rule("tags/list", Answer(body=json.dumps({"tags": tags}).encode()))
+
+    assert client.open().tags(image(server), auth=None) == ["b" * 128]
 
 
 @pytest.mark.parametrize("body", [b'{"tags":null}', b"{}", b"[]", b"<html>"])

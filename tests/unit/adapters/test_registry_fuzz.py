@@ -61,6 +61,20 @@ NAMES = st.sampled_from(
         "Set-Cookie",
     ]
 )
+# Well-formed, or nearly so, and yet nothing that Python can go on with.
+ODD = [
+    b"{" + b'"a":{' * 100_000,
+    b'{"token": "\\ud800", "errors": [{"code": "\\udfff", "message": "\\ud800"}]}',
+    b'{"token": "t", "expires_in": ' + b"9" * 401 + b"}",
+    b'{"token": "t", "expires_in": 1e400}',
+    b'{"token": "t", "expires_in": NaN}',
+    b'{"token": "t", "expires_in": -Infinity}',
+    b'{"token": {"a": 1}, "access_token": [1], "tags": 7, "mediaType": 3}',
+    b'{"errors": {"code": {}, "message": 1}, "code": [], "message": {"a": []}}',
+    b'{"errors": [[[]], {"code": {"a": 1}, "message": 5, "detail": [1, {}]}]}',
+    b'{"tags": [[], {}, 1.5, true, "\\ud83d"], "config": {"digest": 9}}',
+    '{"errors": [{"code": "\u202e\x9b", "message": "\u2066\x85"}]}'.encode(),
+]
 BODIES = st.binary(max_size=60) | st.sampled_from(
     [
         b"{}",
@@ -72,6 +86,7 @@ BODIES = st.binary(max_size=60) | st.sampled_from(
         b'{"token": 1, "expires_in": "soon"}',
         b'{"schemaVersion": 2, "config": []}',
         PASSWORD.encode(),
+        *ODD,
     ]
 )
 STATUSES = st.sampled_from([200, 201, 202, 204, 206]) | st.integers(300, 599)
@@ -88,6 +103,13 @@ OPERATIONS: dict[str, Callable[[DistributionRegistry, Any, AuthConfig], object]]
     "manifest": lambda client, image, auth: client.manifest(image, auth=auth),
     "tags": lambda client, image, auth: client.tags(image, auth=auth),
     "put": lambda client, image, auth: client.put_manifest(image, MANIFEST, auth=auth),
+    "size": lambda client, image, auth: client.blob_size(
+        image, MANIFEST.digest, auth=auth
+    ),
+    "actions": lambda client, image, auth: client.actions(image, auth=auth),
+    "blob": lambda client, image, auth: client.put_blob(
+        image, MANIFEST.digest, MANIFEST.body, auth=auth
+    ),
     "delete": lambda client, image, auth: client.delete(
         image.with_digest(MANIFEST.digest), auth=auth
     ),
@@ -125,6 +147,9 @@ def test_any_answer(
                 operation(client, image, auth)
             except errors.RegistrydError as error:
                 said = str(error)
+                assert image.domain in said
+                assert said.isprintable()
+                assert len(said) < 1500
             finally:
                 client.close()
             assert PASSWORD not in said

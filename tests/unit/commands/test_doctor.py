@@ -4,12 +4,16 @@ import base64
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
 from dokku_registryd import __version__
 from dokku_registryd.adapters import ledger, package, spool
+from dokku_registryd.commands import doctor_apps
 from dokku_registryd.core import builds, registry_grants
+from dokku_registryd.core.findings import Level
 from dokku_registryd.core.logins import Secret
 from dokku_registryd.core.releases import Release, ReleaseState
 from support import engines, seeding
@@ -462,6 +466,16 @@ def test_properties_that_cannot_work(host: LoginHost) -> None:
         "fail  properties: heal: 'maybe'",
         f"fail  properties: {host.host.read_property('web', 'server')}/Org/Web",
     ]
+
+
+def test_a_defect_in_the_look_at_one_app() -> None:
+    """What nobody has foreseen is a finding of that app, and ends no other look."""
+    broken = cast("doctor_apps.Surroundings", SimpleNamespace(world=None))
+
+    (finding,) = doctor_apps._look(broken, "web", False)
+
+    assert (finding.level, finding.app) == (Level.FAIL, "web")
+    assert "AttributeError" in finding.text
 
 
 def test_unknown_things(host: LoginHost) -> None:

@@ -345,12 +345,14 @@ def test_texts_name_the_places_of_this_host() -> None:
     text = (
         "d /var/lib/dokku/data/registryd/spool\nReadWritePaths=-/home/dokku/.docker\n"
         "ExecStart=/usr/local/bin/dokku-registryd run\n/var/lib/dokku/config\n"
+        "ReadWritePaths=-/var/lib/dokku/config/registry\n"
         "/var/lib/dokku/configs /home/dokku2\n"
     )
 
     assert moved.localize(text) == (
         "d /srv/spool/spool\nReadWritePaths=-/home/dokku/.docker\n"
         "ExecStart=/r/usr/local/bin/dokku-registryd run\n/srv/lib/config\n"
+        "ReadWritePaths=-/srv/lib/config/registry\n"
         "/var/lib/dokku/configs /home/dokku2\n"
     )
     assert places.Places().localize(text) == text

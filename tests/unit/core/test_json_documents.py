@@ -89,3 +89,12 @@ def test_nothing_reads_json_beside_it() -> None:
     }
 
     assert readers == {"json_documents.py"}
+
+
+@pytest.mark.parametrize("piece", [b"[],", b"{},", b"1,", b'"",'])
+def test_a_document_of_very_many_values_is_refused_unread(piece: bytes) -> None:
+    """Megabytes of brackets would become a hundred times as many bytes of memory."""
+    content = b"[" + piece * json_documents.MAX_VALUES + b"1]"
+
+    with pytest.raises(json_documents.MalformedJsonError, match="values"):
+        json_documents.load(content)

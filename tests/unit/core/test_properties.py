@@ -232,3 +232,32 @@ def test_values_of_ours_as_text() -> None:
         "push-deadline": "2h",
         "push-policy": "wait",
     }
+
+
+LOGINS = [
+    "ci:CANARY@r.example:5000",
+    "https://ci:CANARY@r.example:5000",
+    "https://ci:CAN/ARY@r.example:5000/",
+    "ci:CAN#ARY@x@r.example:5000",
+]
+
+
+@pytest.mark.parametrize("text", LOGINS)
+def test_a_login_in_a_server_is_a_mistake_and_is_not_shown(text: str) -> None:
+    """Whatever a password holds, the policy of an app does not have it."""
+    found = policy(web_server=text, web_push_on_release="true")
+
+    assert found.server == "***@r.example:5000/"
+    (mistake,) = found.mistakes
+    assert mistake.startswith("server: ***@r.example:5000/ holds a login")
+    assert "CAN" not in repr(found)
+
+
+def test_a_login_in_a_repository_is_a_mistake_too() -> None:
+    """A digest is none, though it has the same mark before it."""
+    found = policy(web_image_repo="ci:CANARY@r.example/org/web")
+    digest = f"org/web@sha256:{'0' * 64}"
+
+    assert found.image_repo == "***@r.example/org/web"
+    assert "CANARY" not in repr(found)
+    assert policy(web_image_repo=digest).image_repo == digest

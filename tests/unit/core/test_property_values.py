@@ -75,3 +75,15 @@ def test_a_template_is_tried_with_its_app() -> None:
     with pytest.raises(property_values.ValueRefusedError):
         property_values.image_repo_template("--global", template)
     assert property_values.image_repo_template("web", "{{ x }}").warning
+
+
+@pytest.mark.parametrize("name", ["server", "image-repo", "image-repo-template"])
+@pytest.mark.parametrize("login", ["ci:CANARY", "https://ci:CAN/ARY", "ci:CAN#A@RY"])
+def test_a_login_is_refused_and_not_repeated(name: str, login: str) -> None:
+    """What was typed before the @ of an address is not shown again."""
+    with pytest.raises(property_values.ValueRefusedError) as caught:
+        property_values.REGISTRY[name]("web", f"{login}@r.example/org")
+
+    assert "CAN" not in str(caught.value)
+    assert "'***@r.example/org'" in str(caught.value)
+    assert "dokku registry:login" in str(caught.value)

@@ -37,6 +37,28 @@ def test_requests(raw: bytes, expected: Request | Answer | None) -> None:
     assert protocol.parse(raw) == expected
 
 
+@pytest.mark.parametrize(
+    ("headers", "is_answered"),
+    [
+        (b"", True),
+        (b"Host: 127.0.0.1:9723\r\n", True),
+        (b"X: y\r\nhOST:localhost\r\n", True),
+        (b"Host: evil.example\r\n", False),
+        (b"Host: 127.0.0.1.evil.example:9723\r\n", False),
+        (b"Host: localhost@evil.example\r\n", False),
+        (b"Host: localhost\r\nHost: evil.example\r\n", False),
+        (b"Host:\r\n", False),
+    ],
+)
+def test_a_port_answers_by_its_own_name_only(headers: bytes, is_answered: bool) -> None:
+    """A page that leads a name of its own to this host learns nothing."""
+    raw = b"GET /metrics HTTP/1.1\r\n" + headers + b"\r\n"
+
+    asked = Request("/metrics") if is_answered else protocol.MISDIRECTED
+    assert protocol.parse(raw, is_local=False) == asked
+    assert protocol.parse(raw) == Request("/metrics")
+
+
 @given(st.binary(max_size=200))
 def test_any_bytes(raw: bytes) -> None:
     """Nothing that a client sends is an error of ours, and all of it ends."""

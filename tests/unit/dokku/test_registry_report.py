@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from support.dokku_host import DokkuHost, Result
+from support.dokku_host import GLOBAL, DokkuHost, Result
 
 Dokku = Callable[[str], Result]
 
@@ -188,12 +188,12 @@ def test_no_apps(host: DokkuHost, dokku: Dokku, options: str) -> None:
 
 
 def test_json_escapes(host: DokkuHost, dokku: Dokku) -> None:
-    """JSON is escaped as Go does it."""
+    """JSON is escaped as Go does it, and what commands a terminal besides."""
     host.set_property("foo", "image-repo-template", '<a&b>"\\\n\t\x01\x7f é\u2028')
 
     stdout = dokku("registry:report foo --format json").stdout
 
-    expected = r'"\u003ca\u0026b\u003e\"\\\n\t\u0001' + "\x7f é" + r'\u2028"'
+    expected = r'"\u003ca\u0026b\u003e\"\\\n\t\u0001\u007f é\u2028"'
     assert f'"image-repo-template":{expected},' in stdout
 
 
@@ -248,3 +248,26 @@ def test_the_event_log_is_no_filter(host: DokkuHost, dokku: Dokku) -> None:
     host.add_plugin("20_events", {"user-auth-app": "#!/bin/sh\n"})
 
     assert dokku("registry:report foo") == Result(FOO, "", 0)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        "registry:report foo",
+        "registry:report foo --format json",
+        "registry:report foo --registry-server",
+        "registry:report foo --registry-computed-server",
+        "registry:report foo --registry-global-server",
+    ],
+)
+def test_a_login_in_a_server_is_not_shown(
+    host: DokkuHost, dokku: Dokku, options: str
+) -> None:
+    """Dokku's own plugin stores one; nobody needs to see it."""
+    for owner in ("foo", GLOBAL):
+        host.set_property(owner, "server", "ci:CAN/ARY@r.example")
+
+    result = dokku(options)
+
+    assert "***@r.example" in result.stdout
+    assert "CAN" not in result.stdout + result.stderr
