@@ -51,11 +51,12 @@ def test_patterns_are_found_wherever_they_stand() -> None:
     found = pattern_trial.every_reader()
 
     tried = {reader.pattern.pattern for reader in found.values()}
-    assert {r"\\(.)", r"token has expired", r"immutable|tag invalid"} <= tried
+    assert {r"\\(.)", r"\btoken has expired\b", r"immutable|tag invalid"} <= tried
     assert any(place.startswith("relay_protocol.") for place in found)
     assert pattern_trial.made_while_running() == [
         "engine_stream: pattern",  # Those of its table, which are tried.
         "places: pattern",  # Made of paths of this host, over files that we ship.
+        "refusals: self.words",  # Those of its table, which are tried.
     ]
 
 
@@ -65,5 +66,5 @@ def test_only_what_is_called_anchored_is_taken_for_it() -> None:
 
     ways = {reader.pattern.pattern: reader.is_anchored for reader in readers}
     assert ways[r"[\x20-\x7e]+"]
-    assert not ways[r"token has expired"]
+    assert not ways[r"\btoken has expired\b"]
     assert re.compile(r"\\(.)").pattern in ways

@@ -303,7 +303,7 @@ def test_a_long_text_is_read_at_both_ends() -> None:
     refusal = engine_stream.refusal("push", NAME, text)
 
     assert type(refusal) is errors.AuthenticationError
-    assert str(refusal).endswith("unauthorized. Log in with dokku registry:login.")
+    assert str(refusal).endswith("unauthorized. Log in again with dokku registry:login")
 
 
 def test_texts_become_one_short_line() -> None:

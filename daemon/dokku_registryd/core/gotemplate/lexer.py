@@ -242,10 +242,9 @@ class _Scanner:
         return self._take(_SIGNS[sign], sign)
 
     def _delimited(self, mark: str) -> Token:
-        pattern, complaint = _DELIMITED[mark]
-        found = pattern.match(self._source, self._at)
+        found = _DELIMITED[mark][0].match(self._source, self._at)
         if found is None:
-            raise _UnreadableError(complaint)
+            raise _UnreadableError(_DELIMITED[mark][1])
         return self._take(_DELIMITED_KINDS[mark], found[0])
 
     def _name(self, kind: Kind) -> Token:
