@@ -189,7 +189,8 @@ class Actor:
     def destroy(self, app: str) -> None:
         """Destroy an app; its login lies in a helper."""
         self._say(f"destroy {app}")
-        login = Erased(app, self._host.proxy.host)
+        server = self._host.proxy.host
+        login = Erased(app, server, str(self._host.keychain.folder / server))
         self._forget_live(app)
         self._note({**self._nothing_of(app), f"login {app}": login})
         result = self._site.host.destroy_app(app)

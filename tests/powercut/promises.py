@@ -158,13 +158,22 @@ class Gone:
 
 @dataclass(frozen=True, slots=True)
 class Erased:
-    """The login of a destroyed app can be found, so that a helper can be told."""
+    """A helper has erased the login of a destroyed app, or it can be found for that.
+
+    Attributes:
+        app: The app.
+        server: What the login is for.
+        kept_at: The path of the file in which the helper keeps it.
+    """
 
     app: str
     server: str
+    kept_at: str
 
     def why_broken(self, facts: Facts) -> str:
-        """Return that it is nowhere."""
+        """Return that the helper has it, and nobody knows of it."""
+        if self.kept_at not in facts.files:
+            return ""
         for path in facts.files:
             is_own = path == f"{facts.config}/registry/{self.app}/config.json"
             is_aside = f"/forgotten/.{self.app}." in path or (
