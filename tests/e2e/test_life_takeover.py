@@ -91,7 +91,7 @@ def test_whole_life(life: Life) -> None:
         "dokku/shop:11": life.id_of("shop", 11),
         "dokku/shop:latest": life.id_of("shop", 11),
     }
-    assert life.dokku.dead_images == []
+    assert life.dokku.ps_retire() == []
     digest = Remote(life.second, "dokku/shop").digest(11)
     assert life.files() == {
         "config/registry": FOLDER,

@@ -128,14 +128,19 @@ class DokkuCommands:
         return "".join(self.ps_start(app) for app in apps if not self.runs(app))
 
     def ps_retire(self) -> list[str]:
-        """Remove dead images by ID and without force; return those that stay."""
+        """Remove dead images by ID and without force; return those that stay.
+
+        One that was removed is looked for once more: a heal of the very moment may have
+        given it a name. On a host the next deploy's cleanup takes such an image.
+        """
         self.dead_images = [
+            image for image in self.dead_images if self.images.is_here(image)
+        ]
+        return [
             image
             for image in self.dead_images
-            if self.images.is_here(image)
-            and self.images.docker("image", "remove", image).code
+            if self.images.docker("image", "remove", image).code
         ]
-        return self.dead_images
 
     def run(self, app: str) -> str:
         """Start one container beside the app, and let it end."""
