@@ -34,7 +34,10 @@ class FakeRegistry:
     lacks_blobs: set[str] = field(default_factory=set)
     """Repositories that have lost what manifests refer to."""
     failures: dict[str, deque[errors.RegistrydError]] = field(default_factory=dict)
-    """What the next calls of a method raise, by its name."""
+    """What the next calls of a method raise, by its name.
+
+    Manifests that are asked for by digest have `manifest_by_digest` besides.
+    """
     calls: list[tuple[str, str]] = field(default_factory=list)
     """Method and reference (or domain), in order."""
     is_down: bool = False
@@ -82,6 +85,9 @@ class FakeRegistry:
         del for_push
         with self.lock:
             self._begin("manifest", image.canonical, image.domain, auth)
+            by_digest = self.failures.get("manifest_by_digest")
+            if image.digest and by_digest:
+                raise by_digest.popleft()
             return self._find(image)
 
     def put_manifest(

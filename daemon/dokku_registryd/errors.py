@@ -125,6 +125,10 @@ class TagImmutableError(PermanentError):
     """The registry refuses to move a tag that exists. Allow it, or use another tag."""
 
 
+class ForeignManifestError(PermanentError):
+    """Something is there that is no image as Engines push them. Use another tag."""
+
+
 class DigestMismatchError(PermanentError):
     """What the registry holds is not what was sent. Find out who else pushes there."""
 

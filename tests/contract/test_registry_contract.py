@@ -370,6 +370,7 @@ def test_a_known_login_costs_no_extra_request(
     server: RegistryServer = request.getfixturevalue(f"{kind}_registry")
     bench = on_server(server, real)
     image = bench.image()
+    bench.store(image)
     bench.registry.digest(image, auth=bench.auth)
     before = len(server.requests(image.path))
 

@@ -31,7 +31,7 @@ from dokku_registryd.core import (
     registry_protocol,
 )
 from dokku_registryd.core.logins import AuthConfig
-from dokku_registryd.core.registry_protocol import Request
+from dokku_registryd.core.registry_protocol import Reply, Request
 
 MAX_PAGES: Final = 1000
 # Of all pages of one list together, as is their time.
@@ -180,6 +180,7 @@ class DistributionRegistry:
 
         Raises:
             DigestMismatchError: These are not the bytes that were asked for.
+        ForeignManifestError: It is a manifest of another kind.
         """
         request, access = registry_requests.build_request(
             "GET", image, auth, "read the manifest of", for_push=for_push
@@ -196,10 +197,7 @@ class DistributionRegistry:
             reply.headers.get("content-type", ""), reply.body
         )
         if kind is None:
-            raise errors.PermanentError(
-                f"cannot {request.purpose}: it is no manifest of Docker's schema 2 or"
-                " of OCI. Push the image again with a current Docker Engine"
-            )
+            raise _foreign(request.purpose, reply)
         return images.Manifest(media_type=kind, body=reply.body)
 
     def put_manifest(
@@ -345,3 +343,23 @@ class DistributionRegistry:
     ) -> None:
         """End an upload whose bytes were sent."""
         self._uploads.close(image, location, digest, auth=auth)
+
+
+def _foreign(purpose: str, reply: Reply) -> errors.PermanentError:
+    """Return the error for an answer that is no manifest of ours.
+
+    A manifest of schema 1 or an OCI artifact has the tag; a page of whatever stands
+    before the registry (a single sign-on) tells nothing of it.
+    """
+    if "schemaVersion" in registry_protocol.load_object(reply.body):
+        return errors.ForeignManifestError(
+            f"cannot {purpose}: it is no manifest of Docker's schema 2 or of OCI. Push"
+            " the image again with a current Docker Engine"
+        )
+    stated = reply.headers.get("content-type", "")
+    what = registry_protocol.clean(stated.partition(";")[0]) or "something else"
+    return errors.PermanentError(
+        f"cannot {purpose}: what is answered is no manifest, but {what}. If that is a"
+        " page to sign in on, let the registry be reached without it",
+        status=reply.status,
+    )

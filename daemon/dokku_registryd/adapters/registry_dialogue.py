@@ -50,6 +50,12 @@ class Dialogue:
         """
         used = self._authorizations.known(access)
         reply = self._follow(replace(request, authorization=used), access)
+        if used and reply.status == HTTPStatus.BAD_REQUEST and request.method == "GET":
+            # ECR Public answers a dead token so (aws/containers-roadmap#2835). Without
+            # one it says what it wants.
+            self._authorizations.forget(access, used)
+            used = None
+            reply = self._follow(request, access)
         is_asked = registry_requests.is_from(access.host, reply)
         is_asked = is_asked and request.pieces is None
         if reply.status == HTTPStatus.UNAUTHORIZED and is_asked:

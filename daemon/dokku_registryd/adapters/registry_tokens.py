@@ -98,6 +98,15 @@ class Authorizations:
         is_good = kept is not None and kept[1] > self._monotonic()
         return kept[0] if kept is not None and is_good else None
 
+    def forget(self, access: Access, used: Secret) -> None:
+        """Forget a value that is no longer good."""
+        with self._lock:
+            self._known = {
+                key: kept
+                for key, kept in self._known.items()
+                if key not in {access, access.anywhere} or kept[0] != used
+            }
+
     def renew(
         self, access: Access, refused: Reply, used: Secret | None, purpose: str
     ) -> Secret:

@@ -27,6 +27,7 @@ MANIFEST_TYPES: Final = (
 )
 MAX_ERROR_TEXT: Final = 300  # characters of a foreign text that a message may hold
 DEFAULT_TOKEN_SECONDS: Final = 60.0  # token specification, "expires_in"
+_EPOCH_DIGITS: Final = 10  # from 2001 to 2286
 MAX_TOKEN_SECONDS: Final = 86400.0  # no token is kept for longer than a day
 
 _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # noqa: S105 - RFC 9110, 5.6.2
@@ -174,9 +175,15 @@ def basic(auth: AuthConfig) -> Secret:
 
 
 def parse_retry_after(value: str, now: float) -> float | None:
-    """Return the seconds to wait: a number, or the time until an HTTP date."""
+    """Return the seconds to wait: a number, or the time until an HTTP date.
+
+    A number of ten digits is a time, in seconds since the epoch: so Docker's own
+    documentation had it for Hub until 2025 (docker/docs#22916).
+    """
     text = value.strip()
     if text.isascii() and text.isdigit():
+        if len(text) == _EPOCH_DIGITS:
+            return max(0.0, float(text) - now)
         return float(text[:9])
     try:
         return max(0.0, email.utils.parsedate_to_datetime(text).timestamp() - now)

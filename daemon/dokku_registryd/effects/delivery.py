@@ -157,6 +157,8 @@ def _ask_back(
     """Return what the registry shows under the number, or why it refuses to tell."""
     try:
         return way.call(question), ""
+    except errors.ForeignManifestError:
+        return numbers.TAKEN, ""
     except errors.PermanentError as error:
         if not error.status:
             raise

@@ -58,6 +58,8 @@ def find(release: Release, way: access.Access, world: ports.World) -> Sent | Non
     image = reference.parse(release.reference)
     try:
         manifest = way.call(partial(_read, image, world))
+    except errors.ForeignManifestError:
+        return TAKEN
     except errors.PermanentError as error:
         if not error.status:
             raise

@@ -227,6 +227,7 @@ def test_an_expired_token_of_ecr_asks_for_a_login(
         (email.utils.formatdate(1_600_000_000.0, usegmt=True), 0.0),
         ("soon", None),
         ("", None),
+        ("1600000000", 0.0),
         ("9" * 400, 3600.0),
     ],
 )
@@ -270,6 +271,14 @@ def test_a_date_counts_by_the_clock_that_wrote_it(day: int) -> None:
     }
 
     assert registry_requests.retry_after(headers, 1_700_000_000.0) == 90.0
+
+
+@pytest.mark.parametrize(("ahead", "seconds"), [(-9, 0.0), (42, 42.0), (9999, 3600.0)])
+def test_a_time_in_place_of_a_span(ahead: int, seconds: float) -> None:
+    """Docker's own documentation had it so; it is no wait of fifty years."""
+    headers = {"retry-after": f"{1_700_000_000 + ahead}"}
+
+    assert registry_requests.retry_after(headers, 1_700_000_000.0) == seconds
 
 
 @pytest.mark.parametrize(("ahead", "seconds"), [(90, 90.0), (86_400, 3600.0)])
@@ -443,6 +452,50 @@ def test_a_page_of_something_else_is_no_manifest(
 
     with pytest.raises(errors.PermanentError, match="no manifest"):
         client.open().manifest(image(server), auth=None)
+
+
+def test_a_manifest_of_another_kind_is_no_page(
+    client: Client, server: MemoryRegistry
+) -> None:
+    """Schema 1 and artifacts have the tag; a page tells nothing of it."""
+    kind = "application/vnd.docker.distribution.manifest.v1+prettyjws"
+    server.put(PATH, "1", b'{"schemaVersion":1}', kind)
+    server.rule("/manifests/2", Answer(body=b"<html>", headers={"Content-Type": "a/b"}))
+    registry = client.open()
+
+    with pytest.raises(errors.ForeignManifestError):
+        registry.manifest(image(server), auth=None)
+    with pytest.raises(errors.PermanentError, match="but a/b") as caught:
+        registry.manifest(image(server, "2"), auth=None)
+
+    assert caught.value.status == 200
+
+
+@pytest.mark.parametrize("status", [404, 405])
+def test_a_host_without_a_registry(
+    client: Client, server: MemoryRegistry, status: int
+) -> None:
+    """Whoever logs in there is told that, and not to push anything."""
+    server.rule("/v2/", Answer(status=status))
+
+    with pytest.raises(errors.PermanentError, match="There is no registry at"):
+        client.open().ping(server.host, auth=None)
+
+
+def test_a_dead_token_that_is_called_malformed(
+    client: Client, bearer: MemoryRegistry
+) -> None:
+    """ECR Public answers 400 to it, so that it is asked for anew."""
+    manifest = stored(bearer)
+    registry = client.open()
+    mine = login(bearer)
+    assert registry.manifest(image(bearer), auth=mine) == manifest
+    headers = {"Docker-Distribution-Api-Version": "registry/2.0"}
+    bearer.rule("/manifests/", Answer(status=400, headers=headers), times=1)
+
+    assert registry.manifest(image(bearer), auth=mine) == manifest
+
+    assert len(bearer.lines("/token")) == 2
 
 
 def test_the_body_tells_its_type_if_the_header_does_not(

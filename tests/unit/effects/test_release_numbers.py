@@ -244,7 +244,7 @@ def test_content_of_another_repository_is_pushed(host: Host) -> None:
     assert pushes(host) == [f"{REPOSITORY}:1", "r.example/org/other:2"]
 
 
-@pytest.mark.parametrize("method", ["manifest", "put_manifest"])
+@pytest.mark.parametrize("method", ["manifest_by_digest", "put_manifest"])
 def test_the_engine_pushes_where_we_cannot_reach(host: Host, method: str) -> None:
     """When the registry cannot be reached for a manifest, the Engine pushes."""
     deploy(host, "1.1.1")

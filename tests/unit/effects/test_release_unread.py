@@ -108,6 +108,34 @@ def test_another_digest_decides(host: Host) -> None:
     assert host.tags() == {"1": theirs, "2": host.release().digest}
 
 
+def test_a_number_of_another_kind(host: Host) -> None:
+    """What is no image of ours has the number all the same."""
+    theirs = host.store(f"{REPOSITORY}:1", "an artifact")
+    foreign = errors.ForeignManifestError("schema 1")
+    manifest = host.registry.manifest
+
+    def refuse(image: Any, **how: Any) -> Any:
+        if image.tag == "1":
+            raise foreign
+        return manifest(image, **how)
+
+    host.registry.manifest = refuse  # type: ignore[method-assign]
+
+    deploy(host, host.world)
+
+    assert host.tags() == {"1": theirs, "2": host.release().digest}
+
+
+def test_a_page_in_place_of_an_answer(host: Host) -> None:
+    """A single sign-on before the registry tells nothing of a number."""
+    page = errors.PermanentError("no manifest, but text/html", status=200)
+
+    outcome = deploy(host, refusing(host, page))
+
+    assert outcome is not None
+    assert outcome.is_good
+
+
 def test_a_way_in_that_is_refused(host: Host) -> None:
     """A token server that refuses the login is no refused look-up: nothing is sent."""
     refused = errors.AuthenticationError("the token server refuses the login")

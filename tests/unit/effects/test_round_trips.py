@@ -77,7 +77,7 @@ def test_known_content_that_cannot_be_read(host: Host) -> None:
     """What the registry does not give out is pushed, as if nobody knew it."""
     questions(host)
     host.set("web", "push-extra-tags", "stable")
-    host.registry.fail("manifest", errors.ImageNotFoundError("gone"))
+    host.registry.fail("manifest_by_digest", errors.ImageNotFoundError("gone"))
 
     asked = questions(host, "2.1.1")
 
