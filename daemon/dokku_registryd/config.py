@@ -140,7 +140,9 @@ class Engine(_Table):
     """How the Docker Engine is talked to."""
 
     socket: EngineAddress = Field(
-        default="unix:///var/run/docker.sock", description="The Engine's address."
+        default="unix:///var/run/docker.sock",
+        description="The Engine's address. What goes over tcp:// is not encrypted, "
+        "logins among it.",
     )
     timeout_seconds: Seconds = Field(
         default=30, description="How long one short request may take."

@@ -302,6 +302,25 @@ def test_check_of_a_closed_folder(host: list[str], tmp_path: Path) -> None:
     ) in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ("tcp://engine.example:2375", "Logins go over the network in clear"),
+        ("tcp://127.0.0.1:2375", "every user of this host"),
+        ("tcp://[::1]:2375", "every user of this host"),
+    ],
+)
+def test_check_of_an_engine_behind_tcp(
+    host: list[str], address: str, words: str
+) -> None:
+    """What is not encrypted is said, with the way out."""
+    done = call(*host, "check", f"--set=engine.socket={address}")
+
+    assert "warning: engine.socket: " in done.stderr
+    assert words in done.stderr
+    assert "Use unix://" in done.stderr
+
+
 def test_reader_that_leaves_early(host: list[str]) -> None:
     """A closed pipe ends the program without a complaint."""
     reading, writing = os.pipe()

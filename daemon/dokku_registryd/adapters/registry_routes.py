@@ -87,6 +87,7 @@ class Routes:
 
         Raises:
             PermanentError: The folder of certificates is incomplete.
+            RegistryUnavailableError: The host's name cannot be looked up.
         """
         key = (host, certificates_of, named_by)
         now = self._monotonic()
@@ -143,8 +144,14 @@ class Routes:
             return [name]
         try:
             found = registry_sockets.look_up(name, None, seconds=self._seconds)
-        except (OSError, UnicodeError):
-            return []
+        except UnicodeError:
+            return []  # Whoever connects says that it is no name.
+        except OSError:
+            # Without its addresses nobody knows whether it needs TLS, nor who may
+            # name it; and nothing would come of asking it.
+            raise errors.RegistryUnavailableError(
+                f"cannot reach {host}: it is a name that cannot be looked up"
+            ) from None
         return [str(address[0]) for *_, address in found]
 
 

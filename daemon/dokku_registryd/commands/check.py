@@ -18,7 +18,7 @@ from dokku_registryd.adapters import (
     push_way,
 )
 from dokku_registryd.commands import output
-from dokku_registryd.core import environment_files, push_ways
+from dokku_registryd.core import environment_files, push_ways, registry_hosts
 
 # What the unit file's EnvironmentFile names, and what the hooks read.
 DEFAULTS_FILE = "/etc/default/dokku-registryd"
@@ -148,6 +148,8 @@ def _about_places(settings: config.Settings) -> Iterator[str]:
         yield f"engine.socket: nothing listens at {path}. Is Docker running?"
     elif socket.startswith("unix://") and not os.access(path, os.R_OK | os.W_OK):
         yield f"engine.socket: {path} is not open to you. Run this as user dokku."
+    if socket.startswith("tcp://"):
+        yield _about_clear_text(socket)
     if socket.startswith("tcp://") and settings.engine.push_path != "engine":
         yield (
             "engine.socket: an Engine behind tcp:// does not reach the relay of the"
@@ -160,6 +162,23 @@ def _about_places(settings: config.Settings) -> Iterator[str]:
         yield f"engine.push_path: {push_ways.describe(reason)}."
     yield from _about_owner(settings.data_dir, settings)
     yield from _about_owner(settings.docker_config_dir / "config.json", settings)
+
+
+def _about_clear_text(socket: str) -> str:
+    host = registry_hosts.bare_host(socket.removeprefix("tcp://"))
+    is_loopback = registry_hosts.is_address(host) and registry_hosts.kinds_of(
+        [host]
+    ) == {registry_hosts.Kind.LOOPBACK}
+    if host == "localhost" or is_loopback:
+        return (
+            f"engine.socket: whoever may connect to {socket} commands the Engine, and"
+            " so is root there: every user of this host. Use unix:// instead."
+        )
+    return (
+        f"engine.socket: {socket} is not encrypted. Logins go over the network in"
+        " clear, and whoever comes to that port commands the Engine. Use unix://, or a"
+        " tunnel (ssh -L) that ends at a socket of this host."
+    )
 
 
 def _about_properties(settings: config.Settings) -> Iterator[str]:

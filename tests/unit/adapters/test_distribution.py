@@ -1146,6 +1146,7 @@ class Authority:
 _NEW_KEY = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
 _NEW_KEY += ["-days", "2", "-subj", "/CN=registryd tests"]
 NAME = "registry.invalid"
+NOWHERE = "127.0.0.1:9"  # an address is not looked up
 
 
 def _openssl(*arguments: str) -> None:
@@ -1255,13 +1256,13 @@ def test_certificates_that_cannot_be_used_are_named(
     client: Client, names: list[str]
 ) -> None:
     """Half a pair, or one that is no certificate, is an error with its path."""
-    folder = client.certs_dir / NAME
+    folder = client.certs_dir / NOWHERE
     folder.mkdir(parents=True)
     for name in names:
         (folder / name).write_text("nothing")
 
     with pytest.raises(errors.PermanentError, match=r"certs\.d"):
-        client.open().ping(NAME, auth=None)
+        client.open().ping(NOWHERE, auth=None)
 
 
 def test_a_listed_registry_is_not_verified(

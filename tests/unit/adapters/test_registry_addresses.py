@@ -48,8 +48,11 @@ def names(monkeypatch: pytest.MonkeyPatch) -> Names:
             return real(host, port, *more, **named)
         if named.get("flags") == socket.AI_NUMERICHOST:
             raise socket.gaierror(socket.EAI_NONAME, "no address")
+        addresses = known.ask(host)
+        if not addresses:
+            raise socket.gaierror(socket.EAI_AGAIN, "for a moment")
         kind = (socket.AF_INET, socket.SOCK_STREAM, 6, "")
-        return [(*kind, (address, port)) for address in known.ask(host)]
+        return [(*kind, (address, port)) for address in addresses]
 
     monkeypatch.setattr(socket, "getaddrinfo", look_up)
     return known
@@ -116,6 +119,21 @@ def test_addresses_that_change_between_looking_and_connecting(
         client.ping(domain, auth=login(domain))
 
     assert plain.asked == []
+
+
+def test_a_name_that_cannot_be_looked_up_for_a_moment(
+    names: Names, opened: Callable[..., DistributionRegistry], plain: MemoryRegistry
+) -> None:
+    """It is tried again, and not taken for a host that needs TLS meanwhile."""
+    names.say(NAME, [], ["127.0.0.1"])
+    domain = f"{NAME}:{plain.port}"
+    client = opened()
+
+    with pytest.raises(errors.RegistryUnavailableError, match="cannot be looked up"):
+        client.ping(domain, auth=login(domain))
+    client.ping(domain, auth=login(domain))
+
+    assert plain.lines()[-1] == "GET /v2/"
 
 
 def test_a_name_whose_addresses_are_all_listed(
