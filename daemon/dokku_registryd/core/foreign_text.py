@@ -60,11 +60,6 @@ def shorten(text: str, *, first: int, last: int = 0) -> str:
     return f"{text[:first]} … {text[-last:]}" if last else f"{text[:first]}..."
 
 
-def hide(text: str, secrets: Iterable[Secret]) -> str:
-    """Return a text without secrets, in whatever spelling they stand there."""
-    return mask(text, spellings(secrets))
-
-
 def mask(text: str, spelled: Iterable[str]) -> str:
     """Return a text without certain spellings of secrets."""
     for spelling in spelled:
