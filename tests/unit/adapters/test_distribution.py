@@ -979,7 +979,10 @@ def test_logins_do_not_mix(client: Client, bearer: MemoryRegistry) -> None:
         (Answer(body=b'{"token":""}'), errors.RegistryUnavailableError),
         (Answer(body=b'{"token":"a\\r\\nX: y"}'), errors.RegistryUnavailableError),
         (Answer(body=b" " * 65536, way="endless"), errors.PermanentError),
-        (Answer(status=302, headers={"Location": "/token"}), errors.PermanentError),
+        (
+            Answer(status=302, headers={"Location": "//other.invalid/token"}),
+            errors.AccessDeniedError,
+        ),
     ],
 )
 def test_each_answer_of_a_token_server_has_its_error(
