@@ -24,8 +24,8 @@ import dokku_registryd
 from dokku_registryd.core import engine_stream
 
 LENGTH: Final = 64 << 10
-SECONDS: Final = 4
-_MOST_PREFIXES: Final = 10
+SECONDS: Final = 2
+_MOST_PREFIXES: Final = 24
 _ENDS: Final = ("\0", "\n")
 _READING: Final = frozenset(
     {"findall", "finditer", "fullmatch", "match", "search", "split", "sub"}
@@ -142,8 +142,7 @@ def _calls(path: Path, owner: str = "") -> Iterator[ast.Call]:
             isinstance(node, ast.Call)
             and isinstance(function, ast.Attribute)
             and function.attr in _READING
-            and isinstance(function.value, ast.Name)
-            and owner in {"", function.value.id}
+            and owner in {"", ast.unparse(function.value)}
         ):
             yield node
 
@@ -157,13 +156,17 @@ def _ways(path: Path) -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}
     for call in _calls(path):
         if isinstance(call.func, ast.Attribute):
-            name = ast.unparse(call.func.value)
+            name = ast.unparse(call.func.value).partition("[")[0]
             found.setdefault(name, set()).add(call.func.attr)
     # One after the other of a table is called by another name.
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.comprehension | ast.For):
             each, table = ast.unparse(node.target), ast.unparse(node.iter)
             found.setdefault(table, set()).update(found.get(each, set()))
+        elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Subscript):
+            table = ast.unparse(node.value.value)
+            for each in ast.unparse(node.targets[0]).strip("()").split(", "):
+                found.setdefault(table, set()).update(found.get(each, set()))
     return found
 
 
@@ -185,7 +188,7 @@ def _parts(operation: str, value: Any) -> list[str]:  # noqa: PLR0911 - one a ki
         case "NOT_LITERAL":
             return ["z" if value != ord("z") else "y"]
         case "ANY":
-            return ["z"]
+            return [" "]  # So that words around it end.
         case "IN":
             return [_member(value)]
         case "BRANCH":
@@ -203,6 +206,8 @@ def _parts(operation: str, value: Any) -> list[str]:  # noqa: PLR0911 - one a ki
 
 
 def _member(members: list[tuple[Any, Any]]) -> str:
+    if str(members[0][0]) == "NEGATE":
+        return "z"
     for operation, value in members:
         if str(operation) == "RANGE":
             return chr(value[0])
