@@ -25,7 +25,7 @@ from dokku_registryd.core import engine_stream, refusals
 
 LENGTH: Final = 64 << 10
 SECONDS: Final = 0.5  # of its own work, for one text; what grows evenly needs some ms
-_MOST_PREFIXES: Final = 10
+_MOST_PREFIXES: Final = 24
 _ENDS: Final = ("\0", "\n")
 _READING: Final = frozenset(
     {"findall", "finditer", "fullmatch", "match", "search", "split", "sub"}
