@@ -87,7 +87,7 @@ class Routes:
 
         Raises:
             PermanentError: The folder of certificates is incomplete.
-            RegistryUnavailableError: The host's name cannot be looked up.
+            UnknownNameError: The host's name cannot be looked up.
         """
         key = (host, certificates_of, named_by)
         now = self._monotonic()
@@ -149,10 +149,12 @@ class Routes:
         except OSError:
             # Without its addresses nobody knows whether it needs TLS, nor who may
             # name it; and nothing would come of asking it.
-            raise errors.RegistryUnavailableError(
-                f"cannot reach {host}: it is a name that cannot be looked up"
-            ) from None
+            raise UnknownNameError from None
         return [str(address[0]) for *_, address in found]
+
+
+class UnknownNameError(Exception):
+    """The name of a host cannot be looked up, at least for the moment."""
 
 
 class StrayAddressError(Exception):

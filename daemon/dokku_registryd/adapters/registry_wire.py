@@ -38,6 +38,7 @@ from dokku_registryd.adapters import (
 from dokku_registryd.core import proxies, registry_hosts
 from dokku_registryd.core.registry_protocol import Reply, Request
 
+_UNKNOWN_NAME: Final = "is a name that cannot be looked up"
 MAX_ERROR_BYTES: Final = 64 << 10
 _CHUNK_BYTES: Final = 64 << 10
 _CONNECTIONS: Final = 32
@@ -102,7 +103,12 @@ class Wire:
         """
         host = urlsplit(request.url).netloc
         registry_hosts.check_host(host)
-        line = self._line(host, request)
+        try:
+            line = self._line(host, request)
+        except registry_routes.UnknownNameError:
+            raise errors.RegistryUnavailableError(
+                f"cannot {request.purpose}: {host} {_UNKNOWN_NAME}"
+            ) from None
         try:
             return self._speak(line, request)
         except registry_routes.StrayAddressError:
@@ -406,7 +412,7 @@ def _reason(error: Exception) -> str:
 
 def _word(cause: BaseException) -> str:
     if isinstance(cause, socket.gaierror):
-        return "is a name that cannot be looked up"
+        return _UNKNOWN_NAME
     if isinstance(cause, ssl.SSLError):
         return "breaks off the TLS handshake"
     if isinstance(cause, OSError) and cause.strerror:

@@ -235,8 +235,8 @@ def test_a_commit_that_may_wait_outlives_the_process(path: Path) -> None:
     """The next process finds it, however the one before has ended."""
     script = (
         "import os, pathlib, sys; from dokku_registryd.adapters import ledger;"
-        " from dokku_registryd.core import jobs, triggers;"
-        " trigger = triggers.Trigger(kind=Kind.DEPLOYED, app='web');"
+        " from dokku_registryd.core import jobs, kinds, triggers;"
+        " trigger = triggers.Trigger(kind=kinds.Kind.DEPLOYED, app='web');"
         " book = ledger.SqliteLedger(pathlib.Path(sys.argv[1]));"
         " book.add_jobs([jobs.Job(job_id='1', trigger=trigger)], is_synced=False);"
         " book.start_attempt('1'); os.kill(os.getpid(), 9)"
