@@ -302,6 +302,7 @@ def build_registry(
             settings.engine.deadline_seconds,
         ),
         said=said_proxies(settings, os.environ if environ is None else environ),
+        inner_hosts=frozenset(settings.registry.inner_hosts),
     )
 
 

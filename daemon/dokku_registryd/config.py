@@ -90,6 +90,12 @@ VariableNames = Annotated[
     BeforeValidator(_split),
     Field(json_schema_extra={"allowed": "a list of names of variables"}),
 ]
+HostName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._\-\[\]:]+$")]
+HostNames = Annotated[
+    tuple[HostName, ...],
+    BeforeValidator(_split),
+    Field(json_schema_extra={"allowed": "a list of hosts"}),
+]
 SocketPlace = Annotated[
     str,
     _text(
@@ -214,6 +220,12 @@ class Registry(_Table):
         default=(),
         description="What is reached without the proxy; empty means what NO_PROXY "
         "says, else what the Engine has.",
+    )
+    inner_hosts: HostNames = Field(
+        default=(),
+        description="Hosts, with the port if it is not the usual one, that a registry "
+        "may name as its token server or storage although they lie in this host's own "
+        "network and it does not.",
     )
     parallel_tags: int = Field(
         default=8, ge=1, le=64, description="How many extra tags are put side by side."

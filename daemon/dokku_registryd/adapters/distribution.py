@@ -59,6 +59,7 @@ class DistributionRegistry:
         total_timeout: Seconds that one request may take in all.
         upload_timeouts: Seconds that an upload may stand still, and may take in all.
         said: Who says which proxies are used, before the Engine.
+        inner_hosts: Hosts that a registry may name though they lie inside.
         monotonic: The clock for time limits.
         now: The clock that Retry-After dates are compared with.
     """
@@ -73,6 +74,7 @@ class DistributionRegistry:
         total_timeout: float = 120,
         upload_timeouts: tuple[float, float] = (120, 3600),
         said: tuple[proxies.Source, ...] = (),
+        inner_hosts: frozenset[str] = frozenset(),
         monotonic: Callable[[], float] = time.monotonic,
         now: Callable[[], float] = time.time,
     ) -> None:
@@ -81,6 +83,7 @@ class DistributionRegistry:
             certs_dir,
             monotonic=monotonic,
             said=said,
+            inner_hosts=inner_hosts,
             seconds=connect_timeout,
         )
         self._wire = registry_wire.Wire(

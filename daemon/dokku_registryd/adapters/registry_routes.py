@@ -55,6 +55,7 @@ class Routes:
         certs_dir: The folder with one folder for each host.
         monotonic: The clock for looking again.
         said: Who says which proxies are used, before the Engine.
+        inner_hosts: Hosts that a registry may name though they lie inside.
         seconds: How long it may take to look a name up.
     """
 
@@ -65,11 +66,13 @@ class Routes:
         *,
         monotonic: Callable[[], float],
         said: tuple[proxies.Source, ...] = (),
+        inner_hosts: frozenset[str] = frozenset(),
         seconds: float = 10,
     ) -> None:
         self._facts = facts
         self._seconds = seconds
         self._said = said
+        self._inner_hosts = inner_hosts
         self.certs_dir = certs_dir
         self._monotonic = monotonic
         self._lock = threading.Lock()
@@ -123,7 +126,8 @@ class Routes:
         if namer is not None and not namer.is_insecure and not is_chosen:
             # No registry takes TLS away from another host, or leads us further in.
             judged = registry_hosts.Judgement(is_insecure=False)
-            refused = _INSIDE - namer.kinds
+            if host not in self._inner_hosts:
+                refused = _INSIDE - namer.kinds
         route = Route(
             host=host,
             is_insecure=judged.is_insecure,

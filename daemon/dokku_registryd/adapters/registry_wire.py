@@ -345,8 +345,8 @@ def _stray(request: Request, route: registry_routes.Route) -> errors.RegistrydEr
     if route.refused:
         return errors.AccessDeniedError(
             f"cannot {request.purpose}: {request.named_by} names {route.host}, which"
-            " leads into this host's own network, and is not asked. Ask whoever runs"
-            " the registry"
+            " leads into this host's own network, and is not asked. If that is meant,"
+            f" add {route.host} to registry.inner_hosts in the settings"
         )
     return errors.RegistryUnavailableError(
         f"cannot {request.purpose}: {route.host} has an address outside of the networks"

@@ -63,10 +63,15 @@ def opened(tmp_path: Path) -> Iterator[Callable[..., DistributionRegistry]]:
     """Give a maker of clients that are closed at the end."""
     made: list[DistributionRegistry] = []
 
-    def make(**facts: Any) -> DistributionRegistry:
+    def make(
+        *, inner_hosts: frozenset[str] = frozenset(), **facts: Any
+    ) -> DistributionRegistry:
         known = images.EngineFacts(version="28", image_store="classic", **facts)
         registry = DistributionRegistry(
-            facts=lambda: known, certs_dir=tmp_path / "certs.d", connect_timeout=5
+            facts=lambda: known,
+            certs_dir=tmp_path / "certs.d",
+            connect_timeout=5,
+            inner_hosts=inner_hosts,
         )
         made.append(registry)
         return registry
@@ -218,6 +223,23 @@ def test_a_realm_that_leads_inside(outside: Outside, spelling: str) -> None:
         outside.client.ping(NAME, auth=login(NAME))
 
     assert (outside.inner.connections, outside.inner.asked) == (0, [])
+
+
+def test_a_realm_that_an_operator_knows(
+    outside: Outside, opened: Callable[..., DistributionRegistry]
+) -> None:
+    """What an operator lists may lie inside; it needs TLS all the same."""
+    inner = f"{INNER}:{outside.inner.port}"
+    outside.registry.realm = f"https://{inner}/token"
+    client = opened(
+        proxies=(("https", outside.proxy.url), ("no", INNER)),
+        inner_hosts=frozenset({inner}),
+    )
+
+    with pytest.raises(errors.RegistrydError):
+        client.ping(NAME, auth=login(NAME))
+
+    assert outside.inner.lines("/token") != []
 
 
 def test_a_redirect_that_leads_inside(outside: Outside) -> None:
