@@ -167,7 +167,13 @@ class DistributionRegistry:
         )
         if stated is not None and reply.status == HTTPStatus.OK:
             return stated
-        found = self.manifest(image, auth=auth, for_push=for_push)
+        try:
+            found = self.manifest(image, auth=auth, for_push=for_push)
+        except errors.RateLimitedError:
+            # A limit on pulls is none on HEAD (Docker Hub), whose word counts then.
+            if reply.status == HTTPStatus.NOT_FOUND:
+                return None
+            raise
         return None if found is None else found.digest
 
     def manifest(

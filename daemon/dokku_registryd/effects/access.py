@@ -114,7 +114,9 @@ class Access:
             answer = self._call(operation)
         except errors.TransientError as error:
             if pauses.asks_for_pause(error):
-                self._refusal = error
+                # A limit on pulls holds none of a push's other questions back.
+                if pauses.direction_of(error, self._direction) is self._direction:
+                    self._refusal = error
                 self._begin_pause(error)
             raise
         self._is_under_way = True

@@ -60,6 +60,13 @@ def find(release: Release, way: access.Access, world: ports.World) -> Sent | Non
         manifest = way.call(partial(_read, image, world))
     except errors.ForeignManifestError:
         return TAKEN
+    except errors.RateLimitedError as error:
+        # Docker Hub counts a GET as a pull, and a HEAD not, so a limit on pulls need
+        # hold no push up.
+        is_free = error.is_of_reading and way.call(partial(_is_absent, image, world))
+        if not is_free:
+            raise
+        return None
     except errors.PermanentError as error:
         if not error.status:
             raise
@@ -202,6 +209,14 @@ def _read(
 ) -> images.Manifest | None:
     # Absence is what we expect, and only GET proves it.
     return world.registry.manifest(image, auth=auth, for_push=True)
+
+
+def _is_absent(
+    image: reference.ImageReference,
+    world: ports.World,
+    auth: logins.AuthConfig | None,
+) -> bool:
+    return world.registry.digest(image, auth=auth, for_push=True) is None
 
 
 def _tags(

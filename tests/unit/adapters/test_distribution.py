@@ -402,6 +402,29 @@ def test_a_header_that_lies_is_found_out(
         client.open().manifest(image(server), auth=None)
 
 
+def test_a_limit_on_pulls_leaves_head_its_word(
+    client: Client, server: MemoryRegistry
+) -> None:
+    """Docker Hub counts a GET as a pull; what HEAD does not find is not there then."""
+    stored(server, "2")
+    server.rule(f"GET /v2/{PATH}/manifests/", memory_registry.error(429, "LIMITED"))
+    registry = client.open()
+
+    assert registry.digest(image(server, "1"), auth=None) is None
+    assert registry.digest(image(server, "2"), auth=None) is not None
+
+
+def test_a_limit_on_pulls_decides_nothing_that_head_refuses(
+    client: Client, server: MemoryRegistry
+) -> None:
+    """A HEAD that is no answer leaves the question open."""
+    server.rule("HEAD /v2/", Answer(status=405))
+    server.rule("GET /v2/", memory_registry.error(429, "LIMITED"))
+
+    with pytest.raises(errors.RateLimitedError):
+        client.open().digest(image(server), auth=None)
+
+
 @pytest.mark.parametrize(
     "answer",
     [

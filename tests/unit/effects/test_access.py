@@ -150,6 +150,20 @@ def test_a_limit_on_what_a_release_reads(host: Host) -> None:
         way_of(host, direction=Direction.PULL).call(must_not_ask)
 
 
+def test_a_limit_on_reads_answers_no_other_question(host: Host) -> None:
+    """What a push asks besides is asked, also where a pause for pushes is just over."""
+    pause(host)
+    way = way_of(host, waiter=waiter(60.0))
+
+    def refuse_read(_auth: logins.AuthConfig | None) -> None:
+        raise errors.RateLimitedError("no", retry_after=30.0, is_of_reading=True)
+
+    with pytest.raises(errors.RateLimitedError):
+        way.call(refuse_read)
+
+    assert way.call(answer) == "answer"
+
+
 def test_another_registry_is_asked(host: Host) -> None:
     """A pause concerns one host."""
     pause(host)

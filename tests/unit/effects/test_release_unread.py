@@ -136,6 +136,46 @@ def test_a_page_in_place_of_an_answer(host: Host) -> None:
     assert outcome.is_good
 
 
+def limited(host: Host, *methods: str) -> ports.World:
+    """Return a host whose registry lets nobody read by these methods for an hour."""
+    error = errors.RateLimitedError("429", retry_after=3600, is_of_reading=True)
+
+    def refuse(method: str) -> None:
+        if method in methods:
+            raise error
+
+    return host.replace(registry=watch(host.world.registry, refuse))
+
+
+def test_a_limit_on_pulls(host: Host) -> None:
+    """Docker Hub's limit counts a GET and no HEAD, and stops no push."""
+    outcome = deploy(host, limited(host, "manifest"))
+
+    assert outcome is not None
+    assert outcome.is_good
+    assert host.tags() == {"1": host.release().digest}
+    assert host.tag_version() == "1"
+
+
+def test_a_limit_on_pulls_uncovers_no_number(host: Host) -> None:
+    """A number that HEAD finds is not taken for free: the release waits."""
+    theirs = host.store(f"{REPOSITORY}:1", "somebody else's")
+
+    with pytest.raises(errors.RateLimitedError):
+        deploy(host, limited(host, "manifest"))
+
+    assert host.tags() == {"1": theirs}
+    assert host.engine.asked == []
+
+
+def test_a_limit_on_all_that_reads(host: Host) -> None:
+    """Where HEAD is limited too, nobody knows, and the release waits."""
+    with pytest.raises(errors.RateLimitedError):
+        deploy(host, limited(host, "manifest", "digest"))
+
+    assert host.tags() == {}
+
+
 def test_a_way_in_that_is_refused(host: Host) -> None:
     """A token server that refuses the login is no refused look-up: nothing is sent."""
     refused = errors.AuthenticationError("the token server refuses the login")
