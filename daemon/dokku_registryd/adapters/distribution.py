@@ -219,7 +219,11 @@ class DistributionRegistry:
         """Put a manifest under a tag and return the digest that the registry states.
 
         OCI specification, "Pushing Manifests": the type that goes along is the one the
-        manifest came with.
+        manifest came with. An answer of 201 or with a digest shows that it was taken;
+        Engines insist on the digest.
+
+        Raises:
+            PermanentError: It is another success, as of a page to sign in on.
         """
         request, access = registry_requests.build_request("PUT", image, auth, "put")
         request = replace(
@@ -231,6 +235,12 @@ class DistributionRegistry:
         stated = registry_protocol.parse_digest(
             reply.headers.get(registry_requests.DIGEST_HEADER, "")
         )
+        if stated is None and reply.status != HTTPStatus.CREATED:
+            raise errors.PermanentError(
+                f"cannot {request.purpose}: the answer is {reply.status} without a"
+                " digest, so the registry took nothing. If that is a page to sign in"
+                " on, let the registry be reached without it"
+            )
         return stated or manifest.digest
 
     def tags(

@@ -425,6 +425,31 @@ def test_a_limit_on_pulls_decides_nothing_that_head_refuses(
         client.open().digest(image(server), auth=None)
 
 
+@pytest.mark.parametrize("status", [200, 202])
+def test_a_page_in_place_of_a_put(
+    client: Client, server: MemoryRegistry, status: int
+) -> None:
+    """A success without a digest, as of a sign-in page, stores nothing."""
+    page = Answer(status=status, body=b"<html>", headers={"Content-Type": "text/html"})
+    server.rule("PUT /v2/", page)
+
+    with pytest.raises(errors.PermanentError, match="took nothing") as caught:
+        client.open().put_manifest(image(server), MANIFEST, auth=None)
+
+    assert caught.value.status == 0
+
+
+def test_a_put_is_taken_without_its_digest(
+    client: Client, server: MemoryRegistry
+) -> None:
+    """201 says it too."""
+    server.rule("PUT /v2/", Answer(status=201))
+
+    put = client.open().put_manifest(image(server), MANIFEST, auth=None)
+
+    assert put == MANIFEST.digest
+
+
 @pytest.mark.parametrize(
     "answer",
     [
