@@ -153,11 +153,13 @@ class Routes:
         except OSError:
             # Without its addresses nobody knows whether it needs TLS, nor who may
             # name it; and nothing would come of asking it.
-            raise UnknownNameError from None
+            raise UnknownNameError(
+                f"{host} is a name that cannot be looked up"
+            ) from None
         return [str(address[0]) for *_, address in found]
 
 
-class UnknownNameError(Exception):
+class UnknownNameError(errors.RegistryUnavailableError):
     """The name of a host cannot be looked up, at least for the moment."""
 
 

@@ -19,6 +19,7 @@ from dokku_registryd.core import images, reference, registry_protocol
 # Docker Hub's API has another name than the images have.
 HUB_API: Final = "registry-1.docker.io"
 _NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
+_MOST_PORT: Final = 65535
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?"
 _HOST = rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[0-9A-Fa-f:.]+\])"
 _DOMAIN = re.compile(rf"({_HOST})(?::([0-9]{{1,5}}))?", re.ASCII)
@@ -44,7 +45,8 @@ def check_host(text: str) -> None:
     Raises:
         InvalidRequestError: The text is no host.
     """
-    if not _DOMAIN.fullmatch(text):
+    matched = _DOMAIN.fullmatch(text)
+    if matched is None or int(matched[2] or 0) > _MOST_PORT:
         raise errors.InvalidRequestError(
             f"cannot use {text[:100]!r} as a registry: it is no host or host:port."
             " Check the property server of dokku registry:report"

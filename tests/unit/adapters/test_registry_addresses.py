@@ -141,6 +141,27 @@ def test_a_name_that_cannot_be_looked_up_for_a_moment(
     assert plain.lines()[-1] == "GET /v2/"
 
 
+def test_a_name_that_is_lost_while_a_login_is_fetched(
+    names: Names, tmp_path: Path
+) -> None:
+    """A route that grows old between two steps of one question is no defect of ours."""
+    facts = images.EngineFacts(version="28", image_store="classic")
+    with MemoryRegistry("bearer", users=USERS) as registry:
+        names.say(NAME, *[["127.0.0.1"]] * 3, [])  # the route, TLS, plain
+        domain = f"{NAME}:{registry.port}"
+
+        def monotonic() -> float:
+            return 100.0 if registry.lines() else 0.0
+
+        client = DistributionRegistry(
+            facts=lambda: facts, certs_dir=tmp_path, monotonic=monotonic
+        )
+        with pytest.raises(errors.RegistryUnavailableError, match="cannot be looked"):
+            client.ping(domain, auth=login(domain))
+        client.close()
+        assert registry.lines() == ["GET /v2/"]
+
+
 def test_a_name_whose_addresses_are_all_listed(
     names: Names, opened: Callable[..., DistributionRegistry], plain: MemoryRegistry
 ) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 import pytest
 
+from dokku_registryd import errors
 from dokku_registryd.core import images, registry_hosts
 from dokku_registryd.core.registry_hosts import Kind
 
@@ -190,3 +191,11 @@ def test_a_realm_may_be_the_registry_itself() -> None:
         "https://10.0.0.1:5000/v2/",
         registry_is_insecure=False,
     )
+
+
+@pytest.mark.parametrize("port", ["65536", "99999"])
+def test_a_port_that_no_host_has(port: str) -> None:
+    """It is refused in our words before anything reads it as an address."""
+    assert registry_hosts.api_host("r.example:65535") == "r.example:65535"
+    with pytest.raises(errors.InvalidRequestError, match="no host or host:port"):
+        registry_hosts.api_host(f"r.example:{port}")
