@@ -97,6 +97,7 @@ class DistributionRegistry:
         authorizations = registry_tokens.Authorizations(
             self._wire.send,
             is_insecure=lambda host: routes.to(host).is_insecure,
+            inside=routes.inside,
             monotonic=monotonic,
             patience=total_timeout,
         )

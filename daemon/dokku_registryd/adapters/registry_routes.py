@@ -111,6 +111,15 @@ class Routes:
                 key: kept for key, kept in self._known.items() if key[0] != host
             }
 
+    def inside(self, host: str, named_by: str) -> frozenset[registry_hosts.Kind]:
+        """Return where in our own network a host may lie that a registry names.
+
+        Raises:
+            PermanentError: The registry's folder of certificates is incomplete.
+            UnknownNameError: The registry's name cannot be looked up.
+        """
+        return _INSIDE if host in self._inner_hosts else self.to(named_by).kinds
+
     def _find(self, host: str, certificates_of: str, named_by: str) -> Route:
         facts = self._facts()
         listed = facts.insecure_registries
@@ -126,8 +135,7 @@ class Routes:
         if namer is not None and not namer.is_insecure and not is_chosen:
             # No registry takes TLS away from another host, or leads us further in.
             judged = registry_hosts.Judgement(is_insecure=False)
-            if host not in self._inner_hosts:
-                refused = _INSIDE - namer.kinds
+            refused = _INSIDE - self.inside(host, named_by)
         route = Route(
             host=host,
             is_insecure=judged.is_insecure,

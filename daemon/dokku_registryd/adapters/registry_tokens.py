@@ -70,6 +70,7 @@ class Authorizations:
     Args:
         send: Sends a request without following redirects.
         is_insecure: Tells whether the Engine uses a host without verified TLS.
+        inside: Tells where in our own network a host may lie that a registry names.
         monotonic: The clock for lifetimes.
         patience: Seconds to wait for another thread that asks for the same token.
     """
@@ -79,11 +80,13 @@ class Authorizations:
         send: Callable[[Request], Reply],
         *,
         is_insecure: Callable[[str], bool],
+        inside: Callable[[str, str], frozenset[registry_hosts.Kind]],
         monotonic: Callable[[], float],
         patience: float,
     ) -> None:
         self._send = send
         self._is_insecure = is_insecure
+        self._inside = inside
         self._monotonic = monotonic
         self._patience = patience
         self._lock = threading.Lock()
@@ -190,7 +193,10 @@ class Authorizations:
         stated = challenge.parameters.get("realm", "")
         realm = registry_hosts.read_realm(stated, registry_url)
         reason = registry_hosts.refuse_realm(
-            realm, registry_url, registry_is_insecure=self._is_insecure(access.host)
+            realm,
+            registry_url,
+            registry_is_insecure=self._is_insecure(access.host),
+            inside=self._inside(registry_protocol.netloc(realm), access.host),
         )
         if reason:
             raise errors.AccessDeniedError(

@@ -201,12 +201,24 @@ def stays_safe(before: str, after: str) -> bool:
     return bool(new[1]) and (old == new or (is_upgrade and is_door))
 
 
-def refuse_realm(realm: str, registry_url: str, *, registry_is_insecure: bool) -> str:
+def refuse_realm(
+    realm: str,
+    registry_url: str,
+    *,
+    registry_is_insecure: bool,
+    inside: Iterable[Kind] = (),
+) -> str:
     """Return why a login must not go to a token server; empty if it may.
 
     A registry names its token server itself (token specification, "How to
     authenticate"), so a hostile one could collect passwords in clear or reach into the
     host's own network (CVE-2020-15157; go-containerregistry issue 2193).
+
+    Args:
+        realm: Where the login would go.
+        registry_url: What was asked.
+        registry_is_insecure: Whether the Engine uses the registry without TLS.
+        inside: Where in the host's own network the token server may lie.
     """
     scheme, host, _ = registry_protocol.origin(realm)
     reasons = {
@@ -215,18 +227,17 @@ def refuse_realm(realm: str, registry_url: str, *, registry_is_insecure: bool) -
         "it is not https": scheme != "https" and not registry_is_insecure,
         "it is an address inside a private network": (
             not registry_is_insecure
-            and _is_private(host)
+            and _kind_of_name(host) not in {Kind.PUBLIC, *inside}
             and host != registry_protocol.origin(registry_url)[1]
         ),
     }
     return next((reason for reason, holds in reasons.items() if holds), "")
 
 
-def _is_private(host: str) -> bool:
-    address = _parse_address(host)
-    if address is None:
-        return _is_localhost(host)
-    return not address.is_global
+def _kind_of_name(host: str) -> Kind:
+    """Tell where a host leads that need not be looked up; any other may be public."""
+    is_plain = _parse_address(host) is not None or _is_localhost(host)
+    return _kind_of(host) if is_plain else Kind.PUBLIC
 
 
 def _parse_address(text: str) -> Address | None:

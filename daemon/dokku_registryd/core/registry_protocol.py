@@ -224,6 +224,14 @@ def origin(url: str) -> tuple[str, str, int | None]:
     return parts.scheme, parts.hostname or "", port
 
 
+def netloc(url: str) -> str:
+    """Return the host of an address, with the port that it names; empty for none."""
+    try:
+        return urlsplit(url).netloc
+    except ValueError:
+        return ""
+
+
 def is_same_host(url: str, other: str) -> bool:
     """Tell whether two addresses are of one host and port, whatever their scheme."""
     places = []

@@ -211,6 +211,7 @@ class Outside:
     inner: MemoryRegistry
     client: DistributionRegistry
     proxy: tunnel.TunnelProxy
+    certs: Path
 
 
 @pytest.fixture
@@ -231,7 +232,7 @@ def outside(
     ):
         exempt = f"{INNER},127.1,2130706433,0x7f.1"
         client = opened(proxies=(("https", proxy.url), ("no", exempt)))
-        yield Outside(registry, inner, client, proxy)
+        yield Outside(registry, inner, client, proxy, folder.parent)
         client.close()
 
 
@@ -261,6 +262,42 @@ def test_a_realm_that_an_operator_knows(
         client.ping(NAME, auth=login(NAME))
 
     assert outside.inner.lines("/token") != []
+
+
+def test_an_address_that_an_operator_knows(
+    outside: Outside, opened: Callable[..., DistributionRegistry]
+) -> None:
+    """A realm may be listed by its address too; without that no login goes there."""
+    inner = f"127.0.0.1:{outside.inner.port}"
+    outside.registry.realm = f"https://{inner}/token"
+    proxied = (("https", outside.proxy.url),)
+
+    with pytest.raises(errors.AccessDeniedError, match="inside a private network"):
+        opened(proxies=proxied).ping(NAME, auth=login(NAME))
+    assert outside.inner.connections == 0
+
+    with pytest.raises(errors.PermanentError, match="certificate"):
+        opened(proxies=proxied, inner_hosts=frozenset({inner})).ping(
+            NAME, auth=login(NAME)
+        )
+    assert outside.inner.connections == 1
+
+
+def test_a_token_server_beside_its_registry(
+    outside: Outside, names: Names, opened: Callable[..., DistributionRegistry]
+) -> None:
+    """A registry with TLS in our own network may name an address beside it."""
+    names.say(NAME, ["127.0.0.1"])
+    folder = outside.certs / f"{NAME}:{outside.registry.port}"
+    (outside.certs / NAME).rename(folder)
+    inner = f"127.0.0.1:{outside.inner.port}"
+    outside.registry.realm = f"https://{inner}/token"
+    domain = f"{NAME}:{outside.registry.port}"
+
+    with pytest.raises(errors.PermanentError, match="certificate"):
+        opened(insecure_registries=("other.example",)).ping(domain, auth=login(domain))
+
+    assert outside.inner.connections == 1
 
 
 def test_a_redirect_that_leads_inside(outside: Outside) -> None:

@@ -184,6 +184,31 @@ def test_a_realm_must_be_safe(realm: str, is_insecure: bool, is_allowed: bool) -
     assert (not reason) is is_allowed
 
 
+@pytest.mark.parametrize(
+    ("realm", "inside", "is_allowed"),
+    [
+        ("https://10.0.0.2/token", Kind.PRIVATE, True),
+        ("https://10.0.0.2/token", Kind.LOOPBACK, False),
+        ("https://127.0.0.1/token", Kind.PRIVATE, False),
+        ("https://localhost/token", Kind.LOOPBACK, True),
+        ("https://169.254.169.254/token", Kind.PRIVATE, False),
+        ("http://10.0.0.2/token", Kind.PRIVATE, False),
+    ],
+)
+def test_a_realm_may_lie_where_the_registry_does(
+    realm: str, inside: Kind, is_allowed: bool
+) -> None:
+    """An address is judged as what a name leads to is; it needs TLS all the same."""
+    reason = registry_hosts.refuse_realm(
+        realm,
+        "https://registry.lan/v2/",
+        registry_is_insecure=False,
+        inside=frozenset({inside}),
+    )
+
+    assert (not reason) is is_allowed
+
+
 def test_a_realm_may_be_the_registry_itself() -> None:
     """A registry inside a private network may be its own token server."""
     assert not registry_hosts.refuse_realm(
