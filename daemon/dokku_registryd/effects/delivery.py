@@ -131,7 +131,8 @@ def _send(
         else:
             sent = _push(release, way, world, says)
     except errors.TagImmutableError:
-        return numbers.TAKEN
+        # A PUT whose first answer was lost is refused when it comes again.
+        return numbers.find(release, way, world) or numbers.TAKEN
     if sent.manner == "found" or not sent.digest:
         return sent
     is_asked_for = bool(tags) and sent.manifest is None

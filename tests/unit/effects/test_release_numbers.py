@@ -373,3 +373,21 @@ def test_tags_that_cannot_move_back(host: Host) -> None:
 
     assert host.release("2.1.1").state is ReleaseState.FAILED
     assert any(kind is Line.WARNING for kind, _ in host.reply("2.1.1"))
+
+
+def test_an_immutable_number_that_our_own_request_took(host: Host) -> None:
+    """A PUT that came twice, as its first answer was lost, takes no second number."""
+    host.use_relay()
+    put = host.registry.put_manifest
+
+    def put_twice(*given: Any, **how: Any) -> str:
+        put(*given, **how)
+        raise errors.TagImmutableError("the tag exists and may not move", status=400)
+
+    host.registry.put_manifest = put_twice  # type: ignore[method-assign]
+
+    outcome = deploy(host)
+
+    assert outcome is not None
+    assert host.tags() == {"1": host.release().digest}
+    assert host.release().number == 1
