@@ -6,11 +6,14 @@ taken from all the same, in the moment between, gets it back.
 """
 
 from collections.abc import Collection, Iterable, Mapping
+from typing import Final
 
 import structlog
 
 from dokku_registryd import ports
 from dokku_registryd.core import images, wanted
+
+_LATEST: Final = ":latest"
 
 
 def healable(gaps: Iterable[wanted.Gap], world: ports.World) -> list[wanted.Gap]:
@@ -43,7 +46,7 @@ def give(gap: wanted.Retag, world: ports.World) -> bool:
     while True:
         world.engine.tag(given, name)
         found = world.engine.image(name)
-        newer = _newer(world.engine.images_of(app), before, passed)
+        newer = _newer(world.engine.images_of(app), name, before, passed)
         if found is None or found.image_id != given or not newer:
             return True
         passed.update(newer)
@@ -57,18 +60,22 @@ def give(gap: wanted.Retag, world: ports.World) -> bool:
 
 def _newer(
     listed: Iterable[images.LocalImage],
+    name: str,
     before: Mapping[str, bool],
     passed: Collection[str],
 ) -> list[str]:
     """Return the images that came since, and those that lost their last name.
 
     What lost it while ours has the name lost it to us: a build that changes nothing
-    gives the name to an image that was here.
+    gives the name to an image that was here. A number is given at `ps:start` alone, so
+    what came since and has another name was never called by it.
     """
+    is_number = not name.endswith(_LATEST)
     return [
         image.image_id
         for image in listed
         if image.image_id not in passed
+        and not (is_number and image.references)
         and (image.image_id not in before or _is_bereft(image, before))
     ]
 

@@ -60,7 +60,12 @@ class Hinter:
                 ).start()
 
     def _answer(self, connection: socket.socket) -> None:
-        with connection, connection.makefile("rb") as stream:
+        # A client may have gone by now.
+        with (
+            contextlib.suppress(ConnectionError),
+            connection,
+            connection.makefile("rb") as stream,
+        ):
             if stream.peek(1)[:1] == b"\x16":
                 return  # A TLS handshake, which a plain server does not know.
             self.connections += 1

@@ -1,6 +1,7 @@
 """The relay against whoever knocks, and against an Engine that breaks off."""
 
 import base64
+import contextlib
 import hashlib
 import http.client
 import json
@@ -48,7 +49,11 @@ class Knocker:
     ) -> http.client.HTTPResponse:
         """Return the answer, read to its end."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        self.connection.request(method, target, body=body, headers=self.headers | named)
+        # Who refuses a body need not read it all, and says so all the same.
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            self.connection.request(
+                method, target, body=body, headers=self.headers | named
+            )
         response = self.connection.getresponse()
         self.said = response.read()
         return response

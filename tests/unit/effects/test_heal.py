@@ -534,3 +534,28 @@ def test_a_build_that_ends_meanwhile(
     # What is seen right before is never taken in the first place.
     is_returned = any(line["event"] == "name.returned" for line in logged)
     assert is_returned == (moment == "in between")
+
+
+@pytest.mark.parametrize("called", [LATEST, "dokku/web:1"], ids=["latest", "number"])
+def test_a_number_is_no_name_of_the_latest_build(host: Host, called: str) -> None:
+    """A build that comes in the moment of a heal is called `latest`, and not `1`.
+
+    At `ps:start` a build is called by its number: then it has no other name, and gets
+    it back.
+    """
+    labels = {"com.dokku.app-name": "web"}
+    released = host.engine.add_image(LATEST, b"old", labels)
+    host.perform(release.perform, host.add_job(Kind.RELEASE))
+    host.engine.lose("dokku/web:1")
+    built: list[str] = []
+
+    def notice(method: str) -> None:
+        if method == "tag" and not built:
+            built.append(host.engine.add_image(called, b"newer", labels))
+
+    host.world = host.replace(engine=watch(host.world.engine, notice))
+
+    run_heal(host)
+
+    (newer,) = built
+    assert host.names()["dokku/web:1"] == (released if called == LATEST else newer)
