@@ -55,7 +55,8 @@ def _apps(settings: config.Settings) -> Iterator[Finding]:
         yield findings.ok("apps", "all that have properties are there")
         return
     if found.detail:
-        yield findings.fail("apps", f"{found.detail} Nothing of an app is removed")
+        said = found.detail if found.detail.endswith("?") else f"{found.detail}."
+        yield findings.fail("apps", f"{said} Nothing of an app is removed")
     for entry in found.apps:
         yield _missing(entry, is_alone=found.cause is presence.Cause.APPS)
 
