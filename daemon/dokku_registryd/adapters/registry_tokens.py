@@ -217,10 +217,11 @@ class Authorizations:
                 return reply
             target = registry_protocol.resolve(reply.url, location)
             if not registry_hosts.stays_safe(reply.url, target):
+                shown = registry_protocol.clean(target, access.secrets)
                 raise errors.AccessDeniedError(
                     f"cannot {request.purpose}: the token server of {access.host}"
-                    f" redirects to {registry_protocol.clean(target)!r}, and no login"
-                    " goes there. Ask whoever runs the registry"
+                    f" redirects to {shown!r}, and no login goes there. Ask whoever"
+                    " runs the registry"
                 )
             request = replace(request, url=target)
         raise errors.PermanentError(

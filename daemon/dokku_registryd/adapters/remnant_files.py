@@ -7,7 +7,8 @@ import contextlib
 import os
 import re
 import shutil
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -22,6 +23,8 @@ _TRIGGER: Final = re.compile(r"\d{16}\.(?P<pid>\d+)\.\d+")
 _COPIES: Final = re.compile(r"\..+\.\d{16}\.(?P<pid>\d+)\.\d+")
 # What `auth_folders` writes to beside an app's auth config: it holds a login.
 _LOGIN: Final = re.compile(rf"{re.escape(auth_folders.TEMPORARY)}(?P<pid>\d+)")
+# An app's folder is opened for this alone, and what lies there has a day.
+_LOOK_SECONDS: Final = 3600.0
 _WRITTEN: Final = (("spool", "tmp"), ("spool", "rejected"), ("replies",), ("deployed",))
 
 
@@ -31,11 +34,20 @@ class RemnantFiles:
     Args:
         data_dir: The data folder.
         config_root: Dokku's folder of properties.
+        monotonic: The clock for how often apps' folders are looked into.
     """
 
-    def __init__(self, data_dir: Path, config_root: Path) -> None:
+    def __init__(
+        self,
+        data_dir: Path,
+        config_root: Path,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._data_dir = data_dir
         self._config_root = config_root
+        self._monotonic = monotonic
+        self._look_at = monotonic()
 
     def listed(self) -> list[Remnant]:
         """Return what may have come to its end; what cannot be read is left out."""
@@ -94,12 +106,17 @@ class RemnantFiles:
                     yield _written(match, "/".join((*place, name)), changed_at)
 
     def _copied(self) -> Iterator[Remnant]:
+        now = self._monotonic()
+        looks_inside = now >= self._look_at
+        if looks_inside:
+            self._look_at = now + _LOOK_SECONDS
         for plugin in (properties.CORE, properties.OURS):
             with contextlib.suppress(OSError):
                 folder = folders.open_folder(self._config_root / plugin, follows=True)
                 try:
                     yield from _copies(plugin, folder)
-                    yield from _half_written(plugin, folder)
+                    if looks_inside:
+                        yield from _half_written(plugin, folder)
                 finally:
                     os.close(folder)
 

@@ -1141,6 +1141,19 @@ def test_no_part_of_an_answer_repeats_a_login(
     assert html.escape(QUOTED) not in shown
 
 
+def test_a_token_server_cannot_have_a_login_shown(
+    client: Client, bearer: MemoryRegistry
+) -> None:
+    """It gets the password, and may put it into an address that is not followed."""
+    target = f"//other.invalid/{PASSWORD}"
+    bearer.rule("/token", Answer(status=302, headers={"Location": target}))
+
+    with pytest.raises(errors.AccessDeniedError, match=r"\*\*\*") as caught:
+        client.open().ping(bearer.host, auth=login(bearer))
+
+    assert PASSWORD not in "".join(traceback.format_exception(caught.value))
+
+
 def test_a_long_error_is_cut(client: Client, server: MemoryRegistry) -> None:
     """A page of HTML does not fill the log."""
     server.rule("GET", Answer(status=500, body=b"<p>" + b"x" * 50_000))

@@ -137,6 +137,23 @@ def test_a_login_that_was_broken_off(data: Path, config: Path, dead: int) -> Non
     ]
 
 
+def test_folders_of_apps_are_looked_into_once_an_hour(
+    data: Path, config: Path, dead: int
+) -> None:
+    """A sweep may come with each event of the Engine, and a host has many apps."""
+    left = config / "registry" / "web" / f".config.json.login.{dead}"
+    left.parent.mkdir(parents=True)
+    now = [100.0]
+    found = remnant_files.RemnantFiles(data, config, monotonic=lambda: now[0])
+    assert found.listed() == []
+    left.write_text("{}")
+
+    now[0] += 3599
+    assert found.listed() == []
+    now[0] += 1
+    assert [one.name for one in found.listed()] == [left.name]
+
+
 def test_what_was_set_aside(data: Path, config: Path) -> None:
     """Rejected triggers and ledgers are found; the ledger in use is not."""
     for name in ("spool/rejected/a", "spool/rejected/a.reason", "hook.log"):
