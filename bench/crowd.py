@@ -14,8 +14,8 @@ from typing import Final
 from bench import images
 from bench.stage import Host, Stage
 
-from dokku_registryd.adapters import ledger
-from dokku_registryd.core.releases import Release, ReleaseState
+from dokku_registryd.adapters.ledger import ledger
+from dokku_registryd.core.release.releases import Release, ReleaseState
 from support.engines import EngineServer
 
 SERVER: Final = "registry.example.com/"

@@ -17,7 +17,7 @@ from bench.events import Events
 from bench.figures import Row
 from bench.stage import Host, Stage
 
-from dokku_registryd.adapters import app_files
+from dokku_registryd.adapters.dokku import snapshot
 from support import engine_api
 from support.waiting import until
 
@@ -112,7 +112,7 @@ def _wait_until_settled(host: Host) -> None:
     youngest = max(
         path.stat().st_ctime for folder in folders for path in folder.rglob("*")
     )
-    time.sleep(max(0.0, youngest + app_files.RACY_SECONDS + 1 - time.time()))
+    time.sleep(max(0.0, youngest + snapshot.RACY_SECONDS + 1 - time.time()))
 
 
 def _idle(host: Host) -> float:
@@ -225,7 +225,7 @@ def _large(costs: _Costs) -> Iterator[Row]:
     unchanged = figures.percentile(costs.sweep_cpu, 50)
     first = figures.percentile(costs.first_sweep_cpu, 50)
     # What is remembered ends within an hour: some apps are read at each sweep.
-    reread = (first - unchanged) * _SWEEP_INTERVAL / app_files.VOID_SECONDS
+    reread = (first - unchanged) * _SWEEP_INTERVAL / snapshot.VOID_SECONDS
     of_sweeps = sweeps * (unchanged + reread) / (_IDLE_MINUTES * 60)
     share = (costs.idle_cpu + of_sweeps) * 100
     yield figures.alone(

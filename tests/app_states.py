@@ -2,10 +2,11 @@
 
 from dataclasses import replace
 
-from dokku_registryd.core import properties, wanted
-from dokku_registryd.core.releases import DeployedRelease, Release, ReleaseState
+from dokku_registryd.core.dokku import policy
+from dokku_registryd.core.image import wanted
+from dokku_registryd.core.release.releases import DeployedRelease, Release, ReleaseState
 
-POLICY = properties.AppPolicy(
+POLICY = policy.AppPolicy(
     app="web",
     push_on_release=True,
     server="r.example/",

@@ -14,9 +14,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from dokku_registryd import errors
-from dokku_registryd.core import engine_values, logins, relay_protocol
-from dokku_registryd.core import reference as references
-from dokku_registryd.core.images import (
+from dokku_registryd.core.auth import logins
+from dokku_registryd.core.engine import messages, relay_protocol
+from dokku_registryd.core.image import reference as references
+from dokku_registryd.core.image.images import (
     APP_LABEL,
     EngineFacts,
     LocalContainer,
@@ -164,7 +165,7 @@ class FakeEngine:
     def tag(self, image_id: str, reference: str) -> None:
         """Give an image a name, and take the name from any other."""
         self._begin("tag")
-        name = ":".join(engine_values.split_name(reference))
+        name = ":".join(messages.split_name(reference))
         found = self._find(image_id)
         if found is None:
             raise errors.ImageNotFoundError(
@@ -176,7 +177,7 @@ class FakeEngine:
     def untag(self, reference: str) -> bool:
         """Take a name away, unless it is a needed image's last one."""
         self._begin("untag")
-        name = ":".join(engine_values.split_name(reference))
+        name = ":".join(messages.split_name(reference))
         image_id = self._names.get(name)
         if image_id is None:
             return False

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
 from dokku_registryd import errors
-from dokku_registryd.core import images, reference
-from dokku_registryd.core.logins import AuthConfig
-from dokku_registryd.core.reference import ImageReference
+from dokku_registryd.core.auth.logins import AuthConfig
+from dokku_registryd.core.image import images, reference
+from dokku_registryd.core.image.reference import ImageReference
 
 
 @dataclass(kw_only=True)

@@ -9,8 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from dokku_registryd import errors, ports
-from dokku_registryd.core import logins, reference, relay_protocol
-from dokku_registryd.core.images import Manifest
+from dokku_registryd.core.auth import logins
+from dokku_registryd.core.engine import relay_protocol
+from dokku_registryd.core.image import reference
+from dokku_registryd.core.image.images import Manifest
 
 HOST = "127.0.0.1:5871"
 

@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from dokku_registryd import errors
-from dokku_registryd.core.kinds import Kind
+from dokku_registryd.core.job.kinds import Kind
 from dokku_registryd.runtime import (
+    executor,
     intake,
     queue,
     retrying,
     supervisor,
     waiters,
     wakeup,
-    workbench,
 )
-from dokku_registryd.sources import sweep
+from dokku_registryd.sources import sweep_timer
 from support.waiting import until
 from worlds import Host
 
@@ -27,7 +27,7 @@ class Workshop:
     """Intake, queue and bench of one host, without any thread."""
 
     host: Host
-    bench: workbench.Bench
+    bench: executor.Bench
     intake: intake.Intake
     finished: list[str]
     """Jobs that ended, in order."""
@@ -76,7 +76,7 @@ def open_workshop(
         taking.forget(job_id)
 
     job_waiters = waiters.Waiters(host.spool)
-    bench = workbench.Bench(
+    bench = executor.Bench(
         world=host.replace(
             is_cancelled=job_waiters.is_cancelled,
             **{"promise": host.spool.promise, **ports_changed},
@@ -135,7 +135,7 @@ class Daemon:
         self.loop = supervisor.Supervisor(
             bench=shop.bench,
             jobs_intake=shop.intake,
-            sweeps=sweep.SweepTimer(
+            sweeps=sweep_timer.SweepTimer(
                 interval_seconds=300, monotonic=shop.host.clock.monotonic
             ),
             bell=self.bell,

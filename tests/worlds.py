@@ -11,35 +11,29 @@ from pathlib import Path
 from typing import Any, cast
 
 from dokku_registryd import errors, ports
-from dokku_registryd.adapters import (
-    absence_file,
+from dokku_registryd.adapters.dokku import (
     build_records,
     deploying_files,
-    detached,
-    ledger,
+    destroyed_apps,
     modes,
     property_files,
-    remnant_files,
-    reply_files,
-    spool,
 )
-from dokku_registryd.core import (
-    jobs,
-    outcomes,
-    properties,
-    reference,
-    releases,
-    replies,
-    triggers,
-)
-from dokku_registryd.core.images import Manifest
-from dokku_registryd.core.kinds import Kind
-from dokku_registryd.effects import voice
+from dokku_registryd.adapters.files import absence_file, remnant_files
+from dokku_registryd.adapters.ledger import ledger
+from dokku_registryd.adapters.spool import reply_files, spool
+from dokku_registryd.core.dokku import policy
+from dokku_registryd.core.hook import replies, triggers
+from dokku_registryd.core.image import reference
+from dokku_registryd.core.image.images import Manifest
+from dokku_registryd.core.job import jobs, outcomes
+from dokku_registryd.core.job.kinds import Kind
+from dokku_registryd.core.release import releases
+from dokku_registryd.effects.deploy import reply
 from fakes_engine import FakeEngine, FakeRemote
 from fakes_registry import FakeCredentials, FakeRegistry
 from fakes_relay import FakeRelay
 
-Effect = Callable[[jobs.Job, ports.World, voice.Voice], outcomes.Outcome | None]
+Effect = Callable[[jobs.Job, ports.World, reply.Voice], outcomes.Outcome | None]
 SERVER = "r.example"
 REPOSITORY = "r.example/org/web"
 IMAGE = "dokku/web:latest"
@@ -146,7 +140,7 @@ class Host:
     def set(self, app: str, name: str, value: str) -> None:
         """Set a property, in the folder where it belongs."""
         ours = {"push-policy", "push-deadline", "heal", "keep-releases"}
-        plugin = properties.OURS if name in ours else properties.CORE
+        plugin = policy.OURS if name in ours else policy.CORE
         self.files.set(plugin, app, name, value)
 
     def use_relay(self) -> None:
@@ -206,7 +200,7 @@ class Host:
     ) -> outcomes.Outcome | None:
         """Make one attempt of a job, without the worker that would retry it."""
         world = world or self.world
-        return effect(job, world, voice.Voice(world.replies, job.job_id))
+        return effect(job, world, reply.Voice(world.replies, job.job_id))
 
     # -- what a test looks at
 
@@ -242,7 +236,7 @@ class Host:
 
     def tag_version(self, app: str = "web") -> str:
         """Return Dokku's counter."""
-        return self.files.get(properties.CORE, app, "tag-version")
+        return self.files.get(policy.CORE, app, "tag-version")
 
     def reply(self, job_id: str = "1.1.1") -> list[tuple[replies.Line, str]]:
         """Return the lines that a waiting hook gets."""
@@ -285,7 +279,7 @@ def build_world(
         builds=build_records.BuildRecords(
             folder / "data" / "builds", dokku_root=folder / "home"
         ),
-        detached=detached.ForgottenFolders(
+        detached=destroyed_apps.ForgottenFolders(
             root=folder / "data" / "forgotten", config_root=folder / "config"
         ),
         absences=absence_file.AbsenceFile(folder / "data" / "absence"),
@@ -294,7 +288,7 @@ def build_world(
         replies=reply_files.ReplyFiles(folder / "data" / "replies"),
         remnants=remnant_files.RemnantFiles(folder / "data", folder / "config"),
         clock=clock,
-        defaults=properties.Defaults(),
+        defaults=policy.Defaults(),
         schedulers=("docker-local",),
         is_companion=lambda: modes.is_companion(folder),
         submit=submitted.append,

@@ -13,7 +13,7 @@ import types
 from collections.abc import Callable
 
 from dokku_registryd import PROGRAM, __version__, errors
-from dokku_registryd.core import terminal_text
+from dokku_registryd.core.text import terminal_text
 
 TYPE_CHECKING = False  # as in `typing`, whose import takes as long as Python's start
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def parse(argv: list[str]) -> "argparse.Namespace":
     """Return the arguments; end the program if they make no sense."""
-    module = importlib.import_module("dokku_registryd.commands.arguments")
+    module = importlib.import_module("dokku_registryd.verbs.arguments")
     arguments: argparse.Namespace = module.parse(argv)
     return arguments
 
@@ -104,16 +104,17 @@ def _drop_output() -> None:
 
 
 def _perform(arguments: "argparse.Namespace") -> int:
-    output = importlib.import_module("dokku_registryd.commands.output")
-    module = arguments.verb.replace("-", "_")
-    command = importlib.import_module(f"dokku_registryd.commands.{module}")
+    output = importlib.import_module("dokku_registryd.verbs.output")
+    verbs = importlib.import_module("dokku_registryd.verbs")
+    module = f"{verbs.__name__}.{verbs.MODULES[arguments.verb]}"
+    command = importlib.import_module(module)
     out = output.Output(line=_print, error=_complain)
     return int(command.perform(arguments, out))
 
 
 def _answer_dokku(argv: list[str]) -> int:
     """Answer a command that reads its arguments by Dokku's rules."""
-    dokku = importlib.import_module("dokku_registryd.commands.dokku")
+    dokku = importlib.import_module("dokku_registryd.verbs.dokku.call")
     return int(dokku.perform(argv, os.environ))
 
 

@@ -2,7 +2,7 @@
 
 Everything that is logged passes `_redacted`, whoever logs it: our own modules by
 structlog, the libraries by the standard library's logging at warning and above. What
-may be logged at all stands in `core.log_events`.
+may be logged at all stands in `core.status.log_events`.
 """
 
 import contextlib
@@ -15,7 +15,9 @@ from typing import Any, Final, TextIO
 
 import structlog
 
-from dokku_registryd.core import foreign_text, log_events, logins
+from dokku_registryd.core.auth import logins
+from dokku_registryd.core.status import log_events
+from dokku_registryd.core.text import foreign_text
 
 EventFields = log_events.EventFields
 EVENTS = log_events.EVENTS

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from dokku_registryd import errors
-from dokku_registryd.adapters.docker_engine import DockerEngine
-from dokku_registryd.core.logins import AuthConfig, Secret
+from dokku_registryd.adapters.engine.docker_engine import DockerEngine
+from dokku_registryd.core.auth.logins import AuthConfig, Secret
 from support import registries, seeding
 from support.engine_benches import ask_digest
 from support.engine_relay import EngineRelay

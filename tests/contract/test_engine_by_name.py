@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from dokku_registryd import errors
-from dokku_registryd.adapters.docker_engine import DockerEngine
-from dokku_registryd.core.logins import AuthConfig, Secret
+from dokku_registryd.adapters.engine.docker_engine import DockerEngine
+from dokku_registryd.core.auth.logins import AuthConfig, Secret
 from support import registries
 from support.engines import KINDS
 from support.every_engine import name_of

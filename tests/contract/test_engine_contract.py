@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from dokku_registryd import errors, ports
-from dokku_registryd.core import events
-from dokku_registryd.core.images import LocalContainer
-from dokku_registryd.core.logins import AuthConfig, Secret
+from dokku_registryd.core.auth.logins import AuthConfig, Secret
+from dokku_registryd.core.engine import events
+from dokku_registryd.core.image.images import LocalContainer
 from support.engine_benches import APP_LABEL, Bench, FakeBench, RealBench
 from support.engines import KINDS, EngineKind, EngineServer
 from support.waiting import until

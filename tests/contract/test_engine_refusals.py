@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from dokku_registryd import errors
-from dokku_registryd.adapters.docker_engine import DockerEngine
+from dokku_registryd.adapters.engine.docker_engine import DockerEngine
 from support.engines import CONTAINERD, EngineServer
 from support.every_engine import on_every_engine
 from support.scripted_registry import Answer, ScriptedRegistry

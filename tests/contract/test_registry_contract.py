@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from dokku_registryd import errors, ports
-from dokku_registryd.adapters.distribution import DistributionRegistry
-from dokku_registryd.core import images, reference
-from dokku_registryd.core.logins import AuthConfig, Secret
+from dokku_registryd.adapters.registry.client import DistributionRegistry
+from dokku_registryd.core.auth.logins import AuthConfig, Secret
+from dokku_registryd.core.image import images, reference
 from fakes_registry import FakeRegistry
 from support import seeding
 from support.memory_registry import MemoryRegistry

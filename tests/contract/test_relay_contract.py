@@ -11,12 +11,13 @@ from pathlib import Path
 import pytest
 
 from dokku_registryd import errors
-from dokku_registryd.adapters.distribution import DistributionRegistry
-from dokku_registryd.adapters.docker_engine import DockerEngine
-from dokku_registryd.adapters.relay import Relay
-from dokku_registryd.adapters.relay_passages import Passage
-from dokku_registryd.core import images, reference, relay_protocol
-from dokku_registryd.core.logins import AuthConfig, Secret
+from dokku_registryd.adapters.engine.docker_engine import DockerEngine
+from dokku_registryd.adapters.registry.client import DistributionRegistry
+from dokku_registryd.adapters.relay.passages import Passage
+from dokku_registryd.adapters.relay.relay import Relay
+from dokku_registryd.core.auth.logins import AuthConfig, Secret
+from dokku_registryd.core.engine import relay_protocol
+from dokku_registryd.core.image import images, reference
 from support import attested_image
 from support.engines import EngineServer
 from support.every_engine import on_containerd_stores, on_every_engine

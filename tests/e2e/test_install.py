@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dokku_registryd.adapters import shipped_files
+from dokku_registryd.adapters.host import shipped_files
 from support.bare_site import BareSite
 from support.engines import EngineServer
 from support.registries import RegistryServer

@@ -6,21 +6,19 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from dokku_registryd import cli
-from dokku_registryd.commands import installing
-from dokku_registryd.commands.output import Output
-from dokku_registryd.core import installation, places
-from dokku_registryd.core.host_state import Facts, Mode
-from dokku_registryd.core.installation import Kind
+from dokku_registryd.core.install import paths, plans
+from dokku_registryd.core.install.host_state import Facts, Mode
+from dokku_registryd.core.install.plans import Kind
+from dokku_registryd.verbs.host import installing
+from dokku_registryd.verbs.output import Output
 from support.bare_site import BareSite
 from support.dokku_host import SYSTEM_PATH
 
 STEPS = [
-    step.kind
-    for step in installation.plan_install(Facts(), places.Places(), Mode.TAKEOVER)
+    step.kind for step in plans.plan_install(Facts(), paths.Places(), Mode.TAKEOVER)
 ]
 STEPS_BACK = [
-    step.kind
-    for step in installation.plan_uninstall(Facts(), places.Places(), is_purge=True)
+    step.kind for step in plans.plan_uninstall(Facts(), paths.Places(), is_purge=True)
 ]
 SILENT = Output(line=lambda _text: None, error=print)
 
@@ -48,18 +46,18 @@ class Installer:
     def install(self, *, until: Kind | None = None) -> None:
         """Install; end when the turn of a step has come."""
         host = installing.Host(self._arguments)
-        steps = installation.plan_install(host.look(), host.where, Mode.TAKEOVER)
+        steps = plans.plan_install(host.look(), host.where, Mode.TAKEOVER)
         self._carry_out(steps, host.changes().perform, until)
 
     def uninstall(self, *, until: Kind | None = None) -> None:
         """Uninstall and purge; end when the turn of a step has come."""
         host = installing.Host(self._arguments)
-        steps = installation.plan_uninstall(host.look(), host.where, is_purge=True)
+        steps = plans.plan_uninstall(host.look(), host.where, is_purge=True)
         self._carry_out(steps, host.changes().perform, until)
 
     def _carry_out(
         self,
-        steps: list[installation.Step],
+        steps: list[plans.Step],
         perform: Callable[[Kind], None],
         until: Kind | None,
     ) -> None:

@@ -17,7 +17,7 @@ from typing import Self
 import pytest
 
 from dokku_registryd import errors
-from dokku_registryd.adapters import status_client
+from dokku_registryd.adapters.status import client
 from support.dokku_host import GLOBAL
 from support.site import Site
 from support.waiting import until
@@ -80,7 +80,7 @@ class _Watcher:
                     self._ask(page)
 
     def _ask(self, page: str) -> None:
-        status, text = status_client.ask(self._socket, page)
+        status, text = client.ask(self._socket, page)
         self.pages.add(f"{page} {status}")
         self.found.update(form for form in FORMS if form in text.encode())
 

@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families as parse
 
-from dokku_registryd.adapters import status_client, status_places
-from dokku_registryd.core import metric_families
+from dokku_registryd.adapters.status import client as status_client
+from dokku_registryd.adapters.status import sockets
+from dokku_registryd.core.status import metric_families
 from support.site import Site
 from support.waiting import until
 
@@ -344,7 +345,7 @@ def test_clients_that_harm(one: Site) -> None:
         for said in (b"", b"GET /metr", b"\xff" * 20000, b"zap\n\n"):
             for _ in range(20):
                 path = one.host.data_dir / "status.sock"
-                client = status_places.connect(path, seconds=20)
+                client = sockets.connect(path, seconds=20)
                 cleanup.enter_context(client)
                 say(client, said)
 

@@ -4,7 +4,7 @@ import contextlib
 import random
 import sqlite3
 
-from dokku_registryd.core import builds
+from dokku_registryd.core.install import builds
 from support.dokku_host import Result
 from torture import dokku, faults, roots, settling, verdict
 from torture.apps import Deploy

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from dokku_registryd.adapters import ledger
-from dokku_registryd.core.releases import Release
+from dokku_registryd.adapters.ledger import ledger
+from dokku_registryd.core.release.releases import Release
 from support.bare_site import BareSite
 from support.dokku_host import Result
 

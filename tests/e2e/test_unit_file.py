@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dokku_registryd.core import places
+from dokku_registryd.core.install import paths
 
 SYSTEMD = Path(__file__).parents[2] / "systemd"
 UNIT = SYSTEMD / "dokku-registryd.service"
@@ -112,7 +112,7 @@ def test_unit_opens_no_more_than_is_written() -> None:
         if line.startswith("ReadWritePaths=")
     }
 
-    usual = places.Places()
+    usual = paths.Places()
     _, *folders = usual.property_folders
     helpers = {".docker", ".ecr", ".password-store", ".gnupg"}
     assert opened == {

@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 
 from dokku_registryd import __version__
-from dokku_registryd.adapters import ledger_schema, reply_files, spool
-from dokku_registryd.core import triggers
-from dokku_registryd.core.kinds import Kind
-from dokku_registryd.core.replies import Line
+from dokku_registryd.adapters.ledger import schema
+from dokku_registryd.adapters.spool import reply_files, spool
+from dokku_registryd.core.hook import triggers
+from dokku_registryd.core.hook.replies import Line
+from dokku_registryd.core.job.kinds import Kind
 from support.bare_site import BareSite
 from support.dokku_host import Result
 from support.engines import EngineServer
@@ -23,7 +24,7 @@ from support.installed_copy import InstalledCopy
 from support.registries import RegistryServer
 from support.waiting import until
 
-SCHEMA = len(ledger_schema.MIGRATIONS)
+SCHEMA = len(schema.MIGRATIONS)
 # As systemd does it: `enable --now` and `start` return once the service is ready.
 SYSTEMCTL = r"""#!/bin/sh
 cd '{folder}' || exit
@@ -156,7 +157,7 @@ def test_another_version(upgraded: UpgradeSite) -> None:
 def test_other_files_of_the_same_version(upgraded: UpgradeSite) -> None:
     """Files that changed under the same version run after `install` too."""
     site, before = upgraded, upgraded.pid
-    site.copy.edit("core/names.py", '"""Which', '"""Corrected: Which')
+    site.copy.edit("core/dokku/app_names.py", '"""Which', '"""Corrected: Which')
 
     site.put_in_place()
 
@@ -258,9 +259,9 @@ def test_a_deploy_that_waits(upgraded: UpgradeSite, tmp_path: Path) -> None:
 
 def _upgrade_under(site: UpgradeSite) -> None:
     # One module of the new version needs what another one has since.
-    site.copy.edit("core/names.py", "_FIRST =", "LATER = 1\n_FIRST =")
+    site.copy.edit("core/dokku/app_names.py", "_FIRST =", "LATER = 1\n_FIRST =")
     site.copy.edit(
-        "commands/inline.py",
+        "verbs/hooks/inline.py",
         "from dokku_registryd.adapters",
         "from dokku_registryd.core.names import LATER as LATER\n"
         "from dokku_registryd.adapters",

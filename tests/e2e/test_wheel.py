@@ -21,7 +21,7 @@ NOBODY = 65534
 _AS_NOBODY = f"""
 import os
 from dokku_registryd import cli
-from dokku_registryd.commands import install, output
+from dokku_registryd.verbs import install, output
 os.setuid({NOBODY})
 raise SystemExit(cli.main())
 """

@@ -10,29 +10,16 @@ from contextlib import suppress
 from typing import Any, Final
 
 from dokku_registryd import errors
-from dokku_registryd.core import (
-    auth_edits,
-    auth_files,
-    engine_stream,
-    engine_values,
-    events,
-    foreign_text,
-    gotemplate,
-    images,
-    names,
-    pflag,
-    properties,
-    property_values,
-    reference,
-    registry_errors,
-    registry_grants,
-    registry_hosts,
-    registry_protocol,
-    replies,
-    terminal_text,
-    triggers,
-)
-from dokku_registryd.core.logins import Secret
+from dokku_registryd.core import gotemplate
+from dokku_registryd.core.auth import config_edits, config_file
+from dokku_registryd.core.auth.logins import Secret
+from dokku_registryd.core.dokku import app_names, pflag, validation
+from dokku_registryd.core.dokku import policy as dokku_policy
+from dokku_registryd.core.engine import events, messages, stream
+from dokku_registryd.core.hook import replies, triggers
+from dokku_registryd.core.image import images, reference
+from dokku_registryd.core.registry import grants, hosts, protocol, refusal_errors
+from dokku_registryd.core.text import foreign_text, terminal_text
 
 Target = Callable[[bytes], None]
 SEEDS: Final = (
@@ -70,19 +57,19 @@ def read_trigger(raw: bytes) -> None:
     with suppress(errors.InvalidTriggerError):
         trigger = triggers.parse(raw)
         assert triggers.parse(triggers.render(trigger)) == trigger
-        assert all(map(names.is_app_name, trigger.apps))
+        assert all(map(app_names.is_app_name, trigger.apps))
 
 
 def make_path(raw: bytes) -> None:
     """No app and no trigger is called like a way out of a folder."""
     text = _text(raw)
-    for is_name in (names.is_app_name, triggers.is_trigger_id):
+    for is_name in (app_names.is_app_name, triggers.is_trigger_id):
         if is_name(text):
             assert text.isascii()
             assert text.isprintable()
             assert "/" not in text
             assert not text.startswith(".")
-            assert len(text) <= names.MAX_APP_NAME_LENGTH
+            assert len(text) <= app_names.MAX_APP_NAME_LENGTH
 
 
 def write_reply(raw: bytes) -> None:
@@ -99,23 +86,23 @@ def write_reply(raw: bytes) -> None:
 def read_properties(raw: bytes) -> None:
     """Whatever stands in property files, an app has a policy."""
     text = _text(raw)
-    policy = properties.resolve(
-        "web", lambda _plugin, _app, _name: text, properties.Defaults()
+    policy = dokku_policy.resolve(
+        "web", lambda _plugin, _app, _name: text, dokku_policy.Defaults()
     )
     assert policy.last_number >= 0
-    properties.own_values("web", lambda *_place: text, properties.Defaults())
+    dokku_policy.own_values("web", lambda *_place: text, dokku_policy.Defaults())
     for check in (
-        property_values.server,
-        property_values.image_repo,
-        property_values.image_repo_template,
-        property_values.push_extra_tags,
-        property_values.push_on_release,
-        property_values.push_policy,
-        property_values.push_deadline,
-        property_values.heal,
-        property_values.keep_releases,
+        validation.server,
+        validation.image_repo,
+        validation.image_repo_template,
+        validation.push_extra_tags,
+        validation.push_on_release,
+        validation.push_policy,
+        validation.push_deadline,
+        validation.heal,
+        validation.keep_releases,
     ):
-        with suppress(property_values.ValueRefusedError):
+        with suppress(validation.ValueRefusedError):
             check("web", text)
 
 
@@ -127,20 +114,20 @@ def read_template(raw: bytes) -> None:
 
 def read_login(raw: bytes) -> None:
     """An auth config says who logs in, or that it cannot be used."""
-    with suppress(auth_files.MalformedAuthError):
-        file = auth_files.parse(raw)
+    with suppress(config_file.MalformedAuthError):
+        file = config_file.parse(raw)
         for domain in ("r.example", reference.DOCKER_HUB):
-            with suppress(auth_files.MalformedAuthError):
+            with suppress(config_file.MalformedAuthError):
                 found = file.login(domain)
                 if found is not None:
-                    registry_protocol.basic(found)
+                    protocol.basic(found)
             file.held_logins(domain)
             file.keeper(domain)
         file.all_held_logins()
-    with suppress(auth_files.MalformedAuthError):
-        document = auth_files.load(raw)
-        auth_edits.render(auth_edits.without_login(document, "r.example"))
-        auth_edits.render(auth_edits.without_secrets(document))
+    with suppress(config_file.MalformedAuthError):
+        document = config_file.load(raw)
+        config_edits.render(config_edits.without_login(document, "r.example"))
+        config_edits.render(config_edits.without_secrets(document))
 
 
 def read_reference(raw: bytes) -> None:
@@ -153,43 +140,41 @@ def read_reference(raw: bytes) -> None:
 def read_headers(raw: bytes) -> None:
     """Whatever a registry puts into headers is understood or left alone."""
     text = _text(raw)
-    registry_protocol.parse_challenges(text)
-    challenge = registry_protocol.choose_challenge(text)
+    protocol.parse_challenges(text)
+    challenge = protocol.choose_challenge(text)
     if challenge is not None:
-        registry_protocol.scope_for(challenge, "org/web", "repository:org/web:pull")
-    seconds = registry_protocol.parse_retry_after(text, 0.0)
+        protocol.scope_for(challenge, "org/web", "repository:org/web:pull")
+    seconds = protocol.parse_retry_after(text, 0.0)
     assert seconds is None or seconds >= 0
-    registry_protocol.next_page(text, "https://r.example/v2/a/tags/list")
-    registry_protocol.parse_digest(text)
-    registry_protocol.media_type(text, raw)
+    protocol.next_page(text, "https://r.example/v2/a/tags/list")
+    protocol.parse_digest(text)
+    protocol.media_type(text, raw)
     with suppress(errors.RegistrydError):
-        registry_protocol.origin(
-            registry_protocol.resolve("https://r.example/v2/", text)
-        )
+        protocol.origin(protocol.resolve("https://r.example/v2/", text))
 
 
 def read_hosts(raw: bytes) -> None:
     """Whatever the Engine's settings or a challenge say, a host is judged."""
     text = _text(raw)
-    registry_hosts.judge("r.example:5000", [text], lambda _name: [text])
-    registry_hosts.choose_proxy("https://r.example/v2/", {"https": "p", "no": text})
+    hosts.judge("r.example:5000", [text], lambda _name: [text])
+    hosts.choose_proxy("https://r.example/v2/", {"https": "p", "no": text})
     for is_insecure in (False, True):
-        registry_hosts.refuse_realm(
+        hosts.refuse_realm(
             text, "https://r.example/v2/", registry_is_insecure=is_insecure
         )
     with suppress(errors.RegistrydError):
-        registry_hosts.check_host(text)
-    registry_hosts.bare_host(text)
+        hosts.check_host(text)
+    hosts.bare_host(text)
 
 
 def read_body(raw: bytes) -> None:
     """Whatever a registry sends as a body, it becomes a value or an error of ours."""
     secret = Secret("registry-test-password")
-    registry_protocol.parse_token(raw)
-    registry_protocol.parse_tags(raw)
-    said = registry_protocol.parse_error(raw, [secret])
-    error = registry_errors.build_error(
-        registry_errors.Refusal(
+    protocol.parse_token(raw)
+    protocol.parse_tags(raw)
+    said = protocol.parse_error(raw, [secret])
+    error = refusal_errors.build_error(
+        refusal_errors.Refusal(
             purpose="push r.example/web:1",
             status=raw[0] + 300 if raw else 500,
             codes=said.codes,
@@ -198,7 +183,7 @@ def read_body(raw: bytes) -> None:
         )
     )
     assert "registry-test-password" not in str(error)
-    registry_grants.parse_actions(Secret(f"Bearer {_text(raw)}"), "org/web")
+    grants.parse_actions(Secret(f"Bearer {_text(raw)}"), "org/web")
     manifest = images.Manifest(media_type="application/json", body=raw)
     manifest.names_image("sha256:0")
 
@@ -219,18 +204,16 @@ def read_engine(raw: bytes) -> None:
     content = _object(raw)
     event = events.parse(content)
     assert event is None or isinstance(event.wakes_sweep, bool)
-    engine_stream.error_of(content)
-    engine_stream.digest_of(content)
-    engine_stream.text_of(content)
-    progress = engine_stream.Progress(
-        started=0.0, stall_seconds=60.0, deadline_seconds=600.0
-    )
+    stream.error_of(content)
+    stream.digest_of(content)
+    stream.text_of(content)
+    progress = stream.Progress(started=0.0, stall_seconds=60.0, deadline_seconds=600.0)
     progress.note(content, 1.0)
-    engine_stream.refusal("push", "r.example/web:1", _text(raw))
-    engine_values.parse_facts(content)
-    assert engine_values.choose_api(_text(raw))
+    stream.refusal("push", "r.example/web:1", _text(raw))
+    messages.parse_facts(content)
+    assert messages.choose_api(_text(raw))
     with suppress(errors.InvalidReferenceError):
-        engine_values.split_name(_text(raw))
+        messages.split_name(_text(raw))
 
 
 def read_arguments(raw: bytes) -> None:

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from dokku_registryd import errors
-from dokku_registryd.adapters import ledger
-from dokku_registryd.core import absence_text, triggers
+from dokku_registryd.adapters.ledger import ledger
+from dokku_registryd.core.dokku import absence_text
+from dokku_registryd.core.hook import triggers
 from powercut.tree import Content, Tree
 
 # A ledger is opened hundreds of times, and what lies in memory needs no sync.

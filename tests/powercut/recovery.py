@@ -10,7 +10,7 @@ import shutil
 from pathlib import Path
 from typing import Any, Final, cast
 
-from dokku_registryd.core.images import Manifest
+from dokku_registryd.core.image.images import Manifest
 from powercut import tree
 from powercut.actor import Scene
 from powercut.cuts import Cut

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dokku_registryd import cli
-from dokku_registryd.adapters import ledger, reply_files, spool
-from dokku_registryd.commands.output import Output
+from dokku_registryd import cli, verbs
+from dokku_registryd.adapters.ledger import ledger
+from dokku_registryd.adapters.spool import reply_files, spool
+from dokku_registryd.verbs.output import Output
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,8 +61,8 @@ class Caller:
         """Call a verb as a person does."""
         arguments = cli.parse([*words, *self.options])
         arguments.environ = environ
-        module = arguments.verb.replace("-", "_")
-        command = importlib.import_module(f"dokku_registryd.commands.{module}")
+        module = f"{verbs.__name__}.{verbs.MODULES[arguments.verb]}"
+        command = importlib.import_module(module)
         lines: list[str] = []
         out = Output(line=lines.append, error=self.complaints.append)
         status = command.perform(arguments, out)

@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from dokku_registryd import ports
-from dokku_registryd.adapters.docker_engine import DockerEngine
-from dokku_registryd.core import reference as references
-from dokku_registryd.core.logins import AuthConfig, Secret
+from dokku_registryd.adapters.engine.docker_engine import DockerEngine
+from dokku_registryd.core.auth.logins import AuthConfig, Secret
+from dokku_registryd.core.image import reference as references
 from fakes_engine import FakeEngine
 from support.engines import EngineServer
 from support.registries import RegistryServer

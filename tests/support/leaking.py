@@ -16,7 +16,7 @@ def main() -> None:
     """Run the program, and keep something whenever a job ends."""
     sys.path.pop(0)  # The script's own folder must not hide modules of its names.
     size, every = int(os.environ["LEAK_BYTES"]), int(os.environ["LEAK_EVERY"])
-    ledger: Any = importlib.import_module("dokku_registryd.adapters.ledger")
+    ledger: Any = importlib.import_module("dokku_registryd.adapters.ledger.ledger")
     finish = ledger.SqliteLedger.finish_job
 
     def finish_and_keep(*arguments: Any, **named: Any) -> None:

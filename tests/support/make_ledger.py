@@ -48,9 +48,9 @@ def main(arguments: list[str]) -> int:
 
 
 def _fill_gaps() -> None:
-    from dokku_registryd.adapters import ledger_schema  # noqa: PLC0415 - as above
+    from dokku_registryd.adapters.ledger import schema  # noqa: PLC0415 - as above
 
-    for number, script in enumerate(ledger_schema.MIGRATIONS, start=1):
+    for number, script in enumerate(schema.MIGRATIONS, start=1):
         place = LEDGERS / f"schema-{number}.sqlite3"
         if place.exists():
             continue
@@ -70,9 +70,10 @@ def _unpack(commit: str, folder: Path) -> Path:
 
 def _fill(path: Path) -> None:
     """Record two apps: what was pushed, failed, went on unpushed, or waits."""
-    from dokku_registryd.adapters import ledger  # noqa: PLC0415 - of that commit
-    from dokku_registryd.core import jobs, outcomes, triggers  # noqa: PLC0415
-    from dokku_registryd.core.releases import Release, ReleaseState  # noqa: PLC0415
+    from dokku_registryd.adapters.ledger import ledger  # noqa: PLC0415 - of that commit
+    from dokku_registryd.core.hook import triggers  # noqa: PLC0415
+    from dokku_registryd.core.job import jobs, outcomes  # noqa: PLC0415
+    from dokku_registryd.core.release import releases  # noqa: PLC0415
 
     book = ledger.SqliteLedger(path)
     asked = ("web", "web", "web", "web", "api", "api")
@@ -88,7 +89,7 @@ def _fill(path: Path) -> None:
         )
         book.start_attempt(job_id)
         book.reserve(
-            Release(
+            releases.Release(
                 job_id=job_id,
                 app=app,
                 number=40,
@@ -99,7 +100,7 @@ def _fill(path: Path) -> None:
                 created_at=100.0 + number,
             )
         )
-    pushed, failed = ReleaseState.PUSHED, ReleaseState.FAILED
+    pushed, failed = releases.ReleaseState.PUSHED, releases.ReleaseState.FAILED
     for job_id in ("1.1.1", "3.1.1", "5.1.1"):
         digest = f"sha256:{job_id[0] * 64}"
         book.update_release(job_id, state=pushed, digest=digest, pushed_at=200.0)

@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import dokku_registryd
-from dokku_registryd.core import engine_stream, refusals
+from dokku_registryd.core.engine import stream
+from dokku_registryd.core.registry import refusals
 
 LENGTH: Final = 64 << 10
 SECONDS: Final = 0.5  # of its own work, for one text; what grows evenly needs some ms
@@ -33,7 +34,7 @@ _READING: Final = frozenset(
 # Patterns that stand in a table as texts.
 _TABLED: Final = frozenset(
     (
-        *(words for words, _ in engine_stream._WORDS),
+        *(words for words, _ in stream._WORDS),
         *(row.words for row in refusals._ROWS),
     )
 ) - {""}

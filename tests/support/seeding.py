@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from dokku_registryd.core.images import Manifest
+from dokku_registryd.core.image.images import Manifest
 from support.registries import RegistryServer
 
 SCHEMA2: Final = "application/vnd.docker.distribution.manifest.v2+json"

@@ -15,7 +15,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Final, Self
 
-from dokku_registryd.core.images import Manifest
+from dokku_registryd.core.image.images import Manifest
 from support import engine_api, seeding
 from support.clock_shift import Clock
 from support.engine_relay import EngineRelay

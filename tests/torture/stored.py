@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 
-from dokku_registryd.core import images
+from dokku_registryd.core.image import images
 from support import seeding
 from torture.host import TortureHost
 

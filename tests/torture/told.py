@@ -7,7 +7,7 @@ registry, and no record of an older push comes back over it.
 
 from collections.abc import Iterator
 
-from dokku_registryd.core import images
+from dokku_registryd.core.image import images
 from torture import settling
 from torture.apps import App, Deploy
 from torture.deeds import Deeds

@@ -8,7 +8,7 @@ import pytest
 import structlog
 from structlog.testing import LogCapture
 
-from dokku_registryd.core import log_events
+from dokku_registryd.core.status import log_events
 from worlds import Host, build_world
 
 

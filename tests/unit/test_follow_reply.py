@@ -12,8 +12,9 @@ from typing import IO, Self
 
 import pytest
 
-from dokku_registryd.adapters import processes, spool
-from dokku_registryd.core import waiters
+from dokku_registryd.adapters.host import processes
+from dokku_registryd.adapters.spool import spool
+from dokku_registryd.core.job import waiters
 from support.dokku_host import GLOBAL, DokkuHost, Result
 from support.haste import hasten
 from support.service import PROGRAM

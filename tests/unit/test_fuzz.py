@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dokku_registryd.core import events, images, names
+from dokku_registryd.core.dokku import app_names
+from dokku_registryd.core.engine import events
+from dokku_registryd.core.image import images
 from fuzz.targets import SEEDS, TARGETS, Target
 
 EXAMPLES = 250
@@ -75,6 +77,6 @@ ODD_NAMES = st.text(
 @given(ODD_NAMES)
 def test_any_name_of_an_app(text: str) -> None:
     """No text that counts as an app's name leads out of the folder of apps."""
-    if names.is_app_name(text):
+    if app_names.is_app_name(text):
         assert (ROOT / text).parent == ROOT
         assert os.path.normpath(ROOT / text) == str(ROOT / text)

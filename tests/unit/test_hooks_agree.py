@@ -7,15 +7,13 @@ from pathlib import Path
 import pytest
 
 from dokku_registryd import errors
-from dokku_registryd.adapters import detached, property_files
-from dokku_registryd.core import (
-    environment_files,
-    properties,
-    releases,
-    triggers,
-)
-from dokku_registryd.core.kinds import Kind
-from dokku_registryd.core.triggers import Trigger
+from dokku_registryd.adapters.dokku import destroyed_apps, property_files
+from dokku_registryd.core.dokku import policy as dokku_policy
+from dokku_registryd.core.hook import triggers
+from dokku_registryd.core.hook.triggers import Trigger
+from dokku_registryd.core.install import environment_files
+from dokku_registryd.core.job.kinds import Kind
+from dokku_registryd.core.release import releases
 from support.dokku_host import GLOBAL, DokkuHost
 
 MARKS = ("a", "Z", "0", "-", ".", "_", "/", ":", "@", " ", "\n", "\x1b", "é", "*")
@@ -177,7 +175,7 @@ def test_the_same_values_are_computed(
         str(text)
         for number in range(len(VALUES) ** 2)
         for policy in [
-            properties.resolve(f"app-{number:03}", files.get, properties.Defaults())
+            dokku_policy.resolve(f"app-{number:03}", files.get, dokku_policy.Defaults())
         ]
         for text in (policy.server, policy.image_repo, policy.push_on_release)
     ]
@@ -266,7 +264,7 @@ def test_the_daemon_finds_what_was_set_aside(host: DokkuHost) -> None:
 
     host.trigger("post-delete", "web.2", "latest")
 
-    forgotten = detached.ForgottenFolders(
+    forgotten = destroyed_apps.ForgottenFolders(
         root=host.data_dir / "forgotten", config_root=host.config_root
     )
     (folder,) = forgotten.of("web.2")

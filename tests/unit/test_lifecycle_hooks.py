@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dokku_registryd.adapters import detached
+from dokku_registryd.adapters.dokku import destroyed_apps
 from support.dokku_host import DokkuHost, Result
 
 LOGIN = '{"auths": {"ghcr.io": {"auth": "dTpw"}}}'
@@ -151,7 +151,7 @@ def test_a_long_name_is_set_aside(host: DokkuHost, by: str, length: int) -> None
     host.create_app(app)
     login = host.config_root / "registry" / app / "config.json"
     login.write_text("{}")
-    folders = detached.ForgottenFolders(
+    folders = destroyed_apps.ForgottenFolders(
         root=host.data_dir / "forgotten", config_root=host.config_root
     )
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from dokku_registryd.adapters import build_records
-from dokku_registryd.core.deploys import BuildState
+from dokku_registryd.adapters.dokku import build_records
+from dokku_registryd.core.dokku.deploys import BuildState
 from support.dokku_host import DokkuHost
 
 DIGEST = "sha256:" + "ab" * 32

@@ -9,7 +9,7 @@ import pytest
 
 import dokku_registryd
 from dokku_registryd import logs
-from dokku_registryd.core import log_events
+from dokku_registryd.core.status import log_events
 
 PACKAGE = Path(dokku_registryd.__file__).parent
 PAGE = Path(__file__).parents[2] / "docs" / "log-events.md"

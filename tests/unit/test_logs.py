@@ -13,7 +13,7 @@ import pytest
 import structlog
 
 from dokku_registryd import logs
-from dokku_registryd.core import logins
+from dokku_registryd.core.auth import logins
 
 PLANTED = "hunter2-planted"
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from dokku_registryd import config
-from dokku_registryd.core import metric_families
+from dokku_registryd.core.status import metric_families
 
 PAGE = (Path(__file__).parents[2] / "docs" / "monitoring.md").read_text()
 RULES = PAGE.partition("groups:\n")[2].partition("```")[0]
@@ -15,7 +15,7 @@ RULES = PAGE.partition("groups:\n")[2].partition("```")[0]
 def test_table() -> None:
     """The page ends with the table of all metrics, as the code has them."""
     assert (
-        PAGE.partition("<!-- from core/metric_families.py -->\n")[2]
+        PAGE.partition("<!-- from core/status/metric_families.py -->\n")[2]
         == metric_families.table()
     )
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from dokku_registryd.adapters.auth import AuthConfigs
-from dokku_registryd.adapters.detached import ForgottenFolders
+from dokku_registryd.adapters.auth.resolver import AuthConfigs
+from dokku_registryd.adapters.dokku.destroyed_apps import ForgottenFolders
 from support.dokku_host import GLOBAL, Result
 from support.login_host import LoginHost, entry
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from dokku_registryd.adapters import app_files
-from dokku_registryd.core import triggers
-from dokku_registryd.core.releases import DeployedRelease
+from dokku_registryd.adapters.dokku import snapshot
+from dokku_registryd.core.hook import triggers
+from dokku_registryd.core.release.releases import DeployedRelease
 from support.dokku_host import DokkuHost, Result
 
 RELEASE = "post-release-builder"
@@ -145,7 +145,7 @@ def test_the_image_is_recorded(host: DokkuHost, is_told: bool) -> None:
     assert host.trigger(RELEASE, "herokuish", "web", IMAGE, environ=build).code == 0
     host.trigger("post-deploy", "web", "", "", "latest", environ=build)
 
-    assert app_files.parse_record(record.read_bytes()) == DeployedRelease(
+    assert snapshot.parse_record(record.read_bytes()) == DeployedRelease(
         server="", image_repo="", number=0, image_id=image_id
     )
     assert host.calls("docker") == [["image", "inspect", "--format", "{{.Id}}", IMAGE]]

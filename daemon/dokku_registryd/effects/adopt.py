@@ -10,17 +10,12 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from dokku_registryd import errors, ports
-from dokku_registryd.core import (
-    adoption,
-    images,
-    numbering,
-    pauses,
-    reference,
-    releases,
-    wanted,
-)
-from dokku_registryd.core.releases import ReleaseState
-from dokku_registryd.effects import access, states
+from dokku_registryd.core.image import images, reference, wanted
+from dokku_registryd.core.registry import backoff
+from dokku_registryd.core.release import adoption, numbering, releases
+from dokku_registryd.core.release.releases import ReleaseState
+from dokku_registryd.effects.app import app_state
+from dokku_registryd.effects.registry import session
 
 _UNSETTLED = frozenset({ReleaseState.RESERVED, ReleaseState.CONFIRMED})
 
@@ -59,7 +54,7 @@ class Adopter:
         self._is_named_by_digest = engine.facts().image_store == "containerd"
         listing = engine.images()
         here = {name: image for image in listing for name in image.references}
-        found, unread = states.all_states(self._world)
+        found, unread = app_state.all_states(self._world)
         apps = [
             (state, deployed)
             for state in found
@@ -97,11 +92,11 @@ class Adopter:
             return adoption.Answer(problem=f"{deployed.reference} is no name: {error}")
         if image.domain in self._silent:
             return adoption.Answer(problem=self._silent[image.domain])
-        way = access.Access(
+        way = session.Access(
             self._world,
             app=app,
             domain=image.domain,
-            direction=pauses.Direction.PULL,
+            direction=backoff.Direction.PULL,
         )
         registry = self._world.registry
         has_login = True
@@ -110,7 +105,7 @@ class Adopter:
             has_login = login is not None
             digest = way.call(lambda auth: registry.digest(image, auth=auth))
         except errors.TransientError as error:
-            if not pauses.asks_for_pause(error):  # That concerns one login alone.
+            if not backoff.asks_for_pause(error):  # That concerns one login alone.
                 self._silent[image.domain] = str(error)
             return adoption.Answer(problem=str(error), has_login=has_login)
         except errors.PermanentError as error:
@@ -122,7 +117,7 @@ class Adopter:
         )
 
     def _highest(
-        self, image: reference.ImageReference, number: int, way: access.Access
+        self, image: reference.ImageReference, number: int, way: session.Access
     ) -> int:
         try:
             tags = way.call(lambda auth: self._world.registry.tags(image, auth=auth))

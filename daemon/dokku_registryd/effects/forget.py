@@ -10,12 +10,14 @@ import contextlib
 import structlog
 
 from dokku_registryd import errors, ports
-from dokku_registryd.core import jobs, outcomes, properties
-from dokku_registryd.core.kinds import Kind
-from dokku_registryd.effects import absence, voice
+from dokku_registryd.core.dokku import policy
+from dokku_registryd.core.job import jobs, outcomes
+from dokku_registryd.core.job.kinds import Kind
+from dokku_registryd.effects.app import absence
+from dokku_registryd.effects.deploy import reply
 
 
-def perform(job: jobs.Job, world: ports.World, says: voice.Voice) -> outcomes.Outcome:
+def perform(job: jobs.Job, world: ports.World, says: reply.Voice) -> outcomes.Outcome:
     """Erase a destroyed app's logins from helpers, then its folders and releases.
 
     Raises:
@@ -69,14 +71,14 @@ def _disown(job: jobs.Job, world: ports.World) -> None:
         number = ""
         # Its folder was moved away, and no other app has made one since.
         with contextlib.suppress(errors.MissingFolderError):
-            number = world.properties.get(properties.CORE, job.app, "tag-version")
+            number = world.properties.get(policy.CORE, job.app, "tag-version")
         if number.strip() == str(deployed.number):
-            world.properties.delete(properties.CORE, job.app, "tag-version")
+            world.properties.delete(policy.CORE, job.app, "tag-version")
         # Last: a second attempt finds by it what is left to be done.
         world.deployed.forget_deployed(job.app)
 
 
-def rename(job: jobs.Job, world: ports.World, says: voice.Voice) -> outcomes.Outcome:  # noqa: ARG001 - effects share one signature
+def rename(job: jobs.Job, world: ports.World, says: reply.Voice) -> outcomes.Outcome:  # noqa: ARG001 - effects share one signature
     """Give an app's releases to its new name; the hook has moved the files."""
     app, other = job.trigger.app, job.trigger.other
     world.ledger.rename_app(app, other, but_after=job.job_id)

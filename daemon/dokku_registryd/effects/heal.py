@@ -8,17 +8,14 @@ same tag since is never taken.
 import structlog
 
 from dokku_registryd import errors, ports
-from dokku_registryd.core import (
-    images,
-    jobs,
-    outcomes,
-    pauses,
-    reference,
-    releases,
-    wanted,
-)
-from dokku_registryd.core.kinds import Kind
-from dokku_registryd.effects import access, built_names, sight, states, voice
+from dokku_registryd.core.image import images, reference, wanted
+from dokku_registryd.core.job import jobs, outcomes
+from dokku_registryd.core.job.kinds import Kind
+from dokku_registryd.core.registry import backoff
+from dokku_registryd.core.release import releases
+from dokku_registryd.effects.app import app_state, built_names, sight
+from dokku_registryd.effects.deploy import reply
+from dokku_registryd.effects.registry import session
 
 # Something removes an image as often as we pull it: then a registry, and the quota of
 # its login, must not pay for that.
@@ -29,14 +26,14 @@ LOOP_JOBS = 100
 _PULLED = outcomes.PULLED
 
 
-def perform(job: jobs.Job, world: ports.World, says: voice.Voice) -> outcomes.Outcome:
+def perform(job: jobs.Job, world: ports.World, says: reply.Voice) -> outcomes.Outcome:
     """Close the gaps of one app.
 
     Raises:
         TransientError: Engine or registry do not answer, or the disk is too full.
         PermanentError: The registry no longer has the image, or refuses the login.
     """
-    state = states.state_of(world, job.app)
+    state = app_state.state_of(world, job.app)
     state.policy.require("heal")
     entries = wanted.wanted_of(state, world.schedulers)
     if not entries:
@@ -52,7 +49,7 @@ def perform(job: jobs.Job, world: ports.World, says: voice.Voice) -> outcomes.Ou
     )
     if pulled:
         # Its image serves all the other names, under the ID that it has by now.
-        state = states.state_of(world, job.app)
+        state = app_state.state_of(world, job.app)
         entries = wanted.wanted_of(state, world.schedulers)
     gaps = sight.gaps(entries, world)
     healed = _retag(gaps, world, says)
@@ -93,7 +90,7 @@ def _pull(
     gaps: list[wanted.Gap],
     state: wanted.AppState,
     world: ports.World,
-    says: voice.Voice,
+    says: reply.Voice,
     *,
     is_own_idea: bool,
 ) -> images.LocalImage | None:
@@ -118,7 +115,7 @@ def _pull(
 def _fetch(
     entry: wanted.Wanted,
     world: ports.World,
-    says: voice.Voice,
+    says: reply.Voice,
     *,
     may_give_up: bool,
 ) -> images.LocalImage:
@@ -133,11 +130,11 @@ def _fetch(
 
     give_way()
     source = reference.parse(entry.source)
-    way = access.Access(
+    way = session.Access(
         world,
         app=entry.app,
         domain=source.domain,
-        direction=pauses.Direction.PULL,
+        direction=backoff.Direction.PULL,
     )
     target = entry.source
     if entry.digest:
@@ -286,7 +283,7 @@ def _check_identity(gaps: list[wanted.Gap]) -> None:
 
 
 def _retag(
-    gaps: list[wanted.Gap], world: ports.World, says: voice.Voice
+    gaps: list[wanted.Gap], world: ports.World, says: reply.Voice
 ) -> list[wanted.Retag]:
     healed: list[wanted.Retag] = []
     for gap in gaps:

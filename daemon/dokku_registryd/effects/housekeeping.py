@@ -1,14 +1,15 @@
 """Housekeeping: what grows with every deploy, crash or refusal comes to an end.
 
-`core.remnants` and `core.retention` decide what is old; a sweep carries it out, last of
-all. What cannot be removed this time is left for the next sweep, and fails nothing.
+`core.release.remnants` and `core.release.retention` decide what is old; a sweep
+carries it out, last of all. What cannot be removed this time is left for the next
+sweep, and fails nothing.
 """
 
 import structlog
 
 from dokku_registryd import errors, ports
-from dokku_registryd.core import remnants, retention
-from dokku_registryd.effects import states
+from dokku_registryd.core.release import remnants, retention
+from dokku_registryd.effects.app import app_state
 
 REPLY_SECONDS = 86_400  # a hook that waits longer than a day is gone
 JOB_SECONDS = 90 * 86_400  # how long the ledger tells how a job ended
@@ -40,7 +41,7 @@ def _prune_releases(world: ports.World) -> int:
     pruned = 0
     for app in crowded:
         try:
-            state = states.state_of(world, app)
+            state = app_state.state_of(world, app)
         except errors.RegistrydError:
             continue  # Who knows what it needs?
         spare = retention.spare(state, here=here, unfinished=unfinished)

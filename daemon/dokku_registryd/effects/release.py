@@ -13,30 +13,20 @@ from collections.abc import Iterable
 import structlog
 
 from dokku_registryd import errors, ports
-from dokku_registryd.core import (
-    jobs,
-    numbering,
-    outcomes,
-    properties,
-    reference,
-    triggers,
-)
-from dokku_registryd.core.kinds import Kind
-from dokku_registryd.core.releases import Release, ReleaseState
-from dokku_registryd.effects import (
-    access,
-    delivery,
-    extra_tags,
-    live,
-    orders,
-    recovery,
-    states,
-    voice,
-)
+from dokku_registryd.core.dokku import policy as dokku_policy
+from dokku_registryd.core.hook import triggers
+from dokku_registryd.core.image import reference
+from dokku_registryd.core.job import jobs, outcomes
+from dokku_registryd.core.job.kinds import Kind
+from dokku_registryd.core.release import numbering
+from dokku_registryd.core.release.releases import Release, ReleaseState
+from dokku_registryd.effects.app import app_state
+from dokku_registryd.effects.deploy import live, orders, recovery, reply
+from dokku_registryd.effects.registry import extra_tags, push_number, session
 
 
 def perform(
-    job: jobs.Job, world: ports.World, says: voice.Voice
+    job: jobs.Job, world: ports.World, says: reply.Voice
 ) -> outcomes.Outcome | None:
     """Bring one release into its registry and commit its number.
 
@@ -47,7 +37,7 @@ def perform(
         TransientError: Something does not answer; the release stays as far as it came.
         PermanentError: It cannot succeed; the text says what to do.
     """
-    policy = states.policy_of(world, job.app)
+    policy = app_state.policy_of(world, job.app)
     if not job.is_delivery:
         policy.require("push-policy", "push-deadline")
     release = world.ledger.release_of(job.job_id)
@@ -63,15 +53,15 @@ def perform(
         return ended
     if policy.push_in_background and release.scheduler == recovery.LOCAL_SCHEDULER:
         if release.state is ReleaseState.RESERVED and not release.is_accepted:
-            delivery.tag(release, world)
+            push_number.tag(release, world)
         orders.check(job, world)
         release = recovery.accept(release, world, says)
     if release.is_accepted and not job.is_delivery:
         return None
-    way = access.of_release(release, job, policy, world)
+    way = session.of_release(release, job, policy, world)
     sent = None
     if release.state is ReleaseState.RESERVED:
-        release, sent = delivery.deliver(
+        release, sent = push_number.deliver(
             release, way, world, says, tags=policy.extra_tags
         )
     manifest = sent.manifest if sent else None
@@ -93,9 +83,9 @@ def perform(
 
 def _reserve(
     job: jobs.Job,
-    policy: properties.AppPolicy,
+    policy: dokku_policy.AppPolicy,
     world: ports.World,
-    says: voice.Voice,
+    says: reply.Voice,
 ) -> Release:
     says.headline("Pushing image to registry")
     _check(policy)
@@ -133,7 +123,7 @@ def _reserve(
     return release
 
 
-def _check(policy: properties.AppPolicy) -> None:
+def _check(policy: dokku_policy.AppPolicy) -> None:
     if not policy.push_on_release:
         # The hook asked for a push, so its properties have been taken away since: by a
         # rename or a destruction, of which a trigger tells next. Without them the image
@@ -170,9 +160,9 @@ def _check(policy: properties.AppPolicy) -> None:
 def _follow_later(
     release: Release,
     tags: Iterable[str],
-    way: access.Access,
+    way: session.Access,
     world: ports.World,
-    says: voice.Voice,
+    says: reply.Voice,
 ) -> None:
     """Let tags end at the release that arrived meanwhile, in the app's other lane."""
     shown = release

@@ -11,27 +11,14 @@ from dataclasses import dataclass
 import structlog
 
 from dokku_registryd import ports
-from dokku_registryd.core import (
-    images,
-    jobs,
-    leftovers,
-    needs,
-    outcomes,
-    triggers,
-    wanted,
-)
-from dokku_registryd.core.kinds import Kind
-from dokku_registryd.effects import (
-    absence,
-    built_names,
-    housekeeping,
-    live,
-    numbers,
-    sending,
-    sight,
-    states,
-    voice,
-)
+from dokku_registryd.core.hook import triggers
+from dokku_registryd.core.image import images, leftovers, needs, wanted
+from dokku_registryd.core.job import jobs, outcomes
+from dokku_registryd.core.job.kinds import Kind
+from dokku_registryd.effects import housekeeping
+from dokku_registryd.effects.app import absence, app_state, built_names, sight
+from dokku_registryd.effects.deploy import live, reply
+from dokku_registryd.effects.registry import numbers, sending
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +61,7 @@ def plan(world: ports.World) -> Plan:
         )
 
 
-def perform(job: jobs.Job, world: ports.World, says: voice.Voice) -> outcomes.Outcome:  # noqa: ARG001 - effects share one signature
+def perform(job: jobs.Job, world: ports.World, says: reply.Voice) -> outcomes.Outcome:  # noqa: ARG001 - effects share one signature
     """Ask for what a look at the whole host shows to be needed."""
     carry_out(world)
     return outcomes.done()
@@ -116,7 +103,7 @@ def _needs(
     containers: list[images.LocalContainer],
 ) -> list[needs.Need]:
     """Return what the apps need, with all that their releases have left here."""
-    found = states.all_needs(world, look, observed)
+    found = app_state.all_needs(world, look, observed)
     needed = needs.needed(found.values(), containers)
     owners = {
         release.app
@@ -128,7 +115,7 @@ def _needs(
         # Images of old releases came back: what was kept in mind lacks them.
         for app in lacking:
             del world.remembered[app]
-        found = states.all_needs(world, look, observed)
+        found = app_state.all_needs(world, look, observed)
     return list(found.values())
 
 
@@ -137,7 +124,7 @@ def _gone(world: ports.World) -> tuple[str, ...]:
     return tuple(sorted(gone.union(world.detached.apps())))
 
 
-def request(job: jobs.Job, world: ports.World, says: voice.Voice) -> outcomes.Outcome:  # noqa: ARG001 - effects share one signature
+def request(job: jobs.Job, world: ports.World, says: reply.Voice) -> outcomes.Outcome:  # noqa: ARG001 - effects share one signature
     """Note that new containers run: names of the release before may be spare now.
 
     Raises:
@@ -157,7 +144,7 @@ def request(job: jobs.Job, world: ports.World, says: voice.Voice) -> outcomes.Ou
 
 def _bring_home(app: str, world: ports.World) -> None:
     """Note that a release for a cluster runs on this host since: it is wanted here."""
-    state = states.state_of(world, app)
+    state = app_state.state_of(world, app)
     deployed = wanted.deployed_of(state)
     release = wanted.release_of(state, deployed) if deployed else None
     if release is None or not world.schedulers:

@@ -7,10 +7,10 @@ each turn of the main loop looks at Dokku's record of it.
 import structlog
 
 from dokku_registryd import errors, ports
-from dokku_registryd.core import triggers
-from dokku_registryd.core.kinds import Kind
-from dokku_registryd.effects import deploy_ends
-from dokku_registryd.runtime import intake, workbench
+from dokku_registryd.core.hook import triggers
+from dokku_registryd.core.job.kinds import Kind
+from dokku_registryd.effects.deploy import deploy_ends
+from dokku_registryd.runtime import executor, intake
 
 
 class DeployWatch:
@@ -21,7 +21,7 @@ class DeployWatch:
         jobs_intake: Where the job is asked for.
     """
 
-    def __init__(self, bench: workbench.Bench, jobs_intake: intake.Intake) -> None:
+    def __init__(self, bench: executor.Bench, jobs_intake: intake.Intake) -> None:
         self._bench = bench
         self._intake = jobs_intake
 

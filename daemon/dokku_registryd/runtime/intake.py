@@ -8,11 +8,13 @@ from dataclasses import replace
 import structlog
 
 from dokku_registryd import errors, ports
-from dokku_registryd.adapters import spool
-from dokku_registryd.core import jobs, outcomes, triggers
-from dokku_registryd.core.kinds import Kind
-from dokku_registryd.effects import deploy_ends, hosts, voice
-from dokku_registryd.runtime import queue, workbench
+from dokku_registryd.adapters.spool import spool
+from dokku_registryd.core.hook import triggers
+from dokku_registryd.core.job import jobs, outcomes
+from dokku_registryd.core.job.kinds import Kind
+from dokku_registryd.effects.deploy import deploy_ends, reply
+from dokku_registryd.effects.registry import job_hosts
+from dokku_registryd.runtime import executor, queue
 
 # One commit for so many files: a flood costs one fsync a batch, not one a file.
 BATCH = 500
@@ -21,7 +23,7 @@ BATCH = 500
 class Intake:
     """Accepts triggers, each exactly once."""
 
-    def __init__(self, bench: workbench.Bench) -> None:
+    def __init__(self, bench: executor.Bench) -> None:
         self._bench = bench
         self._queue: queue.JobQueue = bench.queue
         self._known: set[str] = set()
@@ -48,10 +50,10 @@ class Intake:
                 # Whoever died may have told it to the ledger alone.
                 with contextlib.suppress(OSError):
                     self._bench.spool.promise(record.job.job_id)
-                voice.for_job(self._world.replies, record.job).finish(status=0)
+                reply.for_job(self._world.replies, record.job).finish(status=0)
             job = replace(
                 record.job,
-                host=hosts.of(record.job, self._world),
+                host=job_hosts.of(record.job, self._world),
                 is_delivery=is_delivery,
                 known_since=monotonic - max(0.0, now - record.job.accepted_at),
             )
@@ -95,7 +97,7 @@ class Intake:
             accepted_at=now,
             known_since=self._world.clock.monotonic(),
         )
-        job = replace(job, host=hosts.of(job, self._world))
+        job = replace(job, host=job_hosts.of(job, self._world))
         if trigger.kind is not Kind.SWEEP:
             # A sweep needs no memory: every start begins with one.
             self._world.ledger.add_jobs([job])
@@ -146,7 +148,7 @@ class Intake:
             )
             for entry in found
         ]
-        wanted = [replace(job, host=hosts.of(job, self._world)) for job in wanted]
+        wanted = [replace(job, host=job_hosts.of(job, self._world)) for job in wanted]
         # Their files stay until they have an outcome that is on the disk.
         fresh = self._world.ledger.add_jobs(wanted, is_synced=False)
         self._known.update(job.job_id for job in wanted)
@@ -202,7 +204,7 @@ class Intake:
             return
         self._bench.spool.remove(job.job_id)
         self.forget(job.job_id)
-        voice.Voice(self._world.replies, job.job_id).finish(
+        reply.Voice(self._world.replies, job.job_id).finish(
             status=0 if record.outcome.is_good else 1
         )
 
@@ -211,6 +213,6 @@ class Intake:
             "trigger.rejected", file=entry.name, reason=entry.reason
         )
         if triggers.is_trigger_id(entry.name):
-            says = voice.Voice(self._world.replies, entry.name)
+            says = reply.Voice(self._world.replies, entry.name)
             says.warning(f"dokku-registryd refused this trigger: {entry.reason}")
             says.finish(status=1)

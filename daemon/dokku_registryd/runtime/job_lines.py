@@ -3,7 +3,7 @@
 import structlog
 
 from dokku_registryd import errors
-from dokku_registryd.core import jobs, outcomes
+from dokku_registryd.core.job import jobs, outcomes
 
 
 def write_end(

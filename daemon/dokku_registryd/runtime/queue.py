@@ -1,14 +1,15 @@
 """The queue: what the workers take their jobs from.
 
 It holds no truth. Every job in it is in the ledger, and after a crash the ledger fills
-it again. Which job may begin is decided in `core.lanes`; this module holds the lock.
+it again. `core.job.scheduling` decides which job may begin; this module holds
+the lock.
 """
 
 import threading
 from collections.abc import Callable, Iterable
 
-from dokku_registryd.core import jobs, lanes
-from dokku_registryd.core.kinds import Kind
+from dokku_registryd.core.job import jobs, scheduling
+from dokku_registryd.core.job.kinds import Kind
 
 
 class JobQueue:
@@ -30,7 +31,7 @@ class JobQueue:
     ) -> None:
         self._monotonic = monotonic
         self._changed = threading.Condition()
-        self._lanes = lanes.Lanes(most_background, most_of_host)
+        self._lanes = scheduling.Lanes(most_background, most_of_host)
         self._is_closed = False
 
     def put(self, job: jobs.Job, *, due: float = 0.0) -> None:

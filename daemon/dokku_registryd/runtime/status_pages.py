@@ -11,17 +11,12 @@ from collections.abc import Callable
 from typing import Final
 
 from dokku_registryd import ports
-from dokku_registryd.core import (
-    builds,
-    exposition,
-    health,
-    jobs,
-    metrics,
-    status_protocol,
-)
-from dokku_registryd.core.kinds import Kind
-from dokku_registryd.core.status_protocol import Answer
-from dokku_registryd.runtime import glance, supervisor, workbench
+from dokku_registryd.core.install import builds
+from dokku_registryd.core.job import jobs
+from dokku_registryd.core.job.kinds import Kind
+from dokku_registryd.core.status import exposition, health, http_protocol, metrics
+from dokku_registryd.core.status.http_protocol import Answer
+from dokku_registryd.runtime import bounded_call, executor, supervisor
 
 # Whoever asks more often gets what was true just now, and costs nothing.
 _REPEAT_SECONDS: Final = 0.2
@@ -43,7 +38,7 @@ class StatusPages:
     def __init__(
         self,
         *,
-        bench: workbench.Bench,
+        bench: executor.Bench,
         loop: supervisor.Supervisor,
         limit_seconds: float,
         read_book: Callable[[float], exposition.Book],
@@ -54,8 +49,8 @@ class StatusPages:
         self._bench = bench
         self._loop = loop
         self._limit_seconds = limit_seconds
-        self._book = glance.Glance("ledger", lambda: read_book(self._clock.now()))
-        self._files = glance.Glance("files", read_files)
+        self._book = bounded_call.Glance("ledger", lambda: read_book(self._clock.now()))
+        self._files = bounded_call.Glance("files", read_files)
         self._process = read_process
         self._build = build
         self._is_stopping = threading.Event()
@@ -70,9 +65,9 @@ class StatusPages:
         """Return what stands at a path."""
         make = self._makers.get(path)
         if make is None:
-            return status_protocol.NOT_FOUND
+            return http_protocol.NOT_FOUND
         now = time.monotonic()
-        until, answer = self._shown.get(path, (0.0, status_protocol.NOT_FOUND))
+        until, answer = self._shown.get(path, (0.0, http_protocol.NOT_FOUND))
         if now >= until:
             answer = make()
             self._shown[path] = (time.monotonic() + _REPEAT_SECONDS, answer)

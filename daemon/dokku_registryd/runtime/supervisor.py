@@ -12,17 +12,17 @@ from collections.abc import Callable
 import structlog
 
 from dokku_registryd import errors
-from dokku_registryd.core import triggers
-from dokku_registryd.core.kinds import Kind
+from dokku_registryd.core.hook import triggers
+from dokku_registryd.core.job.kinds import Kind
 from dokku_registryd.runtime import (
+    counters,
     deploy_watch,
+    executor,
     intake,
-    tally,
     wakeup,
-    workbench,
     worker,
 )
-from dokku_registryd.sources import docker_events, sweep, trigger_files
+from dokku_registryd.sources import docker_events, sweep_timer, trigger_files
 
 # The longest turn without an event; also how often systemd hears of us.
 TURN_SECONDS = 2.0
@@ -48,10 +48,10 @@ class Supervisor:
     def __init__(
         self,
         *,
-        bench: workbench.Bench,
+        bench: executor.Bench,
         jobs_intake: intake.Intake,
         workers: int,
-        sweeps: sweep.SweepTimer,
+        sweeps: sweep_timer.SweepTimer,
         watch: trigger_files.SpoolWatch | None,
         rescan_seconds: float,
         stuck_seconds: float,
@@ -181,9 +181,9 @@ class Supervisor:
         except (errors.LedgerError, OSError, MemoryError) as error:
             # The files stay where they are; the next turn tries again.
             self._say_refused(error)
-            self._scan_due = time.monotonic() + workbench.LEDGER_RETRY_SECONDS
+            self._scan_due = time.monotonic() + executor.LEDGER_RETRY_SECONDS
         else:
-            self._bench.tally.accepted(tally.INTAKE)
+            self._bench.tally.accepted(counters.INTAKE)
 
     def _look_after_waiters(self) -> None:
         try:
@@ -199,7 +199,7 @@ class Supervisor:
 
     def _say_refused(self, error: Exception) -> None:
         structlog.get_logger().error("ledger.refused", error=str(error))
-        self._bench.tally.refused(tally.INTAKE, str(error))
+        self._bench.tally.refused(counters.INTAKE, str(error))
 
     def _hint(self, reason: str) -> None:
         structlog.get_logger().debug("sweep.hinted", reason=reason)

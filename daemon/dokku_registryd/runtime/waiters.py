@@ -1,13 +1,14 @@
 """Who waits for a release, and which releases nobody waits for any more.
 
-A deploy that is broken off takes its trigger file back (`adapters.spool`), and the
+A deploy that is broken off removes its trigger file (`adapters.spool.spool`), and the
 intake tells us. A hook that was killed says nothing, so each turn of the main loop
 looks whether the processes are still there that wait.
 """
 
-from dokku_registryd.adapters import processes, spool
-from dokku_registryd.core import jobs, waiters
-from dokku_registryd.core.kinds import Kind
+from dokku_registryd.adapters.host import processes
+from dokku_registryd.adapters.spool import spool
+from dokku_registryd.core.job import jobs, waiters
+from dokku_registryd.core.job.kinds import Kind
 
 
 class Waiters:

@@ -6,8 +6,8 @@ import time
 import structlog
 
 from dokku_registryd import errors
-from dokku_registryd.core import exhaustion, jobs
-from dokku_registryd.runtime import tally, workbench
+from dokku_registryd.core.job import exhaustion, jobs
+from dokku_registryd.runtime import counters, executor
 
 _IDLE_SECONDS = 10.0  # work wakes a worker; this costs an idle host next to nothing
 
@@ -19,7 +19,7 @@ class Worker(threading.Thread):
     process from ending; the ledger has the job.
     """
 
-    def __init__(self, bench: workbench.Bench, name: str) -> None:
+    def __init__(self, bench: executor.Bench, name: str) -> None:
         super().__init__(name=name, daemon=True)
         self._bench = bench
         self._is_stopping = threading.Event()
@@ -54,7 +54,7 @@ class Worker(threading.Thread):
                 raise
             # The outcome of the attempt could not be recorded either.
             now = self._bench.world.clock.monotonic()
-            self._bench.queue.put(job, due=now + workbench.LEDGER_RETRY_SECONDS)
+            self._bench.queue.put(job, due=now + executor.LEDGER_RETRY_SECONDS)
             structlog.get_logger().error("host.exhausted", what=lacking)
         else:
-            self._bench.tally.accepted(tally.WORK)
+            self._bench.tally.accepted(counters.WORK)

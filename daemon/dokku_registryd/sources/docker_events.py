@@ -12,7 +12,8 @@ from collections.abc import Callable
 import structlog
 
 from dokku_registryd import errors, ports
-from dokku_registryd.core import events, exhaustion
+from dokku_registryd.core.engine import events
+from dokku_registryd.core.job import exhaustion
 
 RECONNECT_SECONDS = 1.0
 _MOST_RECONNECT_SECONDS = 15.0  # an Engine that comes back is noticed by then

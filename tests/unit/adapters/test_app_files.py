@@ -9,14 +9,15 @@ from pathlib import Path
 import pytest
 
 from dokku_registryd import errors
-from dokku_registryd.adapters import app_files, property_survey
-from dokku_registryd.adapters.property_files import PropertyFiles
-from dokku_registryd.core import properties, releases
+from dokku_registryd.adapters.dokku import property_survey, snapshot
+from dokku_registryd.adapters.dokku.property_files import PropertyFiles
+from dokku_registryd.core.dokku import policy
+from dokku_registryd.core.release import releases
 from support.waiting import until
 
-CORE, OURS, GLOBAL = properties.CORE, properties.OURS, properties.GLOBAL
-MINUTE = app_files.RACY_SECONDS + 1.0
-HOUR = float(app_files.VOID_SECONDS)
+CORE, OURS, GLOBAL = policy.CORE, policy.OURS, policy.GLOBAL
+MINUTE = snapshot.RACY_SECONDS + 1.0
+HOUR = float(snapshot.VOID_SECONDS)
 TICK_NS = 10_000_000  # the longest tick of a Linux kernel
 
 
@@ -197,7 +198,7 @@ def test_one_fresh_file_among_old_ones(place: Place, fresh: str) -> None:
     """The youngest of an app's files and folders counts."""
     path = place.root / fresh
     path.chmod(path.stat().st_mode & 0o700)
-    place.ahead = app_files.RACY_SECONDS - _age_of(path)
+    place.ahead = snapshot.RACY_SECONDS - _age_of(path)
 
     assert place.mark() is None
 
@@ -351,8 +352,8 @@ def test_the_same_lists_are_kept_once(place: Place) -> None:
     with place.store.look() as look:
         first, second = look.of("api").mark, look.of("shop").mark
 
-    assert isinstance(first, app_files.Mark)
-    assert isinstance(second, app_files.Mark)
+    assert isinstance(first, snapshot.Mark)
+    assert isinstance(second, snapshot.Mark)
     assert first.listed is second.listed
 
 

@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from dokku_registryd import errors
-from dokku_registryd.adapters import app_files
-from dokku_registryd.adapters.property_files import PropertyFiles
-from dokku_registryd.core import properties, releases
+from dokku_registryd.adapters.dokku import snapshot
+from dokku_registryd.adapters.dokku.property_files import PropertyFiles
+from dokku_registryd.core.dokku import policy
+from dokku_registryd.core.release import releases
 from support.waiting import until
 
-CORE, OURS, GLOBAL = properties.CORE, properties.OURS, properties.GLOBAL
+CORE, OURS, GLOBAL = policy.CORE, policy.OURS, policy.GLOBAL
 # Few, so that edits meet in one file.
 APPS = ("web", "api")
 PROPERTIES = ("server", "heal")
@@ -26,7 +27,7 @@ OWNERS = st.sampled_from([*APPS, GLOBAL])
 PLUGINS = st.sampled_from([CORE, OURS])
 NAMES = st.sampled_from(PROPERTIES)
 HOW = ("in place", "dated", "dated", "renamed")
-MINUTE = app_files.RACY_SECONDS + 1.0
+MINUTE = snapshot.RACY_SECONDS + 1.0
 DAY = 86_400.0
 Facts = tuple[list[str], releases.DeployedRelease | None]
 
@@ -54,7 +55,7 @@ class Edits(RuleBasedStateMachine):
             dokku_root=self.root,
             deployed_root=self.records,
             now=lambda: time.time() + self.ahead,
-            monotonic=lambda: self.hours * float(app_files.VOID_SECONDS),
+            monotonic=lambda: self.hours * float(snapshot.VOID_SECONDS),
         )
 
     def teardown(self) -> None:
@@ -175,7 +176,7 @@ class Edits(RuleBasedStateMachine):
         return path
 
 
-def _facts(app: str, read: properties.Reader) -> list[str]:
+def _facts(app: str, read: policy.Reader) -> list[str]:
     return [
         _fact(read, plugin, owner, name)
         for plugin in (CORE, OURS)
@@ -184,7 +185,7 @@ def _facts(app: str, read: properties.Reader) -> list[str]:
     ]
 
 
-def _fact(read: properties.Reader, *place: str) -> str:
+def _fact(read: policy.Reader, *place: str) -> str:
     try:
         return read(*place)
     except errors.UnreadableError:

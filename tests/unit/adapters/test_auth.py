@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from dokku_registryd import errors
-from dokku_registryd.adapters import credential_helpers
-from dokku_registryd.adapters.auth import AuthConfigs
-from dokku_registryd.core.logins import AuthConfig, Secret
+from dokku_registryd.adapters.auth import helpers as auth_helpers
+from dokku_registryd.adapters.auth.resolver import AuthConfigs
+from dokku_registryd.core.auth.logins import AuthConfig, Secret
 from support.waiting import until
 
 HOST = "registry.example:5000"
@@ -59,10 +59,10 @@ class Host:
         )
 
     @property
-    def helpers(self) -> credential_helpers.CredentialHelpers:
+    def helpers(self) -> auth_helpers.CredentialHelpers:
         """The helpers, called directly."""
         path = f"{self.root}/bin:/usr/bin:/bin"
-        return credential_helpers.CredentialHelpers(path=path, timeout=10, home="/")
+        return auth_helpers.CredentialHelpers(path=path, timeout=10, home="/")
 
     def folder(self, app: str) -> Path:
         """Return where an app's file is; the empty name is the global one."""
@@ -432,7 +432,7 @@ def test_a_helper_sees_little(host: Host) -> None:
 def test_what_an_operator_lets_helpers_see() -> None:
     """A name, or its beginning with a star, in any case; PATH and HOME stay ours."""
     environ = {"https_proxy": "p", "AWS_PROFILE": "prod", "AWSX": "x", "SECRET": "x"}
-    seen = credential_helpers.chosen(environ, ("HTTPS_PROXY", "AWS_*"))
+    seen = auth_helpers.chosen(environ, ("HTTPS_PROXY", "AWS_*"))
 
     assert seen == {"https_proxy": "p", "AWS_PROFILE": "prod"}
 
@@ -442,7 +442,7 @@ def test_a_helper_gets_these_variables(host: Host) -> None:
     host.install("nosy", '#!/bin/sh\ncat >/dev/null\nenv > "${0%/*}/seen"\nexit 1\n')
     helpers = replace(host.helpers, environ={"AWS_PROFILE": "prod", "HOME": "/x"})
 
-    with pytest.raises(credential_helpers.HelperError):
+    with pytest.raises(auth_helpers.HelperError):
         helpers.get("nosy", HOST)
 
     seen = (host.root / "bin" / "seen").read_text().splitlines()
@@ -491,11 +491,11 @@ def test_a_helper_that_hangs_is_ended_with_its_children(host: Host) -> None:
     """After the time limit the whole process group is gone."""
     script = '#!/bin/sh\nsleep 60 &\necho $! > "${0%/*}/child"\nwait\n'
     host.install("slow", script)
-    helpers = credential_helpers.CredentialHelpers(
+    helpers = auth_helpers.CredentialHelpers(
         path=f"{host.root}/bin:/bin:/usr/bin", timeout=0.5, home="/"
     )
 
-    with pytest.raises(credential_helpers.HelperError, match=r"within 0\.5 s"):
+    with pytest.raises(auth_helpers.HelperError, match=r"within 0\.5 s"):
         helpers.get("slow", HOST)
 
     child = int((host.root / "bin" / "child").read_text())
@@ -520,18 +520,18 @@ def test_a_child_left_behind_does_not_delay(host: Host) -> None:
 @pytest.mark.parametrize("name", ["../evil", "a/b", "", "a b", "a\nb", "none-such"])
 def test_a_strange_helper_is_not_run(host: Host, name: str) -> None:
     """Names that are none, and programs that are not installed, are refused."""
-    with pytest.raises(credential_helpers.HelperError):
+    with pytest.raises(auth_helpers.HelperError):
         host.helpers.get(name, HOST)
 
 
 def test_helpers_are_found_on_the_given_path_only(host: Host) -> None:
     """Relative folders of the path are left out."""
     host.install("keeper")
-    here = credential_helpers.CredentialHelpers(
+    here = auth_helpers.CredentialHelpers(
         path=os.path.relpath(host.root / "bin"), timeout=5, home="/"
     )
 
-    with pytest.raises(credential_helpers.HelperError, match="not installed"):
+    with pytest.raises(auth_helpers.HelperError, match="not installed"):
         here.get("keeper", HOST)
 
 
@@ -553,7 +553,7 @@ def test_a_helper_that_cannot_store_says_so(host: Host) -> None:
     host.install("bad", "#!/bin/sh\ncat\nexit 3\n")
     login = AuthConfig(domain=HOST, username="user", password=Secret(PLANTED))
 
-    with pytest.raises(credential_helpers.HelperError, match="status 3") as caught:
+    with pytest.raises(auth_helpers.HelperError, match="status 3") as caught:
         host.helpers.store("bad", HOST, login)
 
     assert PLANTED not in str(caught.value)

@@ -10,8 +10,9 @@ from typing import Final
 
 import pytest
 
-from dokku_registryd.adapters import certificate_folders, registry_routes
-from dokku_registryd.core import images
+from dokku_registryd.adapters.registry import certificate_folders
+from dokku_registryd.adapters.registry import routes as registry_routes
+from dokku_registryd.core.image import images
 from support import authority, memory_registry, open_way, tunnel
 
 NOBODY: Final = 65534

@@ -13,17 +13,13 @@ from pathlib import Path
 import pytest
 
 from dokku_registryd import errors
-from dokku_registryd.adapters import (
-    detached,
-    files,
-    folders,
-    ledger,
-    property_files,
-    reply_files,
-    spool,
-)
-from dokku_registryd.core import releases, replies, triggers
-from dokku_registryd.core.kinds import Kind
+from dokku_registryd.adapters.dokku import destroyed_apps, property_files
+from dokku_registryd.adapters.files import atomic, dirs
+from dokku_registryd.adapters.ledger import ledger
+from dokku_registryd.adapters.spool import reply_files, spool
+from dokku_registryd.core.hook import replies, triggers
+from dokku_registryd.core.job.kinds import Kind
+from dokku_registryd.core.release import releases
 
 SOMEBODY = 12345
 RELEASE = releases.DeployedRelease(server="evil/", image_repo="web", number=9)
@@ -168,7 +164,7 @@ def test_a_ledger_that_is_a_link(tmp_path: Path, outside: Path) -> None:
 @pytest.mark.parametrize("what", ["forgotten", "noted"])
 def test_what_was_destroyed_is_a_link(tmp_path: Path, outside: Path, what: str) -> None:
     """Forgetting an app removes a link, and nothing behind it."""
-    place = detached.ForgottenFolders(
+    place = destroyed_apps.ForgottenFolders(
         root=tmp_path / "forgotten", config_root=tmp_path / "config"
     )
     name = "web.0000000000000001.1.1" if what == "forgotten" else "web"
@@ -190,11 +186,11 @@ def test_a_folder_of_somebody_else() -> None:
     is_root = os.geteuid() == 0
 
     if is_root:
-        folders.check_owner(theirs, "folder")
+        dirs.check_owner(theirs, "folder")
         os.seteuid(SOMEBODY + 1)
     try:
         with pytest.raises(PermissionError, match="belongs to user 12345"):
-            folders.check_owner(theirs, "folder")
+            dirs.check_owner(theirs, "folder")
     finally:
         if is_root:
             os.seteuid(0)
@@ -252,7 +248,7 @@ def test_a_log_is_private(tmp_path: Path, umask: int) -> None:
     """The log of a hook is for its owner alone, whatever the umask is."""
     before = os.umask(umask)
     try:
-        os.close(files.open_log(tmp_path / "hook.log"))
+        os.close(atomic.open_log(tmp_path / "hook.log"))
     finally:
         os.umask(before)
 

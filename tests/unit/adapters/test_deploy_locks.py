@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dokku_registryd.adapters.deploy_locks import DeployLocks
+from dokku_registryd.adapters.dokku.deploy_locks import DeployLocks
 
 
 @pytest.fixture(params=["lib/data/apps", "home"], ids=["present", "older"])

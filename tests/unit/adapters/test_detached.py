@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dokku_registryd.adapters.detached import ForgottenFolders
+from dokku_registryd.adapters.dokku.destroyed_apps import ForgottenFolders
 
 NOW = 1_700_000_000.0
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dokku_registryd.adapters import disk_trial
+from dokku_registryd.adapters.files import disk_trial
 
 
 @pytest.fixture

@@ -19,10 +19,11 @@ from urllib.parse import quote
 import pytest
 
 from dokku_registryd import errors
-from dokku_registryd.adapters import distribution, registry_requests
-from dokku_registryd.adapters.distribution import DistributionRegistry
-from dokku_registryd.core import images, reference
-from dokku_registryd.core.logins import AuthConfig, Secret
+from dokku_registryd.adapters.registry import client as registry_client
+from dokku_registryd.adapters.registry import messages
+from dokku_registryd.adapters.registry.client import DistributionRegistry
+from dokku_registryd.core.auth.logins import AuthConfig, Secret
+from dokku_registryd.core.image import images, reference
 from support import authority as authorities
 from support import memory_registry, seeding
 from support.memory_registry import Answer, MemoryRegistry
@@ -270,7 +271,7 @@ def test_a_date_counts_by_the_clock_that_wrote_it(day: int) -> None:
         "retry-after": email.utils.formatdate(theirs + 90, usegmt=True),
     }
 
-    assert registry_requests.retry_after(headers, 1_700_000_000.0) == 90.0
+    assert messages.retry_after(headers, 1_700_000_000.0) == 90.0
 
 
 @pytest.mark.parametrize(("ahead", "seconds"), [(-9, 0.0), (42, 42.0), (9999, 3600.0)])
@@ -278,7 +279,7 @@ def test_a_time_in_place_of_a_span(ahead: int, seconds: float) -> None:
     """Docker's own documentation had it so; it is no wait of fifty years."""
     headers = {"retry-after": f"{1_700_000_000 + ahead}"}
 
-    assert registry_requests.retry_after(headers, 1_700_000_000.0) == seconds
+    assert messages.retry_after(headers, 1_700_000_000.0) == seconds
 
 
 @pytest.mark.parametrize(("ahead", "seconds"), [(90, 90.0), (86_400, 3600.0)])
@@ -286,7 +287,7 @@ def test_a_date_without_another(ahead: int, seconds: float) -> None:
     """Where an answer has no date our clock counts, and no wait is beyond measure."""
     date = email.utils.formatdate(1_700_000_000.0 + ahead, usegmt=True)
 
-    asked = registry_requests.retry_after({"retry-after": date}, 1_700_000_000.0)
+    asked = messages.retry_after({"retry-after": date}, 1_700_000_000.0)
 
     assert asked == seconds
 
@@ -621,7 +622,7 @@ def test_a_circle_of_pages_ends(client: Client, server: MemoryRegistry) -> None:
 
 def pages(server: MemoryRegistry, body: bytes) -> None:
     """Give a list of tags that has no end."""
-    for number in range(distribution.MAX_PAGES):
+    for number in range(registry_client.MAX_PAGES):
         link = f'</v2/{PATH}/tags/list?n={number}>; rel="next"'
         server.rule("tags/list", Answer(body=body, headers={"Link": link}), times=1)
 

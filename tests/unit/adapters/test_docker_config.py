@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from dokku_registryd import errors
-from dokku_registryd.adapters.auth import AuthConfigs
+from dokku_registryd.adapters.auth.resolver import AuthConfigs
 
 HOST = "registry.example:5000"
 ROWS = [

@@ -5,17 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from dokku_registryd.adapters import (
-    auth_folders,
-    detached,
-    files,
-    folders,
+from dokku_registryd.adapters.auth import folders as auth_folders
+from dokku_registryd.adapters.dokku import (
+    destroyed_apps,
     property_edits,
     property_files,
-    spool,
 )
-from dokku_registryd.core import releases, triggers
-from dokku_registryd.core.kinds import Kind
+from dokku_registryd.adapters.files import atomic, dirs
+from dokku_registryd.adapters.spool import spool
+from dokku_registryd.core.hook import triggers
+from dokku_registryd.core.job.kinds import Kind
+from dokku_registryd.core.release import releases
 from support import disk_calls
 
 Write = Callable[[Path], object]
@@ -23,14 +23,14 @@ Write = Callable[[Path], object]
 
 def replace(root: Path) -> None:
     """Replace a file in a folder that is missing."""
-    files.replace(root / "a" / "b" / "c", b"text")
+    atomic.replace(root / "a" / "b" / "c", b"text")
 
 
 def replace_in(root: Path) -> None:
     """Replace a file in an open folder."""
-    with folders.opened(root) as folder:
-        files.replace_in(folder, "name", b"one")
-        files.replace_in(folder, "name", b"two")
+    with dirs.opened(root) as folder:
+        atomic.replace_in(folder, "name", b"one")
+        atomic.replace_in(folder, "name", b"two")
 
 
 def set_properties(root: Path) -> None:
@@ -47,7 +47,7 @@ def record_deployed(root: Path) -> None:
 
 def store_login(root: Path) -> None:
     """Store a login in a folder that is missing."""
-    files.make_folder(root / "config" / "web")
+    atomic.make_folder(root / "config" / "web")
     with auth_folders.opened(root / "config" / "web") as folder:
         folder.replace(b"{}")
 
@@ -60,7 +60,7 @@ def leave_trigger(root: Path) -> None:
 
 def detach(root: Path) -> None:
     """Move what is left of an app out of the way."""
-    shelf = detached.ForgottenFolders(
+    shelf = destroyed_apps.ForgottenFolders(
         root=root / "data" / "forgotten", config_root=root / "config"
     )
     shelf.detach("web", "1700000000000000.1.1")
@@ -117,8 +117,8 @@ def test_a_removed_property_does_not_come_back(tmp_path: Path) -> None:
 def test_a_folder_is_synced_with_all_that_are_made_for_it(tmp_path: Path) -> None:
     """Every folder on the way is durable in its parent; an old one costs nothing."""
     with disk_calls.watched() as calls:
-        files.make_folder(tmp_path / "a" / "b")
-        files.make_folder(tmp_path / "a" / "b")
+        atomic.make_folder(tmp_path / "a" / "b")
+        atomic.make_folder(tmp_path / "a" / "b")
 
     assert (calls.changes, calls.syncs) == (2, 2)
     assert calls.unsynced_folders == set()
@@ -129,6 +129,6 @@ def test_a_parent_may_be_a_link(tmp_path: Path) -> None:
     (tmp_path / "disk").mkdir()
     (tmp_path / "data").symlink_to("disk")
 
-    files.make_folder(tmp_path / "data" / "deployed")
+    atomic.make_folder(tmp_path / "data" / "deployed")
 
     assert (tmp_path / "disk" / "deployed").is_dir()

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from dokku_registryd import errors
-from dokku_registryd.core import engine_stream, logins
+from dokku_registryd.core.auth import logins
+from dokku_registryd.core.engine import stream
 
 VECTORS = Path(__file__).parents[2] / "vectors"
 HOST = "registry.example:5000"
@@ -198,7 +199,7 @@ TEXTS: list[tuple[str, type[errors.RegistrydError]]] = [
 @pytest.mark.parametrize(("text", "kind"), TEXTS, ids=[text[:40] for text, _ in TEXTS])
 def test_refusals(text: str, kind: type[errors.RegistrydError]) -> None:
     """Each text of an Engine means one kind of error, whichever store it is."""
-    refusal = engine_stream.refusal("push", NAME, text)
+    refusal = stream.refusal("push", NAME, text)
 
     assert type(refusal) is kind
     assert str(refusal).startswith(f"cannot push {NAME}: ")
@@ -219,9 +220,9 @@ PASTED = [
 def test_texts_that_people_pasted_into_reports(case: dict[str, str]) -> None:
     """What is final is not pushed again until the deadline; what passes is."""
     line = {"errorDetail": {"message": case["text"]}}
-    said = engine_stream.error_of(line)
+    said = stream.error_of(line)
 
-    refusal = engine_stream.refusal("push", "r.example/org/web:1", said)
+    refusal = stream.refusal("push", "r.example/org/web:1", said)
 
     assert isinstance(refusal, MEANINGS[case["means"]]), refusal
 
@@ -251,7 +252,7 @@ def test_the_reason_at_the_end_of_a_long_text(
     )
     line = {"errorDetail": {"message": text}}
 
-    refusal = engine_stream.refusal("pull", "web", engine_stream.error_of(line))
+    refusal = stream.refusal("pull", "web", stream.error_of(line))
 
     assert len(text) > 400
     assert type(refusal) is kind
@@ -263,7 +264,7 @@ def test_the_reason_at_the_end_of_a_long_text(
 )
 def test_names_are_no_reasons(name: str) -> None:
     """Words within an image's name do not decide what an error is."""
-    refusal = engine_stream.refusal(
+    refusal = stream.refusal(
         "pull", name, f'failed to resolve reference "{name}": {name}: not found'
     )
 
@@ -274,7 +275,7 @@ def test_upload_state_stays_out() -> None:
     """The query of an upload's URL, which lets others go on with it, is left out."""
     text = f"unexpected status from PUT request to {URL}: 500 Internal Server Error"
 
-    refusal = engine_stream.refusal("push", NAME, text)
+    refusal = stream.refusal("push", NAME, text)
 
     assert "SECRET" not in str(refusal)
     assert f"https://{HOST}/v2/org/web/blobs/uploads/1: 500" in str(refusal)
@@ -287,8 +288,8 @@ def test_a_login_that_an_engine_passes_on_stays_out() -> None:
     )
     text = "denied: planted-password, sent as Basic Y2k6cGxhbnRlZC1wYXNzd29yZA=="
 
-    refusal = engine_stream.refusal("push", NAME, text, auth.secrets)
-    shown = engine_stream.text_of({"status": text}, auth.secrets)
+    refusal = stream.refusal("push", NAME, text, auth.secrets)
+    shown = stream.text_of({"status": text}, auth.secrets)
 
     for said in (str(refusal), shown):
         assert "planted" not in said
@@ -300,7 +301,7 @@ def test_a_long_text_is_read_at_both_ends() -> None:
     """A text without end is judged by 4 KiB of it."""
     text = "denied " + "x" * 200_000 + " unauthorized"
 
-    refusal = engine_stream.refusal("push", NAME, text)
+    refusal = stream.refusal("push", NAME, text)
 
     assert type(refusal) is errors.AuthenticationError
     assert str(refusal).endswith("unauthorized. Log in again with dokku registry:login")
@@ -308,7 +309,7 @@ def test_a_long_text_is_read_at_both_ends() -> None:
 
 def test_texts_become_one_short_line() -> None:
     """A foreign text is passed on as one line of bounded length."""
-    text = engine_stream.clean("denied:\n  <html>\r\n" + "x" * 5000)
+    text = stream.clean("denied:\n  <html>\r\n" + "x" * 5000)
 
     assert text.startswith("denied: <html> x")
     assert len(text) < 410
@@ -329,7 +330,7 @@ def test_texts_become_one_short_line() -> None:
 )
 def test_error_lines(line: dict[str, Any], text: str) -> None:
     """The error of a line is in either of two places."""
-    found = engine_stream.error_of(line)
+    found = stream.error_of(line)
 
     assert found.startswith(text)
     assert bool(found) == bool(text)
@@ -350,7 +351,7 @@ def test_error_lines(line: dict[str, Any], text: str) -> None:
 )
 def test_digest_lines(line: dict[str, Any], digest: str) -> None:
     """The digest is in `aux` on classic stores and in a status line on all."""
-    assert engine_stream.digest_of(line) == digest
+    assert stream.digest_of(line) == digest
 
 
 @pytest.mark.parametrize(
@@ -367,15 +368,15 @@ def test_digest_lines(line: dict[str, Any], digest: str) -> None:
 )
 def test_lines_for_people(line: dict[str, Any], text: str) -> None:
     """A person sees what has been reached, not each step on the way."""
-    found = engine_stream.text_of(line)
+    found = stream.text_of(line)
 
     assert found.startswith(text)
     assert bool(found) == bool(text)
 
 
-def begin() -> engine_stream.Progress:
+def begin() -> stream.Progress:
     """Return the progress of a transfer that began at 100."""
-    return engine_stream.Progress(started=100, stall_seconds=30, deadline_seconds=300)
+    return stream.Progress(started=100, stall_seconds=30, deadline_seconds=300)
 
 
 def pushing(current: int, layer: str = "ab") -> dict[str, Any]:

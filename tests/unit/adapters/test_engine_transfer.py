@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from dokku_registryd import errors
-from dokku_registryd.adapters.engine_transfer import Order, Transfers
+from dokku_registryd.adapters.engine.transfer import Order, Transfers
 
 ORDER = Order(
     action="push",

@@ -6,9 +6,9 @@ import json
 import pytest
 
 from dokku_registryd import errors
-from dokku_registryd.core import engine_values
-from dokku_registryd.core.images import EngineFacts, LocalContainer, LocalImage
-from dokku_registryd.core.logins import AuthConfig, Secret
+from dokku_registryd.core.auth.logins import AuthConfig, Secret
+from dokku_registryd.core.engine import messages
+from dokku_registryd.core.image.images import EngineFacts, LocalContainer, LocalImage
 
 ID = "sha256:" + "a" * 64
 DIGEST = "sha256:" + "b" * 64
@@ -16,7 +16,7 @@ DIGEST = "sha256:" + "b" * 64
 
 def test_listed_images_keep_their_names() -> None:
     """Names are those that the Engine prints, without digests and without `<none>`."""
-    image = engine_values.parse_image(
+    image = messages.parse_image(
         {
             "Id": ID,
             "RepoTags": ["org/web:3", "<none>:<none>", f"org/web@{DIGEST}"],
@@ -35,7 +35,7 @@ def test_listed_images_keep_their_names() -> None:
 
 def test_inspected_images_have_labels_elsewhere() -> None:
     """An inspected image keeps its labels in its configuration."""
-    image = engine_values.parse_image({"Id": ID, "Config": {"Labels": {"a": "1"}}})
+    image = messages.parse_image({"Id": ID, "Config": {"Labels": {"a": "1"}}})
 
     assert image == LocalImage(image_id=ID, labels=(("a", "1"),))
 
@@ -44,7 +44,7 @@ def test_bare_images_are_read() -> None:
     """An image without anything but its ID is an image."""
     raw = {"Id": ID, "RepoTags": None, "RepoDigests": None, "Config": None}
 
-    assert engine_values.parse_image(raw) == LocalImage(image_id=ID)
+    assert messages.parse_image(raw) == LocalImage(image_id=ID)
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_containers(state: str, is_running: bool) -> None:
         "State": state,
     }
 
-    assert engine_values.parse_container(raw) == LocalContainer(
+    assert messages.parse_container(raw) == LocalContainer(
         image_id=ID,
         image="dokku/web:latest",
         app="web",
@@ -70,14 +70,14 @@ def test_containers(state: str, is_running: bool) -> None:
 
 def test_foreign_containers_have_no_app() -> None:
     """A container that Dokku did not make belongs to no app."""
-    container = engine_values.parse_container({"ImageID": ID, "Image": "x"})
+    container = messages.parse_container({"ImageID": ID, "Image": "x"})
 
     assert container.app == ""
 
 
 def test_facts() -> None:
     """The Engine's registries without TLS and its proxies are taken over."""
-    facts = engine_values.parse_facts(
+    facts = messages.parse_facts(
         {
             "ServerVersion": "20.10.24",
             "DriverStatus": [["Backing Filesystem", "extfs"]],
@@ -107,9 +107,7 @@ def test_containerd_stores_are_known() -> None:
     """The image store is told by its driver's type."""
     status = [["driver-type", "io.containerd.snapshotter.v1"]]
 
-    assert engine_values.parse_facts({"DriverStatus": status}).image_store == (
-        "containerd"
-    )
+    assert messages.parse_facts({"DriverStatus": status}).image_store == ("containerd")
 
 
 @pytest.mark.parametrize(
@@ -118,7 +116,7 @@ def test_containerd_stores_are_known() -> None:
 )
 def test_api_version(served: str, chosen: str) -> None:
     """The newest version that both sides know is spoken."""
-    assert engine_values.choose_api(served) == chosen
+    assert messages.choose_api(served) == chosen
 
 
 @pytest.mark.parametrize(
@@ -132,14 +130,14 @@ def test_api_version(served: str, chosen: str) -> None:
 )
 def test_names_are_split(name: str, parts: tuple[str, str]) -> None:
     """The Engine's API wants repository and tag apart."""
-    assert engine_values.split_name(name) == parts
+    assert messages.split_name(name) == parts
 
 
 @pytest.mark.parametrize("name", [ID, "sha256:abc", "a" * 64])
 def test_ids_are_no_names(name: str) -> None:
     """An image ID is refused where a name is needed: untagging would delete by it."""
     with pytest.raises(errors.InvalidReferenceError):
-        engine_values.split_name(name)
+        messages.split_name(name)
 
 
 def test_logins() -> None:
@@ -147,7 +145,7 @@ def test_logins() -> None:
     password = AuthConfig(domain="r.example", username="ci", password=Secret("pw"))
     token = AuthConfig(domain="docker.io", identity_token=Secret("tok"))
 
-    headers = [engine_values.encode_login(auth) for auth in (password, token, None)]
+    headers = [messages.encode_login(auth) for auth in (password, token, None)]
 
     assert [json.loads(base64.urlsafe_b64decode(sent)) for sent in headers] == [
         {"ServerAddress": "r.example", "Username": "ci", "Password": "pw"},
@@ -163,7 +161,7 @@ def test_held_digests(digest: str, is_held: bool) -> None:
     """An image is held by its repository digest, or by its ID on containerd stores."""
     image = LocalImage(image_id=ID, repo_digests=(f"org/web@{DIGEST}",))
 
-    assert engine_values.holds(image, digest) is is_held
+    assert messages.holds(image, digest) is is_held
 
 
 def test_the_platforms_of_an_index() -> None:
@@ -175,8 +173,8 @@ def test_the_platforms_of_an_index() -> None:
         "damaged",
     ]
 
-    image = engine_values.parse_image({"Id": "sha256:index", "Manifests": listed})
+    image = messages.parse_image({"Id": "sha256:index", "Manifests": listed})
 
     assert image.manifests == ("sha256:here",)
     assert image.identities == {"sha256:index", "sha256:here"}
-    assert engine_values.parse_image({"Id": "x", "Manifests": None}).manifests == ()
+    assert messages.parse_image({"Id": "x", "Manifests": None}).manifests == ()

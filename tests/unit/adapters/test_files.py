@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from dokku_registryd.adapters import detached, files, property_files, reply_files
-from dokku_registryd.core import releases, replies
+from dokku_registryd.adapters.dokku import destroyed_apps, property_files
+from dokku_registryd.adapters.files import atomic
+from dokku_registryd.adapters.spool import reply_files
+from dokku_registryd.core.hook import replies
+from dokku_registryd.core.release import releases
 
 
 @pytest.fixture(params=[0o000, 0o077, 0o277], ids=["000", "077", "277"])
@@ -21,7 +24,7 @@ def umask(request: pytest.FixtureRequest) -> Iterator[int]:
 
 def test_modes_do_not_depend_on_the_umask(tmp_path: Path, umask: int) -> None:
     """A file is 0600 and its folder 0700 under any umask."""
-    files.replace(tmp_path / "a" / "b", b"text")
+    atomic.replace(tmp_path / "a" / "b", b"text")
 
     assert (tmp_path / "a").stat().st_mode & 0o777 == 0o700
     assert (tmp_path / "a" / "b").stat().st_mode & 0o777 == 0o600
@@ -31,8 +34,8 @@ def test_replacing_leaves_nothing_else(tmp_path: Path) -> None:
     """The temporary file of a replacement is gone, one of a crash is overwritten."""
     (tmp_path / f".b.{os.getpid()}.tmp").write_bytes(b"left by a crash")
 
-    files.replace(tmp_path / "b", b"one")
-    files.replace(tmp_path / "b", b"two")
+    atomic.replace(tmp_path / "b", b"one")
+    atomic.replace(tmp_path / "b", b"two")
 
     assert [path.name for path in tmp_path.iterdir()] == ["b"]
     assert (tmp_path / "b").read_bytes() == b"two"
@@ -45,8 +48,8 @@ def test_a_link_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(target)
 
     with pytest.raises(OSError, match="symbolic"):
-        files.read(tmp_path / "link", limit=10)
-    files.replace(tmp_path / "link", b"new")
+        atomic.read(tmp_path / "link", limit=10)
+    atomic.replace(tmp_path / "link", b"new")
 
     assert target.read_bytes() == b"kept"
 
@@ -159,7 +162,7 @@ def test_the_recorded_image(tmp_path: Path, digest: str) -> None:
 def test_a_digest_that_is_not_whole(tmp_path: Path, line: str) -> None:
     """A record holds what Dokku is told whatever stands behind it."""
     properties = host(tmp_path)
-    files.replace(tmp_path / "deployed" / "web", f"r/\nweb\n3\n{line}".encode())
+    atomic.replace(tmp_path / "deployed" / "web", f"r/\nweb\n3\n{line}".encode())
 
     found = properties.deployed("web")
 
@@ -182,7 +185,7 @@ def test_a_digest_that_is_not_whole(tmp_path: Path, line: str) -> None:
 def test_a_damaged_record_is_none(tmp_path: Path, text: str) -> None:
     """A record that is not whole counts as missing."""
     properties = host(tmp_path)
-    files.replace(tmp_path / "deployed" / "web", text.encode())
+    atomic.replace(tmp_path / "deployed" / "web", text.encode())
 
     assert properties.deployed("web") is None
 
@@ -192,7 +195,7 @@ def test_detaching(tmp_path: Path) -> None:
     properties = host(tmp_path)
     properties.set("registry", "web", "server", "x")
     properties.set("registryd", "web", "heal", "on")
-    folders = detached.ForgottenFolders(
+    folders = destroyed_apps.ForgottenFolders(
         root=tmp_path / "forgotten", config_root=tmp_path / "config"
     )
 
@@ -211,7 +214,7 @@ def test_detaching(tmp_path: Path) -> None:
 
 def test_detached_folders_of_one_app_only(tmp_path: Path) -> None:
     """An app whose name begins like another's does not own its folders."""
-    folders = detached.ForgottenFolders(
+    folders = destroyed_apps.ForgottenFolders(
         root=tmp_path / "forgotten", config_root=tmp_path / "config"
     )
     folders.detach("web.api", "0000000000000001.0.1")

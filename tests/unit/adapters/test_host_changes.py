@@ -7,14 +7,10 @@ from pathlib import Path
 import pytest
 
 import dokku_registryd
-from dokku_registryd.adapters import (
-    host_changes,
-    installed,
-    plugins,
-    shipped_files,
-)
-from dokku_registryd.core import places
-from dokku_registryd.core.installation import Kind
+from dokku_registryd.adapters.dokku import plugins
+from dokku_registryd.adapters.host import host_changes, installed, shipped_files
+from dokku_registryd.core.install import paths
+from dokku_registryd.core.install.plans import Kind
 
 
 @pytest.fixture
@@ -67,7 +63,7 @@ def test_file_by_file(folders: tuple[Path, Path]) -> None:
 def test_every_step_can_be_done(tmp_path: Path) -> None:
     """No step of a plan lacks somebody who does it."""
     changes = host_changes.HostChanges(
-        places.Places(root=str(tmp_path)),
+        paths.Places(root=str(tmp_path)),
         installed.owner_of(tmp_path),
         {},
     )

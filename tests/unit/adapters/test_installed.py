@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 
 from dokku_registryd import __version__
-from dokku_registryd.adapters import installed, package, spool
-from dokku_registryd.core import builds, places
-from dokku_registryd.core.host_state import Facts
+from dokku_registryd.adapters.host import installed, package
+from dokku_registryd.adapters.spool import spool
+from dokku_registryd.core.install import builds, paths
+from dokku_registryd.core.install.host_state import Facts
 
 SYSTEMCTL = """\
 #!/bin/sh
@@ -23,7 +24,7 @@ def look(tmp_path: Path, state: str) -> Facts:
     systemctl.write_text(SYSTEMCTL.format(state=state))
     systemctl.chmod(0o755)
     (tmp_path / "run" / "systemd" / "system").mkdir(parents=True)
-    where = places.Places(
+    where = paths.Places(
         root=str(tmp_path),
         lib_root=str(tmp_path / "lib"),
         data_dir=str(tmp_path),

@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from dokku_registryd import errors
-from dokku_registryd.adapters import ledger, ledger_schema
-from dokku_registryd.core import jobs, outcomes, releases, triggers
-from dokku_registryd.core.kinds import Kind
+from dokku_registryd.adapters.ledger import ledger, schema
+from dokku_registryd.core.hook import triggers
+from dokku_registryd.core.job import jobs, outcomes
+from dokku_registryd.core.job.kinds import Kind
+from dokku_registryd.core.release import releases
 
 
 @pytest.fixture
@@ -299,7 +301,7 @@ def test_an_older_ledger_keeps_what_it_has(path: Path) -> None:
     """A ledger of the first version is brought up to date, and its jobs go on."""
     path.parent.mkdir(parents=True, exist_ok=True)
     connection = sqlite3.connect(path)
-    connection.executescript(f"{ledger_schema.MIGRATIONS[0]} PRAGMA user_version = 1;")
+    connection.executescript(f"{schema.MIGRATIONS[0]} PRAGMA user_version = 1;")
     connection.execute(
         "INSERT INTO jobs"
         " (job_id, kind, app, image, scheduler, other, tag, accepted_at)"
@@ -320,7 +322,7 @@ def test_an_update_forgets_pauses(path: Path) -> None:
     """A pause of an older form is dropped: it did not say whose login it was."""
     path.parent.mkdir(parents=True, exist_ok=True)
     connection = sqlite3.connect(path)
-    older = ledger_schema.MIGRATIONS[:4]
+    older = schema.MIGRATIONS[:4]
     connection.executescript(f"{''.join(older)} PRAGMA user_version = {len(older)};")
     connection.execute("INSERT INTO pauses VALUES ('r.example', 9e9, 60, 1, 'no')")
     connection.commit()

@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 
 from dokku_registryd import errors
-from dokku_registryd.adapters import ledger
-from dokku_registryd.core import jobs, outcomes, pauses, triggers
-from dokku_registryd.core.kinds import Kind
-from dokku_registryd.core.releases import Release, ReleaseState
+from dokku_registryd.adapters.ledger import ledger
+from dokku_registryd.core.hook import triggers
+from dokku_registryd.core.job import jobs, outcomes
+from dokku_registryd.core.job.kinds import Kind
+from dokku_registryd.core.registry import backoff
+from dokku_registryd.core.release.releases import Release, ReleaseState
 
 
 def _job(job_id: str, app: str) -> jobs.Job:
@@ -50,11 +52,11 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> bytes:
             book.update_release(release.job_id, state=ReleaseState.PUSHED, digest="d")
             book.finish_job(str(number), outcomes.done(), at=float(number))
     book.set_pause(
-        pauses.Pause(
+        backoff.Pause(
             domain="r",
             owner="web",
             username="ci",
-            direction=pauses.Direction.PUSH,
+            direction=backoff.Direction.PUSH,
             app="web",
             not_before=1.0,
             seconds=2.0,

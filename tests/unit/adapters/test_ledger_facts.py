@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from dokku_registryd import errors
-from dokku_registryd.adapters import ledger, ledger_facts
-from dokku_registryd.core import jobs, outcomes, pauses, triggers
-from dokku_registryd.core.kinds import Kind
+from dokku_registryd.adapters.ledger import ledger, peek
+from dokku_registryd.core.hook import triggers
+from dokku_registryd.core.job import jobs, outcomes
+from dokku_registryd.core.job.kinds import Kind
+from dokku_registryd.core.registry import backoff
 
 NOW = 1_000_000.0
 
@@ -38,9 +40,9 @@ def add(book: ledger.SqliteLedger, *job_ids: str) -> None:
     )
 
 
-def read(path: Path, limit: int = 5) -> ledger_facts.LedgerFacts:
+def read(path: Path, limit: int = 5) -> peek.LedgerFacts:
     """Read the ledger."""
-    return ledger_facts.read(str(path), now=NOW, limit=limit)
+    return peek.read(str(path), now=NOW, limit=limit)
 
 
 def test_a_missing_ledger(path: Path) -> None:
@@ -99,11 +101,11 @@ def test_pauses(book: ledger.SqliteLedger, path: Path) -> None:
     """A row has what a pause is made of."""
     for domain in ("r.example", "ghcr.io"):
         book.set_pause(
-            pauses.Pause(
+            backoff.Pause(
                 domain=domain,
                 owner="web",
                 username="ci",
-                direction=pauses.Direction.PULL,
+                direction=backoff.Direction.PULL,
                 app="web",
                 not_before=NOW + 9,
                 seconds=10,
@@ -115,7 +117,7 @@ def test_pauses(book: ledger.SqliteLedger, path: Path) -> None:
     rows = read(path).paused
 
     assert [
-        pauses.Pause(**{**row, "direction": pauses.Direction(row["direction"])})
+        backoff.Pause(**{**row, "direction": backoff.Direction(row["direction"])})
         for row in rows
     ] == book.paused_registries()
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from dokku_registryd.adapters import ledger
-from dokku_registryd.core.releases import DeployedRelease, Release, ReleaseState
+from dokku_registryd.adapters.ledger import ledger
+from dokku_registryd.core.release.releases import DeployedRelease, Release, ReleaseState
 
 MANY = 100
 

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from dokku_registryd.adapters import ledger
-from dokku_registryd.core import jobs, triggers
-from dokku_registryd.core.kinds import Kind
-from dokku_registryd.core.releases import Release, ReleaseState
+from dokku_registryd.adapters.ledger import ledger
+from dokku_registryd.core.hook import triggers
+from dokku_registryd.core.job import jobs
+from dokku_registryd.core.job.kinds import Kind
+from dokku_registryd.core.release.releases import Release, ReleaseState
 
 
 @pytest.fixture

@@ -11,13 +11,14 @@ from pathlib import Path
 import pytest
 
 from dokku_registryd import errors
-from dokku_registryd.adapters import ledger, ledger_facts, ledger_schema
-from dokku_registryd.core import jobs, triggers
-from dokku_registryd.core.kinds import Kind
-from dokku_registryd.core.releases import Release, ReleaseState
+from dokku_registryd.adapters.ledger import ledger, peek, schema
+from dokku_registryd.core.hook import triggers
+from dokku_registryd.core.job import jobs
+from dokku_registryd.core.job.kinds import Kind
+from dokku_registryd.core.release.releases import Release, ReleaseState
 
 VECTORS = Path(__file__).parents[2] / "vectors" / "ledgers"
-LATEST = len(ledger_schema.MIGRATIONS)
+LATEST = len(schema.MIGRATIONS)
 # Version 1 was edited after its first commit; files of both forms must open.
 NAMES = ("schema-1-draft", *(f"schema-{number}" for number in range(1, LATEST + 1)))
 OLDER = tuple(name for name in NAMES if name != f"schema-{LATEST}")
@@ -143,7 +144,7 @@ def test_beside_an_older_daemon(name: str, tmp_path: Path) -> None:
     with pytest.raises(errors.LedgerError, match="sudo dokku-registryd install"):
         ledger.SqliteLedger(path, read_only=True)
     with pytest.raises(errors.LedgerError, match="sudo dokku-registryd install"):
-        ledger_facts.read(str(path), now=900.0, limit=9)
+        peek.read(str(path), now=900.0, limit=9)
 
     assert path.read_bytes() == before
 

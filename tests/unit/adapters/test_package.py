@@ -9,8 +9,9 @@ import pytest
 
 import dokku_registryd
 from dokku_registryd import __version__
-from dokku_registryd.adapters import package, spool
-from dokku_registryd.core import builds
+from dokku_registryd.adapters.host import package
+from dokku_registryd.adapters.spool import spool
+from dokku_registryd.core.install import builds
 
 PACKAGE = Path(dokku_registryd.__file__).parent
 HOOKS = PACKAGE.parents[1] / "hooks"

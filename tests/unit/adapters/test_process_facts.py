@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 
-from dokku_registryd.adapters.process_facts import ProcessFacts
+from dokku_registryd.adapters.host.process_facts import ProcessFacts
 
 BLOCK = 1 << 16
 BLOCKS = 512

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from dokku_registryd import errors
-from dokku_registryd.adapters import property_reading
-from dokku_registryd.adapters.property_files import PropertyFiles
-from dokku_registryd.core import properties
+from dokku_registryd.adapters.dokku import property_reading
+from dokku_registryd.adapters.dokku.property_files import PropertyFiles
+from dokku_registryd.core.dokku import policy
 
-CORE, OURS, GLOBAL = properties.CORE, properties.OURS, properties.GLOBAL
+CORE, OURS, GLOBAL = policy.CORE, policy.OURS, policy.GLOBAL
 SOMEBODY = 12345
 NAMES = ("server", "push-on-release", "heal", "tag-version")
 

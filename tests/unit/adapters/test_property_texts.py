@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from dokku_registryd.adapters import property_texts
-from dokku_registryd.adapters.property_files import PropertyFiles
-from dokku_registryd.core import properties
+from dokku_registryd.adapters.dokku import property_texts
+from dokku_registryd.adapters.dokku.property_files import PropertyFiles
+from dokku_registryd.core.dokku import policy
 
-CORE, GLOBAL = properties.CORE, properties.GLOBAL
+CORE, GLOBAL = policy.CORE, policy.GLOBAL
 NAMES = ("server", "push-on-release", "image-repo", "tag-version")
 
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from dokku_registryd import errors
-from dokku_registryd.adapters.distribution import DistributionRegistry
-from dokku_registryd.core import images, reference
-from dokku_registryd.core.logins import AuthConfig, Secret
+from dokku_registryd.adapters.registry.client import DistributionRegistry
+from dokku_registryd.core.auth.logins import AuthConfig, Secret
+from dokku_registryd.core.image import images, reference
 from support import authority, tunnel
 from support.memory_registry import Answer, MemoryRegistry
 

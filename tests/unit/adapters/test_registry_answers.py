@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from dokku_registryd import errors
-from dokku_registryd.adapters.distribution import DistributionRegistry
-from dokku_registryd.core import images, reference
+from dokku_registryd.adapters.registry.client import DistributionRegistry
+from dokku_registryd.core.image import images, reference
 
 FACTS = images.EngineFacts(version="28", image_store="classic")
 HINT = b"HTTP/1.1 103 Early Hints\r\nLink: </x>; rel=preload\r\n\r\n"

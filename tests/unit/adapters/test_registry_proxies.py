@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from dokku_registryd import errors
-from dokku_registryd.adapters.distribution import DistributionRegistry
-from dokku_registryd.core import images, proxies
+from dokku_registryd.adapters.registry.client import DistributionRegistry
+from dokku_registryd.core.image import images
+from dokku_registryd.core.registry import proxies
 from support import authority, tunnel
 from support.memory_registry import Answer, MemoryRegistry
 

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from dokku_registryd import errors
-from dokku_registryd.adapters import registry_connections, registry_sockets
-from dokku_registryd.adapters.distribution import DistributionRegistry
-from dokku_registryd.core import images
+from dokku_registryd.adapters.registry import connections, sockets
+from dokku_registryd.adapters.registry.client import DistributionRegistry
+from dokku_registryd.core.image import images
 from support.memory_registry import Answer, MemoryRegistry
 
 NAME = "registry.invalid"
@@ -25,7 +25,7 @@ FACTS = images.EngineFacts(
 LookUp = Callable[..., list[Any]]
 
 
-def entry(address: str, port: int) -> registry_sockets.Found:
+def entry(address: str, port: int) -> sockets.Found:
     """Return what a resolver says of one address."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     rest = (0, 0) if ":" in address else ()
@@ -90,7 +90,7 @@ def test_a_dead_address_costs_a_head_start(
         resolve(DEAD, "127.0.0.1", port=port)
 
         # Without a limit: whoever waits for the first address never returns.
-        with registry_sockets.connect(NAME, port, seconds=None) as connected:
+        with sockets.connect(NAME, port, seconds=None) as connected:
             assert connected.getpeername() == ("127.0.0.1", port)
 
 
@@ -102,7 +102,7 @@ def test_three_dead_addresses(
     with socket.create_server(("127.0.0.1", port)):
         resolve(DEAD, DEAD, DEAD, "127.0.0.1", port=port)
 
-        with registry_sockets.connect(NAME, port, seconds=None) as connected:
+        with sockets.connect(NAME, port, seconds=None) as connected:
             assert connected.getpeername()[0] == "127.0.0.1"
 
 
@@ -114,7 +114,7 @@ def test_a_refusal_is_followed_by_the_next_at_once(
         port = good.getsockname()[1]
         resolve("127.0.0.3", "127.0.0.1", port=port)
 
-        with registry_sockets.connect(NAME, port, seconds=30) as connected:
+        with sockets.connect(NAME, port, seconds=30) as connected:
             assert connected.getpeername()[0] == "127.0.0.1"
             assert connected.gettimeout() == 30
 
@@ -126,7 +126,7 @@ def test_nobody_listens_anywhere(resolve: Callable[..., None]) -> None:
     resolve("127.0.0.3", "127.0.0.1", port=port)
 
     with pytest.raises(ConnectionRefusedError):
-        registry_sockets.connect(NAME, port, seconds=30)
+        sockets.connect(NAME, port, seconds=30)
 
 
 def test_nobody_answers_anywhere(
@@ -137,14 +137,14 @@ def test_nobody_answers_anywhere(
     resolve(DEAD, DEAD, port=port)
 
     with pytest.raises(TimeoutError):
-        registry_sockets.connect(NAME, port, seconds=0.6)
+        sockets.connect(NAME, port, seconds=0.6)
 
 
 def test_families_by_turns() -> None:
     """No family has to fail as a whole before the other has its turn."""
     found = [entry(text, 1) for text in ("::1", "::2", "::3", "1.1.1.1", "2.2.2.2")]
 
-    assert [one[4][0] for one in registry_sockets.by_turns(found)] == [
+    assert [one[4][0] for one in sockets.by_turns(found)] == [
         "::1",
         "1.1.1.1",
         "::2",
@@ -166,7 +166,7 @@ def test_a_resolver_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", look_up)
     try:
         with pytest.raises(TimeoutError, match="looking the name up"):
-            registry_sockets.connect(NAME, 1, seconds=0.1)
+            sockets.connect(NAME, 1, seconds=0.1)
     finally:
         let_go.set()
 
@@ -176,12 +176,12 @@ def test_options_and_names_that_are_none() -> None:
     with socket.create_server(("127.0.0.1", 0)) as good:
         nodelay = (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         port = good.getsockname()[1]
-        with registry_sockets.connect(
+        with sockets.connect(
             "127.0.0.1", port, seconds=5, options=[nodelay]
         ) as connected:
             assert connected.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
     with pytest.raises(UnicodeError):
-        registry_sockets.connect("a..invalid", 1, seconds=5)
+        sockets.connect("a..invalid", 1, seconds=5)
 
 
 def test_a_registry_with_a_dead_address(
@@ -207,11 +207,11 @@ def test_a_connection_that_was_idle_for_long(
     client = opened(monotonic=lambda: now)
     with MemoryRegistry() as registry:
         client.ping(registry.host, auth=None)
-        now += registry_connections.IDLE_SECONDS - 1
+        now += connections.IDLE_SECONDS - 1
         client.ping(registry.host, auth=None)
         assert registry.connections == 2  # TLS was tried first
 
-        now += registry_connections.IDLE_SECONDS
+        now += connections.IDLE_SECONDS
         client.ping(registry.host, auth=None)
 
         assert registry.connections == 3

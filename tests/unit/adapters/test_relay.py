@@ -14,11 +14,13 @@ import pytest
 import structlog
 
 from dokku_registryd import errors
-from dokku_registryd.adapters import relay_uploads
-from dokku_registryd.adapters.relay import Relay
-from dokku_registryd.adapters.relay_passages import MOST_UPLOADS, Passage
-from dokku_registryd.adapters.relay_server import MOST_CONNECTIONS
-from dokku_registryd.core import logins, reference, relay_protocol
+from dokku_registryd.adapters.relay import uploads as relay_uploads
+from dokku_registryd.adapters.relay.passages import MOST_UPLOADS, Passage
+from dokku_registryd.adapters.relay.relay import Relay
+from dokku_registryd.adapters.relay.server import MOST_CONNECTIONS
+from dokku_registryd.core.auth import logins
+from dokku_registryd.core.engine import relay_protocol
+from dokku_registryd.core.image import reference
 from fakes_registry import FakeRegistry
 from support.waiting import until
 

@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from dokku_registryd import errors
-from dokku_registryd.adapters.ledger import SqliteLedger
-from dokku_registryd.core import jobs, outcomes, triggers
-from dokku_registryd.core.kinds import Kind
-from dokku_registryd.core.releases import Release, ReleaseState
+from dokku_registryd.adapters.ledger.ledger import SqliteLedger
+from dokku_registryd.core.hook import triggers
+from dokku_registryd.core.job import jobs, outcomes
+from dokku_registryd.core.job.kinds import Kind
+from dokku_registryd.core.release.releases import Release, ReleaseState
 
 APPS = ("web", "api")
 

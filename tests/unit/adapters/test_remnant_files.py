@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from dokku_registryd.adapters import files, ledger, remnant_files
-from dokku_registryd.core.remnants import Place, Remnant
+from dokku_registryd.adapters.files import atomic, remnant_files
+from dokku_registryd.adapters.ledger import ledger
+from dokku_registryd.core.release.remnants import Place, Remnant
 
 
 @pytest.fixture
@@ -219,10 +220,10 @@ def test_a_log_has_an_end(tmp_path: Path) -> None:
     """A log that has grown large makes room, and the one before it goes."""
     log = tmp_path / "hook.log"
     (tmp_path / "hook.log.1").write_text("oldest")
-    log.write_bytes(b"x" * (files.LOG_BYTES - 1))
+    log.write_bytes(b"x" * (atomic.LOG_BYTES - 1))
 
     def write(text: bytes) -> None:
-        descriptor = files.open_log(log)
+        descriptor = atomic.open_log(log)
         os.write(descriptor, text)
         os.close(descriptor)
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from dokku_registryd.adapters import spool
-from dokku_registryd.core import triggers
-from dokku_registryd.core.kinds import Kind
+from dokku_registryd.adapters.spool import spool
+from dokku_registryd.core.hook import triggers
+from dokku_registryd.core.job.kinds import Kind
 
 TRIGGER = triggers.Trigger(
     kind=Kind.RELEASE,

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from dokku_registryd.adapters import processes, spool, spool_facts, stale_holder
+from dokku_registryd.adapters.host import processes
+from dokku_registryd.adapters.spool import peek, spool, stale_holder
 from support.waiting import until
 
 
@@ -65,7 +66,7 @@ def holding(tmp_path: Path) -> Iterator[Holding]:
 
 def test_what_the_lock_tells(tmp_path: Path, holding: Holding) -> None:
     """Role, process, its start, its app: enough to find it, and to name it."""
-    found = spool_facts.look(str(tmp_path))
+    found = peek.look(str(tmp_path))
 
     assert found is not None
     assert (found.role, found.pid, found.app) == ("hook", holding.process.pid, "web")

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from dokku_registryd.adapters import peers, status_places
-from dokku_registryd.adapters.status_places import UnixPlace
+from dokku_registryd.adapters.status import peers, sockets
+from dokku_registryd.adapters.status.sockets import UnixPlace
 
 NOBODY = 65534
 
@@ -42,7 +42,7 @@ def leave_stale(path: Path) -> None:
 )
 def test_place(name: str, environ: dict[str, str], expected: str) -> None:
     """A mere name lies where systemd made a folder, or else in the data folder."""
-    assert status_places.place(name, Path("/data"), environ) == Path(expected)
+    assert sockets.place(name, Path("/data"), environ) == Path(expected)
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_a_stale_socket(tmp_path: Path) -> None:
     (data / "status.sock").symlink_to("/nowhere")
 
     with closing(open_place(run / "status.sock", data)):
-        with status_places.connect(data / "status.sock", seconds=10):
+        with sockets.connect(data / "status.sock", seconds=10):
             pass
         assert (data / "status.sock").readlink() == run / "status.sock"
 
@@ -101,7 +101,7 @@ def test_a_long_path(tmp_path: Path) -> None:
 
     with (
         closing(open_place(path, folder)),
-        status_places.connect(path, seconds=10) as client,
+        sockets.connect(path, seconds=10) as client,
     ):
         assert client.getpeername().endswith("/status.sock")
 
@@ -170,7 +170,7 @@ def test_a_link_that_cannot_be_made(tmp_path: Path) -> None:
 
     with (
         closing(open_place(run / "status.sock", data)),
-        status_places.connect(run / "status.sock", seconds=10),
+        sockets.connect(run / "status.sock", seconds=10),
     ):
         pass
 

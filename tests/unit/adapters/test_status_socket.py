@@ -12,14 +12,11 @@ from typing import Any
 import pytest
 
 from dokku_registryd import errors
-from dokku_registryd.adapters import (
-    peers,
-    status_client,
-    status_places,
-    status_socket,
-)
-from dokku_registryd.core import status_protocol as protocol
-from dokku_registryd.core.status_protocol import Answer
+from dokku_registryd.adapters.status import client as status_client
+from dokku_registryd.adapters.status import peers, sockets
+from dokku_registryd.adapters.status import server as status_server
+from dokku_registryd.core.status import http_protocol as protocol
+from dokku_registryd.core.status.http_protocol import Answer
 from support.waiting import until
 
 REQUEST = b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -51,18 +48,16 @@ class Server:
         is_started: bool = True,
         **patience: float,
     ) -> None:
-        self.place = status_places.UnixPlace(
+        self.place = sockets.UnixPlace(
             folder / "status.sock", folder, is_for_anybody=False
         )
         cleanup.callback(self.place.close)
-        self.loopback = cleanup.enter_context(
-            closing(status_places.listen_on_loopback(0))
-        )
-        self.thread = status_socket.StatusServer(
+        self.loopback = cleanup.enter_context(closing(sockets.listen_on_loopback(0)))
+        self.thread = status_server.StatusServer(
             [self.place.listener, self.loopback],
             answer,
             peers.Doorkeeper(os.getegid()),
-            status_socket.Patience(**patience),
+            status_server.Patience(**patience),
         )
         self._cleanup = cleanup
         if is_started:
@@ -75,7 +70,7 @@ class Server:
 
     def connect(self) -> socket.socket:
         """Connect as a client that has said nothing yet."""
-        client = status_places.connect(self.place.path, seconds=20)
+        client = sockets.connect(self.place.path, seconds=20)
         return self._cleanup.enter_context(client)
 
     def ask(self) -> tuple[int, str]:
@@ -226,7 +221,7 @@ def test_a_crowd_that_asks(tmp_path: Path) -> None:
         until(lambda: server.thread._opens_at is not None, what="a shut door")
         waiting = server.thread._welcomed
 
-        assert waiting <= status_socket.MOST_CONNECTIONS
+        assert waiting <= status_server.MOST_CONNECTIONS
         assert {status_of(read_all(client)) for client in clients} == {200}
 
 
@@ -282,7 +277,7 @@ def test_the_end(server: Server) -> None:
 def test_an_answer_that_is_none(tmp_path: Path) -> None:
     """Whoever is turned away at the door hears from us what to do."""
     with closing(
-        status_places.UnixPlace(tmp_path / "s", tmp_path, is_for_anybody=False)
+        sockets.UnixPlace(tmp_path / "s", tmp_path, is_for_anybody=False)
     ) as place:
         place.listener.settimeout(20)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dokku_registryd.adapters import systemd
+from dokku_registryd.adapters.host import systemd
 
 
 class Listener:

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from dokku_registryd import errors
-from dokku_registryd.adapters import certificate_folders
-from dokku_registryd.adapters.distribution import DistributionRegistry
-from dokku_registryd.core import images
+from dokku_registryd.adapters.registry import certificate_folders
+from dokku_registryd.adapters.registry.client import DistributionRegistry
+from dokku_registryd.core.image import images
 from support import open_way
 from support.memory_registry import MemoryRegistry
 from support.tunnel import TunnelProxy

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dokku_registryd.core import builds
+from dokku_registryd.core.install import builds
 
 
 def differs(running: builds.Build) -> str:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from dokku_registryd.core.callings import Calling, Order, callings
-from dokku_registryd.core.kinds import Kind
+from dokku_registryd.core.job.callings import Calling, Order, callings
+from dokku_registryd.core.job.kinds import Kind
 
 
 def rename(sequence: int, app: str, other: str) -> Order:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dokku_registryd.core import command_usage, pflag
+from dokku_registryd.core.dokku import command_usage, pflag
 
 LOOK = command_usage.Usage("ours:look [--all] [--format text|json] [<app>]")
 SEND = command_usage.Usage("ours:send <app>")

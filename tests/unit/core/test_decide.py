@@ -3,8 +3,8 @@
 import pytest
 
 from dokku_registryd import errors
-from dokku_registryd.core import decide
-from dokku_registryd.core.kinds import Kind
+from dokku_registryd.core.job import retries
+from dokku_registryd.core.job.kinds import Kind
 
 OUTAGE = errors.RegistryUnavailableError("away")
 REFUSAL = errors.AccessDeniedError("no")
@@ -64,8 +64,8 @@ def test_after_a_failure(
     expected: str,
 ) -> None:
     """Kind, error, deadline and what was promised decide what follows."""
-    attempt = decide.Attempt(
+    attempt = retries.Attempt(
         kind=kind, error=error, waited_seconds=waited, deadline_seconds=900, **facts
     )
 
-    assert decide.after_failure(attempt) == decide.Verdict(expected)
+    assert retries.after_failure(attempt) == retries.Verdict(expected)

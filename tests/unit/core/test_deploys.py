@@ -2,8 +2,8 @@
 
 import pytest
 
-from dokku_registryd.core import deploys
-from dokku_registryd.core.images import LocalContainer
+from dokku_registryd.core.dokku import deploys
+from dokku_registryd.core.image.images import LocalContainer
 
 IMAGE = f"sha256:{'1' * 64}"
 

@@ -5,7 +5,7 @@ import errno
 import pytest
 
 from dokku_registryd import errors
-from dokku_registryd.core import exhaustion
+from dokku_registryd.core.job import exhaustion
 
 
 def wrapped(error: Exception) -> errors.PermanentError:

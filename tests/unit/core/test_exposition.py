@@ -7,17 +7,19 @@ import pytest
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families as parse
 
-from dokku_registryd.core import (
-    exposition,
-    health,
-    metric_families,
-    metrics,
-    presence,
+from dokku_registryd.core.dokku import presence
+from dokku_registryd.core.job.kinds import Kind
+from dokku_registryd.core.job.outcomes import Ending
+from dokku_registryd.core.release.releases import Release, ReleaseState
+from dokku_registryd.core.status import exposition, health, metric_families, metrics
+from dokku_registryd.core.status.exposition import (
+    Book,
+    Counts,
+    Facts,
+    Files,
+    Process,
+    Sweep,
 )
-from dokku_registryd.core.exposition import Book, Counts, Facts, Files, Process, Sweep
-from dokku_registryd.core.kinds import Kind
-from dokku_registryd.core.outcomes import Ending
-from dokku_registryd.core.releases import Release, ReleaseState
 
 NOW = 1_000_000.0
 

@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dokku_registryd.core import foreign_text, logins, registry_protocol
-from dokku_registryd.core.logins import Secret
+from dokku_registryd.core.auth import logins
+from dokku_registryd.core.auth.logins import Secret
+from dokku_registryd.core.registry import protocol
+from dokku_registryd.core.text import foreign_text
 
 PASSWORD = 'pl"a<n>t&e/d\\-pass+wörd'
 LOGIN = logins.AuthConfig(domain="r.example", username="ci", password=Secret(PASSWORD))
@@ -123,15 +125,15 @@ def body(*entries: tuple[str, str]) -> bytes:
 
 def test_all_codes_together_are_cut() -> None:
     """Thousands of codes make no longer message than one."""
-    said = registry_protocol.parse_error(body(*[("tag " * 70, "no " * 90)] * 200))
+    said = protocol.parse_error(body(*[("tag " * 70, "no " * 90)] * 200))
 
-    assert len(" ".join(said.codes)) <= registry_protocol.MAX_ERROR_TEXT
-    assert len(said.text) <= registry_protocol.MAX_ERROR_TEXT + 3
+    assert len(" ".join(said.codes)) <= protocol.MAX_ERROR_TEXT
+    assert len(said.text) <= protocol.MAX_ERROR_TEXT + 3
 
 
 def test_codes_are_read_though_others_follow() -> None:
     """The first ones are what is gone by."""
-    said = registry_protocol.parse_error(body(("DENIED", "no"), ("UNKNOWN", "why")))
+    said = protocol.parse_error(body(("DENIED", "no"), ("UNKNOWN", "why")))
 
     assert (said.codes, said.text) == (("DENIED", "UNKNOWN"), "no; why")
 
@@ -147,7 +149,7 @@ def test_codes_are_read_though_others_follow() -> None:
 )
 def test_a_secret_over_several_fields_is_hidden(entries: list[tuple[str, str]]) -> None:
     """A password that is told in pieces is not told."""
-    said = registry_protocol.parse_error(body(*entries), [Secret("planted-password")])
+    said = protocol.parse_error(body(*entries), [Secret("planted-password")])
 
     shown = " ".join((*said.codes, said.text))
     assert shown.strip() == foreign_text.MASK
@@ -157,6 +159,6 @@ def test_a_body_that_is_no_json_is_cleaned_too() -> None:
     """A debug page of a proxy repeats headers in its own way."""
     page = f"<pre>pass: {html.escape(PASSWORD)}</pre>".encode()
 
-    said = registry_protocol.parse_error(page, LOGIN.secrets)
+    said = protocol.parse_error(page, LOGIN.secrets)
 
     assert said.text == "<pre>pass: ***</pre>"

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from dokku_registryd.core import health
-from dokku_registryd.core.health import Facts, Pulse, Reason
+from dokku_registryd.core.status import health
+from dokku_registryd.core.status.health import Facts, Pulse, Reason
 
 WELL = Pulse(silent_seconds=1.0, limit_seconds=30.0)
 

@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from dokku_registryd.core import host_state, installation, places
-from dokku_registryd.core.host_state import Facts, Mode, Presence
-from dokku_registryd.core.installation import Kind
+from dokku_registryd.core.install import host_state, paths, plans
+from dokku_registryd.core.install.host_state import Facts, Mode, Presence
+from dokku_registryd.core.install.plans import Kind
 
-PLACES = places.Places(python="/opt/registryd/bin/python")
+PLACES = paths.Places(python="/opt/registryd/bin/python")
 BARE = Facts()
 INSTALLED = Facts(
     is_core_enabled=False,
@@ -77,22 +77,22 @@ Remove /usr/local/bin/dokku-registryd
 """
 
 
-def install(facts: Facts, mode: Mode = Mode.TAKEOVER) -> list[installation.Step]:
+def install(facts: Facts, mode: Mode = Mode.TAKEOVER) -> list[plans.Step]:
     """Plan an installation."""
-    return installation.plan_install(facts, PLACES, mode)
+    return plans.plan_install(facts, PLACES, mode)
 
 
-def uninstall(facts: Facts, *, is_purge: bool = False) -> list[installation.Step]:
+def uninstall(facts: Facts, *, is_purge: bool = False) -> list[plans.Step]:
     """Plan the way back."""
-    return installation.plan_uninstall(facts, PLACES, is_purge=is_purge)
+    return plans.plan_uninstall(facts, PLACES, is_purge=is_purge)
 
 
-def texts(steps: list[installation.Step]) -> str:
+def texts(steps: list[plans.Step]) -> str:
     """Return what is said, a line each."""
     return "".join(f"{step.text}\n" for step in steps)
 
 
-def left(steps: list[installation.Step]) -> list[Kind]:
+def left(steps: list[plans.Step]) -> list[Kind]:
     """Return what is left to be done."""
     return [step.kind for step in steps if not step.is_done]
 
@@ -341,7 +341,7 @@ def test_no_objection() -> None:
 
 def test_texts_name_the_places_of_this_host() -> None:
     """Shipped texts get the paths of a host that has moved them."""
-    moved = places.Places(root="/r", lib_root="/srv/lib", data_dir="/srv/spool")
+    moved = paths.Places(root="/r", lib_root="/srv/lib", data_dir="/srv/spool")
     text = (
         "d /var/lib/dokku/data/registryd/spool\nReadWritePaths=-/home/dokku/.docker\n"
         "ExecStart=/usr/local/bin/dokku-registryd run\n/var/lib/dokku/config\n"
@@ -355,12 +355,12 @@ def test_texts_name_the_places_of_this_host() -> None:
         "ReadWritePaths=-/srv/lib/config/registry\n"
         "/var/lib/dokku/configs /home/dokku2\n"
     )
-    assert places.Places().localize(text) == text
+    assert paths.Places().localize(text) == text
 
 
 def test_program_text() -> None:
     """The program is a shell script that quotes the interpreter's path."""
-    odd = places.Places(python="/opt/it's here/python")
+    odd = paths.Places(python="/opt/it's here/python")
 
     assert odd.program_text().splitlines()[-1] == (
         """exec '/opt/it'"'"'s here/python' -I -m dokku_registryd "$@\""""

@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from dokku_registryd.core import jobs, triggers
-from dokku_registryd.core.kinds import Kind
+from dokku_registryd.core.hook import triggers
+from dokku_registryd.core.job import jobs
+from dokku_registryd.core.job.kinds import Kind
 
 
 def job(

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 import dokku_registryd
-from dokku_registryd.core import json_documents
-from dokku_registryd.core.json_documents import MAX_DEPTH, MAX_DIGITS
+from dokku_registryd.core.text import json_documents
+from dokku_registryd.core.text.json_documents import MAX_DEPTH, MAX_DIGITS
 
 PACKAGE = Path(dokku_registryd.__file__).parent
 

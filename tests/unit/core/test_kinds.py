@@ -5,9 +5,10 @@ from dataclasses import fields
 import pytest
 
 from dokku_registryd import errors
-from dokku_registryd.core import kinds, triggers
-from dokku_registryd.core.kinds import RULES, Kind
-from dokku_registryd.runtime import workbench
+from dokku_registryd.core.hook import triggers
+from dokku_registryd.core.job import kinds
+from dokku_registryd.core.job.kinds import RULES, Kind
+from dokku_registryd.runtime import executor
 
 KEYS = {"deploy": "build"}
 """Keys of trigger files that are called otherwise in code."""
@@ -15,7 +16,7 @@ KEYS = {"deploy": "build"}
 
 def test_each_kind_has_its_rows() -> None:
     """No kind is without rules, and none without an effect."""
-    assert set(RULES) == set(workbench.EFFECTS) == set(Kind)
+    assert set(RULES) == set(executor.EFFECTS) == set(Kind)
 
 
 @pytest.mark.parametrize("kind", Kind)

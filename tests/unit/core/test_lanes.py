@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 from hypothesis import settings, strategies
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
-from dokku_registryd.core import jobs, lanes, shares, triggers
-from dokku_registryd.core.kinds import Kind
+from dokku_registryd.core.hook import triggers
+from dokku_registryd.core.job import jobs, scheduling, shares
+from dokku_registryd.core.job.kinds import Kind
 
 APPS = ["web", "api", "db"]
 HOSTS = ["", "r.example", "s.example"]
@@ -35,7 +36,7 @@ class LanesMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.lanes = lanes.Lanes(MOST_BACKGROUND, MOST_OF_HOST)
+        self.lanes = scheduling.Lanes(MOST_BACKGROUND, MOST_OF_HOST)
         self.waiting: dict[str, Waiting] = {}
         self.running: list[jobs.Job] = []
         self.orders: dict[str, int] = {}
@@ -211,7 +212,7 @@ TestLanes = LanesMachine.TestCase
 
 def test_a_hundred_thousand_jobs_run_once_and_in_order() -> None:
     """A flood of triggers is worked in the order in which it came."""
-    line = lanes.Lanes()
+    line = scheduling.Lanes()
     flood = [
         jobs.Job(
             job_id=str(number),
@@ -235,7 +236,7 @@ def _release(job_id: str, host: str, app: str = "") -> jobs.Job:
     return jobs.Job(job_id=job_id, trigger=trigger, host=host)
 
 
-def _take_all(line: lanes.Lanes, now: float = 0.0) -> list[str]:
+def _take_all(line: scheduling.Lanes, now: float = 0.0) -> list[str]:
     """Begin all that may, and return their names."""
     taken = iter(lambda: line.take(now), None)
     return [job.job_id for job in taken if job is not None]
@@ -243,7 +244,7 @@ def _take_all(line: lanes.Lanes, now: float = 0.0) -> list[str]:
 
 def test_a_registry_that_hangs_gets_half_of_the_workers() -> None:
     """Deploys to one registry never take all workers, before anybody else comes."""
-    line = lanes.Lanes(most_of_host=4)
+    line = scheduling.Lanes(most_of_host=4)
     for number in range(24):
         line.put(_release(str(number), "hangs.example"))
 
@@ -256,7 +257,7 @@ def test_a_registry_that_hangs_gets_half_of_the_workers() -> None:
 
 def test_a_registry_that_serves_gets_all_workers() -> None:
     """Where one registry is all that there is, no worker is idle while it serves."""
-    line = lanes.Lanes(most_of_host=4)
+    line = scheduling.Lanes(most_of_host=4)
     for number in range(8):
         line.put(_release(str(number), "good.example"))
     _take_all(line)
@@ -268,7 +269,7 @@ def test_a_registry_that_serves_gets_all_workers() -> None:
 
 def test_a_registry_that_serves_gives_way() -> None:
     """Beyond its half a registry gets a worker only if no other one's job may begin."""
-    line = lanes.Lanes(most_of_host=1)
+    line = scheduling.Lanes(most_of_host=1)
     line.note_served("good.example", 0.0)
     for number in range(3):
         line.put(_release(str(number), "good.example"))
@@ -279,7 +280,7 @@ def test_a_registry_that_serves_gives_way() -> None:
 
 def test_jobs_without_a_registry_have_no_limit() -> None:
     """What speaks to no registry, or to one that nobody knows, begins as it comes."""
-    line = lanes.Lanes(most_of_host=1)
+    line = scheduling.Lanes(most_of_host=1)
     for number in range(3):
         line.put(_release(str(number), ""))
 
@@ -288,7 +289,7 @@ def test_jobs_without_a_registry_have_no_limit() -> None:
 
 def test_who_is_tried_again_goes_behind() -> None:
     """A job that had its turn comes after all that wait for their first one."""
-    line = lanes.Lanes()
+    line = scheduling.Lanes()
     for name in ("a", "b", "c"):
         line.put(_release(name, "r.example"))
     first = line.take(0.0)
@@ -302,7 +303,7 @@ def test_who_is_tried_again_goes_behind() -> None:
 
 def test_a_later_release_of_an_app_does_not_overtake() -> None:
     """Whoever goes behind others stays before what its own app asked for later."""
-    line = lanes.Lanes()
+    line = scheduling.Lanes()
     older, newer = _release("1", "r.example", "web"), _release("2", "r.example", "web")
     line.put(older)
     line.put(newer)

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from app_states import DEPLOYED, LOCAL, POLICY, STATE, release
-from dokku_registryd.core import leftovers, wanted
-from dokku_registryd.core.releases import ReleaseState
+from dokku_registryd.core.image import leftovers, wanted
+from dokku_registryd.core.release.releases import ReleaseState
 
 
 def needless(state: wanted.AppState, seen: wanted.Observed, *needed: str) -> list[str]:

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families as parse
 
-from dokku_registryd.core import metrics
-from dokku_registryd.core.metrics import Durations, Family, Kind, Sample
+from dokku_registryd.core.status import metrics
+from dokku_registryd.core.status.metrics import Durations, Family, Kind, Sample
 
 GAUGE = Family(name="level", kind=Kind.GAUGE, text="How high.", labels=("place",))
 

@@ -3,8 +3,8 @@
 import pytest
 
 from app_states import DEPLOYED, LOCAL, POLICY, release
-from dokku_registryd.core import images, needs, wanted
-from dokku_registryd.core.releases import ReleaseState
+from dokku_registryd.core.image import images, needs, wanted
+from dokku_registryd.core.release.releases import ReleaseState
 
 HERE = frozenset({"sha256:i3", "sha256:i4"})
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dokku_registryd.core import numbering
+from dokku_registryd.core.release import numbering
 
 
 @pytest.mark.parametrize(

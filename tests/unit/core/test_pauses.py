@@ -5,25 +5,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dokku_registryd import errors
-from dokku_registryd.core import pauses
-from dokku_registryd.core.pauses import Direction
+from dokku_registryd.core.registry import backoff
+from dokku_registryd.core.registry.backoff import Direction
 
 LIMITED = errors.RateLimitedError("slow down")
-KEY = pauses.key_of(
+KEY = backoff.key_of(
     domain="r.example", owner="web", username="ci", direction=Direction.PUSH
 )
 
 
 def begin(
-    known: pauses.Pause | None = None, *, delay: float = 8.0, now: float = 100.0
-) -> pauses.Pause:
+    known: backoff.Pause | None = None, *, delay: float = 8.0, now: float = 100.0
+) -> backoff.Pause:
     """Begin a pause of one login."""
-    return pauses.begin(known, key=KEY, app="web", error=LIMITED, delay=delay, now=now)
+    return backoff.begin(known, key=KEY, app="web", error=LIMITED, delay=delay, now=now)
 
 
 def test_a_first_refusal() -> None:
     """A host that refuses is left alone from now on."""
-    assert begin() == pauses.Pause(
+    assert begin() == backoff.Pause(
         domain="r.example",
         owner="web",
         username="ci",
@@ -87,7 +87,7 @@ def test_a_pause_begins_at_once(now: float) -> None:
 )
 def test_what_asks_for_it(error: errors.RegistrydError, *, expected: bool) -> None:
     """Only a host that says so is paused: what fails for one app concerns that app."""
-    assert pauses.asks_for_pause(error) is expected
+    assert backoff.asks_for_pause(error) is expected
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_what_asks_for_it(error: errors.RegistrydError, *, expected: bool) -> No
 )
 def test_whose_login(owner: str | None, username: str, words: str) -> None:
     """A pause says in words with which login it was earned."""
-    key = pauses.key_of(
+    key = backoff.key_of(
         domain="r.example", owner=owner, username=username, direction=Direction.PULL
     )
 
@@ -134,7 +134,7 @@ def test_when_a_deploy_may_ask(
     waited: float, deadline: float, age: float, expected: float
 ) -> None:
     """A deploy that waits asks once a minute, and once before it gives up."""
-    waiter = pauses.Waiter(waited_seconds=waited, deadline_seconds=deadline)
+    waiter = backoff.Waiter(waited_seconds=waited, deadline_seconds=deadline)
     pause = begin(delay=1800.0, now=100.0)
 
     assert waiter.seconds_to_probe(pause, 100.0 + age) == expected
@@ -152,14 +152,14 @@ def test_when_a_deploy_may_ask(
 )
 def test_how_long_a_deploy_waits(error: errors.RegistrydError, expected: float) -> None:
     """However long a registry asks for, a deploy that waits comes back in a minute."""
-    assert pauses.delay_of_waiter(300.0, error) == expected
+    assert backoff.delay_of_waiter(300.0, error) == expected
 
 
 def test_the_longest_pause_of_each_host() -> None:
     """A monitor sees one number a host, whatever the number of its logins."""
-    other = pauses.begin(
+    other = backoff.begin(
         None,
-        key=pauses.key_of(
+        key=backoff.key_of(
             domain="r.example", owner=None, username="", direction=Direction.PULL
         ),
         app="api",
@@ -168,5 +168,5 @@ def test_the_longest_pause_of_each_host() -> None:
         now=100.0,
     )
 
-    assert pauses.longest([begin(), other], 101.0) == {"r.example": 29.0}
-    assert pauses.longest([begin(), other], 131.0) == {}
+    assert backoff.longest([begin(), other], 101.0) == {"r.example": 29.0}
+    assert backoff.longest([begin(), other], 131.0) == {}

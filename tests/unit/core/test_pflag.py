@@ -2,7 +2,7 @@
 
 import pytest
 
-from dokku_registryd.core import pflag
+from dokku_registryd.core.dokku import pflag
 
 FLAGS = pflag.FlagSet(
     "registry:try",

@@ -2,8 +2,8 @@
 
 import pytest
 
-from dokku_registryd.core import absence_text, presence
-from dokku_registryd.core.presence import Absence, Cause, Memory, Missing, Root
+from dokku_registryd.core.dokku import absence_text, presence
+from dokku_registryd.core.dokku.presence import Absence, Cause, Memory, Missing, Root
 
 NOW = 1_700_000_000.0
 DAY = 86_400.0

@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
-from dokku_registryd.core import properties
+from dokku_registryd.core.dokku import policy as dokku_policy
 
-DEFAULTS = properties.Defaults()
+DEFAULTS = dokku_policy.Defaults()
 
 
 def reader(**values: str) -> Callable[[str, str, str], str]:
@@ -19,14 +19,14 @@ def reader(**values: str) -> Callable[[str, str, str], str]:
     return read
 
 
-def policy(**values: str) -> properties.AppPolicy:
+def policy(**values: str) -> dokku_policy.AppPolicy:
     """Resolve the app web."""
-    return properties.resolve("web", reader(**values), DEFAULTS)
+    return dokku_policy.resolve("web", reader(**values), DEFAULTS)
 
 
 def test_an_app_without_properties() -> None:
     """Nothing is pushed, and the repository is Dokku's own."""
-    assert policy() == properties.AppPolicy(
+    assert policy() == dokku_policy.AppPolicy(
         app="web",
         push_on_release=False,
         server="",
@@ -192,7 +192,7 @@ def test_wrong_values_of_ours_are_named() -> None:
 )
 def test_time_spans(text: str, seconds: float) -> None:
     """A time span is a whole number with a unit, seconds by default."""
-    assert properties.parse_seconds(text) == seconds
+    assert dokku_policy.parse_seconds(text) == seconds
 
 
 @pytest.mark.parametrize(
@@ -202,7 +202,7 @@ def test_time_spans(text: str, seconds: float) -> None:
 )
 def test_no_time_spans(text: str) -> None:
     """Anything else is no time span."""
-    assert properties.parse_seconds(text) is None
+    assert dokku_policy.parse_seconds(text) is None
 
 
 @pytest.mark.parametrize(
@@ -219,14 +219,14 @@ def test_no_time_spans(text: str) -> None:
 )
 def test_time_spans_for_people(seconds: float, text: str) -> None:
     """A time span is shown in the largest unit that fits."""
-    assert properties.span(seconds) == text
+    assert dokku_policy.span(seconds) == text
 
 
 def test_values_of_ours_as_text() -> None:
     """What our properties come to is shown as one would type it."""
     read = reader(web_push_deadline="7200", all_heal="off", all_keep_releases="no")
 
-    assert properties.own_values("web", read, DEFAULTS) == {
+    assert dokku_policy.own_values("web", read, DEFAULTS) == {
         "heal": "off",
         "keep-releases": "0",
         "push-deadline": "2h",

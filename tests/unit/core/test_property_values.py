@@ -2,7 +2,7 @@
 
 import pytest
 
-from dokku_registryd.core import property_values
+from dokku_registryd.core.dokku import validation
 
 DEADLINE = (
     "push-deadline must be a time span of at most a day, such as 90s, 15m, 2h or 1d,"
@@ -28,9 +28,9 @@ DEADLINE = (
 )
 def test_accepted(name: str, text: str, stored: str) -> None:
     """A value that can work is stored without blanks around it."""
-    accepted = property_values.REGISTRYD[name]("web", text)
+    accepted = validation.REGISTRYD[name]("web", text)
 
-    assert accepted == property_values.Accepted(stored)
+    assert accepted == validation.Accepted(stored)
 
 
 @pytest.mark.parametrize(
@@ -61,8 +61,8 @@ def test_accepted(name: str, text: str, stored: str) -> None:
 )
 def test_refused(name: str, text: str, message: str) -> None:
     """A value that cannot work is refused with what can."""
-    with pytest.raises(property_values.ValueRefusedError) as caught:
-        property_values.REGISTRYD[name]("web", text)
+    with pytest.raises(validation.ValueRefusedError) as caught:
+        validation.REGISTRYD[name]("web", text)
 
     assert str(caught.value) == message
 
@@ -71,18 +71,18 @@ def test_a_template_is_tried_with_its_app() -> None:
     """What works for the app at hand is accepted, and a mistake is stored and said."""
     template = '{{ if eq .AppName "web" }}org/web{{ end }}'
 
-    assert property_values.image_repo_template("web", template).text == template
-    with pytest.raises(property_values.ValueRefusedError):
-        property_values.image_repo_template("--global", template)
-    assert property_values.image_repo_template("web", "{{ x }}").warning
+    assert validation.image_repo_template("web", template).text == template
+    with pytest.raises(validation.ValueRefusedError):
+        validation.image_repo_template("--global", template)
+    assert validation.image_repo_template("web", "{{ x }}").warning
 
 
 @pytest.mark.parametrize("name", ["server", "image-repo", "image-repo-template"])
 @pytest.mark.parametrize("login", ["ci:CANARY", "https://ci:CAN/ARY", "ci:CAN#A@RY"])
 def test_a_login_is_refused_and_not_repeated(name: str, login: str) -> None:
     """What was typed before the @ of an address is not shown again."""
-    with pytest.raises(property_values.ValueRefusedError) as caught:
-        property_values.REGISTRY[name]("web", f"{login}@r.example/org")
+    with pytest.raises(validation.ValueRefusedError) as caught:
+        validation.REGISTRY[name]("web", f"{login}@r.example/org")
 
     assert "CAN" not in str(caught.value)
     assert "'***@r.example/org'" in str(caught.value)

@@ -2,8 +2,9 @@
 
 import pytest
 
-from dokku_registryd.core import images, proxies
-from dokku_registryd.core.logins import Secret
+from dokku_registryd.core.auth.logins import Secret
+from dokku_registryd.core.image import images
+from dokku_registryd.core.registry import proxies
 
 URL = "https://r.example/v2/"
 MASKED = "http://xxxxx:xxxxx@proxy.example:3128"

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dokku_registryd import errors
-from dokku_registryd.core import reference
+from dokku_registryd.core.image import reference
 
 VECTORS = Path(__file__).parents[2] / "vectors" / "image-reference.jsonl"
 DIGEST = f"sha256:{'a' * 64}"

@@ -3,8 +3,9 @@
 import pytest
 
 from dokku_registryd import errors
-from dokku_registryd.core import engine_stream, refusals, registry_errors
-from dokku_registryd.core.refusals import Errand, Ground
+from dokku_registryd.core.engine import stream
+from dokku_registryd.core.registry import refusal_errors, refusals
+from dokku_registryd.core.registry.refusals import Errand, Ground
 
 NAME = "r.example/org/web:1"
 
@@ -97,8 +98,8 @@ def test_both_ways_say_the_same(
     status: int, code: str, words: str, text: str, told: str
 ) -> None:
     """What the registry says to us, and what an Engine makes of it, are one error."""
-    heard = registry_errors.build_error(
-        registry_errors.Refusal(
+    heard = refusal_errors.build_error(
+        refusal_errors.Refusal(
             purpose=f"push {NAME}",
             status=status,
             codes=(code,) if code else (),
@@ -106,7 +107,7 @@ def test_both_ways_say_the_same(
             errand=Errand.PUSH,
         )
     )
-    passed_on = engine_stream.refusal("push", NAME, text)
+    passed_on = stream.refusal("push", NAME, text)
 
     assert type(heard) is type(passed_on)
     assert told in str(heard)

@@ -5,8 +5,9 @@ from collections.abc import Iterable
 import pytest
 
 from dokku_registryd import errors
-from dokku_registryd.core import images, registry_hosts
-from dokku_registryd.core.registry_hosts import Kind
+from dokku_registryd.core.image import images
+from dokku_registryd.core.registry import hosts
+from dokku_registryd.core.registry.hosts import Kind
 
 NAMES = {
     "lan.example": ["10.1.2.3"],
@@ -52,18 +53,18 @@ def test_insecure_registries_are_the_engines(
     host: str, listed: tuple[str, ...], expected: bool
 ) -> None:
     """Listed hosts, and what lies in listed networks as a whole, need no TLS."""
-    judged = registry_hosts.judge(host, listed, look_up)
+    judged = hosts.judge(host, listed, look_up)
 
     assert judged.is_insecure is expected
 
 
 def test_a_name_is_bound_to_its_networks() -> None:
     """What is insecure for its addresses is so for no others."""
-    judged = registry_hosts.judge("lan.example", ("10.0.0.0/8",), look_up)
+    judged = hosts.judge("lan.example", ("10.0.0.0/8",), look_up)
 
-    assert not registry_hosts.strays(["10.9.9.9"], judged.networks)
-    assert registry_hosts.strays(["10.9.9.9", "192.0.2.1"], judged.networks)
-    assert registry_hosts.judge("r.example", ("r.example",), look_up).networks == ()
+    assert not hosts.strays(["10.9.9.9"], judged.networks)
+    assert hosts.strays(["10.9.9.9", "192.0.2.1"], judged.networks)
+    assert hosts.judge("r.example", ("r.example",), look_up).networks == ()
 
 
 @pytest.mark.parametrize(
@@ -86,7 +87,7 @@ def test_a_name_is_bound_to_its_networks() -> None:
 )
 def test_where_an_address_leads(address: str, kind: Kind) -> None:
     """Spellings that hide an address of IPv4 change nothing."""
-    assert registry_hosts.kinds_of([address]) == {kind}
+    assert hosts.kinds_of([address]) == {kind}
 
 
 @pytest.mark.parametrize(
@@ -102,7 +103,7 @@ def test_where_an_address_leads(address: str, kind: Kind) -> None:
 )
 def test_a_realm_of_http_at_the_registry_itself(realm: str, expected: str) -> None:
     """Where a safe reading exists it is taken."""
-    read = registry_hosts.read_realm(realm, "https://r.example:8443/v2/")
+    read = hosts.read_realm(realm, "https://r.example:8443/v2/")
 
     assert read == expected
 
@@ -120,10 +121,8 @@ def test_a_realm_of_http_at_the_registry_itself(realm: str, expected: str) -> No
 )
 def test_where_a_token_server_may_send_to(after: str, expected: bool) -> None:
     """A login stays at its host, or gets TLS there."""
-    assert registry_hosts.stays_safe("http://a.example/token", after) is expected
-    assert not registry_hosts.stays_safe(
-        "https://a.example/token", "http://a.example/token"
-    )
+    assert hosts.stays_safe("http://a.example/token", after) is expected
+    assert not hosts.stays_safe("https://a.example/token", "http://a.example/token")
 
 
 @pytest.mark.parametrize(
@@ -155,7 +154,7 @@ def test_the_engines_proxy_is_used_as_go_would(
     """NO_PROXY names hosts, domains, networks and ports; loopback is never proxied."""
     proxies = {"https": "proxy:3128", "no": exempt}
 
-    assert registry_hosts.choose_proxy(url, proxies) == expected
+    assert hosts.choose_proxy(url, proxies) == expected
 
 
 @pytest.mark.parametrize(
@@ -177,7 +176,7 @@ def test_the_engines_proxy_is_used_as_go_would(
 )
 def test_a_realm_must_be_safe(realm: str, is_insecure: bool, is_allowed: bool) -> None:
     """A login leaves in clear or into a private network for nobody but the insecure."""
-    reason = registry_hosts.refuse_realm(
+    reason = hosts.refuse_realm(
         realm, "https://r.example:5000/v2/", registry_is_insecure=is_insecure
     )
 
@@ -199,7 +198,7 @@ def test_a_realm_may_lie_where_the_registry_does(
     realm: str, inside: Kind, is_allowed: bool
 ) -> None:
     """An address is judged as what a name leads to is; it needs TLS all the same."""
-    reason = registry_hosts.refuse_realm(
+    reason = hosts.refuse_realm(
         realm,
         "https://registry.lan/v2/",
         registry_is_insecure=False,
@@ -211,7 +210,7 @@ def test_a_realm_may_lie_where_the_registry_does(
 
 def test_a_realm_may_be_the_registry_itself() -> None:
     """A registry inside a private network may be its own token server."""
-    assert not registry_hosts.refuse_realm(
+    assert not hosts.refuse_realm(
         "https://10.0.0.1:5001/token",
         "https://10.0.0.1:5000/v2/",
         registry_is_insecure=False,
@@ -221,6 +220,6 @@ def test_a_realm_may_be_the_registry_itself() -> None:
 @pytest.mark.parametrize("port", ["65536", "99999"])
 def test_a_port_that_no_host_has(port: str) -> None:
     """It is refused in our words before anything reads it as an address."""
-    assert registry_hosts.api_host("r.example:65535") == "r.example:65535"
+    assert hosts.api_host("r.example:65535") == "r.example:65535"
     with pytest.raises(errors.InvalidRequestError, match="no host or host:port"):
-        registry_hosts.api_host(f"r.example:{port}")
+        hosts.api_host(f"r.example:{port}")

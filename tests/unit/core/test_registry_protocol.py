@@ -6,9 +6,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from dokku_registryd.core import registry_protocol
-from dokku_registryd.core.logins import Secret
-from dokku_registryd.core.registry_protocol import Challenge
+from dokku_registryd.core.auth.logins import Secret
+from dokku_registryd.core.registry import protocol
+from dokku_registryd.core.registry.protocol import Challenge
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ from dokku_registryd.core.registry_protocol import Challenge
 )
 def test_challenges_are_read(header: str, expected: list[Challenge]) -> None:
     """One line may hold several challenges, quoted or not."""
-    assert registry_protocol.parse_challenges(header) == expected
+    assert protocol.parse_challenges(header) == expected
 
 
 @given(st.text(max_size=200))
@@ -58,11 +58,11 @@ def test_challenges_are_read(header: str, expected: list[Challenge]) -> None:
 @example("a " * 100)
 def test_any_header_is_survived(text: str) -> None:
     """No header makes a parser fail."""
-    registry_protocol.parse_challenges(text)
-    registry_protocol.choose_challenge(text)
-    registry_protocol.next_page(text, "https://r.example/v2/")
-    registry_protocol.parse_retry_after(text, 0)
-    registry_protocol.origin(text)
+    protocol.parse_challenges(text)
+    protocol.choose_challenge(text)
+    protocol.next_page(text, "https://r.example/v2/")
+    protocol.parse_retry_after(text, 0)
+    protocol.origin(text)
 
 
 @given(st.binary(max_size=200))
@@ -70,10 +70,10 @@ def test_any_header_is_survived(text: str) -> None:
 @example(b'{"errors":[1,{"code":2,"message":[]}]}')
 def test_any_body_is_survived(body: bytes) -> None:
     """No body makes a parser fail."""
-    registry_protocol.parse_token(body)
-    registry_protocol.parse_tags(body)
-    registry_protocol.parse_error(body)
-    registry_protocol.media_type("text/html", body)
+    protocol.parse_token(body)
+    protocol.parse_tags(body)
+    protocol.parse_error(body)
+    protocol.media_type("text/html", body)
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_the_next_page_is_found(header: str, expected: str | None) -> None:
     """A Link may be relative, absolute, or one of several."""
     url = "https://r.example/v2/a/tags/list?n=1"
 
-    assert registry_protocol.next_page(header, url) == expected
+    assert protocol.next_page(header, url) == expected
 
 
 @given(st.text("abc:/%+= \"\\'?&", min_size=1, max_size=20))
@@ -102,7 +102,7 @@ def test_a_secret_never_survives_cleaning(secret: str) -> None:
     """Whichever way a registry repeats a secret, it is taken out."""
     body = json.dumps({"errors": [{"code": "X", "message": f"<<{secret}>>"}]})
 
-    said = registry_protocol.parse_error(body.encode(), [Secret(secret)])
+    said = protocol.parse_error(body.encode(), [Secret(secret)])
 
     assert secret not in said.text.replace("***", "").replace("<<", "").replace(
         ">>", ""

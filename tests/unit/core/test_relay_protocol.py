@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dokku_registryd.core import reference, relay_protocol
-from dokku_registryd.core.logins import Secret
-from dokku_registryd.core.relay_protocol import Errand, What
+from dokku_registryd.core.auth.logins import Secret
+from dokku_registryd.core.engine import relay_protocol
+from dokku_registryd.core.engine.relay_protocol import Errand, What
+from dokku_registryd.core.image import reference
 
 DIGEST = "sha256:" + "a" * 64
 UPLOAD = "0123456789abcdef0123456789abcdef"

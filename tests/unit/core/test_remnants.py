@@ -2,8 +2,8 @@
 
 import pytest
 
-from dokku_registryd.core import remnants
-from dokku_registryd.core.remnants import Place, Remnant
+from dokku_registryd.core.release import remnants
+from dokku_registryd.core.release.remnants import Place, Remnant
 
 NOW = 2_000_000_000.0
 DAY = 86_400.0

@@ -6,8 +6,9 @@ from dataclasses import replace
 import pytest
 
 from app_states import DEPLOYED, POLICY, STATE, release
-from dokku_registryd.core import retention, wanted
-from dokku_registryd.core.releases import Release, ReleaseState
+from dokku_registryd.core.image import wanted
+from dokku_registryd.core.release import retention
+from dokku_registryd.core.release.releases import Release, ReleaseState
 
 KEPT = retention.KEPT_RELEASES
 LATEST = KEPT + 20

@@ -6,8 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dokku_registryd.core import events, images, logins, names, replies
-from dokku_registryd.core.replies import Line, Printed
+from dokku_registryd.core.auth import logins
+from dokku_registryd.core.dokku import app_names
+from dokku_registryd.core.engine import events
+from dokku_registryd.core.hook import replies
+from dokku_registryd.core.hook.replies import Line, Printed
+from dokku_registryd.core.image import images
 
 
 @pytest.mark.parametrize(
@@ -33,13 +37,13 @@ from dokku_registryd.core.replies import Line, Printed
 )
 def test_app_names(text: str, is_name: bool) -> None:
     """An app's name is safe as one component of a path."""
-    assert names.is_app_name(text) is is_name
+    assert app_names.is_app_name(text) is is_name
 
 
 @given(st.text(max_size=20))
 def test_no_accepted_name_leaves_its_folder(text: str) -> None:
     """Whatever is accepted as a name has no slash, no control and no leading dot."""
-    if names.is_app_name(text):
+    if app_names.is_app_name(text):
         assert text.isascii()
         assert not text.startswith(".")
         assert not set(text) & set("/\\\n\r\t\0")

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dokku_registryd.core import status_protocol as protocol
-from dokku_registryd.core.status_protocol import Answer, Request
+from dokku_registryd.core.status import http_protocol as protocol
+from dokku_registryd.core.status.http_protocol import Answer, Request
 
 
 @pytest.mark.parametrize(

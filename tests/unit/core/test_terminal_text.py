@@ -2,7 +2,7 @@
 
 import json
 
-from dokku_registryd.core import terminal_text
+from dokku_registryd.core.text import terminal_text
 
 COMMANDS = "a\x1b]0;pwned\x07\x1b[2J\u009b\u202eb\u2066\u200f\x7f\ud800c"
 

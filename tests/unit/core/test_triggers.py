@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dokku_registryd import errors
-from dokku_registryd.core import triggers
-from dokku_registryd.core.kinds import Kind
+from dokku_registryd.core.hook import triggers
+from dokku_registryd.core.job.kinds import Kind
 
 RELEASE = (
     b"dokku-registryd/1\ntrigger=release\napp=web\n"

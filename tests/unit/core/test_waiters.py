@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from dokku_registryd.core.waiters import Sight, Waiter, is_gone, parse
+from dokku_registryd.core.job.waiters import Sight, Waiter, is_gone, parse
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from app_states import DEPLOYED, LOCAL, POLICY, STATE, release
-from dokku_registryd.core import wanted
-from dokku_registryd.core.releases import DeployedRelease
+from dokku_registryd.core.image import wanted
+from dokku_registryd.core.release.releases import DeployedRelease
 
 
 def observed(**names: str) -> wanted.Observed:

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from dokku_registryd import cli
-from dokku_registryd.commands import dokku as dispatcher
-from dokku_registryd.commands import registry_help, registryd_help
+from dokku_registryd.verbs.dokku import call as dispatcher
+from dokku_registryd.verbs.dokku import registry_help, registryd_help
 from support.dokku_host import DokkuHost, Result
 
 Dokku = Callable[[str], Result]

@@ -61,7 +61,7 @@ def test_a_report_imports_nothing_heavy(host: DokkuHost, options: list[str]) -> 
     """Neither libraries nor the template language are loaded without need."""
     loaded = modules(host, "registry:report", "foo", *options)
 
-    assert "dokku_registryd.commands.registry_report" in loaded
+    assert "dokku_registryd.verbs.dokku.registry_report" in loaded
     assert loaded & (HEAVY | SPARED) == set()
     assert TEMPLATES not in loaded
     assert len(loaded) < 66
@@ -102,5 +102,5 @@ def test_the_status_imports_nothing_heavy(host: DokkuHost) -> None:
     """People and monitors ask for the status by Dokku's command too."""
     loaded = modules(host, "registryd:status")
 
-    assert "dokku_registryd.commands.status" in loaded
+    assert "dokku_registryd.verbs.service.status" in loaded
     assert loaded & ((HEAVY | SPARED) - {"json", "sqlite3"}) == set()

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from dokku_registryd.adapters import plugn
-from dokku_registryd.core.logins import Secret
+from dokku_registryd.adapters.dokku import plugn
+from dokku_registryd.core.auth.logins import Secret
 from support.dokku_host import GLOBAL, Result
 from support.login_host import LoginHost
 from support.scripted_registry import ScriptedRegistry

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from dokku_registryd.adapters import ledger
-from dokku_registryd.core import releases
+from dokku_registryd.adapters.ledger import ledger
+from dokku_registryd.core.release import releases
 from support.dokku_host import GLOBAL, DokkuHost, Result
 
 Dokku = Callable[[str], Result]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from dokku_registryd.commands import registryd_help
+from dokku_registryd.verbs.dokku import registryd_help
 from support.dokku_host import DokkuHost, Result
 
 Dokku = Callable[[str], Result]

@@ -8,11 +8,11 @@ import pytest
 from structlog.testing import capture_logs
 
 from dokku_registryd import errors
-from dokku_registryd.adapters import absence_facts, absence_file
-from dokku_registryd.adapters.property_files import PropertyFiles
-from dokku_registryd.core import presence, properties
-from dokku_registryd.core.kinds import Kind
-from dokku_registryd.core.presence import Cause
+from dokku_registryd.adapters.dokku.property_files import PropertyFiles
+from dokku_registryd.adapters.files import absence_facts, absence_file
+from dokku_registryd.core.dokku import policy, presence
+from dokku_registryd.core.dokku.presence import Cause
+from dokku_registryd.core.job.kinds import Kind
 from dokku_registryd.effects import release, sweep
 from worlds import Host
 
@@ -133,7 +133,7 @@ class Creating(PropertyFiles):
         """List the root, then let Dokku create an app."""
         found = super().root()
         (self._dokku_root / "new").mkdir(exist_ok=True)
-        self.set(properties.CORE, "new", "server", "r.example")
+        self.set(policy.CORE, "new", "server", "r.example")
         return found
 
 

@@ -11,10 +11,12 @@ from typing import Any
 import pytest
 
 from dokku_registryd import errors
-from dokku_registryd.core import logins, pauses
-from dokku_registryd.core.kinds import Kind
-from dokku_registryd.core.pauses import Direction
-from dokku_registryd.effects import access, heal, release
+from dokku_registryd.core.auth import logins
+from dokku_registryd.core.job.kinds import Kind
+from dokku_registryd.core.registry import backoff
+from dokku_registryd.core.registry.backoff import Direction
+from dokku_registryd.effects import heal, release
+from dokku_registryd.effects.registry import session
 from support.waiting import until
 from worlds import SERVER, Host
 
@@ -44,16 +46,16 @@ def way_of(
     domain: str = SERVER,
     direction: Direction = Direction.PUSH,
     **more: Any,
-) -> access.Access:
+) -> session.Access:
     """Return an app's way into a registry."""
-    return access.Access(
+    return session.Access(
         host.world, app=app, domain=domain, direction=direction, **more
     )
 
 
-def waiter(waited: float, deadline: float = 900.0) -> pauses.Waiter:
+def waiter(waited: float, deadline: float = 900.0) -> backoff.Waiter:
     """Return a deploy that has waited for so long."""
-    return pauses.Waiter(waited_seconds=waited, deadline_seconds=deadline)
+    return backoff.Waiter(waited_seconds=waited, deadline_seconds=deadline)
 
 
 def log_in(host: Host, app: str, username: str) -> None:

@@ -5,10 +5,11 @@ from collections.abc import Callable
 import pytest
 
 from dokku_registryd import errors
-from dokku_registryd.core import adoption, properties
-from dokku_registryd.core.kinds import Kind
-from dokku_registryd.core.logins import AuthConfig, Secret
-from dokku_registryd.core.releases import DeployedRelease, Release, ReleaseState
+from dokku_registryd.core.auth.logins import AuthConfig, Secret
+from dokku_registryd.core.dokku import policy
+from dokku_registryd.core.job.kinds import Kind
+from dokku_registryd.core.release import adoption
+from dokku_registryd.core.release.releases import DeployedRelease, Release, ReleaseState
 from dokku_registryd.effects import adopt, release
 from worlds import REPOSITORY, SERVER, Host
 
@@ -337,7 +338,7 @@ def test_engine_is_away(released: Host) -> None:
 
 def test_properties_stay_untouched(released: Host) -> None:
     """Adopting writes no property of Dokku's."""
-    folder = released.folder / "config" / properties.CORE / "web"
+    folder = released.folder / "config" / policy.CORE / "web"
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
 
     run(released)

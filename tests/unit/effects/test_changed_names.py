@@ -2,9 +2,9 @@
 
 import pytest
 
-from dokku_registryd.core import outcomes
-from dokku_registryd.core.kinds import Kind
-from dokku_registryd.core.releases import ReleaseState
+from dokku_registryd.core.job import outcomes
+from dokku_registryd.core.job.kinds import Kind
+from dokku_registryd.core.release.releases import ReleaseState
 from workshops import Workshop, open_workshop
 from worlds import Host
 

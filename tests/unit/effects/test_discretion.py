@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from dokku_registryd import errors
-from dokku_registryd.core.kinds import Kind
-from dokku_registryd.core.logins import AuthConfig, Secret
-from dokku_registryd.core.replies import Line
+from dokku_registryd.core.auth.logins import AuthConfig, Secret
+from dokku_registryd.core.hook.replies import Line
+from dokku_registryd.core.job.kinds import Kind
 from workshops import open_workshop
 from worlds import Host
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from dokku_registryd import errors
-from dokku_registryd.core import outcomes
-from dokku_registryd.core.kinds import Kind
-from dokku_registryd.core.releases import DeployedRelease
+from dokku_registryd.core.job import outcomes
+from dokku_registryd.core.job.kinds import Kind
+from dokku_registryd.core.release.releases import DeployedRelease
 from dokku_registryd.effects import forget, release
 from workshops import open_workshop
 from worlds import Host

@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from dokku_registryd import errors
-from dokku_registryd.core import images, outcomes
-from dokku_registryd.core.kinds import Kind
-from dokku_registryd.core.logins import AuthConfig, Secret
-from dokku_registryd.core.releases import ReleaseState
+from dokku_registryd.core.auth.logins import AuthConfig, Secret
+from dokku_registryd.core.image import images
+from dokku_registryd.core.job import outcomes
+from dokku_registryd.core.job.kinds import Kind
+from dokku_registryd.core.release.releases import ReleaseState
 from dokku_registryd.effects import heal, release
 from watching import Watched, watch
 from worlds import REPOSITORY, Host, build_world

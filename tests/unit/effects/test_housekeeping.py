@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from dokku_registryd import errors
-from dokku_registryd.core import retention
-from dokku_registryd.core.kinds import Kind
-from dokku_registryd.core.releases import Release, ReleaseState
+from dokku_registryd.core.job.kinds import Kind
+from dokku_registryd.core.release import retention
+from dokku_registryd.core.release.releases import Release, ReleaseState
 from dokku_registryd.effects import housekeeping, release, sweep
 from worlds import Host
 

@@ -6,9 +6,12 @@ import os
 import pytest
 
 from dokku_registryd import errors
-from dokku_registryd.core import releases, wanted
-from dokku_registryd.core.kinds import Kind
-from dokku_registryd.effects import release, settling, states, sweep
+from dokku_registryd.core.image import wanted
+from dokku_registryd.core.job.kinds import Kind
+from dokku_registryd.core.release import releases
+from dokku_registryd.effects import release, sweep
+from dokku_registryd.effects.app import app_state
+from dokku_registryd.effects.deploy import settling
 from workshops import Workshop, open_workshop
 from worlds import IMAGE, Host
 
@@ -597,7 +600,7 @@ def test_a_release_without_a_push(host: Host, status: str) -> None:
     host.perform(settling.perform, host.add_job(Kind.SETTLE, "settle-1"))
 
     is_live = status == "succeeded"
-    state = states.state_of(host.world, "web")
+    state = app_state.state_of(host.world, "web")
     assert (host.deployed() == LOCAL) == is_live
     assert (wanted.deployed_of(state) is None) == is_live
     assert bool(wanted.wanted_of(state, host.world.schedulers)) != is_live

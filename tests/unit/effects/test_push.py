@@ -3,10 +3,11 @@
 import pytest
 
 from dokku_registryd import errors
-from dokku_registryd.core import outcomes, replies
-from dokku_registryd.core.kinds import Kind
-from dokku_registryd.core.releases import ReleaseState
-from dokku_registryd.effects import push, release
+from dokku_registryd.core.hook import replies
+from dokku_registryd.core.job import outcomes
+from dokku_registryd.core.job.kinds import Kind
+from dokku_registryd.core.release.releases import ReleaseState
+from dokku_registryd.effects import release, repush
 from watching import watch
 from worlds import REPOSITORY, Host
 
@@ -15,7 +16,7 @@ DEPLOYED = f"{REPOSITORY}:1"
 
 def run_push(host: Host) -> outcomes.Outcome | None:
     """Push the deployed release once."""
-    return host.perform(push.perform, host.add_job(Kind.PUSH, "5.1.1"))
+    return host.perform(repush.perform, host.add_job(Kind.PUSH, "5.1.1"))
 
 
 def lose_disk(host: Host) -> None:
@@ -111,7 +112,7 @@ def test_a_push_that_arrives_as_another(released: Host) -> None:
 
     world = released.replace(registry=watch(released.world.registry, intervene))
     with pytest.raises(errors.DigestMismatchError):
-        released.perform(push.perform, released.add_job(Kind.PUSH, "5.1.1"), world)
+        released.perform(repush.perform, released.add_job(Kind.PUSH, "5.1.1"), world)
 
     assert released.release().digest == digest
 

@@ -3,10 +3,10 @@
 import pytest
 
 from dokku_registryd import errors
-from dokku_registryd.core import outcomes
-from dokku_registryd.core.kinds import Kind
-from dokku_registryd.core.releases import DeployedRelease, ReleaseState
-from dokku_registryd.effects import heal, record
+from dokku_registryd.core.job import outcomes
+from dokku_registryd.core.job.kinds import Kind
+from dokku_registryd.core.release.releases import DeployedRelease, ReleaseState
+from dokku_registryd.effects import heal, record_core
 from worlds import REPOSITORY, Host
 
 REFERENCE = f"{REPOSITORY}:4"
@@ -26,7 +26,7 @@ def pushed(host: Host) -> Host:
 def run_record(host: Host, job_id: str = "4.1.1", tag: str = "4") -> outcomes.Outcome:
     """Record the release once."""
     job = host.add_job(Kind.RECORDED, job_id, scheduler="docker-local", tag=tag)
-    outcome = host.perform(record.perform, job)
+    outcome = host.perform(record_core.perform, job)
     assert outcome is not None
     return outcome
 

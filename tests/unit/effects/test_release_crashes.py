@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from dokku_registryd import ports
-from dokku_registryd.core import jobs
-from dokku_registryd.core.kinds import Kind
-from dokku_registryd.effects import release, sending, sweep
+from dokku_registryd.core.job import jobs
+from dokku_registryd.core.job.kinds import Kind
+from dokku_registryd.effects import release, sweep
+from dokku_registryd.effects.registry import sending
 from watching import CrashError, watch
 from worlds import REPOSITORY, Host, build_world
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from dokku_registryd.core import outcomes
-from dokku_registryd.core.kinds import Kind
-from dokku_registryd.core.replies import Line
-from dokku_registryd.core.triggers import Trigger
+from dokku_registryd.core.hook.replies import Line
+from dokku_registryd.core.hook.triggers import Trigger
+from dokku_registryd.core.job import outcomes
+from dokku_registryd.core.job.kinds import Kind
 from dokku_registryd.effects import release, sweep
 from worlds import REPOSITORY, Host
 

@@ -5,9 +5,9 @@ import dataclasses
 import pytest
 
 from dokku_registryd import errors
-from dokku_registryd.core.kinds import Kind
-from dokku_registryd.core.releases import DeployedRelease, ReleaseState
-from dokku_registryd.core.replies import Line
+from dokku_registryd.core.hook.replies import Line
+from dokku_registryd.core.job.kinds import Kind
+from dokku_registryd.core.release.releases import DeployedRelease, ReleaseState
 from dokku_registryd.effects import release
 from workshops import Workshop, open_workshop
 from worlds import REPOSITORY, Host

@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 
 from dokku_registryd import errors
-from dokku_registryd.core import outcomes
-from dokku_registryd.core.kinds import Kind
-from dokku_registryd.core.releases import ReleaseState
-from dokku_registryd.core.replies import Line
-from dokku_registryd.effects import recovery, release, voice
+from dokku_registryd.core.hook.replies import Line
+from dokku_registryd.core.job import outcomes
+from dokku_registryd.core.job.kinds import Kind
+from dokku_registryd.core.release.releases import ReleaseState
+from dokku_registryd.effects import release
+from dokku_registryd.effects.deploy import recovery, reply
 from watching import watch
 from worlds import REPOSITORY, Host
 
@@ -22,7 +23,7 @@ def deploy(host: Host, job_id: str = "1.1.1") -> outcomes.Outcome | None:
 
 def give_up(host: Host, job_id: str, error: errors.RegistrydError) -> None:
     """Give a release up, as the worker does after a refusal."""
-    says = voice.Voice(host.replies, job_id)
+    says = reply.Voice(host.replies, job_id)
     recovery.give_up(host.add_job(Kind.RELEASE, job_id), host.world, says, error)
 
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from dokku_registryd.core import jobs
-from dokku_registryd.core.kinds import Kind
-from dokku_registryd.core.releases import DeployedRelease
+from dokku_registryd.core.job import jobs
+from dokku_registryd.core.job.kinds import Kind
+from dokku_registryd.core.release.releases import DeployedRelease
 from dokku_registryd.effects import heal, release, sweep
 from watching import CrashError, watch
 from worlds import REPOSITORY, Host

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from dokku_registryd import errors, ports
-from dokku_registryd.core import outcomes
-from dokku_registryd.core.kinds import Kind
-from dokku_registryd.core.releases import ReleaseState
-from dokku_registryd.effects import push, release
+from dokku_registryd.core.job import outcomes
+from dokku_registryd.core.job.kinds import Kind
+from dokku_registryd.core.release.releases import ReleaseState
+from dokku_registryd.effects import release, repush
 from watching import watch
 from worlds import REPOSITORY, Host
 
@@ -206,7 +206,7 @@ def test_a_push_by_hand_is_told(host: Host) -> None:
 
     with pytest.raises(errors.AccessDeniedError):
         host.perform(
-            push.perform,
+            repush.perform,
             host.add_job(Kind.PUSH, "2.1.1"),
             refusing(host, REFUSALS[1]),
         )

@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from dokku_registryd import errors, ports
-from dokku_registryd.core.kinds import Kind
+from dokku_registryd.core.job.kinds import Kind
 from dokku_registryd.effects import release
 from watching import watch
 from worlds import Host

@@ -3,10 +3,10 @@
 import pytest
 
 from dokku_registryd import errors
-from dokku_registryd.core import logins
-from dokku_registryd.core.kinds import Kind
-from dokku_registryd.core.releases import ReleaseState
-from dokku_registryd.effects import push, release, sweep
+from dokku_registryd.core.auth import logins
+from dokku_registryd.core.job.kinds import Kind
+from dokku_registryd.core.release.releases import ReleaseState
+from dokku_registryd.effects import release, repush, sweep
 from fakes_relay import HOST
 from worlds import REPOSITORY, Host
 
@@ -225,7 +225,7 @@ def test_a_push_by_hand_goes_the_same_way(host: Host) -> None:
     host.registry.manifests.clear()
     host.registry.content.clear()
 
-    outcome = host.perform(push.perform, host.add_job(Kind.PUSH, "2.1.1"))
+    outcome = host.perform(repush.perform, host.add_job(Kind.PUSH, "2.1.1"))
 
     assert outcome is not None
     assert outcome.detail == "pushed again"
@@ -244,6 +244,6 @@ def test_a_push_by_hand_never_overwrites(host: Host) -> None:
     )
 
     with pytest.raises(errors.DigestMismatchError, match="somebody put another"):
-        host.perform(push.perform, host.add_job(Kind.PUSH, "2.1.1"))
+        host.perform(repush.perform, host.add_job(Kind.PUSH, "2.1.1"))
 
     assert host.tags() == {"1": theirs[0]}

@@ -8,17 +8,14 @@ from typing import Any
 import pytest
 
 from dokku_registryd import errors
-from dokku_registryd.core import outcomes, properties, triggers, wanted
-from dokku_registryd.core.kinds import Kind
-from dokku_registryd.core.replies import Line
-from dokku_registryd.effects import (
-    forget,
-    housekeeping,
-    recovery,
-    release,
-    sweep,
-    voice,
-)
+from dokku_registryd.core.dokku import policy
+from dokku_registryd.core.hook import triggers
+from dokku_registryd.core.hook.replies import Line
+from dokku_registryd.core.image import wanted
+from dokku_registryd.core.job import outcomes
+from dokku_registryd.core.job.kinds import Kind
+from dokku_registryd.effects import forget, housekeeping, release, sweep
+from dokku_registryd.effects.deploy import recovery, reply
 from worlds import REPOSITORY, Host
 
 
@@ -182,14 +179,14 @@ def test_releases_that_are_kept(host: Host) -> None:
     assert kept.count(host.release("1.1.1").image_id) == 1
 
 
-@pytest.mark.parametrize("owner", ["web", properties.GLOBAL])
+@pytest.mark.parametrize("owner", ["web", policy.GLOBAL])
 def test_a_setting_that_cannot_be_read(host: Host, owner: str) -> None:
     """While nobody knows how many releases are kept, all of them are."""
     host.set(owner, "keep-releases", "5")
     for number in (1, 2, 3):
         deploy(host, f"{number}.1.1", str(number).encode())
     before = host.names()
-    path = host.folder / "config" / properties.OURS / owner / "keep-releases"
+    path = host.folder / "config" / policy.OURS / owner / "keep-releases"
     kept = path.rename(host.folder / "kept")
     path.mkdir()
 
@@ -286,7 +283,7 @@ def test_a_release_that_failed_without_an_engine(host: Host) -> None:
     with pytest.raises(errors.AccessDeniedError) as refused:
         deploy(host, "2.1.1", b"two")
     host.engine.is_down = True
-    says = voice.Voice(host.replies, "2.1.1")
+    says = reply.Voice(host.replies, "2.1.1")
     recovery.give_up(
         host.add_job(Kind.RELEASE, "2.1.1"), host.world, says, refused.value
     )

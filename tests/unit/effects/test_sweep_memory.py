@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from dokku_registryd import ports
-from dokku_registryd.adapters import app_files, property_files
-from dokku_registryd.core import properties, wanted
-from dokku_registryd.core.kinds import Kind
-from dokku_registryd.core.releases import ReleaseState
+from dokku_registryd.adapters.dokku import property_files, snapshot
+from dokku_registryd.core.dokku import policy
+from dokku_registryd.core.image import wanted
+from dokku_registryd.core.job.kinds import Kind
+from dokku_registryd.core.release.releases import ReleaseState
 from dokku_registryd.effects import release, sweep
 from worlds import Host
 
@@ -45,7 +46,7 @@ class CountingFiles(property_files.PropertyFiles):
             config_root=host.folder / "config",
             dokku_root=host.folder / "home",
             deployed_root=host.folder / "data" / "deployed",
-            now=lambda: time.time() + app_files.RACY_SECONDS + 1,
+            now=lambda: time.time() + snapshot.RACY_SECONDS + 1,
         )
         self.read: list[str] = []
 
@@ -103,7 +104,7 @@ def test_a_host_that_nobody_touched(world: ports.World, files: CountingFiles) ->
 CHANGES: dict[str, Callable[[Host], object]] = {
     "property": lambda host: host.set("web", "heal", "off"),
     "property-in-place": lambda host: (
-        host.folder / "config" / properties.OURS / "web" / "heal"
+        host.folder / "config" / policy.OURS / "web" / "heal"
     ).write_text("off"),
     "record": lambda host: host.files.record_deployed(
         "web", host.release("1.0.1").deployed
@@ -139,7 +140,7 @@ def test_a_change_for_all_apps(
     for app in ("api", "web"):
         two.set(app, "heal", "")
     sweep.carry_out(world)
-    two.set(properties.GLOBAL, "heal", "off")
+    two.set(policy.GLOBAL, "heal", "off")
     files.read.clear()
 
     found = sweep.plan(world)
@@ -150,7 +151,7 @@ def test_a_change_for_all_apps(
 
 def test_another_plugin_in_charge(two: Host, world: ports.World) -> None:
     """Where Dokku's own plugin takes charge, our records count no longer."""
-    two.files.set(properties.CORE, "web", "image-repo", "org/other")
+    two.files.set(policy.CORE, "web", "image-repo", "org/other")
     sweep.plan(world)
 
     two.enable_core()

@@ -7,14 +7,16 @@ import pytest
 
 import worlds
 from dokku_registryd import errors
-from dokku_registryd.core import properties, releases
-from dokku_registryd.core.kinds import Kind
-from dokku_registryd.effects import heal, push, record, release, states, sweep
+from dokku_registryd.core.dokku import policy
+from dokku_registryd.core.job.kinds import Kind
+from dokku_registryd.core.release import releases
+from dokku_registryd.effects import heal, record_core, release, repush, sweep
+from dokku_registryd.effects.app import app_state
 from dokku_registryd.runtime import deploy_watch
 from workshops import open_workshop
 from worlds import Host
 
-CORE, OURS, GLOBAL = properties.CORE, properties.OURS, properties.GLOBAL
+CORE, OURS, GLOBAL = policy.CORE, policy.OURS, policy.GLOBAL
 DECIDING = ("server", "image-repo", "push-on-release", "push-extra-tags", "tag-version")
 OF_AN_APP_ALONE = {"image-repo", "tag-version"}
 
@@ -124,7 +126,7 @@ def released(host: Host) -> Host:
 @pytest.mark.parametrize("name", ["server", "push-on-release"])
 @pytest.mark.parametrize(
     ("effect", "kind"),
-    [(heal.perform, Kind.HEAL), (push.perform, Kind.PUSH)],
+    [(heal.perform, Kind.HEAL), (repush.perform, Kind.PUSH)],
     ids=["heal", "push"],
 )
 def test_other_work_waits(
@@ -155,7 +157,7 @@ def test_what_dokkus_plugin_pushed(released: Host) -> None:
 
     with pytest.raises(errors.UnreadableError, match=str(path)):
         released.perform(
-            record.perform,
+            record_core.perform,
             released.add_job(Kind.RECORDED, "5.1.1", tag="3", scheduler="docker-local"),
         )
 
@@ -242,7 +244,7 @@ def test_an_app_whose_deploys_cannot_be_read(released: Host) -> None:
     world = released.replace(deploying=hidden)
 
     sweep.carry_out(world)
-    _, unread = states.all_states(world)
+    _, unread = app_state.all_states(world)
     shop = open_workshop(released, deploying=hidden)
     deploy_watch.DeployWatch(shop.bench, shop.intake).check()
 

@@ -3,10 +3,10 @@
 import pytest
 
 from dokku_registryd import errors
-from dokku_registryd.core.kinds import Kind
-from dokku_registryd.core.releases import ReleaseState
-from dokku_registryd.core.replies import Line
-from dokku_registryd.effects import voice
+from dokku_registryd.core.hook.replies import Line
+from dokku_registryd.core.job.kinds import Kind
+from dokku_registryd.core.release.releases import ReleaseState
+from dokku_registryd.effects.deploy import reply
 from watching import CrashError
 from workshops import Workshop, open_workshop
 from worlds import Host
@@ -79,11 +79,11 @@ def test_an_answer_that_was_never_given(
 ) -> None:
     """A hook hears that its deploy goes on, though who was to say so has died."""
 
-    def die(_voice: voice.Voice, *, status: int) -> None:
+    def die(_voice: reply.Voice, *, status: int) -> None:
         raise CrashError
 
     with monkeypatch.context() as patched:
-        patched.setattr(voice.Voice, "finish", die)
+        patched.setattr(reply.Voice, "finish", die)
         host.leave(Kind.RELEASE, "2.1.1")
         shop.intake.scan()
         with pytest.raises(CrashError):

@@ -10,10 +10,13 @@ from typing import Any
 import pytest
 
 from dokku_registryd import errors
-from dokku_registryd.adapters import ledger, processes
-from dokku_registryd.core import outcomes, releases, triggers
-from dokku_registryd.core.kinds import Kind
-from dokku_registryd.core.replies import Line
+from dokku_registryd.adapters.host import processes
+from dokku_registryd.adapters.ledger import ledger
+from dokku_registryd.core.hook import triggers
+from dokku_registryd.core.hook.replies import Line
+from dokku_registryd.core.job import outcomes
+from dokku_registryd.core.job.kinds import Kind
+from dokku_registryd.core.release import releases
 from workshops import Workshop, let_go_on, open_workshop
 from worlds import IMAGE, Host
 

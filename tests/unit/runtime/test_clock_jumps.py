@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from dokku_registryd import errors
-from dokku_registryd.core.kinds import Kind
+from dokku_registryd.core.job.kinds import Kind
 from workshops import Workshop, open_workshop
 from worlds import Host
 

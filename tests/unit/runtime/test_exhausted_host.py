@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from dokku_registryd.core.kinds import Kind
-from dokku_registryd.runtime import workbench, worker
+from dokku_registryd.core.job.kinds import Kind
+from dokku_registryd.runtime import executor, worker
 from support.waiting import until
 from watching import watch
 from workshops import open_workshop
@@ -94,7 +94,7 @@ def test_a_worker_outlives_it(host: Host, logged: Lines) -> None:
     thread.start()
     until(lambda: shop.waiting == ["1.1.1"] and not shop.bench.queue.running())
 
-    host.clock.seconds += workbench.LEDGER_RETRY_SECONDS
+    host.clock.seconds += executor.LEDGER_RETRY_SECONDS
     shop.bench.queue.expedite("web")
     until(lambda: shop.ending() == "done")
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from dokku_registryd.core.kinds import Kind
+from dokku_registryd.core.job.kinds import Kind
 from support.waiting import until
 from workshops import Workshop, let_go_on, open_workshop
 from worlds import IMAGE, Host

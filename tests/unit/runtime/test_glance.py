@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from dokku_registryd import errors
-from dokku_registryd.runtime.glance import Glance
+from dokku_registryd.runtime.bounded_call import Glance
 from support.waiting import until
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from dokku_registryd.core.kinds import Kind
+from dokku_registryd.core.job.kinds import Kind
 from dokku_registryd.runtime import worker
 from support.waiting import until
 from watching import watch

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from dokku_registryd import errors
-from dokku_registryd.core import triggers
-from dokku_registryd.core.kinds import Kind
-from dokku_registryd.core.replies import Line
-from dokku_registryd.core.triggers import Trigger
+from dokku_registryd.core.hook import triggers
+from dokku_registryd.core.hook.replies import Line
+from dokku_registryd.core.hook.triggers import Trigger
+from dokku_registryd.core.job.kinds import Kind
 from dokku_registryd.runtime import intake
 from watching import watch
 from workshops import open_workshop

@@ -2,9 +2,9 @@
 
 import pytest
 
-from dokku_registryd.core import outcomes
-from dokku_registryd.core.kinds import Kind
-from dokku_registryd.core.replies import Line
+from dokku_registryd.core.hook.replies import Line
+from dokku_registryd.core.job import outcomes
+from dokku_registryd.core.job.kinds import Kind
 from workshops import open_workshop
 from worlds import Host
 

@@ -5,7 +5,7 @@ import contextlib
 import pytest
 
 from dokku_registryd import errors
-from dokku_registryd.core.kinds import Kind
+from dokku_registryd.core.job.kinds import Kind
 from watching import CrashError, watch
 from workshops import Workshop, let_go_on, open_workshop
 from worlds import IMAGE, Host

@@ -3,8 +3,8 @@
 import pytest
 
 from dokku_registryd import errors
-from dokku_registryd.core import pauses
-from dokku_registryd.core.kinds import Kind
+from dokku_registryd.core.job.kinds import Kind
+from dokku_registryd.core.registry import backoff
 from workshops import open_workshop
 from worlds import SERVER, Host
 
@@ -14,11 +14,11 @@ FOR_AN_HOUR = errors.RateLimitedError("later", retry_after=3600.0)
 
 def pause(host: Host, *, app: str = "other", seconds: float = 3600.0) -> None:
     """Let the registry have refused another app without a login."""
-    key = pauses.key_of(
-        domain=SERVER, owner=None, username="", direction=pauses.Direction.PUSH
+    key = backoff.key_of(
+        domain=SERVER, owner=None, username="", direction=backoff.Direction.PUSH
     )
     host.ledger.set_pause(
-        pauses.begin(
+        backoff.begin(
             None,
             key=key,
             app=app,

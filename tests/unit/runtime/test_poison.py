@@ -1,10 +1,10 @@
 """A job that ends the process again and again is parked; its neighbours are not."""
 
 from dokku_registryd import errors
-from dokku_registryd.core import jobs
-from dokku_registryd.core.kinds import Kind
-from dokku_registryd.core.releases import ReleaseState
-from dokku_registryd.core.replies import Line
+from dokku_registryd.core.hook.replies import Line
+from dokku_registryd.core.job import jobs
+from dokku_registryd.core.job.kinds import Kind
+from dokku_registryd.core.release.releases import ReleaseState
 from watching import CrashError, watch
 from workshops import Workshop, open_workshop
 from worlds import Host

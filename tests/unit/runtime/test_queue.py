@@ -3,8 +3,9 @@
 import threading
 from dataclasses import replace
 
-from dokku_registryd.core import jobs, triggers
-from dokku_registryd.core.kinds import Kind
+from dokku_registryd.core.hook import triggers
+from dokku_registryd.core.job import jobs
+from dokku_registryd.core.job.kinds import Kind
 from dokku_registryd.runtime import queue
 
 

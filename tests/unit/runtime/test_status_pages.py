@@ -8,10 +8,12 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families as parse
 
 from dokku_registryd import errors
-from dokku_registryd.core import builds, exposition, metrics, triggers
-from dokku_registryd.core.kinds import Kind
-from dokku_registryd.core.status_protocol import NOT_FOUND, Answer
-from dokku_registryd.runtime import status_pages, tally
+from dokku_registryd.core.hook import triggers
+from dokku_registryd.core.install import builds
+from dokku_registryd.core.job.kinds import Kind
+from dokku_registryd.core.status import exposition, metrics
+from dokku_registryd.core.status.http_protocol import NOT_FOUND, Answer
+from dokku_registryd.runtime import counters, status_pages
 from support.waiting import until
 from watching import watch
 from workshops import Daemon, open_workshop
@@ -226,10 +228,10 @@ def test_a_ledger_that_refused_the_last_job(scene: Scene) -> None:
     """What the workers hear from the ledger counts as much as what we can read."""
     scene.start()
     counted = scene.daemon.shop.bench.tally
-    counted.refused(tally.WORK, "database or disk\nis full")
+    counted.refused(counters.WORK, "database or disk\nis full")
 
     during = scene.ask("/readyz")
-    counted.accepted(tally.WORK)
+    counted.accepted(counters.WORK)
 
     assert during == Answer(
         503, "the ledger cannot be used: database or disk is full\n"

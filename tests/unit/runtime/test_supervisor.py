@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from dokku_registryd import errors
-from dokku_registryd.core.kinds import Kind
+from dokku_registryd.core.job.kinds import Kind
 from dokku_registryd.runtime import wakeup
-from dokku_registryd.sources import sweep, trigger_files
+from dokku_registryd.sources import sweep_timer, trigger_files
 from support.waiting import until
 from watching import watch
 from workshops import Daemon, open_workshop
@@ -124,14 +124,14 @@ def test_a_hint_wakes_a_sweep(host: Host, build: Build, logged: Lines) -> None:
         return [line["event"] for line in logged].count("sweep.finished")
 
     daemon.turns_to(lambda: daemon.loop.is_connected and sweeps())
-    host.clock.seconds += sweep.GATHER_SECONDS
+    host.clock.seconds += sweep_timer.GATHER_SECONDS
     daemon.turns_to(lambda: sweeps() > 1 or not daemon.shop.bench.queue.waiting())
     before = sweeps()
 
     host.engine.add_image("org/other:1", b"other")
     host.engine.lose("org/other:1")
-    until(lambda: daemon.loop._sweeps.seconds_left() <= sweep.GATHER_SECONDS)
-    host.clock.seconds += sweep.GATHER_SECONDS
+    until(lambda: daemon.loop._sweeps.seconds_left() <= sweep_timer.GATHER_SECONDS)
+    host.clock.seconds += sweep_timer.GATHER_SECONDS
 
     daemon.turns_to(lambda: sweeps() > before)
 

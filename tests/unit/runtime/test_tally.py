@@ -6,13 +6,14 @@ from dataclasses import replace
 import pytest
 
 from dokku_registryd import errors
-from dokku_registryd.core import exposition, jobs, metric_families
-from dokku_registryd.core.exposition import Sweep
-from dokku_registryd.core.kinds import Kind
-from dokku_registryd.core.metrics import Durations
-from dokku_registryd.core.outcomes import Ending
-from dokku_registryd.core.triggers import Trigger
-from dokku_registryd.runtime import tally
+from dokku_registryd.core.hook.triggers import Trigger
+from dokku_registryd.core.job import jobs
+from dokku_registryd.core.job.kinds import Kind
+from dokku_registryd.core.job.outcomes import Ending
+from dokku_registryd.core.status import exposition, metric_families
+from dokku_registryd.core.status.exposition import Sweep
+from dokku_registryd.core.status.metrics import Durations
+from dokku_registryd.runtime import counters
 from workshops import open_workshop, release_and_lose
 from worlds import Host
 
@@ -154,7 +155,7 @@ def test_what_was_missing_is_back(host: Host) -> None:
 @pytest.mark.parametrize("ending", [Ending.SUPERSEDED, Ending.FAILED, Ending.DROPPED])
 def test_a_heal_that_brings_nothing_back(ending: Ending) -> None:
     """A heal that was not made leaves missing what is missing."""
-    noted = tally.Tally()
+    noted = counters.Tally()
     sweep = Sweep(wanted=3, lost=0, ended_at=1.0, took_seconds=0.0)
     noted.swept(sweep, missing={"web": 2, "api": 1})
 
@@ -183,7 +184,7 @@ def test_a_sweep_that_fails(host: Host) -> None:
 
 def test_an_engine_that_hangs() -> None:
     """Only an Engine that does not answer is silent, until a sweep hears it again."""
-    noted = tally.Tally()
+    noted = counters.Tally()
     away, full = errors.EngineUnavailableError("away"), errors.LedgerError("full")
     sweep = Sweep(wanted=0, lost=0, ended_at=1.0, took_seconds=0.0)
     heard = [noted.is_engine_silent]
@@ -200,19 +201,19 @@ def test_an_engine_that_hangs() -> None:
 
 def test_a_refusal_holds_until_it_is_taken_back() -> None:
     """What refused one of two users is well when it serves that very user again."""
-    noted = tally.Tally()
-    noted.refused(tally.WORK, "disk full")
+    noted = counters.Tally()
+    noted.refused(counters.WORK, "disk full")
 
-    noted.accepted(tally.INTAKE)
+    noted.accepted(counters.INTAKE)
     between = noted.refusal
-    noted.accepted(tally.WORK)
+    noted.accepted(counters.WORK)
 
     assert (between, noted.refusal) == ("disk full", "")
 
 
 def test_a_copy_stays_as_it_is() -> None:
     """Whoever reads has a copy that no later count changes."""
-    noted = tally.Tally()
+    noted = counters.Tally()
     before = noted.counts()
 
     noted.finished(HEAL, Ending.DONE, seconds=1.0)
@@ -223,7 +224,7 @@ def test_a_copy_stays_as_it_is() -> None:
 
 def test_many_threads() -> None:
     """No count is lost between threads."""
-    noted = tally.Tally()
+    noted = counters.Tally()
 
     def count() -> None:
         for _ in range(500):

@@ -4,9 +4,10 @@ import dataclasses
 import threading
 from typing import Any
 
-from dokku_registryd.core import images, jobs
-from dokku_registryd.core.kinds import Kind
-from dokku_registryd.runtime.turns import Turns
+from dokku_registryd.core.image import images
+from dokku_registryd.core.job import jobs
+from dokku_registryd.core.job.kinds import Kind
+from dokku_registryd.runtime.app_locks import Turns
 from support.waiting import until
 from workshops import Workshop, let_go_on
 from worlds import IMAGE, Host

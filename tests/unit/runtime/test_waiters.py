@@ -3,7 +3,7 @@
 import subprocess
 from pathlib import Path
 
-from dokku_registryd.core.kinds import Kind
+from dokku_registryd.core.job.kinds import Kind
 from dokku_registryd.runtime.waiters import Waiters
 from worlds import Host
 

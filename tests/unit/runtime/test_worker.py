@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from dokku_registryd import errors
-from dokku_registryd.core import outcomes
-from dokku_registryd.core.kinds import Kind
-from dokku_registryd.core.releases import DeployedRelease, ReleaseState
-from dokku_registryd.core.replies import Line
+from dokku_registryd.core.hook.replies import Line
+from dokku_registryd.core.job import outcomes
+from dokku_registryd.core.job.kinds import Kind
+from dokku_registryd.core.release.releases import DeployedRelease, ReleaseState
 from workshops import let_go_on, open_workshop, release_and_lose
 from worlds import Host
 

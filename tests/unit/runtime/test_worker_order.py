@@ -8,11 +8,11 @@ import pytest
 import structlog
 
 from dokku_registryd import errors
-from dokku_registryd.core.kinds import Kind
-from dokku_registryd.core.releases import ReleaseState
-from dokku_registryd.core.replies import Line
-from dokku_registryd.core.triggers import Trigger
-from dokku_registryd.runtime import workbench, worker
+from dokku_registryd.core.hook.replies import Line
+from dokku_registryd.core.hook.triggers import Trigger
+from dokku_registryd.core.job.kinds import Kind
+from dokku_registryd.core.release.releases import ReleaseState
+from dokku_registryd.runtime import executor, worker
 from support.waiting import until
 from watching import CrashError, watch
 from workshops import Workshop, open_workshop, release_and_lose
@@ -114,7 +114,7 @@ def test_a_ledger_that_refuses_puts_the_job_back(host: Host, logged: Lines) -> N
     until(lambda: shop.waiting == ["1.1.1"] and not shop.bench.queue.running())
     assert (host.spool.pending(), shop.ending()) == (1, "")
 
-    host.clock.seconds += workbench.LEDGER_RETRY_SECONDS
+    host.clock.seconds += executor.LEDGER_RETRY_SECONDS
     shop.bench.queue.expedite("web")
     until(lambda: shop.ending() == "done")
 

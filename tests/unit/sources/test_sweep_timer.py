@@ -1,6 +1,6 @@
 """When a sweep is due."""
 
-from dokku_registryd.sources import sweep
+from dokku_registryd.sources import sweep_timer
 
 
 class Hand:
@@ -16,7 +16,7 @@ class Hand:
 
 def test_the_first_sweep_is_due_at_once() -> None:
     """Every start begins with a look at the whole state."""
-    timer = sweep.SweepTimer(interval_seconds=300, monotonic=Hand())
+    timer = sweep_timer.SweepTimer(interval_seconds=300, monotonic=Hand())
 
     assert timer.begin() is True
     assert timer.begin() is False
@@ -25,7 +25,7 @@ def test_the_first_sweep_is_due_at_once() -> None:
 def test_a_sweep_is_due_after_the_interval() -> None:
     """Without any hint the state is looked at every interval."""
     hand = Hand()
-    timer = sweep.SweepTimer(interval_seconds=300, monotonic=hand)
+    timer = sweep_timer.SweepTimer(interval_seconds=300, monotonic=hand)
     timer.begin()
 
     assert timer.seconds_left() == 300
@@ -36,20 +36,20 @@ def test_a_sweep_is_due_after_the_interval() -> None:
 def test_many_hints_become_one_sweep() -> None:
     """A burst of hints makes one sweep, a moment later."""
     hand = Hand()
-    timer = sweep.SweepTimer(interval_seconds=300, monotonic=hand)
+    timer = sweep_timer.SweepTimer(interval_seconds=300, monotonic=hand)
     timer.begin()
     for _ in range(1000):
         timer.hint()
 
-    assert 0 < timer.seconds_left() <= sweep.GATHER_SECONDS
-    hand.now += sweep.GATHER_SECONDS
+    assert 0 < timer.seconds_left() <= sweep_timer.GATHER_SECONDS
+    hand.now += sweep_timer.GATHER_SECONDS
     assert [timer.begin(), timer.begin()] == [True, False]
 
 
 def test_a_hint_during_a_sweep_makes_another() -> None:
     """What changed after a sweep began is looked at again."""
     hand = Hand()
-    timer = sweep.SweepTimer(interval_seconds=300, monotonic=hand)
+    timer = sweep_timer.SweepTimer(interval_seconds=300, monotonic=hand)
     timer.begin()
 
     timer.hint()
@@ -61,7 +61,7 @@ def test_a_hint_during_a_sweep_makes_another() -> None:
 def test_a_shorter_interval_counts_at_once() -> None:
     """After a reload the next sweep comes by the new interval, not by the old one."""
     hand = Hand()
-    timer = sweep.SweepTimer(interval_seconds=300, monotonic=hand)
+    timer = sweep_timer.SweepTimer(interval_seconds=300, monotonic=hand)
     timer.begin()
 
     timer.reload(interval_seconds=10)

@@ -1,0 +1,1 @@
+"""Logins in auth configs and helpers. From outside: `resolver` and `writer`."""

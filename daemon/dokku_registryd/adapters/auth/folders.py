@@ -1,0 +1,109 @@
+"""One folder with one auth config: opened once, so that everything happens in it.
+
+An app may be renamed or destroyed while somebody logs in for it. What is written
+through an open folder goes where the folder goes, so a login never comes back to life
+under a name that was given to another app. Links are not followed: neither the file nor
+an app's folder may lead into somebody else's.
+"""
+
+import contextlib
+import fcntl
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from dokku_registryd.adapters.files import atomic
+from dokku_registryd.core.auth import config_file
+
+FILE_NAME: Final = "config.json"
+MAX_FILE_BYTES: Final = 1 << 20
+TEMPORARY: Final = f".{FILE_NAME}.login."
+_OPEN: Final = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+class AuthFolder:
+    """An open folder. Use it within `opened` or `locked`."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def read(self) -> bytes:
+        """Return the file's content.
+
+        Raises:
+            MalformedAuthError: It is nothing that may be trusted.
+            OSError: It is not there or cannot be opened.
+        """
+        flags = os.O_RDONLY | _OPEN
+        file = os.open(FILE_NAME, flags, dir_fd=self._descriptor)
+        with os.fdopen(file, "rb") as stream:
+            _check(os.fstat(stream.fileno()))
+            return stream.read(MAX_FILE_BYTES)
+
+    def replace(self, content: bytes) -> None:
+        """Put a new file in place, durable and in one step. Hold the lock.
+
+        A writer that was killed may have left its temporary file, which holds a login.
+        """
+        for name in os.listdir(self._descriptor):  # noqa: PTH208 - of an open folder
+            if name.startswith(TEMPORARY):
+                self._unlink(name)
+        temporary = f"{TEMPORARY}{os.getpid()}"
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _OPEN
+        descriptor = os.open(
+            temporary, flags, atomic.PRIVATE_FILE, dir_fd=self._descriptor
+        )
+        try:
+            with os.fdopen(descriptor, "wb") as stream:
+                os.fchmod(stream.fileno(), atomic.PRIVATE_FILE)
+                stream.write(content)
+                stream.flush()
+                os.fsync(stream.fileno())
+            os.rename(
+                temporary,
+                FILE_NAME,
+                src_dir_fd=self._descriptor,
+                dst_dir_fd=self._descriptor,
+            )
+        except BaseException:
+            self._unlink(temporary)
+            raise
+        os.fsync(self._descriptor)
+
+    def lock(self) -> None:
+        """Wait until nobody else changes the file; the lock ends with the folder."""
+        fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+
+    def close_to_others(self) -> None:
+        """Take the folder's mode away from everybody but its owner."""
+        if stat.S_IMODE(os.fstat(self._descriptor).st_mode) != atomic.PRIVATE_FOLDER:
+            os.fchmod(self._descriptor, atomic.PRIVATE_FOLDER)
+
+    def _unlink(self, name: str) -> None:
+        with contextlib.suppress(OSError):
+            os.unlink(name, dir_fd=self._descriptor)
+
+
+@contextlib.contextmanager
+def opened(folder: Path) -> Iterator[AuthFolder]:
+    """Open a folder that exists.
+
+    Raises:
+        OSError: It does not, or is a link.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | _OPEN)
+    try:
+        yield AuthFolder(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _check(known: os.stat_result) -> None:
+    if not stat.S_ISREG(known.st_mode):
+        raise config_file.MalformedAuthError("it is no regular file")
+    if known.st_uid not in {0, os.geteuid()}:
+        raise config_file.MalformedAuthError("it belongs to another user")
+    if known.st_size > MAX_FILE_BYTES:
+        raise config_file.MalformedAuthError("it is too large")

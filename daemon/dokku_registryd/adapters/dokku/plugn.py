@@ -1,0 +1,83 @@
+r"""Calls triggers of other Dokku plugins, when something secret goes along.
+
+plugn 0.17.1 writes the environment into a file that bash then reads (go-basher 5.1.8,
+buildEnvfile). Every value stands in `$'...'` there, with quotes escaped but backslashes
+not: `x\'; reboot #` as a password would reboot the host.
+"""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from dokku_registryd.core.auth.logins import Secret
+
+# Printable ASCII without the backslash. A byte beyond ASCII could swallow the backslash
+# that plugn puts before a quote: in Shift JIS or Big5 the two are one character.
+_SAFE: Final = re.compile(r"[ -\[\]-~]*")
+_EVENTS: Final = "20_events"  # logs every trigger, so it counts for nothing
+_MAX_SAID: Final = 64 << 10  # bytes of a failing plugin's words that are kept
+_CHUNK_BYTES: Final = 4096
+
+
+class Plugn:
+    """The plugins that are enabled on this host.
+
+    Args:
+        plugins: The folder that holds `enabled`.
+        environ: What plugins get to see.
+    """
+
+    def __init__(self, plugins: Path, environ: Mapping[str, str]) -> None:
+        self._plugins = plugins
+        self._environ = environ
+
+    def answers(self, trigger: str) -> bool:
+        """Tell whether any plugin would do something."""
+        return any(
+            path.parent.name != _EVENTS and path.is_file() and os.access(path, os.X_OK)
+            for path in self._plugins.glob(f"enabled/*/{trigger}")
+        )
+
+    def call(self, trigger: str, *arguments: str, **secrets: Secret) -> tuple[int, str]:
+        """Run a trigger, with its output shown as it comes.
+
+        Args:
+            trigger: Its name.
+            arguments: Its arguments; plugn quotes them properly.
+            secrets: Variables besides the environment; each must be `is_safe`.
+
+        Returns:
+            The exit status, and what was said on stderr.
+
+        Raises:
+            OSError: plugn cannot be started.
+        """
+        environment = {"PLUGIN_PATH": str(self._plugins), **self._environ}
+        for name, secret in secrets.items():
+            if not is_safe(secret):
+                raise ValueError(f"plugn would execute {name}")
+            environment[name] = secret.reveal()
+        sys.stdout.flush()
+        said = bytearray()
+        with subprocess.Popen(
+            ["plugn", "trigger", trigger, *arguments],
+            stdin=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            env=environment,
+        ) as process:
+            stream = process.stderr
+            while stream and (piece := os.read(stream.fileno(), _CHUNK_BYTES)):
+                sys.stderr.write(piece.decode(errors="replace"))
+                sys.stderr.flush()
+                said = (said + piece)[-_MAX_SAID:]
+            status = process.wait()
+        return status, said.decode(errors="replace")
+
+
+def is_safe(secret: Secret) -> bool:
+    """Tell whether plugn hands a value on unharmed, and as nothing but a value."""
+    return bool(_SAFE.fullmatch(secret.reveal()))

@@ -1,0 +1,252 @@
+"""Dokku's property files, and our record of what each app runs.
+
+Format (Dokku 0.38.27, common/properties.go): one file a property, its whole content
+the value, without a line break at the end. Dokku truncates and writes in place; we
+write beside and rename, so that no reader ever sees half a value. No folder of an app
+may be a link, so nothing is read or written for one app that is another's. What is
+there and cannot be read is neither missing nor empty: it is an error that names it.
+"""
+
+import contextlib
+import errno
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from dokku_registryd import errors
+from dokku_registryd.adapters.dokku import app_folders, property_reading, snapshot
+from dokku_registryd.adapters.files import atomic
+from dokku_registryd.core.dokku import app_names, policy, presence
+from dokku_registryd.core.release import releases
+
+
+class PropertyFiles:
+    """Implements `ports.Properties` and `ports.DeployedReleases` on files.
+
+    Args:
+        config_root: Dokku's folder of properties, `$DOKKU_LIB_ROOT/config`.
+        dokku_root: The folder with one folder for each app.
+        deployed_root: Our folder with one record for each app.
+        now: Gives seconds since the epoch, by the clock that files are stamped with.
+        monotonic: Gives seconds that never run backwards.
+    """
+
+    def __init__(
+        self,
+        *,
+        config_root: Path,
+        dokku_root: Path,
+        deployed_root: Path,
+        now: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._config_root = config_root
+        self._dokku_root = dokku_root
+        self._deployed_root = deployed_root
+        self._now = now
+        self._monotonic = monotonic
+
+    def get(self, plugin: str, app: str, name: str) -> str:
+        """Return a property's raw text, empty when it is unset.
+
+        Raises:
+            UnreadableError: It is there and cannot be read.
+        """
+        try:
+            path = self._path(plugin, app, name)
+        except FileNotFoundError:
+            return ""  # Nothing of that name can be an app.
+        try:
+            folder = property_reading.open_app(str(path.parent))
+            if folder is None:
+                return self._missing(plugin, app, path)
+            return _read(folder, name).decode("utf-8", errors="replace")
+        except OSError as error:
+            raise unreadable(path, error) from error
+
+    @contextlib.contextmanager
+    def look(self) -> Iterator[snapshot.Look]:
+        """Look at the files of many apps: each is read once, and may be remembered."""
+        found = snapshot.Look(
+            config_root=self._config_root,
+            deployed_root=self._deployed_root,
+            now=self._now(),
+            monotonic=self._monotonic(),
+        )
+        try:
+            yield found
+        finally:
+            found.close()
+
+    def set(self, plugin: str, app: str, name: str, value: str) -> None:
+        """Replace a property in one step.
+
+        Raises:
+            TransientError: The disk refuses, or the folder was lost: one with nothing
+                but this in it would say that all else is unset.
+        """
+        path = self._path(plugin, app, name)
+        try:
+            if not path.parent.is_dir():
+                self._check_missing(plugin, app)
+        except OSError as error:
+            raise errors.TransientError(
+                f"cannot write {path}: {property_reading.reason(error)}"
+            ) from error
+        _replace(path, value)
+
+    def delete(self, plugin: str, app: str, name: str) -> None:
+        """Remove a property; a missing one is fine."""
+        atomic.remove(self._path(plugin, app, name), is_strict=True)
+
+    def root(self) -> presence.Root:
+        """Return what one listing of Dokku's root tells; it never fails."""
+        return app_folders.look(self._dokku_root)
+
+    def apps(self) -> list[str]:
+        """Return the apps that exist, by their folders below Dokku's root.
+
+        Raises:
+            TransientError: The root cannot be read, or nothing at all is in it: then
+                its disk is hardly mounted, and no app may count as gone.
+        """
+        found = self.root()
+        if found.error:
+            raise errors.TransientError(
+                f"cannot tell which apps exist: {found.path}: {found.error}"
+            )
+        if found.is_bare:
+            raise errors.TransientError(
+                f"cannot tell which apps exist: {found.path} is empty. Is its disk"
+                " mounted?"
+            )
+        return list(found.apps)
+
+    def owners(self) -> list[str]:
+        """Return the apps that have properties, logins or a recorded release.
+
+        Raises:
+            UnreadableError: A folder cannot be listed.
+        """
+        found = {
+            name
+            for plugin in (policy.CORE, policy.OURS)
+            for name in _listed(self._config_root / plugin, are_folders=True)
+        }
+        return sorted(found.union(_listed(self._deployed_root, are_folders=False)))
+
+    def deployed(self, app: str) -> releases.DeployedRelease | None:
+        """Return the recorded release of an app; None if there is none to trust.
+
+        Raises:
+            UnreadableError: It is there and cannot be read.
+        """
+        try:
+            path = self._record(app)
+        except FileNotFoundError:
+            return None
+        try:
+            raw = atomic.read(path, limit=snapshot.LIMIT, is_strict=True)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise unreadable(path, error) from error
+        return snapshot.parse_record(raw)
+
+    def record_deployed(self, app: str, deployed: releases.DeployedRelease) -> None:
+        """Record what Dokku's questions are answered with from now on.
+
+        Raises:
+            TransientError: The disk refuses.
+        """
+        _replace(self._record(app), snapshot.format_record(deployed))
+
+    def link_told(self, app: str, build: str) -> None:
+        """Make what a deploy was told the record: a link and a rename need no room.
+
+        What it was told stays, for whoever has to note the rest once there is room. A
+        file system without links takes part in nothing of this.
+        """
+        record = self._record(app)
+        told = self._deployed_root.parent / "deploying" / app / build
+        new = record.with_name(f".{app[:200]}.{os.getpid()}.tmp")
+        with contextlib.suppress(OSError):
+            atomic.make_folder(record.parent)
+            new.unlink(missing_ok=True)
+            os.link(told, new, follow_symlinks=False)
+            new.replace(record)
+            # Nothing was renamed where both are the same file already.
+            new.unlink(missing_ok=True)
+            atomic.sync_folder(record.parent)
+
+    def forget_deployed(self, app: str) -> None:
+        """Remove the record; a missing one is fine."""
+        atomic.remove(self._record(app), is_strict=True)
+
+    def _path(self, plugin: str, app: str, name: str) -> Path:
+        if app != policy.GLOBAL and not app_names.is_app_name(app):
+            raise FileNotFoundError(f"{app!r} is no app name")
+        return self._config_root / plugin / app / name
+
+    def _missing(self, plugin: str, app: str, path: Path) -> str:
+        """Return what a property in a folder that is not there comes to."""
+        try:
+            self._check_missing(plugin, app)
+        except FileNotFoundError as error:
+            raise errors.MissingFolderError(str(unreadable(path, error))) from error
+        return ""
+
+    def _check_missing(self, plugin: str, app: str) -> None:
+        if plugin == policy.CORE:
+            property_reading.check_missing(self._config_root, self._deployed_root, app)
+
+    def _record(self, app: str) -> Path:
+        if not app_names.is_app_name(app):
+            raise FileNotFoundError(f"{app!r} is no app name")
+        return self._deployed_root / app
+
+
+def _replace(path: Path, text: str) -> None:
+    try:
+        atomic.replace(path, text.encode(), is_strict=True)
+    except OSError as error:
+        raise errors.TransientError(
+            f"cannot write {path}: {os.strerror(error.errno or 0)}"
+        ) from error
+
+
+def unreadable(path: Path, error: OSError) -> errors.UnreadableError:
+    """Return what is raised where a file is there and cannot be read."""
+    cure = ""
+    if error.errno in {errno.EACCES, errno.EPERM}:
+        cure = ". Give it to the user that Dokku runs as, with chown"
+    elif error.errno == errno.EINVAL:
+        cure = ". Put a file with the value there, or remove it"
+    return errors.UnreadableError(
+        f"cannot read {path}: {property_reading.reason(error)}{cure}"
+    )
+
+
+def _read(folder: int, name: str) -> bytes:
+    try:
+        return property_reading.read(folder, name)[1]
+    except FileNotFoundError:
+        return b""
+    finally:
+        os.close(folder)
+
+
+def _listed(parent: Path, *, are_folders: bool) -> list[str]:
+    try:
+        with os.scandir(parent) as entries:
+            return [
+                entry.name
+                for entry in entries
+                if app_names.is_app_name(entry.name)
+                and (not are_folders or entry.is_dir(follow_symlinks=False))
+            ]
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise unreadable(parent, error) from error

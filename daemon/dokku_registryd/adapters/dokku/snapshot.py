@@ -1,0 +1,361 @@
+"""What files say of each app at one look at a whole host, and whether it still holds.
+
+Thousands of apps have tens of thousands of files, and from one look to the next hardly
+one of them changes. So what a file said may be remembered together with a *mark*: what
+`stat` tells of the app's files. To ask for that takes a quarter of opening and reading.
+Dokku writes in place, which the time of no folder shows, so each file is asked for.
+
+* Part of a mark is the time of the last change of the inode. Every write, rename and
+  `chmod` sets it, and no program can set it back.
+* Clocks of file systems tick, a program may write through mapped memory for half a
+  minute unseen, and a clock may be set back. So what was changed within the last
+  minute, or lies ahead, has no mark and is read at each look (git calls such files
+  racy). That holds when a mark is made and when it is compared.
+* What could not be read has no mark either: an error may be gone by the next look.
+* What was read through a link has none: `stat` of the link shows no change behind it.
+* After an hour a mark is void whatever `stat` says, a few apps at each look: network
+  file systems answer from memory, and no rule foresees everything.
+"""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from dokku_registryd import errors, ports
+from dokku_registryd.adapters.dokku import property_reading
+from dokku_registryd.adapters.files import atomic, dirs
+from dokku_registryd.core.dokku import app_names, policy
+from dokku_registryd.core.image import reference
+from dokku_registryd.core.release import numbering, releases
+
+LIMIT: Final = property_reading.LIMIT
+# Longer than the kernel keeps mapped pages dirty (30 s) and than clocks are slewed.
+RACY_SECONDS: Final = 60
+VOID_SECONDS: Final = 3600
+PLUGINS: Final = (policy.CORE, policy.OURS)
+_CORE: Final = PLUGINS.index(policy.CORE)
+
+_Values = dict[str, str]
+_Listed = tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What `stat` told of one app's files."""
+
+    listed: _Listed
+    """The properties in each plugin's folder."""
+    signature: int
+    """A hash of all that was told: 64 bits for each app keep the memory small."""
+
+
+class Look:
+    """Implements `ports.Look`; to be closed.
+
+    Args:
+        config_root: Dokku's folder of properties.
+        deployed_root: Our folder with one record for each app.
+        now: Seconds since the epoch, by the clock that files are stamped with.
+        monotonic: Seconds that never run backwards.
+    """
+
+    def __init__(
+        self, *, config_root: Path, deployed_root: Path, now: float, monotonic: float
+    ) -> None:
+        self._settled_ns = int((now - RACY_SECONDS) * 1e9)
+        self._monotonic = monotonic
+        self._config_root = config_root
+        self._deployed_root = deployed_root
+        self._is_whole = True
+        """Whether what holds for all apps could be read, or does not exist."""
+        self._is_lasting = True
+        """Whether `stat` shows each change of what holds for all apps."""
+        self._unopened: dict[str, str] = {}
+        """By plugin, why its folder cannot be used."""
+        self._roots = [
+            self._open(config_root / plugin, follows=True) for plugin in PLUGINS
+        ]
+        self._records = self._open(deployed_root, follows=False)
+        self._owners = [
+            self._list(root, config_root / plugin, are_folders=True)
+            for plugin, root in zip(PLUGINS, self._roots, strict=True)
+        ]
+        self._recorded = self._list(self._records, deployed_root, are_folders=False)
+        self._check_root()
+        self._shared = [self._read_shared(plugin) for plugin in PLUGINS]
+        self._general = hash(
+            tuple(tuple(reading.values.items()) for reading in self._shared)
+        )
+        # Thousands of apps have the same few properties.
+        self._same: dict[_Listed, _Listed] = {}
+
+    def close(self) -> None:
+        """Give the open folders back."""
+        for descriptor in (*self._roots, self._records):
+            if descriptor is not None:
+                os.close(descriptor)
+
+    def owners(self) -> set[str]:
+        """Return the apps that have properties, logins or a recorded release."""
+        return {*self._recorded.union(*self._owners)}
+
+    def of(self, app: str) -> ports.AppFiles:
+        """Read all that the files say of one app."""
+        own = [
+            self._read_own(plugin, root if app in owners else None, app)
+            for plugin, root, owners in zip(
+                PLUGINS, self._roots, self._owners, strict=True
+            )
+        ]
+        if app in self._recorded and app not in self._owners[_CORE]:
+            own[_CORE].check_missing(self._config_root, self._deployed_root, app)
+        record = _Reading(str(self._deployed_root))
+        raw = record.file(self._records if app in self._recorded else None, app)
+        readings = [*own, record]
+        is_whole = all(reading.is_whole for reading in readings)
+        told = [status for reading in readings for status in reading.told]
+        listed: _Listed = tuple(tuple(reading.values) for reading in own)
+        is_lasting = is_whole and all(reading.is_lasting for reading in readings)
+        signature = self._signature(app, told) if is_lasting else None
+        return ports.AppFiles(
+            read=self._reader(app, own),
+            is_whole=is_whole and self._is_whole,
+            deployed=None if raw is None else parse_record(raw),
+            unread_record=record.why(app)
+            or self._unopened.get(self._deployed_root.name, ""),
+            mark=None
+            if signature is None
+            else Mark(self._same.setdefault(listed, listed), signature),
+        )
+
+    def is_unchanged(self, app: str, mark: object) -> bool:
+        """Tell whether the files of an app are as they were when a mark was made."""
+        if not isinstance(mark, Mark):
+            return False
+        told: list[os.stat_result | None] = []
+        try:
+            for plugin, listed in enumerate(mark.listed):
+                root = self._roots[plugin] if app in self._owners[plugin] else None
+                told.append(_stat(root, app))
+                told += [_stat(root, f"{app}/{name}") for name in listed]
+            told.append(_stat(self._records if app in self._recorded else None, app))
+        except OSError:
+            return False
+        return mark.signature == self._signature(app, told)
+
+    # -- inside
+
+    def _open(self, root: Path, *, follows: bool) -> int | None:
+        try:
+            return dirs.open_folder(root, follows=follows)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            self._note(root, error)
+            return None
+
+    def _list(
+        self, root: int | None, path: Path, *, are_folders: bool
+    ) -> frozenset[str]:
+        if root is None:
+            return frozenset()
+        try:
+            with os.scandir(root) as entries:
+                return frozenset(
+                    entry.name
+                    for entry in entries
+                    if app_names.is_app_name(entry.name)
+                    and (not are_folders or not entry.is_file(follow_symlinks=False))
+                )
+        except OSError as error:
+            self._note(path, error)
+            return frozenset()
+
+    def _check_root(self) -> None:
+        """Take a host that has released for one that has properties somewhere."""
+        path = self._config_root / policy.CORE
+        if self._roots[_CORE] is None and path.name not in self._unopened:
+            try:
+                property_reading.check_missing(
+                    self._config_root, self._deployed_root, policy.GLOBAL
+                )
+            except OSError as error:
+                self._note(path, error)
+
+    def _note(self, path: Path, error: OSError) -> None:
+        self._is_whole = False
+        self._unopened[path.name] = (
+            f"cannot read {path}: {property_reading.reason(error)}"
+        )
+
+    def _read_own(self, plugin: str, root: int | None, app: str) -> "_Reading":
+        reading = _Reading(str(self._config_root / plugin / app))
+        reading.properties(root, app)
+        return reading
+
+    def _read_shared(self, plugin: str) -> "_Reading":
+        root = self._roots[PLUGINS.index(plugin)]
+        reading = self._read_own(plugin, root, policy.GLOBAL)
+        self._is_whole = self._is_whole and reading.is_whole
+        self._is_lasting = self._is_lasting and reading.is_lasting
+        return reading
+
+    def _reader(self, app: str, own: Sequence["_Reading"]) -> policy.Reader:
+        known = {app: own, policy.GLOBAL: self._shared}
+
+        def read(plugin: str, app: str, name: str) -> str:
+            reading = known[app][PLUGINS.index(plugin)]
+            if why := reading.why(name) or self._unopened.get(plugin, ""):
+                raise errors.UnreadableError(why)
+            return reading.values.get(name, "")
+
+        return read
+
+    def _signature(self, app: str, told: Sequence[os.stat_result | None]) -> int | None:
+        """Return what stands for the files of an app; None where nothing can."""
+        epoch = int((self._monotonic + hash(app) % VOID_SECONDS) // VOID_SECONDS)
+        facts: list[object] = [self._general, epoch]
+        for status in told:
+            if status is None:
+                facts.append(None)
+                continue
+            if status.st_ctime_ns >= self._settled_ns:
+                return None
+            facts += (
+                status.st_dev,
+                status.st_ino,
+                status.st_size,
+                status.st_mtime_ns,
+                status.st_ctime_ns,
+            )
+        return hash(tuple(facts)) if self._is_whole and self._is_lasting else None
+
+
+class _Reading:
+    """Reads the files of one folder, and keeps what the system tells of each.
+
+    Args:
+        place: The folder, for messages.
+    """
+
+    def __init__(self, place: str) -> None:
+        self._place = place
+        self._unread: dict[str, str] = {}
+        self.values: _Values = {}
+        """What was read, in a fixed order."""
+        self.told: list[os.stat_result | None] = []
+        self.is_lasting = True
+        """Whether what the system told shows each change."""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all that is there could be read."""
+        return not self._unread
+
+    def why(self, name: str) -> str:
+        """Return why a file, or all of its folder, cannot be read; empty if it can."""
+        return self._unread.get(name) or self._unread.get("", "")
+
+    def properties(self, root: int | None, app: str) -> None:
+        """Read all properties of one folder."""
+        if root is None:
+            self.told.append(None)
+            return
+        try:
+            folder = property_reading.open_app(app, inside=root)
+        except OSError as error:
+            self._miss("", error)
+            return
+        if folder is None:
+            self.told.append(None)
+            return
+        try:
+            self.told.append(os.fstat(folder))
+            # Names of properties have no dot; those of logins do.
+            listed = os.listdir(folder)  # noqa: PTH208 - of an open folder
+            for name in sorted(name for name in listed if "." not in name):
+                self._property(folder, name)
+        except OSError as error:
+            self._miss("", error)
+        finally:
+            os.close(folder)
+
+    def check_missing(self, config_root: Path, deployed_root: Path, app: str) -> None:
+        """Take an app that was released for one that has a folder."""
+        try:
+            property_reading.check_missing(config_root, deployed_root, app)
+        except OSError as error:
+            self._miss("", error)
+
+    def _property(self, folder: int, name: str) -> None:
+        try:
+            status, raw = property_reading.read(folder, name)
+        except FileNotFoundError:
+            self.is_lasting = False  # Removed since it was listed.
+            return
+        except OSError as error:
+            self._miss(name, error)
+            return
+        self.told.append(status)
+        self.is_lasting = self.is_lasting and status is not None
+        self.values[name] = raw.decode("utf-8", errors="replace")
+
+    def file(self, folder: int | None, name: str) -> bytes | None:
+        """Return a file's content; None where there is none that can be read."""
+        if folder is None:
+            self.told.append(None)
+            return None
+        try:
+            status, raw = atomic.read_known(folder, name, limit=LIMIT)
+        except FileNotFoundError:
+            self.is_lasting = False
+            return None
+        except OSError as error:
+            self._miss(name, error)
+            return None
+        self.told.append(status)
+        return raw
+
+    def _miss(self, name: str, error: OSError) -> None:
+        place = f"{self._place}/{name}" if name else self._place
+        self._unread[name] = f"cannot read {place}: {property_reading.reason(error)}"
+
+
+def parse_record(raw: bytes) -> releases.DeployedRelease | None:
+    """Read the record of an app's release; None if there is none to trust.
+
+    The first three lines are what Dokku is told. The fourth, the digest, and the fifth,
+    the image's ID, are only taken where they are whole: without them a heal knows less,
+    with a wrong one it fails.
+    """
+    lines = raw.decode("utf-8", errors="replace").split("\n")
+    number = numbering.whole_number(lines[2]) if len(lines) >= 3 else None  # noqa: PLR2004 - what Dokku is told has three lines
+    if number is None:
+        return None
+    # A line is whole where another one follows it, be that an empty one.
+    digest, image_id = (*lines[3:-1], "", "")[:2]
+    return releases.DeployedRelease(
+        server=lines[0],
+        image_repo=lines[1],
+        number=number,
+        digest=digest if reference.is_digest(digest) else "",
+        image_id=image_id if reference.is_digest(image_id) else "",
+    )
+
+
+def format_record(deployed: releases.DeployedRelease) -> str:
+    """Return the record of an app's release as it is written, whole lines only."""
+    lines = [deployed.server, deployed.image_repo, str(deployed.number)]
+    if deployed.digest or deployed.image_id:
+        lines.append(deployed.digest)
+    if deployed.image_id:
+        lines.append(deployed.image_id)
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _stat(folder: int | None, name: str) -> os.stat_result | None:
+    if folder is None:
+        return None
+    return os.stat(name, dir_fd=folder, follow_symlinks=False)

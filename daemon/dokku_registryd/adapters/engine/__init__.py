@@ -1,0 +1,1 @@
+"""The Docker Engine. From outside only `docker_engine` and `push_way` are imported."""

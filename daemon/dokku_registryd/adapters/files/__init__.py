@@ -1,0 +1,1 @@
+"""Files and folders that nobody can swap for links. Used by the other adapters."""

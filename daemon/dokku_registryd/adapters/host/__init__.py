@@ -1,0 +1,1 @@
+"""The host: its processes, programs, clocks, systemd, and what is installed on it."""

@@ -1,0 +1,56 @@
+"""The files that an installation puts on a host: plugin, systemd's files, settings.
+
+A wheel carries them inside the package, in `_share` (pyproject.toml, force-include); in
+a checkout they lie at its root.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+_PACKAGE = Path(__file__).parents[2]
+_EXECUTABLE = 0o755
+_PLAIN = 0o644
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shipped:
+    """One file to be put somewhere."""
+
+    content: bytes
+    mode: int
+
+
+def plugin() -> dict[str, Shipped]:
+    """Return the plugin's files by name."""
+    folder = _folder() / "hooks"
+    return {
+        path.name: _shipped(path.read_bytes())
+        for path in sorted(folder.iterdir())
+        if path.is_file()
+    }
+
+
+def unit() -> str:
+    """Return the systemd unit, as it is for the usual paths."""
+    return (_folder() / "systemd" / "dokku-registryd.service").read_text()
+
+
+def tmpfiles() -> str:
+    """Return the rules for systemd-tmpfiles, as they are for the usual paths."""
+    return (_folder() / "systemd" / "dokku-registryd.tmpfiles.conf").read_text()
+
+
+def settings() -> str:
+    """Return the settings file with every key at its default."""
+    return (_folder() / "config.example.toml").read_text()
+
+
+def _folder() -> Path:
+    packed = _PACKAGE / "_share"
+    return packed if packed.is_dir() else _PACKAGE.parents[1]
+
+
+def _shipped(content: bytes) -> Shipped:
+    # Told by the first line, since some ways to install a wheel lose the mode.
+    is_script = content.startswith(b"#!")
+    return Shipped(content=content, mode=_EXECUTABLE if is_script else _PLAIN)

@@ -1,0 +1,1 @@
+"""The ledger in SQLite. From outside only `ledger`, and `peek` for a quick look."""

@@ -1,0 +1,250 @@
+"""The ledger's file: one SQLite connection, its transactions and its schema.
+
+Write-ahead log with `synchronous=FULL`: a commit is on the disk when it returns, or a
+power cut would take accepted releases with it. A commit that may wait for the disk
+outlives the process all the same, and gets there with the next one: the log keeps their
+order. The schema has a version (`user_version`) and migrates forwards; a newer file
+than this program knows is refused. Only the holder of the spool's lock may migrate: an
+older daemon that works the file would find other tables under its feet. A copy of the
+file is kept first, for the way back.
+"""
+
+import contextlib
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from urllib.parse import quote
+
+from dokku_registryd import errors
+from dokku_registryd.adapters.files import atomic
+from dokku_registryd.adapters.ledger import versions
+from dokku_registryd.adapters.ledger.schema import (
+    FIRST_DRAFT,
+    FROM_FIRST_DRAFT,
+    MIGRATIONS,
+)
+
+Connection = sqlite3.Connection
+Row = sqlite3.Row
+
+_NO_FORMAT = "unsupported file format"  # SQLite's words for a spoiled header
+
+
+class LedgerFile:
+    """One connection behind one lock.
+
+    Args:
+        path: The file; None keeps the ledger in memory, for a look at a new host.
+        read_only: Only read, as a command does beside the daemon.
+        may_migrate: Bring an older file up to date. Hold the spool's lock for that.
+
+    Raises:
+        errors.LedgerError: The file is from a newer version, or from an older one that
+            is not to be migrated, or the disk refuses.
+    """
+
+    def __init__(
+        self, path: Path | None, *, read_only: bool = False, may_migrate: bool = True
+    ) -> None:
+        self._lock = threading.RLock()
+        self._path = path or Path(":memory:")
+        self._connection = _connect(path, read_only=read_only)
+        try:
+            self._prepare(
+                read_only=read_only, may_migrate=may_migrate and not read_only
+            )
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def check(self) -> None:
+        """Read the whole file once.
+
+        Raises:
+            LedgerError: Some page of it is damaged, or a value is of no type that is
+                ever written there.
+        """
+        verdict = str(self._rows("PRAGMA integrity_check(1)")[0][0])
+        if verdict != "ok":
+            raise self._corrupt(verdict)
+        for table in self._schema_tables():
+            columns = self._rows(f"PRAGMA table_info({table})")
+            doubts = " OR ".join(map(_doubt, columns))
+            if self._rows(f"SELECT 1 FROM {table} WHERE {doubts} LIMIT 1"):  # noqa: S608 - names of our own schema
+                raise self._corrupt(f"a value in {table} is of another type")
+
+    def close(self) -> None:
+        """Close the file; everything committed is on the disk already."""
+        with self._lock:
+            self._connection.close()
+
+    # -- inside
+
+    def _rows(self, query: str, *values: object) -> Sequence[Row]:
+        with self._reading() as connection:
+            return connection.execute(query, values).fetchall()
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        with self._lock, _translated(self._path):
+            yield self._connection
+
+    @contextlib.contextmanager
+    def _transaction(self, *, is_synced: bool = True) -> Iterator[Connection]:
+        with self._lock, _translated(self._path):
+            # NORMAL differs in this alone: the log is not synced at each commit.
+            level = "FULL" if is_synced else "NORMAL"
+            self._connection.execute(f"PRAGMA synchronous = {level}")
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+                self._connection.execute("COMMIT")
+            except BaseException:
+                # A full disk may have rolled the transaction back by itself.
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+
+    def _corrupt(self, reason: str) -> "CorruptLedgerError":
+        return CorruptLedgerError(f"the ledger {self._path} is damaged: {reason}")
+
+    def _prepare(self, *, read_only: bool, may_migrate: bool) -> None:
+        version, is_draft = self._version(), False
+        if not read_only:
+            # Or a damage would count as a migration that fails, for ever.
+            schema = self._schema()
+            is_draft = version == 1 and schema == _schema_of(FIRST_DRAFT)
+            if not is_draft and schema != _schema_of(*MIGRATIONS[:version]):
+                raise self._corrupt(f"its tables are not those of schema {version}")
+        if version == len(MIGRATIONS):
+            return
+        if not may_migrate:
+            raise OlderLedgerError(versions.older(str(self._path), version))
+        if version:
+            _keep_copy(self._connection, self._path)
+        self._migrate(version, is_draft=is_draft)
+
+    def _schema(self) -> list[tuple[str, str]]:
+        rows = self._rows("SELECT name, coalesce(sql, '') FROM sqlite_schema")
+        return sorted(map(tuple, rows))
+
+    def _schema_tables(self) -> list[str]:
+        rows = self._rows("SELECT name FROM sqlite_schema WHERE type = 'table'")
+        return [str(row["name"]) for row in rows]
+
+    def _version(self) -> int:
+        version = int(self._rows("PRAGMA user_version")[0][0])
+        if version > len(MIGRATIONS):
+            raise errors.LedgerError(versions.newer(str(self._path), version))
+        return version
+
+    def _migrate(self, version: int, *, is_draft: bool) -> None:
+        scripts = list(enumerate(MIGRATIONS[version:], start=version + 1))
+        if is_draft:
+            scripts.insert(0, (version, FROM_FIRST_DRAFT))
+        for number, script in scripts:
+            with self._lock, _translated(self._path):
+                self._connection.executescript(
+                    f"BEGIN IMMEDIATE; {script};"
+                    f" PRAGMA user_version = {number}; COMMIT;"
+                )
+
+
+class CorruptLedgerError(errors.LedgerError):
+    """The file is no database, or a damaged one."""
+
+
+class OlderLedgerError(errors.LedgerError):
+    """An older version made the file, and may be working on it: it is left as it is."""
+
+
+@contextlib.contextmanager
+def _translated(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        # What Python itself finds wrong has no code: a text that is none.
+        is_damage = not hasattr(error, "sqlite_errorcode") or str(error) == _NO_FORMAT
+        kind = CorruptLedgerError if is_damage else errors.LedgerError
+        raise kind(f"cannot use the ledger {path}: {error}") from error
+    except sqlite3.DatabaseError as error:
+        if isinstance(error, sqlite3.IntegrityError):
+            raise
+        raise CorruptLedgerError(f"the ledger {path} is damaged: {error}") from error
+    except UnicodeDecodeError as error:
+        # SQLite's message quotes a damaged schema, and Python cannot show that.
+        raise CorruptLedgerError(
+            f"the ledger {path} is damaged: its schema cannot be read"
+        ) from error
+
+
+def _doubt(column: Row) -> str:
+    """Return the condition under which a column's value cannot be ours."""
+    good = [f"'{column['type'].lower()}'"] + ([] if column["notnull"] else ["'null'"])
+    return f"typeof({column['name']}) NOT IN ({', '.join(good)})"
+
+
+def _schema_of(*scripts: str) -> list[tuple[str, str]]:
+    """Return the tables and indexes that scripts make, with their definitions."""
+    with contextlib.closing(_open(":memory:")) as connection:
+        for script in scripts:
+            connection.executescript(script)
+        query = "SELECT name, coalesce(sql, '') FROM sqlite_schema"
+        return sorted(map(tuple, connection.execute(query)))
+
+
+def _keep_copy(connection: Connection, path: Path) -> None:
+    """Keep the file as an older program can read it, where there is room for that."""
+    target = path.with_name(f"{path.name}.before-{len(MIGRATIONS)}")
+    temporary = path.with_name(f".{target.name}.tmp")
+    with contextlib.suppress(OSError, sqlite3.Error, errors.LedgerError):
+        temporary.unlink(missing_ok=True)
+        _make_private(temporary)
+        with contextlib.closing(sqlite3.connect(temporary)) as copy:
+            connection.backup(copy)
+            # All of it in one file, so that one name is what is put back.
+            copy.execute("PRAGMA journal_mode = DELETE")
+        temporary.replace(target)
+        atomic.sync_folder(path.parent)
+
+
+def _connect(path: Path | None, *, read_only: bool) -> Connection:
+    if path is None:
+        return _open(":memory:")
+    with _translated(path):
+        if read_only:
+            return _open(f"file:{quote(str(path))}?mode=ro")
+        atomic.make_folder(path.parent)
+        _make_private(path)
+        connection = _open(f"file:{quote(str(path))}?mode=rw")
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+
+def _make_private(path: Path) -> None:
+    """Make the file if it is missing, for us alone; never through a link."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    try:
+        descriptor = os.open(path, flags, atomic.PRIVATE_FILE)
+    except OSError as error:
+        reason = os.strerror(error.errno or 0)
+        raise errors.LedgerError(f"cannot use the ledger {path}: {reason}") from error
+    try:
+        os.fchmod(descriptor, atomic.PRIVATE_FILE)
+    finally:
+        os.close(descriptor)
+
+
+def _open(uri: str) -> Connection:
+    connection = sqlite3.connect(
+        uri, uri=True, isolation_level=None, check_same_thread=False, timeout=30
+    )
+    connection.row_factory = sqlite3.Row
+    return connection

@@ -1,0 +1,263 @@
+"""The ledger's jobs: what was accepted, how often it was tried, how it ended."""
+
+from collections.abc import Iterable, Iterator
+
+from dokku_registryd.adapters.ledger import file
+from dokku_registryd.adapters.ledger.schema import AHEAD_SECONDS
+from dokku_registryd.core.hook import triggers
+from dokku_registryd.core.job import callings, jobs, kinds, outcomes
+from dokku_registryd.core.job.kinds import Kind
+from dokku_registryd.core.text import terminal_text
+
+
+class JobRows(file.LedgerFile):
+    """The jobs' part of `ports.Ledger`."""
+
+    def add_jobs(
+        self, added: Iterable[jobs.Job], *, is_synced: bool = True
+    ) -> list[jobs.Job]:
+        """Record jobs in one commit and return those that were not known before.
+
+        Args:
+            added: The jobs.
+            is_synced: Whether the disk must have them at once; not where trigger files
+                stand for them.
+        """
+        fresh: list[jobs.Job] = []
+        with self._transaction(is_synced=is_synced) as connection:
+            for job in added:
+                trigger = job.trigger
+                cursor = connection.execute(
+                    "INSERT OR IGNORE INTO jobs"
+                    " (job_id, kind, app, image, scheduler, other, tag, build, waiter,"
+                    " job, accepted_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    (
+                        job.job_id,
+                        trigger.kind.value,
+                        trigger.app,
+                        trigger.image,
+                        trigger.scheduler,
+                        trigger.other,
+                        trigger.tag,
+                        trigger.build,
+                        trigger.waiter,
+                        trigger.job,
+                        job.accepted_at,
+                    ),
+                )
+                if cursor.rowcount:
+                    fresh.append(job)
+        return fresh
+
+    def job(self, job_id: str) -> jobs.JobRecord | None:
+        """Return a job and how it ended, if it is known."""
+        rows = self._rows("SELECT * FROM jobs WHERE job_id = ?", job_id)
+        return _job_record(rows[0]) if rows else None
+
+    def all_jobs(self) -> Iterator[jobs.JobRecord]:
+        """Give every job, whether it ended or not."""
+        with self._reading() as connection:
+            yield from map(_job_record, connection.execute("SELECT * FROM jobs"))
+
+    def unfinished_jobs(self) -> list[jobs.JobRecord]:
+        """Return the jobs that have no outcome, oldest first."""
+        rows = self._rows("SELECT * FROM jobs WHERE ending IS NULL ORDER BY sequence")
+        return [_job_record(row) for row in rows]
+
+    def finished_jobs(
+        self, *, now: float, limit: int, app: str = ""
+    ) -> list[jobs.JobRecord]:
+        """Return the latest jobs that have an outcome, newest first.
+
+        Last come those that ended later than now: the clock was set back since.
+        """
+        rows = self._rows(
+            "SELECT * FROM jobs WHERE ending IS NOT NULL AND (? = '' OR app = ?)"
+            " ORDER BY finished_at > ?, finished_at DESC, sequence DESC LIMIT ?",
+            app,
+            app,
+            now + AHEAD_SECONDS,
+            limit,
+        )
+        return [_job_record(row) for row in rows]
+
+    def cancelled_jobs(self) -> frozenset[str]:
+        """Return the unfinished jobs whose deploy was broken off."""
+        rows = self._rows(
+            "SELECT job FROM jobs WHERE kind = 'cancelled'"
+            " AND job IN (SELECT job_id FROM jobs WHERE ending IS NULL)"
+        )
+        return frozenset(row["job"] for row in rows)
+
+    def orders_after(self, job_id: str, app: str) -> list[callings.Order]:
+        """Return what has changed what an app runs since a job was accepted.
+
+        What failed or was dropped has changed nothing. What was said of another app
+        that had the name, or still has it, is left out.
+        """
+        rows = self._rows("SELECT sequence FROM jobs WHERE job_id = ?", job_id)
+        if not rows:
+            return []
+        since = int(rows[0]["sequence"])
+        ordered = _names(kinds.ORDERED)
+        done = self._rows(
+            "SELECT * FROM jobs WHERE sequence > ? AND kind = 'renamed'"
+            " AND ending = 'done'",
+            since,
+        )
+        found: list[callings.Order] = []
+        for calling in callings.callings(app, map(_order, done), since=since):
+            orders = self._rows(
+                f"SELECT * FROM jobs WHERE app = ? AND kind IN ({ordered})"  # noqa: S608 - constants
+                " AND sequence > ? AND coalesce(ending, '') NOT IN"
+                " ('failed', 'dropped')",
+                calling.app,
+                calling.after,
+            )
+            found += filter(calling.covers, map(_order, orders))
+        return found
+
+    def revoke_local(self, app: str, build: str) -> bool:
+        """Let the release without a push of a deploy that has failed change nothing.
+
+        Returns:
+            Whether nothing of it is still to be done: false while its job waits.
+        """
+        with self._transaction() as connection:
+            connection.execute(
+                "UPDATE jobs SET ending = 'dropped', error = 'its deploy has failed'"
+                " WHERE kind = 'local' AND app = ? AND build = ? AND ending = 'done'",
+                (app, build),
+            )
+        return not self._rows(
+            "SELECT 1 FROM jobs WHERE kind = 'local' AND app = ? AND build = ?"
+            " AND ending IS NULL",
+            app,
+            build,
+        )
+
+    def start_attempt(self, job_id: str) -> int:
+        """Count an attempt before it begins, and return its number.
+
+        That is for the death of the process, so it need not outlive a power cut.
+        """
+        with self._transaction(is_synced=False) as connection:
+            connection.execute(
+                "UPDATE jobs SET attempts = attempts + 1, is_running = 1"
+                " WHERE job_id = ?",
+                (job_id,),
+            )
+        rows = self._rows("SELECT attempts FROM jobs WHERE job_id = ?", job_id)
+        return int(rows[0]["attempts"]) if rows else 0
+
+    def count_deaths(self) -> None:
+        """Count one death for each job whose attempt the process did not outlive."""
+        with self._transaction() as connection:
+            connection.execute(
+                "UPDATE jobs SET deaths = deaths + 1, is_running = 0"
+                " WHERE is_running = 1 AND ending IS NULL"
+            )
+
+    def pardon(self) -> None:
+        """Let attempts that are cut off by an orderly stop count as no death."""
+        with self._transaction() as connection:
+            connection.execute("UPDATE jobs SET is_running = 0 WHERE is_running = 1")
+
+    def postpone(self, job_id: str, *, retry_at: float, error: str) -> None:
+        """Record why an attempt did not succeed and when the next one is due."""
+        with self._transaction() as connection:
+            connection.execute(
+                "UPDATE jobs SET retry_at = ?, last_error = ?, is_running = 0,"
+                " deaths = 0 WHERE job_id = ?",
+                (retry_at, terminal_text.printable(error), job_id),
+            )
+
+    def finish_job(self, job_id: str, outcome: outcomes.Outcome, *, at: float) -> None:
+        """Record how a job ended; the outcome that is recorded first stands."""
+        with self._transaction() as connection:
+            connection.execute(
+                "UPDATE jobs SET ending = ?, reference = ?, image_id = ?, digest = ?,"
+                " detail = ?, error = ?, finished_at = ?, is_running = 0"
+                " WHERE job_id = ? AND ending IS NULL",
+                (
+                    outcome.ending.value,
+                    outcome.reference,
+                    outcome.image_id,
+                    outcome.digest,
+                    terminal_text.printable(outcome.detail),
+                    terminal_text.printable(outcome.error),
+                    at,
+                    job_id,
+                ),
+            )
+
+    def prune_jobs(self, *, finished_before: float, but_latest: int) -> None:
+        """Remove jobs that ended before a time (epoch seconds); releases stay.
+
+        The latest ones stay too: a clock that jumps makes everything old. So does what
+        came after a job that still waits and will ask what did: a release of which no
+        job is known would count as one from before the end of its app.
+        """
+        with self._transaction() as connection:
+            connection.execute(
+                "DELETE FROM jobs WHERE ending IS NOT NULL AND finished_at < ?"  # noqa: S608 - constants
+                " AND sequence <= (SELECT max(sequence) FROM jobs) - ?"
+                f" AND (kind NOT IN ({_names(kinds.ORDERED)}) OR NOT EXISTS"
+                " (SELECT 1 FROM jobs AS waiting WHERE waiting.ending IS NULL"
+                f" AND waiting.kind IN ({_names(kinds.ASKING)})"
+                " AND waiting.sequence < jobs.sequence))",
+                (finished_before, but_latest),
+            )
+
+
+def _names(kinds: Iterable[Kind]) -> str:
+    return ", ".join(f"'{kind.value}'" for kind in sorted(kinds))
+
+
+def _order(row: file.Row) -> callings.Order:
+    return callings.Order(
+        sequence=row["sequence"],
+        kind=Kind(row["kind"]),
+        app=row["app"],
+        other=row["other"],
+        build=row["build"],
+        is_done=row["ending"] == outcomes.Ending.DONE.value,
+    )
+
+
+def _job_record(row: file.Row) -> jobs.JobRecord:
+    trigger = triggers.Trigger(
+        kind=Kind(row["kind"]),
+        app=row["app"],
+        image=row["image"],
+        scheduler=row["scheduler"],
+        other=row["other"],
+        tag=row["tag"],
+        build=row["build"],
+        waiter=row["waiter"],
+        job=row["job"],
+    )
+    job = jobs.Job(
+        job_id=row["job_id"],
+        trigger=trigger,
+        accepted_at=row["accepted_at"],
+        attempts=row["attempts"],
+        deaths=row["deaths"],
+    )
+    outcome = None
+    if row["ending"] is not None:
+        outcome = outcomes.Outcome(
+            ending=outcomes.Ending(row["ending"]),
+            reference=row["reference"],
+            image_id=row["image_id"],
+            digest=row["digest"],
+            detail=row["detail"],
+            error=row["error"],
+        )
+    return jobs.JobRecord(
+        job=job,
+        outcome=outcome,
+        finished_at=row["finished_at"],
+        last_error=row["last_error"],
+        retry_at=row["retry_at"],
+    )

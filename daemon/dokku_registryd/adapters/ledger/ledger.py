@@ -1,0 +1,151 @@
+"""The ledger: jobs, releases and outcomes in one SQLite file.
+
+Each method is one transaction, and each is safe to repeat after a crash. The file
+itself is `file`'s business; a corrupt one is set aside here, under a name with
+its time, and begun anew.
+"""
+
+import contextlib
+import itertools
+from pathlib import Path
+
+from dokku_registryd.adapters.ledger import file, jobs, lookups, pruning
+from dokku_registryd.adapters.ledger.schema import ASKED_AFTER
+from dokku_registryd.core.registry import backoff
+
+OlderLedgerError = file.OlderLedgerError
+"""The file is from an older version, and was not to be migrated."""
+
+
+class SqliteLedger(jobs.JobRows, lookups.ReleaseLookups, pruning.PrunedRows):
+    """Implements `ports.Ledger`; one connection behind one lock.
+
+    Args:
+        path: The file; None keeps the ledger in memory, for a look at a new host.
+        read_only: Only read, as a command does beside the daemon.
+        may_migrate: Bring an older file up to date. Hold the spool's lock for that.
+
+    Raises:
+        errors.LedgerError: The file is from a newer version, or from an older one that
+            is not to be migrated, or the disk refuses.
+    """
+
+    def check(self) -> None:
+        """Read the whole file once, and every row as it will be read later.
+
+        Raises:
+            LedgerError: Some of it is damaged.
+        """
+        super().check()
+        try:
+            for _ in itertools.chain(self.all_jobs(), self.releases()):
+                pass
+            self.paused_registries()
+        except (ValueError, TypeError) as error:
+            raise self._corrupt(f"it holds what nobody wrote ({error})") from error
+
+    def rename_app(self, old: str, new: str, *, but_after: str = "") -> None:
+        """Give an app's releases, and its jobs that still wait, to its new name.
+
+        What was asked for after a job was accepted belongs to apps that were made
+        since, and stays.
+        """
+        older = f"job_id NOT IN ({ASKED_AFTER})"
+        with self._transaction() as connection:
+            moving = connection.execute(
+                f"SELECT count(*) FROM releases WHERE app = ? AND {older}",  # noqa: S608 - constants
+                (old, but_after),
+            ).fetchone()[0]
+            if moving:
+                # What the new name has was left by an app that is long gone.
+                connection.execute(
+                    f"DELETE FROM releases WHERE app = ? AND {older}",  # noqa: S608 - constants
+                    (new, but_after),
+                )
+                # A number that a newer app of that name has by now stays its own.
+                connection.execute(
+                    f"UPDATE OR IGNORE releases SET app = ? WHERE app = ? AND {older}",  # noqa: S608 - constants
+                    (new, old, but_after),
+                )
+            connection.execute(
+                f"UPDATE jobs SET app = ? WHERE app = ? AND {older}"  # noqa: S608 - constants
+                " AND ending IS NULL AND kind IN ('release', 'push')",
+                (new, old, but_after),
+            )
+
+    def has_been_taken(self, app: str, *, after: str) -> bool:
+        """Tell whether another app has got this name since a job was accepted."""
+        rows = self._rows(
+            f"SELECT 1 FROM jobs WHERE job_id IN ({ASKED_AFTER})"  # noqa: S608 - constants
+            " AND kind = 'renamed' AND other = ? AND ending = 'done' LIMIT 1",
+            after,
+            app,
+        )
+        return bool(rows)
+
+    def pause_of(self, key: backoff.Key) -> backoff.Pause | None:
+        """Return the latest pause of a login since it was answered as it should be."""
+        rows = self._rows(
+            "SELECT * FROM pauses WHERE domain = ? AND owner = ? AND username = ?"
+            " AND direction = ?",
+            *_key_values(key),
+        )
+        return _pause_row(rows[0]) if rows else None
+
+    def paused_registries(self) -> list[backoff.Pause]:
+        """Return all pauses, sorted by domain."""
+        rows = self._rows(
+            "SELECT * FROM pauses ORDER BY domain, owner, username, direction"
+        )
+        return [_pause_row(row) for row in rows]
+
+    def set_pause(self, pause: backoff.Pause) -> None:
+        """Replace the pause of a login."""
+        values = (*_key_values(pause.key), pause.app, pause.not_before, pause.seconds)
+        with self._transaction() as connection:
+            connection.execute(
+                "INSERT OR REPLACE INTO pauses VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (*values, pause.failures, pause.reason),
+            )
+
+    def end_pause(self, key: backoff.Key) -> None:
+        """Note that a registry answers a login as it should."""
+        with self._transaction() as connection:
+            connection.execute(
+                "DELETE FROM pauses WHERE domain = ? AND owner = ? AND username = ?"
+                " AND direction = ?",
+                _key_values(key),
+            )
+
+
+def open_or_rebuild(path: Path, *, stamp: str) -> tuple[SqliteLedger, str]:
+    """Open the ledger, up to date; set a corrupt one aside and begin a new one.
+
+    Hold the spool's lock: no other process may work on what is migrated or set aside.
+
+    Returns:
+        The ledger, and where the corrupt file went (empty if all was well).
+    """
+    ledger = None
+    try:
+        ledger = SqliteLedger(path)
+        ledger.check()
+    except file.CorruptLedgerError:
+        if ledger is not None:
+            ledger.close()
+        aside = path.with_name(f"{path.name}.corrupt-{stamp}")
+        for suffix in ("", "-wal", "-shm"):
+            with contextlib.suppress(FileNotFoundError):
+                path.with_name(path.name + suffix).rename(f"{aside}{suffix}")
+        return SqliteLedger(path), str(aside)
+    return ledger, ""
+
+
+def _key_values(key: backoff.Key) -> tuple[str, ...]:
+    return key.domain, key.owner, key.username, key.direction.value
+
+
+def _pause_row(row: file.Row) -> backoff.Pause:
+    facts = dict(row)
+    facts["direction"] = backoff.Direction(facts["direction"])
+    return backoff.Pause(**facts)

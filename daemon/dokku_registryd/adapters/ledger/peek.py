@@ -1,0 +1,102 @@
+"""What a look at the ledger tells: which jobs wait, and what ended last.
+
+`ledger` makes values of its rows, for those who decide by them. Whoever only shows them
+to a person or a monitor needs texts and numbers, and soon. So here the rows are as they
+are. What both are asked for, and how they refuse a ledger, must agree: tests compare.
+These two modules are where SQLite enters.
+"""
+
+import os
+
+from dokku_registryd import errors
+from dokku_registryd.adapters.ledger import schema, versions
+
+TYPE_CHECKING = False  # as in `typing`, which takes longer to load than this reads
+if TYPE_CHECKING:
+    from typing import Any
+
+_WAIT_SECONDS = 30
+_PAUSED = "SELECT * FROM pauses ORDER BY domain, owner, username, direction"
+_UNFINISHED = "SELECT * FROM jobs WHERE ending IS NULL ORDER BY sequence"
+_FINISHED = (
+    "SELECT * FROM jobs WHERE ending IS NOT NULL"
+    " ORDER BY finished_at > ?, finished_at DESC, sequence DESC LIMIT ?"
+)
+
+
+class LedgerFacts:
+    """Rows of the ledger, each with the names of its columns.
+
+    Args:
+        paused: The registries that are, or were, paused.
+        unfinished: The jobs without an outcome, oldest first.
+        finished: The latest jobs with an outcome, newest first.
+    """
+
+    def __init__(
+        self,
+        paused: "list[dict[str, Any]]",
+        unfinished: "list[dict[str, Any]]",
+        finished: "list[dict[str, Any]]",
+    ) -> None:
+        self.paused = paused
+        self.unfinished = unfinished
+        self.finished = finished
+
+
+def read(path: str, *, now: float, limit: int) -> LedgerFacts:
+    """Read the ledger beside the daemon; one that is missing has no rows.
+
+    Args:
+        path: The file.
+        now: Seconds since the epoch.
+        limit: How many jobs that ended are wanted.
+
+    Raises:
+        LedgerError: It is of another version, is damaged, or cannot be used.
+    """
+    if not os.path.exists(path):  # noqa: PTH110 - pathlib takes longer than this
+        return LedgerFacts([], [], [])
+    import sqlite3  # noqa: PLC0415 - takes a third of Python's start, if it is needed
+
+    try:
+        connection = sqlite3.connect(
+            _uri(path), uri=True, isolation_level=None, timeout=_WAIT_SECONDS
+        )
+        try:
+            connection.row_factory = sqlite3.Row
+            _check_version(path, connection.execute("PRAGMA user_version").fetchone())
+            return LedgerFacts(
+                _rows(connection, _PAUSED),
+                _rows(connection, _UNFINISHED),
+                _rows(connection, _FINISHED, now + schema.AHEAD_SECONDS, limit),
+            )
+        finally:
+            connection.close()
+    except sqlite3.OperationalError as error:
+        raise errors.LedgerError(f"cannot use the ledger {path}: {error}") from error
+    except sqlite3.DatabaseError as error:
+        raise errors.LedgerError(f"the ledger {path} is damaged: {error}") from error
+    except UnicodeDecodeError as error:
+        raise errors.LedgerError(
+            f"the ledger {path} is damaged: its schema cannot be read"
+        ) from error
+
+
+def _uri(path: str) -> str:
+    """Return the name of a file that is only to be read (SQLite, "URI filenames")."""
+    for mark in "%?#":  # the percent sign first, since it stands in for the others
+        path = path.replace(mark, f"%{ord(mark):02x}")
+    return f"file:{path}?mode=ro"
+
+
+def _check_version(path: str, row: "Any") -> None:
+    version, known = int(row[0]), len(schema.MIGRATIONS)
+    if version > known:
+        raise errors.LedgerError(versions.newer(path, version))
+    if version < known:
+        raise errors.LedgerError(versions.older(path, version))
+
+
+def _rows(connection: "Any", query: str, *values: float) -> "list[dict[str, Any]]":
+    return [dict(row) for row in connection.execute(query, values)]

@@ -1,0 +1,23 @@
+"""The ledger's end: rows that are let go, so that it does not grow for years."""
+
+from collections.abc import Iterable
+
+from dokku_registryd.adapters.ledger import file
+
+
+class PrunedRows(file.LedgerFile):
+    """The part of `ports.Ledger` that removes what is old."""
+
+    def crowded_apps(self, *, more_than: int) -> list[str]:
+        """Return the apps that have more releases than a number of them."""
+        rows = self._rows(
+            "SELECT app FROM releases GROUP BY app HAVING count(*) > ?", more_than
+        )
+        return [str(row["app"]) for row in rows]
+
+    def remove_releases(self, job_ids: Iterable[str]) -> None:
+        """Remove the releases of some jobs, in one commit."""
+        values = [(job_id,) for job_id in job_ids]
+        with self._transaction() as connection:
+            connection.executemany("DELETE FROM releases WHERE job_id = ?", values)
+            connection.executemany("DELETE FROM tag_moves WHERE job_id = ?", values)

@@ -1,0 +1,369 @@
+"""The registry's HTTP API: what is asked, and what an answer means.
+
+Sources: the OCI distribution specification 1.1
+(https://github.com/opencontainers/distribution-spec/blob/v1.1.0/spec.md); the way in
+is that of Docker's token authentication specification. Manifests pass through as the
+bytes that they are, because their digest is their name.
+"""
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from http import HTTPStatus
+from pathlib import Path
+from typing import Final
+
+from dokku_registryd import errors
+from dokku_registryd.adapters.registry import (
+    dialogue,
+    messages,
+    tokens,
+    transport,
+    uploads,
+)
+from dokku_registryd.adapters.registry import routes as registry_routes
+from dokku_registryd.core.auth.logins import AuthConfig
+from dokku_registryd.core.image import images, reference
+from dokku_registryd.core.registry import grants, protocol, proxies, refusal_errors
+from dokku_registryd.core.registry.protocol import Reply, Request
+
+MAX_PAGES: Final = 1000
+# Of all pages of one list together, as is their time.
+MAX_TAGS: Final = 100_000
+MAX_LIST_BYTES: Final = 16 << 20
+_PAGE_LENGTH: Final = 1000  # the most that ECR and Azure allow
+# What HEAD denies or refuses is asked again by GET: HEAD has no body, so it gives no
+# reason; some registries answer it 404, 405 or 501 for what they have (Nexus OSS, some
+# proxies). What asks for patience is not asked twice.
+_UNPROVED: Final = (
+    frozenset(range(400, 500))
+    - refusal_errors.TEMPORARY
+    - {HTTPStatus.TOO_MANY_REQUESTS}
+) | {HTTPStatus.NOT_IMPLEMENTED}
+
+
+class DistributionRegistry:
+    """Implements `ports.Registry`. Safe to share between threads.
+
+    Args:
+        facts: Asks the Engine for its insecure registries and proxies.
+        certs_dir: The folder with certificates of registries.
+        connect_timeout: Seconds until a connection must stand.
+        read_timeout: Seconds that the other side may send nothing.
+        total_timeout: Seconds that one request may take in all.
+        upload_timeouts: Seconds that an upload may stand still, and may take in all.
+        said: Who says which proxies are used, before the Engine.
+        inner_hosts: Hosts that a registry may name though they lie inside.
+        monotonic: The clock for time limits.
+        now: The clock that Retry-After dates are compared with.
+    """
+
+    def __init__(
+        self,
+        *,
+        facts: Callable[[], images.EngineFacts],
+        certs_dir: Path,
+        connect_timeout: float = 10,
+        read_timeout: float = 30,
+        total_timeout: float = 120,
+        upload_timeouts: tuple[float, float] = (120, 3600),
+        said: tuple[proxies.Source, ...] = (),
+        inner_hosts: frozenset[str] = frozenset(),
+        monotonic: Callable[[], float] = time.monotonic,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        routes = registry_routes.Routes(
+            facts,
+            certs_dir,
+            monotonic=monotonic,
+            said=said,
+            inner_hosts=inner_hosts,
+            seconds=connect_timeout,
+        )
+        self._wire = transport.Wire(
+            routes=routes,
+            timeouts=(connect_timeout, read_timeout),
+            total_timeout=total_timeout,
+            upload_timeouts=upload_timeouts,
+            now=now,
+            monotonic=monotonic,
+        )
+        authorizations = tokens.Authorizations(
+            self._wire.send,
+            is_insecure=lambda host: routes.to(host).is_insecure,
+            inside=routes.inside,
+            monotonic=monotonic,
+            patience=total_timeout,
+        )
+        self._dialogue = dialogue.Dialogue(self._wire, authorizations)
+        self._monotonic = monotonic
+        self._total_timeout = total_timeout
+        self._uploads = uploads.Uploads(self._dialogue)
+
+    def close(self) -> None:
+        """Close connections that are kept for later."""
+        self._wire.close()
+
+    def ping(self, domain: str, *, auth: AuthConfig | None) -> None:
+        """Return if the registry is up and takes this login.
+
+        OCI specification, "Determining Support": `/v2/` answers 200. Whoever has a
+        login that cannot be used is told so at once.
+        """
+        access = messages.access_to(domain, "", "", auth)
+        request = Request(
+            method="GET",
+            url=f"//{access.host}/v2/",
+            purpose=f"log in to {domain}" if auth else f"reach {domain}",
+            max_bytes=messages.MAX_MANIFEST_BYTES,
+        )
+        self._dialogue.ask(request, access)
+
+    def actions(
+        self, image: reference.ImageReference, *, auth: AuthConfig | None
+    ) -> frozenset[str] | None:
+        """Return what a login may do in a repository; None where no token tells.
+
+        It asks for a token and looks at what came. At `/v2/`, because a challenge of
+        the repository itself names the scope of that one request.
+        """
+        access = messages.access_to(image.domain, image.path, messages.PUSHING, auth)
+        request = Request(
+            method="GET",
+            url=f"//{access.host}/v2/",
+            purpose=f"get leave to push to {image.repository}",
+            max_bytes=messages.MAX_MANIFEST_BYTES,
+        )
+        self._dialogue.ask(request, access)
+        token = self._dialogue.token(access)
+        return grants.parse_actions(token, image.path) if token else None
+
+    def digest(
+        self,
+        image: reference.ImageReference,
+        *,
+        auth: AuthConfig | None,
+        for_push: bool = False,
+    ) -> str | None:
+        """Return the digest that a tag stands for, None if there is no such tag.
+
+        OCI specification, "Checking if content exists in the registry". HEAD proves
+        presence alone. Where it does not, or states no digest (that header is
+        optional), the bytes are fetched and counted: one request more.
+        """
+        request, access = messages.build_request(
+            "HEAD", image, auth, "look up", for_push=for_push
+        )
+        reply = self._dialogue.ask(request, access, *_UNPROVED)
+        stated = protocol.parse_digest(reply.headers.get(messages.DIGEST_HEADER, ""))
+        if stated is not None and reply.status == HTTPStatus.OK:
+            return stated
+        try:
+            found = self.manifest(image, auth=auth, for_push=for_push)
+        except errors.RateLimitedError:
+            # A limit on pulls is none on HEAD (Docker Hub), whose word counts then.
+            if reply.status == HTTPStatus.NOT_FOUND:
+                return None
+            raise
+        return None if found is None else found.digest
+
+    def manifest(
+        self,
+        image: reference.ImageReference,
+        *,
+        auth: AuthConfig | None,
+        for_push: bool = False,
+    ) -> images.Manifest | None:
+        """Return a manifest or index, its bytes untouched; None if absent.
+
+        OCI specification, "Pulling manifests".
+
+        Raises:
+            DigestMismatchError: These are not the bytes that were asked for.
+        ForeignManifestError: It is a manifest of another kind.
+        """
+        request, access = messages.build_request(
+            "GET", image, auth, "read the manifest of", for_push=for_push
+        )
+        reply = self._dialogue.ask(request, access, HTTPStatus.NOT_FOUND)
+        if reply.status == HTTPStatus.NOT_FOUND:
+            return None
+        for wanted in (
+            image.digest,
+            reply.headers.get(messages.DIGEST_HEADER, ""),
+        ):
+            messages.check_digest(request.purpose, wanted, reply.body)
+        kind = protocol.media_type(reply.headers.get("content-type", ""), reply.body)
+        if kind is None:
+            raise _foreign(request.purpose, reply)
+        return images.Manifest(media_type=kind, body=reply.body)
+
+    def put_manifest(
+        self,
+        image: reference.ImageReference,
+        manifest: images.Manifest,
+        *,
+        auth: AuthConfig | None,
+    ) -> str:
+        """Put a manifest under a tag and return the digest that the registry states.
+
+        OCI specification, "Pushing Manifests": the type that goes along is the one the
+        manifest came with. An answer of 201 or with a digest shows that it was taken;
+        Engines insist on the digest.
+
+        Raises:
+            PermanentError: It is another success, as of a page to sign in on.
+        """
+        request, access = messages.build_request("PUT", image, auth, "put")
+        request = replace(
+            request,
+            headers={"content-type": manifest.media_type},
+            body=manifest.body,
+        )
+        reply = self._dialogue.ask(request, access)
+        stated = protocol.parse_digest(reply.headers.get(messages.DIGEST_HEADER, ""))
+        if stated is None and reply.status != HTTPStatus.CREATED:
+            raise errors.PermanentError(
+                f"cannot {request.purpose}: the answer is {reply.status} without a"
+                " digest, so the registry took nothing. If that is a page to sign in"
+                " on, let the registry be reached without it"
+            )
+        return stated or manifest.digest
+
+    def tags(
+        self,
+        image: reference.ImageReference,
+        *,
+        auth: AuthConfig | None,
+        for_push: bool = False,
+    ) -> list[str]:
+        """Return every tag of the repository; empty if there is no repository.
+
+        OCI specification, "Listing Tags": pages are chained by Link headers. What no
+        registry takes for a tag is left out.
+
+        Raises:
+            RegistryUnavailableError: All pages together take longer than one request
+                may.
+            PermanentError: They are more than anybody needs.
+        """
+        actions = messages.PUSHING if for_push else messages.READING
+        access = messages.access_to(image.domain, image.path, actions, auth)
+        url = f"//{access.host}/v2/{image.path}/tags/list?n={_PAGE_LENGTH}"
+        purpose = f"list the tags of {image.repository}"
+        found: dict[str, None] = {}
+        visited: set[str] = set()
+        ends_at = self._monotonic() + self._total_timeout
+        left_bytes, left_tags = MAX_LIST_BYTES, MAX_TAGS
+        for _ in range(MAX_PAGES):
+            left_seconds = ends_at - self._monotonic()
+            if left_seconds <= 0:
+                raise errors.RegistryUnavailableError(
+                    f"cannot {purpose}: {access.host} needs longer than"
+                    f" {self._total_timeout:g} s"
+                )
+            request = Request(
+                method="GET",
+                url=url,
+                purpose=purpose,
+                max_bytes=min(messages.MAX_MANIFEST_BYTES, left_bytes),
+                most_seconds=left_seconds,
+            )
+            reply = self._dialogue.ask(request, access, HTTPStatus.NOT_FOUND)
+            if reply.status == HTTPStatus.NOT_FOUND:
+                return list(found)
+            left_bytes -= len(reply.body)
+            # Counted before they are read: a text takes ten times its bytes in memory.
+            left_tags -= reply.body.count(b",") + 1
+            if left_tags < 0:
+                break
+            found |= dict.fromkeys(protocol.parse_tags(reply.body))
+            link = reply.headers.get("link", "")
+            following = protocol.next_page(link, reply.url)
+            if following is None:
+                return list(found)
+            used = self._dialogue.token(access)
+            secrets = (*access.secrets, *([used] if used else []))
+            messages.check_same_origin(purpose, reply.url, following, secrets)
+            if following in visited:
+                break
+            visited.add(following)
+            url = following
+        raise errors.PermanentError(
+            f"cannot {purpose}: it has more than {MAX_TAGS} tags or {MAX_PAGES} pages,"
+            " or they lead in a circle. Remove old tags in the registry"
+        )
+
+    def delete(
+        self, image: reference.ImageReference, *, auth: AuthConfig | None
+    ) -> None:
+        """Delete a manifest by its digest, and with it every tag that names it.
+
+        OCI specification, "Deleting Manifests"; registries refuse to delete by tag.
+        One that is gone already is fine.
+        """
+        if not image.digest:
+            raise errors.InvalidRequestError(
+                f"cannot delete {image.canonical}: a manifest is deleted by its digest"
+            )
+        request, access = messages.build_request("DELETE", image, auth, "delete")
+        self._dialogue.ask(request, access, HTTPStatus.NOT_FOUND)
+
+    def blob_size(
+        self, image: reference.ImageReference, digest: str, *, auth: AuthConfig | None
+    ) -> int | None:
+        """Return the size of a blob in bytes; None if it is not known to be there."""
+        return self._uploads.size(image, digest, auth=auth)
+
+    def put_blob(
+        self,
+        image: reference.ImageReference,
+        digest: str,
+        body: bytes | bytearray,
+        *,
+        auth: AuthConfig | None,
+        on_sent: Callable[[int], None] = lambda _size: None,
+    ) -> None:
+        """Send a whole blob."""
+        self._uploads.put(image, digest, body, auth=auth, on_sent=on_sent)
+
+    def stream_blob(
+        self,
+        image: reference.ImageReference,
+        pieces: Iterable[bytes],
+        *,
+        auth: AuthConfig | None,
+    ) -> str:
+        """Send the bytes of a blob as they come; return where it is to be closed."""
+        return self._uploads.stream(image, pieces, auth=auth)
+
+    def close_blob(
+        self,
+        image: reference.ImageReference,
+        location: str,
+        digest: str,
+        *,
+        auth: AuthConfig | None,
+    ) -> None:
+        """End an upload whose bytes were sent."""
+        self._uploads.close(image, location, digest, auth=auth)
+
+
+def _foreign(purpose: str, reply: Reply) -> errors.PermanentError:
+    """Return the error for an answer that is no manifest of ours.
+
+    A manifest of schema 1 or an OCI artifact has the tag; a page of whatever stands
+    before the registry (a single sign-on) tells nothing of it.
+    """
+    if "schemaVersion" in protocol.load_object(reply.body):
+        return errors.ForeignManifestError(
+            f"cannot {purpose}: it is no manifest of Docker's schema 2 or of OCI. Push"
+            " the image again with a current Docker Engine"
+        )
+    stated = reply.headers.get("content-type", "")
+    what = protocol.clean(stated.partition(";")[0]) or "something else"
+    return errors.PermanentError(
+        f"cannot {purpose}: what is answered is no manifest, but {what}. If that is a"
+        " page to sign in on, let the registry be reached without it",
+        status=reply.status,
+    )

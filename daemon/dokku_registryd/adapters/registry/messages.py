@@ -1,0 +1,239 @@
+"""Questions to a registry and the judgement of its answers, without the wire.
+
+Sources as in `client`: the OCI distribution specification 1.1 and Docker's token
+authentication specification.
+"""
+
+import contextlib
+import email.utils
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from http import HTTPStatus
+from typing import Final
+from urllib.parse import urlsplit
+
+from dokku_registryd import errors
+from dokku_registryd.adapters.registry import tokens
+from dokku_registryd.core.auth.logins import AuthConfig, Secret
+from dokku_registryd.core.image import reference
+from dokku_registryd.core.registry import (
+    backoff,
+    hosts,
+    protocol,
+    refusal_errors,
+    refusals,
+)
+from dokku_registryd.core.registry.protocol import Reply, Request
+
+MAX_MANIFEST_BYTES: Final = 4 << 20  # OCI, "Pushing Manifests": what all must take
+DIGEST_HEADER: Final = "docker-content-digest"
+_USER_AGENT: Final = "dokku-registryd"
+_ACCEPT: Final = ", ".join(protocol.MANIFEST_TYPES)
+READING: Final = "pull"
+PUSHING: Final = "pull,push"
+"""What whoever pushes asks for from the first request on (Quay makes a repository at
+that, and gives a token for `pull` alone no access to one that is yet to be made)."""
+_ACTIONS: Final = {"PUT": PUSHING, "DELETE": "pull,delete"}
+_LENGTHS: Final = {"sha256": 64, "sha384": 96, "sha512": 128}
+
+
+def access_to(
+    domain: str, path: str, actions: str, auth: AuthConfig | None
+) -> tokens.Access:
+    """Build what a token is asked for."""
+    return tokens.Access(
+        host=hosts.api_host(domain), path=path, actions=actions, auth=auth
+    )
+
+
+def build_request(
+    method: str,
+    image: reference.ImageReference,
+    auth: AuthConfig | None,
+    verb: str,
+    *,
+    for_push: bool = False,
+) -> tuple[Request, tokens.Access]:
+    """Build a request about one manifest."""
+    actions = _ACTIONS.get(method, PUSHING if for_push else READING)
+    access = access_to(image.domain, image.path, actions, auth)
+    name = image.digest or image.tag or "latest"
+    request = Request(
+        method=method,
+        url=f"//{access.host}/v2/{image.path}/manifests/{name}",
+        purpose=f"{verb} {image.canonical}",
+        headers={"accept": _ACCEPT},
+        max_bytes=MAX_MANIFEST_BYTES,
+    )
+    return request, access
+
+
+def build_headers(request: Request) -> dict[str, str]:
+    """Return what goes along with a request.
+
+    Raises:
+        InvalidRequestError: A value cannot be sent as a header.
+    """
+    headers = {
+        "user-agent": _USER_AGENT,
+        # What is not compressed cannot explode, and its bytes are its digest's.
+        "accept-encoding": "identity",
+        **request.headers,
+    }
+    if request.authorization is not None:
+        headers["authorization"] = request.authorization.reveal()
+    for name, value in headers.items():
+        if not protocol.is_header_value(value):
+            raise errors.InvalidRequestError(
+                f"cannot {request.purpose}: the header {name} would hold characters"
+                " that no header may have"
+            )
+    return headers
+
+
+def retry_after(headers: Mapping[str, str], now: float) -> float | None:
+    """Return the seconds that an answer asks us to wait, if it does.
+
+    A date is compared with that of the answer, so that it takes the registry's own
+    clock to be wrong by itself. No answer makes a job wait for longer than a pause.
+    """
+    asked = headers.get("retry-after", "")
+    with contextlib.suppress(ValueError, OverflowError):
+        date = email.utils.parsedate_to_datetime(headers.get("date", ""))
+        now = date.timestamp()
+    seconds = protocol.parse_retry_after(asked, now)
+    return None if seconds is None else min(seconds, backoff.MOST_SECONDS)
+
+
+def check_digest(purpose: str, wanted: str, body: bytes) -> None:
+    """Compare bytes with the digest that they should have.
+
+    OCI specification, "Digests": whoever fetches by digest should verify.
+
+    Raises:
+        DigestMismatchError: They have another.
+    """
+    algorithm, _, expected = wanted.partition(":")
+    if len(expected) != _LENGTHS.get(algorithm):
+        return
+    found = hashlib.new(algorithm, body, usedforsecurity=False).hexdigest()
+    if found != expected.lower():
+        raise errors.DigestMismatchError(
+            f"cannot {purpose}: its content has the digest {algorithm}:{found}, not"
+            f" {wanted}. The registry, or something before it, changes what it stores:"
+            " ask whoever runs it"
+        )
+
+
+def redirect(request: Request, reply: Reply, secrets: Iterable[Secret] = ()) -> Request:
+    """Return the request that a redirect asks for; another host gets no login.
+
+    Raises:
+        PermanentError: The way would no longer be encrypted, or is none.
+    """
+    location = reply.headers.get("location", "")
+    target = protocol.resolve(reply.url, location)
+    before = protocol.origin(reply.url)
+    after = protocol.origin(target)
+    is_downgrade = before[0] == "https" and after[0] != "https"
+    if is_downgrade or after[0] not in {"http", "https"} or not after[1]:
+        raise errors.PermanentError(
+            f"cannot {request.purpose}: the registry redirects to"
+            f" {protocol.clean(target, secrets)!r}, which is not followed"
+        )
+    stays = before == after
+    before_host = urlsplit(reply.url).netloc
+    return Request(
+        method=request.method,
+        url=target,
+        purpose=request.purpose,
+        headers=request.headers,
+        authorization=request.authorization if stays else None,
+        max_bytes=request.max_bytes,
+        most_seconds=request.most_seconds,
+        certificates_of=request.certificates_of if stays else "",
+        named_by=request.named_by if stays else request.named_by or before_host,
+    )
+
+
+def is_from(host: str, reply: Reply) -> bool:
+    """Tell whether an answer is the registry's own, not that of a redirect's target."""
+    return urlsplit(reply.url).netloc == host
+
+
+def check_same_origin(
+    purpose: str, url: str, following: str, secrets: Iterable[Secret] = ()
+) -> None:
+    """Refuse a Link that leads to another host.
+
+    Raises:
+        PermanentError: It does.
+    """
+    if protocol.origin(url) != protocol.origin(following):
+        raise errors.PermanentError(
+            f"cannot {purpose}: the next page is said to be at"
+            f" {protocol.clean(following, secrets)!r}, and another host is"
+            " not asked"
+        )
+
+
+def refusal(
+    request: Request,
+    access: tokens.Access,
+    reply: Reply,
+    used: Secret | None,
+) -> errors.RegistrydError:
+    """Return the error for an answer that is no success."""
+    hidden = (*access.secrets, *([used] if used else []))
+    said = protocol.parse_error(reply.body, hidden)
+    challenge = protocol.choose_challenge(reply.headers.get("www-authenticate", ""))
+    # RFC 6750, 3.1: the token is good, but does not reach that far.
+    is_too_narrow = (
+        reply.status == HTTPStatus.UNAUTHORIZED
+        and access.auth is not None
+        and challenge is not None
+        and challenge.parameters.get("error") == "insufficient_scope"
+    )
+    return refusal_errors.build_error(
+        refusal_errors.Refusal(
+            purpose=request.purpose,
+            status=HTTPStatus.FORBIDDEN if is_too_narrow else reply.status,
+            codes=said.codes,
+            text=said.text,
+            retry_after=reply.retry_after,
+            errand=_errand(request),
+            puts_tag=request.method == "PUT",
+            reads=request.method in {"GET", "HEAD"},
+        )
+    )
+
+
+def _errand(request: Request) -> refusals.Errand:
+    if urlsplit(request.url).path == "/v2/":
+        return refusals.Errand.LOGIN
+    if request.method in {"GET", "HEAD"}:
+        return refusals.Errand.LOOK_UP
+    is_tag = request.method == "PUT" and "/manifests/" in request.url
+    return refusals.Errand.TAG if is_tag else refusals.Errand.PUSH
+
+
+def is_of_tls_server(reply: Reply) -> bool:
+    """Tell whether this is how a TLS server answers who speaks none to it."""
+    return (
+        reply.status == HTTPStatus.BAD_REQUEST
+        and "docker-distribution-api-version" not in reply.headers
+        and not protocol.load_object(reply.body)
+    )
+
+
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """Give an error and all that it wraps, however the libraries wrap it."""
+    waiting: list[object] = [error]
+    seen: list[object] = []
+    while waiting:
+        cause = waiting.pop()
+        if isinstance(cause, BaseException) and cause not in seen:
+            seen.append(cause)
+            yield cause
+            reason = getattr(cause, "reason", None)
+            waiting += [cause.__cause__, cause.__context__, reason, *cause.args]

@@ -1,0 +1,250 @@
+"""How a host is reached: TLS, certificates and proxy, as the Engine has them set up.
+
+Source for the folder of certificates:
+https://docs.docker.com/engine/security/certificates/. An operator who has made the
+Engine reach a registry need not do so again for us.
+"""
+
+import contextlib
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from dokku_registryd import errors
+from dokku_registryd.adapters.registry import certificate_folders, sockets
+from dokku_registryd.core.image import images
+from dokku_registryd.core.registry import hosts, proxies
+
+# OpenSSL, SSL_CTX_set_security_level: RSA from 1024 bits on, as Go until 1.23.
+_WEAKER_KEYS: Final = "DEFAULT:@SECLEVEL=1"
+_INSIDE: Final = frozenset(hosts.Kind) - {hosts.Kind.PUBLIC}
+_FRESH_SECONDS: Final = 60.0  # how soon a change of the Engine's settings is seen
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """The way to one host. Equal routes may share connections."""
+
+    host: str
+    is_insecure: bool
+    networks: tuple[str, ...] = ()
+    """Where all its addresses must lie, if that is why it is insecure."""
+    kinds: frozenset[hosts.Kind] = frozenset()
+    """Where its addresses lead, as far as we look names up."""
+    refused: frozenset[hosts.Kind] = frozenset()
+    """Where its addresses must not lead, since a registry has named it."""
+    said: tuple[proxies.Source, ...] = ()
+    """Who says which proxy, the one that counts first."""
+    authorities: tuple[Path, ...] = ()
+    """Certificates of CAs, trusted besides those of the system."""
+    clients: tuple[tuple[Path, Path], ...] = ()
+    """Certificates that we show, with their keys."""
+    changed: tuple[int, ...] = ()
+    """When these files were changed, so that a new certificate makes a new route."""
+    closed: str = ""
+    """Why certificates that may be there are not seen, with the way out."""
+
+
+class Routes:
+    """Finds routes, and looks again after a minute.
+
+    Args:
+        facts: Asks the Engine what it says of itself.
+        certs_dir: The folder with one folder for each host.
+        monotonic: The clock for looking again.
+        said: Who says which proxies are used, before the Engine.
+        inner_hosts: Hosts that a registry may name though they lie inside.
+        seconds: How long it may take to look a name up.
+    """
+
+    def __init__(
+        self,
+        facts: Callable[[], images.EngineFacts],
+        certs_dir: Path,
+        *,
+        monotonic: Callable[[], float],
+        said: tuple[proxies.Source, ...] = (),
+        inner_hosts: frozenset[str] = frozenset(),
+        seconds: float = 10,
+    ) -> None:
+        self._facts = facts
+        self._seconds = seconds
+        self._said = said
+        self._inner_hosts = inner_hosts
+        self.certs_dir = certs_dir
+        self._monotonic = monotonic
+        self._lock = threading.Lock()
+        self._known: dict[tuple[str, str, str], tuple[Route, float]] = {}
+
+    def to(self, host: str, certificates_of: str = "", named_by: str = "") -> Route:
+        """Return the route to a host.
+
+        Args:
+            host: The host, with its port if that is not the usual one.
+            certificates_of: Whose certificates hold if the host has none of its own,
+                as the Engine trusts a registry's CA for its token server too.
+            named_by: The registry that has named the host; empty where an operator
+                has.
+
+        Raises:
+            PermanentError: The folder of certificates is incomplete.
+            UnknownNameError: The host's name cannot be looked up.
+        """
+        key = (host, certificates_of, named_by)
+        now = self._monotonic()
+        with self._lock:
+            route, good_until = self._known.get(key, (None, 0.0))
+        if route is not None and good_until > now:
+            return route
+        route = self._find(host, certificates_of, named_by)
+        with self._lock:
+            fresh = {key: kept for key, kept in self._known.items() if kept[1] > now}
+            self._known = {**fresh, key: (route, now + _FRESH_SECONDS)}
+        return route
+
+    def forget(self, host: str) -> None:
+        """Look at a host again before it is next asked."""
+        with self._lock:
+            self._known = {
+                key: kept for key, kept in self._known.items() if key[0] != host
+            }
+
+    def inside(self, host: str, named_by: str) -> frozenset[hosts.Kind]:
+        """Return where in our own network a host may lie that a registry names.
+
+        Raises:
+            PermanentError: The registry's folder of certificates is incomplete.
+            UnknownNameError: The registry's name cannot be looked up.
+        """
+        return _INSIDE if host in self._inner_hosts else self.to(named_by).kinds
+
+    def _find(self, host: str, certificates_of: str, named_by: str) -> Route:
+        facts = self._facts()
+        listed = facts.insecure_registries
+        said = (*self._said, proxies.from_engine(facts))
+        addresses: list[str] = []
+        # What a proxy connects to is its own choice, so the name alone counts there.
+        if not proxies.for_any(f"//{host}/", said):
+            addresses = self._look_up(host)
+        judged = hosts.judge(host, listed, lambda _name: addresses)
+        namer = self.to(named_by) if named_by and named_by != host else None
+        refused: frozenset[hosts.Kind] = frozenset()
+        is_chosen = hosts.lists_by_name(host, listed)
+        if namer is not None and not namer.is_insecure and not is_chosen:
+            # No registry takes TLS away from another host, or leads us further in.
+            judged = hosts.Judgement(is_insecure=False)
+            refused = _INSIDE - self.inside(host, named_by)
+        route = Route(
+            host=host,
+            is_insecure=judged.is_insecure,
+            networks=judged.networks,
+            kinds=hosts.kinds_of(addresses),
+            refused=refused,
+            said=said,
+        )
+        for name in (host, certificates_of):
+            folder = self.certs_dir / name
+            if name and (found := _with_certificates(route, folder)) != route:
+                return found
+        return route
+
+    def _look_up(self, host: str) -> list[str]:
+        name = hosts.bare_host(host)
+        if hosts.is_address(name):
+            return [name]
+        try:
+            found = sockets.look_up(name, None, seconds=self._seconds)
+        except UnicodeError:
+            return []  # Whoever connects says that it is no name.
+        except OSError:
+            # Without its addresses nobody knows whether it needs TLS, nor who may
+            # name it; and nothing would come of asking it.
+            raise UnknownNameError(
+                f"{host} is a name that cannot be looked up"
+            ) from None
+        return [str(address[0]) for *_, address in found]
+
+
+class UnknownNameError(errors.RegistryUnavailableError):
+    """The name of a host cannot be looked up, at least for the moment."""
+
+
+class StrayAddressError(Exception):
+    """A host has an address that its route does not lead to."""
+
+
+def check_addresses(route: Route, addresses: list[str]) -> None:
+    """Refuse to connect to addresses that a route does not lead to.
+
+    Raises:
+        StrayAddressError: One of them is such.
+    """
+    is_outside = route.networks and hosts.strays(addresses, route.networks)
+    if is_outside or route.refused & hosts.kinds_of(addresses):
+        raise StrayAddressError
+
+
+def build_context(route: Route) -> ssl.SSLContext:
+    """Build the TLS settings of a route.
+
+    The system's CAs are trusted always. A host that the Engine's operator has declared
+    insecure is not verified, as the Engine does not verify it; no other is exempt.
+    A file that holds no certificate is passed over, as the Engine does.
+
+    Raises:
+        PermanentError: A client's certificate or key cannot be used.
+    """
+    context = system_context()
+    if route.is_insecure:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    is_trusting = [certificate_folders.trust(context, p) for p in route.authorities]
+    if any(is_trusting):
+        # Old private CAs have keys that the Engine takes; those of the system do not.
+        context.set_ciphers(_WEAKER_KEYS)
+    for certificate, key in route.clients:
+        with _explained(certificate):
+            context.load_cert_chain(certificate, key, password=_refuse_to_ask)
+    return context
+
+
+def system_context() -> ssl.SSLContext:
+    """Build the TLS settings of a host that nothing special holds for."""
+    context = ssl.create_default_context()
+    # Python 3.13 turns this on; the Engine accepts what it rejects, such as private
+    # CAs without key identifiers.
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    # Go ends a chain at any certificate that it was given, a server's own too.
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    return context
+
+
+def _refuse_to_ask() -> str:
+    raise ValueError("the key is encrypted")  # else OpenSSL would ask the terminal
+
+
+def _with_certificates(route: Route, folder: Path) -> Route:
+    with _explained(folder):
+        found = certificate_folders.look(folder)
+    return replace(
+        route,
+        authorities=found.authorities,
+        clients=found.clients,
+        changed=found.changed,
+        closed=found.closed,
+    )
+
+
+@contextlib.contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Say which file is to blame."""
+    try:
+        yield
+    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
+        raise errors.PermanentError(
+            f"cannot use {path}: {type(error).__name__}. Certificates of registries"
+            " must be readable for the daemon and in PEM form"
+        ) from error

@@ -1,0 +1,310 @@
+"""Answers a registry's challenge, and remembers the answer while it is good.
+
+Sources: RFC 7617 (Basic); Docker's token authentication specification
+(https://distribution.github.io/distribution/spec/auth/token/) and its OAuth2 form
+(https://distribution.github.io/distribution/spec/auth/oauth/). Which host may get a
+login at all is decided in `core.registry.hosts`.
+"""
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from http import HTTPStatus
+from typing import Final
+from urllib.parse import urlencode
+
+from dokku_registryd import errors
+from dokku_registryd.core.auth.logins import AuthConfig, Secret
+from dokku_registryd.core.registry import hosts, protocol, refusal_errors
+from dokku_registryd.core.registry.protocol import Challenge, Reply, Request, Token
+
+MAX_TOKEN_REPLY_BYTES: Final = 1 << 20
+_MAX_REDIRECTS: Final = 5
+_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+_CLIENT_ID: Final = "dokku-registryd"
+_MARGIN_SECONDS: Final = 10.0  # a token must outlive the request that carries it
+_BASIC_SECONDS: Final = 300.0  # passwords are not kept for longer than they are used
+_REFUSED: Final = frozenset(
+    {HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """What somebody wants to do where: one token is good for exactly that."""
+
+    host: str
+    path: str
+    actions: str
+    """Such as `pull,push`; empty for no repository."""
+    auth: AuthConfig | None
+
+    @property
+    def scope(self) -> str:
+        """The scope, as the token specification writes it."""
+        return f"repository:{self.path}:{self.actions}" if self.path else ""
+
+    @property
+    def anywhere(self) -> "Access":
+        """The whole registry: Basic is good for all of it."""
+        return replace(self, path="", actions="*")
+
+    @property
+    def secrets(self) -> tuple[Secret, ...]:
+        """What must never be shown."""
+        return () if self.auth is None else self.auth.secrets
+
+
+@dataclass(slots=True)
+class _Turn:
+    """Who asks for one token, and how many wait for the answer with them."""
+
+    lock: threading.Lock
+    users: int = 0
+
+
+class Authorizations:
+    """Values of Authorization headers, shared by all threads.
+
+    Args:
+        send: Sends a request without following redirects.
+        is_insecure: Tells whether the Engine uses a host without verified TLS.
+        inside: Tells where in our own network a host may lie that a registry names.
+        monotonic: The clock for lifetimes.
+        patience: Seconds to wait for another thread that asks for the same token.
+    """
+
+    def __init__(
+        self,
+        send: Callable[[Request], Reply],
+        *,
+        is_insecure: Callable[[str], bool],
+        inside: Callable[[str, str], frozenset[hosts.Kind]],
+        monotonic: Callable[[], float],
+        patience: float,
+    ) -> None:
+        self._send = send
+        self._is_insecure = is_insecure
+        self._inside = inside
+        self._monotonic = monotonic
+        self._patience = patience
+        self._lock = threading.Lock()
+        self._known: dict[Access, tuple[Secret, float]] = {}
+        # One for each token that is being asked for, so no registry waits for another.
+        self._asking: dict[Access, _Turn] = {}
+
+    def known(self, access: Access) -> Secret | None:
+        """Return the value that served before and is still good."""
+        with self._lock:
+            kept = self._known.get(access) or self._known.get(access.anywhere)
+        is_good = kept is not None and kept[1] > self._monotonic()
+        return kept[0] if kept is not None and is_good else None
+
+    def forget(self, access: Access, used: Secret) -> None:
+        """Forget a value that is no longer good."""
+        with self._lock:
+            self._known = {
+                key: kept
+                for key, kept in self._known.items()
+                if key not in {access, access.anywhere} or kept[0] != used
+            }
+
+    def renew(
+        self, access: Access, refused: Reply, used: Secret | None, purpose: str
+    ) -> Secret:
+        """Return a value that differs from the one that was refused.
+
+        Threads that need the same token at once ask for it once.
+
+        Raises:
+            AuthenticationError: There is no login, or it is refused.
+        """
+        with self._turn(access, purpose):
+            current = self.known(access)
+            if current is not None and current != used:
+                return current
+            value = self._answer(access, refused, used, purpose)
+        if value == used:
+            raise errors.AuthenticationError(
+                f"cannot {purpose}: the registry refuses the login. Log in again with"
+                " dokku registry:login",
+                status=refused.status,
+            )
+        return value
+
+    @contextlib.contextmanager
+    def _turn(self, access: Access, purpose: str) -> Iterator[None]:
+        """Let one thread at a time ask for a token."""
+        with self._lock:
+            turn = self._asking.setdefault(access, _Turn(threading.Lock()))
+            turn.users += 1
+        try:
+            if not turn.lock.acquire(timeout=self._patience):
+                raise errors.RegistryUnavailableError(
+                    f"cannot {purpose}: the token server of {access.host} does not"
+                    " answer"
+                )
+            try:
+                yield
+            finally:
+                turn.lock.release()
+        finally:
+            with self._lock:
+                turn.users -= 1
+                if not turn.users:
+                    del self._asking[access]
+
+    def _remember(self, access: Access, value: Secret, seconds: float) -> None:
+        now = self._monotonic()
+        with self._lock:
+            current = self._known
+            self._known = {key: kept for key, kept in current.items() if kept[1] > now}
+            self._known[access] = (value, now + seconds)
+
+    def _answer(
+        self, access: Access, refused: Reply, used: Secret | None, purpose: str
+    ) -> Secret:
+        header = refused.headers.get("www-authenticate", "")
+        challenge = protocol.choose_challenge(header)
+        if challenge is None:
+            raise errors.AuthenticationError(
+                f"cannot {purpose}: the registry wants a login of a kind that is"
+                " neither Basic nor Bearer. Ask whoever runs it"
+            )
+        if challenge.scheme == "bearer":
+            request = self._token_request(access, challenge, refused.url, purpose)
+            token = self._ask(access, request, used)
+            value = Secret(f"Bearer {token.value.reveal()}")
+            self._remember(access, value, token.expires_in - _MARGIN_SECONDS)
+            return value
+        if access.auth is None or not access.auth.password:
+            raise errors.AuthenticationError(
+                f"cannot {purpose}: the registry wants user name and password, and"
+                " there are none. Log in with dokku registry:login"
+            )
+        value = protocol.basic(access.auth)
+        self._remember(access.anywhere, value, _BASIC_SECONDS)
+        return value
+
+    def _token_request(
+        self, access: Access, challenge: Challenge, registry_url: str, purpose: str
+    ) -> Request:
+        stated = challenge.parameters.get("realm", "")
+        realm = hosts.read_realm(stated, registry_url)
+        reason = hosts.refuse_realm(
+            realm,
+            registry_url,
+            registry_is_insecure=self._is_insecure(access.host),
+            inside=self._inside(protocol.netloc(realm), access.host),
+        )
+        if reason:
+            raise errors.AccessDeniedError(
+                f"cannot {purpose}: {access.host} names"
+                f" {protocol.clean(realm, access.secrets)!r} as its token"
+                " server, and no login"
+                f" goes there: {reason}. Ask whoever runs the registry"
+            )
+        read = {**challenge.parameters, "realm": realm}
+        return _build_request(access, replace(challenge, parameters=read), purpose)
+
+    def _follow(self, access: Access, request: Request) -> Reply:
+        """Send, and go along where a token server sends us to another of its doors."""
+        for _ in range(_MAX_REDIRECTS + 1):
+            reply = self._send(request)
+            location = reply.headers.get("location", "")
+            if reply.status not in _REDIRECTS or not location:
+                return reply
+            target = protocol.resolve(reply.url, location)
+            if not hosts.stays_safe(reply.url, target):
+                shown = protocol.clean(target, access.secrets)
+                raise errors.AccessDeniedError(
+                    f"cannot {request.purpose}: the token server of {access.host}"
+                    f" redirects to {shown!r}, and no login goes there. Ask whoever"
+                    " runs the registry"
+                )
+            request = replace(request, url=target)
+        raise errors.PermanentError(
+            f"cannot {request.purpose}: the token server of {access.host} redirects"
+            f" more than {_MAX_REDIRECTS} times"
+        )
+
+    def _ask(self, access: Access, request: Request, used: Secret | None) -> Token:
+        reply = self._follow(access, request)
+        if reply.status != HTTPStatus.OK:
+            raise _refusal(access, reply, used, request.purpose)
+        token = protocol.parse_token(reply.body)
+        if token is None:
+            raise errors.RegistryUnavailableError(
+                f"cannot {request.purpose}: the token server of {access.host} answers"
+                " without a token"
+            )
+        return token
+
+
+def _build_request(access: Access, challenge: Challenge, purpose: str) -> Request:
+    """Build the request for a token.
+
+    GET with Basic or without a login ("Requesting a Token"); for an identity token,
+    which is an OAuth2 refresh token, POST of a form ("Refresh Token Format").
+    """
+    realm = challenge.parameters["realm"]
+    scope = protocol.scope_for(challenge, access.path, access.scope)
+    service = challenge.parameters.get("service", "")
+    fields = {"service": service, "scope": scope}
+    auth = access.auth
+    if auth is not None and auth.identity_token:
+        fields |= {
+            "grant_type": "refresh_token",
+            "client_id": _CLIENT_ID,
+            "refresh_token": auth.identity_token.reveal(),
+        }
+        return Request(
+            method="POST",
+            url=realm,
+            purpose=purpose,
+            headers={"content-type": "application/x-www-form-urlencoded"},
+            body=_form(fields).encode(),
+            max_bytes=MAX_TOKEN_REPLY_BYTES,
+            certificates_of=access.host,
+            named_by=access.host,
+        )
+    if auth is not None:
+        fields["account"] = auth.username
+    return Request(
+        method="GET",
+        url=realm + ("&" if "?" in realm else "?") + _form(fields),
+        purpose=purpose,
+        authorization=protocol.basic(auth) if auth else None,
+        max_bytes=MAX_TOKEN_REPLY_BYTES,
+        certificates_of=access.host,
+        named_by=access.host,
+    )
+
+
+def _form(fields: dict[str, str]) -> str:
+    return urlencode({name: value for name, value in fields.items() if value})
+
+
+def _refusal(
+    access: Access, reply: Reply, used: Secret | None, purpose: str
+) -> errors.RegistrydError:
+    hidden = (*access.secrets, *([used] if used else []))
+    said = protocol.parse_error(reply.body, hidden)
+    if reply.status in _REFUSED:
+        whose = f"user {access.auth.username!r}" if access.auth else "nobody special"
+        detail = f" ({said.text})" if said.text else ""
+        return errors.AuthenticationError(
+            f"cannot {purpose}: the token server of {access.host} refuses"
+            f" {whose} with {reply.status}{detail}. Log in again with"
+            " dokku registry:login"
+        )
+    return refusal_errors.build_error(
+        refusal_errors.Refusal(
+            purpose=f"{purpose}, at its token server",
+            status=reply.status,
+            codes=said.codes,
+            text=said.text,
+            retry_after=reply.retry_after,
+        )
+    )

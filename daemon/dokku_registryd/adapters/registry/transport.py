@@ -1,0 +1,420 @@
+"""One HTTP exchange with a registry or its token server, on requests, within limits.
+
+Which host is reached how (TLS, proxy, certificates) is the business of
+`routes`; what is asked and what an answer means that of `client`. Here a
+request goes out and the bytes of its answer come back, or an error of ours that says
+what the operator can do. Nothing foreign leaves this module.
+"""
+
+import contextlib
+import functools
+import socket
+import ssl
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from http import HTTPStatus, cookiejar
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import requests
+import requests.adapters
+from urllib3.exceptions import (
+    HTTPError,
+    InsecureRequestWarning,
+    LocationParseError,
+)
+
+from dokku_registryd import errors
+from dokku_registryd.adapters.registry import (
+    connections,
+    deadlines,
+    messages,
+    tls_faults,
+)
+from dokku_registryd.adapters.registry import proxy as registry_proxy
+from dokku_registryd.adapters.registry import routes as registry_routes
+from dokku_registryd.core.registry import hosts, proxies
+from dokku_registryd.core.registry.protocol import Reply, Request
+
+_UNKNOWN_NAME: Final = "is a name that cannot be looked up"
+MAX_ERROR_BYTES: Final = 64 << 10
+_CHUNK_BYTES: Final = 64 << 10
+_CONNECTIONS: Final = 32
+_MAX_LINES: Final = 256  # hosts; redirects could name any number of them
+# What changes nothing, or ends the same when it is done twice.
+_REPEATABLE: Final = frozenset({"GET", "HEAD", "POST", "PUT"})
+_UNSENDABLE: Final = (
+    requests.exceptions.InvalidURL,
+    requests.exceptions.InvalidSchema,
+    requests.exceptions.InvalidHeader,
+    LocationParseError,
+    UnicodeError,
+)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Line:
+    """The connections to one host, and what is spoken on them."""
+
+    route: registry_routes.Route
+    session: requests.Session
+    scheme: str = ""
+    """Empty until an insecure host has shown what it speaks."""
+
+
+class Wire:
+    """Sends one request and reads its answer, within limits."""
+
+    def __init__(
+        self,
+        *,
+        routes: registry_routes.Routes,
+        timeouts: tuple[float, float],
+        total_timeout: float,
+        upload_timeouts: tuple[float, float],
+        now: Callable[[], float],
+        monotonic: Callable[[], float],
+    ) -> None:
+        self._routes = routes
+        self._timeouts = timeouts
+        self._total_timeout = total_timeout
+        self._upload_timeouts = upload_timeouts
+        self._now = now
+        self._monotonic = monotonic
+        self._deadlines = deadlines.Deadlines()
+        self._lock = threading.Lock()
+        self._lines: dict[tuple[str, str, str], _Line] = {}
+
+    def close(self) -> None:
+        """Close all connections."""
+        with self._lock:
+            lines, self._lines = self._lines, {}
+        for line in lines.values():
+            line.session.close()
+
+    def send(self, request: Request) -> Reply:
+        """Send a request; redirects are returned, not followed.
+
+        Raises:
+            RegistryUnavailableError: The host does not answer in time, or breaks off.
+            PermanentError: It cannot be trusted, or answers more than it may.
+        """
+        host = urlsplit(request.url).netloc
+        hosts.check_host(host)
+        try:
+            line = self._line(host, request)
+        except registry_routes.UnknownNameError:
+            raise errors.RegistryUnavailableError(
+                f"cannot {request.purpose}: {host} {_UNKNOWN_NAME}"
+            ) from None
+        try:
+            return self._speak(line, request)
+        except registry_routes.StrayAddressError:
+            self._routes.forget(host)
+            raise _stray(request, line.route) from None
+        except (requests.RequestException, HTTPError, OSError, UnicodeError) as error:
+            line.scheme = ""
+            # Without its cause, whose text may hold an address with a signature.
+            raise self._translate(request, line.route, error) from None
+
+    def _speak(self, line: _Line, request: Request) -> Reply:
+        if not request.url.startswith("//"):
+            return self._exchange(line, request)
+        encrypted = replace(request, url=f"https:{request.url}")
+        plain = replace(request, url=f"http:{request.url}")
+        if not line.route.is_insecure:
+            return self._exchange(line, encrypted)
+        if line.scheme:
+            known = plain if line.scheme == "http" else encrypted
+            answer = self._as_before(line, known)
+            if answer is not None:
+                return answer
+        refused: requests.ConnectionError | None = None
+        try:
+            reply = self._exchange(line, encrypted)
+        except requests.ConnectionError as error:
+            refused = error
+        if refused is not None:
+            reply = self._exchange(line, plain)
+            # A plain server may refuse a request in the same words.
+            is_plain = tls_faults.is_of_plain_server(refused)
+            if not is_plain and messages.is_of_tls_server(reply):
+                raise refused
+        line.scheme = "https" if refused is None else "http"
+        return reply
+
+    def _as_before(self, line: _Line, request: Request) -> Reply | None:
+        """Speak what an insecure host spoke; None if it speaks something else by now.
+
+        It may have got a certificate since, or lost it.
+        """
+        try:
+            reply = self._exchange(line, request)
+        except requests.ConnectionError as error:
+            if not tls_faults.is_of_plain_server(error):
+                raise
+        else:
+            if line.scheme == "https" or not messages.is_of_tls_server(reply):
+                return reply
+        line.scheme = ""
+        return None
+
+    def _exchange(self, line: _Line, request: Request) -> Reply:
+        try:
+            return self._once(line, request)
+        except _DeadConnectionError:
+            # It was kept from before, and whoever kept it too has let go of it.
+            return self._once(line, request, wants_new=True)
+
+    def _once(self, line: _Line, request: Request, *, wants_new: bool = False) -> Reply:
+        proxy = proxies.choose(request.url, line.route.said)
+        if proxy is not None:
+            registry_proxy.check(request.purpose, proxy)
+        if line.route.is_insecure:
+            # Its operator has decided; a warning for each request helps nobody.
+            warnings.simplefilter("ignore", InsecureRequestWarning)
+        timeouts, total, stall = self._timeouts, self._total_timeout, None
+        if request.is_upload:
+            stall, total = self._upload_timeouts
+            timeouts = (timeouts[0], stall)
+        if request.most_seconds is not None:
+            total = min(total, request.most_seconds)
+        with self._deadlines.within(total, stall, wants_new=wants_new) as deadline:
+            try:
+                response = line.session.request(
+                    request.method,
+                    request.url,
+                    headers=messages.build_headers(request),
+                    data=_body(request),
+                    proxies=registry_proxy.addresses(proxy),
+                    verify=not line.route.is_insecure,
+                    timeout=timeouts,
+                    allow_redirects=False,
+                    stream=True,
+                )
+                deadline.was_used = False  # what ends from here on is an answer
+                with contextlib.closing(response):
+                    _check_reply(request, response, proxy)
+                    body = _read(request, response)
+            except requests.exceptions.ProxyError as error:
+                if proxy is not None and registry_proxy.is_about_login(error):
+                    raise registry_proxy.wants_login(request.purpose, proxy) from None
+                raise
+            except requests.ConnectionError as error:
+                may_repeat = deadline.was_used and not deadline.is_over
+                if may_repeat and _is_repeatable(request, error):
+                    raise _DeadConnectionError from error
+                raise
+            finally:
+                if deadline.is_over:
+                    raise errors.RegistryUnavailableError(
+                        f"cannot {request.purpose}: {line.route.host} needs longer than"
+                        f" {total:g} s"
+                    )
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        return Reply(
+            status=response.status_code,
+            url=request.url,
+            headers=headers,
+            body=body,
+            retry_after=messages.retry_after(headers, self._now()),
+        )
+
+    def _line(self, host: str, request: Request) -> _Line:
+        key = (host, request.certificates_of, request.named_by)
+        route = self._routes.to(*key)
+        with self._lock:
+            line = self._lines.get(key)
+            if line is None or line.route != route:
+                line = _Line(route=route, session=self._open(route))
+                self._lines[key] = line
+                if len(self._lines) > _MAX_LINES:
+                    self._lines.pop(next(iter(self._lines)))
+        return line
+
+    def _open(self, route: registry_routes.Route) -> requests.Session:
+        session = _Session()
+        session.trust_env = False  # else ~/.netrc and the environment's proxies hold
+        session.headers.clear()
+        session.cookies.set_policy(cookiejar.DefaultCookiePolicy(allowed_domains=[]))
+        adapter = _Adapter(
+            registry_routes.build_context(route),
+            functools.partial(
+                connections.pool_classes,
+                self._deadlines,
+                monotonic=self._monotonic,
+                check=functools.partial(registry_routes.check_addresses, route),
+            ),
+        )
+        session.mount("https://", adapter)
+        session.mount("http://", adapter)
+        return session
+
+    def _translate(
+        self, request: Request, route: registry_routes.Route, error: Exception
+    ) -> errors.RegistrydError:
+        host = route.host
+        said = f"cannot {request.purpose}: {host}"
+        for proxy in proxies.for_any(request.url, route.said):
+            told = registry_proxy.explain(request.purpose, host, proxy, error)
+            if told is not None:
+                return told
+        for cause in messages.causes(error):
+            if isinstance(cause, ssl.SSLCertVerificationError):
+                ca_file = f"{self._routes.certs_dir}/{host}/ca.crt"
+                return errors.PermanentError(
+                    f"{said} shows a certificate that cannot be verified"
+                    f" ({cause.verify_message})."
+                    f" {tls_faults.cure(cause, ca_file, closed=route.closed)}"
+                )
+            if tls_faults.shows_plain_server(cause):
+                return errors.PermanentError(
+                    f"{said} speaks no TLS. Give it a certificate, or add it to"
+                    " insecure-registries of the Docker Engine"
+                )
+            if isinstance(cause, _UNSENDABLE):
+                return errors.InvalidRequestError(
+                    f"{said} is no address that can be asked. Check the property"
+                    " server of dokku registry:report"
+                )
+        return errors.RegistryUnavailableError(f"{said} {_reason(error)}")
+
+
+class _DeadConnectionError(Exception):
+    """A connection that was kept from before has ended without an answer."""
+
+
+class _Sliced:
+    """A long body in slices: a socket's time limit is for one call, however long."""
+
+    def __init__(self, body: bytes | bytearray, on_sent: Callable[[int], None]) -> None:
+        self._body = memoryview(body)
+        self._on_sent = on_sent
+
+    def __len__(self) -> int:
+        return len(self._body)
+
+    def __iter__(self) -> Iterator[memoryview]:
+        for start in range(0, len(self._body), _CHUNK_BYTES):
+            piece = self._body[start : start + _CHUNK_BYTES]
+            yield piece
+            self._on_sent(len(piece))
+
+
+class _Session(requests.Session):
+    """Leaves redirects alone; requests reads them even if it shall not follow."""
+
+    def get_redirect_target(self, _response: requests.Response) -> str | None:
+        return None
+
+
+class _Adapter(requests.adapters.HTTPAdapter):
+    """Uses our TLS settings, and connections that obey deadlines."""
+
+    def __init__(
+        self, context: ssl.SSLContext, pool_classes: Callable[..., dict[str, Any]]
+    ) -> None:
+        self._context = context
+        self._pool_classes = pool_classes
+        super().__init__(pool_maxsize=_CONNECTIONS)
+
+    def cert_verify(self, conn: Any, *_arguments: Any) -> None:
+        """Leave it to our TLS settings; requests would trust certifi's CAs, too."""
+        is_verified = self._context.verify_mode is ssl.CERT_REQUIRED
+        conn.cert_reqs = "CERT_REQUIRED" if is_verified else "CERT_NONE"
+
+    def init_poolmanager(self, *arguments: Any, **named: Any) -> None:
+        super().init_poolmanager(*arguments, ssl_context=self._context, **named)
+        self.poolmanager.pool_classes_by_scheme = self._pool_classes()
+
+    def proxy_manager_for(self, proxy: str, **named: Any) -> Any:
+        asked = registry_proxy.at(proxy)
+        if asked.is_encrypted:
+            named["proxy_ssl_context"] = registry_routes.system_context()
+        manager = super().proxy_manager_for(proxy, ssl_context=self._context, **named)
+        manager.pool_classes_by_scheme = self._pool_classes(is_socks=asked.is_socks)
+        return manager
+
+    def proxy_headers(self, proxy: str) -> dict[str, str]:
+        return registry_proxy.headers(proxy)
+
+
+def _stray(request: Request, route: registry_routes.Route) -> errors.RegistrydError:
+    if route.refused:
+        return errors.AccessDeniedError(
+            f"cannot {request.purpose}: {request.named_by} names {route.host}, which"
+            " leads into this host's own network, and is not asked. If that is meant,"
+            f" add {route.host} to registry.inner_hosts in the settings"
+        )
+    return errors.RegistryUnavailableError(
+        f"cannot {request.purpose}: {route.host} has an address outside of the networks"
+        " in insecure-registries of the Docker Engine, so it needs TLS"
+    )
+
+
+def _is_repeatable(request: Request, error: requests.ConnectionError) -> bool:
+    """Tell whether a request may go once more, though nobody knows if it arrived."""
+    is_short = request.pieces is None and not request.is_upload
+    is_time = isinstance(error, requests.Timeout)
+    return request.method in _REPEATABLE and is_short and not is_time
+
+
+def _check_reply(
+    request: Request, response: requests.Response, proxy: proxies.Proxy | None
+) -> None:
+    """Take what a proxy itself says for no answer of a registry."""
+    is_forwarded = proxy is not None and request.url.startswith("http:")
+    wanted = HTTPStatus.PROXY_AUTHENTICATION_REQUIRED
+    if proxy is not None and is_forwarded and response.status_code == wanted:
+        raise registry_proxy.wants_login(request.purpose, proxy)
+
+
+def _body(request: Request) -> Any:
+    if request.pieces is not None:
+        return iter(request.pieces)
+    if request.body is not None and len(request.body) > _CHUNK_BYTES:
+        return _Sliced(request.body, request.on_sent)
+    return None if request.body is None else bytes(request.body)
+
+
+def _read(request: Request, response: requests.Response) -> bytes:
+    is_error = response.status_code >= HTTPStatus.BAD_REQUEST
+    encoding = response.headers.get("content-encoding", "identity").lower()
+    if encoding != "identity":
+        if is_error:
+            return b""
+        raise errors.PermanentError(
+            f"cannot {request.purpose}: the answer is compressed, which was not asked"
+            " for"
+        )
+    body = bytearray()
+    limit = MAX_ERROR_BYTES if is_error else request.max_bytes
+    for chunk in response.iter_content(_CHUNK_BYTES):
+        body += chunk
+        if len(body) > limit:
+            if is_error:
+                break
+            raise errors.PermanentError(
+                f"cannot {request.purpose}: the answer is longer than {limit} bytes,"
+                " which no registry may send. Ask whoever runs it"
+            )
+    return bytes(body[:limit])
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, requests.Timeout):
+        return "does not answer in time"
+    words = (_word(cause) for cause in messages.causes(error))
+    return next(filter(None, words), f"breaks off ({type(error).__name__})")
+
+
+def _word(cause: BaseException) -> str:
+    if isinstance(cause, socket.gaierror):
+        return _UNKNOWN_NAME
+    if isinstance(cause, ssl.SSLError):
+        return "breaks off the TLS handshake"
+    if isinstance(cause, OSError) and cause.strerror:
+        return f"does not answer ({cause.strerror})"
+    return "does not answer in time" if isinstance(cause, TimeoutError) else ""

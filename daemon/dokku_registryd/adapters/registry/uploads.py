@@ -1,0 +1,212 @@
+"""Blobs in a registry: whether one is there, and how its bytes get there.
+
+Sources: the OCI distribution specification 1.1, "Pushing Blobs"
+(https://github.com/opencontainers/distribution-spec/blob/v1.1.0/spec.md#pushing-blobs).
+Both ways are those of Docker's own image stores, so that every registry serves them: a
+session and one PUT with the whole body (containerd), or a session, one PATCH and an
+empty PUT (the classic store). A token for all of it is asked for `pull,push` from the
+first request on: some registries make a repository at that, and know none before.
+"""
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from http import HTTPStatus
+from typing import Final
+from urllib.parse import quote
+
+from dokku_registryd import errors
+from dokku_registryd.adapters.registry import dialogue as registry_dialogue
+from dokku_registryd.adapters.registry import messages, tokens
+from dokku_registryd.core.auth.logins import AuthConfig, Secret
+from dokku_registryd.core.image import reference
+from dokku_registryd.core.registry import protocol
+from dokku_registryd.core.registry.protocol import Reply, Request
+
+_BODY_TYPE: Final = "application/octet-stream"
+_SIZE: Final = re.compile(r"[0-9]{1,18}", re.ASCII)
+_SESSIONS: Final = 3  # a registry of several machines may know a session on one only
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Place:
+    """Where an upload goes on: what the registry said last."""
+
+    url: str
+    is_elsewhere: bool
+    """Whether that is another host, which gets neither login nor headers of ours."""
+
+
+class Uploads:
+    """Asks for blobs and sends them. Safe to share between threads.
+
+    Args:
+        dialogue: The way to registries.
+    """
+
+    def __init__(self, dialogue: registry_dialogue.Dialogue) -> None:
+        self._dialogue = dialogue
+
+    def size(
+        self,
+        image: reference.ImageReference,
+        digest: str,
+        *,
+        auth: AuthConfig | None,
+    ) -> int | None:
+        """Return the size of a blob in bytes; None if it is not known to be there."""
+        access = _access(image, auth)
+        request = Request(
+            method="HEAD",
+            url=f"//{access.host}/v2/{image.path}/blobs/{digest}",
+            purpose=f"push {image.familiar}",
+            max_bytes=messages.MAX_MANIFEST_BYTES,
+        )
+        reply = self._dialogue.ask(
+            request, access, HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED
+        )
+        stated = reply.headers.get("content-length", "")
+        is_size = bool(_SIZE.fullmatch(stated))
+        is_there = reply.status == HTTPStatus.OK and is_size
+        return int(stated) if is_there else None
+
+    def put(
+        self,
+        image: reference.ImageReference,
+        digest: str,
+        body: bytes | bytearray,
+        *,
+        auth: AuthConfig | None,
+        on_sent: Callable[[int], None],
+    ) -> None:
+        """Send a whole blob, in a session of its own."""
+        access = _access(image, auth)
+        left = _SESSIONS
+        while True:
+            left -= 1
+            place = self._open(image, access)
+            try:
+                self._end(image, access, place, digest, body, on_sent=on_sent)
+            except errors.ImageNotFoundError:
+                if not left:
+                    raise
+            else:
+                return
+
+    def stream(
+        self,
+        image: reference.ImageReference,
+        pieces: Iterable[bytes],
+        *,
+        auth: AuthConfig | None,
+    ) -> str:
+        """Send the bytes of a blob as they come, and return where it is to be closed.
+
+        What the pieces raise ends the upload.
+        """
+        access = _access(image, auth)
+        place = self._open(image, access)
+        request = Request(
+            method="PATCH",
+            url=place.url,
+            purpose=f"push {image.familiar}",
+            headers={"content-type": _BODY_TYPE},
+            pieces=pieces,
+            is_upload=True,
+            max_bytes=messages.MAX_MANIFEST_BYTES,
+        )
+        reply = self._ask(request, access, place)
+        return _place(reply, request.purpose, access.secrets, before=place).url
+
+    def close(
+        self,
+        image: reference.ImageReference,
+        location: str,
+        digest: str,
+        *,
+        auth: AuthConfig | None,
+    ) -> None:
+        """End an upload whose bytes were sent; the registry compares the digest."""
+        access = _access(image, auth)
+        is_own = protocol.is_same_host(location, f"//{access.host}")
+        place = _Place(url=location, is_elsewhere=not is_own)
+        self._end(image, access, place, digest, b"")
+
+    def _open(self, image: reference.ImageReference, access: tokens.Access) -> _Place:
+        request = Request(
+            method="POST",
+            url=f"//{access.host}/v2/{image.path}/blobs/uploads/",
+            purpose=f"push {image.familiar}",
+            body=b"",
+            max_bytes=messages.MAX_MANIFEST_BYTES,
+        )
+        reply = self._dialogue.ask(request, access)
+        return _place(reply, request.purpose, access.secrets)
+
+    def _end(
+        self,
+        image: reference.ImageReference,
+        access: tokens.Access,
+        place: _Place,
+        digest: str,
+        body: bytes | bytearray,
+        *,
+        on_sent: Callable[[int], None] = lambda _size: None,
+    ) -> None:
+        joint = "&" if "?" in place.url else "?"
+        request = Request(
+            method="PUT",
+            url=f"{place.url}{joint}digest={quote(digest, safe='')}",
+            purpose=f"push {image.familiar}",
+            headers={"content-type": _BODY_TYPE},
+            body=body,
+            on_sent=on_sent,
+            is_upload=True,
+            max_bytes=messages.MAX_MANIFEST_BYTES,
+        )
+        self._ask(request, access, place)
+
+    def _ask(self, request: Request, access: tokens.Access, place: _Place) -> Reply:
+        if place.is_elsewhere:
+            bare = replace(request, headers={"content-type": _BODY_TYPE})
+            return self._dialogue.ask_elsewhere(bare, access)
+        return self._dialogue.ask(request, access)
+
+
+def _access(image: reference.ImageReference, auth: AuthConfig | None) -> tokens.Access:
+    return messages.access_to(image.domain, image.path, messages.PUSHING, auth)
+
+
+def _place(
+    reply: Reply,
+    purpose: str,
+    secrets: Iterable[Secret],
+    *,
+    before: _Place | None = None,
+) -> _Place:
+    """Read where an upload goes on: the last Location counts (distribution-spec #415).
+
+    A registry behind a proxy that ends TLS may name itself with `http`; the way stays
+    the encrypted one by which it was reached.
+
+    Raises:
+        PermanentError: It is no address, or the way would no longer be encrypted.
+    """
+    location = reply.headers.get("location", "")
+    if not location and before is not None:
+        return before
+    target = protocol.resolve(reply.url, location) if location else ""
+    scheme, host, _ = protocol.origin(target)
+    own = protocol.origin(reply.url)[0]
+    is_elsewhere = before is not None and before.is_elsewhere
+    is_near = protocol.is_same_host(reply.url, target)
+    if is_near and scheme in {"http", "https"}:
+        return _Place(url=f"{own}{target[len(scheme) :]}", is_elsewhere=is_elsewhere)
+    is_downgrade = own == "https" and scheme != "https"
+    if is_downgrade or scheme not in {"http", "https"} or not host:
+        raise errors.PermanentError(
+            f"cannot {purpose}: the registry names"
+            f" {protocol.clean(target, secrets)!r} as the place for it, which"
+            " is not followed. Ask whoever runs it"
+        )
+    return _Place(url=target, is_elsewhere=True)

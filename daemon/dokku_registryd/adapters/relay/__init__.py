@@ -1,0 +1,1 @@
+"""The registry on loopback that the Engine pushes to. From outside only `relay`."""

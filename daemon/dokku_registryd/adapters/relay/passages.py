@@ -1,0 +1,245 @@
+"""Who may come in to the relay, and what becomes of what they bring.
+
+A push brings layers and manifests. Layers go to the real registry by our client, with
+the app's login, which the Engine never sees; the manifest under the push's own name is
+kept for whoever opened the relay for it.
+"""
+
+import contextlib
+import secrets
+import socket
+import threading
+import uuid
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from dokku_registryd import errors, ports
+from dokku_registryd.adapters.relay import uploads as relay_uploads
+from dokku_registryd.core.auth import logins
+from dokku_registryd.core.auth.logins import Secret
+from dokku_registryd.core.engine import relay_protocol
+from dokku_registryd.core.image import images, reference
+
+MOST_UPLOADS: Final = 256  # of one push at once; image stores have five
+_TAG_BYTES: Final = 4
+
+
+class Guest:
+    """Somebody who may come in by a login of their own, until it ends.
+
+    Args:
+        host: Address and port of the relay.
+    """
+
+    def __init__(self, host: str) -> None:
+        self.login = logins.AuthConfig(
+            domain=host,
+            username=relay_protocol.USERNAME,
+            password=Secret(secrets.token_urlsafe(relay_protocol.LOGIN_BYTES)),
+        )
+        self.is_reached = False
+        self._lock = threading.Lock()
+        self._connections: set[socket.socket] = set()
+        self._is_over = False
+
+    def enter(self, connection: socket.socket) -> bool:
+        """Note a connection that has the login; False if that is over."""
+        with self._lock:
+            self.is_reached = True
+            if not self._is_over:
+                self._connections.add(connection)
+            return not self._is_over
+
+    def leave(self, connection: socket.socket) -> None:
+        """Forget a connection."""
+        with self._lock:
+            self._connections.discard(connection)
+
+    def end(self) -> None:
+        """Let nothing in any more, and cut what is open."""
+        with self._lock:
+            self._is_over = True
+            connections = list(self._connections)
+        for connection in connections:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
+    def passage_to(self, name: str) -> "Passage | None":  # noqa: ARG002 - a guest has none
+        """Return the way to a repository, if the login is good for it."""
+        return None
+
+
+class Passage(Guest):
+    """Implements `ports.Passage`: the way of one push through the relay.
+
+    Args:
+        host: Address and port of the relay.
+        image: What the push is to become in its real registry.
+        registry: The client for that.
+        call: Runs what needs the app's login.
+        shelf: Counts the bytes that are kept.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        image: reference.ImageReference,
+        registry: ports.Registry,
+        call: ports.Call,
+        shelf: relay_uploads.Shelf,
+    ) -> None:
+        super().__init__(host)
+        self._image = image
+        self._registry = registry
+        self._call = call
+        self._shelf = shelf
+        self._sizes: dict[str, int | None] = {}
+        self._uploads: dict[str, relay_uploads.Upload] = {}
+        self.repository = relay_protocol.repository_for(host, image)
+        self.name = self.repository.removeprefix(f"{host}/")
+        # No two pushes share a name, so whoever removes it hits no other one.
+        self.tag = f"{image.tag}-{secrets.token_hex(_TAG_BYTES)}"
+        self.failure: errors.RegistrydError | None = None
+        self.manifest: images.Manifest | None = None
+        self._moved = 0
+
+    @property
+    def reference(self) -> str:
+        """The name by which the Engine is to push."""
+        return f"{self.repository}:{self.tag}"
+
+    def shown(self, text: str) -> str:
+        """Return a text of the Engine's with the real names in place of the relay's."""
+        text = text.replace(self.repository, self._image.repository)
+        text = text.replace(self.tag, self._image.tag)
+        return text.replace(self.login.domain, self._image.domain)
+
+    def pulse(self) -> int:
+        """Return what grows as long as bytes come in or go on."""
+        return self._moved
+
+    # -- for the relay's server
+
+    def passage_to(self, name: str) -> "Passage | None":
+        """Return the way to a repository, if the login is good for it."""
+        return self if name == self.name else None
+
+    def fail(self, error: errors.RegistrydError) -> None:
+        """Note why the push cannot succeed; the first reason counts."""
+        with self._lock:
+            self.failure = self.failure or error
+
+    def end(self) -> None:
+        """Let nothing in any more, cut what is open, and keep nothing."""
+        super().end()
+        with self._lock:
+            uploads = list(self._uploads.values())
+            self._uploads.clear()
+        for upload in uploads:
+            upload.drop()
+
+    def size_of(self, digest: str) -> int | None:
+        """Return the size of a blob that the registry has; it is asked once.
+
+        A refusal is no answer: the upload that follows gets it in the registry's words.
+        """
+        with self._lock:
+            if digest in self._sizes:
+                return self._sizes[digest]
+        size = None
+        with contextlib.suppress(errors.PermanentError):
+            size = self._call(
+                lambda auth: self._registry.blob_size(self._image, digest, auth=auth)
+            )
+        with self._lock:
+            self._sizes[digest] = size
+        return size
+
+    def begin(self) -> str | None:
+        """Begin an upload and return its ID; None if there are too many."""
+        upload_id = uuid.uuid4().hex
+        with self._lock:
+            if self._is_over or len(self._uploads) >= MOST_UPLOADS:
+                return None
+            self._uploads[upload_id] = relay_uploads.Upload(self._shelf, self)
+        return upload_id
+
+    def upload(self, upload_id: str) -> relay_uploads.Upload | None:
+        """Return an upload that is under way."""
+        with self._lock:
+            return self._uploads.get(upload_id)
+
+    def receive(self, upload: relay_uploads.Upload, pieces: Iterable[bytes]) -> None:
+        """Take bytes of an upload in."""
+        upload.receive(
+            self._counted(pieces),
+            lambda stream: self._call(
+                lambda auth: self._registry.stream_blob(self._image, stream, auth=auth)
+            ),
+        )
+
+    def finish(self, upload_id: str, digest: str) -> None:
+        """Bring an upload to its end in the real registry."""
+        with self._lock:
+            upload = self._uploads.pop(upload_id, None)
+        if upload is None:
+            raise errors.RegistryUnavailableError(
+                f"cannot push {self._image.familiar}: an upload ended twice"
+            )
+        try:
+            if upload.location:
+                self._call(
+                    lambda auth: self._registry.close_blob(
+                        self._image, upload.location, digest, auth=auth
+                    )
+                )
+            else:
+                self._call(
+                    lambda auth: self._registry.put_blob(
+                        self._image,
+                        digest,
+                        upload.body,
+                        auth=auth,
+                        on_sent=self._move,
+                    )
+                )
+        finally:
+            upload.drop()
+        with self._lock:
+            self._sizes[digest] = upload.size
+
+    def cancel(self, upload_id: str) -> None:
+        """Forget an upload."""
+        with self._lock:
+            upload = self._uploads.pop(upload_id, None)
+        if upload is not None:
+            upload.drop()
+
+    def put(self, key: str, manifest: images.Manifest) -> bool:
+        """Keep the manifest under the push's own tag, and pass on those by digest.
+
+        Engine 26.1 puts the parts of an index under the tag too, one after another, and
+        the index last of all. So what another one takes the place of is a part.
+        """
+        if key == self.tag:
+            with self._lock:
+                earlier, self.manifest = self.manifest, manifest
+            if earlier is not None and earlier != manifest:
+                self._put_part(earlier)
+            return True
+        if key != manifest.digest:
+            return False
+        self._put_part(manifest)
+        return True
+
+    def _counted(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
+        for piece in pieces:
+            self._move(len(piece))
+            yield piece
+
+    def _move(self, size: int) -> None:
+        self._moved += size  # Threads may lose some of it; it changes all the same.
+
+    def _put_part(self, manifest: images.Manifest) -> None:
+        part = self._image.with_digest(manifest.digest)
+        self._call(lambda auth: self._registry.put_manifest(part, manifest, auth=auth))

@@ -1,0 +1,1 @@
+"""The folders that are shared with the hooks: triggers, their lock, replies."""

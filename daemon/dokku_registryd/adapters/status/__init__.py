@@ -1,0 +1,1 @@
+"""The status socket: its server and its client."""

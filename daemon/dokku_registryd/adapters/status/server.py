@@ -1,0 +1,248 @@
+"""The status socket's thread: it takes requests for health and metrics, and answers.
+
+One thread serves all connections without ever waiting for one of them. A connection
+has a few seconds and a few kilobytes, there are so many at once, and a crowd is let in
+bit by bit, so that whoever says nothing, dawdles or floods keeps nobody else out and
+takes no time from the jobs. Who may ask at a Unix socket is judged at the door.
+"""
+
+import errno
+import os
+import selectors
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from dokku_registryd.adapters.status import peers
+from dokku_registryd.core.status import http_protocol as protocol
+
+MOST_CONNECTIONS: Final = 16  # at once, and newly taken in each `crowd_seconds`
+# A client that has its answer may still be sending; closing would take it away again.
+_LINGER_SECONDS: Final = 1.0
+_STOP_SECONDS: Final = 5.0
+_CHUNK: Final = 4096
+
+_NO_ANSWER: Final = protocol.Answer(
+    503, "the service cannot answer this now: see journalctl -u dokku-registryd\n"
+)
+
+Answerer = Callable[[str], protocol.Answer]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long the thread waits for others."""
+
+    connection_seconds: float = 5.0
+    """What one connection may take in all."""
+    crowd_seconds: float = 0.05
+    """How long a crowd waits at the door; who has said nothing then must leave."""
+    no_descriptors_seconds: float = 1.0
+    """How long everybody waits while the process may open nothing more."""
+
+
+_PATIENCE: Final = Patience()
+
+
+class _Talk:
+    """One connection."""
+
+    def __init__(self, connection: socket.socket, deadline: float) -> None:
+        self.connection = connection
+        self.deadline = deadline
+        self.heard = b""
+        self.unsent = memoryview(b"")
+        self.is_answered = False
+
+
+class StatusServer(threading.Thread):
+    """Answers until it is stopped.
+
+    Args:
+        listeners: The sockets to be asked at; whoever opened them closes them.
+        answer: Gives the answer for a path. It must not wait for long.
+        doorkeeper: Judges who asks at a Unix socket.
+        patience: How long it waits.
+    """
+
+    def __init__(
+        self,
+        listeners: Iterable[socket.socket],
+        answer: Answerer,
+        doorkeeper: peers.Doorkeeper,
+        patience: Patience = _PATIENCE,
+    ) -> None:
+        super().__init__(name="status", daemon=True)
+        self._listeners = tuple(listeners)
+        self._answer = answer
+        self._doorkeeper = doorkeeper
+        self._patience = patience
+        self._talks: dict[int, _Talk] = {}
+        self._selector = selectors.DefaultSelector()
+        self._bell = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self._is_stopping = False
+        self._opens_at: float | None = None
+        self._opened_at = 0.0
+        self._welcomed = 0
+        for listener in self._listeners:
+            listener.settimeout(0.0)
+
+    def run(self) -> None:
+        """Serve."""
+        self._selector.register(self._bell, selectors.EVENT_READ)
+        self._open_door()
+        try:
+            while not self._is_stopping:
+                self._serve()
+        finally:
+            for talk in list(self._talks.values()):
+                self._end(talk)
+            self._selector.close()
+
+    def stop(self) -> None:
+        """End the thread and every connection; harmless to repeat."""
+        if self._is_stopping:
+            return
+        self._is_stopping = True
+        os.eventfd_write(self._bell, 1)
+        self.join(_STOP_SECONDS)
+        if not self.is_alive():
+            os.close(self._bell)
+
+    def _serve(self) -> None:
+        for key, _ in self._selector.select(self._seconds_to_wait()):
+            if key.fileobj in self._listeners:
+                self._welcome(key.fileobj)
+            elif isinstance(key.data, _Talk):
+                self._go_on(key.data)
+        now = time.monotonic()
+        for talk in [talk for talk in self._talks.values() if talk.deadline <= now]:
+            self._end(talk)
+        if self._opens_at is not None and self._opens_at <= now:
+            self._open_door()
+
+    def _seconds_to_wait(self) -> float | None:
+        times = [talk.deadline for talk in self._talks.values()]
+        if self._opens_at is not None:
+            times.append(self._opens_at)
+        return max(0.0, min(times) - time.monotonic()) if times else None
+
+    # -- the door
+
+    def _open_door(self) -> None:
+        self._opens_at = None
+        self._opened_at, self._welcomed = time.monotonic(), 0
+        if len(self._talks) >= MOST_CONNECTIONS:
+            oldest = sorted(self._talks.values(), key=lambda talk: talk.deadline)
+            for talk in oldest[: MOST_CONNECTIONS // 2]:
+                self._end(talk)
+        for listener in self._listeners:
+            self._selector.register(listener, selectors.EVENT_READ)
+
+    def _shut_door(self, seconds: float) -> None:
+        if self._opens_at is None:
+            self._opens_at = time.monotonic() + seconds
+            for listener in self._listeners:
+                self._selector.unregister(listener)
+
+    def _welcome(self, listener: socket.socket) -> None:
+        if self._is_crowded():
+            self._shut_door(self._patience.crowd_seconds)
+            return
+        try:
+            connection, _ = listener.accept()
+        except OSError as error:
+            if error.errno in {errno.EMFILE, errno.ENFILE, errno.ENOMEM}:
+                self._shut_door(self._patience.no_descriptors_seconds)
+            return  # Else whoever knocked has gone again.
+        self._welcomed += 1
+        if not self._may_ask(connection):
+            connection.close()
+            return
+        connection.settimeout(0.0)
+        talk = _Talk(connection, time.monotonic() + self._patience.connection_seconds)
+        self._talks[connection.fileno()] = talk
+        self._selector.register(connection, selectors.EVENT_READ, talk)
+        self._go_on(talk)  # Most have said all by now.
+
+    def _is_crowded(self) -> bool:
+        now = time.monotonic()
+        if now - self._opened_at > self._patience.crowd_seconds:
+            self._opened_at, self._welcomed = now, 0
+        return max(self._welcomed, len(self._talks)) >= MOST_CONNECTIONS
+
+    def _may_ask(self, connection: socket.socket) -> bool:
+        if connection.family != socket.AF_UNIX:
+            return True
+        try:
+            user = self._doorkeeper.refuses(connection)
+        except OSError:
+            return False
+        if user is not None:
+            structlog.get_logger().debug("status.denied", user=user)
+        return user is None
+
+    # -- one connection
+
+    def _go_on(self, talk: _Talk) -> None:
+        try:
+            if talk.unsent:
+                self._send(talk)
+            else:
+                self._hear(talk)
+        except BlockingIOError:
+            return
+        except OSError:
+            self._end(talk)
+
+    def _hear(self, talk: _Talk) -> None:
+        heard = talk.connection.recv(_CHUNK)
+        if not heard:
+            self._end(talk)
+        elif not talk.is_answered:  # Else whatever comes now is not read.
+            talk.heard += heard
+            is_local = talk.connection.family == socket.AF_UNIX
+            request = protocol.parse(talk.heard, is_local=is_local)
+            if request is not None:
+                self._reply(talk, request)
+
+    def _reply(self, talk: _Talk, request: protocol.Request | protocol.Answer) -> None:
+        if isinstance(request, protocol.Request):
+            answer, is_head = self._look(request.path), request.is_head
+        else:
+            answer, is_head = request, False
+        talk.is_answered = True
+        talk.unsent = memoryview(protocol.render(answer, is_head=is_head))
+        self._selector.modify(talk.connection, selectors.EVENT_WRITE, talk)
+        self._send(talk)
+
+    def _look(self, path: str) -> protocol.Answer:
+        try:
+            return self._answer(path)
+        except Exception as error:  # noqa: BLE001 - one answer must not end all
+            structlog.get_logger().error("status.failed", error=_shown(error))
+            return _NO_ANSWER
+
+    def _send(self, talk: _Talk) -> None:
+        sent = talk.connection.send(talk.unsent)
+        talk.unsent = talk.unsent[sent:]
+        if not talk.unsent:
+            talk.connection.shutdown(socket.SHUT_WR)
+            talk.deadline = min(talk.deadline, time.monotonic() + _LINGER_SECONDS)
+            self._selector.modify(talk.connection, selectors.EVENT_READ, talk)
+
+    def _end(self, talk: _Talk) -> None:
+        if self._talks.pop(talk.connection.fileno(), None) is not None:
+            self._selector.unregister(talk.connection)
+            talk.connection.close()
+
+
+def _shown(error: Exception) -> str:
+    """Return what may be said of an error; the texts of most may hold any value."""
+    name = type(error).__name__
+    return f"{name}: {error}" if isinstance(error, (OSError, RuntimeError)) else name

@@ -1,0 +1,31 @@
+"""Settings: every key, its default, its bounds, and where a value came from.
+
+Flags win over the environment, the environment over the TOML file, the file over
+the defaults. `load` is given all of them and reads nothing else. It reports every
+mistake at once, by key and place, and never repeats what somebody typed. What a
+property of one app overrides is computed in `core.dokku.policy`.
+"""
+
+from dokku_registryd.config.loading import (
+    allowed,
+    config_file,
+    describe,
+    fields,
+    load,
+    unknown_variables,
+    variable,
+)
+from dokku_registryd.config.schema import DEFAULT_FILE, Paths, Settings
+
+__all__ = [
+    "DEFAULT_FILE",
+    "Paths",
+    "Settings",
+    "allowed",
+    "config_file",
+    "describe",
+    "fields",
+    "load",
+    "unknown_variables",
+    "variable",
+]

@@ -1,0 +1,1 @@
+"""Logins and Docker's `config.json`, as values. Secrets stay wrapped in `logins`."""

@@ -1,0 +1,1 @@
+"""Dokku's rules: properties, apps, deploys, and the form of its commands."""

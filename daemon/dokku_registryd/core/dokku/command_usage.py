@@ -1,0 +1,79 @@
+"""What a command of ours takes, read from the line of its help.
+
+`registryd:doctor [--format text|json] [<app>]` names a flag with its values, the first
+of them as default, and an app that may be left out; `[--all]` would be a switch. So a
+command accepts what its help names, and nothing else can be passed through it.
+"""
+
+from collections.abc import Sequence
+
+from dokku_registryd.core.dokku import pflag
+
+_APP = "<app>"
+
+
+class Usage:
+    """The arguments of one command.
+
+    Args:
+        line: Its line of the help.
+    """
+
+    def __init__(self, line: str) -> None:
+        self.line = line
+        self.command, *takes = _words(line)
+        self._needs_app = _APP in takes
+        self._takes_app = self._needs_app or f"[{_APP}]" in takes
+        flags = [word[3:-1].split() for word in takes if word.startswith("[--")]
+        self._switches = [name for name, *values in flags if not values]
+        self._values = {
+            name: tuple(values[0].split("|")) for name, *values in flags if values
+        }
+
+    def parse(self, arguments: Sequence[str]) -> dict[str, str | bool | None]:
+        """Return the value of each flag, by its name, and the app where one is taken.
+
+        Raises:
+            UsageError: The arguments are wrong, or ask for help.
+        """
+        flags = self._flags()
+        parsed = flags.parse(arguments)
+        for name, values in self._values.items():
+            if parsed.strings[name] not in values:
+                raise flags.mistake(f"--{name} must be {' or '.join(values)}")
+        self._check_count(flags, parsed)
+        found: dict[str, str | bool | None] = {**parsed.strings}
+        found |= {name: name in parsed.switches for name in self._switches}
+        if self._takes_app:
+            found["app"] = parsed.positional[0] if parsed.positional else None
+        return found
+
+    def _flags(self) -> pflag.FlagSet:
+        return pflag.FlagSet(
+            self.command,
+            (
+                *(pflag.Flag(name=name, usage="") for name in self._switches),
+                *(
+                    pflag.Flag(name=name, usage="", is_switch=False, default=values[0])
+                    for name, values in self._values.items()
+                ),
+            ),
+        )
+
+    def _check_count(self, flags: pflag.FlagSet, parsed: pflag.Parsed) -> None:
+        if self._needs_app and not parsed.positional:
+            raise flags.mistake("no app was named")
+        if len(parsed.positional) > int(self._takes_app):
+            unknown = parsed.positional[int(self._takes_app)]
+            raise flags.mistake(f"unexpected argument: {unknown}")
+
+
+def _words(line: str) -> list[str]:
+    """Split at blanks that are not between brackets."""
+    words: list[str] = []
+    for word in line.split(" "):
+        if words and words[-1].startswith("[") and not words[-1].endswith("]"):
+            words[-1] = f"{words[-1]} {word}"
+        else:
+            words.append(word)
+    return words

@@ -1,0 +1,263 @@
+"""How Dokku's registry properties become one app's policy.
+
+The rules, odd ones included, are those of Dokku 0.38.27 (`plugins/registry`,
+functions.go and report.go): the app's values are trimmed, the global ones are not, so
+a global `true` with a line break behind it means off.
+"""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from dokku_registryd import errors
+from dokku_registryd.core.dokku import computed
+from dokku_registryd.core.image import reference
+from dokku_registryd.core.release import numbering
+
+# What reports need too lies apart, so that they start without the rest.
+GLOBAL: Final = computed.GLOBAL
+CORE: Final = computed.CORE
+OURS: Final = computed.OURS
+Reader = computed.Reader
+server = computed.server
+image_repo = computed.image_repo
+
+_WAIT = "wait"
+_BACKGROUND = "background"
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Defaults:
+    """What holds where neither the app nor the host set a property of ours."""
+
+    push_policy: str = _WAIT
+    push_deadline_seconds: float = 900
+    heal: bool = True
+    keep_releases: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppPolicy:
+    """What one app's properties come to."""
+
+    app: str
+    push_on_release: bool
+    server: str
+    """Empty for Docker Hub, else with a trailing slash."""
+    image_repo: str
+    extra_tags: tuple[str, ...]
+    tag_version: str
+    """Raw text of Dokku's counter; empty for an app that was never pushed."""
+    push_in_background: bool
+    push_deadline_seconds: float
+    heal: bool
+    keep_releases: int
+    mistakes: tuple[str, ...] = ()
+    """Values that cannot be right, each with its property and the way out."""
+    unread: tuple[tuple[str, str], ...] = ()
+    """Properties of ours that cannot be read, and why; their defaults stand here."""
+    left_out: tuple[str, ...] = ()
+    """Values that a release does without, each with its property and the way out."""
+
+    @property
+    def last_number(self) -> int:
+        """The counter as a number; 0 where it is missing or unreadable."""
+        return numbering.whole_number(self.tag_version.strip()) or 0
+
+    def require(self, *wanted: str) -> None:
+        """Refuse to go by the defaults of properties of ours that cannot be read.
+
+        Raises:
+            UnreadableError: One of these is there and cannot be read.
+        """
+        for name, why in self.unread:
+            if name in wanted:
+                raise errors.UnreadableError(why)
+
+
+@dataclass(slots=True)
+class _Source:
+    """Reads properties of one app and collects what is wrong with them."""
+
+    app: str
+    read: Reader
+    mistakes: list[str] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+    unread: list[tuple[str, str]] = field(default_factory=list)
+
+    def core(self, name: str) -> str:
+        return self.read(CORE, self.app, name).strip()
+
+    def core_or_global(self, name: str) -> str:
+        return self.core(name) or self.read(CORE, GLOBAL, name)
+
+    def ours(self, name: str) -> str:
+        # What is ours alone must not keep an app from what Dokku's plugin would do.
+        try:
+            value = self.read(OURS, self.app, name).strip()
+            return value or self.read(OURS, GLOBAL, name).strip()
+        except errors.UnreadableError as error:
+            self.unread.append((name, str(error)))
+            return ""
+
+
+def resolve(app: str, read: Reader, defaults: Defaults) -> AppPolicy:
+    """Work out one app's policy.
+
+    Args:
+        app: The app's name.
+        read: Gives a property's raw text: (plugin folder, app or `--global`, name).
+        defaults: What the settings say.
+
+    Raises:
+        UnreadableError: A property that Dokku's own plugin has too cannot be read.
+    """
+    source = _Source(app, read)
+    server_text = read(CORE, app, "server") or read(CORE, GLOBAL, "server")
+    place = _without_login(source, "server", server(server_text))
+    repository = _without_login(source, "image-repo", _image_repo(source))
+    return AppPolicy(
+        app=app,
+        push_on_release=source.core_or_global("push-on-release") == "true",
+        server=place,
+        image_repo=repository,
+        extra_tags=_extra_tags(source),
+        tag_version=_tag_version(source),
+        push_in_background=_policy(source, defaults.push_policy) == _BACKGROUND,
+        push_deadline_seconds=_deadline(source, defaults.push_deadline_seconds),
+        heal=_switch(source, "heal", default=defaults.heal),
+        keep_releases=_count(source, "keep-releases", defaults.keep_releases),
+        mistakes=tuple(source.mistakes),
+        unread=tuple(source.unread),
+        left_out=tuple(source.left_out),
+    )
+
+
+def deadline_seconds(app: str, read: Reader, defaults: Defaults) -> float:
+    """Return how long a deploy waits, by its default where that cannot be read."""
+    return _deadline(_Source(app, read), defaults.push_deadline_seconds)
+
+
+def own_values(app: str, read: Reader, defaults: Defaults) -> dict[str, str]:
+    """Return what the properties that are ours alone come to, as they are typed.
+
+    Args:
+        app: The app's name, or `--global`.
+        read: As for `resolve`.
+        defaults: What the settings say.
+    """
+    source = _Source(app, read)
+    return {
+        "heal": "on" if _switch(source, "heal", default=defaults.heal) else "off",
+        "keep-releases": str(_count(source, "keep-releases", defaults.keep_releases)),
+        "push-deadline": span(_deadline(source, defaults.push_deadline_seconds)),
+        "push-policy": _policy(source, defaults.push_policy),
+    }
+
+
+def is_numeric(tag: str) -> bool:
+    """Return whether a tag is one of those that releases are counted with."""
+    return tag.isascii() and tag.isdigit()
+
+
+def parse_seconds(text: str) -> float | None:
+    """Read a time span such as `90`, `90s`, `15m`, `2h` or `1d`; None if it is none."""
+    digits, unit = (text[:-1], text[-1:]) if text[-1:] in _SECONDS else (text, "s")
+    number = numbering.whole_number(digits)
+    return None if number is None else float(number * _SECONDS[unit])
+
+
+def span(seconds: float) -> str:
+    """Return a time span in the largest unit that fits, such as `15m`."""
+    for unit, size in reversed(_SECONDS.items()):
+        if seconds >= size and seconds % size == 0:
+            return f"{seconds / size:g}{unit}"
+    return f"{seconds:g}s"
+
+
+def _without_login(source: _Source, name: str, value: str) -> str:
+    """Take a login out of an address: nobody uses it there, and anybody may see it."""
+    bare = computed.without_login(value)
+    if bare != value:
+        source.mistakes.append(
+            f"{name}: {bare} holds a login, which does not belong there. Set it anew"
+            f" without what stands before the @, with dokku registry:set {source.app}"
+            f" {name}, and log in with dokku registry:login"
+        )
+    return bare
+
+
+def _image_repo(source: _Source) -> str:
+    try:
+        return image_repo(source.app, source.read)
+    except errors.UnreadableError:
+        raise
+    except errors.RegistrydError as error:
+        source.mistakes.append(f"image-repo-template: {error}")
+        return f"dokku/{source.app}"
+
+
+def _extra_tags(source: _Source) -> tuple[str, ...]:
+    texts = [
+        text.strip() for text in source.core_or_global("push-extra-tags").split(",")
+    ]
+    tags = dict.fromkeys(text for text in texts if text)
+    for tag in tags:
+        if not reference.is_tag(tag):
+            source.mistakes.append(f"push-extra-tags: {tag!r} cannot be a tag")
+    if numbers := [tag for tag in tags if is_numeric(tag)]:
+        # Dokku's own plugin overwrites the release of that number.
+        source.left_out.append(
+            f"push-extra-tags: {', '.join(numbers)} left out, as releases are counted"
+            f" with numbers; use v{numbers[0]} instead"
+        )
+    return tuple(tag for tag in tags if not is_numeric(tag))
+
+
+def _tag_version(source: _Source) -> str:
+    raw = source.read(CORE, source.app, "tag-version")
+    text = raw.strip()
+    is_number = text.isascii() and text.isdigit()
+    if is_number and numbering.whole_number(text) is None:
+        # In Dokku's words; what is no number at all a release refuses likewise.
+        source.mistakes.append(
+            f"tag-version: Unable to convert existing tag version ({text}) to integer:"
+            f' strconv.Atoi: parsing "{text}": value out of range'
+        )
+    return raw
+
+
+def _policy(source: _Source, default: str) -> str:
+    value = source.ours("push-policy") or default
+    if value not in {_WAIT, _BACKGROUND}:
+        source.mistakes.append(f"push-policy: {value!r} is neither wait nor background")
+        return default
+    return value
+
+
+def _deadline(source: _Source, default: float) -> float:
+    text = source.ours("push-deadline")
+    seconds = parse_seconds(text) if text else default
+    if seconds is None:
+        source.mistakes.append(f"push-deadline: {text!r} is no time span such as 15m")
+        return default
+    return seconds
+
+
+def _switch(source: _Source, name: str, *, default: bool) -> bool:
+    text = source.ours(name)
+    if text not in {"", "on", "off"}:
+        source.mistakes.append(f"{name}: {text!r} is neither on nor off")
+        return default
+    return default if not text else text == "on"
+
+
+def _count(source: _Source, name: str, default: int) -> int:
+    text = source.ours(name)
+    if not text:
+        return default
+    number = numbering.whole_number(text)
+    if number is None:
+        source.mistakes.append(f"{name}: {text!r} is no whole number")
+        return default
+    return number

@@ -1,0 +1,223 @@
+"""Which values a property may have, and what is stored of them.
+
+Dokku stores whatever it is given and fails at the next release. Here a value that
+cannot work is refused, with what was probably meant.
+"""
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from dokku_registryd import errors
+from dokku_registryd.core.dokku import computed, policy
+from dokku_registryd.core.image import reference
+
+Check = Callable[[str, str], "Accepted"]
+
+_DAY = 86400
+_MAX_KEPT = 10_000
+_YES = frozenset({"1", "t", "y", "on", "yes", "true", "enable", "enabled"})
+_NO = frozenset({"0", "f", "n", "off", "no", "false", "disable", "disabled"})
+_SAMPLE_APP = "app"
+# Spellings that Dokku itself takes for Docker Hub.
+_DOCKER_HUB = frozenset({"docker.io", "hub.docker.com"})
+
+
+class ValueRefusedError(errors.RegistrydError):
+    """A value cannot work. The message says what can."""
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """What is stored, and what to tell about it."""
+
+    text: str
+    warning: str = ""
+
+
+def push_on_release(_app: str, text: str) -> Accepted:
+    """Accept what Dokku compares with: exactly `true`, or `false`."""
+    return Accepted(_choice("push-on-release", text, on="true", off="false"))
+
+
+def push_extra_tags(_app: str, text: str) -> Accepted:
+    """Accept a list of tags; Dokku trims no items, so they are stored trimmed."""
+    tags = list(dict.fromkeys(filter(None, (item.strip() for item in text.split(",")))))
+    if not tags:
+        raise ValueRefusedError(f"push-extra-tags names no tag: {text!r}")
+    for tag in tags:
+        if not reference.is_tag(tag):
+            raise ValueRefusedError(
+                f"push-extra-tags must be tags with commas between them, such as"
+                f" stable,latest; {tag!r} cannot be a tag"
+            )
+        if policy.is_numeric(tag):
+            raise ValueRefusedError(
+                f"push-extra-tags must not be numbers, which releases are counted"
+                f" with; say v{tag} instead of {tag}"
+            )
+    return Accepted(",".join(tags))
+
+
+def image_repo(_app: str, text: str) -> Accepted:
+    """Accept a repository, without tag or digest."""
+    repository = text.strip()
+    _check_repository("image-repo", repository)
+    return Accepted(repository)
+
+
+def image_repo_template(app: str, text: str) -> Accepted:
+    """Accept a template that makes a repository of an app's name.
+
+    One that fails is stored all the same, because Dokku's own tests store one and
+    expect it back; until it is corrected the repository is `dokku/APP`.
+    """
+    sample = _SAMPLE_APP if app == policy.GLOBAL else app
+    # It takes longer to load than all other properties need.
+    gotemplate = importlib.import_module("dokku_registryd.core.gotemplate")
+    try:
+        rendered = gotemplate.render(text.strip(), sample).strip()
+    except gotemplate.TemplateError as error:
+        return Accepted(
+            text,
+            f"image-repo-template has a mistake, so that dokku/APP is used: {error}."
+            " The name of the app is {{ .AppName }}",
+        )
+    _check_repository(f"image-repo-template, for {sample},", rendered)
+    return Accepted(text)
+
+
+def server(_app: str, text: str) -> Accepted:
+    """Accept a registry's host, with a port and a path if need be."""
+    place = text.strip()
+    hint = _server_hint(place)
+    if hint:
+        raise ValueRefusedError(
+            f"server must be a registry's host, such as ghcr.io or"
+            f" registry.example.com:5000, not {_shown(place)!r}. {hint}"
+        )
+    return Accepted(place)
+
+
+def push_policy(_app: str, text: str) -> Accepted:
+    """Accept `wait` or `background`."""
+    value = text.strip()
+    if value not in {"wait", "background"}:
+        raise ValueRefusedError(
+            f"push-policy must be wait or background, not {value!r}"
+        )
+    return Accepted(value)
+
+
+def push_deadline(_app: str, text: str) -> Accepted:
+    """Accept a time span from a second to a day."""
+    value = text.strip()
+    # Enough for the seconds of a day, and short enough to be counted with.
+    is_short = len(value) <= len(str(_DAY)) + 1
+    seconds = policy.parse_seconds(value) if is_short else None
+    if seconds is None or not 1 <= seconds <= _DAY:
+        raise ValueRefusedError(
+            f"push-deadline must be a time span of at most a day, such as 90s, 15m, 2h"
+            f" or 1d, not {value!r}"
+        )
+    return Accepted(value)
+
+
+def heal(_app: str, text: str) -> Accepted:
+    """Accept `on` or `off`."""
+    return Accepted(_choice("heal", text, on="on", off="off"))
+
+
+def keep_releases(_app: str, text: str) -> Accepted:
+    """Accept a whole number within bounds."""
+    value = text.strip()
+    is_number = (
+        value.isascii() and value.isdigit() and len(value) <= len(str(_MAX_KEPT))
+    )
+    if not is_number or int(value) > _MAX_KEPT:
+        raise ValueRefusedError(
+            f"keep-releases must be a whole number from 0 to {_MAX_KEPT}, not {value!r}"
+        )
+    return Accepted(value)
+
+
+REGISTRY: dict[str, Check] = {
+    "image-repo": image_repo,
+    "image-repo-template": image_repo_template,
+    "push-extra-tags": push_extra_tags,
+    "push-on-release": push_on_release,
+    "server": server,
+}
+REGISTRYD: dict[str, Check] = {
+    "heal": heal,
+    "keep-releases": keep_releases,
+    "push-deadline": push_deadline,
+    "push-policy": push_policy,
+}
+
+
+def _choice(name: str, text: str, *, on: str, off: str) -> str:
+    value = text.strip()
+    if value in {on, off}:
+        return value
+    meant = on if value.lower() in _YES else off if value.lower() in _NO else ""
+    question = f". Did you mean {meant}?" if meant else ""
+    raise ValueRefusedError(f"{name} must be {on} or {off}, not {value!r}{question}")
+
+
+def _check_repository(what: str, repository: str) -> None:
+    if _shown(repository) != repository:
+        raise ValueRefusedError(
+            f"{what} must be a repository such as org/web, not {_shown(repository)!r}:"
+            " a login does not belong there, use dokku registry:login"
+        )
+    try:
+        # Docker takes a first part with capitals for a host, which it is not meant as.
+        has_capitals = repository.lower() != repository
+        image = reference.parse(
+            f"docker.io/{repository}" if has_capitals else repository
+        )
+    except errors.InvalidReferenceError as error:
+        raise ValueRefusedError(
+            f"{what} must be a repository such as org/web, not {repository!r}: {error}"
+        ) from error
+    if image.tag or image.digest:
+        raise ValueRefusedError(
+            f"{what} must be a repository without a tag, such as org/web, not"
+            f" {repository!r}: each release has its own number for a tag"
+        )
+
+
+def _shown(text: str) -> str:
+    return computed.without_login(text)
+
+
+def _server_hint(place: str) -> str:
+    """Return what is wrong with a server, empty if nothing is."""
+    if _shown(place) != place:
+        return "Leave out the login before the @, and use dokku registry:login"
+    bare = place.removesuffix("/")
+    host = bare.partition("/")[0]
+    is_docker_hub = reference.normalize_domain(host) == reference.DOCKER_HUB
+    if bare in _DOCKER_HUB:
+        return ""
+    if "://" in place:
+        return f"Leave out {place.partition('://')[0]}://"
+    if "//" in place:
+        return "One slash is enough"
+    if is_docker_hub and host != reference.DOCKER_HUB:
+        return "Docker Hub is docker.io"
+    return _reference_hint(bare, host)
+
+
+def _reference_hint(bare: str, host: str) -> str:
+    try:
+        image = reference.parse(f"{bare}/image")
+    except errors.InvalidReferenceError as error:
+        return f"Docker refuses {bare}/image: {error}"
+    if image.domain != host:
+        return (
+            "Without a dot or a port it is no host: for a user or an organisation on"
+            " Docker Hub set image-repo"
+        )
+    return ""

@@ -1,0 +1,1 @@
+"""The Docker Engine's texts as values: events, listings, streams, relay requests."""

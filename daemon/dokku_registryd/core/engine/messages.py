@@ -1,0 +1,169 @@
+"""What goes to the Engine and comes from its listings, as values.
+
+Names come as the Engine prints them; `<none>`, which stands for no name at all, is
+left out, and so are digests that containerd's stores list among the names.
+"""
+
+import base64
+import json
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from dokku_registryd import errors
+from dokku_registryd.core.auth import logins
+from dokku_registryd.core.engine import relay_protocol
+from dokku_registryd.core.image import images, reference
+
+_CONTAINERD_DRIVER: Final = "io.containerd.snapshotter"
+_HUB_ACCOUNT: Final = "https://index.docker.io/v1/"
+
+OLDEST_API: Final = (1, 24)  # docker-py refuses older ones
+# The newest that the tests have run against; 1.52 changed the events.
+NEWEST_API: Final = (1, 51)
+_VERSION: Final = re.compile(r"(\d{1,4})\.(\d{1,4})", re.ASCII)
+
+
+def choose_api(served: str) -> str:
+    """Return the API version to speak with an Engine that serves up to `served`.
+
+    The oldest one where that is no version at all.
+    """
+    found = _VERSION.fullmatch(served)
+    version = (int(found[1]), int(found[2])) if found else OLDEST_API
+    chosen = max(OLDEST_API, min(version, NEWEST_API))
+    return "{}.{}".format(*chosen)
+
+
+def split_name(name: str) -> tuple[str, str]:
+    """Return repository and tag of an image's name, as the Engine's API wants them.
+
+    Raises:
+        InvalidReferenceError: It is no name, or an image ID.
+    """
+    parsed = reference.parse(name)
+    repository = parsed.with_tag("").familiar
+    if repository == "sha256":
+        raise errors.InvalidReferenceError(
+            f"{name} is an image ID, where the name of an image is needed"
+        )
+    return repository, parsed.tag or "latest"
+
+
+def encode_login(auth: logins.AuthConfig | None) -> str:
+    """Return a login as the Engine's header wants it; an empty one is anonymous."""
+    return base64.urlsafe_b64encode(json.dumps(_login(auth)).encode()).decode()
+
+
+def holds(image: images.LocalImage, digest: str) -> bool:
+    """Tell whether an image is the one that a registry knows by a digest."""
+    return bool(digest) and digest in image.identities
+
+
+def parse_image(raw: Mapping[str, Any], *, relay: str = "") -> images.LocalImage:
+    """Read an entry of the image listing, or an inspected image.
+
+    Args:
+        raw: What the Engine says.
+        relay: The host of the relay, whose names are no person's.
+    """
+    labels = raw.get("Labels") or (raw.get("Config") or {}).get("Labels") or {}
+    names = _names(raw.get("RepoTags"))
+    passing = tuple(name for name in names if relay_protocol.is_name_at(relay, name))
+    return images.LocalImage(
+        image_id=str(raw["Id"]),
+        references=tuple(
+            name for name in names if "@" not in name and name not in passing
+        ),
+        passing=passing,
+        repo_digests=tuple(
+            name
+            for name in _names(raw.get("RepoDigests"))
+            if not relay_protocol.is_name_at(relay, name)
+        ),
+        labels=tuple(sorted((str(key), str(value)) for key, value in labels.items())),
+        manifests=tuple(_manifests(raw.get("Manifests"))),
+        # A listing tells whole seconds, and a build makes two images in less.
+        created=str(raw.get("Created") or "").removesuffix("Z"),
+    )
+
+
+def parse_container(raw: Mapping[str, Any]) -> images.LocalContainer:
+    """Read an entry of the container listing."""
+    labels = raw.get("Labels") or {}
+    names = raw.get("Names") or [""]
+    return images.LocalContainer(
+        image_id=str(raw.get("ImageID") or ""),
+        image=str(raw.get("Image") or ""),
+        app=str(labels.get(images.APP_LABEL) or ""),
+        is_running=raw.get("State") == "running",
+        container_id=str(raw.get("Id") or ""),
+        name=str(names[0]).removeprefix("/"),
+        kind=str(labels.get(images.CONTAINER_LABEL) or ""),
+        is_script=images.SCRIPT_LABEL in labels,
+    )
+
+
+def parse_facts(info: Mapping[str, Any]) -> images.EngineFacts:
+    """Read what the Engine says of itself."""
+    proxies = {
+        "http": info.get("HttpProxy"),
+        "https": info.get("HttpsProxy"),
+        "no": info.get("NoProxy"),
+    }
+    return images.EngineFacts(
+        version=str(info.get("ServerVersion") or ""),
+        image_store="containerd" if _has_containerd_store(info) else "classic",
+        insecure_registries=tuple(_insecure(_mapping(info.get("RegistryConfig")))),
+        proxies=tuple((key, str(value)) for key, value in proxies.items() if value),
+        root_dir=str(info.get("DockerRootDir") or ""),
+    )
+
+
+def _names(listed: Iterable[object] | None) -> tuple[str, ...]:
+    # Engine 26.1 lists a repository once more for every tag that it has.
+    names = dict.fromkeys(str(name) for name in listed or ())
+    return tuple(name for name in names if "<none>" not in name)
+
+
+def _manifests(listed: object) -> Iterable[str]:
+    """Give the digests of an index's images that are here; no attestations."""
+    for entry in listed if isinstance(listed, list) else ():
+        found = _mapping(entry)
+        if found.get("Kind") == "image" and found.get("Available") is True:
+            yield str(found.get("ID") or "")
+
+
+def _has_containerd_store(info: Mapping[str, Any]) -> bool:
+    return _CONTAINERD_DRIVER in str(info.get("DriverStatus"))
+
+
+def _insecure(settings: Mapping[str, Any]) -> Iterable[str]:
+    networks = settings.get("InsecureRegistryCIDRs")
+    yield from map(str, networks if isinstance(networks, list) else ())
+    for name, index in _mapping(settings.get("IndexConfigs")).items():
+        if not _mapping(index).get("Secure", True):
+            yield str(name)
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def login_body(auth: logins.AuthConfig) -> dict[str, str]:
+    """Return a login as the Engine's `POST /auth` wants it."""
+    return {
+        "username": auth.username,
+        "password": auth.password.reveal(),
+        "serveraddress": auth.domain,
+    }
+
+
+def _login(auth: logins.AuthConfig | None) -> dict[str, str]:
+    if auth is None:
+        return {}
+    is_hub = auth.domain == reference.DOCKER_HUB
+    login = {"ServerAddress": _HUB_ACCOUNT if is_hub else auth.domain}
+    if auth.identity_token:
+        return login | {"IdentityToken": auth.identity_token.reveal()}
+    return login | {"Username": auth.username, "Password": auth.password.reveal()}

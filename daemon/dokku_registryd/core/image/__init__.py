@@ -1,0 +1,1 @@
+"""Images and their names: references, and which of them a host must have."""

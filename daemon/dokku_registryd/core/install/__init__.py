@@ -1,0 +1,1 @@
+"""What an installation consists of, and the steps from one state to another."""

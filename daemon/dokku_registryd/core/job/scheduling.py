@@ -1,0 +1,293 @@
+"""Which waiting job may begin: who waits for it, its age, due times, and busy lanes.
+
+A job comes before another if somebody waits for it and not for the other (that is
+background work: heals of the daemon's own, and pushes behind a deploy's back), else if
+it was accepted first. The rule: a job may begin when its due time has come, none of
+its lanes is busy, and in none of them a job waits that comes before it and whose time
+has come too. Of those that may, the first to come begins, where coming back from an
+attempt counts: who is tried again goes behind those that never had their turn.
+
+Background work never takes all workers, however long it is. Nor does one registry,
+since it may hang: the jobs of a host get half of the workers, and more only while it
+has just shown that it serves and no job of another host may begin. Every step costs a
+logarithm of what waits, since a hundred thousand trigger files may come at once. Time
+is handed in; nothing blocks.
+"""
+
+import heapq
+import itertools
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from dokku_registryd.core.job import jobs, shares
+from dokku_registryd.core.job.kinds import Kind
+
+_Rank = tuple[bool, int]
+"""Whether it is background work, and an order: the least comes first."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    job: jobs.Job
+    order: int
+    """Of acceptance: it decides within a lane."""
+    turn: int
+    """Of acceptance, or of the end of its latest attempt: it decides between apps."""
+    due: float
+
+    @property
+    def rank(self) -> _Rank:
+        return (self.job.is_background, self.order)
+
+    @property
+    def call(self) -> _Rank:
+        return (self.job.is_background, self.turn)
+
+
+class Lanes:
+    """The jobs that wait and those that run. Not safe between threads.
+
+    Args:
+        most_background: How many jobs of background work may run at the same time;
+            None is no limit.
+        most_of_host: How many jobs of one registry may run at the same time unless it
+            has just served; None is no limit.
+    """
+
+    def __init__(
+        self, most_background: int | None = None, most_of_host: int | None = None
+    ) -> None:
+        self._most_background = most_background
+        self._entries: dict[str, _Entry] = {}
+        self._running: list[jobs.Job] = []
+        self._busy: set[str] = set()
+        self._orders: dict[str, int] = {}
+        self._turns: dict[str, int] = {}
+        self._counter = itertools.count()
+        self._shares = shares.Shares(most_of_host)
+        self._of_app: defaultdict[str, dict[str, None]] = defaultdict(dict)
+        self._due: set[str] = set()
+        # Heaps keep names of jobs that are gone until they come up; see `_head`.
+        self._later: list[tuple[float, str]] = []
+        self._lines: defaultdict[str, list[tuple[_Rank, str]]] = defaultdict(list)
+        self._ready: defaultdict[str, list[tuple[_Rank, str]]] = defaultdict(list)
+        """Those that may begin, by host."""
+
+    def put(self, job: jobs.Job, *, due: float = 0.0) -> None:
+        """Let a job wait; one that was here before keeps its place in its lanes.
+
+        Args:
+            job: The job; one of the same identity that waits is replaced.
+            due: When it may begin at the earliest; 0 is at once.
+        """
+        self._withdraw(job.job_id)
+        now = next(self._counter)
+        order = self._orders.setdefault(job.job_id, now)
+        if self._is_running(job.job_id):
+            self._turns[job.job_id] = now
+        turn = self._turns.setdefault(job.job_id, now)
+        self._entries[job.job_id] = _Entry(job, order, turn, due)
+        for app in job.trigger.apps or ("",):
+            self._of_app[app][job.job_id] = None
+        if due:
+            heapq.heappush(self._later, (due, job.job_id))
+        else:
+            self._admit(job.job_id)
+
+    def take(self, now: float) -> jobs.Job | None:
+        """Return the job to begin, if one may, and mark its lanes busy."""
+        self._admit_due(now)
+        is_full = self._is_background_full()
+        first: tuple[bool, _Rank, str] | None = None
+        for host in list(self._ready):
+            head = self._ready_head(host)
+            if head is None or (head[0][0] and is_full):
+                continue
+            is_beyond = self._shares.is_used_up(host)
+            if is_beyond and not self._shares.may_go_beyond(host, now):
+                continue
+            first = min(first or (is_beyond, *head), (is_beyond, *head))
+        if first is None:
+            return None
+        job = self._entries[first[2]].job
+        self._remove(job.job_id)
+        self._running.append(job)
+        self._shares.begin(job.host)
+        self._busy.update(job.lanes)
+        return job
+
+    def note_served(self, host: str, now: float) -> None:
+        """Note that a registry has just done all that a job asked of it."""
+        self._shares.note_served(host, now)
+
+    def release(self, job: jobs.Job) -> None:
+        """Free the lanes of a job whose attempt is over."""
+        self._running.remove(job)
+        self._shares.end(job.host)
+        self._busy.difference_update(job.lanes)
+        self._forget_order(job.job_id)
+        self._offer_heads(job)
+
+    def withdraw(self, job_id: str) -> bool:
+        """Take a waiting job out for good; False if it does not wait."""
+        is_waiting = job_id in self._entries
+        self._withdraw(job_id)
+        self._forget_order(job_id)
+        return is_waiting
+
+    def next_due(self) -> float | None:
+        """Return when the next job becomes due that is not due yet."""
+        while self._later:
+            due, job_id = self._later[0]
+            entry = self._entries.get(job_id)
+            if entry is not None and entry.due == due and job_id not in self._due:
+                return due
+            heapq.heappop(self._later)
+        return None
+
+    def expedite(self, app: str, *, kind: Kind | None = None) -> None:
+        """Make the waiting jobs of an app due at once.
+
+        Args:
+            app: The app.
+            kind: Only jobs of this kind; None is all of them.
+        """
+        for job_id in list(self._of_app.get(app, ())):
+            job = self._entries[job_id].job
+            if kind in {None, job.kind}:
+                self.put(job)
+
+    def waiting(self) -> list[jobs.Job]:
+        """Return the jobs that wait, oldest first."""
+        return self._sorted(self._entries)
+
+    def waiting_of(self, app: str) -> list[jobs.Job]:
+        """Return the waiting jobs of one app, oldest first."""
+        return self._sorted(self._of_app.get(app, ()))
+
+    def waiting_before(self, job: jobs.Job) -> list[jobs.Job]:
+        """Return the waiting jobs of its apps that are older than a running one."""
+        order = self._orders.get(job.job_id, next(self._counter))
+        of_apps = {
+            job_id: None
+            for app in job.trigger.apps
+            for job_id in self._of_app.get(app, ())
+            if self._entries[job_id].order < order
+        }
+        return self._sorted(of_apps)
+
+    def is_preempted(self, app: str, now: float) -> bool:
+        """Tell whether a job waits for which a heal of an app should give up."""
+        return any(job.is_preempting for job in self._due_of(app, now))
+
+    def is_disowned(self, app: str, now: float) -> bool:
+        """Tell whether a job waits for which a push of an app should give up."""
+        return any(job.is_disowning for job in self._due_of(app, now))
+
+    def has(self, kind: Kind, app: str) -> bool:
+        """Tell whether a job of this kind and app waits."""
+        return any(
+            self._entries[job_id].job.kind is kind
+            for job_id in self._of_app.get(app, ())
+        )
+
+    def running(self) -> list[jobs.Job]:
+        """Return the jobs that run."""
+        return list(self._running)
+
+    def _due_of(self, app: str, now: float) -> Iterator[jobs.Job]:
+        for job_id in self._of_app.get(app, ()):
+            entry = self._entries[job_id]
+            if not entry.due or entry.due <= now:
+                yield entry.job
+
+    def _sorted(self, job_ids: Iterable[str]) -> list[jobs.Job]:
+        entries = sorted(
+            (self._entries[job_id] for job_id in job_ids), key=lambda entry: entry.order
+        )
+        return [entry.job for entry in entries]
+
+    def _admit_due(self, now: float) -> None:
+        while (due := self.next_due()) is not None and due <= now:
+            self._admit(heapq.heappop(self._later)[1])
+
+    def _admit(self, job_id: str) -> None:
+        entry = self._entries[job_id]
+        self._due.add(job_id)
+        for lane in entry.job.lanes:
+            heapq.heappush(self._lines[lane], (entry.rank, job_id))
+        self._offer(job_id)
+
+    def _offer(self, job_id: str) -> None:
+        if self._may_begin(job_id):
+            entry = self._entries[job_id]
+            heapq.heappush(self._ready[entry.job.host], (entry.call, job_id))
+
+    def _ready_head(self, host: str) -> tuple[_Rank, str] | None:
+        """Return the job of a host that may begin before its others."""
+        line = self._ready.get(host)
+        while line:
+            call, job_id = line[0]
+            if self._may_begin(job_id):
+                entry = self._entries[job_id]
+                if (call, host) == (entry.call, entry.job.host):
+                    return line[0]
+            heapq.heappop(line)
+        self._ready.pop(host, None)
+        return None
+
+    def _may_begin(self, job_id: str) -> bool:
+        if job_id not in self._due:
+            return False
+        lanes = self._entries[job_id].job.lanes
+        return self._busy.isdisjoint(lanes) and all(
+            self._head(lane) == job_id for lane in lanes
+        )
+
+    def _head(self, lane: str) -> str | None:
+        """Return the due job of a lane that comes before all others."""
+        line = self._lines.get(lane)
+        while line:
+            rank, job_id = line[0]
+            if job_id in self._due:
+                entry = self._entries[job_id]
+                if rank == entry.rank and lane in entry.job.lanes:
+                    return job_id
+            heapq.heappop(line)
+        self._lines.pop(lane, None)
+        return None
+
+    def _is_background_full(self) -> bool:
+        if self._most_background is None:
+            return False
+        running = sum(job.is_background for job in self._running)
+        return running >= self._most_background
+
+    def _offer_heads(self, job: jobs.Job) -> None:
+        for lane in job.lanes:
+            head = self._head(lane)
+            if head is not None:
+                self._offer(head)
+
+    def _withdraw(self, job_id: str) -> None:
+        entry = self._entries.get(job_id)
+        if entry is not None:
+            self._remove(job_id)
+            self._offer_heads(entry.job)
+
+    def _remove(self, job_id: str) -> None:
+        entry = self._entries.pop(job_id)
+        self._due.discard(job_id)
+        for app in entry.job.trigger.apps or ("",):
+            self._of_app[app].pop(job_id, None)
+            if not self._of_app[app]:
+                del self._of_app[app]
+
+    def _forget_order(self, job_id: str) -> None:
+        if job_id not in self._entries and not self._is_running(job_id):
+            self._orders.pop(job_id, None)
+            self._turns.pop(job_id, None)
+
+    def _is_running(self, job_id: str) -> bool:
+        return any(job.job_id == job_id for job in self._running)

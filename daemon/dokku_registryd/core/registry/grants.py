@@ -1,0 +1,40 @@
+"""What a token says it is good for.
+
+Source: https://distribution.github.io/distribution/spec/auth/jwt/, "access". Only some
+token servers give such tokens; others are for the registry alone to understand.
+"""
+
+import base64
+import binascii
+
+from dokku_registryd.core.auth.logins import Secret
+from dokku_registryd.core.registry import protocol
+
+_PARTS = 3  # header, claims, signature
+
+
+def parse_actions(authorization: Secret, path: str) -> frozenset[str] | None:
+    """Return the actions that a token allows in a repository; None if it is silent.
+
+    The signature is not looked at: the registry does that, and nothing rests on this
+    but advice to an operator.
+    """
+    scheme, _, token = authorization.reveal().partition(" ")
+    parts = token.split(".")
+    if scheme != "Bearer" or len(parts) != _PARTS:
+        return None
+    try:
+        claims = base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4))
+    except (binascii.Error, ValueError):
+        return None
+    access = protocol.load_object(claims).get("access")
+    if not isinstance(access, list):
+        return None
+    found: set[str] = set()
+    for entry in access:
+        if isinstance(entry, dict) and entry.get("name") == path:
+            actions = entry.get("actions") or []
+            if not isinstance(actions, list):
+                return None
+            found |= {str(action) for action in actions}
+    return frozenset(found)

@@ -1,0 +1,348 @@
+"""What a registry and its token server say, parsed: headers, replies, error bodies.
+
+Sources: the OCI distribution specification 1.1
+(https://github.com/opencontainers/distribution-spec/blob/v1.1.0/spec.md) and Docker's
+token authentication specification
+(https://distribution.github.io/distribution/spec/auth/token/). Nothing here trusts
+what it reads: each parser returns None or nothing for what it cannot use.
+"""
+
+import base64
+import email.utils
+import itertools
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+from urllib.parse import urljoin, urlsplit
+
+from dokku_registryd.core.auth.logins import AuthConfig, Secret
+from dokku_registryd.core.text import foreign_text, json_documents
+
+MANIFEST_TYPES: Final = (
+    "application/vnd.docker.distribution.manifest.v2+json",
+    "application/vnd.docker.distribution.manifest.list.v2+json",
+    "application/vnd.oci.image.manifest.v1+json",
+    "application/vnd.oci.image.index.v1+json",
+)
+MAX_ERROR_TEXT: Final = 300  # characters of a foreign text that a message may hold
+DEFAULT_TOKEN_SECONDS: Final = 60.0  # token specification, "expires_in"
+_EPOCH_DIGITS: Final = 10  # from 2001 to 2286
+MAX_TOKEN_SECONDS: Final = 86400.0  # no token is kept for longer than a day
+
+_TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # noqa: S105 - RFC 9110, 5.6.2
+_SCHEME = re.compile(rf"\s*(?:,\s*)*({_TOKEN})(?:\s+|\s*$|(?=,))")
+_PARAMETER = re.compile(
+    rf'\s*(?:,\s*)*({_TOKEN})\s*=\s*(?:"((?:[^"\\]|\\.)*)"|({_TOKEN}))\s*(?=,|$)'
+)
+_TOKEN68 = re.compile(r"\s*[A-Za-z0-9._~+/-]+=*\s*(?=,|$)")
+_LINK = re.compile(r"<([^<>]*)>((?:[^,\"]|\"[^\"]*\")*)")
+_REL_NEXT = re.compile(r";\s*rel\s*=\s*\"?next\"?\s*(?:;|$)", re.IGNORECASE)
+_DIGEST = re.compile(r"[a-z0-9]+(?:[+._-][a-z0-9]+)*:[0-9a-fA-F]{32,128}")
+_HEADER_VALUE = re.compile(r"[\x20-\x7e]+")
+_MAX_TAG: Final = 128  # characters; OCI specification, "Pulling manifests"
+_MAX_ERRORS: Final = 32  # that are read of one body; the first one says it
+_MAX_HEADER: Final = 16 << 10  # characters; a challenge has some hundred
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Challenge:
+    """One way in that a 401 offers (RFC 9110, 11.6.1)."""
+
+    scheme: str
+    """In small letters: `basic` or `bearer`."""
+    parameters: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Token:
+    """What a token server gives, and how long it lasts."""
+
+    value: Secret
+    expires_in: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One question over HTTP."""
+
+    method: str
+    url: str
+    """Without a scheme (`//host/...`) it goes by whatever the host speaks."""
+    purpose: str
+    """What is tried, on what, for messages: `read the manifest of r.example/web:3`."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    authorization: Secret | None = None
+    body: bytes | bytearray | None = None
+    pieces: Iterable[bytes] | None = None
+    """A body that is sent as it comes: it has no length, and goes only once."""
+    on_sent: Callable[[int], None] = field(
+        default=lambda _size: None, repr=False, compare=False
+    )
+    """Gets sizes of parts of a long body as they are sent."""
+    is_upload: bool = False
+    """Whether it may take as long as a push, so long as it moves."""
+    max_bytes: int
+    """A longer answer is refused."""
+    most_seconds: float | None = None
+    """How long it may take at most, where that is less than any request may."""
+    certificates_of: str = ""
+    """The registry whose certificates hold if the host of `url` has none."""
+    named_by: str = ""
+    """The registry that has named the host of `url`; empty where an operator has."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """An answer over HTTP, read to its end."""
+
+    status: int
+    url: str
+    headers: Mapping[str, str]
+    """Names in small letters."""
+    body: bytes = b""
+    retry_after: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorBody:
+    """The codes and the text of an error body (OCI specification, "Error Codes")."""
+
+    codes: tuple[str, ...] = ()
+    text: str = ""
+
+
+def parse_challenges(header: str) -> list[Challenge]:
+    """Read WWW-Authenticate, which may hold several challenges in one line."""
+    header = header[:_MAX_HEADER]
+    found: list[Challenge] = []
+    position = 0
+    while (scheme := _SCHEME.match(header, position)) is not None:
+        position = scheme.end()
+        parameters: dict[str, str] = {}
+        while (part := _PARAMETER.match(header, position)) is not None:
+            name, quoted, plain = part.groups()
+            value = plain if quoted is None else re.sub(r"\\(.)", r"\1", quoted)
+            parameters.setdefault(name.lower(), value)
+            position = part.end()
+        if not parameters and (blob := _TOKEN68.match(header, position)):
+            position = blob.end()
+        found.append(Challenge(scheme=scheme[1].lower(), parameters=parameters))
+    return found
+
+
+def choose_challenge(header: str) -> Challenge | None:
+    """Return the challenge to answer: Bearer before Basic, None if there is neither."""
+    offered = {challenge.scheme: challenge for challenge in parse_challenges(header)}
+    return offered.get("bearer") or offered.get("basic")
+
+
+def scope_for(challenge: Challenge, path: str, wanted: str) -> str:
+    """Return the scope to ask for: the challenge's if it is about `path`, else ours.
+
+    A challenge may lack it, or name an example (token specification, "Requesting a
+    Token"; ghcr.io answers `/v2/` with `repository:user/image:pull`). One that wants
+    no more than we do is about one request: what follows needs the rest.
+    """
+    offered = challenge.parameters.get("scope", "")
+    prefix = f"repository:{path}:"
+    is_ours = path and offered.startswith(prefix) and " " not in offered
+    if not is_ours or _actions(offered, prefix) <= _actions(wanted, prefix):
+        return wanted
+    return offered
+
+
+def parse_token(body: bytes) -> Token | None:
+    """Read a token server's reply (token specification, "Token Response Fields").
+
+    Either of `token` and `access_token` may be there; `issued_at` is left aside, as
+    the clock of the other side need not agree with ours.
+    """
+    content = load_object(body)
+    value = content.get("token") or content.get("access_token")
+    if not isinstance(value, str) or not is_header_value(value):
+        return None
+    stated = content.get("expires_in")
+    is_number = isinstance(stated, int | float) and not isinstance(stated, bool)
+    seconds: Any = stated if is_number else DEFAULT_TOKEN_SECONDS
+    return Token(value=Secret(value), expires_in=min(float(seconds), MAX_TOKEN_SECONDS))
+
+
+def basic(auth: AuthConfig) -> Secret:
+    """Return the value of an Authorization header (RFC 7617)."""
+    text = f"{auth.username}:{auth.password.reveal()}"
+    return Secret("Basic " + base64.b64encode(text.encode()).decode())
+
+
+def parse_retry_after(value: str, now: float) -> float | None:
+    """Return the seconds to wait: a number, or the time until an HTTP date.
+
+    A number of ten digits is a time, in seconds since the epoch: so Docker's own
+    documentation had it for Hub until 2025 (docker/docs#22916).
+    """
+    text = value.strip()
+    if text.isascii() and text.isdigit():
+        if len(text) == _EPOCH_DIGITS:
+            return max(0.0, float(text) - now)
+        return float(text[:9])
+    try:
+        return max(0.0, email.utils.parsedate_to_datetime(text).timestamp() - now)
+    except (ValueError, OverflowError):
+        return None
+
+
+def next_page(header: str, url: str) -> str | None:
+    """Return the address that a Link header gives for the next page, if any.
+
+    It may be relative (OCI specification, "Listing Tags"). Whether it may be followed
+    is for the caller to judge.
+    """
+    for target, parameters in _LINK.findall(header[:_MAX_HEADER]):
+        if _REL_NEXT.search(parameters.strip()):
+            return resolve(url, str(target))
+    return None
+
+
+def resolve(url: str, target: str) -> str:
+    """Return the absolute form of an address; nonsense stays as it is."""
+    try:
+        return urljoin(url, target)
+    except ValueError:
+        return target
+
+
+def origin(url: str) -> tuple[str, str, int | None]:
+    """Return scheme, host and port: what must agree for a login to travel along.
+
+    An address that cannot be read has an origin that agrees with no other.
+    """
+    try:
+        parts = urlsplit(url)
+        port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+    except ValueError:
+        return "", "", None
+    return parts.scheme, parts.hostname or "", port
+
+
+def netloc(url: str) -> str:
+    """Return the host of an address, with the port that it names; empty for none."""
+    try:
+        return urlsplit(url).netloc
+    except ValueError:
+        return ""
+
+
+def is_same_host(url: str, other: str) -> bool:
+    """Tell whether two addresses are of one host and port, whatever their scheme."""
+    places = []
+    for one in (url, other):
+        try:
+            parts = urlsplit(one)
+            port = parts.port
+        except ValueError:
+            return False
+        places.append((parts.hostname, None if port in {80, 443} else port))
+    return places[0] == places[1] and bool(places[0][0])
+
+
+def parse_digest(text: str) -> str | None:
+    """Return a digest as a header states it; None if it is none."""
+    bare = text.strip()
+    return bare if _DIGEST.fullmatch(bare) else None
+
+
+def media_type(content_type: str, body: bytes) -> str | None:
+    """Return which kind of manifest this is, from the header, else from the body."""
+    stated = content_type.partition(";")[0].strip().lower()
+    if stated in MANIFEST_TYPES:
+        return stated
+    written = load_object(body).get("mediaType")
+    return written if isinstance(written, str) and written in MANIFEST_TYPES else None
+
+
+def parse_tags(body: bytes) -> list[str]:
+    """Return the names of one page; `null` is an empty one, longer ones are none."""
+    names = load_object(body).get("tags")
+    if not isinstance(names, list):
+        return []
+    return [name for name in names if isinstance(name, str) and len(name) <= _MAX_TAG]
+
+
+def parse_error(body: bytes, secrets: Iterable[Secret] = ()) -> ErrorBody:
+    """Read an error body and make its codes and its text fit to be shown.
+
+    However many there are, all codes together have `MAX_ERROR_TEXT` characters at most,
+    and so have all texts.
+    """
+    hidden = tuple(secrets)
+    content = load_object(body)
+    entries = (
+        _error_entries(content) if content else [("", body.decode(errors="replace"))]
+    )
+    found: list[tuple[str, str]] = []
+    for code, text in itertools.islice(entries, _MAX_ERRORS):
+        found.append((clean(code, hidden), clean(text, hidden)))
+    codes = [code for code, _ in found if code]
+    texts = [text for _, text in found if text]
+    in_turn = [part for entry in found for part in entry]
+    if any(
+        foreign_text.holds("".join(parts), hidden)
+        for parts in (in_turn, codes, texts, [*codes, *texts])
+    ):
+        # A secret that is spread over several of them.
+        return ErrorBody(text=foreign_text.MASK)
+    return ErrorBody(codes=tuple(_first(codes)), text=_shown("; ".join(texts)))
+
+
+def clean(text: str, secrets: Iterable[Secret] = ()) -> str:
+    """Return a foreign text as `foreign_text.read` does, cut to what is shown."""
+    return _shown(foreign_text.read(text, secrets))
+
+
+def is_header_value(text: str) -> bool:
+    """Tell whether a text can be sent in a header: visible ASCII on one line."""
+    return bool(_HEADER_VALUE.fullmatch(text))
+
+
+def load_object(body: bytes) -> dict[str, Any]:
+    """Return a JSON object; an empty one for anything else."""
+    try:
+        content = json_documents.load(body)
+    except json_documents.MalformedJsonError:
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _actions(scope: str, prefix: str) -> frozenset[str]:
+    return frozenset(scope.removeprefix(prefix).split(","))
+
+
+def _shown(text: str) -> str:
+    return foreign_text.shorten(text, first=MAX_ERROR_TEXT)
+
+
+def _first(codes: Iterable[str]) -> Iterator[str]:
+    """Give as many codes as fit into what is shown."""
+    left = MAX_ERROR_TEXT
+    for code in codes:
+        left -= len(code) + 1
+        if left < 0:
+            return
+        yield code
+
+
+def _error_entries(content: dict[str, Any]) -> Iterable[tuple[str, str]]:
+    errors = content.get("errors")
+    for entry in errors if isinstance(errors, list) else [content]:
+        if isinstance(entry, dict):
+            yield (
+                _text(entry, "code", "error", "__type"),
+                _text(entry, "message", "error_description", "details", "detail"),
+            )
+
+
+def _text(entry: dict[str, Any], *names: str) -> str:
+    for name in names:
+        if isinstance(entry.get(name), str) and entry[name]:
+            return str(entry[name])
+    return ""

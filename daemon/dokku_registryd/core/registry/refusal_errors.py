@@ -1,0 +1,106 @@
+"""Which error a registry's refusal is: the table that retries and advice rest on.
+
+Sources: the OCI distribution specification 1.1, "Error Codes", and what the registries
+named below answer in practice.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from dokku_registryd import errors
+from dokku_registryd.core.registry import refusals
+
+_CONFLICT: Final = 409
+_FIRST_SERVER_ERROR: Final = 500
+TEMPORARY: Final = refusals.TEMPORARY
+# ECR: 400 TAG_INVALID, and ImageTagAlreadyExistsException in its own API. Harbor: 412
+# "configured as immutable". Azure: 405 "operation is disallowed" for a locked tag.
+# Google: 400 "enabled tag immutability".
+_IMMUTABLE_STATUSES: Final = frozenset({400, 403, 405, 409, 412})
+_IMMUTABLE_CODES: Final = frozenset(
+    {"TAG_INVALID", "TAG_IMMUTABLE", "TAG_ALREADY_EXISTS"}
+)
+_IMMUTABLE_TEXT: Final = re.compile(
+    # Each "tag" is looked at up to the next one, so no text is read twice.
+    r"immutab|imagetagalreadyexists|cannot be overwritten|operation is disallowed"
+    r"|tag\b(?:(?!tag\b|\balready exists).)*+already exists",
+    re.IGNORECASE,
+)
+
+
+# What a tag that may not move is never meant by, whatever else is said.
+_BEFORE_TAGS: Final = frozenset(
+    {
+        refusals.Ground.LIMITED,
+        refusals.Ground.READ_ONLY,
+        refusals.Ground.EXPIRED,
+        refusals.Ground.QUOTA,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """A status that is no success, and what came with it."""
+
+    purpose: str
+    """What was tried, on what: `push r.example/web:3`."""
+    status: int
+    codes: tuple[str, ...] = ()
+    text: str = ""
+    retry_after: float | None = None
+    errand: refusals.Errand = refusals.Errand.LOOK_UP
+    puts_tag: bool = False
+    reads: bool = False
+    """Whether only something was asked for, as in each pull."""
+
+
+def build_error(refusal: Refusal) -> errors.RegistrydError:
+    """Return the error that a refusal stands for."""
+    ground = _ground(refusal)
+    kind = refusals.error_class(ground)
+    advice = refusals.sentence(ground, refusal.errand)
+    said = _said(refusal)
+    message = f"{said}. {advice}" if advice else said
+    if issubclass(kind, errors.PermanentError):
+        return kind(message, status=refusal.status)
+    if kind is errors.RateLimitedError:
+        return errors.RateLimitedError(
+            message, retry_after=refusal.retry_after, is_of_reading=refusal.reads
+        )
+    busy = errors.RegistryBusyError
+    kind = busy if issubclass(kind, busy) else errors.RegistryUnavailableError
+    return kind(message, retry_after=refusal.retry_after)
+
+
+def _ground(refusal: Refusal) -> refusals.Ground:
+    is_temporary = refusal.status in TEMPORARY or refusal.status >= _FIRST_SERVER_ERROR
+    codes = frozenset(refusal.codes)
+    ground = refusals.judge(refusal.status, codes, refusal.text)
+    if ground in _BEFORE_TAGS:
+        return ground
+    if is_temporary:
+        return refusals.Ground.BUSY if refusal.retry_after is not None else ground
+    if refusal.puts_tag and _is_immutable(refusal):
+        return refusals.Ground.IMMUTABLE
+    return ground
+
+
+def _is_immutable(refusal: Refusal) -> bool:
+    if refusal.status not in _IMMUTABLE_STATUSES:
+        return False
+    # distribution has the same code for a body that names another tag.
+    if "did not match URI" in refusal.text:
+        return False
+    return (
+        refusal.status == _CONFLICT
+        or bool(_IMMUTABLE_CODES & frozenset(refusal.codes))
+        or bool(_IMMUTABLE_TEXT.search(" ".join((*refusal.codes, refusal.text))))
+    )
+
+
+def _said(refusal: Refusal) -> str:
+    words = " ".join((str(refusal.status), *refusal.codes))
+    answer = f"cannot {refusal.purpose}: the registry answers {words}"
+    return f"{answer} ({refusal.text.rstrip('.')})" if refusal.text else answer

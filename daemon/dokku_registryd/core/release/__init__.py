@@ -1,0 +1,1 @@
+"""Releases as the ledger keeps them: numbers, states, and how long rows stay."""

@@ -1,0 +1,234 @@
+"""The facts of one moment, and the series that show them (`metric_families`)."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import product
+
+from dokku_registryd.core.dokku import presence
+from dokku_registryd.core.job.kinds import Kind
+from dokku_registryd.core.job.outcomes import Ending
+from dokku_registryd.core.release.releases import Release, ReleaseState
+from dokku_registryd.core.status import health, metric_families, metrics
+from dokku_registryd.core.status.metric_families import INTENTS
+from dokku_registryd.core.status.metrics import Durations, Sample
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sweep:
+    """What the last sweep saw."""
+
+    wanted: int
+    missing: int = 0
+    """What it did not find, and no heal has brought back since."""
+    lost: int
+    moved: int = 0
+    """Of missing and lost ones: names that lead to another image."""
+    """Missing, and not to be brought back from anywhere."""
+    ended_at: float
+    """Seconds since the epoch."""
+    took_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """What was counted since the start of the process."""
+
+    finished: Mapping[tuple[Kind, Ending], int] = field(default_factory=dict)
+    retried: Mapping[Kind, int] = field(default_factory=dict)
+    durations: Mapping[Kind, Durations] = field(default_factory=dict)
+    sweeps_done: int = 0
+    sweeps_failed: int = 0
+    last_sweep: Sweep | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Book:
+    """What the ledger says."""
+
+    unpushed: tuple[Release, ...]
+    """Releases that went on and that the registry does not have, the oldest first."""
+    paused: Mapping[str, float]
+    """Seconds that are left, by domain."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Files:
+    """What the disk says."""
+
+    waiting: int
+    rejected: int
+    free_bytes: int
+    refusal: str
+    """Why the spool cannot be written; empty if it can."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Process:
+    """What the kernel says of this process."""
+
+    started_at: float
+    cpu_seconds: float
+    resident_bytes: int
+    virtual_bytes: int
+    open_fds: int
+    most_fds: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """All that is shown; None is what could not be found out this time."""
+
+    version: str
+    fingerprint: str
+    now: float
+    reasons: tuple[health.Reason, ...]
+    is_connected: bool
+    running: int
+    waiting: int
+    oldest_accepted_at: float | None
+    """When the oldest unfinished job was accepted; None if there is no job."""
+    counts: Counts
+    absence: presence.Absence
+    """What the last sweep did not see."""
+    book: Book | None
+    files: Files | None
+    process: Process | None
+
+
+def expose(facts: Facts) -> str:
+    """Return all that is known at one moment, in Prometheus' text format."""
+    shown: dict[str, Iterable[Sample]] = {
+        **_state(facts),
+        **_counted(facts.counts),
+        "missing_apps": _missing_apps(facts.absence),
+        **(_written(facts.book, facts.now) if facts.book else {}),
+        **(_stored(facts.files) if facts.files else {}),
+        **(_process(facts.process) if facts.process else {}),
+    }
+    return metrics.render(
+        (family, shown[name])
+        for name, family in metric_families.FAMILIES.items()
+        if name in shown
+    )
+
+
+def _state(facts: Facts) -> dict[str, Iterable[Sample]]:
+    unwell = {reason.check for reason in facts.reasons}
+    since = facts.oldest_accepted_at
+    sources = {"ledger": facts.book, "files": facts.files, "process": facts.process}
+    return {
+        "build_info": _one(1, version=facts.version, fingerprint=facts.fingerprint),
+        "ready": _one(not facts.reasons),
+        "check_ok": [
+            Sample(check not in unwell, {"check": check}) for check in health.CHECKS
+        ],
+        "engine_connected": _one(facts.is_connected),
+        "jobs": _each("state", running=facts.running, waiting=facts.waiting),
+        "oldest_job_age_seconds": _one(0 if since is None else _age(since, facts.now)),
+        "scrape_error": _each(
+            "source", **{name: found is None for name, found in sources.items()}
+        ),
+    }
+
+
+def _counted(counts: Counts) -> dict[str, Iterable[Sample]]:
+    # Series begin at 0: an increase from nothing is none for Prometheus.
+    shown: dict[str, Iterable[Sample]] = {
+        "jobs_finished_total": [
+            Sample(
+                counts.finished.get((intent, ending), 0),
+                {"intent": intent.value, "outcome": ending.value},
+            )
+            for intent, ending in product(INTENTS, Ending)
+        ],
+        "attempts_retried_total": [
+            Sample(counts.retried.get(intent, 0), {"intent": intent.value})
+            for intent in INTENTS
+        ],
+        "job_duration_seconds": list(_durations(counts)),
+        "sweeps_total": _each(
+            "outcome", done=counts.sweeps_done, failed=counts.sweeps_failed
+        ),
+    }
+    if counts.last_sweep is not None:
+        shown |= _swept(counts.last_sweep)
+    return shown
+
+
+def _durations(counts: Counts) -> Iterator[Sample]:
+    nothing = Durations.none(metric_families.DURATION_BOUNDS)
+    for intent in INTENTS:
+        taken = counts.durations.get(intent, nothing)
+        yield from taken.samples({"intent": intent.value})
+
+
+def _swept(sweep: Sweep) -> dict[str, Iterable[Sample]]:
+    return {
+        "wanted_references": _one(sweep.wanted),
+        "missing_references": _one(sweep.missing),
+        "lost_references": _one(sweep.lost),
+        "moved_references": _one(sweep.moved),
+        "last_sweep_timestamp_seconds": _one(sweep.ended_at),
+        "last_sweep_duration_seconds": _one(sweep.took_seconds),
+    }
+
+
+def _missing_apps(absence: presence.Absence) -> list[Sample]:
+    # A root that cannot be read hides apps, even where no app is known to be in it.
+    hidden = max(1, len(absence.apps))
+    causes = [cause for cause in presence.Cause if cause is not presence.Cause.NOTHING]
+    return _each(
+        "cause",
+        **{cause.value: hidden if cause is absence.cause else 0 for cause in causes},
+    )
+
+
+def _written(book: Book, now: float) -> dict[str, Iterable[Sample]]:
+    given_up = sum(row.state is ReleaseState.FAILED for row in book.unpushed)
+    oldest: dict[str, float] = {}
+    for release in book.unpushed:
+        oldest.setdefault(release.app, _age(release.created_at, now))
+    return {
+        "unpushed_releases": _each(
+            "state", waiting=len(book.unpushed) - given_up, given_up=given_up
+        ),
+        "oldest_unpushed_release_age_seconds": _one(max(oldest.values(), default=0)),
+        "unpushed_release_age_seconds": [
+            Sample(age, {"app": app})
+            for app, age in list(oldest.items())[: metric_families.MOST_APPS]
+        ],
+        "registry_pause_seconds": [
+            Sample(seconds, {"domain": domain})
+            for domain, seconds in book.paused.items()
+        ],
+    }
+
+
+def _stored(files: Files) -> dict[str, Iterable[Sample]]:
+    return {
+        "trigger_files": _each("state", waiting=files.waiting, rejected=files.rejected),
+        "data_disk_free_bytes": _one(files.free_bytes),
+    }
+
+
+def _process(process: Process) -> dict[str, Iterable[Sample]]:
+    return {
+        "process_start_time_seconds": _one(process.started_at),
+        "process_cpu_seconds_total": _one(process.cpu_seconds),
+        "process_resident_memory_bytes": _one(process.resident_bytes),
+        "process_virtual_memory_bytes": _one(process.virtual_bytes),
+        "process_open_fds": _one(process.open_fds),
+        "process_max_fds": _one(process.most_fds),
+    }
+
+
+def _one(value: float, **labels: str) -> list[Sample]:
+    return [Sample(value, labels)]
+
+
+def _each(label: str, **values: float) -> list[Sample]:
+    return [Sample(value, {label: name}) for name, value in values.items()]
+
+
+def _age(since: float, now: float) -> float:
+    return max(0.0, round(now - since, 3))

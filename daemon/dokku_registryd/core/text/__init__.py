@@ -1,0 +1,1 @@
+"""Texts that others write: cut, cleaned and parsed before anything uses them."""

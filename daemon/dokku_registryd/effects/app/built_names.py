@@ -1,0 +1,96 @@
+"""Names that a build of Dokku gives: a heal must not take them from a newer image.
+
+The Engine knows no "give this name unless somebody has it". So a name of a build is
+given only while no deploy holds the app's lock, after one more look, and what it was
+taken from all the same, in the moment between, gets it back.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import Final
+
+import structlog
+
+from dokku_registryd import ports
+from dokku_registryd.core.image import images, wanted
+
+_LATEST: Final = ":latest"
+
+
+def healable(gaps: Iterable[wanted.Gap], world: ports.World) -> list[wanted.Gap]:
+    """Return the gaps that a heal would close now; the others need a deploy's end."""
+    found = [gap for gap in gaps if not isinstance(gap, wanted.Lost)]
+    built = {gap.wanted.app for gap in found if not gap.wanted.may_pull}
+    deploying = {app for app in built if world.is_deploying(app)}
+    return [
+        gap for gap in found if gap.wanted.may_pull or gap.wanted.app not in deploying
+    ]
+
+
+def give(gap: wanted.Retag, world: ports.World) -> bool:
+    """Give an image the name, and give it on to a build that had it first.
+
+    Returns:
+        Whether it was given; a deploy that runs or has just ended gives it itself.
+    """
+    app, name = gap.wanted.app, gap.wanted.reference
+    if world.is_deploying(app):
+        return False
+    # Listed before the look: an image that is not in it is newer than the gap.
+    before = {
+        image.image_id: bool(image.references) for image in world.engine.images_of(app)
+    }
+    if world.engine.image(name) is not None:
+        return False
+    given = gap.image_id
+    passed = {given}
+    while True:
+        world.engine.tag(given, name)
+        found = world.engine.image(name)
+        newer = _newer(world.engine.images_of(app), name, before, passed)
+        if found is None or found.image_id != given or not newer:
+            return True
+        passed.update(newer)
+        given = _latest(newer, world)
+        if not given:
+            return True
+        structlog.get_logger().warning(
+            "name.returned", app=app, reference=name, image_id=given
+        )
+
+
+def _newer(
+    listed: Iterable[images.LocalImage],
+    name: str,
+    before: Mapping[str, bool],
+    passed: Collection[str],
+) -> list[str]:
+    """Return the images that came since, and those that lost their last name.
+
+    What lost it while ours has the name lost it to us: a build that changes nothing
+    gives the name to an image that was here. A number is given at `ps:start` alone, so
+    what came since and has another name was never called by it.
+    """
+    is_number = not name.endswith(_LATEST)
+    return [
+        image.image_id
+        for image in listed
+        if image.image_id not in passed
+        and not (is_number and image.references)
+        and (image.image_id not in before or _is_bereft(image, before))
+    ]
+
+
+def _is_bereft(image: images.LocalImage, before: Mapping[str, bool]) -> bool:
+    return before[image.image_id] and not image.references
+
+
+def _latest(image_ids: Iterable[str], world: ports.World) -> str:
+    """Return what was built last, empty if nothing is here any more.
+
+    A listing tells whole seconds, and a build makes two images in less. Builders that
+    write no time into images leave the names that only a release gets.
+    """
+    found = [world.engine.image(image_id) for image_id in image_ids]
+    here = [image for image in found if image is not None]
+    here.sort(key=lambda image: (bool(image.references), image.created))
+    return here[-1].image_id if here else ""

@@ -1,0 +1,1 @@
+"""Steps that verbs share and that concern a deploy: questions, end, reply."""

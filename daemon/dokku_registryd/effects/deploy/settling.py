@@ -1,0 +1,73 @@
+"""Settling: how the deploys of an app have ended, and where extra tags belong since.
+
+A deploy that seemed to have failed may go live all the same: Dokku's record says
+`canceled` of one that goes on, or a container comes up late. Its extra tags have gone
+back by then, so they come forward once more.
+"""
+
+from dokku_registryd import ports
+from dokku_registryd.core.image import reference
+from dokku_registryd.core.job import jobs, outcomes
+from dokku_registryd.core.registry import backoff
+from dokku_registryd.core.release.releases import Release
+from dokku_registryd.effects.app import app_state
+from dokku_registryd.effects.deploy import live, reply
+from dokku_registryd.effects.registry import extra_tags, session
+
+
+def perform(job: jobs.Job, world: ports.World, says: reply.Voice) -> outcomes.Outcome:
+    """Find out how the deploys of an app have ended, and draw the consequence.
+
+    Raises:
+        TransientError: Engine or registry do not answer.
+    """
+    settled = live.settle(job.app, world, says)
+    forward = [
+        release.reference
+        for release in _taken_back(job.app, world)
+        if _bring_forward(release, world, says)
+    ]
+    if not settled and not forward:
+        return outcomes.skipped("no deploy of it has ended")
+    if not settled:
+        return outcomes.done(f"extra tags moved again to {', '.join(forward)}")
+    return outcomes.done(f"deploys that have ended: {', '.join(settled)}")
+
+
+def _taken_back(app: str, world: ports.World) -> list[Release]:
+    """Return the releases whose tags went back although they have not failed."""
+    with world.turn(app):  # Whoever asks for this may still be at it.
+        return [
+            release
+            for release in world.ledger.releases(app)
+            if release.is_taken_back and not release.failed_at
+        ]
+
+
+def _bring_forward(release: Release, world: ports.World, says: reply.Voice) -> bool:
+    """Move the extra tags of a release again; return whether they are its own.
+
+    Raises:
+        TransientError: The registry does not answer.
+        PermanentError: It refuses one.
+    """
+    tags = app_state.policy_of(world, release.app).extra_tags
+    shown = release
+    is_due = bool(release.digest) and live.may_show(release, world)
+    if is_due and not live.is_overtaken(release, world):
+        way = session.Access(
+            world,
+            app=release.app,
+            domain=reference.parse(release.reference).domain,
+            direction=backoff.Direction.PUSH,
+            is_under_way=True,
+        )
+        extra_tags.move(release, tags, way, world, says)
+        # A later one may have arrived in the app's other lane meanwhile.
+        shown = live.latest(release, world)
+        if shown != release and shown.repository == release.repository:
+            extra_tags.move(shown, tags, way, world, says)
+    else:
+        is_due = False
+    world.ledger.update_release(release.job_id, is_taken_back=False)
+    return is_due and shown == release

@@ -1,0 +1,1 @@
+"""Steps that verbs share and that ask or change a registry."""

@@ -1,0 +1,95 @@
+"""Keeps the logins that one attempt has used out of all that is said of it.
+
+Whoever passes a foreign text on cleans it of the secrets that he knows of. This is
+where all texts of an attempt come past once more, on their way into reply, ledger and
+log: it knows each login that the attempt has asked for, whoever repeats it.
+"""
+
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Final, TypeVar
+
+from dokku_registryd import errors, ports
+from dokku_registryd.core.auth import logins
+from dokku_registryd.core.hook import replies
+from dokku_registryd.core.job import outcomes
+from dokku_registryd.core.text import foreign_text
+
+Failure = TypeVar("Failure", bound=errors.RegistrydError)
+
+# A shorter one stands in words of ours: `web`, or the name of a user.
+_LEAST: Final = 6
+
+
+class Discretion:
+    """What must not be said of one attempt."""
+
+    def __init__(self) -> None:
+        self._spelled: list[str] = []
+        self._lock = threading.Lock()
+
+    def over(self, world: ports.World) -> ports.World:
+        """Return a world that notes each login, and lets none into a reply."""
+        return replace(
+            world,
+            credentials=_Noted(world.credentials, self),
+            replies=_Discreet(world.replies, self),
+        )
+
+    def note(self, secrets: Iterable[logins.Secret]) -> None:
+        """Hide these from now on."""
+        long = [secret for secret in secrets if len(secret.reveal()) >= _LEAST]
+        spelled = foreign_text.spellings(long)
+        with self._lock:
+            known = self._spelled
+            self._spelled = [*known, *(one for one in spelled if one not in known)]
+
+    def text(self, text: str) -> str:
+        """Return a text without what must not be said."""
+        return foreign_text.mask(text, self._spelled)
+
+    def outcome(self, outcome: outcomes.Outcome) -> outcomes.Outcome:
+        """Return an outcome without what must not be said."""
+        return replace(
+            outcome, detail=self.text(outcome.detail), error=self.text(outcome.error)
+        )
+
+    def error(self, error: Failure) -> Failure:
+        """Take what must not be said out of an error."""
+        error.args = (self.text(str(error)),)
+        return error
+
+
+class _Noted:
+    """Implements `ports.Credentials`."""
+
+    def __init__(self, credentials: ports.Credentials, discretion: Discretion) -> None:
+        self._credentials = credentials
+        self._discretion = discretion
+
+    def resolve(self, app: str, domain: str) -> logins.AuthConfig | None:
+        found = self._credentials.resolve(app, domain)
+        if found is not None:
+            self._discretion.note(found.secrets)
+        return found
+
+    def forget(self, directory: str) -> list[str]:
+        return self._credentials.forget(directory)
+
+
+class _Discreet:
+    """Implements `ports.Replies`."""
+
+    def __init__(self, known: ports.Replies, discretion: Discretion) -> None:
+        self._replies = known
+        self._discretion = discretion
+
+    def write(self, job_id: str, kind: replies.Line, text: str) -> None:
+        self._replies.write(job_id, kind, self._discretion.text(text))
+
+    def remove(self, job_id: str) -> None:
+        self._replies.remove(job_id)
+
+    def remove_older(self, than: float, *, but: Callable[[str], bool]) -> int:
+        return self._replies.remove_older(than, but=but)

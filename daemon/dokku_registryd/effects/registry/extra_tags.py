@@ -1,0 +1,160 @@
+"""Extra tags: names in the registry that move from one release to the next.
+
+They move only after the number is confirmed, by putting its manifest under each of
+them, so no layer is sent and nothing is left of them on this host. What each of them
+stood for is asked and kept before the first one moves: a release that fails here all
+the same, or whose deploy does, moves them back to that.
+"""
+
+import contextlib
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Final
+
+import structlog
+
+from dokku_registryd import errors, ports
+from dokku_registryd.core.auth import logins
+from dokku_registryd.core.dokku import policy as dokku_policy
+from dokku_registryd.core.image import images, reference
+from dokku_registryd.core.release.releases import Release
+from dokku_registryd.effects.deploy import precedence, reply
+from dokku_registryd.effects.registry import session
+
+UNREAD: Final = "?"
+"""Stands for what the registry did not tell: neither a digest nor its absence."""
+
+
+def note(
+    release: Release, tags: Iterable[str], way: session.Access, world: ports.World
+) -> None:
+    """Keep what extra tags stand for before a release moves them.
+
+    What was kept first stays, whatever they stand for by now. What the registry does
+    not tell is left out: whoever moves the tags asks once more.
+    """
+    known = world.ledger.tag_moves(release.job_id)
+    names = [name for name in names_of(release, tags) if name not in known]
+    if not names:
+        return
+    image = reference.parse(release.reference)
+
+    def ask(name: str) -> str:
+        with contextlib.suppress(errors.TransientError, errors.PermanentError):
+            return way.call(partial(digest_of, image.with_tag(name), world)) or ""
+        return UNREAD
+
+    with ThreadPoolExecutor(max_workers=world.parallel_tags) as pool:
+        found = dict(zip(names, pool.map(ask, names), strict=True))
+    told = {name: digest for name, digest in found.items() if digest != UNREAD}
+    world.ledger.record_tag_moves(release.job_id, told)
+
+
+def move(
+    release: Release,
+    tags: Iterable[str],
+    way: session.Access,
+    world: ports.World,
+    says: reply.Voice,
+    *,
+    manifest: images.Manifest | None = None,
+) -> None:
+    """Put a confirmed release under each extra tag, side by side.
+
+    Its manifest is asked for unless it came with the confirmation.
+
+    Raises:
+        TransientError: The registry does not answer; some tags may have moved.
+        PermanentError: It refuses one; some others may have moved.
+    """
+    names = names_of(release, tags)
+    if not names:
+        return
+    precedence.give_way(release.app, release.reference, world)
+    image = reference.parse(release.reference)
+    if manifest is None:
+        manifest = way.call(partial(manifest_of, image, release.digest, world))
+    if manifest is None:
+        raise errors.RegistryUnavailableError(
+            f"the registry confirmed {release.reference}, but does not give it out"
+        )
+    note(release, names, way, world)
+    _note_unread(release, names, world)
+    for name in names:
+        says.detail(f"Tagging {release.image_repo} as {name} in registry format")
+        says.detail(f"Pushing {release.repository}:{name}")
+    with ThreadPoolExecutor(max_workers=world.parallel_tags) as pool:
+        # All are begun before the first failure is raised.
+        targets = [image.with_tag(name) for name in names]
+        for result in [
+            pool.submit(put, target, manifest, way, world) for target in targets
+        ]:
+            result.result()
+
+
+def tell_left_out(policy: dokku_policy.AppPolicy, says: reply.Voice) -> None:
+    """Say which values a release does without; Dokku's plugin lets it go on too."""
+    log = structlog.get_logger().bind(app=policy.app)
+    for text in policy.left_out:
+        log.warning("property.ignored", reason=text)
+        says.warning(text)
+
+
+def _note_unread(release: Release, names: list[str], world: ports.World) -> None:
+    """Go on without what cannot be read: a release is worth more than its undoing."""
+    known = world.ledger.tag_moves(release.job_id)
+    unread = [name for name in names if name not in known]
+    if not unread:
+        return
+    structlog.get_logger().warning(
+        "tags.unrecorded", app=release.app, reference=release.reference, tags=unread
+    )
+    world.ledger.record_tag_moves(release.job_id, dict.fromkeys(unread, UNREAD))
+
+
+def names_of(release: Release, tags: Iterable[str]) -> list[str]:
+    """Return the tags that a release moves: its own number is none of them."""
+    return [tag for tag in tags if tag != str(release.number)]
+
+
+def digest_of(
+    target: reference.ImageReference,
+    world: ports.World,
+    auth: logins.AuthConfig | None,
+) -> str | None:
+    """Ask for the digest of a tag; None if there is no such tag."""
+    return world.registry.digest(target, auth=auth, for_push=True)
+
+
+def manifest_of(
+    image: reference.ImageReference,
+    digest: str,
+    world: ports.World,
+    auth: logins.AuthConfig | None,
+) -> images.Manifest | None:
+    """Ask for the manifest of a digest; None if it is gone."""
+    target = image.with_digest(digest)
+    return world.registry.manifest(target, auth=auth, for_push=True)
+
+
+def put(
+    target: reference.ImageReference,
+    manifest: images.Manifest,
+    way: session.Access,
+    world: ports.World,
+) -> None:
+    """Put a manifest under a tag.
+
+    Raises:
+        DigestMismatchError: The registry stored something else.
+    """
+    stored = way.call(
+        lambda auth: world.registry.put_manifest(target, manifest, auth=auth)
+    )
+    if stored != manifest.digest:
+        raise errors.DigestMismatchError(
+            f"{target.familiar} was put as {manifest.digest}, but the registry"
+            f" stored {stored}. Ask whoever runs the registry why it changes"
+            " manifests"
+        )

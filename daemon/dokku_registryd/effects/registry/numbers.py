@@ -1,0 +1,237 @@
+"""Numbers: who has one in the registry, the next one, and which of them Dokku goes by.
+
+A number is never overwritten, so a release whose number is taken gets another one. What
+Dokku was told to deploy does not change by that: a deploy reads the name once and
+creates containers from it for as long as it takes, and the registry would answer with
+somebody else's image. So the names of the number that Dokku was told stay on this host
+until the deploy is over.
+"""
+
+import contextlib
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Final, TypeVar
+
+import structlog
+
+from dokku_registryd import errors, ports
+from dokku_registryd.core.auth import logins
+from dokku_registryd.core.image import images, reference
+from dokku_registryd.core.registry import backoff
+from dokku_registryd.core.release import numbering
+from dokku_registryd.core.release.releases import DeployedRelease, Release
+from dokku_registryd.effects.deploy import reply
+from dokku_registryd.effects.registry import session
+
+# Numbers to try where others push to the same repository at the same time.
+MOST_NUMBERS: Final = 10
+
+_Answer = TypeVar("_Answer")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sent:
+    """What the registry answers for a number, and how it came there."""
+
+    digest: str
+    manner: str = ""
+    manifest: images.Manifest | None = None
+    """Given where it was seen on the way, so that nobody has to ask for it again."""
+    unseen: str = ""
+    """Why the answer to the push alone counts: the registry refused to be asked."""
+
+
+TAKEN: Final = Sent(digest="")
+
+
+def find(release: Release, way: session.Access, world: ports.World) -> Sent | None:
+    """Return what has our number: our image, another one, or None.
+
+    None is a number that is free, as far as the registry tells. It is asked for our
+    own safety, so a refusal decides nothing: some logins may push and not read, and
+    some registries let nobody read what was not scanned or signed. The push decides.
+    """
+    image = reference.parse(release.reference)
+    try:
+        manifest = way.call(partial(_read, image, world))
+    except errors.ForeignManifestError:
+        return TAKEN
+    except errors.RateLimitedError as error:
+        # Docker Hub counts a GET as a pull, and a HEAD not, so a limit on pulls need
+        # hold no push up.
+        is_free = error.is_of_reading and way.call(partial(_is_absent, image, world))
+        if not is_free:
+            raise
+        return None
+    except errors.PermanentError as error:
+        if not error.status:
+            raise
+        note_unknown(release, error)
+        return None
+    if manifest is None:
+        return None
+    if not manifest.names_image(release.image_id) and not _is_platform_of(
+        release, manifest.digest, world
+    ):
+        return TAKEN
+    return Sent(digest=manifest.digest, manner="found", manifest=manifest)
+
+
+def note_unknown(release: Release, error: errors.PermanentError) -> None:
+    """Log that the registry does not tell what has a number."""
+    structlog.get_logger().info(
+        "number.undisclosed",
+        job_id=release.job_id,
+        app=release.app,
+        reference=release.reference,
+        error=str(error),
+    )
+
+
+def next_free(release: Release, way: session.Access, world: ports.World) -> int:
+    """Return the nearest number above ours that nobody has, as far as is known.
+
+    Each is looked up. The list of tags only spares look-ups of what it names: not every
+    login may read it, and some registries cannot give it.
+
+    Raises:
+        DigestMismatchError: All of them are taken.
+    """
+    image = reference.parse(release.reference)
+    taken: frozenset[int] = frozenset()
+    with contextlib.suppress(errors.TransientError, errors.PermanentError):
+        taken = numbering.near(way.call(partial(_tags, image, world)), release.number)
+    for number in numbering.candidates(release.number, taken):
+        found = find(replace(release, number=number), way, world)
+        if found is None or found.digest:
+            return number
+    raise errors.DigestMismatchError(
+        f"cannot push {release.reference}: the {numbering.MOST_AHEAD} numbers above it"
+        " are taken by other images, too. Give the app a repository of its own with"
+        " dokku registry:set"
+    )
+
+
+def take_next(
+    release: Release, number: int, world: ports.World, says: reply.Voice
+) -> Release:
+    """Give a release another number, or the next one that no other release has.
+
+    The names of the older number go, unless Dokku was told of it.
+    """
+    older = release
+    release = world.ledger.renumber(release.job_id, at_least=number)
+    says.detail(
+        f"Tag {older.number} is taken by another image, bumping tag to {release.number}"
+    )
+    structlog.get_logger().warning(
+        "release.renumbered",
+        job_id=release.job_id,
+        app=release.app,
+        reference=release.reference,
+        number=release.number,
+        previous=older.number,
+    )
+    for name in release.names:
+        world.engine.tag(release.image_id, name)
+    is_told = older.is_accepted and not older.previous_number
+    for name in () if is_told else older.names:
+        world.engine.untag(name)
+    return release
+
+
+def secure(release: Release, world: ports.World, says: reply.Voice) -> Release:
+    """Look a number up before Dokku is told of it, and take another if it is taken.
+
+    A registry that does not answer within `look_seconds` holds no deploy up.
+    """
+    image = reference.parse(release.reference)
+    way = session.Access(
+        world,
+        app=release.app,
+        domain=image.domain,
+        direction=backoff.Direction.PUSH,
+    )
+    for _ in range(MOST_NUMBERS):
+        found = _ask(partial(find, release, way, world), world)
+        if found is None or found.digest:
+            break
+        number = _ask(partial(next_free, release, way, world), world)
+        release = take_next(release, number or release.number + 1, world, says)
+    for name in release.stale_names:
+        # An attempt died before it had taken them away; nobody was told of them.
+        world.engine.untag(name)
+    return release
+
+
+def note_live(app: str, world: ports.World) -> None:
+    """Note that the deploy of what Dokku was told is over, so the number may change."""
+    told = world.deployed.deployed(app)
+    row = next((row for row in world.ledger.releases(app) if row.goes_by(told)), None)
+    if row is None:
+        return
+    if not row.live_at:
+        row = world.ledger.update_release(row.job_id, live_at=world.clock.now())
+    show(row, world)
+
+
+def show(release: Release, world: ports.World) -> None:
+    """Let Dokku be told the present number, unless a deploy still uses another."""
+    told = world.deployed.deployed(release.app)
+    if told != release.deployed and release.goes_by(told) and not release.live_at:
+        return
+    record(release.app, release.deployed, world)
+
+
+def record(app: str, deployed: DeployedRelease, world: ports.World) -> None:
+    """Let Dokku be answered with a release, unless its own plugin answers."""
+    if not world.is_companion():
+        world.deployed.record_deployed(app, deployed)
+
+
+def _is_platform_of(release: Release, digest: str, world: ports.World) -> bool:
+    """Tell whether a digest is that of the platform of our image that is here.
+
+    The Engine pushes no more than that of an index of which it has one platform.
+    """
+    image = world.engine.image(release.image_id)
+    return image is not None and digest in image.manifests
+
+
+def _read(
+    image: reference.ImageReference,
+    world: ports.World,
+    auth: logins.AuthConfig | None,
+) -> images.Manifest | None:
+    # Absence is what we expect, and only GET proves it.
+    return world.registry.manifest(image, auth=auth, for_push=True)
+
+
+def _is_absent(
+    image: reference.ImageReference,
+    world: ports.World,
+    auth: logins.AuthConfig | None,
+) -> bool:
+    return world.registry.digest(image, auth=auth, for_push=True) is None
+
+
+def _tags(
+    image: reference.ImageReference,
+    world: ports.World,
+    auth: logins.AuthConfig | None,
+) -> list[str]:
+    return world.registry.tags(image, auth=auth, for_push=True)
+
+
+def _ask(question: Callable[[], _Answer], world: ports.World) -> _Answer | None:
+    """Return an answer; None if it is an error, or does not come in time."""
+    pool = ThreadPoolExecutor(1, "number")
+    asked = pool.submit(question)
+    pool.shutdown(wait=False)  # An answer that comes too late is nobody's.
+    try:
+        return asked.result(world.look_seconds)
+    except (errors.RegistrydError, TimeoutError) as error:
+        structlog.get_logger().debug("number.unchecked", error=str(error))
+        return None

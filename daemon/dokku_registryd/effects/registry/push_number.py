@@ -1,0 +1,265 @@
+"""Delivery: a reserved number reaches the registry, and the registry confirms it.
+
+A number is never overwritten. Where it is taken by the same image, that is a success
+(we were here before and died); where it is taken by another one (a recreated app, a
+clone, a second host), the release gets the next free number. Others may push while we
+do, and an upload takes long: so the manifest is put under the number last of all, by
+us, right after the number was looked up once more (`sending`).
+"""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
+
+import structlog
+
+from dokku_registryd import errors, ports
+from dokku_registryd.core.auth import logins
+from dokku_registryd.core.image import images, reference
+from dokku_registryd.core.release.releases import Release, ReleaseState
+from dokku_registryd.effects.deploy import orders, precedence, reply
+from dokku_registryd.effects.registry import (
+    extra_tags,
+    numbers,
+    push_progress,
+    sending,
+    session,
+)
+
+# Where known content cannot be named, the Engine finds out for itself what is missing.
+_UNFIT = (
+    errors.ImageNotFoundError,
+    errors.InvalidRequestError,
+    errors.RegistryUnavailableError,
+    errors.RateLimitedError,
+)
+
+
+def tag(release: Release, world: ports.World) -> None:
+    """Give the image its names on this host."""
+    for name in release.names:
+        world.engine.tag(release.image_id, name)
+
+
+def deliver(
+    release: Release,
+    way: session.Access,
+    world: ports.World,
+    says: reply.Voice,
+    *,
+    tags: Sequence[str] = (),
+) -> tuple[Release, numbers.Sent]:
+    """Push under a number that is ours; return once the registry has confirmed it.
+
+    Each question costs a round trip, and a deployer waits for them one after the other.
+    So the manifest that extra tags need comes with the confirmation, and what those
+    stand for so far beside it; a manifest that is known is fetched while the registry
+    looks the number up. The image gets its names
+    on this host meanwhile: asking changes nothing, and what is asked comes to nothing
+    if the Engine refuses.
+
+    Returns:
+        The release, and what the registry answered for it.
+
+    An image that is gone from this host is no failure where the registry has it: then
+    an earlier attempt died before it could tell, and a heal brings the names back.
+
+    Raises:
+        TransientError: Engine or registry do not answer.
+        PermanentError: The registry refuses.
+    """
+    is_named = False
+    missing: errors.ImageNotFoundError | None = None
+    for _ in range(numbers.MOST_NUMBERS):
+        precedence.give_way(release.app, release.reference, world)
+        with ThreadPoolExecutor(max_workers=2) as aside:
+            known = aside.submit(_known_manifest, release, way, world)
+            found = aside.submit(numbers.find, release, way, world)
+            try:
+                if not is_named:
+                    tag(release, world)
+            except errors.ImageNotFoundError as error:
+                missing = error
+        sent = found.result()
+        if missing is not None and (sent is None or not sent.digest):
+            raise missing
+        if sent is None:
+            says.detail(f"Pushing {release.reference}")
+            sent = _send(
+                release,
+                known.result(),
+                way,
+                world,
+                says,
+                tags=tags,
+            )
+        if sent.digest:
+            return _confirm(release, sent, world), sent
+        number = numbers.next_free(release, way, world)
+        release, is_named = numbers.take_next(release, number, world, says), True
+    raise errors.DigestMismatchError(
+        f"cannot push {release.reference}: {numbers.MOST_NUMBERS} numbers in a row"
+        " were taken by other images. Find out who else pushes to this repository, or"
+        " give the app one of its own with dokku registry:set"
+    )
+
+
+def _give_way(release: Release, world: ports.World) -> None:
+    """Return if a push may go on: its app is there, and its deploy waits for it."""
+    precedence.give_way(release.app, release.reference, world)
+    orders.check(release, world)
+
+
+def _send(
+    release: Release,
+    known: images.Manifest | None,
+    way: session.Access,
+    world: ports.World,
+    says: reply.Voice,
+    *,
+    tags: Sequence[str],
+) -> numbers.Sent:
+    """Send the image and ask for it; the registry's answer must be what was sent.
+
+    Where it took what was sent and then refuses to be asked, that it took it counts.
+    """
+    try:
+        if known is not None and _put_known(release, known, way, world):
+            sent = numbers.Sent(digest=known.digest, manner="named", manifest=known)
+        else:
+            sent = _push(release, way, world, says)
+    except errors.TagImmutableError:
+        # A PUT whose first answer was lost is refused when it comes again.
+        return numbers.find(release, way, world) or numbers.TAKEN
+    if sent.manner == "found" or not sent.digest:
+        return sent
+    is_asked_for = bool(tags) and sent.manifest is None
+    with ThreadPoolExecutor(max_workers=1) as aside:
+        noted = aside.submit(extra_tags.note, release, tags, way, world)
+        question = partial(_read if is_asked_for else _look_up, release, world)
+        stored, unseen = _ask_back(release, question, way)
+        noted.result()
+    if unseen:
+        return replace(sent, unseen=unseen)
+    if stored is None:
+        raise errors.RegistryUnavailableError(
+            f"the registry took {release.reference}, but does not show it"
+        )
+    if stored.digest != sent.digest:
+        return numbers.TAKEN
+    return replace(sent, manifest=stored.manifest or sent.manifest)
+
+
+def _ask_back(
+    release: Release, question: Callable[..., numbers.Sent | None], way: session.Access
+) -> tuple[numbers.Sent | None, str]:
+    """Return what the registry shows under the number, or why it refuses to tell."""
+    try:
+        return way.call(question), ""
+    except errors.ForeignManifestError:
+        return numbers.TAKEN, ""
+    except errors.PermanentError as error:
+        if not error.status:
+            raise
+        structlog.get_logger().warning(
+            "release.presumed",
+            job_id=release.job_id,
+            app=release.app,
+            reference=release.reference,
+            number=release.number,
+            error=str(error),
+        )
+        return None, str(error)
+
+
+def _push(
+    release: Release, way: session.Access, world: ports.World, says: reply.Voice
+) -> numbers.Sent:
+    """Bring the image into the registry and under its number, if that is free yet."""
+    errand = sending.Errand(
+        name=release.reference,
+        image_id=release.image_id,
+        on_progress=push_progress.Progress(release, world, says).note,
+        give_way=partial(_give_way, release, world),
+    )
+    manifest = sending.hand_over(errand, way, world)
+    if manifest is None:
+        digest = sending.push_directly(errand, way, world)
+        return numbers.Sent(digest=digest, manner="pushed")
+    found = numbers.find(release, way, world)
+    if found is not None:
+        return found
+    _give_way(release, world)
+    sending.put(reference.parse(release.reference), manifest, way, world)
+    return numbers.Sent(digest=manifest.digest, manner="pushed", manifest=manifest)
+
+
+def _look_up(
+    release: Release, world: ports.World, auth: logins.AuthConfig | None
+) -> numbers.Sent | None:
+    image = reference.parse(release.reference)
+    digest = world.registry.digest(image, auth=auth, for_push=True)
+    return None if digest is None else numbers.Sent(digest=digest)
+
+
+def _read(
+    release: Release, world: ports.World, auth: logins.AuthConfig | None
+) -> numbers.Sent | None:
+    image = reference.parse(release.reference)
+    found = world.registry.manifest(image, auth=auth, for_push=True)
+    return None if found is None else numbers.Sent(digest=found.digest, manifest=found)
+
+
+def _known_manifest(
+    release: Release, way: session.Access, world: ports.World
+) -> images.Manifest | None:
+    """Fetch the manifest of an image that the repository has; None if it has not."""
+    digest = _known_digest(release, world)
+    if not digest:
+        return None
+    image = reference.parse(release.reference).with_digest(digest)
+    try:
+        return way.call(
+            lambda auth: world.registry.manifest(image, auth=auth, for_push=True)
+        )
+    except _UNFIT:
+        return None
+    except errors.PermanentError as error:
+        if not error.status:
+            raise
+        return None
+
+
+def _put_known(
+    release: Release, known: images.Manifest, way: session.Access, world: ports.World
+) -> bool:
+    """Name content that the repository has already; False where it must be pushed."""
+    try:
+        extra_tags.put(reference.parse(release.reference), known, way, world)
+    except _UNFIT:
+        return False
+    return True
+
+
+def _known_digest(release: Release, world: ports.World) -> str:
+    for known in world.ledger.releases_of_image(release.image_id):
+        if known.digest and known.repository == release.repository:
+            return known.digest
+    return ""
+
+
+def _confirm(release: Release, sent: numbers.Sent, world: ports.World) -> Release:
+    confirmed = world.ledger.update_release(
+        release.job_id, state=ReleaseState.CONFIRMED, digest=sent.digest
+    )
+    structlog.get_logger().info(
+        "release.confirmed",
+        job_id=release.job_id,
+        app=release.app,
+        reference=release.reference,
+        number=release.number,
+        digest=sent.digest,
+        manner=sent.manner,
+    )
+    return confirmed

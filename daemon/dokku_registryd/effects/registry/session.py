@@ -1,0 +1,208 @@
+"""An app's way into one registry, with one fresh login before a refusal counts.
+
+It is also where a registry that asked for fewer requests is left alone, by all jobs
+that it counts together (`core.registry.backoff`).
+"""
+
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TypeVar
+
+import structlog
+
+from dokku_registryd import errors, ports
+from dokku_registryd.core.auth import logins
+from dokku_registryd.core.dokku import policy as dokku_policy
+from dokku_registryd.core.image import reference
+from dokku_registryd.core.job.jobs import Job
+from dokku_registryd.core.registry import backoff
+from dokku_registryd.core.release.releases import Release, ReleaseState
+
+Answer = TypeVar("Answer")
+
+
+def of_release(
+    release: Release,
+    job: Job,
+    policy: dokku_policy.AppPolicy,
+    world: ports.World,
+) -> "Access":
+    """Return a release's way into its registry; a deploy that waits may ask at times.
+
+    What is left of a release that the registry has confirmed (extra tags, say) waits
+    for no pause: it is served already, and Dokku waits for it.
+    """
+    waiter = None
+    if not release.is_accepted:
+        waiter = backoff.Waiter(
+            waited_seconds=job.waited_seconds(
+                now=world.clock.now(), monotonic=world.clock.monotonic()
+            ),
+            deadline_seconds=policy.push_deadline_seconds,
+        )
+    return Access(
+        world,
+        app=release.app,
+        domain=reference.parse(release.reference).domain,
+        direction=backoff.Direction.PUSH,
+        waiter=waiter,
+        is_under_way=release.state is not ReleaseState.RESERVED,
+    )
+
+
+class Access:
+    """Calls a registry or the Engine with one app's login for one domain.
+
+    The login is resolved when it is needed and once more after a refusal: tokens of
+    some registries live for hours only, and an operator may just have logged in. Safe
+    between threads.
+
+    Args:
+        world: The host.
+        app: Whose login it is.
+        domain: The registry.
+        direction: Which way the image goes, for all requests of the attempt.
+        waiter: The deploy that waits for it, if one does.
+        is_under_way: Whether the registry has served this attempt's purpose already,
+            so that no pause holds it back.
+    """
+
+    def __init__(
+        self,
+        world: ports.World,
+        *,
+        app: str,
+        domain: str,
+        direction: backoff.Direction,
+        waiter: backoff.Waiter | None = None,
+        is_under_way: bool = False,
+    ) -> None:
+        self._world = world
+        self._app = app
+        self._domain = reference.normalize_domain(domain)
+        self._direction = direction
+        self._waiter = waiter
+        self._is_under_way = is_under_way
+        self._refusal: errors.TransientError | None = None
+        self._auth: logins.AuthConfig | None = None
+        self._is_resolved = False
+        self._trouble: errors.AuthenticationError | None = None
+        self._lock = threading.Lock()
+        self._probing = threading.Lock()
+
+    def call(self, operation: Callable[[logins.AuthConfig | None], Answer]) -> Answer:
+        """Run an operation with the login, anew if the login is refused.
+
+        Raises:
+            AuthenticationError: A login that was resolved this moment is refused too,
+                or none can be read and the registry wants one.
+            HeldBackError: The registry is in back-off, and was not asked.
+        """
+        if self._is_under_way:
+            return self._ask(operation)
+        key = self._key()
+        if self._check(key) is None:
+            return self._ask(operation)
+        with self._probing:
+            # What else this attempt asks meanwhile waits for the one answer.
+            if self._refusal is not None:
+                raise self._refusal
+            answer = self._ask(operation)
+            self._world.ledger.end_pause(key)
+        return answer
+
+    def _ask(self, operation: Callable[[logins.AuthConfig | None], Answer]) -> Answer:
+        try:
+            answer = self._call(operation)
+        except errors.TransientError as error:
+            if backoff.asks_for_pause(error):
+                # A limit on pulls holds none of a push's other questions back.
+                if backoff.direction_of(error, self._direction) is self._direction:
+                    self._refusal = error
+                self._begin_pause(error)
+            raise
+        self._is_under_way = True
+        return answer
+
+    def _call(self, operation: Callable[[logins.AuthConfig | None], Answer]) -> Answer:
+        try:
+            return self._try(operation)
+        except (errors.AuthenticationError, errors.AccessDeniedError) as error:
+            if self._trouble is None:
+                raise
+            raise self._trouble from error
+
+    def _try(self, operation: Callable[[logins.AuthConfig | None], Answer]) -> Answer:
+        try:
+            return operation(self._resolve())
+        except errors.AuthenticationError:
+            return operation(self._resolve(anew=True))
+
+    def _check(self, key: backoff.Key) -> backoff.Pause | None:
+        """Return the latest pause, over or not; raise if it holds this request back."""
+        known = self._world.ledger.pause_of(key)
+        now = self._world.clock.now()
+        remaining = known.remaining(now) if known else 0.0
+        if known is None or not remaining:
+            return known
+        if self._waiter is not None:
+            turn = self._waiter.seconds_to_probe(known, now)
+            if not turn:
+                return known
+        else:
+            turn = remaining
+        error = errors.HeldBackError(known.held_back(self._app, now))
+        # Whoever waits for the same end must not come back at the same moment.
+        wait = remaining + self._world.delay(known.failures, error)
+        error.retry_after = wait if self._waiter is None else min(wait, turn)
+        raise error
+
+    def _begin_pause(self, error: errors.TransientError) -> None:
+        direction = backoff.direction_of(error, self._direction)
+        key = replace(self._key(), direction=direction)
+        now = self._world.clock.now()
+        known = self._world.ledger.pause_of(key)
+        failures = backoff.failures_after(known, now=now)
+        pause = backoff.begin(
+            known,
+            key=key,
+            app=self._app,
+            error=error,
+            delay=self._world.delay(failures, error),
+            now=now,
+        )
+        self._world.ledger.set_pause(pause)
+        structlog.get_logger().warning(
+            "registry.paused",
+            domain=key.domain,
+            app=self._app,
+            login=key.login,
+            direction=key.direction.value,
+            delay_seconds=round(pause.seconds, 1),
+            failures=pause.failures,
+            error=str(error),
+        )
+
+    def _key(self) -> backoff.Key:
+        auth = self._resolve()
+        return backoff.key_of(
+            domain=self._domain,
+            owner=None if auth is None else auth.owner,
+            username="" if auth is None else auth.username,
+            direction=self._direction,
+        )
+
+    def _resolve(self, *, anew: bool = False) -> logins.AuthConfig | None:
+        """Return the login. Where it cannot be read the registry may want none."""
+        with self._lock:
+            if anew or not self._is_resolved:
+                self._trouble, self._auth = None, None
+                try:
+                    self._auth = self._world.credentials.resolve(
+                        self._app, self._domain
+                    )
+                except errors.AuthenticationError as error:
+                    self._trouble = error
+                self._is_resolved = True
+            return self._auth

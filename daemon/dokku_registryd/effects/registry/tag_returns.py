@@ -1,0 +1,204 @@
+"""Extra tags of a release that does not count go back to what they stood for.
+
+What that is was asked and kept before the first of them moved (`extra_tags.note`), so
+it holds for an app's first release and after the ledger's earlier rows are gone.
+"""
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from itertools import groupby
+from typing import Final
+
+import structlog
+
+from dokku_registryd import errors, ports
+from dokku_registryd.core.image import reference
+from dokku_registryd.core.registry import backoff
+from dokku_registryd.core.release.releases import Release, ReleaseState
+from dokku_registryd.effects.app import app_state
+from dokku_registryd.effects.deploy import reply
+from dokku_registryd.effects.registry import extra_tags, session
+
+_ENDED_BADLY: Final = frozenset({ReleaseState.FAILED, ReleaseState.DROPPED})
+
+
+def restore(
+    release: Release,
+    world: ports.World,
+    says: reply.Voice,
+    *,
+    must_answer: bool = False,
+) -> None:
+    """Move the tags of a release that does not count back to what they stood for.
+
+    It does what it can, and may be repeated: a tag that stands for something else by
+    now is left alone, and one that cannot be moved back is said and logged.
+
+    Raises:
+        TransientError: The registry does not answer, and `must_answer`: the caller
+            comes back.
+    """
+    moves = _moves(release, world)
+    if not moves or not release.digest or _is_right(release, world):
+        return
+    domain = reference.parse(release.reference).domain
+    way = session.Access(
+        world,
+        app=release.app,
+        domain=domain,
+        direction=backoff.Direction.PUSH,
+        is_under_way=True,
+    )
+    with ThreadPoolExecutor(max_workers=world.parallel_tags) as pool:
+        found = pool.map(
+            lambda move: _restore(
+                release, move[0], move[1], way, world, must_answer=must_answer
+            ),
+            moves.items(),
+        )
+        returns = [entry for entry in found if entry is not None]
+    _tell(release, returns, world, says)
+
+
+@dataclass(frozen=True, slots=True)
+class _Return:
+    """What came of moving one tag back."""
+
+    tag: str
+    digest: str
+    problem: str = ""
+
+
+def _restore(
+    release: Release,
+    tag: str,
+    previous: str,
+    way: session.Access,
+    world: ports.World,
+    *,
+    must_answer: bool,
+) -> _Return | None:
+    """Move one tag back; None if it is not at this release, or was there before."""
+    target = reference.parse(release.reference).with_tag(tag)
+    digest = _goal(release, tag, previous, world)
+    try:
+        stands_for = way.call(partial(extra_tags.digest_of, target, world))
+        if stands_for != release.digest or digest == release.digest:
+            return None
+        return _Return(tag, digest, _put_back(target, digest, way, world))
+    except errors.TransientError as error:
+        if must_answer:
+            raise
+        return _Return(tag, digest, str(error))
+    except errors.PermanentError as error:
+        return _Return(tag, digest, str(error))
+
+
+def _put_back(
+    target: reference.ImageReference,
+    digest: str,
+    way: session.Access,
+    world: ports.World,
+) -> str:
+    """Let a tag stand for a digest again; return why that cannot be, empty if it is."""
+    if digest == extra_tags.UNREAD:
+        return "nobody knows what it stood for"
+    if not digest:
+        return "it was not there before, and a tag alone cannot be deleted"
+    manifest = way.call(partial(extra_tags.manifest_of, target, digest, world))
+    if manifest is None:
+        return f"the registry no longer has {digest}"
+    extra_tags.put(target, manifest, way, world)
+    return ""
+
+
+def _tell(
+    release: Release, returns: list[_Return], world: ports.World, says: reply.Voice
+) -> None:
+    log = structlog.get_logger().bind(app=release.app, reference=release.reference)
+    numbers = {row.digest: row.number for row in world.ledger.releases(release.app)}
+    for entry in returns:
+        if entry.problem:
+            log.warning("tags.stranded", tags=[entry.tag], error=entry.problem)
+            says.warning(
+                f"The extra tag {entry.tag} stays at {release.number}: {entry.problem}"
+            )
+    restored = sorted(
+        (entry for entry in returns if not entry.problem), key=lambda one: one.digest
+    )
+    for digest, group in groupby(restored, key=lambda one: one.digest):
+        names = [entry.tag for entry in group]
+        log.info("tags.restored", tags=names, digest=digest)
+        says.detail(f"Moved {', '.join(names)} back to {numbers.get(digest, digest)}")
+
+
+def _goal(release: Release, tag: str, previous: str, world: ports.World) -> str:
+    """Return the digest to which a tag goes back.
+
+    What it stood for may be a release that failed as well and could not put it back:
+    then that one's own memory counts.
+    """
+    seen = {release.job_id}
+    while previous and previous != extra_tags.UNREAD:
+        failed = _failed_release(release, previous, world)
+        if failed is None or failed.job_id in seen:
+            return previous
+        seen.add(failed.job_id)
+        previous = world.ledger.tag_moves(failed.job_id).get(tag, extra_tags.UNREAD)
+    if previous == extra_tags.UNREAD:
+        return _digest_before(release, world) or extra_tags.UNREAD
+    return previous
+
+
+def _is_right(release: Release, world: ports.World) -> bool:
+    """Tell whether a later release that counts stands for the same digest.
+
+    A build that changes nothing gives the same image once more: tags that stand for it
+    are that release's by now.
+    """
+    rows = world.ledger.releases_with_digest(release.digest, release)
+    return any(row.sequence > release.sequence and not _has_failed(row) for row in rows)
+
+
+def _has_failed(release: Release) -> bool:
+    return bool(release.failed_at) or release.state in _ENDED_BADLY
+
+
+def _failed_release(
+    release: Release, digest: str, world: ports.World
+) -> Release | None:
+    """Return the release that a digest stands for, if all such have failed.
+
+    Another app may have pushed it to the same repository.
+    """
+    rows = [
+        row
+        for row in world.ledger.releases_with_digest(digest, release)
+        if row.job_id != release.job_id
+    ]
+    return rows[0] if rows and all(map(_has_failed, rows)) else None
+
+
+def _digest_before(release: Release, world: ports.World) -> str:
+    for older in world.ledger.releases(release.app):
+        if (
+            older.sequence < release.sequence
+            and older.state is ReleaseState.PUSHED
+            and not older.failed_at
+            and older.digest
+            and older.repository == release.repository
+        ):
+            return older.digest
+    return ""
+
+
+def _moves(release: Release, world: ports.World) -> Mapping[str, str]:
+    """Return which tags a release may have moved, and what is kept of them.
+
+    Nothing was kept by versions that moved them without asking.
+    """
+    tags = app_state.policy_of(world, release.app).extra_tags
+    unread = dict.fromkeys(extra_tags.names_of(release, tags), extra_tags.UNREAD)
+    return {**unread, **world.ledger.tag_moves(release.job_id)}

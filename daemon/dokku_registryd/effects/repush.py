@@ -1,0 +1,157 @@
+"""Push: make sure that the registry has the deployed release of an app.
+
+For an operator whose registry lost its disk, or who wants to be sure. The number stays
+what it is, and its extra tags come back with it; an image that somebody else put under
+the number is left alone. A push that had been given up counts as done from then on.
+"""
+
+from dokku_registryd import errors, ports
+from dokku_registryd.core.dokku import policy
+from dokku_registryd.core.image import images, reference, wanted
+from dokku_registryd.core.job import jobs, outcomes
+from dokku_registryd.core.registry import backoff
+from dokku_registryd.core.release.releases import Release, ReleaseState
+from dokku_registryd.effects.app import app_state, sight
+from dokku_registryd.effects.deploy import precedence, reply
+from dokku_registryd.effects.registry import extra_tags, sending, session
+
+
+def perform(job: jobs.Job, world: ports.World, says: reply.Voice) -> outcomes.Outcome:
+    """Push the deployed release if the registry lacks it.
+
+    Raises:
+        TransientError: Engine or registry do not answer.
+        PermanentError: The registry refuses, or has another image under the number.
+    """
+    state = app_state.state_of(world, job.app)
+    deployed = wanted.deployed_of(state)
+    if deployed is None:
+        reason = "nothing was released yet"
+        if state.deployed is not None:
+            reason = "it runs a release that was not pushed"
+        says.warning(f"There is nothing of {job.app} to push: {reason}")
+        return outcomes.skipped(reason)
+    target = deployed.reference
+    release = wanted.release_of(state, deployed)
+    _check_name(state, world, says)
+    image = reference.parse(target)
+    way = session.Access(
+        world, app=job.app, domain=image.domain, direction=backoff.Direction.PUSH
+    )
+    found = way.call(
+        lambda auth: world.registry.manifest(image, auth=auth, for_push=True)
+    )
+    if found is not None:
+        outcome = _judge(job.app, target, found, release, deployed.digest)
+        if release is not None and _is_given_up(release):
+            _settle(release, found.digest, way, world, says)
+        return outcome
+    local = world.engine.image(release.image_id if release else target)
+    if local is None:
+        raise errors.ImageNotFoundError(
+            f"cannot push {target}: it is neither in the registry nor on this host."
+            f" Build the app again with dokku ps:rebuild {job.app}"
+        )
+    # Somebody may have moved the name to another image.
+    world.engine.tag(local.image_id, target)
+    says.headline("Pushing image to registry")
+    says.detail(f"Pushing {target}")
+    errand = sending.Errand(
+        name=target,
+        image_id=local.image_id,
+        on_progress=says.output,
+        give_way=lambda: precedence.give_way(job.app, target, world),
+    )
+    manifest = sending.hand_over(errand, way, world)
+    if manifest is None:
+        sent = sending.push_directly(errand, way, world)
+    else:
+        found = way.call(
+            lambda auth: world.registry.manifest(image, auth=auth, for_push=True)
+        )
+        if found is not None and found.digest != manifest.digest:
+            return _judge(job.app, target, found, release, deployed.digest)
+        errand.give_way()
+        sending.put(image, manifest, way, world)
+        sent = manifest.digest
+    stored = way.call(
+        lambda auth: world.registry.digest(image, auth=auth, for_push=True)
+    )
+    if stored != sent:
+        raise errors.DigestMismatchError(
+            f"{target} was sent as {sent}, but the registry answers {stored}"
+        )
+    if release is not None:
+        _settle(release, sent, way, world, says)
+    return outcomes.done("pushed again", reference=target, digest=sent)
+
+
+def _check_name(state: wanted.AppState, world: ports.World, says: reply.Voice) -> None:
+    """Move the deployed name back to our image, if it leads to another one here.
+
+    Raises:
+        DigestMismatchError: It does, and ours is not here.
+    """
+    entries = wanted.wanted_of(state, world.schedulers)
+    for gap in sight.gaps(entries[:1], world):
+        if not gap.leads_to:
+            continue
+        if not isinstance(gap, wanted.Retag):
+            raise errors.DigestMismatchError(
+                f"{gap.wanted.reference} leads to another image on this host"
+                f" ({gap.leads_to}), and ours is not here. Bring it back with:"
+                f" dokku registryd:heal {gap.wanted.app}"
+            )
+        says.detail(f"Tagging {gap.wanted.reference}")
+        world.engine.tag(gap.image_id, gap.wanted.reference)
+
+
+def _judge(
+    app: str,
+    target: str,
+    found: images.Manifest,
+    release: Release | None,
+    digest: str,
+) -> outcomes.Outcome:
+    is_ours = _is_ours(found, release) if release else digest in {"", found.digest}
+    if is_ours:
+        return outcomes.skipped(
+            "the registry has it", reference=target, digest=found.digest
+        )
+    raise errors.DigestMismatchError(
+        f"the registry answers {found.digest} for {target}, which is not the image that"
+        f" was released: somebody put another one there. Release {app} again with dokku"
+        f" ps:rebuild {app}"
+    )
+
+
+def _is_given_up(release: Release) -> bool:
+    return release.is_accepted and release.state is ReleaseState.FAILED
+
+
+def _settle(
+    release: Release,
+    digest: str,
+    way: session.Access,
+    world: ports.World,
+    says: reply.Voice,
+) -> None:
+    """Record what the registry has, and let all that names the release follow."""
+    release = world.ledger.update_release(release.job_id, digest=digest)
+    tags = app_state.policy_of(world, release.app).extra_tags
+    extra_tags.move(release, tags, way, world, says)
+    if not _is_given_up(release):
+        return
+    world.properties.set(policy.CORE, release.app, "tag-version", str(release.number))
+    world.ledger.update_release(
+        release.job_id,
+        state=ReleaseState.PUSHED,
+        pushed_at=world.clock.now(),
+        error="",
+    )
+
+
+def _is_ours(found: images.Manifest, release: Release) -> bool:
+    if release.digest:
+        return found.digest == release.digest
+    return found.names_image(release.image_id)

@@ -1,0 +1,151 @@
+"""Registries, and the logins of apps."""
+
+from collections.abc import Callable, Iterable
+from typing import Protocol
+
+from dokku_registryd.core.auth import logins
+from dokku_registryd.core.image import reference
+from dokku_registryd.core.image.images import (
+    Manifest,
+)
+
+
+class Registry(Protocol):
+    """The HTTP API of a registry, OCI distribution specification 1.1."""
+
+    def ping(self, domain: str, *, auth: logins.AuthConfig | None) -> None:
+        """Return if the registry is up and takes this login.
+
+        Raises:
+            AuthenticationError: The login is refused.
+        """
+
+    def digest(
+        self,
+        image: reference.ImageReference,
+        *,
+        auth: logins.AuthConfig | None,
+        for_push: bool = False,
+    ) -> str | None:
+        """Return the digest that a tag stands for, None if there is no such tag.
+
+        Args:
+            image: Repository and tag.
+            auth: The login.
+            for_push: Whether the same session pushes, so that it asks for the right to
+                do that from its first request on.
+        """
+
+    def manifest(
+        self,
+        image: reference.ImageReference,
+        *,
+        auth: logins.AuthConfig | None,
+        for_push: bool = False,
+    ) -> Manifest | None:
+        """Return a manifest or index, its bytes untouched; None if absent."""
+
+    def put_manifest(
+        self,
+        image: reference.ImageReference,
+        manifest: Manifest,
+        *,
+        auth: logins.AuthConfig | None,
+    ) -> str:
+        """Put a manifest under a tag and return the digest that the registry states.
+
+        Raises:
+            TagImmutableError: The tag exists and may not move.
+            ImageNotFoundError: The registry lacks a blob of this manifest.
+        """
+
+    def tags(
+        self,
+        image: reference.ImageReference,
+        *,
+        auth: logins.AuthConfig | None,
+        for_push: bool = False,
+    ) -> list[str]:
+        """Return every tag of the repository; empty if there is no repository."""
+
+    def delete(
+        self, image: reference.ImageReference, *, auth: logins.AuthConfig | None
+    ) -> None:
+        """Delete a manifest by its digest, and with it every tag that names it."""
+
+    def blob_size(
+        self,
+        image: reference.ImageReference,
+        digest: str,
+        *,
+        auth: logins.AuthConfig | None,
+    ) -> int | None:
+        """Return the size of a blob in bytes; None if it is not known to be there."""
+
+    def put_blob(
+        self,
+        image: reference.ImageReference,
+        digest: str,
+        body: bytes | bytearray,
+        *,
+        auth: logins.AuthConfig | None,
+        on_sent: Callable[[int], None] = lambda _size: None,
+    ) -> None:
+        """Send a whole blob; one that is there already is fine.
+
+        `on_sent` gets sizes of parts of a long body as they are sent.
+        """
+
+    def stream_blob(
+        self,
+        image: reference.ImageReference,
+        pieces: Iterable[bytes],
+        *,
+        auth: logins.AuthConfig | None,
+    ) -> str:
+        """Send the bytes of a blob as they come; return where it is to be closed.
+
+        What the pieces raise ends it; nothing is there then.
+        """
+
+    def close_blob(
+        self,
+        image: reference.ImageReference,
+        location: str,
+        digest: str,
+        *,
+        auth: logins.AuthConfig | None,
+    ) -> None:
+        """End an upload whose bytes were sent; they must have the digest.
+
+        Raises:
+            InvalidRequestError: They have another.
+        """
+
+
+LogIn = Callable[[logins.AuthConfig], None]
+"""Asks the Engine to log in somewhere; what it raises is why it cannot."""
+
+
+class Credentials(Protocol):
+    """Logins of apps, from auth configs and credential helpers."""
+
+    def resolve(self, app: str, domain: str) -> logins.AuthConfig | None:
+        """Return the app's login for a registry, resolved anew; None for anonymous.
+
+        The app's own auth config is asked first, then the global one (design,
+        section 8). An empty `app` asks the global one only.
+
+        Raises:
+            AuthenticationError: A credential helper failed or timed out.
+        """
+
+    def forget(self, directory: str) -> list[str]:
+        """Erase the logins of a detached auth config directory from their helpers.
+
+        A login that the global file or another app still uses is kept. The folder
+        itself stays; whoever detached it removes it afterwards.
+
+        Returns:
+            The domains that were erased.
+        """

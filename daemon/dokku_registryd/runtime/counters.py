@@ -1,0 +1,115 @@
+"""The tally: what happened since the process started, counted in one place.
+
+Whoever makes an outcome says so here; whoever is asked for metrics reads a copy. One
+short lock guards it all, so neither waits for the other.
+"""
+
+import threading
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
+
+from dokku_registryd import errors
+from dokku_registryd.core.job import jobs, outcomes
+from dokku_registryd.core.job.kinds import Kind
+from dokku_registryd.core.status import exposition, metric_families
+from dokku_registryd.core.status.metrics import Durations
+
+INTAKE = "intake"
+WORK = "work"
+
+
+class Tally:
+    """Counts. Safe between threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._finished: Counter[tuple[Kind, outcomes.Ending]] = Counter()
+        self._retried: Counter[Kind] = Counter()
+        self._durations: dict[Kind, Durations] = {}
+        self._sweeps_done = 0
+        self._sweeps_failed = 0
+        self._is_engine_silent = False
+        self._last_sweep: exposition.Sweep | None = None
+        self._missing: dict[str, int] = {}
+        self._refusals: dict[str, str] = {}
+
+    def finished(
+        self, job: jobs.Job, ending: outcomes.Ending, *, seconds: float
+    ) -> None:
+        """Count a job that ended, so long after it was accepted."""
+        kind, nothing = job.kind, Durations.none(metric_families.DURATION_BOUNDS)
+        is_well = ending in {outcomes.Ending.DONE, outcomes.Ending.SKIPPED}
+        with self._lock:
+            self._finished[kind, ending] += 1
+            self._durations[kind] = self._durations.get(kind, nothing).plus(seconds)
+            if kind is Kind.HEAL and is_well:
+                self._missing.pop(job.app, None)
+
+    def retried(self, kind: Kind) -> None:
+        """Count an attempt that another one follows."""
+        with self._lock:
+            self._retried[kind] += 1
+
+    def swept(self, sweep: exposition.Sweep, *, missing: Mapping[str, int]) -> None:
+        """Count a sweep, and remember what it saw.
+
+        Args:
+            sweep: What it saw.
+            missing: What can be brought back, by app, until a heal has done so.
+        """
+        with self._lock:
+            self._sweeps_done += 1
+            self._is_engine_silent = False
+            self._last_sweep = sweep
+            self._missing = dict(missing)
+
+    def sweep_failed(self, error: Exception) -> None:
+        """Count a sweep that was not possible, and remember whose fault it was."""
+        with self._lock:
+            self._sweeps_failed += 1
+            self._is_engine_silent = isinstance(error, errors.EngineUnavailableError)
+
+    @property
+    def is_engine_silent(self) -> bool:
+        """Whether the Engine did not answer the last sweep.
+
+        An Engine that hangs keeps its event stream open, so only this tells.
+        """
+        with self._lock:
+            return self._is_engine_silent
+
+    def refused(self, whom: str, error: str) -> None:
+        """Note that ledger or spool refused; it holds until they accept again.
+
+        Args:
+            whom: Who needed them: `INTAKE` or `WORK`.
+            error: What they said.
+        """
+        with self._lock:
+            self._refusals[whom] = error
+
+    def accepted(self, whom: str) -> None:
+        """Note that ledger and spool did what they were asked for."""
+        if self._refusals:
+            with self._lock:
+                self._refusals.pop(whom, None)
+
+    @property
+    def refusal(self) -> str:
+        """Why ledger or spool refused the last time; empty if they did not."""
+        with self._lock:
+            return next(iter(self._refusals.values()), "")
+
+    def counts(self) -> exposition.Counts:
+        """Return a copy of all figures."""
+        with self._lock:
+            seen, missing = self._last_sweep, sum(self._missing.values())
+            return exposition.Counts(
+                finished=dict(self._finished),
+                retried=dict(self._retried),
+                durations=dict(self._durations),
+                sweeps_done=self._sweeps_done,
+                sweeps_failed=self._sweeps_failed,
+                last_sweep=replace(seen, missing=missing) if seen else None,
+            )

@@ -1,0 +1,100 @@
+"""The face: the status socket and the loopback port, from their opening to their end.
+
+Whoever opens it holds the spool lock. What cannot be opened is logged, and the service
+goes on without it.
+"""
+
+import os
+import socket
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TypeVar
+
+import structlog
+
+from dokku_registryd import config
+from dokku_registryd.adapters.status import peers, server, sockets
+from dokku_registryd.runtime import status_pages
+
+_Opened = TypeVar("_Opened")
+
+
+class StatusFace:
+    """Answers as the settings want it, until it is closed.
+
+    Args:
+        settings: The settings in force.
+        environ: Where systemd says which folder it has made.
+        pages: What is shown.
+    """
+
+    def __init__(
+        self,
+        settings: config.Settings,
+        environ: Mapping[str, str],
+        pages: status_pages.StatusPages,
+    ) -> None:
+        self._settings = settings
+        self._log = structlog.get_logger()
+        self._place: sockets.UnixPlace | None = None
+        self._loopback: socket.socket | None = None
+        self.pages = pages
+        wanted = settings.status
+        group = self._find_group()
+        if wanted.socket:
+            path = sockets.place(wanted.socket, settings.data_dir, environ)
+            self._place = self._open(str(path), lambda: self._open_socket(path, group))
+        if wanted.port:
+            self._loopback = self._open(
+                f"127.0.0.1:{wanted.port}",
+                lambda: sockets.listen_on_loopback(wanted.port),
+            )
+        self._server = server.StatusServer(
+            self._listeners(), pages.answer, peers.Doorkeeper(group)
+        )
+        if self._listeners():
+            self._server.start()
+            self._log.info(
+                "status.opened",
+                socket=str(self._place.path) if self._place else "",
+                port=wanted.port if self._loopback else 0,
+            )
+
+    def close(self) -> None:
+        """Answer no more, and leave nothing behind."""
+        if self._server.ident is not None:
+            self._server.stop()
+        if self._place is not None:
+            self._place.close()
+        if self._loopback is not None:
+            self._loopback.close()
+
+    def _listeners(self) -> list[socket.socket]:
+        unix = [self._place.listener] if self._place else []
+        return unix + ([self._loopback] if self._loopback else [])
+
+    def _find_group(self) -> int | None:
+        name = self._settings.status.group
+        group = peers.find_group(name) if name else os.getegid()
+        if group is None:
+            self._log.warning(
+                "settings.warned",
+                message=f"status.group: this host has no group {name}, so that only"
+                " root and the user of the service may ask",
+            )
+        return group
+
+    def _open_socket(self, path: Path, group: int | None) -> sockets.UnixPlace:
+        # The unit forbids us to give files to other groups, so all may knock then.
+        is_foreign = group is not None and group != os.getegid()
+        return sockets.UnixPlace(
+            path, self._settings.data_dir, is_for_anybody=is_foreign
+        )
+
+    def _open(self, where: str, opening: Callable[[], _Opened]) -> _Opened | None:
+        try:
+            return opening()
+        except OSError as error:
+            reason = error.strerror or str(error)
+            self._log.warning("status.failed", error=f"cannot open {where}: {reason}")
+            return None

@@ -1,0 +1,24 @@
+"""The verbs of the command line: each one's module is imported when it is called.
+
+Folders hold verbs of one subject. What several of them need is in this folder.
+"""
+
+MODULES = {
+    "adopt": "host.adopt",
+    "check": "service.check",
+    "doctor": "service.doctor",
+    "follow": "hooks.follow",
+    "forget": "host.forget",
+    "heal": "releases.heal",
+    "health": "service.health",
+    "held-logins": "hooks.held_logins",
+    "image-repo": "hooks.image_repo",
+    "install": "host.install",
+    "metrics": "service.metrics",
+    "push": "releases.push",
+    "releases": "releases.releases",
+    "run": "service.run",
+    "status": "service.status",
+    "uninstall": "host.uninstall",
+}
+"""The module of each verb, below this package."""

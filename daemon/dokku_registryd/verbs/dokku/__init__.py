@@ -1,0 +1,1 @@
+"""Commands that Dokku calls: `registry:*` and `registryd:*`."""

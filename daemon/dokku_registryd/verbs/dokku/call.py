@@ -1,0 +1,133 @@
+"""Dokku's way to call us: `registry:report APP`, `registryd:set APP heal off`.
+
+Here is what these commands share: which module answers which name, what Dokku says in
+the environment, and its output style (interface facts, section 6.1). Scripts rely on
+their texts, streams and exit statuses, so nothing of argparse gets in between. People
+and scripts wait for these commands, so heavy imports are left to those that need them.
+"""
+
+import importlib
+import sys
+from collections.abc import MutableMapping
+
+from dokku_registryd import errors
+from dokku_registryd.core.text import terminal_text
+
+_VERBS = "registryd_verbs"
+MODULES = {
+    "registry": "registry_help",
+    "registry:help": "registry_help",
+    "registry:login": "registry_login",
+    "registry:logout": "registry_logout",
+    "registry:report": "registry_report",
+    "registry:set": "registry_set",
+    "registryd": "registryd_help",
+    "registryd:doctor": _VERBS,
+    "registryd:heal": _VERBS,
+    "registryd:health": _VERBS,
+    "registryd:help": "registryd_help",
+    "registryd:metrics": _VERBS,
+    "registryd:push": _VERBS,
+    "registryd:releases": _VERBS,
+    "registryd:report": "registryd_report",
+    "registryd:set": "registryd_set",
+    "registryd:status": _VERBS,
+}
+GLOBAL = "--global"
+FAILED = 1
+MISUSED = 2
+NOT_IMPLEMENTED = 10  # DOKKU_NOT_IMPLEMENTED_EXIT: another plugin may know the name
+NO_SUCH_APP = 20
+
+
+class DokkuError(errors.RegistrydError):
+    """A command cannot be done; the text is what Dokku shows behind its `!`.
+
+    Args:
+        message: One or several lines.
+        status: The exit status.
+        is_raw: Whether the text goes to stderr as it is.
+    """
+
+    def __init__(
+        self, message: str, *, status: int = FAILED, is_raw: bool = False
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.is_raw = is_raw
+
+
+class Call:
+    """One call of a command, and how it answers.
+
+    Args:
+        name: The command, such as `registry:report`.
+        arguments: What follows it; an app named by `dokku --app` stands in front.
+        environ: The environment that Dokku gives to plugins.
+    """
+
+    def __init__(
+        self, name: str, arguments: list[str], environ: MutableMapping[str, str]
+    ) -> None:
+        self.name = name
+        self.environ = environ
+        self.arguments = _with_app(arguments, environ.get("DOKKU_APP_NAME", ""))
+        self.is_quiet = bool(environ.get("DOKKU_QUIET_OUTPUT"))
+        self.dokku_root = environ.get("DOKKU_ROOT") or "/home/dokku"
+        self.lib_root = environ.get("DOKKU_LIB_ROOT") or "/var/lib/dokku"
+
+    def line(self, text: str) -> None:
+        """Print a line as it is, to stdout."""
+        sys.stdout.write(f"{terminal_text.printable(text)}\n")
+
+    def headline(self, text: str) -> None:
+        """Print `=====> text`, unless Dokku is to be quiet."""
+        if not self.is_quiet:
+            self.line(f"=====> {text}")
+
+    def warn(self, text: str) -> None:
+        """Print ` !     text` to stderr."""
+        sys.stdout.flush()
+        sys.stderr.write(f" !     {terminal_text.printable(text)}\n")
+
+
+def perform(argv: list[str], environ: MutableMapping[str, str]) -> int:
+    """Answer one command and return the exit status.
+
+    Raises:
+        RegistrydError: A verb of the program failed; `cli` knows its exit status.
+    """
+    module = MODULES.get(argv[0])
+    if module is None:
+        return NOT_IMPLEMENTED
+    call = Call(argv[0], argv[1:], environ)
+    try:
+        command = importlib.import_module(f"dokku_registryd.verbs.dokku.{module}")
+        status = int(command.perform(call))
+    except DokkuError as error:
+        if error.is_raw:
+            sys.stderr.write(f"{terminal_text.printable(str(error))}\n")
+        else:
+            call.warn(str(error))
+        return error.status
+    except errors.RegistrydError as error:
+        if module == _VERBS:
+            raise
+        call.warn(str(error))
+        return FAILED
+    return status
+
+
+def _with_app(arguments: list[str], app: str) -> list[str]:
+    """Put the app of `dokku --app APP` in front, as Dokku does for its own plugins.
+
+    Dokku leaves the flag where it does not lead the command line, so it goes here.
+    """
+    if not app:
+        return arguments
+    rest = list(arguments)
+    for at in range(len(rest) - 1):
+        if rest[at : at + 2] == ["--app", app]:
+            del rest[at : at + 2]
+            break
+    return rest if GLOBAL in rest else [app, *rest]

@@ -1,0 +1,33 @@
+"""`registryd` and `registryd:help`; `hooks/commands` has the lines of `help --all`."""
+
+from dokku_registryd.core.dokku import usage
+from dokku_registryd.verbs.dokku import call as dokku_call
+
+SUMMARY = "Manage pushes and healing of released images"
+COMMANDS = {
+    "registryd:doctor [--format text|json] [<app>]": (
+        "Find what would break the next deploy"
+    ),
+    "registryd:heal [--dry-run] [--format text|json] [<app>]": (
+        "Bring vanished images back now"
+    ),
+    "registryd:health [--format text|json]": "Tell whether the service does its work",
+    "registryd:metrics [--all]": "Print metrics in Prometheus' text format",
+    "registryd:push <app>": "Push the latest release of an app again",
+    "registryd:releases [--format text|json] [<app>]": (
+        "List releases from the newest on"
+    ),
+    "registryd:report [<app>] [<flag>]": (
+        "Displays a registryd report for one or more apps"
+    ),
+    "registryd:set <app>|--global <property> (<value>)": (
+        "Set or clear a registryd property for an app"
+    ),
+    "registryd:status [--format text|json]": "Show what the service does and lacks",
+}
+
+
+def perform(call: dokku_call.Call) -> int:
+    """Print the help."""
+    call.line(usage.text("registryd", SUMMARY, COMMANDS))
+    return 0

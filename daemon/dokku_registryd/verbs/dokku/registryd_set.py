@@ -1,0 +1,21 @@
+"""`registryd:set`: the properties that are ours alone."""
+
+from dokku_registryd.core.dokku import policy, validation
+from dokku_registryd.verbs.dokku import call as dokku_call
+from dokku_registryd.verbs.dokku import setting
+
+
+def perform(call: dokku_call.Call) -> int:
+    """Set or unset a property; the daemon reads it when it needs it."""
+    call.arguments = _with_numbers(call.arguments)
+    return setting.perform(call, policy.OURS, validation.REGISTRYD)
+
+
+def _with_numbers(arguments: list[str]) -> list[str]:
+    """Let a number below zero be a value, which is refused as such, and no flag."""
+    for at, argument in enumerate(arguments):
+        if argument == "--":
+            break
+        if argument[:1] == "-" and argument[1:2].isdigit():
+            return [*arguments[:at], "--", *arguments[at:]]
+    return arguments

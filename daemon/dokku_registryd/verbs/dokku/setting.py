@@ -1,0 +1,99 @@
+"""What `registry:set` and `registryd:set` have in common."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from dokku_registryd.adapters.dokku import property_edits
+from dokku_registryd.core.dokku import pflag, policy, validation
+from dokku_registryd.verbs import identity
+from dokku_registryd.verbs.dokku import apps
+from dokku_registryd.verbs.dokku import call as dokku_call
+
+_FLAGS = (pflag.Flag(name="global", usage="--global: set a global property"),)
+
+
+def perform(
+    call: dokku_call.Call,
+    plugin: str,
+    checks: Mapping[str, validation.Check],
+    *,
+    only_for_apps: frozenset[str] = frozenset(),
+) -> int:
+    """Set a property, or unset it where no value is given.
+
+    Args:
+        call: The call.
+        plugin: The folder of the properties.
+        checks: Says for each property what its value may be.
+        only_for_apps: The properties that cannot be set for all apps.
+    """
+    app, name, value = _read(call)
+    if app != policy.GLOBAL:
+        apps.verify(call, app)
+    elif name not in checks or name in only_for_apps:
+        raise dokku_call.DokkuError("Property cannot be specified globally")
+    if not name:
+        raise dokku_call.DokkuError("No property specified")
+    if name not in checks:
+        listed = ", ".join(sorted(checks))
+        raise dokku_call.DokkuError(
+            f"Invalid property specified, valid properties include: {listed}"
+        )
+    identity.become_owner(Path(call.lib_root, "config"), call.environ)
+    if value:
+        _store(call, (plugin, app, name), _checked(checks[name], app, name, value))
+    else:
+        _remove(call, (plugin, app, name))
+    return 0
+
+
+def _read(call: dokku_call.Call) -> tuple[str, str, str]:
+    """Return app, property and value."""
+    try:
+        parsed = pflag.FlagSet(call.name, _FLAGS).parse(call.arguments)
+    except pflag.UsageError as error:
+        raise dokku_call.DokkuError(
+            str(error), status=error.status, is_raw=True
+        ) from error
+    if "global" in parsed.switches:
+        return policy.GLOBAL, parsed.argument(0), parsed.argument(1)
+    return parsed.argument(0), parsed.argument(1), parsed.argument(2)
+
+
+def _checked(
+    check: validation.Check, app: str, name: str, value: str
+) -> validation.Accepted:
+    if not value.strip():
+        raise dokku_call.DokkuError(
+            f"{name} must not be blank; leave it out to unset it"
+        )
+    if value.encode(errors="replace").decode() != value:
+        raise dokku_call.DokkuError(f"{name} must be UTF-8, not {value!r}")
+    return check(app, value)
+
+
+def _store(
+    call: dokku_call.Call,
+    place: tuple[str, str, str],
+    accepted: validation.Accepted,
+) -> None:
+    plugin, app, name = place
+    property_edits.put(_root(call, plugin), app, name, accepted.text)
+    call.headline(f"Setting {name} to {accepted.text}")
+    if accepted.warning:
+        call.warn(accepted.warning)
+
+
+def _remove(call: dokku_call.Call, place: tuple[str, str, str]) -> None:
+    plugin, app, name = place
+    try:
+        property_edits.remove(_root(call, plugin), app, name)
+    except OSError as error:
+        raise dokku_call.DokkuError(
+            f"Unable to remove {plugin} property {app}.{name}: {error.strerror}"
+        ) from error
+    call.headline(f"Unsetting {name}")
+
+
+def _root(call: dokku_call.Call, plugin: str) -> Path:
+    return Path(call.lib_root, "config", plugin)

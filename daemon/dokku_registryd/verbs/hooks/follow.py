@@ -1,0 +1,218 @@
+"""`follow`: what a hook runs when it cannot follow the reply to a release itself.
+
+The hook does so as long as a daemon works the spool (hooks/follow-reply). This goes on
+behind the last line that was printed. When nobody works the spool it does so itself, so
+that a deploy needs no service: the lock decides, and whoever dies leaves it free.
+"""
+
+import argparse
+import itertools
+import math
+import os
+import sys
+import threading
+import time
+from pathlib import Path
+
+from dokku_registryd import errors
+from dokku_registryd.adapters.files import disk_trial
+from dokku_registryd.adapters.host import package, processes
+from dokku_registryd.adapters.ledger import ledger
+from dokku_registryd.adapters.spool import peek, reply_files, spool, stale_holder
+from dokku_registryd.core.hook import replies, triggers
+from dokku_registryd.verbs import identity
+from dokku_registryd.verbs.hooks import patience
+from dokku_registryd.verbs.output import Output
+
+_COUNTER = itertools.count()
+# How often to look, as a part of the time so far; half of it a deploy waits too long.
+_POLL_PART = 0.01
+_SHORTEST_SECONDS = 0.01
+_LONGEST_SECONDS = 0.1
+_LOCK_POLL_SECONDS = 0.5
+_LEDGER_POLL_SECONDS = 2.0  # a reply that got lost (disk full) must not hang a deploy
+
+
+def perform(arguments: argparse.Namespace, out: Output) -> int:
+    """Print the reply to one trigger and return the status it ends with."""
+    identity.become_owner(Path(arguments.data_dir), arguments.environ)
+    return follow(arguments, out)
+
+
+def follow(arguments: argparse.Namespace, out: Output) -> int:
+    """Print the reply to `arguments.id` below `arguments.data_dir`."""
+    return _Follow(arguments, out).run()
+
+
+def leave(arguments: argparse.Namespace, out: Output, trigger: triggers.Trigger) -> int:
+    """Leave a trigger as a hook would, and follow its reply."""
+    trigger_id = f"{time.time_ns() // 1000:016d}.{os.getpid()}.{next(_COUNTER)}"
+    spool.Spool(Path(arguments.data_dir)).add(trigger_id, trigger)
+    arguments.id, arguments.printed = trigger_id, 0
+    # A person sees for how long this takes, and ends it as they like.
+    arguments.app, arguments.waited, arguments.left = trigger.app, 0.0, math.inf
+    return follow(arguments, out)
+
+
+class _Follow:
+    """One hook that waits."""
+
+    def __init__(self, arguments: argparse.Namespace, out: Output) -> None:
+        self._arguments = arguments
+        self._out = out
+        self._data_dir = Path(arguments.data_dir)
+        self._job_id = str(arguments.id)
+        self._replies = reply_files.ReplyFiles(self._data_dir / "replies")
+        self._lock = spool.SpoolLock(self._data_dir)
+        self._package = self._seen = package.mark()
+        self._quiet = bool(arguments.environ.get("DOKKU_QUIET_OUTPUT"))
+        self._worker: threading.Thread | None = None
+        self._is_answered = threading.Event()
+        self._failure: errors.RegistrydError | None = None
+        self._patience = patience.Patience(
+            arguments,
+            now=time.monotonic(),
+            describe=self._describe,
+        )
+        self._callers = processes.callers() if arguments.verb == "follow" else None
+        self._watch = stale_holder.HolderWatch(str(self._data_dir))
+        self._status_seen: int | None = None
+
+    def run(self) -> int:
+        printed = self._arguments.printed
+        follower = self._replies.follow(self._job_id, printed=printed)
+        started = time.monotonic()
+        lock_due = ledger_due = 0.0
+        while True:
+            status = self._print(follower)
+            if status is None and time.monotonic() >= ledger_due:
+                ledger_due = time.monotonic() + _LEDGER_POLL_SECONDS
+                status = self._recorded_twice()
+            if status is not None:
+                return self._finish(status)
+            if self._failure is not None:
+                raise self._failure
+            if time.monotonic() >= lock_due:
+                lock_due = time.monotonic() + _LOCK_POLL_SECONDS
+                self._check_callers()
+                if self._worker is None:
+                    self._work_if_free(follower)
+            self._patience.check(time.monotonic(), say=self._say)
+            waited = time.monotonic() - started
+            pause = max(_SHORTEST_SECONDS, waited * _POLL_PART)
+            time.sleep(min(pause, _LONGEST_SECONDS))
+
+    def _print(self, follower: reply_files.Follower) -> int | None:
+        for kind, text in follower.lines():
+            self._patience.heard(kind, text, now=time.monotonic())
+            if kind is replies.Line.EXIT:
+                return int(text) if text.isdigit() else 1
+            shown = replies.show(kind, text, quiet=self._quiet)
+            if shown is not None:
+                self._say(shown)
+        return None
+
+    def _say(self, shown: replies.Printed) -> None:
+        if shown.is_error:
+            sys.stderr.write(f"{shown.text}\n")
+            sys.stderr.flush()
+        else:
+            self._out.line(shown.text)
+
+    def _finish(self, status: int) -> int:
+        self._is_answered.set()
+        worker = self._worker  # It takes its own name away when it ends.
+        if worker is not None:
+            # An accepted release goes on in the next process that works the spool.
+            worker.join(_LEDGER_POLL_SECONDS)
+        self._replies.remove(self._job_id)
+        return status
+
+    def _recorded_twice(self) -> int | None:
+        """Return the recorded status, once the reply had time to arrive too."""
+        before, self._status_seen = self._status_seen, self._recorded()
+        return before
+
+    def _recorded(self) -> int | None:
+        """Return the status that the ledger knows of, if it does."""
+        path = self._data_dir / "ledger.sqlite3"
+        if not path.exists():
+            return None
+        try:
+            book = ledger.SqliteLedger(path, read_only=True)
+        except errors.LedgerError:
+            return None
+        try:
+            record = book.job(self._job_id)
+            release = book.release_of(self._job_id)
+        except errors.LedgerError:
+            return None
+        finally:
+            book.close()
+        if record is not None and record.outcome is not None:
+            return 0 if record.outcome.is_good else 1
+        # The deploy may go on, and the end of the reply is what got lost.
+        return 0 if release is not None and release.is_accepted else None
+
+    def _check_callers(self) -> None:
+        """Go on only while the hook and its caller are there: they need the status.
+
+        Raises:
+            RegistrydError: One of them is gone.
+        """
+        if self._callers is not None and processes.callers() != self._callers:
+            raise errors.RegistrydError("the deploy that waited is gone")
+
+    def _describe(self) -> str:
+        """Name whom this hook waits for, and what keeps them from getting on."""
+        refusal = disk_trial.refusal(self._data_dir)
+        if refusal:
+            return f"dokku-registryd cannot write to {self._data_dir} ({refusal}), and"
+        if self._worker is not None:
+            return "the push, which this process makes while the service is stopped,"
+        return str(peek.look(str(self._data_dir)) or "the next to push")
+
+    def _work_if_free(self, follower: reply_files.Follower) -> None:
+        before, self._seen = self._seen, package.mark()
+        if before != self._seen:
+            return  # An installation is at it; by the next look it has come further.
+        if not self._lock.acquire(spool.HOOK, app=self._arguments.app):
+            self._watch.look(time.monotonic())
+        else:
+            if self._seen != self._package and self._arguments.verb == "follow":
+                self._begin_again(follower.count)
+            self._worker = threading.Thread(
+                target=self._work, name="spool", daemon=True
+            )
+            self._worker.start()
+
+    def _begin_again(self, lines: int) -> None:
+        """Become the program that was installed meanwhile, behind so many lines.
+
+        What works the spool is loaded when it is needed, and must not be of another
+        version than what we have loaded before.
+        """
+        self._lock.release()
+        printed = ["--printed", str(lines), *self._patience.options(time.monotonic())]
+        os.execv(sys.executable, [*sys.orig_argv, *printed])  # noqa: S606 - ourselves
+
+    def _work(self) -> None:
+        """Work the spool until this hook's own job has an outcome."""
+        from dokku_registryd.verbs.hooks import inline  # noqa: PLC0415 - heavy imports
+
+        try:
+            inline.work(
+                self._arguments,
+                self._job_id,
+                is_answered=self._is_answered.is_set,
+                on_turn=self._lock.beat,
+            )
+        except errors.RegistrydError as error:
+            self._failure = error
+        except OSError as error:
+            self._failure = errors.RegistrydError(
+                f"cannot work the spool: {os.strerror(error.errno or 0)}"
+            )
+        finally:
+            self._lock.release()
+            self._worker = None

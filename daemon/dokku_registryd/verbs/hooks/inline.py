@@ -1,0 +1,70 @@
+"""Works the spool inside a hook's own process, when no daemon does.
+
+It is the daemon's code on the daemon's files: other triggers that wait are worked too,
+in their order. It ends when the hook's own job has an outcome, or may go on behind the
+deploy; whatever is unfinished then waits for the daemon, or for the next hook.
+"""
+
+import argparse
+import os
+from collections.abc import Callable
+
+from dokku_registryd import app, config, logs
+from dokku_registryd.adapters.files import atomic
+from dokku_registryd.adapters.host import package, secrecy
+
+LOG_FILE = "hook.log"
+_DRAIN_SECONDS = 1.0
+
+
+def work(
+    arguments: argparse.Namespace,
+    job_id: str,
+    *,
+    is_answered: Callable[[], bool],
+    on_turn: Callable[[], None],
+) -> None:
+    """Work the spool until one job needs no more waiting for.
+
+    Args:
+        arguments: The hook's arguments.
+        job_id: The hook's own job.
+        is_answered: Tells whether the hook has read the end of its reply.
+        on_turn: Called at each turn, to show that this process gets on.
+
+    Raises:
+        RegistrydError: The settings are wrong, or the ledger cannot be used.
+    """
+    settings = config.load(
+        file=arguments.config,
+        overrides={**arguments.overrides, "paths.data_dir": arguments.data_dir},
+        environ=arguments.environ,
+    )
+    secrecy.hide_memory()
+    package.load_all()
+    log = atomic.open_log(settings.data_dir / LOG_FILE)
+    with os.fdopen(log, "a", encoding="utf-8") as stream:
+        logs.configure(
+            log_format="json",
+            level=settings.daemon.log_level,
+            stream=stream,
+            under_journal=False,
+        )
+        service = app.Service(settings, is_watching=False, on_turn=on_turn)
+        try:
+            service.supervisor.start()
+            service.supervisor.run(
+                until=lambda: is_answered() or _is_settled(service, job_id)
+            )
+        finally:
+            left = service.supervisor.drain(_DRAIN_SECONDS)
+            if not left:
+                service.close()
+
+
+def _is_settled(service: app.Service, job_id: str) -> bool:
+    record = service.ledger.job(job_id)
+    if record is None:
+        return False
+    release = service.ledger.release_of(job_id)
+    return record.outcome is not None or (release is not None and release.is_accepted)

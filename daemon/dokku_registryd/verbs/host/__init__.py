@@ -1,0 +1,1 @@
+"""Verbs that change what is installed or known on this host."""

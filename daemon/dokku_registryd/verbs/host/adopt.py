@@ -1,0 +1,154 @@
+"""`adopt`: take what Dokku's own plugin released into the ledger, and say what differs.
+
+`install` calls it as a program of its own, because it must not run as root.
+"""
+
+import argparse
+import contextlib
+import dataclasses
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from dokku_registryd import config, errors
+from dokku_registryd.adapters.dokku import plugins
+from dokku_registryd.adapters.host import clocks
+from dokku_registryd.adapters.ledger import ledger
+from dokku_registryd.adapters.spool import spool
+from dokku_registryd.core.release import adoption
+from dokku_registryd.effects import adopt
+from dokku_registryd.verbs import context
+from dokku_registryd.verbs.output import Output
+from dokku_registryd.wiring import contexts, engines
+
+HOOK_WAIT_SECONDS = 3600.0  # as a daemon that starts waits for a hook
+_LOCK_POLL_SECONDS = 0.2
+_LOCAL_SCHEDULER = "docker-local"
+
+
+def perform(arguments: argparse.Namespace, out: Output) -> int:
+    """Adopt all apps that were pushed, or only look.
+
+    Raises:
+        EngineUnavailableError: The Engine does not answer.
+        LedgerError: The ledger cannot be used.
+    """
+    settings = context.enter(arguments, out)
+    found = _adopt(arguments, settings, out)
+    if arguments.format == "json":
+        out.json([dataclasses.asdict(entry) for entry in found])
+        return 0
+    for entry in found:
+        for line in _as_text(entry, is_dry_run=arguments.dry_run):
+            out.line(line)
+    out.line(_summary(found))
+    return 0
+
+
+def _adopt(
+    arguments: argparse.Namespace, settings: config.Settings, out: Output
+) -> list[adoption.Adoption]:
+    host = _plugins(arguments, settings)
+    engine = engines.build_engine(settings)
+    with contextlib.closing(engine), _ledger(arguments, settings, out) as book:
+        world = contexts.build_context(
+            settings,
+            engine=engine,
+            ledger=book,
+            clock=clocks.SystemClock(),
+            submit=lambda _trigger: None,
+        )
+        return adopt.Adopter(
+            world,
+            scheduler_of=lambda name: _scheduler(host, name),
+            is_dry_run=arguments.dry_run,
+        ).adopt_all()
+
+
+@contextlib.contextmanager
+def _ledger(
+    arguments: argparse.Namespace, settings: config.Settings, out: Output
+) -> Iterator[ledger.SqliteLedger]:
+    """Give the ledger; while no service has it, nobody else works on it meanwhile."""
+    lock = spool.SpoolLock(settings.data_dir)
+    if arguments.dry_run:
+        book = context.read_ledger(settings) or ledger.SqliteLedger(None)
+    else:
+        book = _open(lock, settings, out)
+    try:
+        yield book
+    finally:
+        book.close()
+        lock.release()
+
+
+def _open(
+    lock: spool.SpoolLock, settings: config.Settings, out: Output
+) -> ledger.SqliteLedger:
+    """Open the ledger to write; beside another process only where it is up to date.
+
+    A hook that works on an older one ends with its deploy, and is waited for.
+    """
+    deadline = time.monotonic() + HOOK_WAIT_SECONDS
+    is_told = False
+    while not lock.acquire(spool.HOOK):
+        holder = lock.holder()
+        try:
+            return ledger.SqliteLedger(settings.ledger_file, may_migrate=False)
+        except ledger.OlderLedgerError:
+            is_daemon = holder is not None and holder[0] != spool.HOOK
+            if is_daemon or time.monotonic() > deadline:
+                raise
+        if holder is not None and not is_told:
+            is_told = True
+            out.line(
+                f"       Waiting for the deploy whose hook, pid {holder[1]}, works on"
+                " the ledger"
+            )
+        time.sleep(_LOCK_POLL_SECONDS)
+    book, aside = ledger.open_or_rebuild(
+        settings.ledger_file, stamp=str(int(time.time()))
+    )
+    if aside:
+        out.error(f"the ledger was damaged and begun anew; the old one is {aside}")
+    return book
+
+
+def _plugins(
+    arguments: argparse.Namespace, settings: config.Settings
+) -> plugins.Plugins:
+    environ, lib_root = arguments.environ, settings.paths.dokku_lib_root
+    return plugins.Plugins(
+        Path(environ.get("PLUGIN_PATH") or f"{lib_root}/plugins"),
+        Path(environ.get("PLUGIN_CORE_PATH") or f"{lib_root}/core-plugins"),
+        environ,
+    )
+
+
+def _scheduler(host: plugins.Plugins, name: str) -> str:
+    try:
+        return host.detect_scheduler(name)
+    except errors.RegistrydError:
+        return _LOCAL_SCHEDULER  # As Dokku itself has it where nobody answers.
+
+
+def _as_text(entry: adoption.Adoption, *, is_dry_run: bool) -> list[str]:
+    verb = "would be adopted" if is_dry_run else "adopted"
+    state = f"{verb}, {entry.digest or 'digest unknown'}"
+    if not entry.is_new:
+        state = "in the ledger already"
+    warnings = [f" !     {entry.app}: {text}" for text in entry.differences]
+    if not entry.reference:
+        return warnings
+    first = f"       {entry.app}: {entry.reference} {state}"
+    return [first, *warnings]
+
+
+def _summary(found: list[adoption.Adoption]) -> str:
+    new = sum(entry.is_new for entry in found)
+    known = sum(bool(entry.reference) and not entry.is_new for entry in found)
+    differing = sum(bool(entry.differences) for entry in found)
+    return (
+        f"       New in the ledger: {new}; known before: {known};"
+        f" with something to look at: {differing}"
+    )

@@ -1,0 +1,51 @@
+"""`install`: put plugin, unit, settings and program in place, and adopt what runs."""
+
+import argparse
+import dataclasses
+
+from dokku_registryd import __version__
+from dokku_registryd.core.install import host_state, plans
+from dokku_registryd.core.install.host_state import Mode
+from dokku_registryd.core.install.plans import Kind
+from dokku_registryd.verbs.host import installing
+from dokku_registryd.verbs.output import Output
+
+
+def perform(arguments: argparse.Namespace, out: Output) -> int:
+    """Install, or say what would be done.
+
+    Raises:
+        InstallationError: Something is in the way, or a step failed.
+    """
+    mode = Mode.COMPANION if arguments.companion else Mode.TAKEOVER
+    host = installing.Host(arguments)
+    facts = host.look()
+    if mode is Mode.COMPANION and not facts.is_core_enabled:
+        facts = dataclasses.replace(facts, waiting=host.waiting())
+    installing.refuse(host_state.objections(facts, host.where, mode), "install")
+    steps = plans.plan_install(facts, host.where, mode)
+    out.line(f"-----> Installing dokku-registryd {__version__}, mode {mode}")
+    if any(step.kind is Kind.DROP_RECORDS and not step.is_done for step in steps):
+        for text in host.renamed():
+            out.line(f" !     {text}")
+    for text in host.closed():
+        out.line(f" !     {text}")
+    if arguments.dry_run:
+        for step in steps:
+            out.line(f"       {step.text}")
+        out.line("=====> Dry run: nothing was changed")
+        return 0
+    flags = ["--companion"] if arguments.companion else []
+    ways = (
+        f"To go on from here: {installing.command(arguments, 'install', *flags)}."
+        f" To go back: {installing.command(arguments, 'uninstall')}"
+    )
+    installing.carry_out(steps, host.changes(mode).perform, out, ways=ways)
+    out.line(_closing(steps))
+    return 0
+
+
+def _closing(steps: list[plans.Step]) -> str:
+    if all(step.is_done or step.kind is Kind.ADOPT for step in steps):
+        return "=====> Everything was in place already"
+    return "=====> Installed. What it does now: dokku registryd:status"

@@ -1,0 +1,273 @@
+"""What `install` and `uninstall` share: the host they work on, and how a plan is run.
+
+Both need root for systemd's and Dokku's folders. Whatever touches ledger and spool runs
+as a program of its own that becomes their owner (see `identity`), so that nothing of
+root's is left there.
+"""
+
+import argparse
+import json
+import os
+import shlex
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from dokku_registryd import config, errors
+from dokku_registryd.adapters.dokku import property_files
+from dokku_registryd.adapters.host import host_changes, installed, programs
+from dokku_registryd.core.dokku import policy as dokku_policy
+from dokku_registryd.core.image import wanted
+from dokku_registryd.core.install import host_state, plans
+from dokku_registryd.core.install import paths as install_paths
+from dokku_registryd.core.release import releases
+from dokku_registryd.verbs.output import Output
+from dokku_registryd.verbs.service import check
+
+_NAME = "dokku-registryd"
+_UNDELIVERED = {releases.ReleaseState.RESERVED, releases.ReleaseState.CONFIRMED}
+
+
+class InstallationError(errors.RegistrydError):
+    """A step failed. Its text says how to go on, and how to go back."""
+
+
+class Host:
+    """The host that is installed to, as the arguments describe it.
+
+    Raises:
+        RegistrydError: Root is needed, or the settings are wrong.
+    """
+
+    def __init__(self, arguments: argparse.Namespace) -> None:
+        require_root(os.geteuid(), arguments.root)
+        self._arguments = arguments
+        # What unit and hooks read holds here too, or they would look elsewhere.
+        arguments.environ = {**_defaults(arguments), **arguments.environ}
+        self.where = _places(arguments)
+        self.owner = installed.owner_of(Path(self.where.dokku_root))
+        self.environ = {
+            **arguments.environ,
+            "PLUGIN_PATH": self.where.plugins,
+            "PLUGIN_CORE_PATH": self.where.core_plugins,
+        }
+
+    def look(self) -> host_state.Facts:
+        """Return what is seen."""
+        return installed.look(self.where, self.owner, self.environ)
+
+    def changes(
+        self, mode: host_state.Mode = host_state.Mode.TAKEOVER
+    ) -> host_changes.HostChanges:
+        """Return what carries steps out."""
+        return host_changes.HostChanges(
+            self.where,
+            self.owner,
+            self.environ,
+            mode=mode,
+            adoption=[*self._program(), "adopt"],
+        )
+
+    def waiting(self) -> tuple[str, ...]:
+        """Return the releases whose deploy went on before their push was done.
+
+        Raises:
+            RegistrydError: The ledger cannot be read.
+        """
+        return tuple(
+            f"{row['app']} {row['number']}"
+            for row in self._ask("releases") or []
+            if row["is_accepted"] and row["state"] in _UNDELIVERED
+        )
+
+    def count_jobs(self) -> int:
+        """Return how many jobs and trigger files wait.
+
+        Raises:
+            RegistrydError: The ledger cannot be read.
+        """
+        status = self._ask("status")
+        return len(status["unfinished"]) + status["trigger_files"] if status else 0
+
+    def renamed(self) -> list[str]:
+        """Say which apps Dokku's own plugin will call otherwise than they are called.
+
+        It computes names from properties; we answer what was released.
+        """
+        files = property_files.PropertyFiles(
+            config_root=Path(self.where.config_root),
+            dokku_root=Path(self.where.dokku_root),
+            deployed_root=Path(self.where.records),
+        )
+        found = []
+        for app in _apps(files):
+            recorded = files.deployed(app)
+            policy = dokku_policy.resolve(app, files.get, dokku_policy.Defaults())
+            implied = wanted.deployed_of(wanted.AppState(policy=policy))
+            runs = wanted.deployed_of(wanted.AppState(policy=policy, deployed=recorded))
+            if recorded is not None and runs != implied:
+                own = f"dokku/{app}:latest"
+                present, asked = (
+                    known.reference if known else own for known in (runs, implied)
+                )
+                found.append(
+                    f"{app} runs {present}, and Dokku's own plugin will ask for"
+                    f" {asked}: dokku ps:rebuild {app}"
+                )
+        return found
+
+    def closed(self) -> list[str]:
+        """Say which certificates of registries the service cannot look at."""
+        settings = _load(self._arguments)
+        certs_dir = settings.paths.certs_dir
+        if certs_dir == config.Paths().certs_dir:
+            certs_dir = f"{_root(self._arguments)}{certs_dir}"
+        changed = {"certs_dir": certs_dir, "dokku_root": self.where.dokku_root}
+        table = settings.paths.model_copy(update=changed)
+        here = settings.model_copy(update={"paths": table})
+        return [*check.about_certificates(here)]
+
+    def _ask(self, verb: str) -> Any:
+        """Return what a verb says as JSON; nothing where there are no data."""
+        if not Path(self.where.data_dir).exists():
+            return None
+        try:
+            said = programs.run([*self._program(), verb, "--format=json"], self.environ)
+        except errors.RegistrydError as error:
+            # What counts is what our own program complained of.
+            raise errors.RegistrydError(
+                str(error).rpartition(f"{_NAME}: ")[2]
+            ) from None
+        return json.loads(said)
+
+    def _program(self) -> list[str]:
+        where, arguments = self.where, self._arguments
+        file = _settings_file(arguments)
+        overrides = {
+            **arguments.overrides,
+            "paths.dokku_root": where.dokku_root,
+            "paths.dokku_lib_root": where.lib_root,
+            "paths.data_dir": where.data_dir,
+        }
+        return [
+            *(where.python, "-I", "-m", "dokku_registryd"),
+            *([f"--config={file}"] if file else []),
+            *(f"--set={key}={value}" for key, value in overrides.items()),
+        ]
+
+
+def require_root(euid: int, root: str) -> None:
+    """Refuse anybody but root, unless it is about a folder that stands for `/`.
+
+    Raises:
+        RegistrydError: In Dokku's words.
+    """
+    if euid != 0 and not root:
+        raise errors.RegistrydError("This command must be run as root")
+
+
+def refuse(reasons: Sequence[str], what: str) -> None:
+    """Stop before anything is changed, if there is a reason.
+
+    Raises:
+        InstallationError: With every reason.
+    """
+    if reasons:
+        raise InstallationError(f"cannot {what}: {'; '.join(reasons)}")
+
+
+def carry_out(
+    steps: Sequence[plans.Step],
+    perform: Callable[[plans.Kind], None],
+    out: Output,
+    *,
+    ways: str,
+) -> None:
+    """Say each step, then do it; stop at the first that fails.
+
+    Args:
+        steps: The plan.
+        perform: Does one step.
+        out: Where it is said.
+        ways: How to go on after a failure, or back.
+
+    Raises:
+        InstallationError: With the reason, the cure, and the way on and back.
+    """
+    for step in steps:
+        out.line(f"       {step.text}")
+        if step.is_done:
+            continue
+        try:
+            perform(step.kind)
+        except (errors.RegistrydError, OSError) as error:
+            cure = f" {step.cure}." if step.cure else ""
+            raise InstallationError(
+                f"this failed: {step.text} ({host_changes.reason_of(error)}).{cure}"
+                f" Nothing after it was done. {ways}"
+            ) from error
+
+
+def command(arguments: argparse.Namespace, verb: str, *flags: str) -> str:
+    """Return how this call is repeated."""
+    root = ["--root", arguments.root] if arguments.root else []
+    config_file = ["--config", arguments.config] if arguments.config else []
+    return shlex.join(["dokku-registryd", verb, *flags, *root, *config_file])
+
+
+def _apps(files: property_files.PropertyFiles) -> list[str]:
+    try:
+        return files.apps()
+    except errors.TransientError:
+        return []  # No app, or no Dokku: then there is nothing to be said.
+
+
+def _defaults(arguments: argparse.Namespace) -> dict[str, str]:
+    named = arguments.environ.get(check.DEFAULTS_VARIABLE)
+    return check.read_defaults(Path(named or _root(arguments) + check.DEFAULTS_FILE))
+
+
+def _settings_file(arguments: argparse.Namespace) -> str:
+    """Return the settings file that counts, empty where there is none."""
+    named, is_named = config.config_file(arguments.config, arguments.environ)
+    if is_named:
+        return named
+    usual = f"{_root(arguments)}{config.DEFAULT_FILE}"
+    return usual if Path(usual).exists() else ""
+
+
+def _root(arguments: argparse.Namespace) -> str:
+    return str(Path(arguments.root).absolute()) if arguments.root else ""
+
+
+def _load(arguments: argparse.Namespace) -> config.Settings:
+    return config.load(
+        file=_settings_file(arguments) or None,
+        overrides=arguments.overrides,
+        environ=arguments.environ,
+    )
+
+
+def _places(arguments: argparse.Namespace) -> install_paths.Places:
+    environ, root = arguments.environ, _root(arguments)
+    settings = _load(arguments)
+    usual = config.Paths()
+    paths = settings.paths
+
+    def moved(name: str, variable: str) -> str:
+        value, default = getattr(paths, name), getattr(usual, name)
+        if value != default:
+            return str(value)
+        return environ.get(variable) or f"{root}{default}"
+
+    lib_root = moved("dokku_lib_root", "DOKKU_LIB_ROOT")
+    return install_paths.Places(
+        root=root,
+        dokku_root=moved("dokku_root", "DOKKU_ROOT"),
+        lib_root=lib_root,
+        data_dir=paths.data_dir or f"{lib_root}/data/registryd",
+        plugins=environ.get("PLUGIN_PATH") or f"{lib_root}/plugins",
+        core_plugins=environ.get("PLUGIN_CORE_PATH") or f"{lib_root}/core-plugins",
+        python=sys.executable,
+    )

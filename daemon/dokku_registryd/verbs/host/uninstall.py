@@ -1,0 +1,59 @@
+"""`uninstall`: give everything back to Dokku's own plugin, from any stage."""
+
+import argparse
+import sys
+
+from dokku_registryd import __version__, errors
+from dokku_registryd.core.install import host_state, plans
+from dokku_registryd.verbs.host import installing
+from dokku_registryd.verbs.output import Output
+
+
+def perform(arguments: argparse.Namespace, out: Output) -> int:
+    """Uninstall, or say what would be done.
+
+    Raises:
+        InstallationError: Accepted releases wait, or a step failed.
+    """
+    host = installing.Host(arguments)
+    facts = host.look()
+    # Where Dokku's own plugin is in charge already nothing is given back any more.
+    is_free = arguments.force or facts.is_core_enabled
+    waiting, jobs = _ask(host, is_free=is_free)
+    if not is_free:
+        reasons = host_state.waiting_objection(waiting)
+        installing.refuse(
+            [f"{reason}, or add --force" for reason in reasons], "uninstall"
+        )
+    steps = plans.plan_uninstall(facts, host.where, is_purge=arguments.purge)
+    out.line(f"-----> Uninstalling dokku-registryd {__version__}")
+    fate = "are lost" if arguments.purge else f"stay in {host.where.data_dir}"
+    if jobs:
+        out.line(f" !     Jobs that are not done yet: {jobs}; they {fate}")
+    if waiting:
+        out.line(f" !     Not in the registry yet: {', '.join(waiting)}")
+    for text in host.renamed():
+        out.line(f" !     {text}")
+    if arguments.dry_run:
+        for step in steps:
+            out.line(f"       {step.text}")
+        out.line("=====> Dry run: nothing was changed")
+        return 0
+    flags = [f"--{name}" for name in ("force", "purge") if getattr(arguments, name)]
+    again = installing.command(arguments, "uninstall", *flags)
+    ways = f"To go on from here: {again}"
+    installing.carry_out(steps, host.changes().perform, out, ways=ways)
+    out.line("=====> Uninstalled. Dokku's own registry plugin answers again")
+    out.line(f"       The package itself stays in {sys.prefix}")
+    return 0
+
+
+def _ask(host: installing.Host, *, is_free: bool) -> tuple[tuple[str, ...], int]:
+    """Return the releases that wait for their push, and how many jobs wait."""
+    try:
+        return host.waiting(), host.count_jobs()
+    except errors.RegistrydError as error:
+        if not is_free:
+            reason = f"nobody can tell what waits ({error}), so add --force"
+            installing.refuse([reason], "uninstall")
+        return (), 0

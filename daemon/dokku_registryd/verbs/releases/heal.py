@@ -1,0 +1,89 @@
+"""`heal`: bring vanished images back now, or say what would be done."""
+
+import argparse
+
+from dokku_registryd import config
+from dokku_registryd.adapters.host import clocks
+from dokku_registryd.adapters.ledger import ledger
+from dokku_registryd.core.hook import triggers
+from dokku_registryd.core.image import wanted
+from dokku_registryd.core.job.kinds import Kind
+from dokku_registryd.effects import sweep
+from dokku_registryd.verbs import context
+from dokku_registryd.verbs.hooks import follow
+from dokku_registryd.verbs.output import Output
+from dokku_registryd.wiring import contexts, engines
+
+
+def perform(arguments: argparse.Namespace, out: Output) -> int:
+    """Heal one app or all, or print the plan.
+
+    Raises:
+        EngineUnavailableError: The Engine does not answer.
+    """
+    settings = context.enter(arguments, out)
+    if arguments.app:
+        context.check_app(arguments, arguments.app)
+    gaps = _gaps(settings, arguments.app)
+    if arguments.format == "json":
+        out.json([_as_json(gap) for gap in gaps])
+    elif not gaps:
+        out.line("Every wanted image is here.")
+    if arguments.dry_run:
+        if arguments.format == "text":
+            for gap in gaps:
+                out.line(_as_text(gap))
+        return 0
+    if arguments.format == "json":
+        out = Output(line=lambda _text: None, error=out.error)  # stdout is one value
+    # A heal says why it cannot move back what leads to another image.
+    healable = [gap for gap in gaps if gap.leads_to or not isinstance(gap, wanted.Lost)]
+    statuses = [
+        follow.leave(arguments, out, triggers.Trigger(kind=Kind.HEAL, app=name))
+        for name in dict.fromkeys(gap.wanted.app for gap in healable)
+    ]
+    return max(statuses, default=0)
+
+
+def _gaps(settings: config.Settings, only: str | None) -> list[wanted.Gap]:
+    clock = clocks.SystemClock()
+    engine = engines.build_engine(settings)
+    book = context.read_ledger(settings) or ledger.SqliteLedger(None)
+    world = contexts.build_context(
+        settings,
+        engine=engine,
+        ledger=book,
+        clock=clock,
+        submit=lambda _trigger: None,
+    )
+    try:
+        found = sweep.plan(world).gaps
+    finally:
+        engine.close()
+        book.close()
+    return [gap for gap in found if only in {None, gap.wanted.app}]
+
+
+def _as_text(gap: wanted.Gap) -> str:
+    name = gap.wanted.reference
+    moved = f"; it leads to {gap.leads_to} now" if gap.leads_to else ""
+    match gap:
+        case wanted.Retag():
+            return f"retag  {name}  (its image is here, no network{moved})"
+        case wanted.Pull():
+            source = gap.wanted.digest or f"{gap.wanted.source}, unproved"
+            return f"pull   {name}  (from the registry, {source}{moved})"
+        case wanted.Lost():
+            return f"leave  {name}  (its image is gone; a build makes it{moved})"
+
+
+def _as_json(gap: wanted.Gap) -> dict[str, str]:
+    return {
+        "app": gap.wanted.app,
+        "reference": gap.wanted.reference,
+        "action": {wanted.Retag: "retag", wanted.Pull: "pull", wanted.Lost: "leave"}[
+            type(gap)
+        ],
+        "digest": gap.wanted.digest,
+        "leads_to": gap.leads_to,
+    }

@@ -1,0 +1,52 @@
+"""`releases`: what was released, under which number, and what the registry has."""
+
+import argparse
+import dataclasses
+import time
+
+from dokku_registryd.core.release import releases
+from dokku_registryd.verbs import context, output
+
+
+def perform(arguments: argparse.Namespace, out: output.Output) -> int:
+    """Print the ledger's releases."""
+    settings = context.enter(arguments, out)
+    if arguments.app:
+        context.check_app(arguments, arguments.app)
+    book = context.read_ledger(settings)
+    rows = book.releases(arguments.app) if book else []
+    if book:
+        book.close()
+    if arguments.format == "json":
+        out.json([_as_json(release) for release in rows])
+        return 0
+    if not rows:
+        out.line("Nothing was released yet.")
+        return 0
+    now = time.time()
+    table = context.Table(
+        ("APP", "NUMBER", "STATE", "AGE", "DIGEST", "REFERENCE"),
+        [_as_row(release, now) for release in rows],
+    )
+    for line in table.lines():
+        out.line(line)
+    return 0
+
+
+def _as_row(release: releases.Release, now: float) -> tuple[str, ...]:
+    return (
+        release.app,
+        str(release.number),
+        "deploy failed" if release.failed_at else release.state.value,
+        output.age(now - release.created_at),
+        release.digest.removeprefix("sha256:")[:12] or "-",
+        release.reference,
+    )
+
+
+def _as_json(release: releases.Release) -> dict[str, object]:
+    facts = dataclasses.asdict(release)
+    # Of no use to anybody else.
+    for name in ("previous_number", "sequence", "is_taken_back"):
+        del facts[name]
+    return {**facts, "reference": release.reference}

@@ -1,0 +1,1 @@
+"""Verbs about the service itself: run it, ask it, examine it."""

@@ -1,0 +1,47 @@
+"""How verbs ask the running service, and what they say when nobody answers."""
+
+import argparse
+from pathlib import Path
+
+from dokku_registryd import errors
+from dokku_registryd.adapters.spool import spool
+from dokku_registryd.adapters.status import client, sockets
+from dokku_registryd.verbs import data_folder, identity
+
+
+def ask(arguments: argparse.Namespace, target: str) -> tuple[int, str]:
+    """Return status and text that the service answers for a target such as `/readyz`.
+
+    Raises:
+        ConfigurationError: The settings are wrong.
+        TransientError: The service does not answer; the text says what to do.
+    """
+    data_dir = data_folder.find(arguments)
+    identity.become_owner(data_dir, arguments.environ)
+    try:
+        return client.ask(data_dir / sockets.NAME, target)
+    except PermissionError:
+        return _ask_outside(target)
+    except OSError:
+        raise errors.TransientError(_why_silent(data_dir)) from None
+
+
+def _ask_outside(target: str) -> tuple[int, str]:
+    """Ask as a user who may not look into the data folder, but perhaps may ask."""
+    try:
+        return client.ask(sockets.RUN_SOCKET, target)
+    except OSError:
+        raise errors.TransientError(
+            "this user may not ask the service: run this as root or dokku, or put the"
+            " user into the group of status.group"
+        ) from None
+
+
+def _why_silent(data_dir: Path) -> str:
+    holder = spool.SpoolLock(data_dir).holder()
+    if holder is None or holder[0] == spool.HOOK:
+        return "the service is stopped: start it with systemctl start dokku-registryd"
+    return (
+        f"the service (pid {holder[1]}) has no status socket: status.socket is empty,"
+        " or it is starting, or its log has a line status.failed that says why"
+    )

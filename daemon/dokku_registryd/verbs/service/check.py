@@ -1,0 +1,228 @@
+"""`check`: what the service would run with, and what looks wrong on this host.
+
+Mistakes in the settings are `ConfigurationError` and end with status 78. Everything
+else is a warning: the service starts all the same, but hardly as intended.
+"""
+
+import argparse
+import contextlib
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from dokku_registryd import config
+from dokku_registryd.adapters.dokku import property_survey
+from dokku_registryd.adapters.engine import push_way
+from dokku_registryd.adapters.registry import certificate_folders
+from dokku_registryd.core.engine import push_ways
+from dokku_registryd.core.install import environment_files
+from dokku_registryd.core.registry import hosts
+from dokku_registryd.verbs import output
+
+# What the unit file's EnvironmentFile names, and what the hooks read.
+DEFAULTS_FILE = "/etc/default/dokku-registryd"
+DEFAULTS_VARIABLE = "DOKKU_REGISTRYD_DEFAULTS"
+
+
+def perform(arguments: argparse.Namespace, out: output.Output) -> int:
+    """Print settings, places and warnings."""
+    environ: Mapping[str, str] = arguments.environ
+    settings = config.load(
+        file=arguments.config, overrides=arguments.overrides, environ=environ
+    )
+    file, _ = config.config_file(arguments.config, environ)
+    places = _places(settings, file)
+    warnings = list_warnings(settings, environ)
+    if arguments.format == "json":
+        out.json(
+            {
+                "settings": dict(config.describe(settings)),
+                "places": places,
+                "warnings": warnings,
+            }
+        )
+        return 0
+    for key, value in [*config.describe(settings), *places.items()]:
+        out.line(f"{key} = {_render(value)}")
+    for warning in warnings:
+        out.error(f"warning: {warning}")
+    return 0
+
+
+def list_warnings(settings: config.Settings, environ: Mapping[str, str]) -> list[str]:
+    """Return what looks wrong with variables and folders, each with its way out."""
+    return [
+        *_about_variables(settings, environ),
+        *_about_places(settings),
+        *_about_properties(settings),
+        *about_certificates(settings),
+    ]
+
+
+def _places(settings: config.Settings, file: str) -> dict[str, str | None]:
+    return {
+        "settings_file": file if Path(file).exists() else None,
+        "data_dir": str(settings.data_dir),
+        "ledger_file": str(settings.ledger_file),
+        "spool_dir": str(settings.spool_dir),
+        "config_root": str(settings.config_root),
+        "docker_config_dir": str(settings.docker_config_dir),
+    }
+
+
+def _render(value: object) -> str:
+    match value:
+        case None:
+            return "none"
+        case bool():
+            return str(value).lower()
+        case float():
+            return f"{value:g}"
+        case list():
+            return ", ".join(str(item) for item in value)
+        case _:
+            return str(value)
+
+
+def _about_variables(
+    settings: config.Settings, environ: Mapping[str, str]
+) -> Iterator[str]:
+    file = environ.get(DEFAULTS_VARIABLE, DEFAULTS_FILE)
+    yield from _about_lines(file)
+    defaults = read_defaults(Path(file))
+    for name in config.unknown_variables({**defaults, **environ}):
+        yield f"{name} is no setting and has no effect."
+    for name in map(config.variable, config.fields()):
+        if name in defaults and environ.get(name) != defaults[name]:
+            yield f"{name} is set for the service in {file}, but not for this check."
+    name = config.variable("paths.data_dir")
+    seen = defaults.get(name) or f"{settings.paths.dokku_lib_root}/data/registryd"
+    if Path(seen) != settings.data_dir:
+        yield (
+            f"Hooks leave trigger files in {seen}, but the data folder is "
+            f"{settings.data_dir}. Set {name} in {file}."
+        )
+
+
+def service_environ(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables that the service has, as far as this process can tell."""
+    file = environ.get(DEFAULTS_VARIABLE, DEFAULTS_FILE)
+    return {**read_defaults(Path(file)), **environ}
+
+
+def read_defaults(path: Path) -> dict[str, str]:
+    """Read `NAME=value` lines as systemd does, and so the hooks."""
+    return _read_defaults(path).values
+
+
+def _read_defaults(path: Path) -> environment_files.EnvironmentFile:
+    try:
+        text = path.read_text(errors="replace")
+    except OSError:
+        text = ""
+    return environment_files.parse(text)
+
+
+def _about_lines(file: str) -> Iterator[str]:
+    found = _read_defaults(Path(file))
+    for number in found.idle:
+        yield f"{file}: line {number} is no NAME=value and has no effect."
+    for name in found.unexpanded:
+        yield f"{file}: the value of {name} is taken as it stands, nothing expands it."
+    for name in found.values:
+        if not environment_files.is_for_hooks(name):
+            yield f"{file}: {name} counts for the service, but not for hooks."
+
+
+def _about_places(settings: config.Settings) -> Iterator[str]:
+    for key, folder in (
+        ("paths.dokku_root", Path(settings.paths.dokku_root)),
+        ("paths.dokku_lib_root", Path(settings.paths.dokku_lib_root)),
+    ):
+        if not folder.is_dir():
+            yield f"{key}: {folder} is no folder. Is Dokku installed there?"
+    socket = settings.engine.socket
+    path = Path(socket.removeprefix("unix://"))
+    if socket.startswith("unix://") and not path.is_socket():
+        yield f"engine.socket: nothing listens at {path}. Is Docker running?"
+    elif socket.startswith("unix://") and not os.access(path, os.R_OK | os.W_OK):
+        yield f"engine.socket: {path} is not open to you. Run this as user dokku."
+    if socket.startswith("tcp://"):
+        yield _about_clear_text(socket)
+    if socket.startswith("tcp://") and settings.engine.push_path != "engine":
+        yield (
+            "engine.socket: an Engine behind tcp:// does not reach the relay of the"
+            " service, so it pushes by itself. Set engine.push_path to engine to say"
+            " that it is meant so."
+        )
+    elif (reason := push_way.read(str(settings.data_dir))) and (
+        settings.engine.push_path != "engine"
+    ):
+        yield f"engine.push_path: {push_ways.describe(reason)}."
+    yield from _about_owner(settings.data_dir, settings)
+    yield from _about_owner(settings.docker_config_dir / "config.json", settings)
+
+
+def _about_clear_text(socket: str) -> str:
+    host = hosts.bare_host(socket.removeprefix("tcp://"))
+    is_loopback = hosts.is_address(host) and hosts.kinds_of([host]) == {
+        hosts.Kind.LOOPBACK
+    }
+    if host == "localhost" or is_loopback:
+        return (
+            f"engine.socket: whoever may connect to {socket} commands the Engine, and"
+            " so is root there: every user of this host. Use unix:// instead."
+        )
+    return (
+        f"engine.socket: {socket} is not encrypted. Logins go over the network in"
+        " clear, and whoever comes to that port commands the Engine. Use unix://, or a"
+        " tunnel (ssh -L) that ends at a socket of this host."
+    )
+
+
+def _about_properties(settings: config.Settings) -> Iterator[str]:
+    """Warn of files that a release waits for, or a question of Dokku fails at."""
+    reader = None
+    if os.geteuid() == 0:
+        with contextlib.suppress(OSError):
+            status = Path(settings.paths.dokku_root).stat()
+            reader = property_survey.Reader(uid=status.st_uid, gid=status.st_gid)
+    found = property_survey.unreadable(
+        settings.config_root, settings.deployed_dir, reader
+    )
+    yield from (text if text.endswith("?") else f"{text}." for text in found)
+
+
+def about_certificates(settings: config.Settings) -> Iterator[str]:
+    """Warn of certificates of registries that the service cannot use."""
+    reader = None
+    if os.geteuid() == 0:
+        with contextlib.suppress(OSError):
+            owner = Path(settings.paths.dokku_root).stat()
+            socket = Path(settings.engine.socket.removeprefix("unix://"))
+            group = socket.stat().st_gid if socket.exists() else None
+            # The unit gives the service the group of the Engine's socket.
+            reader = certificate_folders.visitor(owner, further_group=group)
+    folder = Path(settings.paths.certs_dir)
+    for text in certificate_folders.survey(folder, reader):
+        yield f"paths.certs_dir: {text}."
+
+
+def _about_owner(path: Path, settings: config.Settings) -> Iterator[str]:
+    """Warn if a private path belongs to somebody else than Dokku's own folder."""
+    try:
+        status = path.stat()
+        owner = Path(settings.paths.dokku_root).stat().st_uid
+    except FileNotFoundError:
+        return  # The service makes what is missing, and a login makes an auth config.
+    except PermissionError:
+        yield f"{path} cannot be looked at. Run this as user dokku."
+        return
+    if status.st_uid != owner:
+        yield (
+            f"{path} belongs to user {status.st_uid}, not to {owner} who owns "
+            f"{settings.paths.dokku_root}. Correct it with chown."
+        )
+    if stat.S_IMODE(status.st_mode) & 0o077:
+        yield f"{path} is open to other users. Correct it with chmod go=."

@@ -1,0 +1,96 @@
+"""`doctor`: what an operator needs to know before a deploy. Nothing is changed.
+
+Each finding is one line that begins with `ok`, `warn` or `fail`, and says the way out.
+What is asked of registries is bounded: in how many at once, and in time.
+"""
+
+import argparse
+import contextlib
+import dataclasses
+from collections.abc import Iterator, Mapping
+
+from dokku_registryd import config, errors
+from dokku_registryd.adapters.host import clocks
+from dokku_registryd.adapters.ledger import ledger
+from dokku_registryd.core.status import findings
+from dokku_registryd.core.status.findings import Finding, Level
+from dokku_registryd.verbs import context
+from dokku_registryd.verbs.output import Output
+from dokku_registryd.verbs.service import check, doctor_apps, doctor_host, registries
+from dokku_registryd.wiring import clients, contexts, credentials, engines
+
+# Somebody waits, so a registry gets less time than a release would give it.
+_LIMITS = {
+    "connect_timeout_seconds": 5.0,
+    "read_timeout_seconds": 10.0,
+    "total_timeout_seconds": 15.0,
+    "helper_timeout_seconds": 10.0,
+}
+
+
+def perform(arguments: argparse.Namespace, out: Output) -> int:
+    """Print the findings; the status is 1 if one of them is a failure."""
+    found = [*_examine(arguments)]
+    if arguments.format == "json":
+        out.json([dataclasses.asdict(finding) for finding in found])
+    else:
+        for finding in found:
+            out.line(_as_text(finding))
+    return int(any(finding.level is Level.FAIL for finding in found))
+
+
+def _examine(arguments: argparse.Namespace) -> Iterator[Finding]:
+    try:
+        settings = context.enter(arguments)
+    except errors.ConfigurationError as error:
+        yield findings.fail("settings", str(error))
+        return
+    if arguments.app:
+        context.check_app(arguments, arguments.app)
+    yield from doctor_host.examine(settings, arguments.environ)
+    with _world(settings, check.service_environ(arguments.environ)) as world:
+        yield from doctor_apps.examine(world, only=arguments.app)
+
+
+@contextlib.contextmanager
+def _world(
+    settings: config.Settings, environ: Mapping[str, str]
+) -> Iterator[doctor_apps.Surroundings]:
+    facts = registries.engine_facts(settings)
+    table = settings.registry
+    limits = {key: min(value, getattr(table, key)) for key, value in _LIMITS.items()}
+    short = settings.model_copy(update={"registry": table.model_copy(update=limits)})
+    engine = engines.build_engine(settings)
+    book = _ledger(settings)
+    registry = clients.build_registry(short, lambda: facts, environ)
+    try:
+        yield doctor_apps.Surroundings(
+            world=contexts.build_context(
+                short,
+                engine=engine,
+                ledger=book,
+                clock=clocks.SystemClock(),
+                submit=lambda _trigger: None,
+            ),
+            registry=registry,
+            credentials=credentials.build_credentials(short),
+        )
+    finally:
+        registry.close()
+        engine.close()
+        book.close()
+
+
+def _ledger(settings: config.Settings) -> ledger.SqliteLedger:
+    """Open the ledger; one that cannot be read is among the host's findings."""
+    with contextlib.suppress(errors.LedgerError):
+        book = context.read_ledger(settings)
+        if book is not None:
+            book.unfinished_jobs()
+            return book
+    return ledger.SqliteLedger(None)
+
+
+def _as_text(finding: Finding) -> str:
+    where = f"{finding.app} {finding.check}" if finding.app else finding.check
+    return f"{finding.level:<4}  {where}: {finding.text}"

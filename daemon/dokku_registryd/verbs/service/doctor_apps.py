@@ -1,0 +1,293 @@
+"""The part of `doctor` that concerns apps: would a push and a pull work now?
+
+Each app's questions build on each other, so they are asked in order and end with the
+first that fails; apps are asked side by side. Nothing is uploaded: what a login may do
+is read from the token that it gets, where the registry gives one that can be read.
+"""
+
+import functools
+import threading
+from collections.abc import Callable, Iterator
+from concurrent import futures
+from dataclasses import dataclass, field
+
+from dokku_registryd import errors, ports
+from dokku_registryd.adapters.auth import resolver
+from dokku_registryd.adapters.registry import client
+from dokku_registryd.core.auth.logins import AuthConfig
+from dokku_registryd.core.image import reference, wanted
+from dokku_registryd.core.job import outcomes
+from dokku_registryd.core.release import releases
+from dokku_registryd.core.status import findings
+from dokku_registryd.core.status.findings import Finding, Level
+from dokku_registryd.effects.app import app_state, sight
+
+_PARALLEL = 8
+_TOTAL_SECONDS = 120.0
+
+
+@dataclass(slots=True, kw_only=True)
+class Surroundings:
+    """What is asked."""
+
+    world: ports.World
+    registry: client.DistributionRegistry
+    credentials: resolver.AuthConfigs
+    _pings: dict[tuple[str, AuthConfig | None], str] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def ping(self, domain: str, login: AuthConfig | None) -> str:
+        """Return why a registry does not take a login; empty if it does.
+
+        Apps that share a login ask once, or nearly so.
+        """
+        key = (domain, login)
+        with self._lock:
+            known = self._pings.get(key)
+        if known is None:
+            known = _reason(functools.partial(self.registry.ping, domain, auth=login))
+            with self._lock:
+                self._pings[key] = known
+        return known
+
+
+def examine(around: Surroundings, *, only: str | None) -> Iterator[Finding]:
+    """Look at one app, or at all that push."""
+    # Which apps cannot be seen, and why, is among the host's findings.
+    apps = [only] if only else list(around.world.properties.root().apps)
+    pool = futures.ThreadPoolExecutor(_PARALLEL, "doctor")
+    asked = {name: pool.submit(_look, around, name, bool(only)) for name in apps}
+    futures.wait(asked.values(), _TOTAL_SECONDS)
+    pool.shutdown(wait=False, cancel_futures=True)
+    for name, future in asked.items():
+        if future.done() and not future.cancelled():
+            yield from future.result()
+        else:
+            yield findings.warn(
+                "app",
+                f"not looked at within {_TOTAL_SECONDS:g} s. Name it to look at it"
+                " alone",
+                app=name,
+            )
+
+
+def _look(around: Surroundings, app: str, is_named: bool) -> list[Finding]:  # noqa: FBT001 - given to a pool
+    try:
+        return list(_app(around, app, is_named=is_named))
+    except errors.RegistrydError as error:
+        return [findings.fail("app", str(error), app=app)]
+    except Exception as error:  # noqa: BLE001 - the other apps are looked at all the same
+        kind = type(error).__name__
+        return [
+            findings.fail(
+                "app",
+                f"cannot be looked at: a defect of dokku-registryd, {kind}. Please"
+                " report it",
+                app=app,
+            )
+        ]
+
+
+def _app(around: Surroundings, app: str, *, is_named: bool) -> Iterator[Finding]:
+    for path in around.world.deploying.odd(app):
+        yield findings.warn(
+            "deploy",
+            f"{path} is no regular file, and tells nothing. Remove it",
+            app=app,
+        )
+    state = app_state.state_of(around.world, app)
+    policy = state.policy
+    if not policy.push_on_release:
+        if is_named:
+            yield findings.ok(
+                "push",
+                "off: releases stay on this host. Switch it on with: dokku registry:set"
+                f" {app} push-on-release true",
+                app=app,
+            )
+        yield from _names(around, state)
+        return
+    for mistake in policy.mistakes:
+        yield findings.fail("properties", mistake, app=app)
+    for text in policy.left_out:
+        yield findings.warn("properties", text, app=app)
+    try:
+        image = reference.parse(f"{policy.server}{policy.image_repo}:1")
+    except errors.InvalidReferenceError as error:
+        yield findings.fail(
+            "properties",
+            f"{policy.server}{policy.image_repo} is no repository: {error}. Correct"
+            f" server or image-repo with dokku registry:set {app}",
+            app=app,
+        )
+        return
+    yield from _names(around, state)
+    yield from _Visit(around, state, image).findings()
+
+
+def _names(around: Surroundings, state: wanted.AppState) -> Iterator[Finding]:
+    """Tell what the names on this host lack; another part tells of a silent Engine."""
+    app = state.policy.app
+    entries = wanted.wanted_of(state, around.world.schedulers)
+    try:
+        gaps = sight.gaps(entries, around.world)
+    except errors.EngineUnavailableError:
+        return
+    moved = [gap for gap in gaps if gap.leads_to]
+    for gap in moved:
+        yield findings.fail(
+            "image",
+            f"{gap.wanted.reference} leads to another image on this host than was"
+            f" released ({gap.leads_to}). Bring ours back with: dokku registryd:heal"
+            f" {app}",
+            app=app,
+        )
+    if entries and not moved:
+        lacking = f": {len(gaps)} of its names are missing" if gaps else ""
+        yield findings.ok(
+            "image",
+            f"{entries[0].source} leads to nothing but what was released{lacking}",
+            app=app,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Visit:
+    """One app's questions to its registry."""
+
+    around: Surroundings
+    state: wanted.AppState
+    image: reference.ImageReference
+
+    @property
+    def app(self) -> str:
+        return self.state.policy.app
+
+    def findings(self) -> Iterator[Finding]:
+        try:
+            found = self.around.credentials.locate(self.app, self.image.domain)
+        except errors.RegistrydError as error:
+            found = None
+            wants_none = not self.around.ping(self.image.domain, None)
+            tell = findings.warn if wants_none else findings.fail
+            yield tell("login", str(error), app=self.app)
+            if not wants_none:
+                return
+        else:
+            yield self._login(found)
+        login = found.auth if found else None
+        if reason := self.around.ping(self.image.domain, login):
+            yield findings.fail("registry", reason, app=self.app)
+            return
+        yield findings.ok(
+            "registry",
+            f"{self.image.domain} answers and takes "
+            + ("the login" if login else "anonymous requests"),
+            app=self.app,
+        )
+        allowed = self._repository(login)
+        yield allowed
+        if allowed.level is not Level.FAIL:
+            yield self._release(login)
+
+    def _login(self, found: resolver.Located | None) -> Finding:
+        domain = self.image.domain
+        if found is None:
+            return findings.warn(
+                "login",
+                f"none for {domain}. Log in with: dokku registry:login {self.app}"
+                f" {domain} USER",
+                app=self.app,
+            )
+        whose = "the global auth config" if found.is_global else "the app's auth config"
+        place = f"docker-credential-{found.helper}, named in " if found.helper else ""
+        who = f"user {found.auth.username!r}" if found.auth.username else "a token"
+        return findings.ok("login", f"{who} from {place}{whose}", app=self.app)
+
+    def _repository(self, login: AuthConfig | None) -> Finding:
+        name = self.image.repository
+        try:
+            actions = self.around.registry.actions(self.image, auth=login)
+        except errors.RegistrydError as error:
+            return findings.fail("repository", str(error), app=self.app)
+        if actions is None:
+            return findings.ok(
+                "repository",
+                f"{name}: whether the login may push only a push can tell",
+                app=self.app,
+            )
+        lacking = [action for action in ("pull", "push") if action not in actions]
+        if lacking:
+            return findings.fail(
+                "repository",
+                f"{name}: the login may not {' or '.join(lacking)}. Grant it in the"
+                " registry, or log in as somebody else with: dokku registry:login"
+                f" {self.app} {self.image.domain} USER",
+                app=self.app,
+            )
+        return findings.ok("repository", f"{name}: may pull and push", app=self.app)
+
+    def _release(self, login: AuthConfig | None) -> Finding:
+        deployed = wanted.deployed_of(self.state)
+        if deployed is None:
+            return findings.ok("release", "nothing was released yet", app=self.app)
+        name = deployed.reference
+        row = wanted.release_of(self.state, deployed)
+        recorded = (row.digest if row else "") or deployed.digest
+        try:
+            image = reference.parse(name)
+            if image.domain != self.image.domain:
+                found = self.around.credentials.locate(self.app, image.domain)
+                login = found.auth if found else None
+            digest = self.around.registry.digest(image, auth=login)
+        except errors.RegistrydError as error:
+            if isinstance(error, errors.PermanentError) and self._is_presumed(row):
+                return findings.warn(
+                    "release",
+                    f"{name} counts as confirmed because the registry took it, and"
+                    " refuses to be asked for it. A heal cannot bring back what this"
+                    f" login may not read: {error}",
+                    app=self.app,
+                )
+            return findings.fail("release", str(error), app=self.app)
+        return self._compare(name, digest, recorded)
+
+    def _is_presumed(self, row: releases.Release | None) -> bool:
+        """Tell whether nothing but its push has confirmed a release."""
+        record = self.around.world.ledger.job(row.job_id) if row else None
+        ended = record.outcome if record else None
+        return ended is not None and ended.detail.startswith(outcomes.UNSEEN)
+
+    def _compare(self, name: str, digest: str | None, recorded: str) -> Finding:
+        if digest is None:
+            return findings.fail(
+                "release",
+                f"{name} is not in the registry. Put it there with: dokku"
+                f" registryd:push {self.app}",
+                app=self.app,
+            )
+        if not recorded:
+            return findings.warn(
+                "release",
+                f"{name} is there; no digest was recorded, so a heal would take"
+                " whatever stands there by then. Record it with: dokku-registryd adopt",
+                app=self.app,
+            )
+        if digest != recorded:
+            return findings.fail(
+                "release",
+                f"{name} is {digest} in the registry, but {recorded} was pushed. Find"
+                " out who else pushes there; a heal pulls by the recorded digest",
+                app=self.app,
+            )
+        return findings.ok(
+            "release", f"{name} is there with the recorded digest", app=self.app
+        )
+
+
+def _reason(question: Callable[[], None]) -> str:
+    try:
+        question()
+    except errors.RegistrydError as error:
+        return str(error)
+    return ""

@@ -1,0 +1,202 @@
+"""The part of `doctor` that concerns the host: settings, spool, service, Engine."""
+
+import os
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from dokku_registryd import config, errors
+from dokku_registryd.adapters.dokku import property_files
+from dokku_registryd.adapters.engine import push_way
+from dokku_registryd.adapters.files import absence_file
+from dokku_registryd.adapters.host import clocks, package
+from dokku_registryd.adapters.registry import proxy as registry_proxy
+from dokku_registryd.adapters.spool import spool
+from dokku_registryd.core.dokku import absence_text, presence
+from dokku_registryd.core.engine import push_ways
+from dokku_registryd.core.install import builds
+from dokku_registryd.core.registry import proxies
+from dokku_registryd.core.status import findings
+from dokku_registryd.core.status.findings import Finding
+from dokku_registryd.verbs import context
+from dokku_registryd.verbs.service import check, registries
+from dokku_registryd.wiring import clients
+
+# A host that no exception is for.
+_ANYWHERE = "https://registry.invalid/"
+
+
+def examine(settings: config.Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
+    """Look at everything that is not about one app."""
+    warnings = check.list_warnings(settings, environ)
+    yield from (findings.warn("settings", warning) for warning in warnings)
+    if not warnings:
+        yield findings.ok("settings", "nothing looks wrong")
+    yield from _apps(settings)
+    yield from _spool(settings)
+    yield _disk(settings)
+    yield _ledger(settings)
+    yield _service(settings)
+    yield from _engine(settings, environ)
+    yield from _pushes(settings)
+
+
+def _apps(settings: config.Settings) -> Iterator[Finding]:
+    try:
+        found = apps_on(settings).absence
+    except errors.UnreadableError as error:
+        yield findings.fail("apps", str(error))
+        return
+    if found.cause is presence.Cause.NOTHING:
+        yield findings.ok("apps", "all that have properties are there")
+        return
+    if found.detail:
+        said = found.detail if found.detail.endswith("?") else f"{found.detail}."
+        yield findings.fail("apps", f"{said} Nothing of an app is removed")
+    for entry in found.apps:
+        yield _missing(entry, is_alone=found.cause is presence.Cause.APPS)
+
+
+def _missing(entry: presence.Missing, *, is_alone: bool) -> Finding:
+    text = "it has properties or a recorded release, and its folder is not seen"
+    if entry.reason:
+        text += f": {entry.reason}"
+    if entry.is_proposed:
+        days = int(entry.counted // 86_400)
+        text += f". No hook said that it was destroyed. It is missing for {days} days"
+    if is_alone:
+        text += (
+            ". If it is gone for good, remove what is left of it with:"
+            f" dokku-registryd forget {entry.app}"
+        )
+    return findings.warn("apps", text, app=entry.app)
+
+
+def apps_on(settings: config.Settings) -> presence.Memory:
+    """Return what a look at Dokku's root means just now.
+
+    Raises:
+        UnreadableError: It cannot be told which apps have properties.
+    """
+    files = property_files.PropertyFiles(
+        config_root=settings.config_root,
+        dokku_root=Path(settings.paths.dokku_root),
+        deployed_root=settings.deployed_dir,
+    )
+    kept = absence_file.AbsenceFile(settings.data_dir / absence_text.FILE_NAME)
+    known, root = files.owners(), files.root()
+    return presence.judge(root, known, kept.recall(), now=time.time())
+
+
+def _spool(settings: config.Settings) -> Iterator[Finding]:
+    folders = [settings.spool_dir / name for name in ("tmp", "new")]
+    if settings.replies_dir.exists():
+        folders.append(settings.replies_dir)
+    bad = [folder for folder in folders if not os.access(folder, os.W_OK | os.X_OK)]
+    for folder in bad:
+        reason = "is not yours to write" if folder.exists() else "does not exist"
+        yield findings.fail(
+            "spool",
+            f"{folder} {reason}. Start the service once (systemctl start"
+            " dokku-registryd), which makes it, and run this as user dokku",
+        )
+    files = spool.Spool(settings.data_dir)
+    try:
+        rejected, pending = files.rejected(), files.pending()
+    except OSError as error:
+        yield findings.fail(
+            "spool",
+            f"cannot read {error.filename or settings.spool_dir}:"
+            f" {os.strerror(error.errno or 0)}. It must be a folder of user dokku",
+        )
+        return
+    if rejected:
+        yield findings.warn(
+            "spool",
+            f"{rejected} trigger files were rejected: read the .reason files in"
+            f" {settings.spool_dir / 'rejected'}, then remove them",
+        )
+    if not bad:
+        yield findings.ok("spool", f"writable, {pending} trigger files wait")
+
+
+def _disk(settings: config.Settings) -> Finding:
+    folder = settings.data_dir
+    while not folder.exists():
+        folder = folder.parent
+    try:
+        free = clocks.free_bytes(str(folder)) >> 20
+    except OSError as error:
+        return findings.fail("disk", f"{folder}: {os.strerror(error.errno or 0)}")
+    floor = settings.heal.min_free_disk_mb
+    if free < floor:
+        return findings.warn(
+            "disk",
+            f"{free} MB are free for {folder}, below heal.min_free_disk_mb ({floor}):"
+            " nothing is pulled. Make room",
+        )
+    return findings.ok("disk", f"{free} MB are free for {folder}")
+
+
+def _ledger(settings: config.Settings) -> Finding:
+    try:
+        book = context.read_ledger(settings)
+        if book is None:
+            return findings.ok("ledger", "not begun yet")
+        waiting = len(book.unfinished_jobs())
+        book.close()
+    except errors.LedgerError as error:
+        return findings.fail("ledger", str(error))
+    return findings.ok("ledger", f"readable, {waiting} jobs are not done")
+
+
+def _service(settings: config.Settings) -> Finding:
+    holder = spool.SpoolLock(settings.data_dir).holder()
+    if holder and holder[0] != spool.HOOK:
+        difference = package.difference(str(settings.data_dir))
+        if difference:
+            return findings.warn("service", f"{difference}: {builds.CURE}")
+        return findings.ok("service", f"running, pid {holder[1]}")
+    return findings.warn(
+        "service",
+        "stopped: a deploy pushes by itself, but nothing heals and no push is tried"
+        " again. Start it with: systemctl start dokku-registryd",
+    )
+
+
+def _engine(settings: config.Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
+    try:
+        facts = registries.ask_engine(settings)
+    except errors.RegistrydError as error:
+        yield findings.fail("engine", str(error))
+        return
+    yield findings.ok(
+        "engine", f"Docker Engine {facts.version}, {facts.image_store} image store"
+    )
+    said = clients.said_proxies(settings, check.service_environ(environ))
+    proxy = proxies.choose(_ANYWHERE, (*said, proxies.from_engine(facts)))
+    if proxy is None:
+        return
+    if complaint := registry_proxy.complaint(proxy):
+        yield findings.fail("proxy", complaint)
+        return
+    yield findings.ok(
+        "proxy", f"registries are reached through {proxy.shown} ({proxy.name})"
+    )
+
+
+def _pushes(settings: config.Settings) -> Iterator[Finding]:
+    """Tell which way pushes go, if there was one yet."""
+    reason = push_way.read(str(settings.data_dir))
+    if reason is None:
+        return
+    text = push_ways.describe(reason)
+    if not reason or settings.engine.push_path == "engine":
+        yield findings.ok("pushes", text)
+        return
+    yield findings.warn(
+        "pushes",
+        f"{text}. Two hosts that push at once may overwrite each other's number."
+        " Set engine.relay_port to a free one, or engine.push_path to engine if it is"
+        " to stay so",
+    )

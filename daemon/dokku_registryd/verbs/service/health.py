@@ -1,0 +1,28 @@
+"""`health`: whether the service does its work, for a person, a script or a monitor."""
+
+import argparse
+
+from dokku_registryd import errors
+from dokku_registryd.verbs.output import Output
+from dokku_registryd.verbs.service import asking
+
+_READY = 200
+
+
+def perform(arguments: argparse.Namespace, out: Output) -> int:
+    """Print `ready`, or what is not well; the exit status says the same."""
+    reasons = _reasons(arguments)
+    if arguments.format == "json":
+        out.json({"ready": not reasons, "reasons": reasons})
+    else:
+        for line in reasons or ["ready"]:
+            out.line(line)
+    return 1 if reasons else 0
+
+
+def _reasons(arguments: argparse.Namespace) -> list[str]:
+    try:
+        status, text = asking.ask(arguments, "/readyz")
+    except errors.TransientError as error:
+        return [str(error)]
+    return [] if status == _READY else text.splitlines() or [f"status {status}"]

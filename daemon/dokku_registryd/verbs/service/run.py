@@ -1,0 +1,225 @@
+"""`run`: the service in the foreground, as systemd starts it."""
+
+import argparse
+import os
+import signal
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import structlog
+
+from dokku_registryd import app, config, errors, logs
+from dokku_registryd.adapters.files import disk_trial
+from dokku_registryd.adapters.host import heap, package, secrecy, systemd
+from dokku_registryd.adapters.spool import spool, stale_holder
+from dokku_registryd.core.install import builds
+from dokku_registryd.verbs.output import Output
+
+if TYPE_CHECKING:
+    from dokku_registryd.runtime import status_endpoint
+
+# How long a daemon that starts waits for a hook that works the spool itself.
+HOOK_WAIT_SECONDS = 3600.0
+_LOCK_POLL_SECONDS = 0.2
+
+
+def perform(arguments: argparse.Namespace, out: Output) -> int:
+    """Run until SIGTERM or SIGINT; reload on SIGHUP.
+
+    Raises:
+        ConfigurationError: The settings are wrong.
+        SpoolBusyError: Another daemon works this spool.
+    """
+    secrecy.hide_memory()
+    heap.return_early()
+    package.load_all()
+    settings = _load(arguments)
+    _configure_logs(settings)
+    return _Daemon(arguments, settings, out).run()
+
+
+def _load(arguments: argparse.Namespace) -> config.Settings:
+    return config.load(
+        file=arguments.config,
+        overrides=arguments.overrides,
+        environ=arguments.environ,
+    )
+
+
+def _configure_logs(settings: config.Settings) -> None:
+    logs.configure(
+        log_format=settings.daemon.log_format,
+        level=settings.daemon.log_level,
+        stream=sys.stdout,
+        under_journal=logs.is_under_journal(os.environ, sys.stdout),
+    )
+
+
+def _log_death(death: "threading.ExceptHookArgs") -> None:
+    """Say why a thread died; the supervisor then ends the process."""
+    structlog.get_logger().critical(
+        "thread.died",
+        name=death.thread.name if death.thread else "",
+        error=death.exc_type.__name__,
+        exc_info=death.exc_value,
+    )
+
+
+class _Daemon:
+    """One life of the service."""
+
+    def __init__(
+        self, arguments: argparse.Namespace, settings: config.Settings, out: Output
+    ) -> None:
+        self._arguments = arguments
+        self._settings = settings
+        self._out = out
+        self._notifier = systemd.Notifier(arguments.environ)
+        self._log = structlog.get_logger()
+        self._build = package.build()
+        self._lock = spool.SpoolLock(settings.data_dir)
+        self._service: app.Service | None = None
+        self._face: status_endpoint.StatusFace | None = None
+        self._wants_reload = False
+        self._signal = ""
+
+    def run(self) -> int:
+        threading.excepthook = _log_death
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, self._note)
+        started = time.monotonic()
+        self._log.info(
+            "daemon.started",
+            version=self._build.version,
+            fingerprint=self._build.fingerprint,
+            data_dir=str(self._settings.data_dir),
+        )
+        for name in config.unknown_variables(self._arguments.environ):
+            self._log.warning("settings.warned", message=f"{name} is no setting")
+        if not self._take_lock():
+            return 0
+        try:
+            return self._serve(started)
+        finally:
+            self._lock.release()
+
+    def _serve(self, started: float) -> int:
+        try:
+            service = app.Service(self._settings, on_turn=self._turned)
+        except (errors.RegistrydError, OSError) as error:
+            self._log.critical("daemon.failed", error=self._reason(error))
+            return 1
+        self._service = service
+        if self._signal:
+            return 0
+        self._face = service.open_status(self._arguments.environ, self._build)
+        try:
+            return self._work(service, started)
+        finally:
+            self._face.close()
+
+    def _work(self, service: app.Service, started: float) -> int:
+        try:
+            service.supervisor.start()
+            took = round(time.monotonic() - started, 3)
+            self._notifier.ready(self._status())
+            self._log.info("daemon.ready", took_seconds=took)
+            service.supervisor.run()
+        except errors.RegistrydError as error:
+            self._log.critical("daemon.failed", error=str(error))
+            self._drain(service, 0.0)
+            return 1
+        self._drain(service, self._settings.daemon.drain_seconds)
+        return 0
+
+    def _drain(self, service: app.Service, seconds: float) -> None:
+        self._notifier.stopping("Draining")
+        if self._face is not None:
+            self._face.pages.stopping()
+        self._log.info(
+            "daemon.draining",
+            signal=self._signal,
+            running=len(service.queue.running()),
+            waiting=len(service.queue.waiting()),
+        )
+        left = service.supervisor.drain(seconds)
+        self._log.info(
+            "daemon.stopped", running=left, waiting=len(service.queue.waiting())
+        )
+        if not left:
+            service.close()
+
+    def _reason(self, error: Exception) -> str:
+        """Return why a start failed; SQLite has no words for a full disk."""
+        refusal = disk_trial.refusal(self._settings.data_dir)
+        text = str(error)
+        return f"{text} ({refusal})" if refusal and refusal not in text else text
+
+    def _take_lock(self) -> bool:
+        deadline = time.monotonic() + HOOK_WAIT_SECONDS
+        tells = builds.render(self._build)
+        watch = stale_holder.HolderWatch(str(self._settings.data_dir))
+        while not self._lock.acquire(spool.DAEMON, tells=tells):
+            holder = self._lock.holder()
+            is_hook = holder is not None and holder[0] == spool.HOOK
+            if holder is not None and not is_hook:
+                who = f"process {holder[1]}" if holder[1] else "another process"
+                raise errors.SpoolBusyError(
+                    f"{who} works {self._settings.data_dir} already."
+                    " Stop it, or give this one a paths.data_dir of its own"
+                )
+            if self._signal:
+                return False
+            if time.monotonic() > deadline:
+                raise errors.SpoolBusyError(
+                    f"a hook holds {self._settings.data_dir} for more than an hour:"
+                    f" look at process {holder[1] if holder else '?'}"
+                )
+            self._notifier.status("Waiting for a hook that works the spool")
+            watch.look(time.monotonic())
+            time.sleep(_LOCK_POLL_SECONDS)
+        return True
+
+    def _note(self, number: int, _frame: object) -> None:
+        supervisor = self._service.supervisor if self._service else None
+        if number == signal.SIGHUP:
+            self._wants_reload = True
+            if supervisor is not None:
+                supervisor.wake()
+        else:
+            self._signal = signal.Signals(number).name
+            if supervisor is not None:
+                supervisor.stop()
+
+    def _turned(self) -> None:
+        if self._wants_reload:
+            self._wants_reload = False
+            self._reload()
+        self._notifier.watchdog(self._status())
+
+    def _reload(self) -> None:
+        self._notifier.reloading()
+        try:
+            self._settings = _load(self._arguments)
+        except errors.ConfigurationError as error:
+            self._log.warning("settings.warned", message=f"kept as they were: {error}")
+        else:
+            _configure_logs(self._settings)
+            if self._service is not None:
+                self._service.reload(self._settings)
+            self._log.info("daemon.reloaded")
+        self._notifier.ready(self._status())
+
+    def _status(self) -> str:
+        service = self._service
+        if service is None:
+            return "Starting"
+        running, waiting = len(service.queue.running()), len(service.queue.waiting())
+        state = (
+            "Listening"
+            if service.supervisor.is_connected
+            else "Waiting for the Docker Engine"
+        )
+        return f"{state}; {running} jobs running, {waiting} waiting"

@@ -1,0 +1,101 @@
+"""Puts the adapters of one host together for the effects."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+
+from dokku_registryd import config, ports
+from dokku_registryd.adapters.dokku import (
+    build_records,
+    deploy_locks,
+    deploying_files,
+    destroyed_apps,
+    modes,
+    property_files,
+)
+from dokku_registryd.adapters.files import (
+    absence_file,
+    remnant_files,
+)
+from dokku_registryd.adapters.host import clocks
+from dokku_registryd.adapters.relay import relay
+from dokku_registryd.adapters.spool import reply_files, spool
+from dokku_registryd.core.dokku import absence_text
+from dokku_registryd.core.hook import triggers
+from dokku_registryd.runtime import (
+    retrying,
+)
+from dokku_registryd.wiring import clients, credentials
+
+
+def build_context(
+    settings: config.Settings,
+    *,
+    engine: ports.Engine,
+    ledger: ports.Ledger,
+    clock: ports.Clock,
+    submit: Callable[[triggers.Trigger], None],
+    is_preempted: Callable[[str], bool] = lambda _app: False,
+    is_disowned: Callable[[str], bool] = lambda _app: False,
+    is_cancelled: Callable[[str], bool] = lambda _job_id: False,
+    turn: Callable[[str], AbstractContextManager[object]] = lambda _app: nullcontext(),
+    take_in: Callable[[], object] = lambda: None,
+    push_relay: ports.Relay | None = None,
+) -> ports.World:
+    """Put the adapters of one host together."""
+    property_store = property_files.PropertyFiles(
+        config_root=settings.config_root,
+        dokku_root=Path(settings.paths.dokku_root),
+        deployed_root=settings.deployed_dir,
+    )
+    locks = deploy_locks.DeployLocks(
+        lib_root=Path(settings.paths.dokku_lib_root),
+        dokku_root=Path(settings.paths.dokku_root),
+    )
+    return ports.World(
+        engine=engine,
+        registry=clients.build_registry(settings, engine.facts),
+        credentials=credentials.build_credentials(settings),
+        properties=property_store,
+        deployed=property_store,
+        deploying=deploying_files.DeployingFiles(settings.deploying_dir),
+        builds=build_records.BuildRecords(
+            Path(settings.paths.dokku_lib_root) / "data" / "builds",
+            dokku_root=Path(settings.paths.dokku_root),
+        ),
+        detached=destroyed_apps.ForgottenFolders(
+            root=settings.forgotten_dir,
+            config_root=settings.config_root,
+            now=clock.now,
+        ),
+        absences=absence_file.AbsenceFile(settings.data_dir / absence_text.FILE_NAME),
+        ledger=ledger,
+        relay=push_relay or relay.Relay(0, refusal="only the service has one"),
+        replies=reply_files.ReplyFiles(settings.replies_dir),
+        remnants=remnant_files.RemnantFiles(settings.data_dir, settings.config_root),
+        clock=clock,
+        defaults=settings.defaults,
+        schedulers=tuple(settings.heal.schedulers),
+        is_companion=lambda: modes.is_companion(Path(settings.paths.dokku_lib_root)),
+        submit=submit,
+        is_preempted=is_preempted,
+        is_disowned=is_disowned,
+        is_deploying=locks.is_held,
+        is_released=locks.is_released,
+        is_cancelled=is_cancelled,
+        promise=spool.Spool(settings.data_dir).promise,
+        turn=turn,
+        take_in=take_in,
+        delay=backoff_of(settings).after,
+        free_bytes=clocks.free_bytes,
+        min_free_bytes=settings.heal.min_free_disk_mb << 20,
+        parallel_tags=settings.registry.parallel_tags,
+    )
+
+
+def backoff_of(settings: config.Settings) -> retrying.Backoff:
+    """Return how long failed attempts wait."""
+    return retrying.Backoff(
+        initial_seconds=settings.retry.initial_seconds,
+        max_seconds=settings.retry.max_seconds,
+    )

@@ -1,0 +1,279 @@
+"""`status`: what an operator reads first."""
+
+import os
+import time
+
+from dokku_registryd import __version__
+from dokku_registryd.adapters.files import absence_file
+from dokku_registryd.adapters.ledger import ledger
+from dokku_registryd.adapters.spool import spool
+from dokku_registryd.core.dokku import absence_text, presence
+from dokku_registryd.core.hook import triggers
+from dokku_registryd.core.install import builds
+from dokku_registryd.core.job import jobs, outcomes
+from dokku_registryd.core.job.kinds import Kind
+from dokku_registryd.core.registry import backoff
+from support.calling import Caller
+
+
+def add(
+    book: ledger.SqliteLedger, job_id: str, kind: Kind, app: str, *, age: float
+) -> None:
+    """Record a job that was accepted `age` seconds ago."""
+    trigger = triggers.Trigger(kind=kind, app=app)
+    book.add_jobs(
+        [jobs.Job(job_id=job_id, trigger=trigger, accepted_at=time.time() - age)]
+    )
+
+
+def test_a_new_host(caller: Caller) -> None:
+    """Before anything happened, status says how to begin."""
+    assert caller.call("status").text == (
+        "Service: stopped. Releases are pushed by the deploy itself; nothing heals."
+        " Start it with: systemctl start dokku-registryd\n"
+        f"Spool:   {caller.data_dir}/spool, 0 waiting\n"
+        "\n"
+        "Nothing waits."
+    )
+
+
+def test_a_new_host_for_a_script(caller: Caller) -> None:
+    """A script finds the same keys on a host where nothing happened."""
+    assert caller.call("status", "--format", "json").json == {
+        "service": "stopped",
+        "pid": None,
+        "outdated": "",
+        "data_dir": str(caller.data_dir),
+        "trigger_files": 0,
+        "rejected_files": 0,
+        "push_way": {"way": None, "reason": ""},
+        "missing": {"cause": "none", "detail": "", "apps": []},
+        "paused": [],
+        "unfinished": [],
+        "recent": [],
+    }
+
+
+def test_a_running_service(caller: Caller, lock: spool.SpoolLock) -> None:
+    """Whoever holds the lock is named with its process ID."""
+    assert caller.call("status").lines[0] == f"Service: running, pid {os.getpid()}"
+
+
+def test_a_service_from_before_an_upgrade(caller: Caller) -> None:
+    """A service that runs another program is named with the cure."""
+    older = builds.render(builds.Build("0.0.1", "77"))
+    assert caller.lock.acquire(spool.DAEMON, tells=older)
+    difference = f"runs 0.0.1, installed is {__version__}"
+
+    assert caller.call("status").lines[0] == (
+        f"Service: running, pid {os.getpid()}; it {difference}:"
+        " sudo dokku-registryd install"
+    )
+    assert caller.call("status", "--format", "json").json["outdated"] == difference
+    caller.lock.release()
+
+
+def test_a_hook_that_works_the_spool(caller: Caller) -> None:
+    """A hook that works in place of a service is not taken for one."""
+    caller.lock.acquire(spool.HOOK)
+
+    assert caller.call("status").lines[0] == (
+        f"Service: stopped; the hook with pid {os.getpid()} works the spool."
+    )
+    caller.lock.release()
+
+
+def test_what_waits_and_what_was_done(
+    caller: Caller, lock: spool.SpoolLock, book: ledger.SqliteLedger
+) -> None:
+    """Status shows what lags and why, what ended last, and what was refused."""
+    add(book, "1.1.1", Kind.RELEASE, "web", age=90)
+    book.start_attempt("1.1.1")
+    book.postpone("1.1.1", retry_at=time.time() + 150, error="r.example is away")
+    add(book, "2.1.1", Kind.HEAL, "api", age=7_300)
+    add(book, "3.1.1", Kind.RELEASE, "api", age=200_000)
+    add(book, "4.1.1", Kind.HEAL, "web", age=200_000)
+    now = time.time()
+    book.finish_job(
+        "3.1.1", outcomes.done(reference="r.example/org/api:3"), at=now - 190_000
+    )
+    book.finish_job("4.1.1", outcomes.failed("the disk is full"), at=now - 180_000)
+    caller.spool.prepare()
+    (caller.spool.new / "bad").write_bytes(b"")
+    list(caller.spool.scan(set()))
+
+    assert caller.call("status").text == (
+        f"Service: running, pid {os.getpid()}\n"
+        f"Spool:   {caller.data_dir}/spool, 0 waiting,"
+        " 1 rejected (each has a .reason beside it)\n"
+        "\n"
+        "Not done yet:\n"
+        "   1 min ago  release web\n"
+        "      attempt 1: r.example is away (again in 2 min)\n"
+        "     2 h ago  heal api\n"
+        "\n"
+        "Done last:\n"
+        "     2 d ago  heal web: failed (the disk is full)\n"
+        "     2 d ago  release r.example/org/api:3: done"
+    )
+
+
+def test_a_spool_that_cannot_be_read(caller: Caller) -> None:
+    """Status shows what it can where a folder cannot be read."""
+    folder = caller.data_dir / "spool"
+    folder.mkdir(parents=True)
+    for name in ("new", "rejected"):
+        (folder / name).write_text("no folder")
+
+    told = caller.call("status", "--format", "json").json
+
+    assert (told["trigger_files"], told["rejected_files"]) == (0, 0)
+
+
+def test_a_clock_that_was_set_back(caller: Caller, book: ledger.SqliteLedger) -> None:
+    """What happened at a time that is yet to come is told last, and has no age."""
+    for job_id, ahead in (("1", -50.0), ("2", 86_400.0)):
+        add(book, job_id, Kind.HEAL, "web", age=-ahead)
+        book.finish_job(job_id, outcomes.done(), at=time.time() + ahead)
+    add(book, "3", Kind.RELEASE, "web", age=-86_400.0)
+
+    told = caller.call("status", "--format", "json").json
+
+    assert [row["job_id"] for row in told["recent"]] == ["1", "2"]
+    assert [row["age_seconds"] for row in told["unfinished"]] == [0.0]
+    assert told["recent"][1]["age_seconds"] == 0.0
+
+
+def test_a_paused_registry(caller: Caller, book: ledger.SqliteLedger) -> None:
+    """A registry in back-off is shown, for a person and for a script."""
+    book.set_pause(
+        backoff.Pause(
+            domain="r.example",
+            owner="web",
+            username="ci",
+            direction=backoff.Direction.PUSH,
+            app="web",
+            not_before=time.time() + 90,
+            seconds=90,
+            failures=2,
+            reason="slow down",
+        )
+    )
+
+    (entry,) = caller.call("status", "--format", "json").json["paused"]
+    assert 80 < entry.pop("seconds") <= 90
+    assert entry == {
+        "domain": "r.example",
+        "login": "web's login ci",
+        "direction": "push",
+        "app": "web",
+        "failures": 2,
+        "reason": "slow down",
+    }
+    line = caller.call("status").lines[2]
+    assert "(push with web's login ci), refused 2 times: slow down" in line
+
+
+def test_jobs_for_a_script(caller: Caller, book: ledger.SqliteLedger) -> None:
+    """A script gets every job with the fields of its log line."""
+    add(book, "1.1.1", Kind.RELEASE, "web", age=90)
+    book.start_attempt("1.1.1")
+    book.postpone("1.1.1", retry_at=time.time() + 150, error="r.example is away")
+    add(book, "2.1.1", Kind.PUSH, "api", age=90)
+    book.finish_job("2.1.1", outcomes.skipped("it is there"), at=time.time())
+
+    facts = caller.call("status", "--format", "json").json
+
+    ages = [entry.pop("age_seconds") for entry in facts["unfinished"] + facts["recent"]]
+    assert all(isinstance(age, float) for age in ages)
+    assert 140 < facts["unfinished"][0].pop("retry_in_seconds") <= 150
+    assert facts["unfinished"] == [
+        {
+            "job_id": "1.1.1",
+            "intent": "release",
+            "app": "web",
+            "attempts": 1,
+            "last_error": "r.example is away",
+        }
+    ]
+    assert facts["recent"] == [
+        {
+            "job_id": "2.1.1",
+            "intent": "push",
+            "app": "api",
+            "outcome": "skipped",
+            "reference": "",
+            "detail": "it is there",
+        }
+    ]
+
+
+def test_apps_that_are_not_seen(caller: Caller) -> None:
+    """What the last sweep did not see is shown, and the way out after days only."""
+    now = time.time()
+    book = absence_file.AbsenceFile(caller.data_dir / absence_text.FILE_NAME)
+    entries = (
+        presence.Missing(app="shop", since=now - 400_000, counted=300_000),
+        presence.Missing(app="web", since=now - 90, reason="a link that leads nowhere"),
+    )
+    absence = presence.Absence(cause=presence.Cause.APPS, apps=entries)
+    book.keep(presence.Memory(device=7, looked_at=now, absence=absence))
+
+    assert caller.call("status").lines[2:6] == [
+        "Missing: these apps have properties or a recorded release, and no folder",
+        "         shop, not seen for 4 d",
+        "         If shop is gone for good: dokku-registryd forget shop",
+        "         web, not seen for 1 min (a link that leads nowhere)",
+    ]
+    told = caller.call("status", "--format", "json").json["missing"]
+    assert (told["cause"], told["detail"]) == ("apps", "")
+    assert [(row["app"], row["is_proposed"]) for row in told["apps"]] == [
+        ("shop", True),
+        ("web", False),
+    ]
+
+
+def test_a_root_that_is_not_mounted(caller: Caller) -> None:
+    """What is wrong with Dokku's root is said before the apps that it hides."""
+    book = absence_file.AbsenceFile(caller.data_dir / absence_text.FILE_NAME)
+    absence = presence.Absence(
+        cause=presence.Cause.ROOT_EMPTY, detail="/home/dokku is empty."
+    )
+    book.keep(presence.Memory(looked_at=1.0, absence=absence))
+
+    assert caller.call("status").lines[2] == "Missing: /home/dokku is empty."
+
+
+def test_words_of_a_registry_command_no_terminal(caller: Caller) -> None:
+    """Escape sequences and marks of direction stay out of both forms."""
+    said = "no \x1b]0;pwned\x07\x1b[2J\u009b31m\u202eevil\u2066"
+    book = caller.open_ledger()
+    add(book, "1.1.1", Kind.RELEASE, "web", age=60)
+    book.postpone("1.1.1", retry_at=time.time() + 60, error=said)
+    add(book, "1.1.2", Kind.RELEASE, "web", age=60)
+    book.finish_job("1.1.2", outcomes.failed(said), at=time.time())
+    book.set_pause(
+        backoff.Pause(
+            domain="r.example",
+            owner="web",
+            username="ci",
+            direction=backoff.Direction.PUSH,
+            app="web",
+            not_before=time.time() + 90,
+            seconds=90,
+            failures=2,
+            reason=said,
+        )
+    )
+    stored = book.job("1.1.1")
+    book.close()
+
+    text = caller.call("status").text
+    document = caller.call("status", "--format", "json")
+
+    assert stored is not None
+    assert stored.last_error == "no ]0;pwned[2J31mevil"
+    assert text.count("no ]0;pwned[2J31mevil") == 3
+    for shown in (text, document.text):
+        assert shown.replace("\n", "").isprintable()
+    assert document.json["paused"][0]["reason"] == said
