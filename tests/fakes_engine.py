@@ -201,7 +201,7 @@ class FakeEngine:
         on_progress: Callable[[str], None],
         give_way: Callable[[], None] = lambda: None,
         shown: Callable[[str], str] = str,
-        pulse: Callable[[], object] | None = None,
+        liveness: Callable[[], object] | None = None,
     ) -> str:
         """Put the image's manifest into the registry, or hand it to the relay."""
         give_way()

@@ -49,7 +49,7 @@ class FakePassage:
         text = text.replace(self._repository, self._image.repository)
         return text.replace(self._tag, self._image.tag)
 
-    def pulse(self) -> int:
+    def liveness(self) -> int:
         """Return how many pushes came in."""
         return int(self.is_reached)
 

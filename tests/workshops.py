@@ -9,7 +9,7 @@ from typing import Any
 from dokku_registryd import errors
 from dokku_registryd.core.job.kinds import Kind
 from dokku_registryd.runtime import (
-    executor,
+    execution,
     intake,
     queue,
     retrying,
@@ -27,7 +27,7 @@ class Workshop:
     """Intake, queue and bench of one host, without any thread."""
 
     host: Host
-    bench: executor.Bench
+    executor: execution.Executor
     intake: intake.Intake
     finished: list[str]
     """Jobs that ended, in order."""
@@ -35,17 +35,17 @@ class Workshop:
     @property
     def waiting(self) -> list[str]:
         """The jobs that wait, in order."""
-        return [job.job_id for job in self.bench.queue.waiting()]
+        return [job.job_id for job in self.executor.queue.waiting()]
 
     def work(self) -> str:
         """Make the attempt that is due, and return its job; empty if none is."""
-        job = self.bench.queue.take(0)
+        job = self.executor.queue.take(0)
         if job is None:
             return ""
         try:
-            self.bench.run(job)
+            self.executor.run(job)
         finally:
-            self.bench.queue.release(job)
+            self.executor.queue.release(job)
         return job.job_id
 
     def work_all(self) -> None:
@@ -76,8 +76,8 @@ def open_workshop(
         taking.forget(job_id)
 
     job_waiters = waiters.Waiters(host.spool)
-    bench = executor.Bench(
-        world=host.replace(
+    executor = execution.Executor(
+        context=host.replace(
             is_cancelled=job_waiters.is_cancelled,
             **{"promise": host.spool.promise, **ports_changed},
         ),
@@ -90,10 +90,10 @@ def open_workshop(
         backoff=retrying.Backoff(initial_seconds=1.0, max_seconds=60.0),
         on_finish=finish,
     )
-    taking = intake.Intake(bench)
-    bench.world = dataclasses.replace(bench.world, take_in=taking.scan)
+    taking = intake.Intake(executor)
+    executor.context = dataclasses.replace(executor.context, take_in=taking.scan)
     host.spool.prepare()
-    return Workshop(host=host, bench=bench, intake=taking, finished=finished)
+    return Workshop(host=host, executor=executor, intake=taking, finished=finished)
 
 
 def let_go_on(host: Host) -> Workshop:
@@ -105,7 +105,7 @@ def let_go_on(host: Host) -> Workshop:
     shop.intake.scan()
     shop.work()
     shop.work()
-    assert host.release().is_accepted
+    assert host.release().is_deploy_continued
     host.cut_registry(is_down=False)
     return shop
 
@@ -133,7 +133,7 @@ class Daemon:
         self.main: threading.Thread | None = None
         self.error: Exception | None = None
         self.loop = supervisor.Supervisor(
-            bench=shop.bench,
+            executor=shop.executor,
             jobs_intake=shop.intake,
             sweeps=sweep_timer.SweepTimer(
                 interval_seconds=300, monotonic=shop.host.clock.monotonic

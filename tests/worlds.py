@@ -28,12 +28,14 @@ from dokku_registryd.core.image.images import Manifest
 from dokku_registryd.core.job import jobs, outcomes
 from dokku_registryd.core.job.kinds import Kind
 from dokku_registryd.core.release import releases
-from dokku_registryd.effects.deploy import reply
+from dokku_registryd.effects.deploy import reply_writer
 from fakes_engine import FakeEngine, FakeRemote
 from fakes_registry import FakeCredentials, FakeRegistry
 from fakes_relay import FakeRelay
 
-Effect = Callable[[jobs.Job, ports.World, reply.Voice], outcomes.Outcome | None]
+Effect = Callable[
+    [jobs.Job, ports.Context, reply_writer.ReplyWriter], outcomes.Outcome | None
+]
 SERVER = "r.example"
 REPOSITORY = "r.example/org/web"
 IMAGE = "dokku/web:latest"
@@ -104,7 +106,7 @@ class Host:
     ledger: ledger.SqliteLedger
     spool: spool.Spool
     clock: HandClock
-    world: ports.World
+    context: ports.Context
     submitted: list[triggers.Trigger] = field(default_factory=list)
     """What effects asked for."""
 
@@ -191,16 +193,18 @@ class Host:
         beside.write_bytes(triggers.render(trigger))
         beside.rename(self.spool.new / job_id)
 
-    def replace(self, **changes: Any) -> ports.World:
+    def replace(self, **changes: Any) -> ports.Context:
         """Return the world with other ports."""
-        return dataclasses.replace(self.world, **changes)
+        return dataclasses.replace(self.context, **changes)
 
     def perform(
-        self, effect: Effect, job: jobs.Job, world: ports.World | None = None
+        self, effect: Effect, job: jobs.Job, context: ports.Context | None = None
     ) -> outcomes.Outcome | None:
         """Make one attempt of a job, without the worker that would retry it."""
-        world = world or self.world
-        return effect(job, world, reply.Voice(world.replies, job.job_id))
+        context = context or self.context
+        return effect(
+            job, context, reply_writer.ReplyWriter(context.replies, job.job_id)
+        )
 
     # -- what a test looks at
 
@@ -245,7 +249,7 @@ class Host:
     @property
     def replies(self) -> reply_files.ReplyFiles:
         """The reply files."""
-        return cast("reply_files.ReplyFiles", self.world.replies)
+        return cast("reply_files.ReplyFiles", self.context.replies)
 
 
 def build_world(
@@ -269,7 +273,7 @@ def build_world(
         deployed_root=folder / "data" / "deployed",
     )
     submitted: list[triggers.Trigger] = []
-    world = ports.World(
+    context = ports.Context(
         engine=engine,
         registry=registry,
         credentials=credentials,
@@ -279,7 +283,7 @@ def build_world(
         builds=build_records.BuildRecords(
             folder / "data" / "builds", dokku_root=folder / "home"
         ),
-        detached=destroyed_apps.ForgottenFolders(
+        destroyed=destroyed_apps.DestroyedApps(
             root=folder / "data" / "forgotten", config_root=folder / "config"
         ),
         absences=absence_file.AbsenceFile(folder / "data" / "absence"),
@@ -311,6 +315,6 @@ def build_world(
         ledger=book,
         spool=spool.Spool(folder / "data"),
         clock=clock,
-        world=world,
+        context=context,
         submitted=submitted,
     )

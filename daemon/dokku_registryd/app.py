@@ -23,7 +23,7 @@ from dokku_registryd.core.registry import backoff
 from dokku_registryd.core.status import exposition
 from dokku_registryd.runtime import (
     app_locks,
-    executor,
+    execution,
     intake,
     queue,
     status_endpoint,
@@ -71,21 +71,21 @@ class Service:
             most_background=_most_background(settings.daemon.workers),
             most_of_host=max(1, settings.daemon.workers // 2),
         )
-        self._turns = app_locks.Turns()
+        self._app_locks = app_locks.AppLocks()
         self._waiters = waiters.Waiters(self.spool)
-        self._bell = wakeup.Wakeup()
-        self._bench = executor.Bench(
-            world=self._world(settings),
+        self._wakeup = wakeup.Wakeup()
+        self._executor = execution.Executor(
+            context=self._context(settings),
             jobs_queue=self.queue,
             triggers_spool=self.spool,
             backoff=contexts.backoff_of(settings),
             on_finish=self._finished,
             job_waiters=self._waiters,
         )
-        self._intake = intake.Intake(self._bench)
-        watch = trigger_files.SpoolWatch(self.spool.new, self._bell.ring)
+        self._intake = intake.Intake(self._executor)
+        watch = trigger_files.SpoolWatch(self.spool.new, self._wakeup.ring)
         self.supervisor = supervisor.Supervisor(
-            bench=self._bench,
+            executor=self._executor,
             jobs_intake=self._intake,
             workers=settings.daemon.workers,
             sweeps=sweep_timer.SweepTimer(
@@ -95,16 +95,16 @@ class Service:
             watch=watch if is_watching else None,
             rescan_seconds=settings.daemon.rescan_interval_seconds,
             stuck_seconds=settings.engine.deadline_seconds * _STUCK_FACTOR,
-            bell=self._bell,
+            bell=self._wakeup,
             on_turn=on_turn,
         )
 
     def open_status(
         self, environ: Mapping[str, str], build: builds.Build
-    ) -> status_endpoint.StatusFace:
+    ) -> status_endpoint.StatusEndpoint:
         """Let health and metrics be asked for; what fails is logged, and no more."""
         pages = status_pages.StatusPages(
-            bench=self._bench,
+            executor=self._executor,
             loop=self.supervisor,
             limit_seconds=systemd.watchdog_seconds(environ) or _SILENT_SECONDS,
             read_book=self._read_book,
@@ -112,7 +112,7 @@ class Service:
             read_process=process_facts.ProcessFacts().look,
             build=build,
         )
-        return status_endpoint.StatusFace(self._settings, environ, pages)
+        return status_endpoint.StatusEndpoint(self._settings, environ, pages)
 
     def reload(self, settings: config.Settings) -> None:
         """Use new settings for every attempt that begins from now on.
@@ -121,8 +121,8 @@ class Service:
         status socket stay until a restart.
         """
         relays.instruct(self.relay, settings)
-        self._bench.world = self._world(settings)
-        self._bench.backoff = contexts.backoff_of(settings)
+        self._executor.context = self._context(settings)
+        self._executor.backoff = contexts.backoff_of(settings)
         self.supervisor.reload(
             rescan_seconds=settings.daemon.rescan_interval_seconds,
             sweep_seconds=settings.daemon.sweep_interval_seconds,
@@ -133,7 +133,7 @@ class Service:
         self.relay.close()
         self.ledger.close()
         self.engine.close()
-        self._bell.close()
+        self._wakeup.close()
 
     def _read_book(self, now: float) -> exposition.Book:
         # Our own connection may wait for a disk that hangs, and its lock with it.
@@ -154,7 +154,7 @@ class Service:
             refusal=disk_trial.refusal(self.spool.new),
         )
 
-    def _world(self, settings: config.Settings) -> ports.World:
+    def _context(self, settings: config.Settings) -> ports.Context:
         return contexts.build_context(
             settings,
             engine=self.engine,
@@ -164,7 +164,7 @@ class Service:
             is_preempted=self.queue.is_preempted,
             is_disowned=self.queue.is_disowned,
             is_cancelled=self._waiters.is_cancelled,
-            turn=self._turns.of,
+            app_lock=self._app_locks.of,
             take_in=self._take_in,
             push_relay=self.relay,
         )
@@ -183,7 +183,7 @@ class Service:
 
     def _finished(self, job_id: str) -> None:
         self._intake.forget(job_id)
-        self._bell.ring()
+        self._wakeup.ring()
 
 
 def _most_background(workers: int) -> int:

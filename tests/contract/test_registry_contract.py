@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from dokku_registryd import errors, ports
-from dokku_registryd.adapters.registry.client import DistributionRegistry
+from dokku_registryd.adapters.registry.client import RegistryClient
 from dokku_registryd.core.auth.logins import AuthConfig, Secret
 from dokku_registryd.core.image import images, reference
 from fakes_registry import FakeRegistry
@@ -66,9 +66,9 @@ def facts() -> images.EngineFacts:
 
 
 @pytest.fixture
-def real(tmp_path: Path) -> Iterator[DistributionRegistry]:
+def real(tmp_path: Path) -> Iterator[RegistryClient]:
     """Give the adapter."""
-    registry = DistributionRegistry(facts=facts, certs_dir=tmp_path, read_timeout=10)
+    registry = RegistryClient(facts=facts, certs_dir=tmp_path, read_timeout=10)
     yield registry
     registry.close()
 
@@ -84,7 +84,7 @@ def on_fake() -> Bench:
     )
 
 
-def on_memory(server: MemoryRegistry, registry: DistributionRegistry) -> Bench:
+def on_memory(server: MemoryRegistry, registry: RegistryClient) -> Bench:
     """Build a bench on the registry in memory."""
     return Bench(
         registry=registry,
@@ -94,7 +94,7 @@ def on_memory(server: MemoryRegistry, registry: DistributionRegistry) -> Bench:
     )
 
 
-def on_server(server: RegistryServer, registry: DistributionRegistry) -> Bench:
+def on_server(server: RegistryServer, registry: RegistryClient) -> Bench:
     """Build a bench on a real registry."""
     token = AuthConfig(domain=server.host, identity_token=Secret(IDENTITY_TOKEN))
     return Bench(
@@ -109,9 +109,7 @@ def on_server(server: RegistryServer, registry: DistributionRegistry) -> Bench:
 @pytest.fixture(
     params=["fake", "memory-basic", "memory-bearer", "htpasswd", "token"],
 )
-def bench(
-    request: pytest.FixtureRequest, real: DistributionRegistry
-) -> Iterator[Bench]:
+def bench(request: pytest.FixtureRequest, real: RegistryClient) -> Iterator[Bench]:
     """Give each registry in turn."""
     match request.param.split("-"):
         case ["fake"]:
@@ -333,7 +331,7 @@ def test_nobody_sends_a_blob_with_a_wrong_login(bench: Bench) -> None:
 
 
 def test_an_identity_token_is_a_login(
-    real: DistributionRegistry, token_registry: RegistryServer
+    real: RegistryClient, token_registry: RegistryServer
 ) -> None:
     """A refresh token gets a token by the OAuth2 form, as Azure's logins need it."""
     bench = on_server(token_registry, real)
@@ -347,7 +345,7 @@ def test_an_identity_token_is_a_login(
 
 
 def test_a_missing_blob_is_named_as_such(
-    real: DistributionRegistry, htpasswd_registry: RegistryServer
+    real: RegistryClient, htpasswd_registry: RegistryServer
 ) -> None:
     """A manifest whose config is not in the repository is refused as not found."""
     bench = on_server(htpasswd_registry, real)
@@ -362,7 +360,7 @@ def test_a_missing_blob_is_named_as_such(
 )
 def test_a_known_login_costs_no_extra_request(
     request: pytest.FixtureRequest,
-    real: DistributionRegistry,
+    real: RegistryClient,
     kind: str,
     requests: int,
 ) -> None:
@@ -380,7 +378,7 @@ def test_a_known_login_costs_no_extra_request(
 
 
 def test_a_restarted_registry_is_found_again(
-    real: DistributionRegistry, htpasswd_registry: RegistryServer, tmp_path: Path
+    real: RegistryClient, htpasswd_registry: RegistryServer, tmp_path: Path
 ) -> None:
     """Connections that a restart cut are replaced without an error."""
     with RegistryServer(

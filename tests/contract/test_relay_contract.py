@@ -12,7 +12,7 @@ import pytest
 
 from dokku_registryd import errors
 from dokku_registryd.adapters.engine.docker_engine import DockerEngine
-from dokku_registryd.adapters.registry.client import DistributionRegistry
+from dokku_registryd.adapters.registry.client import RegistryClient
 from dokku_registryd.adapters.relay.passages import Passage
 from dokku_registryd.adapters.relay.relay import Relay
 from dokku_registryd.core.auth.logins import AuthConfig, Secret
@@ -35,7 +35,7 @@ class Bench:
     server: EngineServer
     engine: DockerEngine
     relay: Relay
-    registry: DistributionRegistry
+    registry: RegistryClient
     remote: RegistryServer
     path: str
 
@@ -101,7 +101,7 @@ def bench(
     remote: RegistryServer = request.getfixturevalue(f"{kind}_registry")
     relay = Relay(find_port())
     adapter = DockerEngine(base_url=engine.socket, relay=relay.host)
-    registry = DistributionRegistry(facts=adapter.facts, certs_dir=tmp_path)
+    registry = RegistryClient(facts=adapter.facts, certs_dir=tmp_path)
     yield Bench(
         server=engine,
         engine=adapter,

@@ -15,10 +15,10 @@ from support.bare_site import BareSite
 from support.dokku_host import SYSTEM_PATH
 
 STEPS = [
-    step.kind for step in plans.plan_install(Facts(), paths.Places(), Mode.TAKEOVER)
+    step.kind for step in plans.plan_install(Facts(), paths.Paths(), Mode.TAKEOVER)
 ]
 STEPS_BACK = [
-    step.kind for step in plans.plan_uninstall(Facts(), paths.Places(), is_purge=True)
+    step.kind for step in plans.plan_uninstall(Facts(), paths.Paths(), is_purge=True)
 ]
 SILENT = Output(line=lambda _text: None, error=print)
 

@@ -22,7 +22,7 @@ def accept(site: BareSite, number: int) -> None:
             scheduler="docker-local",
         )
     )
-    book.update_release("1.1.1", is_accepted=True)
+    book.update_release("1.1.1", is_deploy_continued=True)
     book.close()
 
 

@@ -112,7 +112,7 @@ def test_unit_opens_no_more_than_is_written() -> None:
         if line.startswith("ReadWritePaths=")
     }
 
-    usual = paths.Places()
+    usual = paths.Paths()
     _, *folders = usual.property_folders
     helpers = {".docker", ".ecr", ".password-store", ".gnupg"}
     assert opened == {

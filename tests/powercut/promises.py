@@ -175,12 +175,12 @@ class Erased:
         if self.kept_at not in facts.files:
             return ""
         for path in facts.files:
-            is_own = path == f"{facts.config}/registry/{self.app}/config.json"
+            is_internal = path == f"{facts.config}/registry/{self.app}/config.json"
             is_aside = f"/forgotten/.{self.app}." in path or (
                 f"/forgotten/{self.app}." in path
             )
             is_aside = is_aside and path.endswith("/config.json")
-            if (is_own or is_aside) and self.server in (facts.text(path) or ""):
+            if (is_internal or is_aside) and self.server in (facts.text(path) or ""):
                 return ""
         return f"nobody knows which logins of {self.app} helpers keep"
 

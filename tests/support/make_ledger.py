@@ -107,7 +107,7 @@ def _fill(path: Path) -> None:
         book.finish_job(job_id, outcomes.done(digest=digest), at=200.0)
     book.update_release("2.1.1", state=failed, error="denied")
     book.finish_job("2.1.1", outcomes.failed("denied"), at=150.0)
-    book.update_release("4.1.1", is_accepted=True)
+    book.update_release("4.1.1", is_deploy_continued=True)
     book.postpone("4.1.1", retry_at=300.0, error="r.example is away")
     book.close()
 

@@ -52,7 +52,7 @@ def _accept_unpushed(host: TortureHost, deeds: Deeds, at: int) -> None:
     deeds.deploy(deeds.apps[at])
     deploy = deeds.apps[at].deploys[-1]
     _wait_for(deploy, deeds)
-    if not deploy.is_accepted:
+    if not deploy.is_deploy_continued:
         raise UnfitError("its deploy does not go on")
 
 

@@ -29,7 +29,7 @@ class Deploy:
     """Whether Dokku could write down how it ended."""
 
     @property
-    def is_accepted(self) -> bool:
+    def is_deploy_continued(self) -> bool:
         """Whether its deploy went on, so that the push is a promise."""
         return self.result is not None and self.result.code == 0
 

@@ -157,10 +157,10 @@ class Deeds:
         self._say(f"clone {app.name} {new}")
         result = self._site.host.clone_app(app.name, new)
         if result.code == 0:
-            twin = replace(app, name=new, deploys=[], settings=dict(app.settings))
+            duplicate = replace(app, name=new, deploys=[], settings=dict(app.settings))
             if result.stderr:
-                twin.login, twin.settings = "", {}
-            self.apps.append(twin)
+                duplicate.login, duplicate.settings = "", {}
+            self.apps.append(duplicate)
 
     def destroy(self, app: App | None = None) -> None:
         """Destroy an app."""
@@ -209,7 +209,9 @@ class Deeds:
     def try_again(self) -> bool:
         """Release those apps once more whose latest release failed; tell if any."""
         failed = [
-            app for app in self.apps if app.deploys and not app.deploys[-1].is_accepted
+            app
+            for app in self.apps
+            if app.deploys and not app.deploys[-1].is_deploy_continued
         ]
         for app in failed:
             self.deploy(app)
@@ -259,7 +261,7 @@ class Deeds:
     def _end_deploy(self, deploy: Deploy) -> None:
         """Do what Dokku does after a release, if its app is still there."""
         app = deploy.app
-        if not deploy.is_accepted:
+        if not deploy.is_deploy_continued:
             deploy.is_live = False
         if app in self.apps and app.deploys[-1] is deploy:
             for line in dokku.go_on(self._host, deploy, self._draw):
@@ -277,7 +279,7 @@ class Deeds:
 
     def _is_pushing(self, deploy: Deploy) -> bool:
         """Tell whether an accepted release may still be on its way."""
-        return deploy.is_accepted and self.is_any_unpushed()
+        return deploy.is_deploy_continued and self.is_any_unpushed()
 
     def _some_app(self) -> App:
         if not self.apps:

@@ -22,14 +22,14 @@ def go_on(host: TortureHost, deploy: Deploy, draw: random.Random) -> Iterator[st
     app, site = deploy.app.name, host.site
     # It was renamed since where this is another deploy.
     is_known = site.build_of(app) == deploy.build
-    if deploy.is_accepted and is_known and not deploy.is_local:
+    if deploy.is_deploy_continued and is_known and not deploy.is_local:
         yield from _look(host, deploy)
     deploy.has_passed_checks = draw.random() >= _FAILED_CHECKS
-    is_good = deploy.is_accepted and deploy.has_passed_checks
+    is_good = deploy.is_deploy_continued and deploy.has_passed_checks
     is_announced = False
     if is_good:
         is_announced = not site.announce_deploy(app).stderr
-    elif deploy.is_accepted:
+    elif deploy.is_deploy_continued:
         yield f"the checks of {app} fail"
     status = "succeeded" if is_good else "failed"
     deploy.has_noted_end = site.end_deploy(app, status=status) and is_known

@@ -39,7 +39,7 @@ class Arrival:
     result: Result | None = None
 
     @property
-    def is_accepted(self) -> bool:
+    def is_deploy_continued(self) -> bool:
         """Whether its deploy went on."""
         return self.result is not None and self.result.code == 0
 
@@ -103,7 +103,7 @@ class Neighbour:
         for arrival in self.arrivals:
             if arrival.result is None and not arrival.hook.is_running:
                 arrival.result = arrival.hook.finish()
-                is_good = arrival.is_accepted
+                is_good = arrival.is_deploy_continued
                 if is_good:
                     self.site.announce_deploy(arrival.app)
                 status = "succeeded" if is_good else "failed"

@@ -112,7 +112,7 @@ def _is_awaited(host: TortureHost, deeds: Deeds) -> bool:
     awaited = {
         deploy.image_id
         for deploy in deeds.deploys
-        if deploy.is_accepted and not deploy.may_be_lost
+        if deploy.is_deploy_continued and not deploy.may_be_lost
     }
     query = "SELECT image_id FROM releases WHERE state = 'reserved'"
     return not awaited.isdisjoint(image_id for (image_id,) in rows(host, query))

@@ -36,7 +36,9 @@ def bad_jobs(host: TortureHost, deeds: Deeds) -> set[str]:
     failed = {
         deploy.build
         for deploy in deeds.deploys
-        if deploy.result is not None and not deploy.is_accepted and deploy.has_noted_end
+        if deploy.result is not None
+        and not deploy.is_deploy_continued
+        and deploy.has_noted_end
     }
     rows = settling.rows(host, "SELECT job_id, build FROM releases")
     return {job_id for job_id, build in rows if build in failed}
@@ -112,5 +114,5 @@ def _arrived(
     """What the second host was let go on with is in the registry."""
     is_nowhere = not stored.numbers(arrival.image_id)
     # Whose manifests somebody has deleted is not known any more.
-    if arrival.is_accepted and is_nowhere and not host.deleted:
+    if arrival.is_deploy_continued and is_nowhere and not host.deleted:
         yield "lost", f"the neighbour's {arrival.app} was accepted and is nowhere"

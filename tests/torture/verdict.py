@@ -44,7 +44,7 @@ def _overwritten(host: TortureHost) -> Iterator[Violation]:
 def _releases(host: TortureHost, deeds: Deeds, stored: Stored) -> Iterator[Violation]:
     for deploy in deeds.deploys:
         where = stored.numbers(deploy.image_id)
-        if deploy.is_accepted and not deploy.may_be_lost and not where:
+        if deploy.is_deploy_continued and not deploy.may_be_lost and not where:
             yield "lost", f"{_name(deploy)} was accepted and is in no registry"
     # Each release has one number; one more is explained where it was taken.
     renumbered = sum(
@@ -139,7 +139,7 @@ def _deployed(host: TortureHost, deeds: Deeds) -> Iterator[Violation]:
 def _refusals(deeds: Deeds) -> Iterator[Violation]:
     """Once nothing refuses a release any more, the next one works."""
     for deploy in deeds.deploys:
-        if deploy.must_succeed and not deploy.is_accepted:
+        if deploy.must_succeed and not deploy.is_deploy_continued:
             yield "other", f"{_name(deploy)} failed in peace: {deploy.result}"
 
 

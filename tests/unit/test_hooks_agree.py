@@ -112,7 +112,7 @@ def test_the_daemon_reads_triggers(
     assert triggers.render(found) == content
 
 
-def is_accepted(key: str, value: str) -> bool:
+def is_deploy_continued(key: str, value: str) -> bool:
     """Tell whether the daemon takes a value."""
     fields = {"app": "web", "image": "x", "scheduler": "x", "other": "x", "tag": "x"}
     kinds = {
@@ -144,7 +144,7 @@ def test_the_same_values_are_refused(host: DokkuHost) -> None:
     assert [
         pair
         for pair, answer in zip(pairs, answers, strict=True)
-        if answer != is_accepted(*pair)
+        if answer != is_deploy_continued(*pair)
     ] == []
 
 
@@ -264,7 +264,7 @@ def test_the_daemon_finds_what_was_set_aside(host: DokkuHost) -> None:
 
     host.trigger("post-delete", "web.2", "latest")
 
-    forgotten = destroyed_apps.ForgottenFolders(
+    forgotten = destroyed_apps.DestroyedApps(
         root=host.data_dir / "forgotten", config_root=host.config_root
     )
     (folder,) = forgotten.of("web.2")

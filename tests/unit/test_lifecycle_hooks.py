@@ -151,7 +151,7 @@ def test_a_long_name_is_set_aside(host: DokkuHost, by: str, length: int) -> None
     host.create_app(app)
     login = host.config_root / "registry" / app / "config.json"
     login.write_text("{}")
-    folders = destroyed_apps.ForgottenFolders(
+    folders = destroyed_apps.DestroyedApps(
         root=host.data_dir / "forgotten", config_root=host.config_root
     )
 

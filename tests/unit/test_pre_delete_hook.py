@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from dokku_registryd.adapters.auth.resolver import AuthConfigs
-from dokku_registryd.adapters.dokku.destroyed_apps import ForgottenFolders
+from dokku_registryd.adapters.dokku.destroyed_apps import DestroyedApps
 from support.dokku_host import GLOBAL, Result
 from support.login_host import LoginHost, entry
 
@@ -48,7 +48,7 @@ def noted(host: LoginHost, app: str = "web") -> Path:
 
 def forget(host: LoginHost, app: str = "web") -> list[str]:
     """Do what the daemon does for a destroyed app, and return what was erased."""
-    folders = ForgottenFolders(
+    folders = DestroyedApps(
         root=host.host.data_dir / "forgotten", config_root=host.host.config_root
     )
     credentials = AuthConfigs(
@@ -160,7 +160,7 @@ def test_an_interrupted_destruction_is_repeated(host: LoginHost) -> None:
 def test_a_sweep_takes_notes_up(host: LoginHost) -> None:
     """Where post-delete did not run at all the note is set aside by the daemon."""
     host.host.trigger("pre-delete", "web", "latest")
-    folders = ForgottenFolders(
+    folders = DestroyedApps(
         root=host.host.data_dir / "forgotten", config_root=host.host.config_root
     )
     assert folders.noted() == []

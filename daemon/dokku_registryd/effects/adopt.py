@@ -15,7 +15,7 @@ from dokku_registryd.core.registry import backoff
 from dokku_registryd.core.release import adoption, numbering, releases
 from dokku_registryd.core.release.releases import ReleaseState
 from dokku_registryd.effects.app import app_state
-from dokku_registryd.effects.registry import session
+from dokku_registryd.effects.registry import registry_session
 
 _UNSETTLED = frozenset({ReleaseState.RESERVED, ReleaseState.CONFIRMED})
 
@@ -24,19 +24,19 @@ class Adopter:
     """Adopts the apps of one host.
 
     Args:
-        world: The host.
+        context: The host.
         scheduler_of: Asks Dokku for an app's scheduler.
         is_dry_run: Only look.
     """
 
     def __init__(
         self,
-        world: ports.World,
+        context: ports.Context,
         *,
         scheduler_of: Callable[[str], str],
         is_dry_run: bool = False,
     ) -> None:
-        self._world = world
+        self._context = context
         self._scheduler_of = scheduler_of
         self._is_dry_run = is_dry_run
         self._silent: dict[str, str] = {}
@@ -50,17 +50,17 @@ class Adopter:
             EngineUnavailableError: The Engine does not answer.
             LedgerError: The ledger cannot be used.
         """
-        engine = self._world.engine
+        engine = self._context.engine
         self._is_named_by_digest = engine.facts().image_store == "containerd"
         listing = engine.images()
         here = {name: image for image in listing for name in image.references}
-        found, unread = app_state.all_states(self._world)
+        found, unread = app_state.all_states(self._context)
         apps = [
             (state, deployed)
             for state in found
             if (deployed := _deployed_of(state)) is not None
         ]
-        with ThreadPoolExecutor(self._world.parallel_tags) as pool:
+        with ThreadPoolExecutor(self._context.parallel_tags) as pool:
             looks = pool.map(lambda pair: self._look(pair[0], pair[1], here), apps)
             adopted = [self._adopt(findings) for findings in looks]
         left = [adoption.unread(app, why) for app, why in unread.items()]
@@ -79,7 +79,7 @@ class Adopter:
             state=state,
             deployed=deployed,
             scheduler=scheduler,
-            keeps_images=scheduler in self._world.schedulers,
+            keeps_images=scheduler in self._context.schedulers,
             image=image or here.get(wanted.engine_name(deployed.local_reference)),
             is_named_by_digest=self._is_named_by_digest,
             answer=self._ask(state.policy.app, deployed),
@@ -92,18 +92,18 @@ class Adopter:
             return adoption.Answer(problem=f"{deployed.reference} is no name: {error}")
         if image.domain in self._silent:
             return adoption.Answer(problem=self._silent[image.domain])
-        way = session.Access(
-            self._world,
+        session = registry_session.RegistrySession(
+            self._context,
             app=app,
             domain=image.domain,
             direction=backoff.Direction.PULL,
         )
-        registry = self._world.registry
+        registry = self._context.registry
         has_login = True
         try:
-            login = self._world.credentials.resolve(app, image.domain)
+            login = self._context.credentials.resolve(app, image.domain)
             has_login = login is not None
-            digest = way.call(lambda auth: registry.digest(image, auth=auth))
+            digest = session.call(lambda auth: registry.digest(image, auth=auth))
         except errors.TransientError as error:
             if not backoff.asks_for_pause(error):  # That concerns one login alone.
                 self._silent[image.domain] = str(error)
@@ -112,15 +112,20 @@ class Adopter:
             return adoption.Answer(problem=str(error), has_login=has_login)
         return adoption.Answer(
             digest=digest or "",
-            highest=self._highest(image, deployed.number, way),
+            highest=self._highest(image, deployed.number, session),
             has_login=has_login,
         )
 
     def _highest(
-        self, image: reference.ImageReference, number: int, way: session.Access
+        self,
+        image: reference.ImageReference,
+        number: int,
+        session: registry_session.RegistrySession,
     ) -> int:
         try:
-            tags = way.call(lambda auth: self._world.registry.tags(image, auth=auth))
+            tags = session.call(
+                lambda auth: self._context.registry.tags(image, auth=auth)
+            )
         except errors.RegistrydError:
             return 0  # Some registries list no tags, or not for every login.
         return max(numbering.near(tags, number), default=0)
@@ -139,16 +144,16 @@ class Adopter:
 
     def _record(self, findings: adoption.Findings) -> tuple[str, ...]:
         app, deployed = findings.app, findings.deployed
-        is_asked = not self._world.is_companion()
+        is_asked = not self._context.is_companion()
         if is_asked and findings.state.deployed != deployed:
-            self._world.deployed.record_deployed(app, deployed)
+            self._context.deployed.record_deployed(app, deployed)
         if findings.known is not None:
             self._complete(findings.known, findings)
             return ()
-        self._world.ledger.adopt(
-            adoption.release_of(findings, now=self._world.clock.now())
+        self._context.ledger.adopt(
+            adoption.release_of(findings, now=self._context.clock.now())
         )
-        if self._world.ledger.release_under(app, deployed) is not None:
+        if self._context.ledger.release_under(app, deployed) is not None:
             return ()
         difference = (
             f"another app has released {deployed.reference}: give one of them an"
@@ -164,7 +169,7 @@ class Adopter:
             image_id = findings.image.image_id
         is_settled = known.state not in _UNSETTLED
         if is_settled and (digest, image_id) != (known.digest, known.image_id):
-            self._world.ledger.update_release(
+            self._context.ledger.update_release(
                 known.job_id, digest=digest, image_id=image_id
             )
 

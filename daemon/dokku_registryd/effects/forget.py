@@ -14,10 +14,12 @@ from dokku_registryd.core.dokku import policy
 from dokku_registryd.core.job import jobs, outcomes
 from dokku_registryd.core.job.kinds import Kind
 from dokku_registryd.effects.app import absence
-from dokku_registryd.effects.deploy import reply
+from dokku_registryd.effects.deploy import reply_writer
 
 
-def perform(job: jobs.Job, world: ports.World, says: reply.Voice) -> outcomes.Outcome:
+def perform(
+    job: jobs.Job, context: ports.Context, reply: reply_writer.ReplyWriter
+) -> outcomes.Outcome:
     """Erase a destroyed app's logins from helpers, then its folders and releases.
 
     Raises:
@@ -25,61 +27,65 @@ def perform(job: jobs.Job, world: ports.World, says: reply.Voice) -> outcomes.Ou
             it does.
     """
     app = job.app
-    is_word = job.kind is Kind.DESTROYED and not world.ledger.has_been_taken(
+    is_word = job.kind is Kind.DESTROYED and not context.ledger.has_been_taken(
         app, after=job.job_id
     )
-    is_gone = absence.shows_gone(app, world)
-    if is_gone and _has_left(app, world, is_word=is_word):
-        microseconds = int(world.clock.now() * 1_000_000)
-        world.detached.detach(app, f"{microseconds:016d}.0.{job.attempts}")
+    is_gone = absence.shows_gone(app, context)
+    if is_gone and _has_left(app, context, is_word=is_word):
+        microseconds = int(context.clock.now() * 1_000_000)
+        context.destroyed.detach(app, f"{microseconds:016d}.0.{job.attempts}")
     erased: list[str] = []
-    folders = world.detached.of(app)
+    folders = context.destroyed.of(app)
     for folder in folders:
-        erased += world.credentials.forget(world.detached.login_folder(folder))
-        world.detached.remove(folder)
+        erased += context.credentials.forget(context.destroyed.login_folder(folder))
+        context.destroyed.remove(folder)
     # Looked at again: a helper may have taken its time.
-    is_gone = absence.shows_gone(app, world) and (is_word or not _is_owner(app, world))
+    is_gone = absence.shows_gone(app, context) and (
+        is_word or not _is_owner(app, context)
+    )
     if is_gone:
-        world.deployed.forget_deployed(app)
+        context.deployed.forget_deployed(app)
     if is_gone or is_word:
         # Dokku removes the app's own folder last, so a hook's word counts for more.
         # An app of the same name may have been released since.
-        _disown(job, world)
-        world.ledger.forget_app(app, but_after=job.job_id)
+        _disown(job, context)
+        context.ledger.forget_app(app, but_after=job.job_id)
     for domain in erased:
-        says.detail(f"Erased the login for {domain}")
+        reply.detail(f"Erased the login for {domain}")
         structlog.get_logger().info("login.erased", app=app, domain=domain)
     if not folders:
         return outcomes.skipped("nothing was left of it")
     return outcomes.done(f"logins erased from helpers: {', '.join(erased) or 'none'}")
 
 
-def _has_left(app: str, world: ports.World, *, is_word: bool) -> bool:
+def _has_left(app: str, context: ports.Context, *, is_word: bool) -> bool:
     """Return whether something of the app is where its successor would find it."""
-    return app in world.detached.noted() or (is_word and _is_owner(app, world))
+    return app in context.destroyed.noted() or (is_word and _is_owner(app, context))
 
 
-def _is_owner(app: str, world: ports.World) -> bool:
-    return app in world.properties.owners()
+def _is_owner(app: str, context: ports.Context) -> bool:
+    return app in context.properties.owners()
 
 
-def _disown(job: jobs.Job, world: ports.World) -> None:
+def _disown(job: jobs.Job, context: ports.Context) -> None:
     """Take away what a late push of a gone app has left with the next one's name."""
-    gone = world.ledger.releases_before(job.app, job.job_id)
-    deployed = world.deployed.deployed(job.app)
+    gone = context.ledger.releases_before(job.app, job.job_id)
+    deployed = context.deployed.deployed(job.app)
     if deployed is not None and deployed in {release.deployed for release in gone}:
         number = ""
         # Its folder was moved away, and no other app has made one since.
         with contextlib.suppress(errors.MissingFolderError):
-            number = world.properties.get(policy.CORE, job.app, "tag-version")
+            number = context.properties.get(policy.CORE, job.app, "tag-version")
         if number.strip() == str(deployed.number):
-            world.properties.delete(policy.CORE, job.app, "tag-version")
+            context.properties.delete(policy.CORE, job.app, "tag-version")
         # Last: a second attempt finds by it what is left to be done.
-        world.deployed.forget_deployed(job.app)
+        context.deployed.forget_deployed(job.app)
 
 
-def rename(job: jobs.Job, world: ports.World, says: reply.Voice) -> outcomes.Outcome:  # noqa: ARG001 - effects share one signature
+def rename(
+    job: jobs.Job, context: ports.Context, reply: reply_writer.ReplyWriter
+) -> outcomes.Outcome:
     """Give an app's releases to its new name; the hook has moved the files."""
     app, other = job.trigger.app, job.trigger.other
-    world.ledger.rename_app(app, other, but_after=job.job_id)
+    context.ledger.rename_app(app, other, but_after=job.job_id)
     return outcomes.done(f"renamed to {job.trigger.other}")

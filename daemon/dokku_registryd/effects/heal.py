@@ -14,8 +14,8 @@ from dokku_registryd.core.job.kinds import Kind
 from dokku_registryd.core.registry import backoff
 from dokku_registryd.core.release import releases
 from dokku_registryd.effects.app import app_state, built_names, sight
-from dokku_registryd.effects.deploy import reply
-from dokku_registryd.effects.registry import session
+from dokku_registryd.effects.deploy import reply_writer
+from dokku_registryd.effects.registry import registry_session
 
 # Something removes an image as often as we pull it: then a registry, and the quota of
 # its login, must not pay for that.
@@ -26,41 +26,43 @@ LOOP_JOBS = 100
 _PULLED = outcomes.PULLED
 
 
-def perform(job: jobs.Job, world: ports.World, says: reply.Voice) -> outcomes.Outcome:
+def perform(
+    job: jobs.Job, context: ports.Context, reply: reply_writer.ReplyWriter
+) -> outcomes.Outcome:
     """Close the gaps of one app.
 
     Raises:
         TransientError: Engine or registry do not answer, or the disk is too full.
         PermanentError: The registry no longer has the image, or refuses the login.
     """
-    state = app_state.state_of(world, job.app)
+    state = app_state.state_of(context, job.app)
     state.policy.require("heal")
-    entries = wanted.wanted_of(state, world.schedulers)
+    entries = wanted.wanted_of(state, context.schedulers)
     if not entries:
         return outcomes.skipped(_reason(state))
-    gaps = sight.gaps(entries, world)
+    gaps = sight.gaps(entries, context)
     sight.tell(gaps)
     pulled = _pull(
         gaps,
         state,
-        world,
-        says,
-        is_own_idea=job.is_own,
+        context,
+        reply,
+        is_internal=job.is_internal,
     )
     if pulled:
         # Its image serves all the other names, under the ID that it has by now.
-        state = app_state.state_of(world, job.app)
-        entries = wanted.wanted_of(state, world.schedulers)
-    gaps = sight.gaps(entries, world)
-    healed = _retag(gaps, world, says)
+        state = app_state.state_of(context, job.app)
+        entries = wanted.wanted_of(state, context.schedulers)
+    gaps = sight.gaps(entries, context)
+    healed = _retag(gaps, context, reply)
     _check_identity(gaps)
     source = entries[0].source
     if not pulled and not healed:
         return outcomes.skipped(_rest(gaps), reference=source)
     digest = entries[0].digest or (_digest_of(pulled, source) if pulled else "")
-    way = _PULLED if pulled else "retagged, no bytes from the registry"
+    session = _PULLED if pulled else "retagged, no bytes from the registry"
     return outcomes.done(
-        way,
+        session,
         reference=source,
         image_id=pulled.image_id if pulled else healed[0].image_id,
         digest=digest,
@@ -89,10 +91,10 @@ def _reason(state: wanted.AppState) -> str:
 def _pull(
     gaps: list[wanted.Gap],
     state: wanted.AppState,
-    world: ports.World,
-    says: reply.Voice,
+    context: ports.Context,
+    reply: reply_writer.ReplyWriter,
     *,
-    is_own_idea: bool,
+    is_internal: bool,
 ) -> images.LocalImage | None:
     pulls = [gap.wanted for gap in gaps if isinstance(gap, wanted.Pull)]
     if not pulls:
@@ -101,27 +103,27 @@ def _pull(
     # A deploy may want another image than what runs; a later look brings that.
     pulls = [other for other in pulls if other.source == entry.source]
     _check_pushed(entry, state)
-    if is_own_idea:
-        _check_loop(entry, world)
-    _check_space(entry, world)
-    says.detail(f"Pulling {entry.source}")
-    image = _fetch(entry, world, says, may_give_up=is_own_idea)
+    if is_internal:
+        _check_loop(entry, context)
+    _check_space(entry, context)
+    reply.detail(f"Pulling {entry.source}")
+    image = _fetch(entry, context, reply, may_give_up=is_internal)
     for missing in pulls:
-        world.engine.tag(image.image_id, missing.reference)
-    _remember(entry, image, state, world)
+        context.engine.tag(image.image_id, missing.reference)
+    _remember(entry, image, state, context)
     return image
 
 
 def _fetch(
     entry: wanted.Wanted,
-    world: ports.World,
-    says: reply.Voice,
+    context: ports.Context,
+    reply: reply_writer.ReplyWriter,
     *,
     may_give_up: bool,
 ) -> images.LocalImage:
     def give_way() -> None:
-        if world.is_disowned(entry.app) or (
-            may_give_up and world.is_preempted(entry.app)
+        if context.is_disowned(entry.app) or (
+            may_give_up and context.is_preempted(entry.app)
         ):
             raise errors.PreemptedError(
                 f"the pull of {entry.source} gave way to something more urgent of"
@@ -130,8 +132,8 @@ def _fetch(
 
     give_way()
     source = reference.parse(entry.source)
-    way = session.Access(
-        world,
+    session = registry_session.RegistrySession(
+        context,
         app=entry.app,
         domain=source.domain,
         direction=backoff.Direction.PULL,
@@ -143,13 +145,13 @@ def _fetch(
         structlog.get_logger().warning(
             "heal.unproved", app=entry.app, reference=entry.source
         )
-        says.warning(
+        reply.warning(
             f"Nothing tells whether {entry.source} is still the image that was"
             " released: no digest of it was recorded. It is pulled by its tag"
         )
     try:
-        return way.call(
-            lambda auth: world.engine.pull(target, auth=auth, give_way=give_way)
+        return session.call(
+            lambda auth: context.engine.pull(target, auth=auth, give_way=give_way)
         )
     except errors.ImageNotFoundError as error:
         raise errors.ImageNotFoundError(
@@ -176,12 +178,12 @@ def _check_pushed(entry: wanted.Wanted, state: wanted.AppState) -> None:
         )
 
 
-def _check_loop(entry: wanted.Wanted, world: ports.World) -> None:
+def _check_loop(entry: wanted.Wanted, context: ports.Context) -> None:
     """Refuse to pull what something on this host removes again and again."""
-    now = world.clock.now()
+    now = context.clock.now()
     recent = [
         record
-        for record in world.ledger.finished_jobs(
+        for record in context.ledger.finished_jobs(
             now=now, limit=LOOP_JOBS, app=entry.app
         )
         if record.job.kind is Kind.HEAL
@@ -204,10 +206,10 @@ def _check_loop(entry: wanted.Wanted, world: ports.World) -> None:
     )
 
 
-def _check_space(entry: wanted.Wanted, world: ports.World) -> None:
-    root_dir = world.engine.facts().root_dir
-    free = world.free_bytes(root_dir)
-    if free < world.min_free_bytes:
+def _check_space(entry: wanted.Wanted, context: ports.Context) -> None:
+    root_dir = context.engine.facts().root_dir
+    free = context.free_bytes(root_dir)
+    if free < context.min_free_bytes:
         structlog.get_logger().warning(
             "heal.blocked",
             app=entry.app,
@@ -216,7 +218,7 @@ def _check_space(entry: wanted.Wanted, world: ports.World) -> None:
         )
         raise errors.TransientError(
             f"cannot pull {entry.source}: {free >> 20} MB are free below {root_dir},"
-            f" and heal.min_free_disk_mb asks for {world.min_free_bytes >> 20}."
+            f" and heal.min_free_disk_mb asks for {context.min_free_bytes >> 20}."
             " Make room, or lower that setting"
         )
 
@@ -225,7 +227,7 @@ def _remember(
     entry: wanted.Wanted,
     image: images.LocalImage,
     state: wanted.AppState,
-    world: ports.World,
+    context: ports.Context,
 ) -> None:
     """Record digest and image ID of what was pulled, where the ledger lacks them."""
     deployed = wanted.deployed_of(state)
@@ -233,13 +235,13 @@ def _remember(
         return
     known = wanted.release_of(state, deployed)
     if known is None:
-        world.ledger.adopt(_adopted(entry, image, deployed, world))
+        context.ledger.adopt(_adopted(entry, image, deployed, context))
     elif known.image_id != image.image_id or not known.digest:
         # A new image store names the same manifest by another ID. What is not pushed
         # under its own number gets its digest when that is confirmed, if ever.
         is_pushed = known.state is releases.ReleaseState.PUSHED
         digest = _digest_of(image, entry.source) if is_pushed else ""
-        world.ledger.update_release(
+        context.ledger.update_release(
             known.job_id, image_id=image.image_id, digest=known.digest or digest
         )
 
@@ -248,9 +250,9 @@ def _adopted(
     entry: wanted.Wanted,
     image: images.LocalImage,
     deployed: releases.DeployedRelease,
-    world: ports.World,
+    context: ports.Context,
 ) -> releases.Release:
-    now = world.clock.now()
+    now = context.clock.now()
     return releases.Release(
         job_id=f"adopted-{entry.app}-{deployed.number}-{int(now)}",
         app=entry.app,
@@ -258,7 +260,7 @@ def _adopted(
         image_id=image.image_id,
         server=deployed.server,
         image_repo=deployed.image_repo,
-        scheduler=world.schedulers[0] if world.schedulers else "docker-local",
+        scheduler=context.schedulers[0] if context.schedulers else "docker-local",
         state=releases.ReleaseState.PUSHED,
         digest=entry.digest or _digest_of(image, entry.source),
         created_at=now,
@@ -283,16 +285,16 @@ def _check_identity(gaps: list[wanted.Gap]) -> None:
 
 
 def _retag(
-    gaps: list[wanted.Gap], world: ports.World, says: reply.Voice
+    gaps: list[wanted.Gap], context: ports.Context, reply: reply_writer.ReplyWriter
 ) -> list[wanted.Retag]:
     healed: list[wanted.Retag] = []
     for gap in gaps:
         if not isinstance(gap, wanted.Retag):
             continue
         if gap.wanted.may_pull:
-            world.engine.tag(gap.image_id, gap.wanted.reference)
-        elif not built_names.give(gap, world):
+            context.engine.tag(gap.image_id, gap.wanted.reference)
+        elif not built_names.give(gap, context):
             continue
-        says.detail(f"Tagging {gap.wanted.reference}")
+        reply.detail(f"Tagging {gap.wanted.reference}")
         healed.append(gap)
     return healed

@@ -16,41 +16,41 @@ JOB_SECONDS = 90 * 86_400  # how long the ledger tells how a job ended
 LATEST_JOBS = 1000  # of which it tells that at any time of day
 
 
-def tidy(world: ports.World) -> None:
+def tidy(context: ports.Context) -> None:
     """Remove replies, jobs, releases and files that nothing needs any more."""
-    now = world.clock.now()
+    now = context.clock.now()
     # A clock that jumps makes all replies old, also those that a hook still reads.
-    world.replies.remove_older(
-        now - REPLY_SECONDS, but=lambda job_id: _is_unfinished(job_id, world)
+    context.replies.remove_older(
+        now - REPLY_SECONDS, but=lambda job_id: _is_unfinished(job_id, context)
     )
-    world.ledger.prune_jobs(finished_before=now - JOB_SECONDS, but_latest=LATEST_JOBS)
-    releases = _prune_releases(world)
-    spare = remnants.spare(world.remnants.listed(), now=now)
-    removed = sum(map(world.remnants.remove, spare))
+    context.ledger.prune_jobs(finished_before=now - JOB_SECONDS, but_latest=LATEST_JOBS)
+    releases = _prune_releases(context)
+    spare = remnants.spare(context.remnants.listed(), now=now)
+    removed = sum(map(context.remnants.remove, spare))
     if releases or removed:
         structlog.get_logger().info("remnants.removed", files=removed, rows=releases)
 
 
-def _prune_releases(world: ports.World) -> int:
+def _prune_releases(context: ports.Context) -> int:
     """Remove old releases of apps that have had many; return how many these were."""
-    crowded = world.ledger.crowded_apps(more_than=retention.KEPT_RELEASES)
+    crowded = context.ledger.crowded_apps(more_than=retention.KEPT_RELEASES)
     if not crowded:
         return 0
-    here = frozenset(image.image_id for image in world.engine.images())
-    unfinished = {entry.job.job_id for entry in world.ledger.unfinished_jobs()}
+    here = frozenset(image.image_id for image in context.engine.images())
+    unfinished = {entry.job.job_id for entry in context.ledger.unfinished_jobs()}
     pruned = 0
     for app in crowded:
         try:
-            state = app_state.state_of(world, app)
+            state = app_state.state_of(context, app)
         except errors.RegistrydError:
             continue  # Who knows what it needs?
         spare = retention.spare(state, here=here, unfinished=unfinished)
         if spare:
-            world.ledger.remove_releases(spare)
+            context.ledger.remove_releases(spare)
         pruned += len(spare)
     return pruned
 
 
-def _is_unfinished(job_id: str, world: ports.World) -> bool:
-    record = world.ledger.job(job_id)
+def _is_unfinished(job_id: str, context: ports.Context) -> bool:
+    record = context.ledger.job(job_id)
     return record is not None and record.outcome is None

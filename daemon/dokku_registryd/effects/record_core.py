@@ -11,11 +11,13 @@ from dokku_registryd.core.registry import backoff
 from dokku_registryd.core.release import numbering
 from dokku_registryd.core.release.releases import DeployedRelease, Release, ReleaseState
 from dokku_registryd.effects.app import app_state
-from dokku_registryd.effects.deploy import reply
-from dokku_registryd.effects.registry import session
+from dokku_registryd.effects.deploy import reply_writer
+from dokku_registryd.effects.registry import registry_session
 
 
-def perform(job: jobs.Job, world: ports.World, says: reply.Voice) -> outcomes.Outcome:  # noqa: ARG001 - effects share one signature
+def perform(
+    job: jobs.Job, context: ports.Context, reply: reply_writer.ReplyWriter
+) -> outcomes.Outcome:
     """Record number, image ID and digest of a release that somebody else pushed.
 
     Raises:
@@ -23,14 +25,14 @@ def perform(job: jobs.Job, world: ports.World, says: reply.Voice) -> outcomes.Ou
         PermanentError: The registry refuses, or answers with another image.
     """
     counted = numbering.whole_number(job.trigger.tag)
-    _forget_older(job.app, counted or 0, world)
+    _forget_older(job.app, counted or 0, context)
     if counted is None:
         return outcomes.skipped("Dokku has given it no number")
-    policy = app_state.policy_of(world, job.app)
+    policy = app_state.policy_of(context, job.app)
     deployed = DeployedRelease(
         server=policy.server, image_repo=policy.image_repo, number=counted
     )
-    digest = _digest(deployed, job.app, world)
+    digest = _digest(deployed, job.app, context)
     if digest is None:
         if deployed.number < policy.last_number:
             return outcomes.skipped("a later release has replaced it since")
@@ -38,13 +40,13 @@ def perform(job: jobs.Job, world: ports.World, says: reply.Voice) -> outcomes.Ou
             f"Dokku has pushed {deployed.reference}, but the registry does not show it."
             f" Push it again with dokku ps:rebuild {job.app}"
         )
-    image = world.engine.image(deployed.reference)
+    image = context.engine.image(deployed.reference)
     if image is not None and not messages.holds(image, digest):
         raise errors.DigestMismatchError(
             f"the registry answers {digest} for {deployed.reference}, which is not the"
             " image that was released here. Find out who else pushes to this repository"
         )
-    _remember(job, deployed, digest, image.image_id if image else "", world)
+    _remember(job, deployed, digest, image.image_id if image else "", context)
     return outcomes.done(
         "pushed by Dokku's own plugin",
         reference=deployed.reference,
@@ -53,22 +55,22 @@ def perform(job: jobs.Job, world: ports.World, says: reply.Voice) -> outcomes.Ou
     )
 
 
-def _forget_older(app: str, number: int, world: ports.World) -> None:
+def _forget_older(app: str, number: int, context: ports.Context) -> None:
     """Remove our own record of what Dokku's plugin has replaced by this release.
 
     A release that we made since, with its plugin disabled again, keeps its record.
     """
-    recorded = world.deployed.deployed(app)
-    if world.is_companion() or (recorded and recorded.number <= number):
-        world.deployed.forget_deployed(app)
+    recorded = context.deployed.deployed(app)
+    if context.is_companion() or (recorded and recorded.number <= number):
+        context.deployed.forget_deployed(app)
 
 
-def _digest(deployed: DeployedRelease, app: str, world: ports.World) -> str | None:
+def _digest(deployed: DeployedRelease, app: str, context: ports.Context) -> str | None:
     image = reference.parse(deployed.reference)
-    way = session.Access(
-        world, app=app, domain=image.domain, direction=backoff.Direction.PULL
+    session = registry_session.RegistrySession(
+        context, app=app, domain=image.domain, direction=backoff.Direction.PULL
     )
-    return way.call(lambda auth: world.registry.digest(image, auth=auth))
+    return session.call(lambda auth: context.registry.digest(image, auth=auth))
 
 
 def _remember(
@@ -76,19 +78,19 @@ def _remember(
     deployed: DeployedRelease,
     digest: str,
     image_id: str,
-    world: ports.World,
+    context: ports.Context,
 ) -> None:
-    known = world.ledger.release_under(job.app, deployed)
+    known = context.ledger.release_under(job.app, deployed)
     if known is not None:
-        world.ledger.update_release(
+        context.ledger.update_release(
             known.job_id,
             state=ReleaseState.PUSHED,
             digest=digest,
             image_id=image_id or known.image_id,
         )
         return
-    now = world.clock.now()
-    world.ledger.adopt(
+    now = context.clock.now()
+    context.ledger.adopt(
         Release(
             job_id=job.job_id,
             app=job.app,

@@ -21,12 +21,12 @@ from dokku_registryd.core.job.kinds import Kind
 from dokku_registryd.core.release import numbering
 from dokku_registryd.core.release.releases import Release, ReleaseState
 from dokku_registryd.effects.app import app_state
-from dokku_registryd.effects.deploy import live, orders, recovery, reply
-from dokku_registryd.effects.registry import extra_tags, push_number, session
+from dokku_registryd.effects.deploy import live, orders, recovery, reply_writer
+from dokku_registryd.effects.registry import extra_tags, push_number, registry_session
 
 
 def perform(
-    job: jobs.Job, world: ports.World, says: reply.Voice
+    job: jobs.Job, context: ports.Context, reply: reply_writer.ReplyWriter
 ) -> outcomes.Outcome | None:
     """Bring one release into its registry and commit its number.
 
@@ -37,46 +37,48 @@ def perform(
         TransientError: Something does not answer; the release stays as far as it came.
         PermanentError: It cannot succeed; the text says what to do.
     """
-    policy = app_state.policy_of(world, job.app)
-    if not job.is_delivery:
+    policy = app_state.policy_of(context, job.app)
+    if not job.is_background_push:
         policy.require("push-policy", "push-deadline")
-    release = world.ledger.release_of(job.job_id)
+    release = context.ledger.release_of(job.job_id)
     if release is None:
-        release = _reserve(job, policy, world, says)
+        release = _reserve(job, policy, context, reply)
     # What an earlier deploy that failed has moved goes back before anything moves.
     # Where that cannot be done now, a job of its own does it.
     with contextlib.suppress(errors.TransientError):
-        by = "" if job.is_delivery else release.build
-        live.settle(release.app, world, says, by=by)
+        by = "" if job.is_background_push else release.build
+        live.settle(release.app, context, reply, by=by)
     ended = _outcome_of(release)
     if ended is not None:
         return ended
     if policy.push_in_background and release.scheduler == recovery.LOCAL_SCHEDULER:
-        if release.state is ReleaseState.RESERVED and not release.is_accepted:
-            push_number.tag(release, world)
-        orders.check(job, world)
-        release = recovery.accept(release, world, says)
-    if release.is_accepted and not job.is_delivery:
+        if release.state is ReleaseState.RESERVED and not release.is_deploy_continued:
+            push_number.tag(release, context)
+        orders.check(job, context)
+        release = recovery.accept(release, context, reply)
+    if release.is_deploy_continued and not job.is_background_push:
         return None
-    way = session.of_release(release, job, policy, world)
+    session = registry_session.of_release(release, job, policy, context)
     sent = None
     if release.state is ReleaseState.RESERVED:
-        release, sent = push_number.deliver(
-            release, way, world, says, tags=policy.extra_tags
+        release, sent = push_number.push(
+            release, session, context, reply, tags=policy.extra_tags
         )
     manifest = sent.manifest if sent else None
-    orders.check(job, world)
-    release = world.ledger.release_of(job.job_id) or release
-    if live.may_show(release, world) and not live.is_overtaken(release, world):
-        extra_tags.move(release, policy.extra_tags, way, world, says, manifest=manifest)
-        _follow_later(release, policy.extra_tags, way, world, says)
-    orders.check(job, world)
-    release = _commit(release, world)
-    if release.scheduler not in world.schedulers:
+    orders.check(job, context)
+    release = context.ledger.release_of(job.job_id) or release
+    if live.may_show(release, context) and not live.is_overtaken(release, context):
+        extra_tags.move(
+            release, policy.extra_tags, session, context, reply, manifest=manifest
+        )
+        _follow_later(release, policy.extra_tags, session, context, reply)
+    orders.check(job, context)
+    release = _commit(release, context)
+    if release.scheduler not in context.schedulers:
         # Nothing runs on this host that would tell us so with `deployed`.
-        says.detail("Cleaning up")
-        world.submit(triggers.Trigger(kind=Kind.SWEEP))
-    says.detail(f"Image {release.reference} pushed")
+        reply.detail("Cleaning up")
+        context.submit(triggers.Trigger(kind=Kind.SWEEP))
+    reply.detail(f"Image {release.reference} pushed")
     unseen = sent.unseen if sent else ""
     return _outcome(release, f"{outcomes.UNSEEN}: {unseen}" if unseen else "")
 
@@ -84,19 +86,19 @@ def perform(
 def _reserve(
     job: jobs.Job,
     policy: dokku_policy.AppPolicy,
-    world: ports.World,
-    says: reply.Voice,
+    context: ports.Context,
+    reply: reply_writer.ReplyWriter,
 ) -> Release:
-    says.headline("Pushing image to registry")
+    reply.headline("Pushing image to registry")
     _check(policy)
-    extra_tags.tell_left_out(policy, says)
-    image = world.engine.image(job.trigger.image)
+    extra_tags.tell_left_out(policy, reply)
+    image = context.engine.image(job.trigger.image)
     if image is None:
         raise errors.ImageNotFoundError(
             f"cannot release {job.app}: there is no image {job.trigger.image} on this"
             f" host. Build it again with dokku ps:rebuild {job.app}"
         )
-    release = world.ledger.reserve(
+    release = context.ledger.reserve(
         Release(
             job_id=job.job_id,
             app=job.app,
@@ -105,13 +107,13 @@ def _reserve(
             server=policy.server,
             image_repo=policy.image_repo,
             scheduler=job.trigger.scheduler,
-            created_at=world.clock.now(),
+            created_at=context.clock.now(),
             build=job.trigger.build,
         )
     )
-    says.detail(f"Bumping tag to {release.number}")
-    says.detail("Retrieving image info for app")
-    says.detail(f"Tagging {release.local_reference} in registry format")
+    reply.detail(f"Bumping tag to {release.number}")
+    reply.detail("Retrieving image info for app")
+    reply.detail(f"Tagging {release.local_reference} in registry format")
     structlog.get_logger().info(
         "release.reserved",
         job_id=job.job_id,
@@ -160,36 +162,36 @@ def _check(policy: dokku_policy.AppPolicy) -> None:
 def _follow_later(
     release: Release,
     tags: Iterable[str],
-    way: session.Access,
-    world: ports.World,
-    says: reply.Voice,
+    session: registry_session.RegistrySession,
+    context: ports.Context,
+    reply: reply_writer.ReplyWriter,
 ) -> None:
     """Let tags end at the release that arrived meanwhile, in the app's other lane."""
     shown = release
     while True:
-        latest = live.latest(release, world)
+        latest = live.latest(release, context)
         is_elsewhere = latest.repository != release.repository
         if latest.job_id == shown.job_id or is_elsewhere:
             return
-        extra_tags.move(latest, tags, way, world, says)
+        extra_tags.move(latest, tags, session, context, reply)
         shown = latest
 
 
-def _commit(release: Release, world: ports.World) -> Release:
-    with world.turn(release.app):
-        release = world.ledger.release_of(release.job_id) or release
-        if live.may_show(release, world):
-            live.show(release, world)
-        return _record_pushed(release, world)
+def _commit(release: Release, context: ports.Context) -> Release:
+    with context.app_lock(release.app):
+        release = context.ledger.release_of(release.job_id) or release
+        if live.may_show(release, context):
+            live.show(release, context)
+        return _record_pushed(release, context)
 
 
-def _record_pushed(release: Release, world: ports.World) -> Release:
+def _record_pushed(release: Release, context: ports.Context) -> Release:
     # The commit of the outcome takes this one to the disk; without it all is done anew.
-    return world.ledger.update_release(
+    return context.ledger.update_release(
         release.job_id,
         is_synced=False,
         state=ReleaseState.PUSHED,
-        pushed_at=world.clock.now(),
+        pushed_at=context.clock.now(),
     )
 
 

@@ -12,88 +12,92 @@ from dokku_registryd.core.job import jobs, outcomes
 from dokku_registryd.core.registry import backoff
 from dokku_registryd.core.release.releases import Release, ReleaseState
 from dokku_registryd.effects.app import app_state, sight
-from dokku_registryd.effects.deploy import precedence, reply
-from dokku_registryd.effects.registry import extra_tags, sending, session
+from dokku_registryd.effects.deploy import precedence, reply_writer
+from dokku_registryd.effects.registry import extra_tags, registry_session, sending
 
 
-def perform(job: jobs.Job, world: ports.World, says: reply.Voice) -> outcomes.Outcome:
+def perform(
+    job: jobs.Job, context: ports.Context, reply: reply_writer.ReplyWriter
+) -> outcomes.Outcome:
     """Push the deployed release if the registry lacks it.
 
     Raises:
         TransientError: Engine or registry do not answer.
         PermanentError: The registry refuses, or has another image under the number.
     """
-    state = app_state.state_of(world, job.app)
+    state = app_state.state_of(context, job.app)
     deployed = wanted.deployed_of(state)
     if deployed is None:
         reason = "nothing was released yet"
         if state.deployed is not None:
             reason = "it runs a release that was not pushed"
-        says.warning(f"There is nothing of {job.app} to push: {reason}")
+        reply.warning(f"There is nothing of {job.app} to push: {reason}")
         return outcomes.skipped(reason)
     target = deployed.reference
     release = wanted.release_of(state, deployed)
-    _check_name(state, world, says)
+    _check_name(state, context, reply)
     image = reference.parse(target)
-    way = session.Access(
-        world, app=job.app, domain=image.domain, direction=backoff.Direction.PUSH
+    session = registry_session.RegistrySession(
+        context, app=job.app, domain=image.domain, direction=backoff.Direction.PUSH
     )
-    found = way.call(
-        lambda auth: world.registry.manifest(image, auth=auth, for_push=True)
+    found = session.call(
+        lambda auth: context.registry.manifest(image, auth=auth, for_push=True)
     )
     if found is not None:
         outcome = _judge(job.app, target, found, release, deployed.digest)
         if release is not None and _is_given_up(release):
-            _settle(release, found.digest, way, world, says)
+            _settle(release, found.digest, session, context, reply)
         return outcome
-    local = world.engine.image(release.image_id if release else target)
+    local = context.engine.image(release.image_id if release else target)
     if local is None:
         raise errors.ImageNotFoundError(
             f"cannot push {target}: it is neither in the registry nor on this host."
             f" Build the app again with dokku ps:rebuild {job.app}"
         )
     # Somebody may have moved the name to another image.
-    world.engine.tag(local.image_id, target)
-    says.headline("Pushing image to registry")
-    says.detail(f"Pushing {target}")
+    context.engine.tag(local.image_id, target)
+    reply.headline("Pushing image to registry")
+    reply.detail(f"Pushing {target}")
     errand = sending.Errand(
         name=target,
         image_id=local.image_id,
-        on_progress=says.output,
-        give_way=lambda: precedence.give_way(job.app, target, world),
+        on_progress=reply.output,
+        give_way=lambda: precedence.give_way(job.app, target, context),
     )
-    manifest = sending.hand_over(errand, way, world)
+    manifest = sending.hand_over(errand, session, context)
     if manifest is None:
-        sent = sending.push_directly(errand, way, world)
+        sent = sending.push_directly(errand, session, context)
     else:
-        found = way.call(
-            lambda auth: world.registry.manifest(image, auth=auth, for_push=True)
+        found = session.call(
+            lambda auth: context.registry.manifest(image, auth=auth, for_push=True)
         )
         if found is not None and found.digest != manifest.digest:
             return _judge(job.app, target, found, release, deployed.digest)
         errand.give_way()
-        sending.put(image, manifest, way, world)
+        sending.put(image, manifest, session, context)
         sent = manifest.digest
-    stored = way.call(
-        lambda auth: world.registry.digest(image, auth=auth, for_push=True)
+    stored = session.call(
+        lambda auth: context.registry.digest(image, auth=auth, for_push=True)
     )
     if stored != sent:
         raise errors.DigestMismatchError(
             f"{target} was sent as {sent}, but the registry answers {stored}"
         )
     if release is not None:
-        _settle(release, sent, way, world, says)
+        _settle(release, sent, session, context, reply)
     return outcomes.done("pushed again", reference=target, digest=sent)
 
 
-def _check_name(state: wanted.AppState, world: ports.World, says: reply.Voice) -> None:
+def _check_name(
+    state: wanted.AppState, context: ports.Context, reply: reply_writer.ReplyWriter
+) -> None:
     """Move the deployed name back to our image, if it leads to another one here.
 
     Raises:
         DigestMismatchError: It does, and ours is not here.
     """
-    entries = wanted.wanted_of(state, world.schedulers)
-    for gap in sight.gaps(entries[:1], world):
+    entries = wanted.wanted_of(state, context.schedulers)
+    for gap in sight.gaps(entries[:1], context):
         if not gap.leads_to:
             continue
         if not isinstance(gap, wanted.Retag):
@@ -102,8 +106,8 @@ def _check_name(state: wanted.AppState, world: ports.World, says: reply.Voice) -
                 f" ({gap.leads_to}), and ours is not here. Bring it back with:"
                 f" dokku registryd:heal {gap.wanted.app}"
             )
-        says.detail(f"Tagging {gap.wanted.reference}")
-        world.engine.tag(gap.image_id, gap.wanted.reference)
+        reply.detail(f"Tagging {gap.wanted.reference}")
+        context.engine.tag(gap.image_id, gap.wanted.reference)
 
 
 def _judge(
@@ -126,27 +130,27 @@ def _judge(
 
 
 def _is_given_up(release: Release) -> bool:
-    return release.is_accepted and release.state is ReleaseState.FAILED
+    return release.is_deploy_continued and release.state is ReleaseState.FAILED
 
 
 def _settle(
     release: Release,
     digest: str,
-    way: session.Access,
-    world: ports.World,
-    says: reply.Voice,
+    session: registry_session.RegistrySession,
+    context: ports.Context,
+    reply: reply_writer.ReplyWriter,
 ) -> None:
     """Record what the registry has, and let all that names the release follow."""
-    release = world.ledger.update_release(release.job_id, digest=digest)
-    tags = app_state.policy_of(world, release.app).extra_tags
-    extra_tags.move(release, tags, way, world, says)
+    release = context.ledger.update_release(release.job_id, digest=digest)
+    tags = app_state.policy_of(context, release.app).extra_tags
+    extra_tags.move(release, tags, session, context, reply)
     if not _is_given_up(release):
         return
-    world.properties.set(policy.CORE, release.app, "tag-version", str(release.number))
-    world.ledger.update_release(
+    context.properties.set(policy.CORE, release.app, "tag-version", str(release.number))
+    context.ledger.update_release(
         release.job_id,
         state=ReleaseState.PUSHED,
-        pushed_at=world.clock.now(),
+        pushed_at=context.clock.now(),
         error="",
     )
 

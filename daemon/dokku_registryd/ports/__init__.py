@@ -6,17 +6,17 @@ on both; what lies in files is real in every test. Methods raise
 `errors.TransientError` or `errors.PermanentError` and nothing foreign.
 """
 
-from dokku_registryd.ports.context import Remembered, World
+from dokku_registryd.ports.context import Context, Remembered
 from dokku_registryd.ports.dokku import (
     Absences,
     AppFiles,
     Builds,
     DeployedReleases,
     Deploying,
-    DetachedFolders,
-    Look,
+    DestroyedApps,
     Properties,
     Remnants,
+    Snapshot,
 )
 from dokku_registryd.ports.engine import (
     Call,
@@ -35,15 +35,15 @@ __all__ = [
     "Builds",
     "Call",
     "Clock",
+    "Context",
     "Credentials",
     "DeployedReleases",
     "Deploying",
-    "DetachedFolders",
+    "DestroyedApps",
     "Engine",
     "EventStream",
     "Ledger",
     "LogIn",
-    "Look",
     "Passage",
     "Properties",
     "Registry",
@@ -51,5 +51,5 @@ __all__ = [
     "Remembered",
     "Remnants",
     "Replies",
-    "World",
+    "Snapshot",
 ]

@@ -13,7 +13,7 @@ from dokku_registryd.ports.dokku import (
     Builds,
     DeployedReleases,
     Deploying,
-    DetachedFolders,
+    DestroyedApps,
     Properties,
     Remnants,
 )
@@ -34,7 +34,7 @@ class Remembered:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class World:
+class Context:
     """Everything that an effect may touch."""
 
     engine: Engine
@@ -44,7 +44,7 @@ class World:
     deployed: DeployedReleases
     deploying: Deploying
     builds: Builds
-    detached: DetachedFolders
+    destroyed: DestroyedApps
     absences: Absences
     ledger: Ledger
     relay: Relay
@@ -82,7 +82,9 @@ class World:
     """How long a deploy that does not wait for its push waits for an answer."""
     parallel_tags: int = 8
     """How many extra tags move at the same time."""
-    turn: Callable[[str], AbstractContextManager[object]] = lambda _app: nullcontext()
+    app_lock: Callable[[str], AbstractContextManager[object]] = lambda _app: (
+        nullcontext()
+    )
     """Lets one release of an app at a time move what the app shows to others."""
     remembered: MutableMapping[str, Remembered] = field(default_factory=dict)
     """What sweeps remember of apps; it goes with this world, as new settings come."""

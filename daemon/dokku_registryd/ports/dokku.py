@@ -22,10 +22,10 @@ class AppFiles:
     unread_record: str
     """Why the recorded release cannot be read; empty if it can, or if there is none."""
     mark: object | None
-    """What `Look.is_unchanged` compares; None where nothing may be remembered."""
+    """What `Snapshot.is_unchanged` compares; None where nothing may be remembered."""
 
 
-class Look(Protocol):
+class Snapshot(Protocol):
     """One look at the files of many apps."""
 
     def owners(self) -> set[str]:
@@ -48,7 +48,7 @@ class Properties(Protocol):
             UnreadableError: It is there and cannot be read.
         """
 
-    def look(self) -> AbstractContextManager[Look]:
+    def look(self) -> AbstractContextManager[Snapshot]:
         """Look at the files of many apps, at a fraction of asking one by one."""
 
     def set(self, plugin: str, app: str, name: str, value: str) -> None:
@@ -146,7 +146,7 @@ class Builds(Protocol):
         """
 
 
-class DetachedFolders(Protocol):
+class DestroyedApps(Protocol):
     """Folders of destroyed apps, moved out of the way before their logins go."""
 
     def detach(self, app: str, stamp: str) -> None:

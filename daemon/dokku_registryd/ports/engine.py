@@ -82,7 +82,7 @@ class Engine(Protocol):
         on_progress: Callable[[str], None],
         give_way: Callable[[], None] = lambda: None,
         shown: Callable[[str], str] = str,
-        pulse: Callable[[], object] | None = None,
+        liveness: Callable[[], object] | None = None,
     ) -> str:
         """Push one tag and return the digest that the Engine reports for it.
 
@@ -90,8 +90,8 @@ class Engine(Protocol):
         `on_progress` gets lines worth showing to a person, and an empty text for all
         others; what it raises ends the push. `give_way` is called every few seconds,
         also while nothing moves, from another thread; what it raises ends the push.
-        `shown` puts names that people know into texts of the Engine's. `pulse` changes
-        as long as bytes move where the Engine does not see it; then it may say nothing.
+        `shown` puts names that people know into texts of the Engine's. `liveness`
+        changes as long as bytes move out of the Engine's sight; it may be silent then.
         """
 
     def pull(
@@ -151,7 +151,7 @@ class Passage(Protocol):
     def shown(self, text: str) -> str:
         """Return a text of the Engine's with the real names in place of the relay's."""
 
-    def pulse(self) -> int:
+    def liveness(self) -> int:
         """Return what grows as long as bytes come in or go on."""
 
 

@@ -75,7 +75,7 @@ class Ledger(Protocol):
     def count_deaths(self) -> None:
         """Count one death for each job whose attempt the process did not outlive."""
 
-    def pardon(self) -> None:
+    def clear_running(self) -> None:
         """Let attempts that are cut off by an orderly stop count as no death."""
 
     def postpone(self, job_id: str, *, retry_at: float, error: str) -> None:

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 
-class Turns:
+class AppLocks:
     """One lock for each app. A thread that has its turn may ask for it again."""
 
     def __init__(self) -> None:

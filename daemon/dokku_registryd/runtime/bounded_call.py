@@ -16,7 +16,7 @@ _Seen = TypeVar("_Seen")
 LOOK_SECONDS = 1.0  # below every scrape's time limit
 
 
-class Glance(Generic[_Seen]):
+class BoundedCall(Generic[_Seen]):
     """Looks at one thing. For one thread at a time.
 
     Args:

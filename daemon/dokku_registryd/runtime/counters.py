@@ -19,7 +19,7 @@ INTAKE = "intake"
 WORK = "work"
 
 
-class Tally:
+class Counters:
     """Counts. Safe between threads."""
 
     def __init__(self) -> None:
@@ -71,7 +71,7 @@ class Tally:
             self._is_engine_silent = isinstance(error, errors.EngineUnavailableError)
 
     @property
-    def is_engine_silent(self) -> bool:
+    def is_engine_unresponsive(self) -> bool:
         """Whether the Engine did not answer the last sweep.
 
         An Engine that hangs keeps its event stream open, so only this tells.

@@ -10,19 +10,21 @@ from dokku_registryd import errors, ports
 from dokku_registryd.core.hook import triggers
 from dokku_registryd.core.job.kinds import Kind
 from dokku_registryd.effects.deploy import deploy_ends
-from dokku_registryd.runtime import executor, intake
+from dokku_registryd.runtime import execution, intake
 
 
 class DeployWatch:
     """Asks for the job that settles a deploy once it has ended.
 
     Args:
-        bench: Where deploys are looked up.
+        executor: Where deploys are looked up.
         jobs_intake: Where the job is asked for.
     """
 
-    def __init__(self, bench: executor.Bench, jobs_intake: intake.Intake) -> None:
-        self._bench = bench
+    def __init__(
+        self, executor: execution.Executor, jobs_intake: intake.Intake
+    ) -> None:
+        self._executor = executor
         self._intake = jobs_intake
 
     def check(self) -> None:
@@ -31,23 +33,23 @@ class DeployWatch:
         Raises:
             LedgerError: The job cannot be recorded.
         """
-        world = self._bench.world
+        context = self._executor.context
         try:
-            apps = world.deploying.apps()
+            apps = context.deploying.apps()
         except errors.TransientError as error:
             structlog.get_logger().debug("sweep.hinted", reason=str(error))
             return
         for app in apps:
-            if _has_ended(app, world):
+            if _has_ended(app, context):
                 settle = triggers.Trigger(kind=Kind.SETTLE, app=app)
                 self._intake.submit(settle)
 
 
-def _has_ended(app: str, world: ports.World) -> bool:
+def _has_ended(app: str, context: ports.Context) -> bool:
     """Tell whether a deploy of an app has ended; False where that cannot be told."""
     try:
-        told = world.deploying.told(app)
-        return any(deploy_ends.has_ended(app, build, told, world) for build in told)
+        told = context.deploying.told(app)
+        return any(deploy_ends.has_ended(app, build, told, context) for build in told)
     except errors.TransientError as error:
         # `doctor` names the file, and no other app waits for it.
         structlog.get_logger().debug("sweep.hinted", reason=str(error))

@@ -12,9 +12,9 @@ from dokku_registryd.adapters.spool import spool
 from dokku_registryd.core.hook import triggers
 from dokku_registryd.core.job import jobs, outcomes
 from dokku_registryd.core.job.kinds import Kind
-from dokku_registryd.effects.deploy import deploy_ends, reply
+from dokku_registryd.effects.deploy import deploy_ends, reply_writer
 from dokku_registryd.effects.registry import job_hosts
-from dokku_registryd.runtime import executor, queue
+from dokku_registryd.runtime import execution, queue
 
 # One commit for so many files: a flood costs one fsync a batch, not one a file.
 BATCH = 500
@@ -23,42 +23,42 @@ BATCH = 500
 class Intake:
     """Accepts triggers, each exactly once."""
 
-    def __init__(self, bench: executor.Bench) -> None:
-        self._bench = bench
-        self._queue: queue.JobQueue = bench.queue
+    def __init__(self, executor: execution.Executor) -> None:
+        self._executor = executor
+        self._queue: queue.JobQueue = executor.queue
         self._known: set[str] = set()
         self._counter = itertools.count(1)
         self._lock = threading.Lock()
 
     @property
-    def _world(self) -> ports.World:
-        return self._bench.world
+    def _context(self) -> ports.Context:
+        return self._executor.context
 
     def resume(self) -> None:
         """Put the jobs that the ledger knows to be unfinished back into the queue."""
-        now, monotonic = self._world.clock.now(), self._world.clock.monotonic()
-        self._world.ledger.count_deaths()
-        for job_id in self._world.ledger.cancelled_jobs():
-            self._bench.waiters.cancel(job_id)
-        for record in self._world.ledger.unfinished_jobs():
+        now, monotonic = self._context.clock.now(), self._context.clock.monotonic()
+        self._context.ledger.count_deaths()
+        for job_id in self._context.ledger.cancelled_jobs():
+            self._executor.waiters.cancel(job_id)
+        for record in self._context.ledger.unfinished_jobs():
             # A clock that was set back must not make a job wait for ages.
             delay = max(0.0, min(record.retry_at - now, 60.0))
             self._known.add(record.job.job_id)
-            release = self._world.ledger.release_of(record.job.job_id)
-            is_delivery = release is not None and release.is_accepted
-            if is_delivery:
+            release = self._context.ledger.release_of(record.job.job_id)
+            is_background_push = release is not None and release.is_deploy_continued
+            if is_background_push:
                 # Whoever died may have told it to the ledger alone.
                 with contextlib.suppress(OSError):
-                    self._bench.spool.promise(record.job.job_id)
-                reply.for_job(self._world.replies, record.job).finish(status=0)
+                    self._executor.spool.promise(record.job.job_id)
+                reply_writer.for_job(self._context.replies, record.job).finish(status=0)
             job = replace(
                 record.job,
-                host=job_hosts.of(record.job, self._world),
-                is_delivery=is_delivery,
+                host=job_hosts.of(record.job, self._context),
+                is_background_push=is_background_push,
                 known_since=monotonic - max(0.0, now - record.job.accepted_at),
             )
-            if not is_delivery:
-                self._bench.await_end(job)
+            if not is_background_push:
+                self._executor.await_end(job)
             self._queue.put(job, due=monotonic + delay if delay else 0.0)
 
     def scan(self) -> int:
@@ -66,14 +66,14 @@ class Intake:
         with self._lock:
             found: list[spool.Found] = []
             total = 0
-            for entry in self._bench.spool.scan(self._known):
+            for entry in self._executor.spool.scan(self._known):
                 total += 1
                 if isinstance(entry, spool.Refused):
                     self._refuse(entry)
                     continue
                 if entry.trigger.kind is Kind.CANCELLED:
                     # A ledger that refuses it does not keep it from being heard.
-                    self._bench.waiters.cancel(entry.trigger.job)
+                    self._executor.waiters.cancel(entry.trigger.job)
                 found.append(entry)
                 if len(found) >= BATCH:
                     self._accept(found)
@@ -89,18 +89,18 @@ class Intake:
             if trigger.kind is Kind.SWEEP:
                 self._queue.expedite(trigger.app)  # One that failed waits for a while.
             return
-        now = self._world.clock.now()
+        now = self._context.clock.now()
         stamp = f"{int(now * 1_000_000):016d}"
         job = jobs.Job(
             job_id=f"{trigger.kind.value}-{stamp}.{next(self._counter)}",
             trigger=trigger,
             accepted_at=now,
-            known_since=self._world.clock.monotonic(),
+            known_since=self._context.clock.monotonic(),
         )
-        job = replace(job, host=job_hosts.of(job, self._world))
+        job = replace(job, host=job_hosts.of(job, self._context))
         if trigger.kind is not Kind.SWEEP:
             # A sweep needs no memory: every start begins with one.
-            self._world.ledger.add_jobs([job])
+            self._context.ledger.add_jobs([job])
             structlog.get_logger().info(
                 "job.queued", job_id=job.job_id, intent=job.kind.value, app=job.app
             )
@@ -109,7 +109,7 @@ class Intake:
     def forget(self, job_id: str) -> None:
         """Drop a name whose file is gone."""
         self._known.discard(job_id)
-        self._bench.waiters.forget(job_id)
+        self._executor.waiters.forget(job_id)
 
     def look_after_waiters(self) -> None:
         """Take releases back whose hooks are gone without a word.
@@ -118,27 +118,27 @@ class Intake:
             LedgerError: The ledger refuses. The next call tries again.
             OSError: The spool does.
         """
-        for job in self._bench.waiters.lost():
-            record = self._world.ledger.job(job.job_id)
-            release = self._world.ledger.release_of(job.job_id)
-            is_promised = release is not None and release.is_accepted
+        for job in self._executor.waiters.lost():
+            record = self._context.ledger.job(job.job_id)
+            release = self._context.ledger.release_of(job.job_id)
+            is_promised = release is not None and release.is_deploy_continued
             if is_promised or record is None or record.outcome is not None:
-                self._bench.waiters.forget(job.job_id)
+                self._executor.waiters.forget(job.job_id)
                 continue
-            if deploy_ends.goes_on(job.app, job.trigger.build, self._world):
+            if deploy_ends.goes_on(job.app, job.trigger.build, self._context):
                 continue  # Its hook has ended well, and the ledger knows no more of it.
-            is_taken_back = self._bench.spool.take_back(job.job_id)
+            is_taken_back = self._executor.spool.take_back(job.job_id)
             structlog.get_logger().info(
                 "waiter.lost", job_id=job.job_id, app=job.app, waiter=job.trigger.waiter
             )
             if not is_taken_back:
-                self._bench.waiters.cancel(job.job_id)
+                self._executor.waiters.cancel(job.job_id)
                 self.submit(triggers.cancellation(job.job_id, job.app))
 
     def _accept(self, found: list[spool.Found]) -> None:
         if not found:
             return
-        now, monotonic = self._world.clock.now(), self._world.clock.monotonic()
+        now, monotonic = self._context.clock.now(), self._context.clock.monotonic()
         wanted = [
             jobs.Job(
                 job_id=entry.trigger_id,
@@ -148,9 +148,9 @@ class Intake:
             )
             for entry in found
         ]
-        wanted = [replace(job, host=job_hosts.of(job, self._world)) for job in wanted]
+        wanted = [replace(job, host=job_hosts.of(job, self._context)) for job in wanted]
         # Their files stay until they have an outcome that is on the disk.
-        fresh = self._world.ledger.add_jobs(wanted, is_synced=False)
+        fresh = self._context.ledger.add_jobs(wanted, is_synced=False)
         self._known.update(job.job_id for job in wanted)
         # All of them wait before anything else is asked of the disk.
         superseded = [pair for job in fresh for pair in self._enqueue(job)]
@@ -166,7 +166,7 @@ class Intake:
             "trigger.accepted", job_id=job.job_id, trigger=job.kind.value, app=job.app
         )
         superseded = jobs.superseded_by(job, self._queue.waiting_of(job.app))
-        self._bench.await_end(job)
+        self._executor.await_end(job)
         self._queue.put(job)
         if job.kind is Kind.CANCELLED:
             self._hasten_end(job.trigger.job)
@@ -176,9 +176,9 @@ class Intake:
 
     def _hasten_end(self, job_id: str) -> None:
         """Let a release that was cancelled end now, if it waits for an attempt."""
-        record = self._world.ledger.job(job_id)
+        record = self._context.ledger.job(job_id)
         if record is None or record.outcome is not None:
-            self._bench.waiters.forget(job_id)
+            self._executor.waiters.forget(job_id)
             return
         for waiting in self._queue.waiting_of(record.job.app):
             if waiting.job_id == job_id:
@@ -192,19 +192,19 @@ class Intake:
             detail=f"job {newer.job_id} does the same",
         )
         try:
-            self._bench.finish(older, outcome)
+            self._executor.finish(older, outcome)
         except errors.LedgerError:
             self._queue.put(older)
             raise
 
     def _recall(self, job: jobs.Job) -> None:
         """Clear a file away whose job had ended before the process did."""
-        record = self._world.ledger.job(job.job_id)
+        record = self._context.ledger.job(job.job_id)
         if record is None or record.outcome is None:
             return
-        self._bench.spool.remove(job.job_id)
+        self._executor.spool.remove(job.job_id)
         self.forget(job.job_id)
-        reply.Voice(self._world.replies, job.job_id).finish(
+        reply_writer.ReplyWriter(self._context.replies, job.job_id).finish(
             status=0 if record.outcome.is_good else 1
         )
 
@@ -213,6 +213,6 @@ class Intake:
             "trigger.rejected", file=entry.name, reason=entry.reason
         )
         if triggers.is_trigger_id(entry.name):
-            says = reply.Voice(self._world.replies, entry.name)
-            says.warning(f"dokku-registryd refused this trigger: {entry.reason}")
-            says.finish(status=1)
+            reply = reply_writer.ReplyWriter(self._context.replies, entry.name)
+            reply.warning(f"dokku-registryd refused this trigger: {entry.reason}")
+            reply.finish(status=1)

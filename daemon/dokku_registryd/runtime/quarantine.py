@@ -10,18 +10,20 @@ from dokku_registryd.core.job.kinds import Kind
 from dokku_registryd.core.release.releases import ReleaseState
 
 
-def park(job: jobs.Job, world: ports.World) -> outcomes.Outcome:
+def park(job: jobs.Job, context: ports.Context) -> outcomes.Outcome:
     """Record that a poison job's release has failed, and return the job's outcome."""
     error = (
-        f"parked: the process has died {job.deaths} times while it worked on this job."
+        f"parked: the process has died {job.crashes} times while it worked on this job."
         f" Find out why (memory? journalctl -u dokku-registryd), then run"
         f" {_way_out(job)}"
     )
-    release = world.ledger.release_of(job.job_id)
+    release = context.ledger.release_of(job.job_id)
     if release is None:
         return outcomes.failed(error)
     if release.state is not ReleaseState.PUSHED:
-        world.ledger.update_release(job.job_id, state=ReleaseState.FAILED, error=error)
+        context.ledger.update_release(
+            job.job_id, state=ReleaseState.FAILED, error=error
+        )
     return outcomes.failed(
         error, reference=release.reference, image_id=release.image_id
     )

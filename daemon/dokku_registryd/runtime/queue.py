@@ -31,7 +31,7 @@ class JobQueue:
     ) -> None:
         self._monotonic = monotonic
         self._changed = threading.Condition()
-        self._lanes = scheduling.Lanes(most_background, most_of_host)
+        self._lanes = scheduling.Schedule(most_background, most_of_host)
         self._is_closed = False
 
     def put(self, job: jobs.Job, *, due: float = 0.0) -> None:

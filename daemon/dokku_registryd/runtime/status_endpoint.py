@@ -19,7 +19,7 @@ from dokku_registryd.runtime import status_pages
 _Opened = TypeVar("_Opened")
 
 
-class StatusFace:
+class StatusEndpoint:
     """Answers as the settings want it, until it is closed.
 
     Args:
@@ -50,7 +50,7 @@ class StatusFace:
                 lambda: sockets.listen_on_loopback(wanted.port),
             )
         self._server = server.StatusServer(
-            self._listeners(), pages.answer, peers.Doorkeeper(group)
+            self._listeners(), pages.answer, peers.PeerCheck(group)
         )
         if self._listeners():
             self._server.start()

@@ -16,7 +16,7 @@ from dokku_registryd.core.job import jobs
 from dokku_registryd.core.job.kinds import Kind
 from dokku_registryd.core.status import exposition, health, http_protocol, metrics
 from dokku_registryd.core.status.http_protocol import Answer
-from dokku_registryd.runtime import bounded_call, executor, supervisor
+from dokku_registryd.runtime import bounded_call, execution, supervisor
 
 # Whoever asks more often gets what was true just now, and costs nothing.
 _REPEAT_SECONDS: Final = 0.2
@@ -26,7 +26,7 @@ class StatusPages:
     """Answers `/livez`, `/readyz` and `/metrics`. For one thread.
 
     Args:
-        bench: Whose jobs and tally are shown.
+        executor: Whose jobs and tally are shown.
         loop: Whose threads and turns are looked at.
         limit_seconds: For how long the main loop may not turn.
         read_book: Reads the ledger by a connection of its own.
@@ -38,7 +38,7 @@ class StatusPages:
     def __init__(
         self,
         *,
-        bench: executor.Bench,
+        executor: execution.Executor,
         loop: supervisor.Supervisor,
         limit_seconds: float,
         read_book: Callable[[float], exposition.Book],
@@ -46,11 +46,13 @@ class StatusPages:
         read_process: Callable[[], exposition.Process],
         build: builds.Build,
     ) -> None:
-        self._bench = bench
+        self._executor = executor
         self._loop = loop
         self._limit_seconds = limit_seconds
-        self._book = bounded_call.Glance("ledger", lambda: read_book(self._clock.now()))
-        self._files = bounded_call.Glance("files", read_files)
+        self._book = bounded_call.BoundedCall(
+            "ledger", lambda: read_book(self._clock.now())
+        )
+        self._files = bounded_call.BoundedCall("files", read_files)
         self._process = read_process
         self._build = build
         self._is_stopping = threading.Event()
@@ -79,14 +81,17 @@ class StatusPages:
 
     @property
     def _clock(self) -> ports.Clock:
-        return self._bench.world.clock
+        return self._executor.context.clock
 
     @property
     def _is_connected(self) -> bool:
-        return self._loop.is_connected and not self._bench.tally.is_engine_silent
+        return (
+            self._loop.is_connected
+            and not self._executor.counters.is_engine_unresponsive
+        )
 
     def _livez(self) -> Answer:
-        return _verdict(list(health.why_dead(self._pulse())))
+        return _verdict(list(health.liveness_failures(self._liveness())))
 
     def _readyz(self) -> Answer:
         _, book_error = self._book.take()
@@ -97,8 +102,8 @@ class StatusPages:
     def _metrics(self) -> Answer:
         book, book_error = self._book.take()
         files, files_error = self._files.take()
-        running = _recorded(self._bench.queue.running())
-        waiting = _recorded(self._bench.queue.waiting())
+        running = _recorded(self._executor.queue.running())
+        waiting = _recorded(self._executor.queue.waiting())
         facts = exposition.Facts(
             version=self._build.version,
             fingerprint=self._build.fingerprint,
@@ -108,8 +113,8 @@ class StatusPages:
             running=len(running),
             waiting=len(waiting),
             oldest_accepted_at=min(running + waiting, default=None),
-            counts=self._bench.tally.counts(),
-            absence=self._bench.world.absences.recall().absence,
+            counts=self._executor.counters.counts(),
+            absence=self._executor.context.absences.recall().absence,
             book=book,
             files=files,
             process=self._look_at_process(),
@@ -122,29 +127,31 @@ class StatusPages:
         except OSError:
             return None
 
-    def _pulse(self) -> health.Pulse:
+    def _liveness(self) -> health.Liveness:
         turned_at = self._loop.turned_at
         if turned_at is None:
-            return health.Pulse(silent_seconds=None, limit_seconds=self._limit_seconds)
-        return health.Pulse(
+            return health.Liveness(
+                silent_seconds=None, limit_seconds=self._limit_seconds
+            )
+        return health.Liveness(
             silent_seconds=time.monotonic() - turned_at,
             limit_seconds=self._limit_seconds,
-            ailment=self._loop.ailment,
+            thread_failure=self._loop.thread_failure,
         )
 
     def _reasons(
         self, files: exposition.Files | None, book_error: str, files_error: str
     ) -> tuple[health.Reason, ...]:
         is_stopping = self._is_stopping.is_set()
-        tally = self._bench.tally
+        counters = self._executor.counters
         return health.why_unready(
             health.Facts(
-                pulse=self._pulse(),
+                liveness=self._liveness(),
                 is_starting=self._loop.turned_at is None and not is_stopping,
                 is_stopping=is_stopping,
                 is_connected=self._is_connected,
-                has_swept=tally.counts().sweeps_done > 0,
-                ledger_error=book_error or tally.refusal,
+                has_swept=counters.counts().sweeps_done > 0,
+                ledger_error=book_error or counters.refusal,
                 spool_error=files.refusal if files else files_error,
             )
         )

@@ -17,7 +17,7 @@ from dokku_registryd.core.job.kinds import Kind
 from dokku_registryd.runtime import (
     counters,
     deploy_watch,
-    executor,
+    execution,
     intake,
     wakeup,
     worker,
@@ -34,7 +34,7 @@ class Supervisor:
     """Runs sources and workers until it is told to stop.
 
     Args:
-        bench: What the workers share.
+        executor: What the workers share.
         jobs_intake: Accepts triggers.
         workers: How many attempts may run at the same time.
         sweeps: When the whole state is looked at.
@@ -48,7 +48,7 @@ class Supervisor:
     def __init__(
         self,
         *,
-        bench: executor.Bench,
+        executor: execution.Executor,
         jobs_intake: intake.Intake,
         workers: int,
         sweeps: sweep_timer.SweepTimer,
@@ -58,14 +58,14 @@ class Supervisor:
         bell: wakeup.Wakeup,
         on_turn: Callable[[], None],
     ) -> None:
-        self._bench = bench
+        self._executor = executor
         self._intake = jobs_intake
         self._sweeps = sweeps
-        self._deploys = deploy_watch.DeployWatch(bench, jobs_intake)
+        self._deploys = deploy_watch.DeployWatch(executor, jobs_intake)
         self._watch = watch
         self._rescan_seconds = rescan_seconds
         self._stuck_seconds = stuck_seconds
-        self._bell = bell
+        self._wakeup = bell
         self._on_turn = on_turn
         self._is_stopping = False
         self._has_failed = False
@@ -73,9 +73,9 @@ class Supervisor:
         self.turned_at: float | None = None
         """Monotonic seconds of the latest turn; None outside the main loop."""
         self._workers = [
-            worker.Worker(bench, f"worker-{number + 1}") for number in range(workers)
+            worker.Worker(executor, f"worker-{number + 1}") for number in range(workers)
         ]
-        self._reader = docker_events.EventReader(bench.world.engine, self._hint)
+        self._reader = docker_events.EventReader(executor.context.engine, self._hint)
 
     @property
     def is_connected(self) -> bool:
@@ -83,7 +83,7 @@ class Supervisor:
         return self._reader.is_connected
 
     @property
-    def ailment(self) -> str:
+    def thread_failure(self) -> str:
         """Say which thread died or hangs; empty while all are well."""
         if not self._reader.is_alive():
             return "the thread that reads events has died"
@@ -101,7 +101,7 @@ class Supervisor:
 
     def start(self) -> None:
         """Take unfinished jobs back, then start to listen and to work."""
-        self._bench.spool.prepare()
+        self._executor.spool.prepare()
         if self._watch is not None:
             self._watch.check()
         self._intake.resume()
@@ -119,7 +119,7 @@ class Supervisor:
         self.turned_at = time.monotonic()
         try:
             while not self._is_stopping and not until():
-                self._turn(woken=self._bell.wait(self._seconds_to_wait()))
+                self._turn(woken=self._wakeup.wait(self._seconds_to_wait()))
                 self.turned_at = time.monotonic()
         finally:
             self.turned_at = None
@@ -127,11 +127,11 @@ class Supervisor:
     def stop(self) -> None:
         """Begin no further turn; safe to call from a signal handler."""
         self._is_stopping = True
-        self._bell.ring()
+        self._wakeup.ring()
 
     def wake(self) -> None:
         """Begin the next turn now; safe to call from a signal handler."""
-        self._bell.ring()
+        self._wakeup.ring()
 
     def reload(self, *, rescan_seconds: float, sweep_seconds: float) -> None:
         """Use other intervals from now on."""
@@ -140,7 +140,7 @@ class Supervisor:
 
     def drain(self, seconds: float) -> int:
         """Let running attempts finish; return how many did not."""
-        self._bench.queue.close()
+        self._executor.queue.close()
         self._reader.stop()
         if self._watch is not None:
             self._watch.stop()
@@ -154,7 +154,7 @@ class Supervisor:
             self._reader.join(_READER_SECONDS)
         if not self._has_failed:
             with contextlib.suppress(errors.LedgerError):
-                self._bench.world.ledger.pardon()
+                self._executor.context.ledger.clear_running()
         return sum(thread.is_alive() for thread in self._workers)
 
     def _turn(self, *, woken: bool) -> None:
@@ -168,22 +168,22 @@ class Supervisor:
         if self._watch is not None and self._watch.check():
             self._scan()
         self._check_deploys()
-        ailment = self.ailment
-        if ailment:
+        thread_failure = self.thread_failure
+        if thread_failure:
             self._has_failed = True
-            raise errors.RegistrydError(ailment)
+            raise errors.RegistrydError(thread_failure)
         self._on_turn()
 
     def _scan(self) -> None:
         try:
-            self._bench.spool.prepare()
+            self._executor.spool.prepare()
             self._intake.scan()
         except (errors.LedgerError, OSError, MemoryError) as error:
             # The files stay where they are; the next turn tries again.
             self._say_refused(error)
-            self._scan_due = time.monotonic() + executor.LEDGER_RETRY_SECONDS
+            self._scan_due = time.monotonic() + execution.LEDGER_RETRY_SECONDS
         else:
-            self._bench.tally.accepted(counters.INTAKE)
+            self._executor.counters.accepted(counters.INTAKE)
 
     def _look_after_waiters(self) -> None:
         try:
@@ -199,12 +199,12 @@ class Supervisor:
 
     def _say_refused(self, error: Exception) -> None:
         structlog.get_logger().error("ledger.refused", error=str(error))
-        self._bench.tally.refused(counters.INTAKE, str(error))
+        self._executor.counters.refused(counters.INTAKE, str(error))
 
     def _hint(self, reason: str) -> None:
         structlog.get_logger().debug("sweep.hinted", reason=reason)
         self._sweeps.hint()
-        self._bell.ring()
+        self._wakeup.ring()
 
     def _seconds_to_wait(self) -> float:
         until_scan = max(0.0, self._scan_due - time.monotonic())

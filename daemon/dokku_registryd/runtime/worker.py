@@ -7,7 +7,7 @@ import structlog
 
 from dokku_registryd import errors
 from dokku_registryd.core.job import exhaustion, jobs
-from dokku_registryd.runtime import counters, executor
+from dokku_registryd.runtime import counters, execution
 
 _IDLE_SECONDS = 10.0  # work wakes a worker; this costs an idle host next to nothing
 
@@ -19,9 +19,9 @@ class Worker(threading.Thread):
     process from ending; the ledger has the job.
     """
 
-    def __init__(self, bench: executor.Bench, name: str) -> None:
+    def __init__(self, executor: execution.Executor, name: str) -> None:
         super().__init__(name=name, daemon=True)
-        self._bench = bench
+        self._executor = executor
         self._is_stopping = threading.Event()
         self.busy_since: float | None = None
         """Monotonic seconds since which the present attempt runs."""
@@ -29,7 +29,7 @@ class Worker(threading.Thread):
     def run(self) -> None:
         """Work one job after the other."""
         while not self._is_stopping.is_set():
-            job = self._bench.queue.take(_IDLE_SECONDS)
+            job = self._executor.queue.take(_IDLE_SECONDS)
             if job is None:
                 continue
             self.busy_since = time.monotonic()
@@ -37,7 +37,7 @@ class Worker(threading.Thread):
                 self._attempt(job)
             finally:
                 self.busy_since = None
-                self._bench.queue.release(job)
+                self._executor.queue.release(job)
 
     def stop(self) -> None:
         """Begin no further job."""
@@ -45,16 +45,16 @@ class Worker(threading.Thread):
 
     def _attempt(self, job: jobs.Job) -> None:
         try:
-            self._bench.run(job)
+            self._executor.run(job)
         except errors.LedgerError as error:
-            self._bench.put_back(job, error)
+            self._executor.put_back(job, error)
         except Exception as error:
             lacking = exhaustion.lacking(error)
             if not lacking:
                 raise
             # The outcome of the attempt could not be recorded either.
-            now = self._bench.world.clock.monotonic()
-            self._bench.queue.put(job, due=now + executor.LEDGER_RETRY_SECONDS)
+            now = self._executor.context.clock.monotonic()
+            self._executor.queue.put(job, due=now + execution.LEDGER_RETRY_SECONDS)
             structlog.get_logger().error("host.exhausted", what=lacking)
         else:
-            self._bench.tally.accepted(counters.WORK)
+            self._executor.counters.accepted(counters.WORK)

@@ -14,7 +14,7 @@ def build_registry(
     settings: config.Settings,
     facts: Callable[[], images.EngineFacts],
     environ: Mapping[str, str] | None = None,
-) -> client.DistributionRegistry:
+) -> client.RegistryClient:
     """Build the client for registries.
 
     Args:
@@ -22,7 +22,7 @@ def build_registry(
         facts: Says what the Engine is set up for.
         environ: The variables of the service; those of this process if it is None.
     """
-    return client.DistributionRegistry(
+    return client.RegistryClient(
         facts=facts,
         certs_dir=Path(settings.paths.certs_dir),
         connect_timeout=settings.registry.connect_timeout_seconds,

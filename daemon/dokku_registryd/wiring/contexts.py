@@ -38,10 +38,12 @@ def build_context(
     is_preempted: Callable[[str], bool] = lambda _app: False,
     is_disowned: Callable[[str], bool] = lambda _app: False,
     is_cancelled: Callable[[str], bool] = lambda _job_id: False,
-    turn: Callable[[str], AbstractContextManager[object]] = lambda _app: nullcontext(),
+    app_lock: Callable[[str], AbstractContextManager[object]] = lambda _app: (
+        nullcontext()
+    ),
     take_in: Callable[[], object] = lambda: None,
     push_relay: ports.Relay | None = None,
-) -> ports.World:
+) -> ports.Context:
     """Put the adapters of one host together."""
     property_store = property_files.PropertyFiles(
         config_root=settings.config_root,
@@ -52,7 +54,7 @@ def build_context(
         lib_root=Path(settings.paths.dokku_lib_root),
         dokku_root=Path(settings.paths.dokku_root),
     )
-    return ports.World(
+    return ports.Context(
         engine=engine,
         registry=clients.build_registry(settings, engine.facts),
         credentials=credentials.build_credentials(settings),
@@ -63,7 +65,7 @@ def build_context(
             Path(settings.paths.dokku_lib_root) / "data" / "builds",
             dokku_root=Path(settings.paths.dokku_root),
         ),
-        detached=destroyed_apps.ForgottenFolders(
+        destroyed=destroyed_apps.DestroyedApps(
             root=settings.forgotten_dir,
             config_root=settings.config_root,
             now=clock.now,
@@ -84,7 +86,7 @@ def build_context(
         is_released=locks.is_released,
         is_cancelled=is_cancelled,
         promise=spool.Spool(settings.data_dir).promise,
-        turn=turn,
+        app_lock=app_lock,
         take_in=take_in,
         delay=backoff_of(settings).after,
         free_bytes=clocks.free_bytes,

@@ -562,7 +562,7 @@ def test_a_helper_that_cannot_store_says_so(host: Host) -> None:
 # -- forget
 
 
-def detached(host: Host, content: object) -> str:
+def destroyed(host: Host, content: object) -> str:
     """Return a detached folder with an auth config."""
     folder = host.root / "forgotten" / "registry"
     folder.mkdir(parents=True)
@@ -577,7 +577,7 @@ def test_forgetting_erases_from_helpers(host: Host) -> None:
     host.keep("keeper", HOST, "a")
     host.keep("keeper", HUB, "b")
     host.keep("other", "third.example", "c")
-    folder = detached(
+    folder = destroyed(
         host,
         {
             "auths": {HOST: {}, HUB: {}},
@@ -603,7 +603,7 @@ def test_a_login_in_use_is_kept(host: Host, other: str) -> None:
     host.write(other, {"auths": {f"https://{HOST}/v1/": {}}, "credsStore": "keeper"})
     content = {"auths": {HOST: {}, "own.example": {}}, "credsStore": "keeper"}
 
-    erased = host.credentials.forget(detached(host, content))
+    erased = host.credentials.forget(destroyed(host, content))
 
     assert erased == ["own.example"]
     assert host.helpers.get("keeper", HOST) is not None
@@ -611,7 +611,7 @@ def test_a_login_in_use_is_kept(host: Host, other: str) -> None:
 
 def test_forgetting_without_helpers_is_nothing(host: Host) -> None:
     """Logins in the file itself go with the file; a missing file is fine."""
-    assert host.credentials.forget(detached(host, auths("own"))) == []
+    assert host.credentials.forget(destroyed(host, auths("own"))) == []
     assert host.credentials.forget(str(host.root / "none")) == []
 
 
@@ -621,7 +621,7 @@ def test_a_failing_helper_asks_for_another_attempt(host: Host) -> None:
     host.install("bad", f"#!/bin/sh\ncat >/dev/null\necho {PLANTED}\nexit 1\n")
     host.keep("keeper", HOST, "a")
     helpers = {"bad.example": "bad", HOST: "keeper"}
-    folder = detached(host, {"credHelpers": helpers})
+    folder = destroyed(host, {"credHelpers": helpers})
 
     with pytest.raises(errors.TransientError, match=r"bad\.example") as caught:
         host.credentials.forget(folder)
@@ -634,7 +634,7 @@ def test_what_waits_for_a_helper_holds_no_secret(host: Host) -> None:
     """A helper that fails for long keeps no login of the file itself in its place."""
     host.install("bad", "#!/bin/sh\ncat >/dev/null\nexit 1\n")
     content = {**auths(PLANTED, "own.example"), "credHelpers": {HOST: "bad"}}
-    folder = detached(host, content)
+    folder = destroyed(host, content)
 
     for _ in range(2):
         with pytest.raises(errors.TransientError):
@@ -655,7 +655,7 @@ def test_tokens_of_a_browser_are_erased_too(host: Host) -> None:
     assert host.resolved("web", "docker.io") == "0"
     path.unlink()
 
-    host.credentials.forget(detached(host, content))
+    host.credentials.forget(destroyed(host, content))
 
     assert [host.helpers.get("keeper", server) for server in servers] == [None] * 3
 
@@ -664,7 +664,7 @@ def test_tokens_of_a_browser_are_erased_too(host: Host) -> None:
 def test_a_helper_that_keeps_nothing_is_fine(host: Host, words: str) -> None:
     """Helpers of clouds refuse to erase, as they have nothing to erase."""
     host.install("cloud", f"#!/bin/sh\ncat >/dev/null\necho {words}\nexit 1\n")
-    folder = detached(host, {"credHelpers": {HOST: "cloud"}})
+    folder = destroyed(host, {"credHelpers": {HOST: "cloud"}})
 
     assert host.credentials.forget(folder) == []
 
@@ -674,7 +674,7 @@ def test_an_unreadable_neighbour_postpones_forgetting(host: Host) -> None:
     host.install("keeper")
     host.keep("keeper", HOST, "perhaps shared")
     path = host.write("api", PLANTED)
-    folder = detached(host, {"auths": {HOST: {}}, "credsStore": "keeper"})
+    folder = destroyed(host, {"auths": {HOST: {}}, "credsStore": "keeper"})
 
     with pytest.raises(errors.TransientError) as caught:
         host.credentials.forget(folder)

@@ -164,7 +164,7 @@ def test_a_ledger_that_is_a_link(tmp_path: Path, outside: Path) -> None:
 @pytest.mark.parametrize("what", ["forgotten", "noted"])
 def test_what_was_destroyed_is_a_link(tmp_path: Path, outside: Path, what: str) -> None:
     """Forgetting an app removes a link, and nothing behind it."""
-    place = destroyed_apps.ForgottenFolders(
+    place = destroyed_apps.DestroyedApps(
         root=tmp_path / "forgotten", config_root=tmp_path / "config"
     )
     name = "web.0000000000000001.1.1" if what == "forgotten" else "web"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dokku_registryd.adapters.dokku.destroyed_apps import ForgottenFolders
+from dokku_registryd.adapters.dokku.destroyed_apps import DestroyedApps
 
 NOW = 1_700_000_000.0
 
@@ -18,9 +18,9 @@ def stamp(pid: int, *, age: float = 1.0) -> str:
 
 
 @pytest.fixture
-def forgotten(tmp_path: Path) -> ForgottenFolders:
+def forgotten(tmp_path: Path) -> DestroyedApps:
     """Give the folders of a host at `NOW`."""
-    return ForgottenFolders(
+    return DestroyedApps(
         root=tmp_path / "forgotten", config_root=tmp_path / "config", now=lambda: NOW
     )
 
@@ -41,7 +41,7 @@ def ended_process() -> int:
 
 
 def test_a_hook_that_gathers_is_left_alone(
-    tmp_path: Path, forgotten: ForgottenFolders
+    tmp_path: Path, forgotten: DestroyedApps
 ) -> None:
     """While its process lives, nobody sees what a hook has gathered so far."""
     folder = gather(tmp_path, f".web.{stamp(os.getpid())}")
@@ -52,7 +52,7 @@ def test_a_hook_that_gathers_is_left_alone(
 
 @pytest.mark.parametrize("age", [4000.0, -4000.0], ids=["old", "of-the-future"])
 def test_what_lies_for_long_is_taken_over(
-    tmp_path: Path, forgotten: ForgottenFolders, age: float
+    tmp_path: Path, forgotten: DestroyedApps, age: float
 ) -> None:
     """An ID that is another process's by now keeps nothing back for ever."""
     name = f"web.{stamp(os.getpid(), age=age)}"
@@ -63,7 +63,7 @@ def test_what_lies_for_long_is_taken_over(
 
 
 def test_what_a_dead_hook_gathered_is_taken_over(
-    tmp_path: Path, forgotten: ForgottenFolders
+    tmp_path: Path, forgotten: DestroyedApps
 ) -> None:
     """A hook that died on the way leaves no login behind."""
     name = f"web.{stamp(ended_process())}"
@@ -73,7 +73,7 @@ def test_what_a_dead_hook_gathered_is_taken_over(
     assert (tmp_path / "forgotten" / name / "registry" / "config.json").exists()
 
 
-def test_what_is_complete_is_seen(tmp_path: Path, forgotten: ForgottenFolders) -> None:
+def test_what_is_complete_is_seen(tmp_path: Path, forgotten: DestroyedApps) -> None:
     """A folder that has its name is the app's, whoever lives; other files are not."""
     name = f"web.{stamp(os.getpid())}"
     gather(tmp_path, name)

@@ -21,7 +21,7 @@ import pytest
 from dokku_registryd import errors
 from dokku_registryd.adapters.registry import client as registry_client
 from dokku_registryd.adapters.registry import messages
-from dokku_registryd.adapters.registry.client import DistributionRegistry
+from dokku_registryd.adapters.registry.client import RegistryClient
 from dokku_registryd.core.auth.logins import AuthConfig, Secret
 from dokku_registryd.core.image import images, reference
 from support import authority as authorities
@@ -49,11 +49,11 @@ class Client:
     facts: images.EngineFacts = FACTS
     now: float = 1_700_000_000.0
     monotonic: Callable[[], float] = time.monotonic
-    opened: list[DistributionRegistry] = field(default_factory=list)
+    opened: list[RegistryClient] = field(default_factory=list)
 
-    def open(self, total: float = 20, read: float = 10) -> DistributionRegistry:
+    def open(self, total: float = 20, read: float = 10) -> RegistryClient:
         """Open one more adapter."""
-        registry = DistributionRegistry(
+        registry = RegistryClient(
             facts=lambda: self.facts,
             certs_dir=self.certs_dir,
             connect_timeout=5,
@@ -1262,7 +1262,7 @@ def test_an_unknown_ca_is_refused_with_the_way_out(
     ],
 )
 def test_what_cures_a_certificate(
-    client: Client, tmp_path: Path, name: str, cure: str, *, is_expired: bool
+    client: Client, tmp_path: Path, name: str, hint: str, *, is_expired: bool
 ) -> None:
     """A certificate of a known CA that is old, or another's, needs no CA."""
     known = authorities.Authority(tmp_path / "ca")
@@ -1278,7 +1278,7 @@ def test_what_cures_a_certificate(
             opened.ping(NAME, auth=None)
 
         opened.close()
-    assert cure in str(caught.value)
+    assert hint in str(caught.value)
     assert "ca.crt" not in str(caught.value)
 
 

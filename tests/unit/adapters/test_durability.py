@@ -60,7 +60,7 @@ def leave_trigger(root: Path) -> None:
 
 def detach(root: Path) -> None:
     """Move what is left of an app out of the way."""
-    shelf = destroyed_apps.ForgottenFolders(
+    shelf = destroyed_apps.DestroyedApps(
         root=root / "data" / "forgotten", config_root=root / "config"
     )
     shelf.detach("web", "1700000000000000.1.1")

@@ -108,7 +108,7 @@ def test_what_moves_beyond_the_engine_is_no_stall(connection: socket.socket) -> 
     pulses = [1, 2, 3, 4, 4, 4, 4]
     looks: list[float] = []
 
-    def pulse() -> int:
+    def liveness() -> int:
         now[0] += 1
         looks.append(now[0])
         return pulses.pop(0)
@@ -121,7 +121,7 @@ def test_what_moves_beyond_the_engine_is_no_stall(connection: socket.socket) -> 
         lookout_seconds=0.01,
     )
     client = SlowClient(Answer(connection), meanwhile=lambda: None)
-    order = replace(ORDER, pulse=pulse)
+    order = replace(ORDER, liveness=liveness)
     pings: list[str] = []
 
     with pytest.raises(errors.RegistryUnavailableError, match="nothing moved for 2 s"):

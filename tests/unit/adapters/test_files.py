@@ -195,7 +195,7 @@ def test_detaching(tmp_path: Path) -> None:
     properties = host(tmp_path)
     properties.set("registry", "web", "server", "x")
     properties.set("registryd", "web", "heal", "on")
-    folders = destroyed_apps.ForgottenFolders(
+    folders = destroyed_apps.DestroyedApps(
         root=tmp_path / "forgotten", config_root=tmp_path / "config"
     )
 
@@ -214,7 +214,7 @@ def test_detaching(tmp_path: Path) -> None:
 
 def test_detached_folders_of_one_app_only(tmp_path: Path) -> None:
     """An app whose name begins like another's does not own its folders."""
-    folders = destroyed_apps.ForgottenFolders(
+    folders = destroyed_apps.DestroyedApps(
         root=tmp_path / "forgotten", config_root=tmp_path / "config"
     )
     folders.detach("web.api", "0000000000000001.0.1")

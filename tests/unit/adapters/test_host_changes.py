@@ -63,12 +63,12 @@ def test_file_by_file(folders: tuple[Path, Path]) -> None:
 def test_every_step_can_be_done(tmp_path: Path) -> None:
     """No step of a plan lacks somebody who does it."""
     changes = host_changes.HostChanges(
-        paths.Places(root=str(tmp_path)),
+        paths.Paths(root=str(tmp_path)),
         installed.owner_of(tmp_path),
         {},
     )
 
-    assert changes._doings().keys() == set(Kind)
+    assert changes._actions().keys() == set(Kind)
 
 
 def test_plugin_has_the_packages_version() -> None:

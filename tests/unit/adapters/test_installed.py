@@ -24,7 +24,7 @@ def look(tmp_path: Path, state: str) -> Facts:
     systemctl.write_text(SYSTEMCTL.format(state=state))
     systemctl.chmod(0o755)
     (tmp_path / "run" / "systemd" / "system").mkdir(parents=True)
-    where = paths.Places(
+    where = paths.Paths(
         root=str(tmp_path),
         lib_root=str(tmp_path / "lib"),
         data_dir=str(tmp_path),

@@ -313,7 +313,7 @@ def test_an_older_ledger_keeps_what_it_has(path: Path) -> None:
     book = ledger.SqliteLedger(path)
 
     (record,) = book.unfinished_jobs()
-    assert (record.job.job_id, record.job.deaths) == ("1", 0)
+    assert (record.job.job_id, record.job.crashes) == ("1", 0)
     assert book.paused_registries() == []
     book.close()
 

@@ -27,7 +27,7 @@ def add(
     *,
     app: str = "web",
     state: ReleaseState = ReleaseState.RESERVED,
-    is_accepted: bool = True,
+    is_deploy_continued: bool = True,
     created_at: float = 0.0,
 ) -> None:
     """Record a release in some state."""
@@ -45,7 +45,7 @@ def add(
             created_at=created_at,
         )
     )
-    book.update_release(job_id, state=state, is_accepted=is_accepted)
+    book.update_release(job_id, state=state, is_deploy_continued=is_deploy_continued)
 
 
 def unpushed(book: ledger.SqliteLedger) -> list[str]:
@@ -66,10 +66,13 @@ def unpushed(book: ledger.SqliteLedger) -> list[str]:
     ],
 )
 def test_states(
-    book: ledger.SqliteLedger, state: ReleaseState, is_accepted: bool, counts: bool
+    book: ledger.SqliteLedger,
+    state: ReleaseState,
+    is_deploy_continued: bool,
+    counts: bool,
 ) -> None:
     """What went on counts until it has arrived; what never went on does not."""
-    add(book, "1", state=state, is_accepted=is_accepted)
+    add(book, "1", state=state, is_deploy_continued=is_deploy_continued)
 
     assert unpushed(book) == (["1"] if counts else [])
 

@@ -66,7 +66,14 @@ def test_every_schema_opens(name: str, tmp_path: Path) -> None:
     assert aside == "", "a script of MIGRATIONS that was committed has been edited"
     found = sorted(book.releases(), key=lambda release: (release.app, release.number))
     assert [
-        (one.job_id, one.app, one.number, one.state, one.digest, one.is_accepted)
+        (
+            one.job_id,
+            one.app,
+            one.number,
+            one.state,
+            one.digest,
+            one.is_deploy_continued,
+        )
         for one in found
     ] == RELEASES
     assert [release.number for release in book.releases("web")] == [43, 42, 41, 40]

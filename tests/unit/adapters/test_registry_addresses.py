@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from dokku_registryd import errors
-from dokku_registryd.adapters.registry.client import DistributionRegistry
+from dokku_registryd.adapters.registry.client import RegistryClient
 from dokku_registryd.core.auth.logins import AuthConfig, Secret
 from dokku_registryd.core.image import images, reference
 from support import authority, tunnel
@@ -59,15 +59,15 @@ def names(monkeypatch: pytest.MonkeyPatch) -> Names:
 
 
 @pytest.fixture
-def opened(tmp_path: Path) -> Iterator[Callable[..., DistributionRegistry]]:
+def opened(tmp_path: Path) -> Iterator[Callable[..., RegistryClient]]:
     """Give a maker of clients that are closed at the end."""
-    made: list[DistributionRegistry] = []
+    made: list[RegistryClient] = []
 
     def make(
         *, inner_hosts: frozenset[str] = frozenset(), **facts: Any
-    ) -> DistributionRegistry:
+    ) -> RegistryClient:
         known = images.EngineFacts(version="28", image_store="classic", **facts)
-        registry = DistributionRegistry(
+        registry = RegistryClient(
             facts=lambda: known,
             certs_dir=tmp_path / "certs.d",
             connect_timeout=5,
@@ -97,7 +97,7 @@ def login(domain: str) -> AuthConfig:
 
 
 def test_an_address_that_was_slipped_in_takes_no_tls_away(
-    names: Names, opened: Callable[..., DistributionRegistry], plain: MemoryRegistry
+    names: Names, opened: Callable[..., RegistryClient], plain: MemoryRegistry
 ) -> None:
     """One insecure address among others leaves a name verified."""
     names.say(NAME, ["127.0.0.2", "127.0.0.1"])
@@ -111,7 +111,7 @@ def test_an_address_that_was_slipped_in_takes_no_tls_away(
 
 
 def test_addresses_that_change_between_looking_and_connecting(
-    names: Names, opened: Callable[..., DistributionRegistry], plain: MemoryRegistry
+    names: Names, opened: Callable[..., RegistryClient], plain: MemoryRegistry
 ) -> None:
     """What was judged is what is connected to; anything else is judged anew."""
     names.say(NAME, ["127.0.0.2"], ["127.0.0.1"])
@@ -127,7 +127,7 @@ def test_addresses_that_change_between_looking_and_connecting(
 
 
 def test_a_name_that_cannot_be_looked_up_for_a_moment(
-    names: Names, opened: Callable[..., DistributionRegistry], plain: MemoryRegistry
+    names: Names, opened: Callable[..., RegistryClient], plain: MemoryRegistry
 ) -> None:
     """It is tried again, and not taken for a host that needs TLS meanwhile."""
     names.say(NAME, [], ["127.0.0.1"])
@@ -153,7 +153,7 @@ def test_a_name_that_is_lost_while_a_login_is_fetched(
         def monotonic() -> float:
             return 100.0 if registry.lines() else 0.0
 
-        client = DistributionRegistry(
+        client = RegistryClient(
             facts=lambda: facts, certs_dir=tmp_path, monotonic=monotonic
         )
         with pytest.raises(errors.RegistryUnavailableError, match="cannot be looked"):
@@ -163,7 +163,7 @@ def test_a_name_that_is_lost_while_a_login_is_fetched(
 
 
 def test_a_name_whose_addresses_are_all_listed(
-    names: Names, opened: Callable[..., DistributionRegistry], plain: MemoryRegistry
+    names: Names, opened: Callable[..., RegistryClient], plain: MemoryRegistry
 ) -> None:
     """It is used as the Engine uses it."""
     names.say(NAME, ["127.0.0.1"])
@@ -176,7 +176,7 @@ def test_a_name_whose_addresses_are_all_listed(
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
 def test_loopback_is_what_the_engine_says(
-    opened: Callable[..., DistributionRegistry], plain: MemoryRegistry, host: str
+    opened: Callable[..., RegistryClient], plain: MemoryRegistry, host: str
 ) -> None:
     """Engine 29.10 verifies loopback where its operator has listed registries."""
     domain = f"{host}:{plain.port}"
@@ -189,7 +189,7 @@ def test_loopback_is_what_the_engine_says(
 
 
 def test_localhost_where_one_family_is_listed(
-    names: Names, opened: Callable[..., DistributionRegistry], plain: MemoryRegistry
+    names: Names, opened: Callable[..., RegistryClient], plain: MemoryRegistry
 ) -> None:
     """Engine 20.10 lists 127.0.0.0/8 alone, and means this host."""
     names.say("localhost", ["127.0.0.1"])
@@ -209,14 +209,14 @@ class Outside:
 
     registry: MemoryRegistry
     inner: MemoryRegistry
-    client: DistributionRegistry
+    client: RegistryClient
     proxy: tunnel.TunnelProxy
     certs: Path
 
 
 @pytest.fixture
 def outside(
-    tmp_path: Path, names: Names, opened: Callable[..., DistributionRegistry]
+    tmp_path: Path, names: Names, opened: Callable[..., RegistryClient]
 ) -> Iterator[Outside]:
     """Give both. The registry is far away since it is behind a proxy."""
     known = authority.Authority(tmp_path / "ca")
@@ -248,7 +248,7 @@ def test_a_realm_that_leads_inside(outside: Outside, spelling: str) -> None:
 
 
 def test_a_realm_that_an_operator_knows(
-    outside: Outside, opened: Callable[..., DistributionRegistry]
+    outside: Outside, opened: Callable[..., RegistryClient]
 ) -> None:
     """What an operator lists may lie inside; it needs TLS all the same."""
     inner = f"{INNER}:{outside.inner.port}"
@@ -265,7 +265,7 @@ def test_a_realm_that_an_operator_knows(
 
 
 def test_an_address_that_an_operator_knows(
-    outside: Outside, opened: Callable[..., DistributionRegistry]
+    outside: Outside, opened: Callable[..., RegistryClient]
 ) -> None:
     """A realm may be listed by its address too; without that no login goes there."""
     inner = f"127.0.0.1:{outside.inner.port}"
@@ -284,7 +284,7 @@ def test_an_address_that_an_operator_knows(
 
 
 def test_a_token_server_beside_its_registry(
-    outside: Outside, names: Names, opened: Callable[..., DistributionRegistry]
+    outside: Outside, names: Names, opened: Callable[..., RegistryClient]
 ) -> None:
     """A registry with TLS in our own network may name an address beside it."""
     names.say(NAME, ["127.0.0.1"])
@@ -315,7 +315,7 @@ def test_a_redirect_that_leads_inside(outside: Outside) -> None:
 
 
 def test_what_another_host_says_is_not_repeated(
-    opened: Callable[..., DistributionRegistry],
+    opened: Callable[..., RegistryClient],
 ) -> None:
     """A redirect shows no deployer the pages of a service behind it."""
     with MemoryRegistry() as registry, MemoryRegistry() as other:
@@ -352,7 +352,7 @@ def test_harbor_behind_a_proxy_that_ends_tls(outside: Outside) -> None:
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
 def test_a_token_server_behind_a_redirect(
-    opened: Callable[..., DistributionRegistry], status: int
+    opened: Callable[..., RegistryClient], status: int
 ) -> None:
     """At the same host a login goes along, as a proxy that adds a slash wants it."""
     with MemoryRegistry("bearer", users=USERS) as registry:
@@ -373,7 +373,7 @@ def test_a_token_server_behind_a_redirect(
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_a_token_server_that_sends_elsewhere(
-    opened: Callable[..., DistributionRegistry], scheme: str
+    opened: Callable[..., RegistryClient], scheme: str
 ) -> None:
     """Another host gets no login, and the message says where it was to go."""
     with (
@@ -392,7 +392,7 @@ def test_a_token_server_that_sends_elsewhere(
 
 
 def test_a_token_server_that_turns_in_a_circle(
-    opened: Callable[..., DistributionRegistry],
+    opened: Callable[..., RegistryClient],
 ) -> None:
     """Redirects of a token server end."""
     with MemoryRegistry("bearer", users=USERS) as registry:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from dokku_registryd import errors
-from dokku_registryd.adapters.registry.client import DistributionRegistry
+from dokku_registryd.adapters.registry.client import RegistryClient
 from dokku_registryd.core.image import images, reference
 
 FACTS = images.EngineFacts(version="28", image_store="classic")
@@ -104,11 +104,9 @@ def hinter() -> Iterator[Callable[..., Hinter]]:
 
 
 @pytest.fixture
-def client(tmp_path: Path) -> Iterator[DistributionRegistry]:
+def client(tmp_path: Path) -> Iterator[RegistryClient]:
     """Give our client."""
-    registry = DistributionRegistry(
-        facts=lambda: FACTS, certs_dir=tmp_path, total_timeout=20
-    )
+    registry = RegistryClient(facts=lambda: FACTS, certs_dir=tmp_path, total_timeout=20)
     yield registry
     registry.close()
 
@@ -125,7 +123,7 @@ def image(host: str, tag: str) -> reference.ImageReference:
     ids=["nothing", "100", "102", "103", "all"],
 )
 def test_each_answer_is_that_of_its_request(
-    client: DistributionRegistry,
+    client: RegistryClient,
     hinter: Callable[..., Hinter],
     before: bytes,
     is_apart: bool,
@@ -148,7 +146,7 @@ def test_each_answer_is_that_of_its_request(
     ids=["too many", "101"],
 )
 def test_what_never_becomes_an_answer_ends_the_connection(
-    client: DistributionRegistry, hinter: Callable[..., Hinter], before: bytes
+    client: RegistryClient, hinter: Callable[..., Hinter], before: bytes
 ) -> None:
     """Nothing that follows it is taken for an answer, now or later."""
     registry = hinter(before)
@@ -161,7 +159,7 @@ def test_what_never_becomes_an_answer_ends_the_connection(
 
 
 def test_a_size_that_is_no_number_is_none(
-    client: DistributionRegistry, hinter: Callable[..., Hinter]
+    client: RegistryClient, hinter: Callable[..., Hinter]
 ) -> None:
     """A length of thousands of digits, which Python refuses to read, tells nothing."""
     length = b"9" * 5000

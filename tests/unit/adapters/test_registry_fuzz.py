@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dokku_registryd import errors
-from dokku_registryd.adapters.registry.client import DistributionRegistry
+from dokku_registryd.adapters.registry.client import RegistryClient
 from dokku_registryd.core.auth.logins import AuthConfig, Secret
 from dokku_registryd.core.image import images, reference
 from support.memory_registry import Answer, MemoryRegistry
@@ -97,7 +97,7 @@ ANSWERS = st.builds(
     headers=st.dictionaries(NAMES, VALUES, max_size=4),
     way=st.sampled_from(["whole", "whole", "whole", "cut", "reset"]),
 )
-OPERATIONS: dict[str, Callable[[DistributionRegistry, Any, AuthConfig], object]] = {
+OPERATIONS: dict[str, Callable[[RegistryClient, Any, AuthConfig], object]] = {
     "ping": lambda client, image, auth: client.ping(image.domain, auth=auth),
     "digest": lambda client, image, auth: client.digest(image, auth=auth),
     "manifest": lambda client, image, auth: client.manifest(image, auth=auth),
@@ -119,7 +119,7 @@ OPERATIONS: dict[str, Callable[[DistributionRegistry, Any, AuthConfig], object]]
 @pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS.keys())
 def test_any_answer(
     tmp_path: Path,
-    operation: Callable[[DistributionRegistry, Any, AuthConfig], object],
+    operation: Callable[[RegistryClient, Any, AuthConfig], object],
 ) -> None:
     """No answer is a surprise, and none has the password come back in an error."""
     with MemoryRegistry() as server:
@@ -135,7 +135,7 @@ def test_any_answer(
         def run(answer: Answer) -> None:
             server.rules.clear()
             server.rule("", answer, times=4)
-            client = DistributionRegistry(
+            client = RegistryClient(
                 facts=lambda: FACTS,
                 certs_dir=tmp_path,
                 connect_timeout=2,

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from dokku_registryd import errors
-from dokku_registryd.adapters.registry.client import DistributionRegistry
+from dokku_registryd.adapters.registry.client import RegistryClient
 from dokku_registryd.core.image import images
 from dokku_registryd.core.registry import proxies
 from support import authority, tunnel
@@ -58,7 +58,7 @@ def ping(certs_dir: Path, *, engine: str = "", variable: str = "") -> None:
     facts = images.EngineFacts(
         version="28", image_store="classic", proxies=(("https", engine),)
     )
-    registry = DistributionRegistry(
+    registry = RegistryClient(
         facts=lambda: facts,
         certs_dir=certs_dir,
         said=(proxies.from_environment({"HTTPS_PROXY": variable}),),
@@ -196,7 +196,7 @@ def test_a_plain_registry_behind_a_proxy(certs_dir: Path) -> None:
         facts = images.EngineFacts(
             version="28", image_store="classic", insecure_registries=(NAME,)
         )
-        registry = DistributionRegistry(
+        registry = RegistryClient(
             facts=lambda: facts,
             certs_dir=certs_dir,
             said=(

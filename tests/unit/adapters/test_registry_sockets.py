@@ -12,7 +12,7 @@ import pytest
 
 from dokku_registryd import errors
 from dokku_registryd.adapters.registry import connections, sockets
-from dokku_registryd.adapters.registry.client import DistributionRegistry
+from dokku_registryd.adapters.registry.client import RegistryClient
 from dokku_registryd.core.image import images
 from support.memory_registry import Answer, MemoryRegistry
 
@@ -65,14 +65,12 @@ def silent() -> Iterator[socket.socket]:
 
 
 @pytest.fixture
-def opened(tmp_path: Path) -> Iterator[Callable[..., DistributionRegistry]]:
+def opened(tmp_path: Path) -> Iterator[Callable[..., RegistryClient]]:
     """Give a maker of clients that are closed at the end."""
-    made: list[DistributionRegistry] = []
+    made: list[RegistryClient] = []
 
-    def make(**named: Any) -> DistributionRegistry:
-        registry = DistributionRegistry(
-            facts=lambda: FACTS, certs_dir=tmp_path, **named
-        )
+    def make(**named: Any) -> RegistryClient:
+        registry = RegistryClient(facts=lambda: FACTS, certs_dir=tmp_path, **named)
         made.append(registry)
         return registry
 
@@ -187,7 +185,7 @@ def test_options_and_names_that_are_none() -> None:
 def test_a_registry_with_a_dead_address(
     silent: socket.socket,
     resolve: Callable[..., None],
-    opened: Callable[..., DistributionRegistry],
+    opened: Callable[..., RegistryClient],
 ) -> None:
     """The client finds the living address within its time for connecting."""
     port = silent.getsockname()[1]
@@ -200,7 +198,7 @@ def test_a_registry_with_a_dead_address(
 
 
 def test_a_connection_that_was_idle_for_long(
-    opened: Callable[..., DistributionRegistry],
+    opened: Callable[..., RegistryClient],
 ) -> None:
     """What a router may have forgotten is not used again."""
     now = time.monotonic()
@@ -218,7 +216,7 @@ def test_a_connection_that_was_idle_for_long(
 
 
 def test_a_kept_connection_that_is_dead(
-    opened: Callable[..., DistributionRegistry],
+    opened: Callable[..., RegistryClient],
 ) -> None:
     """A question that gets no answer on it is asked once more on a new one."""
     client = opened()
@@ -232,7 +230,7 @@ def test_a_kept_connection_that_is_dead(
 
 
 def test_a_new_connection_that_is_dead(
-    opened: Callable[..., DistributionRegistry],
+    opened: Callable[..., RegistryClient],
 ) -> None:
     """Who breaks off a new connection is not asked again at once."""
     client = opened()
@@ -246,7 +244,7 @@ def test_a_new_connection_that_is_dead(
 
 
 def test_two_dead_connections_in_a_row(
-    opened: Callable[..., DistributionRegistry],
+    opened: Callable[..., RegistryClient],
 ) -> None:
     """One more try, and no more than that."""
     client = opened()

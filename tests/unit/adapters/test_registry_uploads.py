@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from dokku_registryd import errors
-from dokku_registryd.adapters.registry.client import DistributionRegistry
+from dokku_registryd.adapters.registry.client import RegistryClient
 from dokku_registryd.core.auth.logins import AuthConfig, Secret
 from dokku_registryd.core.image import images, reference
 from support import memory_registry
@@ -23,9 +23,9 @@ DIGEST = "sha256:" + hashlib.sha256(BODY).hexdigest()
 
 
 @pytest.fixture
-def registry(tmp_path: Path) -> Iterator[DistributionRegistry]:
+def registry(tmp_path: Path) -> Iterator[RegistryClient]:
     """Give the adapter."""
-    made = DistributionRegistry(facts=lambda: FACTS, certs_dir=tmp_path)
+    made = RegistryClient(facts=lambda: FACTS, certs_dir=tmp_path)
     yield made
     made.close()
 
@@ -55,7 +55,7 @@ def login(server: MemoryRegistry) -> AuthConfig:
 
 
 def test_one_token_serves_the_whole_upload(
-    registry: DistributionRegistry, bearer: MemoryRegistry
+    registry: RegistryClient, bearer: MemoryRegistry
 ) -> None:
     """The look-up asks for leave to push, so what follows needs no second token."""
     auth = login(bearer)
@@ -69,7 +69,7 @@ def test_one_token_serves_the_whole_upload(
 
 
 def test_a_whole_body_has_a_length(
-    registry: DistributionRegistry, bearer: MemoryRegistry
+    registry: RegistryClient, bearer: MemoryRegistry
 ) -> None:
     """A body in one piece has a length and no Content-Range (openai/tart #179)."""
     registry.put_blob(image(bearer), DIGEST, BODY, auth=login(bearer))
@@ -80,7 +80,7 @@ def test_a_whole_body_has_a_length(
 
 
 def test_the_last_location_counts(
-    registry: DistributionRegistry, bearer: MemoryRegistry
+    registry: RegistryClient, bearer: MemoryRegistry
 ) -> None:
     """An upload is closed where the answer to its bytes says, with that query."""
     auth = login(bearer)
@@ -94,7 +94,7 @@ def test_the_last_location_counts(
 
 
 def test_another_host_gets_neither_login_nor_header(
-    registry: DistributionRegistry, bearer: MemoryRegistry, elsewhere: MemoryRegistry
+    registry: RegistryClient, bearer: MemoryRegistry, elsewhere: MemoryRegistry
 ) -> None:
     """Bytes go where the registry says, and its login stays with the registry."""
     bearer.upload_host = elsewhere.url
@@ -117,7 +117,7 @@ def test_another_host_gets_neither_login_nor_header(
     ["", "ftp://r.example/upload", "file:///etc/passwd", "http://[broken/upload"],
 )
 def test_a_place_that_is_none(
-    registry: DistributionRegistry, elsewhere: MemoryRegistry, location: str
+    registry: RegistryClient, elsewhere: MemoryRegistry, location: str
 ) -> None:
     """A registry that names no address ends the upload, and is named."""
     headers = {"Location": location} if location else {}
@@ -130,7 +130,7 @@ def test_a_place_that_is_none(
 
 
 def test_a_session_that_nobody_knows_begins_again(
-    registry: DistributionRegistry, elsewhere: MemoryRegistry
+    registry: RegistryClient, elsewhere: MemoryRegistry
 ) -> None:
     """A registry of several machines may know an upload on one of them only."""
     unknown = memory_registry.error(404, "BLOB_UPLOAD_UNKNOWN")
@@ -142,9 +142,7 @@ def test_a_session_that_nobody_knows_begins_again(
     assert elsewhere.blobs[PATH, DIGEST] == BODY
 
 
-def test_sessions_end(
-    registry: DistributionRegistry, elsewhere: MemoryRegistry
-) -> None:
+def test_sessions_end(registry: RegistryClient, elsewhere: MemoryRegistry) -> None:
     """After the third session what the registry says is what counts."""
     elsewhere.rule("PUT ", memory_registry.error(404, "BLOB_UPLOAD_UNKNOWN"))
 
@@ -155,7 +153,7 @@ def test_sessions_end(
 
 
 def test_pieces_are_never_sent_twice(
-    registry: DistributionRegistry, bearer: MemoryRegistry
+    registry: RegistryClient, bearer: MemoryRegistry
 ) -> None:
     """A login that is refused while pieces are sent is final: they are gone."""
     auth = login(bearer)
@@ -170,7 +168,7 @@ def test_pieces_are_never_sent_twice(
 
 @pytest.mark.parametrize("status", [404, 405])
 def test_a_look_that_tells_nothing(
-    registry: DistributionRegistry, elsewhere: MemoryRegistry, status: int
+    registry: RegistryClient, elsewhere: MemoryRegistry, status: int
 ) -> None:
     """A registry that does not answer HEAD for a blob counts as one that lacks it."""
     elsewhere.blobs[PATH, DIGEST] = BODY
@@ -203,7 +201,7 @@ def test_a_registry_that_reads_nothing_is_given_up(tmp_path: Path) -> None:
 
     server = threading.Thread(target=take)
     server.start()
-    registry = DistributionRegistry(
+    registry = RegistryClient(
         facts=lambda: FACTS, certs_dir=tmp_path, upload_timeouts=(0.5, 60)
     )
     target = reference.ImageReference(domain=host, path=PATH, tag="1")

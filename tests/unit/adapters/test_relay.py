@@ -493,12 +493,12 @@ def test_bytes_that_move_are_felt(
 ) -> None:
     """Whoever watches a push sees bytes come in and go on."""
     place = begin(engine, passage)
-    pulses = [passage.pulse()]
+    pulses = [passage.liveness()]
 
     engine.ask("PATCH", place, SMALL)
-    pulses.append(passage.pulse())
+    pulses.append(passage.liveness())
     engine.ask("PUT", f"{place}?digest={digest_of(SMALL)}")
-    pulses.append(passage.pulse())
+    pulses.append(passage.liveness())
 
     assert pulses == sorted(set(pulses))
 

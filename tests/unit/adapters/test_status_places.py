@@ -221,7 +221,7 @@ def test_doorkeeper(
         try:
             connection, _ = listener.accept()
             with connection:
-                verdict = peers.Doorkeeper(group).refuses(connection)
+                verdict = peers.PeerCheck(group).refuses(connection)
         finally:
             knocker.wait(20)
 

@@ -56,8 +56,8 @@ class Server:
         self.thread = status_server.StatusServer(
             [self.place.listener, self.loopback],
             answer,
-            peers.Doorkeeper(os.getegid()),
-            status_server.Patience(**patience),
+            peers.PeerCheck(os.getegid()),
+            status_server.Timeouts(**patience),
         )
         self._cleanup = cleanup
         if is_started:
@@ -212,7 +212,7 @@ def test_clients_that_say_nothing(server: Server) -> None:
 def test_a_crowd_that_asks(tmp_path: Path) -> None:
     """A crowd that asks is let in bit by bit, and all of it is answered."""
     with ExitStack() as cleanup:
-        server = Server(tmp_path, cleanup, is_started=False, crowd_seconds=0.2)
+        server = Server(tmp_path, cleanup, is_started=False, accept_window_seconds=0.2)
         clients = [server.connect() for _ in range(40)]
         for client in clients:
             client.sendall(REQUEST)

@@ -11,7 +11,7 @@ import pytest
 
 from dokku_registryd import errors
 from dokku_registryd.adapters.registry import certificate_folders
-from dokku_registryd.adapters.registry.client import DistributionRegistry
+from dokku_registryd.adapters.registry.client import RegistryClient
 from dokku_registryd.core.image import images
 from support import open_way
 from support.memory_registry import MemoryRegistry
@@ -78,13 +78,13 @@ def pki(tmp_path_factory: pytest.TempPathFactory) -> Pki:
 
 
 @contextmanager
-def reached(certs_dir: Path, context: ssl.SSLContext) -> Iterator[DistributionRegistry]:
+def reached(certs_dir: Path, context: ssl.SSLContext) -> Iterator[RegistryClient]:
     """Give a client of a registry that has a name and this certificate."""
     with MemoryRegistry(tls=context) as server, TunnelProxy(server.port) as proxy:
         facts = images.EngineFacts(
             version="28", image_store="classic", proxies=(("https", proxy.url),)
         )
-        registry = DistributionRegistry(facts=lambda: facts, certs_dir=certs_dir)
+        registry = RegistryClient(facts=lambda: facts, certs_dir=certs_dir)
         yield registry
         registry.close()
 

@@ -35,7 +35,7 @@ def release(app: str, *, age: float, state: str = "reserved") -> Release:
         image_repo="",
         scheduler="",
         state=ReleaseState(state),
-        is_accepted=True,
+        is_deploy_continued=True,
         created_at=NOW - age,
     )
 

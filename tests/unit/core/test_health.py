@@ -5,15 +5,15 @@ from dataclasses import replace
 import pytest
 
 from dokku_registryd.core.status import health
-from dokku_registryd.core.status.health import Facts, Pulse, Reason
+from dokku_registryd.core.status.health import Facts, Liveness, Reason
 
-WELL = Pulse(silent_seconds=1.0, limit_seconds=30.0)
+WELL = Liveness(silent_seconds=1.0, limit_seconds=30.0)
 
 
 def test_a_service_that_is_well() -> None:
     """A service whose parts are all well is alive and ready."""
-    assert list(health.why_dead(WELL)) == []
-    assert health.why_unready(Facts(pulse=WELL)) == ()
+    assert list(health.liveness_failures(WELL)) == []
+    assert health.why_unready(Facts(liveness=WELL)) == ()
 
 
 @pytest.mark.parametrize(
@@ -26,18 +26,18 @@ def test_a_service_that_is_well() -> None:
             "the main loop has not turned for 45 s",
         ),
         (
-            replace(WELL, ailment="the thread worker-1 has died"),
+            replace(WELL, thread_failure="the thread worker-1 has died"),
             "the thread worker-1 has died",
         ),
     ],
     ids=["at the limit", "no loop", "silent", "dead thread"],
 )
-def test_a_service_that_is_dead(pulse: Pulse, reason: str) -> None:
+def test_a_service_that_is_dead(liveness: Liveness, reason: str) -> None:
     """A loop that hangs and a thread that died call for a restart."""
     expected = [reason] if reason else []
 
-    assert list(health.why_dead(pulse)) == expected
-    assert health.why_unready(Facts(pulse=pulse)) == tuple(
+    assert list(health.liveness_failures(liveness)) == expected
+    assert health.why_unready(Facts(liveness=liveness)) == tuple(
         Reason(health.MAIN_LOOP, text) for text in expected
     )
 
@@ -70,7 +70,7 @@ def test_a_service_that_is_not_ready(
     change: dict[str, object], check: str, text: str
 ) -> None:
     """Each part that is not well is one reason."""
-    facts = replace(Facts(pulse=WELL), **change)  # type: ignore[arg-type]
+    facts = replace(Facts(liveness=WELL), **change)  # type: ignore[arg-type]
 
     assert health.why_unready(facts) == (Reason(check, text),)
     assert check in health.CHECKS
@@ -79,7 +79,7 @@ def test_a_service_that_is_not_ready(
 def test_all_reasons_at_once() -> None:
     """Every reason is given, in the order of the checks; a stop is no start."""
     facts = Facts(
-        pulse=replace(WELL, ailment="a thread died"),
+        liveness=replace(WELL, thread_failure="a thread died"),
         is_starting=True,
         is_stopping=True,
         is_connected=False,

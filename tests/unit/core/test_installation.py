@@ -8,7 +8,7 @@ from dokku_registryd.core.install import host_state, paths, plans
 from dokku_registryd.core.install.host_state import Facts, Mode, Presence
 from dokku_registryd.core.install.plans import Kind
 
-PLACES = paths.Places(python="/opt/registryd/bin/python")
+PLACES = paths.Paths(python="/opt/registryd/bin/python")
 BARE = Facts()
 INSTALLED = Facts(
     is_core_enabled=False,
@@ -341,7 +341,7 @@ def test_no_objection() -> None:
 
 def test_texts_name_the_places_of_this_host() -> None:
     """Shipped texts get the paths of a host that has moved them."""
-    moved = paths.Places(root="/r", lib_root="/srv/lib", data_dir="/srv/spool")
+    moved = paths.Paths(root="/r", lib_root="/srv/lib", data_dir="/srv/spool")
     text = (
         "d /var/lib/dokku/data/registryd/spool\nReadWritePaths=-/home/dokku/.docker\n"
         "ExecStart=/usr/local/bin/dokku-registryd run\n/var/lib/dokku/config\n"
@@ -355,12 +355,12 @@ def test_texts_name_the_places_of_this_host() -> None:
         "ReadWritePaths=-/srv/lib/config/registry\n"
         "/var/lib/dokku/configs /home/dokku2\n"
     )
-    assert paths.Places().localize(text) == text
+    assert paths.Paths().localize(text) == text
 
 
 def test_program_text() -> None:
     """The program is a shell script that quotes the interpreter's path."""
-    odd = paths.Places(python="/opt/it's here/python")
+    odd = paths.Paths(python="/opt/it's here/python")
 
     assert odd.program_text().splitlines()[-1] == (
         """exec '/opt/it'"'"'s here/python' -I -m dokku_registryd "$@\""""

@@ -22,7 +22,9 @@ def job(
     [
         pytest.param(job("1"), ("web",), id="release"),
         pytest.param(
-            replace(job("1"), is_delivery=True), ("web deliveries",), id="delivery"
+            replace(job("1"), is_background_push=True),
+            ("web deliveries",),
+            id="delivery",
         ),
         pytest.param(job("1", Kind.HEAL), ("web",), id="heal"),
         pytest.param(

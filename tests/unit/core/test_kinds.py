@@ -8,7 +8,7 @@ from dokku_registryd import errors
 from dokku_registryd.core.hook import triggers
 from dokku_registryd.core.job import kinds
 from dokku_registryd.core.job.kinds import RULES, Kind
-from dokku_registryd.runtime import executor
+from dokku_registryd.runtime import execution
 
 KEYS = {"deploy": "build"}
 """Keys of trigger files that are called otherwise in code."""
@@ -16,7 +16,7 @@ KEYS = {"deploy": "build"}
 
 def test_each_kind_has_its_rows() -> None:
     """No kind is without rules, and none without an effect."""
-    assert set(RULES) == set(executor.EFFECTS) == set(Kind)
+    assert set(RULES) == set(execution.EFFECTS) == set(Kind)
 
 
 @pytest.mark.parametrize("kind", Kind)

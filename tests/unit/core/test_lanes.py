@@ -22,13 +22,13 @@ class Waiting:
 
     job: jobs.Job
     order: int
-    turn: int
+    app_lock: int
     due: float
 
     @property
     def call(self) -> tuple[bool, int]:
         """What decides between two that may begin."""
-        return (is_background(self.job), self.turn)
+        return (is_background(self.job), self.app_lock)
 
 
 class LanesMachine(RuleBasedStateMachine):
@@ -36,7 +36,7 @@ class LanesMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.lanes = scheduling.Lanes(MOST_BACKGROUND, MOST_OF_HOST)
+        self.lanes = scheduling.Schedule(MOST_BACKGROUND, MOST_OF_HOST)
         self.waiting: dict[str, Waiting] = {}
         self.running: list[jobs.Job] = []
         self.orders: dict[str, int] = {}
@@ -50,15 +50,22 @@ class LanesMachine(RuleBasedStateMachine):
         app=strategies.sampled_from(APPS),
         other=strategies.sampled_from(APPS),
         wait=strategies.sampled_from([0.0, 0.0, 1.0, 3.0]),
-        is_own=strategies.booleans(),
+        is_internal=strategies.booleans(),
         host=strategies.sampled_from(HOSTS),
     )
     def accept(
-        self, kind: Kind, app: str, other: str, wait: float, host: str, *, is_own: bool
+        self,
+        kind: Kind,
+        app: str,
+        other: str,
+        wait: float,
+        host: str,
+        *,
+        is_internal: bool,
     ) -> None:
         """Let a new job wait, perhaps for a time to come."""
         self.count += 1
-        job_id = f"{kind.value}-{self.count}" if is_own else str(self.count)
+        job_id = f"{kind.value}-{self.count}" if is_internal else str(self.count)
         trigger = triggers.Trigger(
             kind=kind, app=app, other=other if kind is Kind.RENAMED else ""
         )
@@ -90,8 +97,15 @@ class LanesMachine(RuleBasedStateMachine):
     def retry(self, data: strategies.DataObject, wait: float) -> None:
         """End an attempt with another one to follow, perhaps in the other lane."""
         job = data.draw(strategies.sampled_from(self.running))
-        is_delivery = job.kind is Kind.RELEASE and data.draw(strategies.booleans())
-        self.put(replace(job, is_delivery=is_delivery or job.is_delivery), wait)
+        is_background_push = job.kind is Kind.RELEASE and data.draw(
+            strategies.booleans()
+        )
+        self.put(
+            replace(
+                job, is_background_push=is_background_push or job.is_background_push
+            ),
+            wait,
+        )
         self.running.remove(job)
         self.lanes.release(job)
 
@@ -136,7 +150,7 @@ class LanesMachine(RuleBasedStateMachine):
         assert self.lanes.has(kind, app) == any(job.kind is kind for job in of_app)
         assert self.lanes.is_preempted(app, self.now) == any(
             entry.job.kind in {Kind.RELEASE, Kind.DESTROYED, Kind.RENAMED}
-            and not entry.job.is_delivery
+            and not entry.job.is_background_push
             and entry.due <= self.now
             for entry in entries
             if app in entry.job.trigger.apps
@@ -155,8 +169,8 @@ class LanesMachine(RuleBasedStateMachine):
         order = self.orders.setdefault(job.job_id, self.count)
         if any(job.job_id == other.job_id for other in self.running):
             self.turns[job.job_id] = self.count
-        turn = self.turns.setdefault(job.job_id, self.count)
-        self.waiting[job.job_id] = Waiting(job, order, turn, due)
+        app_lock = self.turns.setdefault(job.job_id, self.count)
+        self.waiting[job.job_id] = Waiting(job, order, app_lock, due)
         self.lanes.put(job, due=due)
 
     def forget(self, job_id: str) -> None:
@@ -201,7 +215,7 @@ class LanesMachine(RuleBasedStateMachine):
 
 def is_background(job: jobs.Job) -> bool:
     """Tell whether nobody waits for a job that may be long."""
-    return job.is_delivery or job.job_id.startswith("heal-")
+    return job.is_background_push or job.job_id.startswith("heal-")
 
 
 LanesMachine.TestCase.settings = settings(
@@ -212,7 +226,7 @@ TestLanes = LanesMachine.TestCase
 
 def test_a_hundred_thousand_jobs_run_once_and_in_order() -> None:
     """A flood of triggers is worked in the order in which it came."""
-    line = scheduling.Lanes()
+    line = scheduling.Schedule()
     flood = [
         jobs.Job(
             job_id=str(number),
@@ -236,7 +250,7 @@ def _release(job_id: str, host: str, app: str = "") -> jobs.Job:
     return jobs.Job(job_id=job_id, trigger=trigger, host=host)
 
 
-def _take_all(line: scheduling.Lanes, now: float = 0.0) -> list[str]:
+def _take_all(line: scheduling.Schedule, now: float = 0.0) -> list[str]:
     """Begin all that may, and return their names."""
     taken = iter(lambda: line.take(now), None)
     return [job.job_id for job in taken if job is not None]
@@ -244,7 +258,7 @@ def _take_all(line: scheduling.Lanes, now: float = 0.0) -> list[str]:
 
 def test_a_registry_that_hangs_gets_half_of_the_workers() -> None:
     """Deploys to one registry never take all workers, before anybody else comes."""
-    line = scheduling.Lanes(most_of_host=4)
+    line = scheduling.Schedule(most_of_host=4)
     for number in range(24):
         line.put(_release(str(number), "hangs.example"))
 
@@ -257,7 +271,7 @@ def test_a_registry_that_hangs_gets_half_of_the_workers() -> None:
 
 def test_a_registry_that_serves_gets_all_workers() -> None:
     """Where one registry is all that there is, no worker is idle while it serves."""
-    line = scheduling.Lanes(most_of_host=4)
+    line = scheduling.Schedule(most_of_host=4)
     for number in range(8):
         line.put(_release(str(number), "good.example"))
     _take_all(line)
@@ -269,7 +283,7 @@ def test_a_registry_that_serves_gets_all_workers() -> None:
 
 def test_a_registry_that_serves_gives_way() -> None:
     """Beyond its half a registry gets a worker only if no other one's job may begin."""
-    line = scheduling.Lanes(most_of_host=1)
+    line = scheduling.Schedule(most_of_host=1)
     line.note_served("good.example", 0.0)
     for number in range(3):
         line.put(_release(str(number), "good.example"))
@@ -280,7 +294,7 @@ def test_a_registry_that_serves_gives_way() -> None:
 
 def test_jobs_without_a_registry_have_no_limit() -> None:
     """What speaks to no registry, or to one that nobody knows, begins as it comes."""
-    line = scheduling.Lanes(most_of_host=1)
+    line = scheduling.Schedule(most_of_host=1)
     for number in range(3):
         line.put(_release(str(number), ""))
 
@@ -289,7 +303,7 @@ def test_jobs_without_a_registry_have_no_limit() -> None:
 
 def test_who_is_tried_again_goes_behind() -> None:
     """A job that had its turn comes after all that wait for their first one."""
-    line = scheduling.Lanes()
+    line = scheduling.Schedule()
     for name in ("a", "b", "c"):
         line.put(_release(name, "r.example"))
     first = line.take(0.0)
@@ -303,7 +317,7 @@ def test_who_is_tried_again_goes_behind() -> None:
 
 def test_a_later_release_of_an_app_does_not_overtake() -> None:
     """Whoever goes behind others stays before what its own app asked for later."""
-    line = scheduling.Lanes()
+    line = scheduling.Schedule()
     older, newer = _release("1", "r.example", "web"), _release("2", "r.example", "web")
     line.put(older)
     line.put(newer)

@@ -9,10 +9,12 @@ from dokku_registryd.core.image import leftovers, wanted
 from dokku_registryd.core.release.releases import ReleaseState
 
 
-def needless(state: wanted.AppState, seen: wanted.Observed, *needed: str) -> list[str]:
+def removable_names(
+    state: wanted.AppState, seen: wanted.Observed, *needed: str
+) -> list[str]:
     """Return the names of one app that may go."""
     left = leftovers.leftovers_of(state, LOCAL)
-    return leftovers.needless(left, seen, frozenset(needed))
+    return leftovers.removable_names(left, seen, frozenset(needed))
 
 
 OLD = wanted.Observed(
@@ -29,7 +31,7 @@ TWO = replace(STATE, releases=(release(3), release(2)))
 
 def test_a_superseded_image_keeps_one_name() -> None:
     """One of two names goes, so that Dokku's retirement can remove the image."""
-    spare = needless(TWO, OLD)
+    spare = removable_names(TWO, OLD)
 
     assert spare == ["r.example/org/web:2"]
 
@@ -38,7 +40,7 @@ def test_all_our_names_go_where_another_name_stays() -> None:
     """An image that has a name of somebody else's needs none of ours."""
     seen = replace(OLD, names={**OLD.names, "dokku/web:2": "sha256:i2"})
 
-    assert needless(TWO, seen) == [
+    assert removable_names(TWO, seen) == [
         "r.example/org/web:2",
         "org/web:2",
     ]
@@ -71,7 +73,7 @@ def test_names_of_a_number_that_was_taken(
     )
     both = dict.fromkeys(("org/web:4", "org/web:5"), "sha256:i5")
     seen = wanted.Observed(names=both, image_ids=frozenset({"sha256:i5"}))
-    spare = needless(state, seen, "sha256:i5", "org/web:5")
+    spare = removable_names(state, seen, "sha256:i5", "org/web:5")
 
     assert spare == (["org/web:4"] if is_over else [])
 
@@ -85,7 +87,7 @@ def test_a_name_that_a_container_goes_by() -> None:
     both = dict.fromkeys(("org/web:4", "org/web:5"), "sha256:i5")
     seen = wanted.Observed(names=both, image_ids=frozenset({"sha256:i5"}))
 
-    assert needless(state, seen, "sha256:i5", "org/web:4", "org/web:5") == []
+    assert removable_names(state, seen, "sha256:i5", "org/web:4", "org/web:5") == []
 
 
 def test_the_only_name_stays() -> None:
@@ -96,21 +98,21 @@ def test_the_only_name_stays() -> None:
         names={"org/web:4": "sha256:i5"}, image_ids=frozenset({"sha256:i5"})
     )
 
-    assert needless(state, seen, "sha256:i5") == []
+    assert removable_names(state, seen, "sha256:i5") == []
 
 
 def test_nothing_goes_before_its_successor_is_recorded() -> None:
     """A number that only Dokku's files tell of may not be pushed yet."""
     state = replace(TWO, deployed=None, policy=replace(POLICY, tag_version="4"))
 
-    assert needless(state, OLD) == []
+    assert removable_names(state, OLD) == []
 
 
 def test_nothing_stays_of_an_image_that_dokku_would_not_find() -> None:
     """Dokku prunes by the app's name, so what bears the name before a rename goes."""
     seen = replace(OLD, apps={"sha256:i2": "web-before", "sha256:i3": "web"})
 
-    assert needless(TWO, seen) == [
+    assert removable_names(TWO, seen) == [
         "r.example/org/web:2",
         "org/web:2",
     ]
@@ -137,14 +139,14 @@ def test_nothing_stays_of_an_image_that_dokku_would_not_find() -> None:
 )
 def test_names_that_stay(state: wanted.AppState, needed: tuple[str, ...]) -> None:
     """Nothing that anybody needs is untagged."""
-    assert needless(state, OLD, *needed) == []
+    assert removable_names(state, OLD, *needed) == []
 
 
 def test_a_name_that_moved_on_is_not_ours() -> None:
     """A name that points to another image by now is left alone."""
     seen = replace(OLD, names={**OLD.names, "r.example/org/web:2": "sha256:x"})
 
-    assert needless(TWO, seen) == []
+    assert removable_names(TWO, seen) == []
 
 
 def test_an_image_that_was_released_twice_keeps_one_name() -> None:
@@ -153,7 +155,7 @@ def test_an_image_that_was_released_twice_keeps_one_name() -> None:
     state = replace(TWO, releases=(release(3), release(2), twice))
     seen = replace(OLD, names={**OLD.names, "org/web:1": "sha256:i2"})
 
-    spare = needless(state, seen)
+    spare = removable_names(state, seen)
 
     assert spare == ["r.example/org/web:2", "org/web:2"]
 
@@ -165,7 +167,7 @@ def test_elsewhere_the_release_before_stays() -> None:
     older = {"r.example/org/web:1": "sha256:i1", "org/web:1": "sha256:i1"}
     seen = replace(OLD, names={**OLD.names, **older})
 
-    spare = needless(state, seen)
+    spare = removable_names(state, seen)
 
     assert spare == ["r.example/org/web:1", "org/web:1"]
 
@@ -176,6 +178,6 @@ def test_names_of_a_failed_release_go_first() -> None:
     failed = release(2, state=ReleaseState.FAILED)
     state = replace(TWO, policy=policy, releases=(release(3), failed))
 
-    spare = needless(state, OLD)
+    spare = removable_names(state, OLD)
 
     assert spare == ["r.example/org/web:2"]

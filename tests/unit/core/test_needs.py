@@ -76,6 +76,6 @@ def test_images_that_nobody_has_in_mind() -> None:
     )
     known = needs.Need(images=("sha256:left",))
 
-    found = needs.strangers([known], seen, frozenset({"sha256:needed"}))
+    found = needs.unclaimed_images([known], seen, frozenset({"sha256:needed"}))
 
     assert found == {"sha256:old"}

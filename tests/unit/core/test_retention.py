@@ -103,7 +103,12 @@ def test_the_highest_number_stays() -> None:
 def test_what_no_push_has_made_up_for() -> None:
     """Releases that went on and never arrived are shown until a later one arrives."""
     history = [
-        replace(row, state=ReleaseState.FAILED, digest="", is_accepted=row.number == 5)
+        replace(
+            row,
+            state=ReleaseState.FAILED,
+            digest="",
+            is_deploy_continued=row.number == 5,
+        )
         for row in rows()
     ]
 

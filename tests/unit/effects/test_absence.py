@@ -36,7 +36,7 @@ def run_sweep(host: Host) -> list[tuple[str, str]]:
     """Sweep once and return what was told of apps."""
     # Where the root cannot be read the sweep itself fails, after it told so.
     with capture_logs() as lines, contextlib.suppress(errors.TransientError):
-        sweep.carry_out(host.world)
+        sweep.carry_out(host.context)
     told = [line for line in lines if line["event"].startswith("apps.")]
     return [(line["event"], line.get("cause", "")) for line in told]
 
@@ -97,7 +97,7 @@ def test_an_app_that_is_not_seen(
 
     assert kept(three) == before
     assert told == [[("apps.missed", cause.value)], [], []]
-    absence = three.world.absences.recall().absence
+    absence = three.context.absences.recall().absence
     assert absence.cause is cause
     assert "web" in [entry.app for entry in absence.apps]
 
@@ -112,7 +112,7 @@ def test_apps_that_come_back(three: Host) -> None:
     home.with_name("away").rename(home)
 
     assert run_sweep(three) == [("apps.returned", "")]
-    assert three.world.absences.recall().absence == presence.Absence()
+    assert three.context.absences.recall().absence == presence.Absence()
 
 
 def test_an_app_behind_a_link(three: Host) -> None:
@@ -144,7 +144,7 @@ def test_an_app_that_is_created_meanwhile(three: Host) -> None:
         dokku_root=three.folder / "home",
         deployed_root=three.folder / "data" / "deployed",
     )
-    three.world = three.replace(properties=files)
+    three.context = three.replace(properties=files)
 
     assert run_sweep(three) == []
 
@@ -155,10 +155,10 @@ def test_it_is_told_once_in_several_lives(three: Host) -> None:
     run_sweep(three)
 
     path = three.folder / "data" / "absence"
-    three.world = three.replace(absences=absence_file.AbsenceFile(path))
+    three.context = three.replace(absences=absence_file.AbsenceFile(path))
 
     assert run_sweep(three) == []
-    (entry,) = three.world.absences.recall().absence.apps
+    (entry,) = three.context.absences.recall().absence.apps
     assert (entry.app, entry.since) == ("web", three.clock.now())
 
 
@@ -171,11 +171,11 @@ def test_days_are_remembered(three: Host) -> None:
     for _ in range(12):
         run_sweep(three)
         # Each time another process.
-        three.world = three.replace(absences=absence_file.AbsenceFile(path))
+        three.context = three.replace(absences=absence_file.AbsenceFile(path))
         three.clock.seconds += DAY / 4
-    few = [entry.is_proposed for entry in three.world.absences.recall().absence.apps]
+    few = [entry.is_proposed for entry in three.context.absences.recall().absence.apps]
     run_sweep(three)
-    many = [entry.is_proposed for entry in three.world.absences.recall().absence.apps]
+    many = [entry.is_proposed for entry in three.context.absences.recall().absence.apps]
 
     assert (few, many) == ([False], [True])
     assert kept(three) == before

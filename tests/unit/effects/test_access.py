@@ -16,7 +16,7 @@ from dokku_registryd.core.job.kinds import Kind
 from dokku_registryd.core.registry import backoff
 from dokku_registryd.core.registry.backoff import Direction
 from dokku_registryd.effects import heal, release
-from dokku_registryd.effects.registry import session
+from dokku_registryd.effects.registry import registry_session
 from support.waiting import until
 from worlds import SERVER, Host
 
@@ -46,10 +46,10 @@ def way_of(
     domain: str = SERVER,
     direction: Direction = Direction.PUSH,
     **more: Any,
-) -> session.Access:
+) -> registry_session.RegistrySession:
     """Return an app's way into a registry."""
-    return session.Access(
-        host.world, app=app, domain=domain, direction=direction, **more
+    return registry_session.RegistrySession(
+        host.context, app=app, domain=domain, direction=direction, **more
     )
 
 
@@ -155,15 +155,15 @@ def test_a_limit_on_what_a_release_reads(host: Host) -> None:
 def test_a_limit_on_reads_answers_no_other_question(host: Host) -> None:
     """What a push asks besides is asked, also where a pause for pushes is just over."""
     pause(host)
-    way = way_of(host, waiter=waiter(60.0))
+    session = way_of(host, waiter=waiter(60.0))
 
     def refuse_read(_auth: logins.AuthConfig | None) -> None:
         raise errors.RateLimitedError("no", retry_after=30.0, is_of_reading=True)
 
     with pytest.raises(errors.RateLimitedError):
-        way.call(refuse_read)
+        session.call(refuse_read)
 
-    assert way.call(answer) == "answer"
+    assert session.call(answer) == "answer"
 
 
 def test_another_registry_is_asked(host: Host) -> None:
@@ -221,7 +221,7 @@ def test_a_deploy_asks_before_it_gives_up(host: Host) -> None:
 def test_a_deploy_sends_one_request_only(host: Host) -> None:
     """While the one that it may send is under way, its others wait for the answer."""
     pause(host)
-    way = way_of(host, waiter=waiter(60.0))
+    session = way_of(host, waiter=waiter(60.0))
     began, go_on = threading.Event(), threading.Event()
 
     def refuse_slowly(_auth: logins.AuthConfig | None) -> None:
@@ -230,9 +230,9 @@ def test_a_deploy_sends_one_request_only(host: Host) -> None:
         raise LIMITED
 
     with ThreadPoolExecutor() as pool:
-        first = pool.submit(way.call, refuse_slowly)
+        first = pool.submit(session.call, refuse_slowly)
         assert began.wait(30)
-        second = pool.submit(way.call, must_not_ask)
+        second = pool.submit(session.call, must_not_ask)
         until(second.running)
         go_on.set()
 
@@ -242,11 +242,11 @@ def test_a_deploy_sends_one_request_only(host: Host) -> None:
 
 def test_what_is_under_way_goes_on(host: Host) -> None:
     """A pause that begins after this attempt was answered does not hold it back."""
-    way = way_of(host, "api")
-    way.call(answer)
+    session = way_of(host, "api")
+    session.call(answer)
     pause(host)
 
-    assert way.call(answer) == "answer"
+    assert session.call(answer) == "answer"
 
 
 def test_what_is_past_its_push_is_not_held_back(host: Host) -> None:
@@ -332,7 +332,7 @@ class Unreadable:
 
 def test_a_login_that_cannot_be_read_blocks_nobody_who_needs_none(host: Host) -> None:
     """A registry that takes anybody is used; one that does not gets the reason said."""
-    host.world = host.replace(credentials=Unreadable())
+    host.context = host.replace(credentials=Unreadable())
 
     assert way_of(host).call(answer) == "answer"
 

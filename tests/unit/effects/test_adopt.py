@@ -45,7 +45,7 @@ def run(
 ) -> list[adoption.Adoption]:
     """Adopt all apps of a host."""
     return adopt.Adopter(
-        host.world,
+        host.context,
         scheduler_of=scheduler_of,
         is_dry_run=is_dry_run,
     ).adopt_all()
@@ -80,7 +80,7 @@ def test_pushed_app(released: Host) -> None:
             image_repo="org/web",
             scheduler="scheduler of web",
             state=ReleaseState.PUSHED,
-            is_accepted=True,
+            is_deploy_continued=True,
             digest=digest,
             created_at=1_700_000_000,
             pushed_at=1_700_000_000,
@@ -104,7 +104,7 @@ def test_repeated(released: Host) -> None:
 
 def test_companion(released: Host) -> None:
     """Next to Dokku's own plugin no answer is recorded: it gives its own."""
-    released.world = released.replace(is_companion=lambda: True)
+    released.context = released.replace(is_companion=lambda: True)
 
     run(released)
 
@@ -248,9 +248,9 @@ def test_registry_is_away(released: Host) -> None:
     released.create_app("api")
     release_by_core(released, 5, "api")
     released.cut_registry()
-    world = released.replace(parallel_tags=1)
+    context = released.replace(parallel_tags=1)
 
-    found = adopt.Adopter(world, scheduler_of=lambda _app: "docker-local").adopt_all()
+    found = adopt.Adopter(context, scheduler_of=lambda _app: "docker-local").adopt_all()
 
     assert [(entry.app, entry.is_new) for entry in found] == [
         ("api", True),
@@ -269,9 +269,9 @@ def test_a_limit_of_one_login(released: Host) -> None:
     release_by_core(released, 5, "api")
     released.credentials.logins["api", SERVER] = LOGIN
     released.registry.fail("digest", errors.RateLimitedError("later", retry_after=60))
-    world = released.replace(parallel_tags=1)
+    context = released.replace(parallel_tags=1)
 
-    found = adopt.Adopter(world, scheduler_of=lambda _app: "docker-local").adopt_all()
+    found = adopt.Adopter(context, scheduler_of=lambda _app: "docker-local").adopt_all()
 
     assert [entry.app for entry in found] == ["api", "web"]
     assert "later" in " ".join(found[0].differences)
@@ -350,7 +350,7 @@ def test_a_release_without_a_push_is_live(released: Host) -> None:
     """It is left alone, unless Dokku's own plugin has counted further since."""
     run(released)
     local = DeployedRelease(server="", image_repo="", number=0)
-    released.world.deployed.record_deployed("web", local)
+    released.context.deployed.record_deployed("web", local)
 
     assert run(released) == []
     assert released.deployed() == local

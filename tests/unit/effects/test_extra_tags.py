@@ -8,7 +8,7 @@ from dokku_registryd import errors
 from dokku_registryd.core.job import jobs
 from dokku_registryd.core.job.kinds import Kind
 from dokku_registryd.effects import release
-from dokku_registryd.effects.deploy import recovery, reply
+from dokku_registryd.effects.deploy import recovery, reply_writer
 from dokku_registryd.effects.registry import tag_returns
 from worlds import IMAGE, REPOSITORY, Host
 
@@ -29,7 +29,9 @@ def fail_release(host: Host, job_id: str = "1.1.1") -> None:
 
 def give_up(host: Host, job: jobs.Job, error: errors.RegistrydError) -> None:
     """End a job that cannot succeed."""
-    recovery.give_up(job, host.world, reply.for_job(host.world.replies, job), error)
+    recovery.give_up(
+        job, host.context, reply_writer.for_job(host.context.replies, job), error
+    )
 
 
 def build(host: Host, content: bytes) -> None:
@@ -131,7 +133,7 @@ def test_a_second_attempt_sees_its_own_tags(host: Host) -> None:
 
     for _ in range(2):  # A process may die between this and the outcome.
         tag_returns.restore(
-            host.release(), host.world, reply.for_job(host.replies, job)
+            host.release(), host.context, reply_writer.for_job(host.replies, job)
         )
     give_up(host, job, caught.value)
 
@@ -173,6 +175,8 @@ def test_tags_of_a_release_that_succeeds_are_kept_in_mind(host: Host) -> None:
     host.perform(release.perform, job)
     assert host.tags()["stable"] != before
 
-    tag_returns.restore(host.release(), host.world, reply.for_job(host.replies, job))
+    tag_returns.restore(
+        host.release(), host.context, reply_writer.for_job(host.replies, job)
+    )
 
     assert host.tags()["stable"] == before

@@ -35,18 +35,18 @@ def released(host: Host) -> Host:
 
 def destroy(host: Host) -> None:
     """Destroy web as Dokku does, with our hook, which moves its folders."""
-    host.world.detached.detach("web", STAMP)
+    host.context.destroyed.detach("web", STAMP)
     (host.folder / "data" / "deployed" / "web").unlink(missing_ok=True)
     host.destroy_app()
-    (folder,) = host.world.detached.of("web")
-    host.credentials.held[host.world.detached.login_folder(folder)] = ["r.example"]
+    (folder,) = host.context.destroyed.of("web")
+    host.credentials.held[host.context.destroyed.login_folder(folder)] = ["r.example"]
 
 
 def left(host: Host) -> tuple[list[str], list[str], list[str]]:
     """Return owners of properties, of detached folders and of releases."""
     return (
         host.files.owners(),
-        host.world.detached.apps(),
+        host.context.destroyed.apps(),
         sorted(entry.app for entry in host.ledger.releases()),
     )
 
@@ -125,7 +125,7 @@ def test_a_helper_that_is_away(released: Host) -> None:
     released.credentials.fail("forget", errors.TransientError("helper away"))
     with pytest.raises(errors.TransientError):
         run_forget(released, Kind.DESTROYED)
-    assert released.world.detached.apps() == ["web"]
+    assert released.context.destroyed.apps() == ["web"]
 
     run_forget(released, Kind.DESTROYED)
 
@@ -143,7 +143,7 @@ def test_an_app_that_was_created_again(released: Host, kind: Kind) -> None:
 
     assert released.files.owners() == ["api", "web"]
     assert released.files.get("registry", "web", "server") == "r.example"
-    assert released.world.detached.apps() == []
+    assert released.context.destroyed.apps() == []
 
 
 def test_a_new_release_outlives_a_late_forget(released: Host) -> None:
@@ -212,7 +212,7 @@ def test_what_is_not_seen_is_no_proof(
     assert released.files.owners() == ["api", "web"]
     assert released.files.get("registry", "web", "server") == "r.example"
     assert released.tag_version("api") == "1"
-    assert released.world.detached.apps() == []
+    assert released.context.destroyed.apps() == []
 
 
 def test_a_renamed_app(released: Host) -> None:

@@ -252,15 +252,15 @@ def test_a_number_that_is_late(host: Host, state: ReleaseState) -> None:
 def test_a_full_disk(tmp_path: Path, released: Host) -> None:
     """Below the floor of free space nothing is pulled, but names are given back."""
     full = build_world(tmp_path / "full", free_bytes=lambda _folder: (1 << 30) - 1)
-    world = released.replace(free_bytes=full.world.free_bytes)
+    context = released.replace(free_bytes=full.context.free_bytes)
     full.ledger.close()
     released.engine.lose("org/web:1")
-    released.perform(heal.perform, released.add_job(Kind.HEAL, "5.1.1"), world)
+    released.perform(heal.perform, released.add_job(Kind.HEAL, "5.1.1"), context)
     assert set(released.names()) == WANTED
     lose_all(released)
 
     with pytest.raises(errors.TransientError, match="min_free_disk_mb"):
-        released.perform(heal.perform, released.add_job(Kind.HEAL, "6.1.1"), world)
+        released.perform(heal.perform, released.add_job(Kind.HEAL, "6.1.1"), context)
 
     assert (released.names(), pulls(released)) == ({}, [])
 
@@ -285,7 +285,7 @@ def test_an_app_whose_push_was_switched_off(released: Host) -> None:
 
     assert outcome.ending is outcomes.Ending.DONE
     assert set(released.names()) == WANTED
-    released.world.deployed.forget_deployed("web")
+    released.context.deployed.forget_deployed("web")
     outcome = run_heal(released)
     assert (outcome.ending, outcome.detail) == (
         outcomes.Ending.SKIPPED,
@@ -295,10 +295,10 @@ def test_an_app_whose_push_was_switched_off(released: Host) -> None:
 
 def test_an_app_on_a_cluster(released: Host) -> None:
     """An app whose scheduler keeps no images here wants none here."""
-    world = released.replace(schedulers=("nomad",))
+    context = released.replace(schedulers=("nomad",))
     lose_all(released)
 
-    released.perform(heal.perform, released.add_job(Kind.HEAL, "5.1.1"), world)
+    released.perform(heal.perform, released.add_job(Kind.HEAL, "5.1.1"), context)
 
     assert released.names() == {}
 
@@ -320,9 +320,9 @@ def test_the_confirmed_digest_stays(released: Host) -> None:
     confirmed = released.release().digest
     lose_all(released)
     released.ledger.update_release("1.1.1", image_id=f"sha256:{'1' * 64}")
-    world = released.replace(engine=OtherDigestFirst(released.engine, lambda _: None))
+    context = released.replace(engine=OtherDigestFirst(released.engine, lambda _: None))
 
-    released.perform(heal.perform, released.add_job(Kind.HEAL, "5.1.1"), world)
+    released.perform(heal.perform, released.add_job(Kind.HEAL, "5.1.1"), context)
 
     assert set(released.names()) == WANTED
     assert released.release().digest == confirmed
@@ -359,7 +359,7 @@ def finish_heal(host: Host, job_id: str) -> None:
 
 
 @pytest.mark.parametrize("twins", [0, 1, 5])
-def test_a_prune_loop(released: Host, twins: int) -> None:
+def test_a_prune_loop(released: Host, duplicates: int) -> None:
     """What is removed again and again is not pulled for ever at once, unless asked.
 
     Between two pulls other heals may have found nothing to do.
@@ -367,8 +367,8 @@ def test_a_prune_loop(released: Host, twins: int) -> None:
     for number in range(heal.LOOP_PULLS):
         lose_all(released)
         finish_heal(released, f"heal-{number}")
-        for twin in range(twins):
-            finish_heal(released, f"heal-{number}-{twin}")
+        for duplicate in range(duplicates):
+            finish_heal(released, f"heal-{number}-{duplicate}")
     lose_all(released)
 
     with pytest.raises(errors.TransientError) as caught:
@@ -397,8 +397,8 @@ def test_pulls_of_the_release_before(released: Host) -> None:
 def test_something_more_urgent_waits(released: Host, kind: str) -> None:
     """Only a pull that nobody asked for gives way to a release of its app."""
     lose_all(released)
-    released.world = dataclasses.replace(
-        released.world, is_preempted=lambda app: app == "web"
+    released.context = dataclasses.replace(
+        released.context, is_preempted=lambda app: app == "web"
     )
 
     if kind == "own":
@@ -412,7 +412,9 @@ def test_something_more_urgent_waits(released: Host, kind: str) -> None:
 def test_a_name_that_needs_no_network_gives_way_to_nothing(released: Host) -> None:
     """What takes no time is done, whatever waits."""
     released.engine.lose(DEPLOYED)
-    released.world = dataclasses.replace(released.world, is_preempted=lambda _app: True)
+    released.context = dataclasses.replace(
+        released.context, is_preempted=lambda _app: True
+    )
 
     assert run_heal(released, "heal-1").ending is outcomes.Ending.DONE
 
@@ -487,7 +489,7 @@ def test_a_build_that_runs(released: Host) -> None:
     """While Dokku holds the deploy lock, the names that it builds are left to it."""
     released.engine.lose(LATEST)
     released.engine.lose(DEPLOYED)
-    released.world = released.replace(is_deploying=lambda app: app == "web")
+    released.context = released.replace(is_deploying=lambda app: app == "web")
 
     run_heal(released)
 
@@ -523,8 +525,8 @@ def test_a_build_that_ends_meanwhile(
         if method == "tag":
             build("in between")
 
-    host.world = host.replace(
-        engine=watch(host.world.engine, notice),
+    host.context = host.replace(
+        engine=watch(host.context.engine, notice),
         is_deploying=lambda _app: build("before"),  # Another one has just ended.
     )
 
@@ -554,7 +556,7 @@ def test_a_number_is_no_name_of_the_latest_build(host: Host, called: str) -> Non
         if method == "tag" and not built:
             built.append(host.engine.add_image(called, b"newer", labels))
 
-    host.world = host.replace(engine=watch(host.world.engine, notice))
+    host.context = host.replace(engine=watch(host.context.engine, notice))
 
     run_heal(host)
 

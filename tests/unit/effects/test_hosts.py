@@ -13,14 +13,14 @@ def test_a_job_of_an_app_with_a_server(host: Host, kind: Kind) -> None:
     """What an app's properties say, in the one spelling of that host."""
     host.set("web", "server", "R.Example/")
 
-    assert job_hosts.of(host.add_job(kind), host.world) == "r.example"
+    assert job_hosts.of(host.add_job(kind), host.context) == "r.example"
 
 
 def test_docker_hub(host: Host) -> None:
     """An app without a server goes to Docker Hub, whatever its repository is called."""
     host.set("web", "server", "")
 
-    assert job_hosts.of(host.add_job(Kind.RELEASE), host.world) == "docker.io"
+    assert job_hosts.of(host.add_job(Kind.RELEASE), host.context) == "docker.io"
 
 
 def test_what_was_reserved(host: Host) -> None:
@@ -29,8 +29,8 @@ def test_what_was_reserved(host: Host) -> None:
     host.perform(release.perform, job)
     host.set("web", "server", "s.example")
 
-    assert job_hosts.of(job, host.world) == "r.example"
-    assert job_hosts.of(host.add_job(Kind.HEAL, "2.1.1"), host.world) == "r.example"
+    assert job_hosts.of(job, host.context) == "r.example"
+    assert job_hosts.of(host.add_job(Kind.HEAL, "2.1.1"), host.context) == "r.example"
 
 
 @pytest.mark.parametrize("kind", [Kind.DESTROYED, Kind.ABANDONED])
@@ -40,18 +40,18 @@ def test_an_app_that_is_gone(host: Host, kind: Kind) -> None:
     for name in ("server", "image-repo", "push-on-release"):
         host.files.delete("registry", "web", name)
 
-    assert job_hosts.of(host.add_job(kind, "2.1.1"), host.world) == "r.example"
-    assert job_hosts.of(host.add_job(kind, "3.1.1", app="other"), host.world) == ""
+    assert job_hosts.of(host.add_job(kind, "2.1.1"), host.context) == "r.example"
+    assert job_hosts.of(host.add_job(kind, "3.1.1", app="other"), host.context) == ""
 
 
 @pytest.mark.parametrize("kind", [Kind.DEPLOYED, Kind.LOCAL, Kind.RENAMED, Kind.SWEEP])
 def test_what_speaks_to_no_registry(host: Host, kind: Kind) -> None:
     """Jobs that need this host alone count for none."""
-    assert job_hosts.of(host.add_job(kind), host.world) == ""
+    assert job_hosts.of(host.add_job(kind), host.context) == ""
 
 
 def test_a_server_that_is_none(host: Host) -> None:
     """What cannot be told counts for none; the job itself will say why."""
     host.set("web", "image-repo", "NOT A NAME")
 
-    assert job_hosts.of(host.add_job(Kind.RELEASE), host.world) == ""
+    assert job_hosts.of(host.add_job(Kind.RELEASE), host.context) == ""

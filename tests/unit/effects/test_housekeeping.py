@@ -58,7 +58,7 @@ def test_numbers_go_on(host: Host) -> None:
     host.create_app()
     fill(host)
     host.set("web", "image-repo", "org/other")
-    housekeeping.tidy(host.world)
+    housekeeping.tidy(host.context)
     host.set("web", "image-repo", "org/web")
 
     host.engine.add_image("dokku/web:latest", b"web")
@@ -100,7 +100,7 @@ def test_old_files_go(host: Host) -> None:
     # A rename is what counts, and that was now; so the clock goes on instead.
     host.clock.wrong_by = 1e9
 
-    housekeeping.tidy(host.world)
+    housekeeping.tidy(host.context)
 
     assert waiting.exists()
     assert not left.exists()
@@ -114,7 +114,7 @@ def test_a_clock_that_jumps(host: Host) -> None:
     left.write_text("")
     host.clock.wrong_by = 1e9
 
-    housekeeping.tidy(host.world)
+    housekeeping.tidy(host.context)
 
     assert left.exists()
 
@@ -128,7 +128,7 @@ def test_the_engine_is_not_asked_for_nothing(host: Host, count: int) -> None:
     host.ledger.remove_releases(spare)
     host.engine.is_down = True
 
-    housekeeping.tidy(host.world)
+    housekeeping.tidy(host.context)
 
     assert len(numbers(host)) == count
 

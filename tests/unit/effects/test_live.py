@@ -36,7 +36,7 @@ def end(host: Host, number: int, status: str) -> None:
 
 def told(host: Host) -> dict[str, int]:
     """Return what deploys of `web` are told, by build."""
-    known = host.world.deploying.told("web")
+    known = host.context.deploying.told("web")
     return {build: entry.record.number for build, entry in known.items()}
 
 
@@ -197,9 +197,9 @@ def test_a_late_push_shows_nothing_after_a_local_release(host: Host) -> None:
     host.create_app(push_policy="background", push_extra_tags="latest")
     host.cut_registry()
     shop = ship(host, 1)
-    assert host.release("1.1.1").is_accepted
+    assert host.release("1.1.1").is_deploy_continued
     host.leave(Kind.LOCAL, "2.1.1")
-    host.world.deploying.forget("web", "b1")
+    host.context.deploying.forget("web", "b1")
     host.cut_registry(is_down=False)
 
     host.clock.seconds += 60
@@ -325,11 +325,11 @@ def test_names_of_a_deploy_are_wanted(host: Host) -> None:
     ship(host, 2)
     host.engine.lose("r.example/org/web:2")
 
-    found = sweep.plan(host.world)
+    found = sweep.plan(host.context)
 
     missing = [gap.wanted.reference for gap in found.gaps]
     assert missing == ["r.example/org/web:2"]
-    assert "r.example/org/web:1" not in found.needless
+    assert "r.example/org/web:1" not in found.removable_names
 
 
 def test_a_rename_goes_first(host: Host) -> None:
@@ -359,9 +359,9 @@ def test_a_deploy_without_a_record(
     ship(host, 1)
     path = host.folder / "data" / "deploying" / "web" / "b1"
     os.utime(path, (host.clock.now() - age,) * 2)
-    world = host.replace(is_released=lambda _: is_released)
+    context = host.replace(is_released=lambda _: is_released)
 
-    host.perform(settling.perform, host.add_job(Kind.SETTLE, "settle-1"), world)
+    host.perform(settling.perform, host.add_job(Kind.SETTLE, "settle-1"), context)
 
     assert bool(host.release("1.1.1").failed_at) is has_failed
     assert told(host) == ({} if has_failed else {"b1": 1})
@@ -384,9 +384,9 @@ def test_a_deploy_that_goes_on(
     end(host, 2, status)
     path = host.folder / "data" / "deploying" / "web" / "b2"
     os.utime(path, (host.clock.now() - age,) * 2)
-    world = host.replace(is_deploying=lambda _: is_held)
+    context = host.replace(is_deploying=lambda _: is_held)
 
-    host.perform(settling.perform, host.add_job(Kind.SETTLE, "settle-1"), world)
+    host.perform(settling.perform, host.add_job(Kind.SETTLE, "settle-1"), context)
 
     assert bool(host.release("2.1.1").failed_at) is has_failed
     assert told(host) == ({} if has_failed else {"b2": 2})
@@ -400,7 +400,7 @@ def test_the_lock_of_the_next_deploy(host: Host) -> None:
     go_live(host, 1)
     ship(host, 2)
     end(host, 2, "failed")
-    host.world = host.replace(is_deploying=lambda _: True)
+    host.context = host.replace(is_deploying=lambda _: True)
 
     ship(host, 3)
 
@@ -514,7 +514,7 @@ def test_a_late_push_and_a_deploy_without_one(
     host.cut_registry()
     shop = ship(host, 1)
     go_live(host, 1)
-    host.world.deploying.tell("web", "b2", LOCAL)
+    host.context.deploying.tell("web", "b2", LOCAL)
     host.leave(Kind.LOCAL, "2.1.1", build="b2")
     shop.intake.scan()
     shop.work_all()
@@ -558,7 +558,7 @@ def test_a_failed_deploy_after_the_ledger_was_lost(
         host.engine.lose("r.example/org/web:1")
         host.engine.lose("org/web:1")
     host.ledger.forget_app("web")
-    host.world.deploying.tell("web", "b2", LOCAL)
+    host.context.deploying.tell("web", "b2", LOCAL)
     end(host, 2, "failed")
 
     host.perform(settling.perform, host.add_job(Kind.SETTLE, "settle-1"))
@@ -572,16 +572,16 @@ def test_an_order_that_still_waits(host: Host) -> None:
     host.create_app()
     shop = ship(host, 1)
     go_live(host, 1)
-    host.world.deploying.tell("web", "b2", LOCAL)
+    host.context.deploying.tell("web", "b2", LOCAL)
     host.leave(Kind.LOCAL, "2.1.1", build="b2")
     end(host, 2, "failed")
-    world = host.replace(take_in=shop.intake.scan)
+    context = host.replace(take_in=shop.intake.scan)
     settle = host.add_job(Kind.SETTLE, "settle-1")
 
     with pytest.raises(errors.TransientError, match="waiting for its turn"):
-        host.perform(settling.perform, settle, world)
+        host.perform(settling.perform, settle, context)
     shop.work_all()
-    host.perform(settling.perform, settle, world)
+    host.perform(settling.perform, settle, context)
 
     assert told(host) == {}
     assert shop.ending("2.1.1") == "dropped"
@@ -594,14 +594,14 @@ def test_a_release_without_a_push(host: Host, status: str) -> None:
     host.create_app()
     ship(host, 1)
     go_live(host, 1)
-    host.world.deploying.tell("web", "b2", LOCAL)
+    host.context.deploying.tell("web", "b2", LOCAL)
     end(host, 2, status)
 
     host.perform(settling.perform, host.add_job(Kind.SETTLE, "settle-1"))
 
     is_live = status == "succeeded"
-    state = app_state.state_of(host.world, "web")
+    state = app_state.state_of(host.context, "web")
     assert (host.deployed() == LOCAL) == is_live
     assert (wanted.deployed_of(state) is None) == is_live
-    assert bool(wanted.wanted_of(state, host.world.schedulers)) != is_live
+    assert bool(wanted.wanted_of(state, host.context.schedulers)) != is_live
     assert told(host) == {}

@@ -110,9 +110,9 @@ def test_a_push_that_arrives_as_another(released: Host) -> None:
         if method == "digest" and released.engine.asked:
             released.store(DEPLOYED, "theirs")
 
-    world = released.replace(registry=watch(released.world.registry, intervene))
+    context = released.replace(registry=watch(released.context.registry, intervene))
     with pytest.raises(errors.DigestMismatchError):
-        released.perform(repush.perform, released.add_job(Kind.PUSH, "5.1.1"), world)
+        released.perform(repush.perform, released.add_job(Kind.PUSH, "5.1.1"), context)
 
     assert released.release().digest == digest
 

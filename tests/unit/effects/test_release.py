@@ -9,7 +9,7 @@ from dokku_registryd.core.job import outcomes
 from dokku_registryd.core.job.kinds import Kind
 from dokku_registryd.core.release.releases import DeployedRelease, ReleaseState
 from dokku_registryd.effects import release
-from dokku_registryd.effects.deploy import recovery, reply
+from dokku_registryd.effects.deploy import recovery, reply_writer
 from watching import watch
 from worlds import Host
 
@@ -24,8 +24,8 @@ def deploy(host: Host, job_id: str = "1.1.1") -> outcomes.Outcome | None:
 
 def give_up(host: Host, job_id: str, error: errors.RegistrydError) -> None:
     """Give a release up, as the worker does after a refusal."""
-    says = reply.Voice(host.replies, job_id)
-    recovery.give_up(host.add_job(Kind.RELEASE, job_id), host.world, says, error)
+    reply = reply_writer.ReplyWriter(host.replies, job_id)
+    recovery.give_up(host.add_job(Kind.RELEASE, job_id), host.context, reply, error)
 
 
 def test_the_first_release(host: Host) -> None:
@@ -98,10 +98,10 @@ def test_nothing_moves_before_the_registry_confirms(host: Host) -> None:
             tags = {tag: name for tag, name in host.tags().items() if tag != "2"}
             seen.append((tags, host.tag_version(), host.deployed()))
 
-    world = host.replace(
-        registry=watch(host.world.registry, look), engine=watch(host.engine, _nothing)
+    context = host.replace(
+        registry=watch(host.context.registry, look), engine=watch(host.engine, _nothing)
     )
-    host.perform(release.perform, host.add_job(Kind.RELEASE, "2.1.1"), world)
+    host.perform(release.perform, host.add_job(Kind.RELEASE, "2.1.1"), context)
 
     assert seen == [before] * len(seen) != []
     assert host.tags()["stable"] == host.tags()["2"] != host.tags()["1"]
@@ -119,8 +119,8 @@ def test_the_number_is_durable_before_anything_has_it(host: Host) -> None:
         if method in {"tag", "push"}:
             seen.append((method, len(host.ledger.releases("web"))))
 
-    world = host.replace(engine=watch(host.world.engine, look))
-    host.perform(release.perform, host.add_job(Kind.RELEASE), world)
+    context = host.replace(engine=watch(host.context.engine, look))
+    host.perform(release.perform, host.add_job(Kind.RELEASE), context)
 
     assert {known for _, known in seen} == {1}
     assert {method for method, _ in seen} == {"tag", "push"}
@@ -203,8 +203,8 @@ def test_a_login_is_resolved_once_more(host: Host) -> None:
         if len(host.credentials.calls) == 1:
             host.credentials.logins["web", "r.example"] = login("new")
 
-    world = host.replace(credentials=watch(host.credentials, log_in))
-    host.perform(release.perform, host.add_job(Kind.RELEASE), world)
+    context = host.replace(credentials=watch(host.credentials, log_in))
+    host.perform(release.perform, host.add_job(Kind.RELEASE), context)
 
     assert set(host.tags()) == {"1"}
     assert host.engine.used_logins == [login("new")]

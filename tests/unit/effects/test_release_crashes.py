@@ -27,7 +27,7 @@ _WATCHED = (
 _MOST_STEPS = 90  # far more than a release has
 
 
-def count_down(host: Host, steps: int) -> ports.World:
+def count_down(host: Host, steps: int) -> ports.Context:
     """Return a world in which the process dies before one of its steps."""
     left = [steps]
 
@@ -36,13 +36,15 @@ def count_down(host: Host, steps: int) -> ports.World:
         if left[0] < 0:
             raise CrashError
 
-    ports_watched = {name: watch(getattr(host.world, name), step) for name in _WATCHED}
+    ports_watched = {
+        name: watch(getattr(host.context, name), step) for name in _WATCHED
+    }
     return host.replace(**ports_watched, parallel_tags=1)
 
 
 def bring_up(host: Host) -> None:
     """Do what the first sweep after a start does with what a push left behind."""
-    sending.take_away(sweep.plan(host.world).passing, host.world)
+    sending.take_away(sweep.plan(host.context).passing, host.context)
 
 
 def state(host: Host) -> dict[str, Any]:
@@ -54,7 +56,7 @@ def state(host: Host) -> dict[str, Any]:
         "passing": host.passing(),
         "counter": host.tag_version(),
         "deployed": host.deployed(),
-        "release": (made.number, made.state, made.digest, made.is_accepted),
+        "release": (made.number, made.state, made.digest, made.is_deploy_continued),
     }
 
 
@@ -86,8 +88,8 @@ def through_the_relay(arrange: Arrange) -> Arrange:
 
 
 ARRANGED: list[Any] = [
-    pytest.param(way(arrange), id=f"{prefix}{name}")
-    for prefix, way in (("", lambda given: given), ("relay-", through_the_relay))
+    pytest.param(session(arrange), id=f"{prefix}{name}")
+    for prefix, session in (("", lambda given: given), ("relay-", through_the_relay))
     for name, arrange in {
         "first": lambda _host: None,
         "extra-tags": with_tags,
@@ -97,18 +99,18 @@ ARRANGED: list[Any] = [
 ]
 
 
-def run(host: Host, world: ports.World) -> None:
+def run(host: Host, context: ports.Context) -> None:
     """Do the release, and its delivery if the deploy went on."""
     job = host.add_job(Kind.RELEASE, "9.1.1")
-    if host.perform(release.perform, job, world) is None:
-        host.perform(release.perform, as_delivery(host), world)
+    if host.perform(release.perform, job, context) is None:
+        host.perform(release.perform, as_delivery(host), context)
 
 
 def as_delivery(host: Host) -> jobs.Job:
     """Return the job in its second lane."""
     record = host.ledger.job("9.1.1")
     assert record is not None
-    return dataclasses.replace(record.job, is_delivery=True)
+    return dataclasses.replace(record.job, is_background_push=True)
 
 
 def crashes(folder: Path, arrange: Arrange) -> Iterator[Host]:
@@ -138,13 +140,13 @@ def test_every_crash_ends_the_same(tmp_path: Path, arrange: Arrange) -> None:
     smooth.create_app()
     smooth.engine.add_image("dokku/web:latest", b"one")
     arrange(smooth)
-    run(smooth, smooth.world)
+    run(smooth, smooth.context)
     expected = state(smooth)
     smooth.ledger.close()
 
     for host in crashes(tmp_path, arrange):
         bring_up(host)
-        run(host, host.world)
+        run(host, host.context)
 
         assert state(host) == expected
         assert host.passing() == []
@@ -186,7 +188,7 @@ def test_a_taken_number_and_a_crash(tmp_path: Path, arrange: Arrange) -> None:
     for host in crashes(tmp_path, occupy):
         theirs = host.tags()["2"]
 
-        run(host, host.world)
+        run(host, host.context)
 
         assert host.tags()["2"] == theirs
         assert host.tag_version() == "3"
@@ -205,7 +207,7 @@ def test_a_number_that_is_taken_meanwhile_and_a_crash(tmp_path: Path) -> None:
         theirs = host.tags().get("1")
 
         bring_up(host)
-        run(host, host.world)
+        run(host, host.context)
 
         if theirs is not None and theirs != host.release("9.1.1").digest:
             seen += 1

@@ -28,7 +28,7 @@ def test_the_push_is_confirmed_before_the_hook_returns(
 
     assert outcome is not None
     assert outcome.digest == host.tags()["1"]
-    assert not host.release("1.1.1").is_accepted
+    assert not host.release("1.1.1").is_deploy_continued
 
 
 def test_old_names_are_cleaned_up(host: Host) -> None:

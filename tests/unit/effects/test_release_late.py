@@ -74,7 +74,7 @@ def test_a_background_release_goes_on_at_once(host: Host, shop: Workshop) -> Non
 
     assert host.reply()[-1] == (Line.EXIT, "0")
     assert (host.deployed(), host.tag_version()) == (answers(1), "")
-    assert host.release().is_accepted
+    assert host.release().is_deploy_continued
     assert host.registry.calls == [("manifest", f"{REPOSITORY}:1")]
     assert {"org/web:1", f"{REPOSITORY}:1"} <= set(host.names())
 
@@ -116,7 +116,7 @@ def test_background_is_for_this_host_only(host: Host, shop: Workshop) -> None:
     shop.intake.scan()
     shop.work()
 
-    assert (host.deployed(), host.release().is_accepted) == (None, False)
+    assert (host.deployed(), host.release().is_deploy_continued) == (None, False)
     assert (Line.EXIT, "0") not in host.reply()
 
 
@@ -209,7 +209,7 @@ def test_an_older_release_moves_nothing_back(host: Host, shop: Workshop) -> None
     assert older is not None
 
     for record in (newer, older):
-        job = dataclasses.replace(record.job, is_delivery=True)
+        job = dataclasses.replace(record.job, is_background_push=True)
         host.perform(release.perform, job)
 
     assert host.tags()["stable"] == host.tags()["2"] != host.tags()["1"]
@@ -223,7 +223,9 @@ def test_a_newer_deploy_keeps_the_answers(host: Host, shop: Workshop) -> None:
     older = host.ledger.job("1.1.1")
     assert older is not None
 
-    host.perform(release.perform, dataclasses.replace(older.job, is_delivery=True))
+    host.perform(
+        release.perform, dataclasses.replace(older.job, is_background_push=True)
+    )
 
     assert (host.deployed(), host.tag_version()) == (answers(2), "1")
     assert host.tags()["stable"] == host.tags()["1"]

@@ -11,7 +11,7 @@ from dokku_registryd.core.job import outcomes
 from dokku_registryd.core.job.kinds import Kind
 from dokku_registryd.core.release.releases import ReleaseState
 from dokku_registryd.effects import release
-from dokku_registryd.effects.deploy import recovery, reply
+from dokku_registryd.effects.deploy import recovery, reply_writer
 from watching import watch
 from worlds import REPOSITORY, Host
 
@@ -23,8 +23,8 @@ def deploy(host: Host, job_id: str = "1.1.1") -> outcomes.Outcome | None:
 
 def give_up(host: Host, job_id: str, error: errors.RegistrydError) -> None:
     """Give a release up, as the worker does after a refusal."""
-    says = reply.Voice(host.replies, job_id)
-    recovery.give_up(host.add_job(Kind.RELEASE, job_id), host.world, says, error)
+    reply = reply_writer.ReplyWriter(host.replies, job_id)
+    recovery.give_up(host.add_job(Kind.RELEASE, job_id), host.context, reply, error)
 
 
 def pushes(host: Host) -> list[str]:
@@ -163,8 +163,8 @@ def test_a_number_that_is_taken_while_we_push(host: Host) -> None:
         if method == "digest" and pushes(host) and not taken:
             taken.append(host.store(f"{REPOSITORY}:1", "somebody else's"))
 
-    world = host.replace(registry=watch(host.world.registry, intervene))
-    host.perform(release.perform, host.add_job(Kind.RELEASE), world)
+    context = host.replace(registry=watch(host.context.registry, intervene))
+    host.perform(release.perform, host.add_job(Kind.RELEASE), context)
 
     assert host.release().number == 2
     assert host.tags() == {"1": taken[0], "2": host.release().digest}
@@ -180,9 +180,9 @@ def test_a_registry_that_always_answers_with_another_digest(host: Host) -> None:
             for _, name in host.engine.asked:
                 host.store(name, "changed on the way")
 
-    world = host.replace(registry=watch(host.world.registry, intervene))
+    context = host.replace(registry=watch(host.context.registry, intervene))
     with pytest.raises(errors.DigestMismatchError):
-        host.perform(release.perform, host.add_job(Kind.RELEASE), world)
+        host.perform(release.perform, host.add_job(Kind.RELEASE), context)
 
     assert (host.tag_version(), host.deployed()) == ("", None)
     assert "stable" not in host.tags()
@@ -199,11 +199,11 @@ def test_an_immutable_number(host: Host) -> None:
         if method == "manifest" and blind and blind.pop():
             raise errors.RegistryUnavailableError("blind for a moment")
 
-    world = host.replace(registry=watch(host.world.registry, hide))
+    context = host.replace(registry=watch(host.context.registry, hide))
     job = host.add_job(Kind.RELEASE)
     with pytest.raises(errors.RegistryUnavailableError):
-        host.perform(release.perform, job, world)
-    host.perform(release.perform, job, world)
+        host.perform(release.perform, job, context)
+    host.perform(release.perform, job, context)
 
     assert host.tags() == {"1": hidden, "2": host.release().digest}
 
@@ -215,9 +215,9 @@ def test_a_registry_that_hides_what_it_took(host: Host) -> None:
         if method == "digest" and pushes(host):
             host.registry.manifests.clear()
 
-    world = host.replace(registry=watch(host.world.registry, hide))
+    context = host.replace(registry=watch(host.context.registry, hide))
     with pytest.raises(errors.RegistryUnavailableError):
-        host.perform(release.perform, host.add_job(Kind.RELEASE), world)
+        host.perform(release.perform, host.add_job(Kind.RELEASE), context)
 
     assert host.release().state is ReleaseState.RESERVED
     assert host.tag_version() == ""

@@ -18,7 +18,7 @@ def accept(host: Host, job_id: str, content: bytes) -> jobs.Job:
     host.engine.add_image("dokku/web:latest", content)
     job = host.add_job(Kind.RELEASE, job_id)
     assert host.perform(release.perform, job) is None
-    return jobs.Job(job_id=job_id, trigger=job.trigger, is_delivery=True)
+    return jobs.Job(job_id=job_id, trigger=job.trigger, is_background_push=True)
 
 
 def ours(number: int) -> set[str]:
@@ -67,13 +67,13 @@ def test_a_crash_on_the_way_to_another_number(background: Host, call: int) -> No
             raise CrashError
         left -= 1
 
-    world = background.replace(
-        engine=watch(background.world.engine, die),
-        ledger=watch(background.world.ledger, die),
-        deployed=watch(background.world.deployed, die),
+    context = background.replace(
+        engine=watch(background.context.engine, die),
+        ledger=watch(background.context.ledger, die),
+        deployed=watch(background.context.deployed, die),
     )
     with pytest.raises(CrashError):
-        background.perform(release.perform, delivery, world)
+        background.perform(release.perform, delivery, context)
 
     background.perform(release.perform, delivery)
 
@@ -164,11 +164,11 @@ def test_a_registry_that_does_not_answer(background: Host) -> None:
     def hang(_method: str) -> None:
         never.wait()
 
-    background.world = background.replace(
-        look_seconds=0.01, registry=watch(background.world.registry, hang)
+    background.context = background.replace(
+        look_seconds=0.01, registry=watch(background.context.registry, hang)
     )
 
     accept(background, "1.1.1", b"one")
 
     never.set()
-    assert (told(background), background.release().is_accepted) == (1, True)
+    assert (told(background), background.release().is_deploy_continued) == (1, True)

@@ -28,7 +28,7 @@ REFUSALS = [
 
 
 @pytest.fixture(params=["relay", "direct"], autouse=True)
-def way(request: pytest.FixtureRequest, host: Host) -> str:
+def session(request: pytest.FixtureRequest, host: Host) -> str:
     """Push by the relay, and by the Engine itself."""
     if request.param == "relay":
         host.use_relay()
@@ -37,7 +37,7 @@ def way(request: pytest.FixtureRequest, host: Host) -> str:
 
 def refusing(
     host: Host, error: errors.RegistrydError, *, when: str = ""
-) -> ports.World:
+) -> ports.Context:
     """Return a host whose registry refuses every look-up, or those after a push."""
 
     def refuse(method: str) -> None:
@@ -45,12 +45,12 @@ def refusing(
         if method in {"digest", "manifest", "tags"} and (not when or is_pushed):
             raise error
 
-    return host.replace(registry=watch(host.world.registry, refuse))
+    return host.replace(registry=watch(host.context.registry, refuse))
 
 
-def deploy(host: Host, world: ports.World) -> outcomes.Outcome | None:
+def deploy(host: Host, context: ports.Context) -> outcomes.Outcome | None:
     """Release the app's latest image."""
-    return host.perform(release.perform, host.add_job(Kind.RELEASE), world)
+    return host.perform(release.perform, host.add_job(Kind.RELEASE), context)
 
 
 def of(logged: Lines, event: str) -> Lines:
@@ -103,7 +103,7 @@ def test_another_digest_decides(host: Host) -> None:
     """A number that is seen to be somebody else's is left alone, as ever."""
     theirs = host.store(f"{REPOSITORY}:1", "somebody else's")
 
-    deploy(host, host.world)
+    deploy(host, host.context)
 
     assert host.tags() == {"1": theirs, "2": host.release().digest}
 
@@ -121,7 +121,7 @@ def test_a_number_of_another_kind(host: Host) -> None:
 
     host.registry.manifest = refuse  # type: ignore[method-assign]
 
-    deploy(host, host.world)
+    deploy(host, host.context)
 
     assert host.tags() == {"1": theirs, "2": host.release().digest}
 
@@ -136,7 +136,7 @@ def test_a_page_in_place_of_an_answer(host: Host) -> None:
     assert outcome.is_good
 
 
-def limited(host: Host, *methods: str) -> ports.World:
+def limited(host: Host, *methods: str) -> ports.Context:
     """Return a host whose registry lets nobody read by these methods for an hour."""
     error = errors.RateLimitedError("429", retry_after=3600, is_of_reading=True)
 
@@ -144,7 +144,7 @@ def limited(host: Host, *methods: str) -> ports.World:
         if method in methods:
             raise error
 
-    return host.replace(registry=watch(host.world.registry, refuse))
+    return host.replace(registry=watch(host.context.registry, refuse))
 
 
 def test_a_limit_on_pulls(host: Host) -> None:
@@ -186,10 +186,10 @@ def test_a_way_in_that_is_refused(host: Host) -> None:
     assert host.engine.asked == []
 
 
-def test_the_push_itself_decides(host: Host, way: str) -> None:
+def test_the_push_itself_decides(host: Host, session: str) -> None:
     """A login that may not push either ends the release, in the registry's words."""
     denied = errors.AccessDeniedError("the registry answers 403", status=403)
-    if way == "relay":
+    if session == "relay":
         host.registry.fail("put_blob", denied)
     else:
         host.engine.on_push = lambda: (_ for _ in ()).throw(denied)
@@ -224,7 +224,7 @@ def test_a_registry_that_changes_manifests(host: Host) -> None:
     host.registry.put_manifest = change  # type: ignore[method-assign]
 
     with pytest.raises(errors.DigestMismatchError, match="changes manifests"):
-        deploy(host, host.world)
+        deploy(host, host.context)
 
     assert set(host.tags()) == {"1"}
     assert host.tag_version() == ""

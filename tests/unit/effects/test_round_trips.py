@@ -18,10 +18,11 @@ def questions(host: Host, job_id: str = "1.1.1") -> list[str]:
     def note(method: str) -> None:
         asked.append(method)
 
-    world: ports.World = host.replace(
-        registry=watch(host.world.registry, note), engine=watch(host.world.engine, note)
+    context: ports.Context = host.replace(
+        registry=watch(host.context.registry, note),
+        engine=watch(host.context.engine, note),
     )
-    host.perform(release.perform, host.add_job(Kind.RELEASE, job_id), world)
+    host.perform(release.perform, host.add_job(Kind.RELEASE, job_id), context)
     return [name for name in asked if name not in {"image", "tag", "untag"}]
 
 
@@ -98,11 +99,12 @@ def test_tags_are_asked_for_while_the_number_is_confirmed(host: Host) -> None:
         if method == "push":
             is_pushed.set()
 
-    world = host.replace(
-        registry=watch(host.world.registry, meet), engine=watch(host.world.engine, meet)
+    context = host.replace(
+        registry=watch(host.context.registry, meet),
+        engine=watch(host.context.engine, meet),
     )
 
-    host.perform(release.perform, host.add_job(Kind.RELEASE), world)
+    host.perform(release.perform, host.add_job(Kind.RELEASE), context)
 
     assert set(host.tags()) == {"1", "stable"}
 
@@ -117,10 +119,11 @@ def test_names_are_given_while_the_registry_is_asked(host: Host) -> None:
             met.append(method)
             both.wait()
 
-    world = host.replace(
-        registry=watch(host.world.registry, meet), engine=watch(host.world.engine, meet)
+    context = host.replace(
+        registry=watch(host.context.registry, meet),
+        engine=watch(host.context.engine, meet),
     )
-    host.perform(release.perform, host.add_job(Kind.RELEASE), world)
+    host.perform(release.perform, host.add_job(Kind.RELEASE), context)
 
     assert sorted(met) == ["manifest", "tag"]
 
@@ -133,10 +136,10 @@ def test_an_engine_that_gives_no_name(host: Host) -> None:
             raise errors.EngineUnavailableError("the Engine is away")
 
     host.registry.fail("manifest", errors.RegistryUnavailableError("it is, too"))
-    world = host.replace(engine=watch(host.world.engine, name))
+    context = host.replace(engine=watch(host.context.engine, name))
 
     with pytest.raises(errors.EngineUnavailableError, match="the Engine is away"):
-        host.perform(release.perform, host.add_job(Kind.RELEASE), world)
+        host.perform(release.perform, host.add_job(Kind.RELEASE), context)
     assert host.tags() == {}
 
 

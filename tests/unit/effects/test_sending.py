@@ -195,7 +195,7 @@ def test_a_name_that_cannot_be_taken_away_goes_later(host: Host) -> None:
 
     released(host)
     (left,) = host.passing()
-    sweep.carry_out(host.world)
+    sweep.carry_out(host.context)
 
     assert left.startswith(HOST)
     assert host.passing() == []
@@ -207,7 +207,7 @@ def test_a_sweep_leaves_a_push_that_goes_on(host: Host) -> None:
     seen: list[str] = []
 
     def look() -> None:
-        sweep.carry_out(host.world)
+        sweep.carry_out(host.context)
         seen.extend(host.passing())
 
     host.engine.on_push = look

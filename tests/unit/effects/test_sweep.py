@@ -15,7 +15,7 @@ from dokku_registryd.core.image import wanted
 from dokku_registryd.core.job import outcomes
 from dokku_registryd.core.job.kinds import Kind
 from dokku_registryd.effects import forget, housekeeping, release, sweep
-from dokku_registryd.effects.deploy import recovery, reply
+from dokku_registryd.effects.deploy import recovery, reply_writer
 from worlds import REPOSITORY, Host
 
 
@@ -48,10 +48,10 @@ def test_a_host_that_lacks_nothing(three: Host) -> None:
     """Where all is well, a sweep asks for nothing and takes nothing."""
     before = three.names()
 
-    found = sweep.plan(three.world)
+    found = sweep.plan(three.context)
     run_sweep(three)
 
-    assert found == sweep.Plan(references=12, gaps=(), needless=(), gone=())
+    assert found == sweep.Plan(references=12, gaps=(), removable_names=(), gone=())
     assert (three.submitted, three.names()) == ([], before)
 
 
@@ -60,7 +60,7 @@ def test_looking_changes_nothing(three: Host) -> None:
     for name in list(three.names()):
         three.engine.lose(name)
 
-    found = sweep.plan(three.world)
+    found = sweep.plan(three.context)
 
     assert (len(found.gaps), three.names(), three.submitted) == (12, {}, [])
 
@@ -91,7 +91,7 @@ def test_a_missing_latest_alone(three: Host) -> None:
     """`latest` is worth a heal while its image is here."""
     three.engine.lose("dokku/web:latest")
 
-    (gap,) = sweep.plan(three.world).gaps
+    (gap,) = sweep.plan(three.context).gaps
 
     assert isinstance(gap, wanted.Retag)
     assert gap.wanted.reference == "dokku/web:latest"
@@ -101,9 +101,9 @@ def test_names_that_a_running_deploy_gives(three: Host) -> None:
     """Dokku takes `latest` away while it builds: no heal is asked for meanwhile."""
     three.engine.lose("dokku/web:latest")
     three.engine.lose("dokku/shop:latest")
-    world = three.replace(is_deploying=lambda app: app == "web")
+    context = three.replace(is_deploying=lambda app: app == "web")
 
-    three.perform(sweep.perform, three.add_job(Kind.SWEEP, app=""), world)
+    three.perform(sweep.perform, three.add_job(Kind.SWEEP, app=""), context)
 
     assert three.submitted == [heal_of("shop")]
 
@@ -111,9 +111,9 @@ def test_names_that_a_running_deploy_gives(three: Host) -> None:
 def test_a_deployed_name_is_healed_during_a_deploy(three: Host) -> None:
     """What runs is needed at any time."""
     three.engine.lose("r.example/org/web:1")
-    world = three.replace(is_deploying=lambda _: True)
+    context = three.replace(is_deploying=lambda _: True)
 
-    three.perform(sweep.perform, three.add_job(Kind.SWEEP, app=""), world)
+    three.perform(sweep.perform, three.add_job(Kind.SWEEP, app=""), context)
 
     assert three.submitted == [heal_of("web")]
 
@@ -145,7 +145,7 @@ def test_an_app_whose_healing_is_off(three: Host) -> None:
     three.engine.lose("dokku/web:latest")
     three.set("web", "heal", "off")
 
-    assert sweep.plan(three.world).gaps == ()
+    assert sweep.plan(three.context).gaps == ()
 
 
 def test_a_superseded_release_loses_its_spare_names(host: Host) -> None:
@@ -230,7 +230,7 @@ def test_another_name_of_docker_hub(host: Host) -> None:
     deploy(host, "1.1.1", b"hub", app="hub")
 
     assert "org/hub:1" in host.names()
-    assert sweep.plan(host.world).gaps == ()
+    assert sweep.plan(host.context).gaps == ()
 
 
 def test_a_container_keeps_its_image(host: Host) -> None:
@@ -283,9 +283,9 @@ def test_a_release_that_failed_without_an_engine(host: Host) -> None:
     with pytest.raises(errors.AccessDeniedError) as refused:
         deploy(host, "2.1.1", b"two")
     host.engine.is_down = True
-    says = reply.Voice(host.replies, "2.1.1")
+    reply = reply_writer.ReplyWriter(host.replies, "2.1.1")
     recovery.give_up(
-        host.add_job(Kind.RELEASE, "2.1.1"), host.world, says, refused.value
+        host.add_job(Kind.RELEASE, "2.1.1"), host.context, reply, refused.value
     )
     host.engine.is_down = False
     image_id = host.release("2.1.1").image_id
@@ -300,7 +300,7 @@ def test_a_release_that_failed_without_an_engine(host: Host) -> None:
 def test_apps_that_are_gone(three: Host) -> None:
     """Only of what a hook spoke are logins erased: what it noted, and what it moved."""
     three.destroy_app("web")
-    three.world.detached.detach("old", "0000000000000001.0.1")
+    three.context.destroyed.detach("old", "0000000000000001.0.1")
     for app in ("noted", "api"):
         (three.folder / "data" / "noted" / app).mkdir(parents=True)
 
@@ -325,7 +325,7 @@ def test_a_forgotten_app_is_not_asked_for_again(three: Host) -> None:
     three.destroy_app("web")
     three.perform(forget.perform, three.add_job(Kind.ABANDONED, "abandoned-1"))
 
-    assert sweep.plan(three.world).gone == ()
+    assert sweep.plan(three.context).gone == ()
 
 
 def test_a_root_that_is_not_mounted(three: Host) -> None:
@@ -343,7 +343,7 @@ def test_apps_that_were_never_pushed(host: Host) -> None:
     host.create_app("local", push_on_release="")
     host.engine.add_image("dokku/local:latest", b"local")
 
-    assert sweep.plan(host.world).references == 0
+    assert sweep.plan(host.context).references == 0
 
 
 def test_old_replies_and_jobs_go(three: Host) -> None:
@@ -385,7 +385,7 @@ def test_a_release_for_a_cluster_comes_home(host: Host, is_here: bool) -> None:
 
     host.perform(sweep.request, host.add_job(Kind.DEPLOYED, tag="1"))
 
-    assert sweep.plan(host.world).references == (4 if is_here else 0)
+    assert sweep.plan(host.context).references == (4 if is_here else 0)
 
 
 def test_new_containers_ask_for_a_sweep(host: Host) -> None:
@@ -416,7 +416,7 @@ def test_a_name_that_leads_to_a_platform_of_our_image(three: Host) -> None:
     """What a listing cannot tell is looked at once more, and is well."""
     move_name(three, is_ours=True)
 
-    assert sweep.plan(three.world).gaps == ()
+    assert sweep.plan(three.context).gaps == ()
 
 
 def test_a_moved_name_that_is_lost(host: Host, logged: list[Any]) -> None:

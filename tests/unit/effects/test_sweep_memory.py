@@ -18,9 +18,9 @@ from worlds import Host
 
 
 class CountingLook:
-    """Implements `ports.Look` by another one, and notes which apps are read."""
+    """Implements `ports.Snapshot` by another one, and notes which apps are read."""
 
-    def __init__(self, look: ports.Look, read: list[str]) -> None:
+    def __init__(self, look: ports.Snapshot, read: list[str]) -> None:
         self._look = look
         self._read = read
 
@@ -63,9 +63,9 @@ def two(host: Host) -> Host:
     for number, app in enumerate(["api", "web"]):
         host.create_app(app)
         host.set(app, "heal", "on")
-        for turn in range(2):
-            host.engine.add_image(f"dokku/{app}:latest", f"{app}-{turn}".encode())
-            job = host.add_job(Kind.RELEASE, f"{number}.{turn}.1", app=app)
+        for app_lock in range(2):
+            host.engine.add_image(f"dokku/{app}:latest", f"{app}-{app_lock}".encode())
+            job = host.add_job(Kind.RELEASE, f"{number}.{app_lock}.1", app=app)
             host.perform(release.perform, job)
     host.create_app("local", push_on_release="")
     return host
@@ -78,27 +78,29 @@ def files(two: Host) -> CountingFiles:
 
 
 @pytest.fixture
-def world(two: Host, files: CountingFiles) -> ports.World:
+def context(two: Host, files: CountingFiles) -> ports.Context:
     """Give a world that has swept once, and taken the spare names away."""
     found = two.replace(properties=files, deployed=files, remembered={})
     sweep.carry_out(found)
     return found
 
 
-def afresh(world: ports.World) -> sweep.Plan:
+def afresh(context: ports.Context) -> sweep.Plan:
     """Return what a sweep without any memory finds."""
-    return sweep.plan(dataclasses.replace(world, remembered={}))
+    return sweep.plan(dataclasses.replace(context, remembered={}))
 
 
-def test_a_host_that_nobody_touched(world: ports.World, files: CountingFiles) -> None:
+def test_a_host_that_nobody_touched(
+    context: ports.Context, files: CountingFiles
+) -> None:
     """Where nothing has changed no app is read, and the findings are the same."""
     files.read.clear()
 
-    found = sweep.plan(world)
+    found = sweep.plan(context)
 
     assert files.read == []
     assert found.references == 8
-    assert found == afresh(world)
+    assert found == afresh(context)
 
 
 CHANGES: dict[str, Callable[[Host], object]] = {
@@ -117,104 +119,104 @@ CHANGES: dict[str, Callable[[Host], object]] = {
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 def test_one_app_that_changed(
     two: Host,
-    world: ports.World,
+    context: ports.Context,
     files: CountingFiles,
     change: Callable[[Host], object],
 ) -> None:
     """One app is read, and what is found is what a sweep without memory finds."""
-    before = world.remembered["web"].need
+    before = context.remembered["web"].need
     change(two)
     files.read.clear()
 
-    found = sweep.plan(world)
+    found = sweep.plan(context)
 
     assert set(files.read) == {"web"}
-    assert world.remembered["web"].need != before
-    assert found == afresh(world)
+    assert context.remembered["web"].need != before
+    assert found == afresh(context)
 
 
 def test_a_change_for_all_apps(
-    two: Host, world: ports.World, files: CountingFiles
+    two: Host, context: ports.Context, files: CountingFiles
 ) -> None:
     """A global property concerns every app, so every app is read."""
     for app in ("api", "web"):
         two.set(app, "heal", "")
-    sweep.carry_out(world)
+    sweep.carry_out(context)
     two.set(policy.GLOBAL, "heal", "off")
     files.read.clear()
 
-    found = sweep.plan(world)
+    found = sweep.plan(context)
 
     assert files.read == ["api", "local", "web"]
     assert found.references == 0
 
 
-def test_another_plugin_in_charge(two: Host, world: ports.World) -> None:
+def test_another_plugin_in_charge(two: Host, context: ports.Context) -> None:
     """Where Dokku's own plugin takes charge, our records count no longer."""
     two.files.set(policy.CORE, "web", "image-repo", "org/other")
-    sweep.plan(world)
+    sweep.plan(context)
 
     two.enable_core()
 
     assert "r.example/org/other:2" in {
-        gap.wanted.reference for gap in sweep.plan(world).gaps
+        gap.wanted.reference for gap in sweep.plan(context).gaps
     }
 
 
-def test_an_app_that_is_gone(two: Host, world: ports.World) -> None:
+def test_an_app_that_is_gone(two: Host, context: ports.Context) -> None:
     """What was remembered of an app goes with it."""
     two.destroy_app("web")
 
-    sweep.plan(world)
+    sweep.plan(context)
 
-    assert sorted(world.remembered) == ["api", "local"]
+    assert sorted(context.remembered) == ["api", "local"]
 
 
-def test_names_that_vanish_are_missed(two: Host, world: ports.World) -> None:
+def test_names_that_vanish_are_missed(two: Host, context: ports.Context) -> None:
     """Only what files and ledger say is remembered, never what the Engine has."""
     two.engine.lose("org/web:2")
 
-    (gap,) = sweep.plan(world).gaps
+    (gap,) = sweep.plan(context).gaps
 
     assert isinstance(gap, wanted.Retag)
     assert gap.wanted.reference == "org/web:2"
 
 
 def test_names_of_a_superseded_release_that_come_back(
-    two: Host, world: ports.World
+    two: Host, context: ports.Context
 ) -> None:
     """A spare name is found although nothing of its app has changed."""
     older = two.release("1.0.1")
     two.engine.tag(older.image_id, "r.example/org/web:1")
     two.engine.tag(older.image_id, "org/web:1")
 
-    found = sweep.plan(world)
+    found = sweep.plan(context)
 
-    assert "r.example/org/web:1" in found.needless
-    assert found == afresh(world)
+    assert "r.example/org/web:1" in found.removable_names
+    assert found == afresh(context)
 
 
 def test_an_image_of_a_superseded_release_that_comes_back(
-    two: Host, world: ports.World
+    two: Host, context: ports.Context
 ) -> None:
     """An image that was gone when its app was read is known again at once."""
     two.engine.lose("dokku/web:1")
-    world.remembered.clear()
-    assert sweep.plan(world).needless == ()
+    context.remembered.clear()
+    assert sweep.plan(context).removable_names == ()
 
     for name in ("r.example/org/web:1", "org/web:1"):
         two.engine.add_image(name, b"web-0")
-    found = sweep.plan(world)
+    found = sweep.plan(context)
 
-    assert found.needless == ("r.example/org/web:1",)
-    assert found == afresh(world)
+    assert found.removable_names == ("r.example/org/web:1",)
+    assert found == afresh(context)
 
 
-def test_an_unconfirmed_push_is_remembered(two: Host, world: ports.World) -> None:
+def test_an_unconfirmed_push_is_remembered(two: Host, context: ports.Context) -> None:
     """What a push still needs keeps its names at every sweep."""
     two.ledger.update_release("1.0.1", state=ReleaseState.CONFIRMED)
     two.engine.tag(two.release("1.0.1").image_id, "org/web:1")
 
-    plans = [sweep.plan(world), sweep.plan(world)]
+    plans = [sweep.plan(context), sweep.plan(context)]
 
-    assert [found.needless for found in plans] == [(), ()]
+    assert [found.removable_names for found in plans] == [(), ()]

@@ -177,7 +177,7 @@ def test_a_sweep_takes_nothing(released: Host, where: str) -> None:
     released.engine.lose("org/api:1")
     before = released.names()
 
-    sweep.carry_out(released.world)
+    sweep.carry_out(released.context)
 
     assert released.names() == before
     healed = [t.app for t in released.submitted if t.kind is Kind.HEAL]
@@ -204,20 +204,20 @@ def test_what_is_no_file_of_a_deploy(released: Host, kind: str) -> None:
     for name in ("org/api:1", "org/web:2"):
         released.engine.lose(name)
 
-    sweep.carry_out(released.world)
+    sweep.carry_out(released.context)
 
     healed = {t.app for t in released.submitted if t.kind is Kind.HEAL}
     assert healed == {"api", "web"}
-    assert released.world.deploying.told("web") == {}
-    assert released.world.deploying.odd("web") == [str(odd)]
-    assert released.world.deploying.odd("api") == []
+    assert released.context.deploying.told("web") == {}
+    assert released.context.deploying.odd("web") == [str(odd)]
+    assert released.context.deploying.odd("api") == []
 
 
 class Hidden:
     """The files of deploys, of which those of `web` cannot be read."""
 
     def __init__(self, host: Host) -> None:
-        self._files = host.world.deploying
+        self._files = host.context.deploying
 
     def told(self, app: str) -> object:
         """Refuse one app."""
@@ -234,22 +234,22 @@ def test_an_app_whose_deploys_cannot_be_read(released: Host) -> None:
     """It is unknown and keeps all; other apps are healed, and their deploys settled."""
     told = releases.DeployedRelease(server="", image_repo="org/api", number=9)
     for app in ("web", "api"):
-        released.world.deploying.tell(app, "b7", told)
+        released.context.deploying.tell(app, "b7", told)
         folder = released.folder / "data" / "builds" / app
         folder.mkdir(parents=True)
         (folder / "b7.json").write_text('{"status": "failed"}')
     released.engine.lose("org/api:1")
     before = released.names()
     hidden = Hidden(released)
-    world = released.replace(deploying=hidden)
+    context = released.replace(deploying=hidden)
 
-    sweep.carry_out(world)
-    _, unread = app_state.all_states(world)
+    sweep.carry_out(context)
+    _, unread = app_state.all_states(context)
     shop = open_workshop(released, deploying=hidden)
-    deploy_watch.DeployWatch(shop.bench, shop.intake).check()
+    deploy_watch.DeployWatch(shop.executor, shop.intake).check()
 
     assert released.names() == before
     assert [t.app for t in released.submitted if t.kind is Kind.HEAL] == ["api"]
     assert unread == {"web": "cannot read deploying/web/b7"}
-    waiting = shop.bench.queue.waiting()
+    waiting = shop.executor.queue.waiting()
     assert [(job.kind, job.app) for job in waiting] == [(Kind.SETTLE, "api")]

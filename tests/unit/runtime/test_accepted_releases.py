@@ -6,7 +6,7 @@ from dokku_registryd import errors
 from dokku_registryd.core.hook.replies import Line
 from dokku_registryd.core.job.kinds import Kind
 from dokku_registryd.core.release.releases import ReleaseState
-from dokku_registryd.effects.deploy import reply
+from dokku_registryd.effects.deploy import reply_writer
 from watching import CrashError
 from workshops import Workshop, open_workshop
 from worlds import Host
@@ -41,7 +41,7 @@ def test_a_record_that_cannot_be_written(host: Host, shop: Workshop) -> None:
     assert full.work() == "2.1.1"
 
     assert full.waiting == ["2.1.1"]
-    assert not host.release("2.1.1").is_accepted
+    assert not host.release("2.1.1").is_deploy_continued
     assert (Line.WARNING, str(refused)) in host.reply("2.1.1")
 
 
@@ -79,16 +79,16 @@ def test_an_answer_that_was_never_given(
 ) -> None:
     """A hook hears that its deploy goes on, though who was to say so has died."""
 
-    def die(_voice: reply.Voice, *, status: int) -> None:
+    def die(_voice: reply_writer.ReplyWriter, *, status: int) -> None:
         raise CrashError
 
     with monkeypatch.context() as patched:
-        patched.setattr(reply.Voice, "finish", die)
+        patched.setattr(reply_writer.ReplyWriter, "finish", die)
         host.leave(Kind.RELEASE, "2.1.1")
         shop.intake.scan()
         with pytest.raises(CrashError):
             shop.work()
-    assert host.release("2.1.1").is_accepted
+    assert host.release("2.1.1").is_deploy_continued
 
     open_workshop(host).intake.resume()
 
@@ -103,7 +103,7 @@ def test_another_registry_has_nothing_yet(host: Host, shop: Workshop) -> None:
 
     shop.work()
 
-    assert not host.release("2.1.1").is_accepted
+    assert not host.release("2.1.1").is_deploy_continued
     assert host.deployed() == host.release().deployed
 
 

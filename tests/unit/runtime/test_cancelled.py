@@ -63,7 +63,7 @@ def test_before_anybody_has_seen_it(host: Host) -> None:
     assert host.ledger.job("1.1.1") is None
     assert outcome_of(host, "1.1.1.cancelled").detail == "release 1.1.1 was never begun"
     assert host.spool.pending() == 0
-    assert not shop.bench.waiters.is_cancelled("1.1.1")
+    assert not shop.executor.waiters.is_cancelled("1.1.1")
 
 
 def test_before_it_began(shop: Workshop) -> None:
@@ -158,7 +158,7 @@ def test_no_promise_is_made_to_nobody(host: Host, shop: Workshop) -> None:
     shop.work_all()
 
     assert outcome_of(host, "2.2.2").ending is outcomes.Ending.DROPPED
-    assert not host.release("2.2.2").is_accepted
+    assert not host.release("2.2.2").is_deploy_continued
 
 
 def test_what_was_promised_goes_on(host: Host) -> None:
@@ -185,17 +185,17 @@ def test_what_has_ended_stays(shop: Workshop) -> None:
 
     assert outcome_of(shop.host).ending is outcomes.Ending.DONE
     assert outcome_of(shop.host, "2.2.2").detail == "release 1.1.1 had ended before"
-    assert not shop.bench.waiters.is_cancelled("1.1.1")
+    assert not shop.executor.waiters.is_cancelled("1.1.1")
 
 
 def test_across_a_restart(shop: Workshop) -> None:
     """A cancelled release stays cancelled when the daemon dies before it ends."""
     shop.host.spool.take_back("1.1.1")
     shop.intake.scan()
-    shop.bench.queue.take(0)
+    shop.executor.queue.take(0)
     cancelled = shop.host.ledger.job("1.1.1.cancelled")
     assert cancelled is not None
-    shop.bench.finish(cancelled.job, outcomes.done())
+    shop.executor.finish(cancelled.job, outcomes.done())
     again = open_workshop(shop.host)
 
     again.intake.resume()
@@ -210,7 +210,7 @@ def test_an_order_that_is_done_first(shop: Workshop) -> None:
     shop.intake.scan()
     cancelled = shop.host.ledger.job("1.1.1.cancelled")
     assert cancelled is not None
-    shop.bench.finish(cancelled.job, outcomes.done())
+    shop.executor.finish(cancelled.job, outcomes.done())
 
     shop.work_all()
 
@@ -358,7 +358,7 @@ def test_a_waiter_that_was_let_go(host: Host) -> None:
 
     look(shop)
 
-    assert host.release().is_accepted
+    assert host.release().is_deploy_continued
     assert (host.ledger.job("1.1.1.cancelled"), host.spool.pending()) == (None, 1)
 
 
@@ -369,7 +369,7 @@ def lose_ledger(host: Host) -> Workshop:
     for file in path.parent.glob("ledger.sqlite3*"):
         file.unlink()
     host.ledger = ledger.SqliteLedger(path)
-    host.world = host.replace(ledger=host.ledger)
+    host.context = host.replace(ledger=host.ledger)
     return open_workshop(host)
 
 
@@ -421,12 +421,12 @@ def test_what_a_deploy_was_told_speaks_for_it(host: Host, is_told: bool) -> None
     record_build(host, "running")
     if is_told:
         told = releases.DeployedRelease(server="", image_repo="org/web", number=1)
-        host.world.deploying.tell("web", "b1", told)
+        host.context.deploying.tell("web", "b1", told)
 
     shop.intake.look_after_waiters()
     shop.intake.look_after_waiters()
 
-    assert shop.bench.waiters.is_cancelled("1.1.1") is not is_told
+    assert shop.executor.waiters.is_cancelled("1.1.1") is not is_told
 
 
 @pytest.mark.parametrize("is_cancelled", [False, True])

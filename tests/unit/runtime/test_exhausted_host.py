@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from dokku_registryd.core.job.kinds import Kind
-from dokku_registryd.runtime import executor, worker
+from dokku_registryd.runtime import execution, worker
 from support.waiting import until
 from watching import watch
 from workshops import open_workshop
@@ -87,19 +87,19 @@ def test_a_worker_outlives_it(host: Host, logged: Lines) -> None:
         if method == "start_attempt" and lacking:
             raise lacking.pop()
 
-    shop = open_workshop(host, ledger=watch(host.world.ledger, refuse))
+    shop = open_workshop(host, ledger=watch(host.context.ledger, refuse))
     host.leave(Kind.RELEASE)
     shop.intake.scan()
-    thread = worker.Worker(shop.bench, "worker-1")
+    thread = worker.Worker(shop.executor, "worker-1")
     thread.start()
-    until(lambda: shop.waiting == ["1.1.1"] and not shop.bench.queue.running())
+    until(lambda: shop.waiting == ["1.1.1"] and not shop.executor.queue.running())
 
-    host.clock.seconds += executor.LEDGER_RETRY_SECONDS
-    shop.bench.queue.expedite("web")
+    host.clock.seconds += execution.LEDGER_RETRY_SECONDS
+    shop.executor.queue.expedite("web")
     until(lambda: shop.ending() == "done")
 
     thread.stop()
-    shop.bench.queue.close()
+    shop.executor.queue.close()
     thread.join(10)
     said = [line["what"] for line in logged if line["event"] == "host.exhausted"]
     assert said == ["memory"]

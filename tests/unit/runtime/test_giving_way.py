@@ -28,8 +28,10 @@ def hold_push(host: Host) -> threading.Event:
 
 def begin_push(shop: Workshop, is_held: threading.Event) -> threading.Thread:
     """Run the job that is due until its push stands still."""
-    queue = shop.bench.queue
-    shop.bench.world = replace(shop.bench.world, is_disowned=queue.is_disowned)
+    queue = shop.executor.queue
+    shop.executor.context = replace(
+        shop.executor.context, is_disowned=queue.is_disowned
+    )
     thread = threading.Thread(target=shop.work)
     thread.start()
     assert is_held.wait(10)
@@ -94,8 +96,8 @@ def test_a_renamed_app(host: Host, arrange: Callable[[Host], Workshop]) -> None:
 def test_a_push_that_somebody_needs(host: Host) -> None:
     """A later release of the app is no reason for a push to end."""
     shop = push_behind_a_deploy(host)
-    shop.bench.world = replace(
-        shop.bench.world, is_disowned=shop.bench.queue.is_disowned
+    shop.executor.context = replace(
+        shop.executor.context, is_disowned=shop.executor.queue.is_disowned
     )
     host.leave(Kind.RELEASE, "2.1.1")
     shop.intake.scan()

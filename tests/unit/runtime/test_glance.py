@@ -5,14 +5,14 @@ import threading
 import pytest
 
 from dokku_registryd import errors
-from dokku_registryd.runtime.bounded_call import Glance
+from dokku_registryd.runtime.bounded_call import BoundedCall
 from support.waiting import until
 
 
 def test_what_is_seen() -> None:
     """A look that succeeds gives what it saw, each time anew."""
     seen = iter(["one", "two"])
-    glance = Glance("test", lambda: next(seen), seconds=10)
+    glance = BoundedCall("test", lambda: next(seen), seconds=10)
 
     assert [glance.take(), glance.take()] == [("one", ""), ("two", "")]
 
@@ -36,7 +36,7 @@ def test_a_look_that_fails(error: Exception, text: str) -> None:
             raise answer
         return answer
 
-    glance = Glance("test", look, seconds=10)
+    glance = BoundedCall("test", look, seconds=10)
 
     assert [glance.take(), glance.take()] == [(None, text), ("there", "")]
 
@@ -51,7 +51,7 @@ def test_a_look_that_hangs() -> None:
         gate.wait()
         return len(looks)
 
-    glance = Glance("test", look, seconds=0.01)
+    glance = BoundedCall("test", look, seconds=0.01)
 
     hung = [glance.take(), glance.take()]
     begun = len(looks)

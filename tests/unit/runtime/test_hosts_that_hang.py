@@ -20,7 +20,7 @@ class Bad:
     """An Engine whose pushes to one registry hang until they are let go."""
 
     def __init__(self, host: Host) -> None:
-        self.engine = host.world.engine
+        self.engine = host.context.engine
         self.may_go_on = threading.Event()
         self.hanging = 0
 
@@ -48,14 +48,14 @@ def bad(host: Host) -> Iterator[Bad]:
 def shop(host: Host, bad: Bad) -> Iterator[Workshop]:
     """Give a workshop with workers."""
     opened = open_workshop(host, workers=WORKERS, engine=bad)
-    threads = [worker.Worker(opened.bench, f"worker-{n}") for n in range(WORKERS)]
+    threads = [worker.Worker(opened.executor, f"worker-{n}") for n in range(WORKERS)]
     for thread in threads:
         thread.start()
     yield opened
     bad.may_go_on.set()
     for thread in threads:
         thread.stop()
-    opened.bench.queue.close()
+    opened.executor.queue.close()
     for thread in threads:
         thread.join(30)
 
@@ -93,7 +93,7 @@ def test_after_a_restart(host: Host, bad: Bad) -> None:
 
     shop.intake.resume()
 
-    taken = [shop.bench.queue.take(0) for _ in range(WORKERS)]
+    taken = [shop.executor.queue.take(0) for _ in range(WORKERS)]
     assert [job.host if job else "" for job in taken] == [
         "bad.example",
         "bad.example",
@@ -112,7 +112,7 @@ def test_one_registry_alone(host: Host, shop: Workshop) -> None:
         if method == "push":
             gate.wait(30)
 
-    shop.bench.world = host.replace(engine=watch(host.world.engine, meet))
+    shop.executor.context = host.replace(engine=watch(host.context.engine, meet))
     for number in range(WORKERS):
         release(host, shop, f"app{number}", "good.example", f"{number + 2}.1.1")
 

@@ -50,7 +50,7 @@ def test_a_known_file_is_not_taken_twice(host: Host) -> None:
     shop.intake.scan()
 
     again = shop.intake.scan()
-    shop.bench.queue.take(0)
+    shop.executor.queue.take(0)
     while_it_runs = shop.intake.scan()
 
     assert (again, while_it_runs, shop.waiting) == (0, 0, [])
@@ -119,7 +119,7 @@ def test_a_running_job_is_not_replaced(host: Host) -> None:
     shop = open_workshop(host)
     host.leave(Kind.HEAL, "1.1.1")
     shop.intake.scan()
-    shop.bench.queue.take(0)
+    shop.executor.queue.take(0)
     host.leave(Kind.HEAL, "2.1.1")
 
     shop.intake.scan()
@@ -134,7 +134,7 @@ def test_a_flood_is_taken_in_batches(host: Host) -> None:
     def count(method: str) -> None:
         batches.extend({"add_jobs"} & {method})
 
-    shop = open_workshop(host, ledger=watch(host.world.ledger, count))
+    shop = open_workshop(host, ledger=watch(host.context.ledger, count))
     ids = [f"{number:016d}.1.1" for number in range(2_000)]
     for job_id in ids:
         host.leave(Kind.RELEASE, job_id, app=f"app-{job_id[-8]}")
@@ -152,7 +152,7 @@ def test_a_ledger_that_refuses_takes_nothing(host: Host) -> None:
         if method == "add_jobs" and refusals:
             raise refusals.pop()
 
-    shop = open_workshop(host, ledger=watch(host.world.ledger, refuse))
+    shop = open_workshop(host, ledger=watch(host.context.ledger, refuse))
     host.leave(Kind.RELEASE)
 
     with pytest.raises(errors.LedgerError):
@@ -170,7 +170,7 @@ def test_a_superseded_job_that_cannot_be_recorded_loses_nothing(host: Host) -> N
         if method == "finish_job" and refusals:
             raise refusals.pop()
 
-    shop = open_workshop(host, ledger=watch(host.world.ledger, refuse))
+    shop = open_workshop(host, ledger=watch(host.context.ledger, refuse))
     for number, kind in enumerate([Kind.HEAL, Kind.HEAL, Kind.RELEASE]):
         host.leave(kind, f"{number}.1.1")
 
@@ -210,7 +210,7 @@ def test_asking_for_a_push_ends_the_wait_of_a_release(host: Host) -> None:
 
     shop.intake.scan()
 
-    taken = shop.bench.queue.take(0)
+    taken = shop.executor.queue.take(0)
     assert taken is not None
     assert taken.job_id == "1.1.1"
 
@@ -221,11 +221,11 @@ def test_a_hint_ends_the_wait_of_a_failed_sweep(host: Host) -> None:
     host.engine.is_down = True
     shop.intake.submit(Trigger(kind=Kind.SWEEP))
     shop.work()
-    assert shop.bench.queue.take(0) is None
+    assert shop.executor.queue.take(0) is None
     host.engine.is_down = False
 
     shop.intake.submit(Trigger(kind=Kind.SWEEP))
 
-    sweep = shop.bench.queue.take(0)
+    sweep = shop.executor.queue.take(0)
     assert sweep is not None
     assert sweep.kind is Kind.SWEEP

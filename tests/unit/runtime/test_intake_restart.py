@@ -82,9 +82,9 @@ def test_a_restart_keeps_due_times(host: Host) -> None:
     shop = open_workshop(host)
 
     shop.intake.resume()
-    before = shop.bench.queue.take(0)
+    before = shop.executor.queue.take(0)
     host.clock.seconds += 30
-    after = shop.bench.queue.take(0)
+    after = shop.executor.queue.take(0)
 
     assert before is None
     assert after is not None
@@ -100,4 +100,4 @@ def test_a_clock_that_was_set_back_delays_little(host: Host) -> None:
     shop.intake.resume()
     host.clock.seconds += 60
 
-    assert shop.bench.queue.take(0) is not None
+    assert shop.executor.queue.take(0) is not None

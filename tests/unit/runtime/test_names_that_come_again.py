@@ -80,14 +80,14 @@ def test_a_rename_that_is_late_spares_newer_releases(host: Host) -> None:
     host.engine.add_image("dokku/shop:latest", b"another")
     host.leave(Kind.RENAMED, "2.1.1", app="web", other="shop")
     shop.intake.scan()
-    renamed = shop.bench.queue.take(0)
+    renamed = shop.executor.queue.take(0)
     assert renamed is not None
-    shop.bench.queue.release(renamed)
+    shop.executor.queue.release(renamed)
     host.leave(Kind.RELEASE, "3.1.1", app="shop")
     shop.intake.scan()
     shop.work_all()
 
-    shop.bench.queue.put(renamed)
+    shop.executor.queue.put(renamed)
     shop.work_all()
 
     newer = host.release("3.1.1")
@@ -103,14 +103,14 @@ def test_a_new_app_inherits_nothing(host: Host, fatal: str) -> None:
     """
     shop = let_go_on(host)
     host.clock.seconds += 100
-    delivery = shop.bench.queue.take(0)
+    delivery = shop.executor.queue.take(0)
     assert delivery is not None
     host.destroy_app()
     host.leave(Kind.DESTROYED, "2.1.1")
     shop.intake.scan()
     host.create_app()
-    shop.bench.run(delivery)
-    shop.bench.queue.release(delivery)
+    shop.executor.run(delivery)
+    shop.executor.queue.release(delivery)
 
     def die(method: str) -> None:
         if method == fatal:
@@ -143,7 +143,7 @@ def test_a_dropped_release_is_no_success(host: Host) -> None:
     def die(*_arguments: object, **_named: object) -> None:
         raise KeyboardInterrupt
 
-    shop.bench.finish = die  # type: ignore[method-assign]  # the process ends there
+    shop.executor.finish = die  # type: ignore[method-assign]  # the process ends there
     with pytest.raises(KeyboardInterrupt):
         shop.work()
     again = open_workshop(host)

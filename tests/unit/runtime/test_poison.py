@@ -38,7 +38,7 @@ def deaths_of(host: Host, job_id: str = "1.1.1") -> int:
     """Return how many deaths a job has had."""
     record = host.ledger.job(job_id)
     assert record is not None
-    return record.job.deaths
+    return record.job.crashes
 
 
 def test_deaths_are_counted(host: Host) -> None:
@@ -56,7 +56,7 @@ def test_it_is_parked(host: Host) -> None:
     """After six deaths the job fails with its reason, and nothing is tried again."""
     host.add_job(Kind.RELEASE)
     host.leave(Kind.RELEASE)
-    die_in(host, jobs.MOST_DEATHS)
+    die_in(host, jobs.MAX_CRASHES)
     shop = restart(host)
 
     shop.work()
@@ -72,7 +72,7 @@ def test_its_release_is_no_more_waited_for(host: Host) -> None:
     """A parked release has failed, so its names go with the next sweep."""
     host.add_job(Kind.RELEASE)
     shop = open_workshop(host, registry=watch(host.registry, die))
-    for _ in range(jobs.MOST_DEATHS):
+    for _ in range(jobs.MAX_CRASHES):
         shop.intake.resume()
         try:
             shop.work()
@@ -87,7 +87,7 @@ def test_its_release_is_no_more_waited_for(host: Host) -> None:
 def test_five_deaths_are_survived(host: Host) -> None:
     """A job that works at last is done, however often the process died before."""
     host.add_job(Kind.RELEASE)
-    die_in(host, jobs.MOST_DEATHS - 1)
+    die_in(host, jobs.MAX_CRASHES - 1)
     shop = restart(host)
 
     shop.work()
@@ -98,7 +98,7 @@ def test_five_deaths_are_survived(host: Host) -> None:
 def test_failures_are_no_deaths(host: Host) -> None:
     """Attempts that fail as usual count for nothing here."""
     host.add_job(Kind.RELEASE)
-    for _ in range(jobs.MOST_DEATHS + 1):
+    for _ in range(jobs.MAX_CRASHES + 1):
         host.engine.fail("push", errors.RegistryUnavailableError("away"))
         shop = restart(host)
         host.clock.seconds += 60
@@ -112,7 +112,7 @@ def test_failures_are_no_deaths(host: Host) -> None:
 def test_an_attempt_that_fails_clears_a_job(host: Host) -> None:
     """Deaths count in a row: whoever fails as usual has not killed the process."""
     host.add_job(Kind.RELEASE)
-    die_in(host, jobs.MOST_DEATHS - 1)
+    die_in(host, jobs.MAX_CRASHES - 1)
     host.engine.fail("push", errors.RegistryUnavailableError("away"))
 
     restart(host).work()
@@ -129,7 +129,7 @@ def test_a_job_that_failed_as_usual_is_no_suspect(host: Host) -> None:
 
     shop.work()
 
-    assert [job.deaths for job in shop.bench.queue.waiting()] == [0]
+    assert [job.crashes for job in shop.executor.queue.waiting()] == [0]
 
 
 def test_an_orderly_stop_is_no_death(host: Host) -> None:
@@ -137,7 +137,7 @@ def test_an_orderly_stop_is_no_death(host: Host) -> None:
     host.add_job(Kind.RELEASE)
     host.ledger.start_attempt("1.1.1")
 
-    host.ledger.pardon()
+    host.ledger.clear_running()
     restart(host)
 
     assert deaths_of(host) == 0
@@ -154,7 +154,7 @@ def test_suspects_run_one_at_a_time(host: Host) -> None:
         for job_id in ("1.1.1", "2.1.1"):
             host.ledger.start_attempt(job_id)
         host.ledger.count_deaths()
-    queue = restart(host).bench.queue
+    queue = restart(host).executor.queue
 
     taken = [job.app for job in iter(lambda: queue.take(0), None)]
 

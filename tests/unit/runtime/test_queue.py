@@ -159,7 +159,7 @@ def test_background_work_leaves_a_worker() -> None:
 def test_what_somebody_waits_for_comes_first() -> None:
     """A release overtakes heals, of its own app too, and pushes behind a deploy."""
     line = queue.JobQueue(Hand())
-    delivery = replace(job("1", app="api"), is_delivery=True)
+    delivery = replace(job("1", app="api"), is_background_push=True)
     heal, release = job("heal-1", Kind.HEAL), job("2")
     for entry in (delivery, heal, release):
         line.put(entry)

@@ -38,7 +38,7 @@ class Scene:
     def pages(self, *, limit_seconds: float = 60.0) -> status_pages.StatusPages:
         """Build pages that have shown nothing yet."""
         return status_pages.StatusPages(
-            bench=self.daemon.shop.bench,
+            executor=self.daemon.shop.executor,
             loop=self.daemon.loop,
             limit_seconds=limit_seconds,
             read_book=lambda _now: self._read(self.book),
@@ -123,7 +123,7 @@ def test_an_engine_that_hangs(scene: Scene, host: Host) -> None:
 
     scene.start()
     shop = scene.daemon.shop
-    shop.bench.world = host.replace(engine=watch(host.world.engine, hang))
+    shop.executor.context = host.replace(engine=watch(host.context.engine, hang))
     hangs.set()
     shop.intake.submit(sweep_wish())
     until(lambda: scene.ask("/readyz") != OK)
@@ -159,7 +159,7 @@ def test_a_dead_thread(scene: Scene) -> None:
     reader.stop()
     reader.join(10)
 
-    alive = scene.daemon.loop.ailment
+    alive = scene.daemon.loop.thread_failure
     assert alive == "the thread that reads events has died"
     assert scene.daemon.main is not None
     scene.daemon.main.join(10)
@@ -227,7 +227,7 @@ def test_a_spool_that_takes_nothing(scene: Scene) -> None:
 def test_a_ledger_that_refused_the_last_job(scene: Scene) -> None:
     """What the workers hear from the ledger counts as much as what we can read."""
     scene.start()
-    counted = scene.daemon.shop.bench.tally
+    counted = scene.daemon.shop.executor.counters
     counted.refused(counters.WORK, "database or disk\nis full")
 
     during = scene.ask("/readyz")

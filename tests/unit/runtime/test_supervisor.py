@@ -51,7 +51,7 @@ def hold(host: Host) -> tuple[threading.Event, threading.Event, Any]:
             begun.set()
             may_go_on.wait(30)
 
-    return begun, may_go_on, watch(host.world.engine, wait)
+    return begun, may_go_on, watch(host.context.engine, wait)
 
 
 def test_a_release_goes_through(host: Host, build: Build) -> None:
@@ -125,7 +125,7 @@ def test_a_hint_wakes_a_sweep(host: Host, build: Build, logged: Lines) -> None:
 
     daemon.turns_to(lambda: daemon.loop.is_connected and sweeps())
     host.clock.seconds += sweep_timer.GATHER_SECONDS
-    daemon.turns_to(lambda: sweeps() > 1 or not daemon.shop.bench.queue.waiting())
+    daemon.turns_to(lambda: sweeps() > 1 or not daemon.shop.executor.queue.waiting())
     before = sweeps()
 
     host.engine.add_image("org/other:1", b"other")
@@ -156,7 +156,7 @@ def test_a_dead_worker_ends_the_run(host: Host, build: Build) -> None:
     def fail(_job_id: str) -> None:
         raise ZeroDivisionError("a bug")
 
-    daemon.shop.bench.on_finish = fail
+    daemon.shop.executor.on_finish = fail
     host.leave(Kind.HEAL)
 
     daemon.start()
@@ -193,7 +193,7 @@ def test_draining_lets_an_attempt_finish(host: Host, build: Build) -> None:
     left: list[int] = []
     draining = threading.Thread(target=lambda: left.append(daemon.loop.drain(10)))
     draining.start()
-    until(lambda: daemon.shop.bench.queue._is_closed)
+    until(lambda: daemon.shop.executor.queue._is_closed)
     may_go_on.set()
     draining.join(10)
 
@@ -255,7 +255,7 @@ def deaths_of(host: Host, job_id: str = "1.1.1") -> int:
     """Return how many deaths a job has had."""
     record = host.ledger.job(job_id)
     assert record is not None
-    return record.job.deaths
+    return record.job.crashes
 
 
 def test_draining_before_the_start(build: Build) -> None:
@@ -282,7 +282,7 @@ def test_a_scan_that_fails_is_survived(
         if method == "add_jobs" and refusals:
             raise refusals.pop()
 
-    daemon = build(ledger=watch(host.world.ledger, refuse))
+    daemon = build(ledger=watch(host.context.ledger, refuse))
     daemon.start()
     refusals.append(error)
     host.leave(Kind.RELEASE)

@@ -38,7 +38,7 @@ def test_a_job_that_ends(host: Host) -> None:
 
     shop.work()
 
-    counts = shop.bench.tally.counts()
+    counts = shop.executor.counters.counts()
     assert counts.finished == {(Kind.RELEASE, Ending.DONE): 1}
     assert counts.durations == {Kind.RELEASE: durations(3.0)}
     assert counts.retried == {}
@@ -53,7 +53,7 @@ def test_an_attempt_that_fails(host: Host) -> None:
 
     shop.work()
 
-    counts = shop.bench.tally.counts()
+    counts = shop.executor.counters.counts()
     assert (counts.finished, counts.retried) == ({}, {Kind.RELEASE: 1})
 
 
@@ -66,7 +66,9 @@ def test_a_job_that_is_superseded(host: Host) -> None:
 
     shop.intake.scan()
 
-    assert shop.bench.tally.counts().finished == {(Kind.HEAL, Ending.SUPERSEDED): 1}
+    assert shop.executor.counters.counts().finished == {
+        (Kind.HEAL, Ending.SUPERSEDED): 1
+    }
 
 
 def test_a_sweep(host: Host) -> None:
@@ -76,12 +78,12 @@ def test_a_sweep(host: Host) -> None:
     shop.intake.scan()
     shop.work()
     host.engine.untag("dokku/web:1")
-    before = shop.bench.tally.counts().finished
+    before = shop.executor.counters.counts().finished
     shop.intake.submit(Trigger(kind=Kind.SWEEP))
 
     shop.work()
 
-    counts = shop.bench.tally.counts()
+    counts = shop.executor.counters.counts()
     assert counts.last_sweep == Sweep(
         wanted=4, missing=1, lost=0, ended_at=host.clock.now(), took_seconds=0.0
     )
@@ -94,13 +96,13 @@ def test_an_image_that_only_the_registry_has(host: Host) -> None:
     shop = release_and_lose(host)
     shop.intake.submit(Trigger(kind=Kind.SWEEP))
     shop.work()
-    before = shop.bench.tally.counts().last_sweep
+    before = shop.executor.counters.counts().last_sweep
     host.leave(Kind.HEAL, "2.2.2")
     shop.intake.scan()
 
     shop.work()
 
-    after = shop.bench.tally.counts().last_sweep
+    after = shop.executor.counters.counts().last_sweep
     assert before is not None
     assert after is not None
     assert (before.missing, before.lost) == (4, 0)
@@ -128,7 +130,7 @@ def test_names_that_no_pull_brings_back(host: Host) -> None:
 
     shop.work()
 
-    seen = shop.bench.tally.counts().last_sweep
+    seen = shop.executor.counters.counts().last_sweep
     assert seen is not None
     assert (seen.wanted, seen.missing, seen.lost, seen.moved) == (8, 4, 3, 1)
 
@@ -147,7 +149,7 @@ def test_what_was_missing_is_back(host: Host) -> None:
 
     shop.work()
 
-    seen = shop.bench.tally.counts().last_sweep
+    seen = shop.executor.counters.counts().last_sweep
     assert seen is not None
     assert (seen.wanted, seen.missing, seen.lost) == (4, 0, 0)
 
@@ -155,7 +157,7 @@ def test_what_was_missing_is_back(host: Host) -> None:
 @pytest.mark.parametrize("ending", [Ending.SUPERSEDED, Ending.FAILED, Ending.DROPPED])
 def test_a_heal_that_brings_nothing_back(ending: Ending) -> None:
     """A heal that was not made leaves missing what is missing."""
-    noted = counters.Tally()
+    noted = counters.Counters()
     sweep = Sweep(wanted=3, lost=0, ended_at=1.0, took_seconds=0.0)
     noted.swept(sweep, missing={"web": 2, "api": 1})
 
@@ -177,31 +179,31 @@ def test_a_sweep_that_fails(host: Host) -> None:
 
     shop.work()
 
-    counts = shop.bench.tally.counts()
+    counts = shop.executor.counters.counts()
     assert (counts.sweeps_done, counts.sweeps_failed) == (0, 1)
     assert counts.last_sweep is None
 
 
 def test_an_engine_that_hangs() -> None:
     """Only an Engine that does not answer is silent, until a sweep hears it again."""
-    noted = counters.Tally()
+    noted = counters.Counters()
     away, full = errors.EngineUnavailableError("away"), errors.LedgerError("full")
     sweep = Sweep(wanted=0, lost=0, ended_at=1.0, took_seconds=0.0)
-    heard = [noted.is_engine_silent]
+    heard = [noted.is_engine_unresponsive]
 
     for outcome in (away, full, away, sweep):
         if isinstance(outcome, Sweep):
             noted.swept(outcome, missing={})
         else:
             noted.sweep_failed(outcome)
-        heard.append(noted.is_engine_silent)
+        heard.append(noted.is_engine_unresponsive)
 
     assert heard == [False, True, False, True, False]
 
 
 def test_a_refusal_holds_until_it_is_taken_back() -> None:
     """What refused one of two users is well when it serves that very user again."""
-    noted = counters.Tally()
+    noted = counters.Counters()
     noted.refused(counters.WORK, "disk full")
 
     noted.accepted(counters.INTAKE)
@@ -213,7 +215,7 @@ def test_a_refusal_holds_until_it_is_taken_back() -> None:
 
 def test_a_copy_stays_as_it_is() -> None:
     """Whoever reads has a copy that no later count changes."""
-    noted = counters.Tally()
+    noted = counters.Counters()
     before = noted.counts()
 
     noted.finished(HEAL, Ending.DONE, seconds=1.0)
@@ -224,7 +226,7 @@ def test_a_copy_stays_as_it_is() -> None:
 
 def test_many_threads() -> None:
     """No count is lost between threads."""
-    noted = counters.Tally()
+    noted = counters.Counters()
 
     def count() -> None:
         for _ in range(500):

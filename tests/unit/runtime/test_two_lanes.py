@@ -7,7 +7,7 @@ from typing import Any
 from dokku_registryd.core.image import images
 from dokku_registryd.core.job import jobs
 from dokku_registryd.core.job.kinds import Kind
-from dokku_registryd.runtime.app_locks import Turns
+from dokku_registryd.runtime.app_locks import AppLocks
 from support.waiting import until
 from workshops import Workshop, let_go_on
 from worlds import IMAGE, Host
@@ -30,13 +30,15 @@ class Hold:
 def begin(shop: Workshop, host: Host) -> tuple[jobs.Job, jobs.Job]:
     """Return the push behind release 1, and release 2, which waits for its own."""
     host.clock.seconds += 100
-    shop.bench.world = dataclasses.replace(shop.bench.world, turn=Turns().of)
-    delivery = shop.bench.queue.take(0)
+    shop.executor.context = dataclasses.replace(
+        shop.executor.context, app_lock=AppLocks().of
+    )
+    delivery = shop.executor.queue.take(0)
     host.engine.add_image(IMAGE, b"two")
     host.set("web", "push-policy", "wait")
     host.leave(Kind.RELEASE, "2.1.1")
     shop.intake.scan()
-    release = shop.bench.queue.take(0)
+    release = shop.executor.queue.take(0)
     assert delivery is not None
     assert release is not None
     return delivery, release
@@ -45,10 +47,10 @@ def begin(shop: Workshop, host: Host) -> tuple[jobs.Job, jobs.Job]:
 def run_both(shop: Workshop, host: Host, hold: Hold, *, until_done: bool) -> None:
     """Run both; the older one is held until the newer one has arrived, or is done."""
     delivery, release = begin(shop, host)
-    threads = [threading.Thread(target=shop.bench.run, args=(delivery,))]
+    threads = [threading.Thread(target=shop.executor.run, args=(delivery,))]
     threads[0].start()
     assert hold.is_held.wait(10)
-    threads.append(threading.Thread(target=shop.bench.run, args=(release,)))
+    threads.append(threading.Thread(target=shop.executor.run, args=(release,)))
     threads[1].start()
     if until_done:  # It waits for nothing that takes a network's time.
         threads[1].join(10)
@@ -90,8 +92,8 @@ def test_what_dokku_is_told(host: Host) -> None:
             hold.wait()
             host.files.set(*values)
 
-    shop.bench.world = dataclasses.replace(
-        shop.bench.world,
+    shop.executor.context = dataclasses.replace(
+        shop.executor.context,
         properties=Files(),
     )
 

@@ -240,7 +240,7 @@ def test_a_bug_lets_no_deploy_go_on(host: Host) -> None:
     shop.work()
 
     assert shop.ending("2.1.1") == "failed"
-    assert not host.release("2.1.1").is_accepted
+    assert not host.release("2.1.1").is_deploy_continued
 
 
 @pytest.mark.parametrize(
@@ -270,7 +270,7 @@ def test_a_bug_in_a_sweep(host: Host, logged: Lines) -> None:
     """A sweep that a bug ends is logged, and the worker goes on."""
     host.engine.fail("images", ZeroDivisionError("a bug"))
     shop = open_workshop(host)
-    shop.bench.run(host.add_job(Kind.SWEEP, app=""))
+    shop.executor.run(host.add_job(Kind.SWEEP, app=""))
 
     assert the(logged, "job.crashed")["log_level"] == "error"
 
@@ -279,7 +279,7 @@ def test_a_sweep_without_memory(host: Host, logged: Lines) -> None:
     """A sweep that meets an exhausted host is no bug, and is made again soon."""
     host.engine.fail("images", MemoryError())
     shop = open_workshop(host)
-    shop.bench.run(host.add_job(Kind.SWEEP, app=""))
+    shop.executor.run(host.add_job(Kind.SWEEP, app=""))
 
     assert the(logged, "sweep.failed")["log_level"] == "warning"
     assert shop.waiting == ["1.1.1"]
@@ -289,7 +289,7 @@ def test_a_sweep_without_an_engine(host: Host, logged: Lines) -> None:
     """A sweep that cannot look is a warning: the next one is due anyway."""
     host.engine.is_down = True
     shop = open_workshop(host)
-    shop.bench.run(host.add_job(Kind.SWEEP, app=""))
+    shop.executor.run(host.add_job(Kind.SWEEP, app=""))
 
     assert the(logged, "sweep.failed")["log_level"] == "warning"
 
@@ -306,7 +306,7 @@ def test_some_jobs_are_tried_for_ever(host: Host, kind: Kind) -> None:
     host.cut_registry()
     host.leave(kind, "2.1.1")
     if kind is Kind.DESTROYED:
-        host.world.detached.detach("web", "0000000000000001.0.1")
+        host.context.destroyed.detach("web", "0000000000000001.0.1")
         host.credentials.fail("forget", *[errors.TransientError("helper away")] * 3)
     shop.intake.scan()
 
@@ -325,10 +325,10 @@ def test_a_finished_job_is_not_run_again(host: Host) -> None:
     shop = open_workshop(host)
     host.leave(Kind.RELEASE)
     shop.intake.scan()
-    (job,) = shop.bench.queue.waiting()
+    (job,) = shop.executor.queue.waiting()
     shop.work()
 
-    shop.bench.run(job)
+    shop.executor.run(job)
 
     assert shop.finished == ["1.1.1"]
     assert [what for what, _ in host.engine.asked] == ["push"]
@@ -341,7 +341,7 @@ def test_a_job_that_nobody_knows(host: Host) -> None:
     host.ledger.finish_job("1.1.1", outcomes.done(), at=1.0)
     host.ledger.prune_jobs(finished_before=2.0, but_latest=0)
 
-    shop.bench.run(job)
+    shop.executor.run(job)
 
     assert (shop.finished, host.engine.asked) == ([], [])
 
@@ -366,12 +366,12 @@ def test_a_ledger_that_refuses_is_told_once(host: Host, logged: Lines) -> None:
     shop = open_workshop(host)
     host.leave(Kind.RELEASE)
     shop.intake.scan()
-    job = shop.bench.queue.take(0)
+    job = shop.executor.queue.take(0)
     assert job is not None
     before = host.reply()
 
     for _ in range(2):
-        shop.bench.put_back(job, errors.LedgerError("the disk is full"))
+        shop.executor.put_back(job, errors.LedgerError("the disk is full"))
 
     assert host.reply()[len(before) :] == [
         (Line.WARNING, "the disk is full; trying again every 5 s")

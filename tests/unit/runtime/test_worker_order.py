@@ -12,7 +12,7 @@ from dokku_registryd.core.hook.replies import Line
 from dokku_registryd.core.hook.triggers import Trigger
 from dokku_registryd.core.job.kinds import Kind
 from dokku_registryd.core.release.releases import ReleaseState
-from dokku_registryd.runtime import executor, worker
+from dokku_registryd.runtime import execution, worker
 from support.waiting import until
 from watching import CrashError, watch
 from workshops import Workshop, open_workshop, release_and_lose
@@ -48,8 +48,8 @@ def looks(host: Host) -> Iterator[list[tuple[str, bool, bool, bool]]]:
     seen.append(("begin", False, True, False))
     shop = open_workshop(
         host,
-        ledger=watch(host.world.ledger, look),
-        replies=watch(host.world.replies, look),
+        ledger=watch(host.context.ledger, look),
+        replies=watch(host.context.replies, look),
     )
     host.leave(Kind.HEAL)
     shop.intake.scan()
@@ -83,8 +83,8 @@ def test_dying_at_the_end_loses_nothing(host: Host, method: str) -> None:
     host.leave(Kind.HEAL)
     first = open_workshop(
         host,
-        ledger=watch(host.world.ledger, die),
-        replies=watch(host.world.replies, die),
+        ledger=watch(host.context.ledger, die),
+        replies=watch(host.context.replies, die),
     )
     first.intake.scan()
     with pytest.raises(CrashError):
@@ -106,20 +106,20 @@ def test_a_ledger_that_refuses_puts_the_job_back(host: Host, logged: Lines) -> N
         if method == "finish_job" and refusals:
             raise refusals.pop()
 
-    shop = open_workshop(host, ledger=watch(host.world.ledger, refuse))
+    shop = open_workshop(host, ledger=watch(host.context.ledger, refuse))
     host.leave(Kind.RELEASE)
     shop.intake.scan()
-    thread = worker.Worker(shop.bench, "worker-1")
+    thread = worker.Worker(shop.executor, "worker-1")
     thread.start()
-    until(lambda: shop.waiting == ["1.1.1"] and not shop.bench.queue.running())
+    until(lambda: shop.waiting == ["1.1.1"] and not shop.executor.queue.running())
     assert (host.spool.pending(), shop.ending()) == (1, "")
 
-    host.clock.seconds += executor.LEDGER_RETRY_SECONDS
-    shop.bench.queue.expedite("web")
+    host.clock.seconds += execution.LEDGER_RETRY_SECONDS
+    shop.executor.queue.expedite("web")
     until(lambda: shop.ending() == "done")
 
     thread.stop()
-    shop.bench.queue.close()
+    shop.executor.queue.close()
     thread.join(10)
     assert set(host.tags()) == {"1"}
     refused = [line for line in logged if line["event"] == "ledger.refused"]
@@ -163,7 +163,7 @@ def test_a_dropped_job_that_cannot_be_recorded_still_waits(host: Host) -> None:
         if method == "finish_job" and refusals:
             raise refusals.pop()
 
-    shop = park(host, "1.1.1", ledger=watch(host.world.ledger, refuse))
+    shop = park(host, "1.1.1", ledger=watch(host.context.ledger, refuse))
     host.leave(Kind.DESTROYED, "2.1.1")
     shop.intake.scan()
 
@@ -249,11 +249,11 @@ def test_a_renamed_job_keeps_its_apps_lane(host: Host) -> None:
     shop.intake.scan()
     host.clock.seconds += 1
 
-    older = shop.bench.queue.take(0)
-    beside = shop.bench.queue.take(0)
+    older = shop.executor.queue.take(0)
+    beside = shop.executor.queue.take(0)
     assert older is not None
-    shop.bench.queue.release(older)
-    newer = shop.bench.queue.take(0)
+    shop.executor.queue.release(older)
+    newer = shop.executor.queue.take(0)
 
     assert (older.job_id, beside) == ("1.1.1", None)
     assert newer is not None

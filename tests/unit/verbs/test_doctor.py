@@ -473,7 +473,7 @@ def test_properties_that_cannot_work(host: LoginHost) -> None:
 
 def test_a_defect_in_the_look_at_one_app() -> None:
     """What nobody has foreseen is a finding of that app, and ends no other look."""
-    broken = cast("doctor_apps.Surroundings", SimpleNamespace(world=None))
+    broken = cast("doctor_apps.DoctorContext", SimpleNamespace(context=None))
 
     (finding,) = doctor_apps._look(broken, "web", False)
 

@@ -13,7 +13,7 @@ from dokku_registryd.verbs.output import Output
 from support import open_way
 
 
-def places_of(*options: str, **environ: str) -> paths.Places:
+def places_of(*options: str, **environ: str) -> paths.Paths:
     """Return where `install` with these options would put things."""
     arguments = cli.parse(["install", *options])
     arguments.environ = environ
@@ -98,7 +98,7 @@ def test_certificates_of_the_engine(mode: int, expected: int) -> None:
 
 STEPS = [
     Step(kind=Kind.MAKE_FOLDERS, text="Done already", is_done=True),
-    Step(kind=Kind.ENABLE_PLUGIN, text="Enable it", cure="See what it says"),
+    Step(kind=Kind.ENABLE_PLUGIN, text="Enable it", hint="See what it says"),
     Step(kind=Kind.ADOPT, text="Adopt"),
 ]
 

@@ -34,8 +34,8 @@ _LONGEST: Final = 200
 _WHOLE_NAME: Final = "app"
 
 
-class ForgottenFolders:
-    """Implements `ports.DetachedFolders`.
+class DestroyedApps:
+    """Implements `ports.DestroyedApps`.
 
     Args:
         root: The folder `forgotten`.

@@ -66,9 +66,9 @@ class PropertyFiles:
             raise unreadable(path, error) from error
 
     @contextlib.contextmanager
-    def look(self) -> Iterator[snapshot.Look]:
+    def look(self) -> Iterator[snapshot.Snapshot]:
         """Look at the files of many apps: each is read once, and may be remembered."""
-        found = snapshot.Look(
+        found = snapshot.Snapshot(
             config_root=self._config_root,
             deployed_root=self._deployed_root,
             now=self._now(),
@@ -218,13 +218,13 @@ def _replace(path: Path, text: str) -> None:
 
 def unreadable(path: Path, error: OSError) -> errors.UnreadableError:
     """Return what is raised where a file is there and cannot be read."""
-    cure = ""
+    hint = ""
     if error.errno in {errno.EACCES, errno.EPERM}:
-        cure = ". Give it to the user that Dokku runs as, with chown"
+        hint = ". Give it to the user that Dokku runs as, with chown"
     elif error.errno == errno.EINVAL:
-        cure = ". Put a file with the value there, or remove it"
+        hint = ". Put a file with the value there, or remove it"
     return errors.UnreadableError(
-        f"cannot read {path}: {property_reading.reason(error)}{cure}"
+        f"cannot read {path}: {property_reading.reason(error)}{hint}"
     )
 
 

@@ -51,8 +51,8 @@ class Mark:
     """A hash of all that was told: 64 bits for each app keep the memory small."""
 
 
-class Look:
-    """Implements `ports.Look`; to be closed.
+class Snapshot:
+    """Implements `ports.Snapshot`; to be closed.
 
     Args:
         config_root: Dokku's folder of properties.

@@ -180,7 +180,7 @@ class DockerEngine:
         on_progress: Callable[[str], None],
         give_way: Callable[[], None] = lambda: None,
         shown: Callable[[str], str] = str,
-        pulse: Callable[[], object] | None = None,
+        liveness: Callable[[], object] | None = None,
     ) -> str:
         """Push one tag and return the digest that the Engine reports for it.
 
@@ -197,7 +197,7 @@ class DockerEngine:
             params={"tag": tag},
             auth=auth,
             in_words=shown,
-            pulse=pulse,
+            liveness=liveness,
         )
         digest = ""
         with contextlib.closing(self._transfer(order, give_way)) as lines:

@@ -59,7 +59,7 @@ class Order:
     auth: logins.AuthConfig | None
     in_words: Callable[[str], str] = str
     """Puts names that people know into a text of the Engine's."""
-    pulse: Callable[[], object] | None = None
+    liveness: Callable[[], object] | None = None
     """Changes as long as bytes move beyond the Engine; None where it sees all of it."""
 
     @property
@@ -179,8 +179,8 @@ class Transfers:
 
             def look() -> None:
                 give_way()
-                if order.pulse is not None and (
-                    verdict := progress.feel(order.pulse(), self._monotonic())
+                if order.liveness is not None and (
+                    verdict := progress.feel(order.liveness(), self._monotonic())
                 ):
                     check_engine()
                     raise self._ended(order, verdict)
@@ -201,7 +201,7 @@ class Transfers:
 
     def _begin(self, client: Client, order: Order) -> LineStream:
         # The Engine may say nothing while what it has handed over goes on.
-        has_pulse = order.pulse is not None
+        has_pulse = order.liveness is not None
         idle = self._deadline_seconds if has_pulse else self._stall_seconds
         response = client.open(
             "POST",

@@ -13,7 +13,7 @@ _TRIM_THRESHOLD: Final = -1  # malloc.h: M_TRIM_THRESHOLD
 _BYTES: Final = 131_072  # glibc's own initial value
 
 
-def return_early() -> None:
+def limit_free_memory() -> None:
     """Keep no more free memory than a little; harmless to repeat."""
     with contextlib.suppress(AttributeError, OSError):  # not glibc
         ctypes.CDLL(None).mallopt(_TRIM_THRESHOLD, _BYTES)

@@ -17,7 +17,7 @@ from dokku_registryd.adapters.dokku import plugins
 from dokku_registryd.adapters.files import atomic
 from dokku_registryd.adapters.host import installed, programs, shipped_files
 from dokku_registryd.core.install.host_state import Mode
-from dokku_registryd.core.install.paths import Places
+from dokku_registryd.core.install.paths import Paths
 from dokku_registryd.core.install.plans import Kind
 
 _PUBLIC_FILE: Final = 0o644
@@ -39,7 +39,7 @@ class HostChanges:
 
     def __init__(
         self,
-        where: Places,
+        where: Paths,
         owner: installed.Owner,
         environ: Mapping[str, str],
         *,
@@ -62,9 +62,9 @@ class HostChanges:
             RegistrydError: A program refuses.
             OSError: The file system refuses.
         """
-        self._doings()[kind]()
+        self._actions()[kind]()
 
-    def _doings(self) -> dict[Kind, Callable[[], None]]:
+    def _actions(self) -> dict[Kind, Callable[[], None]]:
         where, service = self._where, self._where.service
         return {
             Kind.STOP_SERVICE: lambda: self._systemctl("stop", service),

@@ -46,7 +46,7 @@ def owner_of(folder: Path) -> Owner:
 
 
 def look(
-    where: paths.Places,
+    where: paths.Paths,
     owner: Owner,
     environ: Mapping[str, str],
 ) -> Facts:
@@ -96,7 +96,7 @@ def _is_up(service: str, environ: Mapping[str, str]) -> bool:
         return False
 
 
-def purged(where: paths.Places) -> tuple[str, ...]:
+def purged(where: paths.Paths) -> tuple[str, ...]:
     """Return what a purge removes."""
     return (where.data_dir, f"{where.config_root}/registryd", where.settings)
 
@@ -138,7 +138,7 @@ def _is_folder(folder: Path, mode: int, owner: Owner) -> bool:
     return stat.S_IMODE(status.st_mode) == mode and _belongs(status, owner)
 
 
-def _owner_problem(where: paths.Places, owner: Owner) -> str:
+def _owner_problem(where: paths.Paths, owner: Owner) -> str:
     """Return why the owner cannot run our interpreter, empty if he can."""
     if os.geteuid() != 0 or owner.uid == 0:
         return ""
@@ -161,7 +161,7 @@ def _owner_problem(where: paths.Places, owner: Owner) -> str:
     return "" if done.returncode == 0 else (said or ["it does not start"])[-1]
 
 
-def _program(where: paths.Places, environ: Mapping[str, str]) -> Presence:
+def _program(where: paths.Paths, environ: Mapping[str, str]) -> Presence:
     path = Path(where.program)
     if not os.path.lexists(path):
         return Presence.ABSENT
@@ -193,7 +193,7 @@ def _plugin(folder: Path, owner: Owner) -> Presence:
     return Presence.CURRENT if is_current else Presence.STALE
 
 
-def _unit(where: paths.Places) -> Presence:
+def _unit(where: paths.Paths) -> Presence:
     texts = (
         (_read(Path(where.unit)), where.localize(shipped_files.unit())),
         (_read(Path(where.tmpfiles)), where.localize(shipped_files.tmpfiles())),

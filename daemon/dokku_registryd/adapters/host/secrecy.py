@@ -13,7 +13,7 @@ from typing import Final
 _PR_SET_DUMPABLE: Final = 4  # linux/prctl.h
 
 
-def hide_memory() -> None:
+def forbid_dumps() -> None:
     """Let nobody dump this process; harmless to repeat."""
     with contextlib.suppress(ValueError, OSError):
         _, hard = resource.getrlimit(resource.RLIMIT_CORE)

@@ -158,7 +158,7 @@ class JobRows(file.LedgerFile):
                 " WHERE is_running = 1 AND ending IS NULL"
             )
 
-    def pardon(self) -> None:
+    def clear_running(self) -> None:
         """Let attempts that are cut off by an orderly stop count as no death."""
         with self._transaction() as connection:
             connection.execute("UPDATE jobs SET is_running = 0 WHERE is_running = 1")
@@ -242,7 +242,7 @@ def _job_record(row: file.Row) -> jobs.JobRecord:
         trigger=trigger,
         accepted_at=row["accepted_at"],
         attempts=row["attempts"],
-        deaths=row["deaths"],
+        crashes=row["deaths"],
     )
     outcome = None
     if row["ending"] is not None:

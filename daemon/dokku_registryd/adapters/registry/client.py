@@ -42,7 +42,7 @@ _UNPROVED: Final = (
 ) | {HTTPStatus.NOT_IMPLEMENTED}
 
 
-class DistributionRegistry:
+class RegistryClient:
     """Implements `ports.Registry`. Safe to share between threads.
 
     Args:

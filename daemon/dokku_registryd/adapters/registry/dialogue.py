@@ -33,11 +33,11 @@ class Dialogue:
         self._wire = wire
         self._authorizations = authorizations
 
-    def token(self, access: tokens.Access) -> Secret | None:
+    def token(self, access: tokens.TokenScope) -> Secret | None:
         """Return the value of an Authorization header that served before."""
         return self._authorizations.known(access)
 
-    def ask(self, request: Request, access: tokens.Access, *expected: int) -> Reply:
+    def ask(self, request: Request, access: tokens.TokenScope, *expected: int) -> Reply:
         """Send, log in if the registry wants that, and raise what it refuses.
 
         A body in pieces goes only once, so a login that is refused then is final.
@@ -62,7 +62,7 @@ class Dialogue:
             reply = replace(reply, body=b"")
         raise messages.refusal(request, access, reply, used)
 
-    def ask_elsewhere(self, request: Request, access: tokens.Access) -> Reply:
+    def ask_elsewhere(self, request: Request, access: tokens.TokenScope) -> Reply:
         """Send to a host that the registry named, without its login.
 
         Raises:
@@ -75,7 +75,7 @@ class Dialogue:
             return reply
         raise messages.refusal(request, access, reply, None)
 
-    def _follow(self, request: Request, access: tokens.Access) -> Reply:
+    def _follow(self, request: Request, access: tokens.TokenScope) -> Reply:
         """Send, and follow redirects of what only reads.
 
         Some registries answer manifests from another host. That host gets no login.

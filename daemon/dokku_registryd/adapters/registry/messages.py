@@ -39,9 +39,9 @@ _LENGTHS: Final = {"sha256": 64, "sha384": 96, "sha512": 128}
 
 def access_to(
     domain: str, path: str, actions: str, auth: AuthConfig | None
-) -> tokens.Access:
+) -> tokens.TokenScope:
     """Build what a token is asked for."""
-    return tokens.Access(
+    return tokens.TokenScope(
         host=hosts.api_host(domain), path=path, actions=actions, auth=auth
     )
 
@@ -53,7 +53,7 @@ def build_request(
     verb: str,
     *,
     for_push: bool = False,
-) -> tuple[Request, tokens.Access]:
+) -> tuple[Request, tokens.TokenScope]:
     """Build a request about one manifest."""
     actions = _ACTIONS.get(method, PUSHING if for_push else READING)
     access = access_to(image.domain, image.path, actions, auth)
@@ -179,7 +179,7 @@ def check_same_origin(
 
 def refusal(
     request: Request,
-    access: tokens.Access,
+    access: tokens.TokenScope,
     reply: Reply,
     used: Secret | None,
 ) -> errors.RegistrydError:

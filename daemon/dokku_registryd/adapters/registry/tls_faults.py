@@ -21,7 +21,7 @@ def shows_plain_server(cause: BaseException) -> bool:
     return isinstance(cause, ssl.SSLError) and cause.reason in _TLS_TO_PLAIN
 
 
-def cure(error: ssl.SSLCertVerificationError, ca_file: str, *, closed: str = "") -> str:
+def hint(error: ssl.SSLCertVerificationError, ca_file: str, *, closed: str = "") -> str:
     """Return what an operator can do about a certificate.
 
     Args:

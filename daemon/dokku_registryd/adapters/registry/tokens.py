@@ -31,7 +31,7 @@ _REFUSED: Final = frozenset(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Access:
+class TokenScope:
     """What somebody wants to do where: one token is good for exactly that."""
 
     host: str
@@ -46,7 +46,7 @@ class Access:
         return f"repository:{self.path}:{self.actions}" if self.path else ""
 
     @property
-    def anywhere(self) -> "Access":
+    def anywhere(self) -> "TokenScope":
         """The whole registry: Basic is good for all of it."""
         return replace(self, path="", actions="*")
 
@@ -90,18 +90,18 @@ class Authorizations:
         self._monotonic = monotonic
         self._patience = patience
         self._lock = threading.Lock()
-        self._known: dict[Access, tuple[Secret, float]] = {}
+        self._known: dict[TokenScope, tuple[Secret, float]] = {}
         # One for each token that is being asked for, so no registry waits for another.
-        self._asking: dict[Access, _Turn] = {}
+        self._asking: dict[TokenScope, _Turn] = {}
 
-    def known(self, access: Access) -> Secret | None:
+    def known(self, access: TokenScope) -> Secret | None:
         """Return the value that served before and is still good."""
         with self._lock:
             kept = self._known.get(access) or self._known.get(access.anywhere)
         is_good = kept is not None and kept[1] > self._monotonic()
         return kept[0] if kept is not None and is_good else None
 
-    def forget(self, access: Access, used: Secret) -> None:
+    def forget(self, access: TokenScope, used: Secret) -> None:
         """Forget a value that is no longer good."""
         with self._lock:
             self._known = {
@@ -111,7 +111,7 @@ class Authorizations:
             }
 
     def renew(
-        self, access: Access, refused: Reply, used: Secret | None, purpose: str
+        self, access: TokenScope, refused: Reply, used: Secret | None, purpose: str
     ) -> Secret:
         """Return a value that differs from the one that was refused.
 
@@ -134,13 +134,13 @@ class Authorizations:
         return value
 
     @contextlib.contextmanager
-    def _turn(self, access: Access, purpose: str) -> Iterator[None]:
+    def _turn(self, access: TokenScope, purpose: str) -> Iterator[None]:
         """Let one thread at a time ask for a token."""
         with self._lock:
-            turn = self._asking.setdefault(access, _Turn(threading.Lock()))
-            turn.users += 1
+            app_lock = self._asking.setdefault(access, _Turn(threading.Lock()))
+            app_lock.users += 1
         try:
-            if not turn.lock.acquire(timeout=self._patience):
+            if not app_lock.lock.acquire(timeout=self._patience):
                 raise errors.RegistryUnavailableError(
                     f"cannot {purpose}: the token server of {access.host} does not"
                     " answer"
@@ -148,14 +148,14 @@ class Authorizations:
             try:
                 yield
             finally:
-                turn.lock.release()
+                app_lock.lock.release()
         finally:
             with self._lock:
-                turn.users -= 1
-                if not turn.users:
+                app_lock.users -= 1
+                if not app_lock.users:
                     del self._asking[access]
 
-    def _remember(self, access: Access, value: Secret, seconds: float) -> None:
+    def _remember(self, access: TokenScope, value: Secret, seconds: float) -> None:
         now = self._monotonic()
         with self._lock:
             current = self._known
@@ -163,7 +163,7 @@ class Authorizations:
             self._known[access] = (value, now + seconds)
 
     def _answer(
-        self, access: Access, refused: Reply, used: Secret | None, purpose: str
+        self, access: TokenScope, refused: Reply, used: Secret | None, purpose: str
     ) -> Secret:
         header = refused.headers.get("www-authenticate", "")
         challenge = protocol.choose_challenge(header)
@@ -188,7 +188,7 @@ class Authorizations:
         return value
 
     def _token_request(
-        self, access: Access, challenge: Challenge, registry_url: str, purpose: str
+        self, access: TokenScope, challenge: Challenge, registry_url: str, purpose: str
     ) -> Request:
         stated = challenge.parameters.get("realm", "")
         realm = hosts.read_realm(stated, registry_url)
@@ -208,7 +208,7 @@ class Authorizations:
         read = {**challenge.parameters, "realm": realm}
         return _build_request(access, replace(challenge, parameters=read), purpose)
 
-    def _follow(self, access: Access, request: Request) -> Reply:
+    def _follow(self, access: TokenScope, request: Request) -> Reply:
         """Send, and go along where a token server sends us to another of its doors."""
         for _ in range(_MAX_REDIRECTS + 1):
             reply = self._send(request)
@@ -229,7 +229,7 @@ class Authorizations:
             f" more than {_MAX_REDIRECTS} times"
         )
 
-    def _ask(self, access: Access, request: Request, used: Secret | None) -> Token:
+    def _ask(self, access: TokenScope, request: Request, used: Secret | None) -> Token:
         reply = self._follow(access, request)
         if reply.status != HTTPStatus.OK:
             raise _refusal(access, reply, used, request.purpose)
@@ -242,7 +242,7 @@ class Authorizations:
         return token
 
 
-def _build_request(access: Access, challenge: Challenge, purpose: str) -> Request:
+def _build_request(access: TokenScope, challenge: Challenge, purpose: str) -> Request:
     """Build the request for a token.
 
     GET with Basic or without a login ("Requesting a Token"); for an identity token,
@@ -287,7 +287,7 @@ def _form(fields: dict[str, str]) -> str:
 
 
 def _refusal(
-    access: Access, reply: Reply, used: Secret | None, purpose: str
+    access: TokenScope, reply: Reply, used: Secret | None, purpose: str
 ) -> errors.RegistrydError:
     hidden = (*access.secrets, *([used] if used else []))
     said = protocol.parse_error(reply.body, hidden)

@@ -267,7 +267,7 @@ class Wire:
                 return errors.PermanentError(
                     f"{said} shows a certificate that cannot be verified"
                     f" ({cause.verify_message})."
-                    f" {tls_faults.cure(cause, ca_file, closed=route.closed)}"
+                    f" {tls_faults.hint(cause, ca_file, closed=route.closed)}"
                 )
             if tls_faults.shows_plain_server(cause):
                 return errors.PermanentError(

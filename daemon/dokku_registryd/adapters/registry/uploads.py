@@ -128,11 +128,13 @@ class Uploads:
     ) -> None:
         """End an upload whose bytes were sent; the registry compares the digest."""
         access = _access(image, auth)
-        is_own = protocol.is_same_host(location, f"//{access.host}")
-        place = _Place(url=location, is_elsewhere=not is_own)
+        is_internal = protocol.is_same_host(location, f"//{access.host}")
+        place = _Place(url=location, is_elsewhere=not is_internal)
         self._end(image, access, place, digest, b"")
 
-    def _open(self, image: reference.ImageReference, access: tokens.Access) -> _Place:
+    def _open(
+        self, image: reference.ImageReference, access: tokens.TokenScope
+    ) -> _Place:
         request = Request(
             method="POST",
             url=f"//{access.host}/v2/{image.path}/blobs/uploads/",
@@ -146,7 +148,7 @@ class Uploads:
     def _end(
         self,
         image: reference.ImageReference,
-        access: tokens.Access,
+        access: tokens.TokenScope,
         place: _Place,
         digest: str,
         body: bytes | bytearray,
@@ -166,14 +168,16 @@ class Uploads:
         )
         self._ask(request, access, place)
 
-    def _ask(self, request: Request, access: tokens.Access, place: _Place) -> Reply:
+    def _ask(self, request: Request, access: tokens.TokenScope, place: _Place) -> Reply:
         if place.is_elsewhere:
             bare = replace(request, headers={"content-type": _BODY_TYPE})
             return self._dialogue.ask_elsewhere(bare, access)
         return self._dialogue.ask(request, access)
 
 
-def _access(image: reference.ImageReference, auth: AuthConfig | None) -> tokens.Access:
+def _access(
+    image: reference.ImageReference, auth: AuthConfig | None
+) -> tokens.TokenScope:
     return messages.access_to(image.domain, image.path, messages.PUSHING, auth)
 
 

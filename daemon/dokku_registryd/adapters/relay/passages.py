@@ -114,7 +114,7 @@ class Passage(Guest):
         text = text.replace(self.tag, self._image.tag)
         return text.replace(self.login.domain, self._image.domain)
 
-    def pulse(self) -> int:
+    def liveness(self) -> int:
         """Return what grows as long as bytes come in or go on."""
         return self._moved
 

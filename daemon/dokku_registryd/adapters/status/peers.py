@@ -17,7 +17,7 @@ _MOST_BYTES: Final = 1024  # as much as `getsockopt` takes: 256 groups
 _GROUP: Final = struct.Struct("I")
 
 
-class Doorkeeper:
+class PeerCheck:
     """Lets in root, our own user, and the members of one group.
 
     Args:

@@ -21,7 +21,7 @@ import structlog
 from dokku_registryd.adapters.status import peers
 from dokku_registryd.core.status import http_protocol as protocol
 
-MOST_CONNECTIONS: Final = 16  # at once, and newly taken in each `crowd_seconds`
+MOST_CONNECTIONS: Final = 16  # at once, and newly taken in each `accept_window_seconds`
 # A client that has its answer may still be sending; closing would take it away again.
 _LINGER_SECONDS: Final = 1.0
 _STOP_SECONDS: Final = 5.0
@@ -35,27 +35,27 @@ Answerer = Callable[[str], protocol.Answer]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Patience:
+class Timeouts:
     """How long the thread waits for others."""
 
     connection_seconds: float = 5.0
     """What one connection may take in all."""
-    crowd_seconds: float = 0.05
+    accept_window_seconds: float = 0.05
     """How long a crowd waits at the door; who has said nothing then must leave."""
     no_descriptors_seconds: float = 1.0
     """How long everybody waits while the process may open nothing more."""
 
 
-_PATIENCE: Final = Patience()
+_PATIENCE: Final = Timeouts()
 
 
-class _Talk:
+class _Connection:
     """One connection."""
 
     def __init__(self, connection: socket.socket, deadline: float) -> None:
         self.connection = connection
         self.deadline = deadline
-        self.heard = b""
+        self.received = b""
         self.unsent = memoryview(b"")
         self.is_answered = False
 
@@ -74,17 +74,17 @@ class StatusServer(threading.Thread):
         self,
         listeners: Iterable[socket.socket],
         answer: Answerer,
-        doorkeeper: peers.Doorkeeper,
-        patience: Patience = _PATIENCE,
+        doorkeeper: peers.PeerCheck,
+        patience: Timeouts = _PATIENCE,
     ) -> None:
         super().__init__(name="status", daemon=True)
         self._listeners = tuple(listeners)
         self._answer = answer
         self._doorkeeper = doorkeeper
         self._patience = patience
-        self._talks: dict[int, _Talk] = {}
+        self._talks: dict[int, _Connection] = {}
         self._selector = selectors.DefaultSelector()
-        self._bell = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self._wakeup = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._is_stopping = False
         self._opens_at: float | None = None
         self._opened_at = 0.0
@@ -94,8 +94,8 @@ class StatusServer(threading.Thread):
 
     def run(self) -> None:
         """Serve."""
-        self._selector.register(self._bell, selectors.EVENT_READ)
-        self._open_door()
+        self._selector.register(self._wakeup, selectors.EVENT_READ)
+        self._resume_accepting()
         try:
             while not self._is_stopping:
                 self._serve()
@@ -109,22 +109,22 @@ class StatusServer(threading.Thread):
         if self._is_stopping:
             return
         self._is_stopping = True
-        os.eventfd_write(self._bell, 1)
+        os.eventfd_write(self._wakeup, 1)
         self.join(_STOP_SECONDS)
         if not self.is_alive():
-            os.close(self._bell)
+            os.close(self._wakeup)
 
     def _serve(self) -> None:
         for key, _ in self._selector.select(self._seconds_to_wait()):
             if key.fileobj in self._listeners:
-                self._welcome(key.fileobj)
-            elif isinstance(key.data, _Talk):
+                self._accept(key.fileobj)
+            elif isinstance(key.data, _Connection):
                 self._go_on(key.data)
         now = time.monotonic()
         for talk in [talk for talk in self._talks.values() if talk.deadline <= now]:
             self._end(talk)
         if self._opens_at is not None and self._opens_at <= now:
-            self._open_door()
+            self._resume_accepting()
 
     def _seconds_to_wait(self) -> float | None:
         times = [talk.deadline for talk in self._talks.values()]
@@ -134,7 +134,7 @@ class StatusServer(threading.Thread):
 
     # -- the door
 
-    def _open_door(self) -> None:
+    def _resume_accepting(self) -> None:
         self._opens_at = None
         self._opened_at, self._welcomed = time.monotonic(), 0
         if len(self._talks) >= MOST_CONNECTIONS:
@@ -150,9 +150,9 @@ class StatusServer(threading.Thread):
             for listener in self._listeners:
                 self._selector.unregister(listener)
 
-    def _welcome(self, listener: socket.socket) -> None:
+    def _accept(self, listener: socket.socket) -> None:
         if self._is_crowded():
-            self._shut_door(self._patience.crowd_seconds)
+            self._shut_door(self._patience.accept_window_seconds)
             return
         try:
             connection, _ = listener.accept()
@@ -165,14 +165,16 @@ class StatusServer(threading.Thread):
             connection.close()
             return
         connection.settimeout(0.0)
-        talk = _Talk(connection, time.monotonic() + self._patience.connection_seconds)
+        talk = _Connection(
+            connection, time.monotonic() + self._patience.connection_seconds
+        )
         self._talks[connection.fileno()] = talk
         self._selector.register(connection, selectors.EVENT_READ, talk)
         self._go_on(talk)  # Most have said all by now.
 
     def _is_crowded(self) -> bool:
         now = time.monotonic()
-        if now - self._opened_at > self._patience.crowd_seconds:
+        if now - self._opened_at > self._patience.accept_window_seconds:
             self._opened_at, self._welcomed = now, 0
         return max(self._welcomed, len(self._talks)) >= MOST_CONNECTIONS
 
@@ -189,7 +191,7 @@ class StatusServer(threading.Thread):
 
     # -- one connection
 
-    def _go_on(self, talk: _Talk) -> None:
+    def _go_on(self, talk: _Connection) -> None:
         try:
             if talk.unsent:
                 self._send(talk)
@@ -200,18 +202,20 @@ class StatusServer(threading.Thread):
         except OSError:
             self._end(talk)
 
-    def _hear(self, talk: _Talk) -> None:
-        heard = talk.connection.recv(_CHUNK)
-        if not heard:
+    def _hear(self, talk: _Connection) -> None:
+        received = talk.connection.recv(_CHUNK)
+        if not received:
             self._end(talk)
         elif not talk.is_answered:  # Else whatever comes now is not read.
-            talk.heard += heard
+            talk.received += received
             is_local = talk.connection.family == socket.AF_UNIX
-            request = protocol.parse(talk.heard, is_local=is_local)
+            request = protocol.parse(talk.received, is_local=is_local)
             if request is not None:
                 self._reply(talk, request)
 
-    def _reply(self, talk: _Talk, request: protocol.Request | protocol.Answer) -> None:
+    def _reply(
+        self, talk: _Connection, request: protocol.Request | protocol.Answer
+    ) -> None:
         if isinstance(request, protocol.Request):
             answer, is_head = self._look(request.path), request.is_head
         else:
@@ -228,7 +232,7 @@ class StatusServer(threading.Thread):
             structlog.get_logger().error("status.failed", error=_shown(error))
             return _NO_ANSWER
 
-    def _send(self, talk: _Talk) -> None:
+    def _send(self, talk: _Connection) -> None:
         sent = talk.connection.send(talk.unsent)
         talk.unsent = talk.unsent[sent:]
         if not talk.unsent:
@@ -236,7 +240,7 @@ class StatusServer(threading.Thread):
             talk.deadline = min(talk.deadline, time.monotonic() + _LINGER_SECONDS)
             self._selector.modify(talk.connection, selectors.EVENT_READ, talk)
 
-    def _end(self, talk: _Talk) -> None:
+    def _end(self, talk: _Connection) -> None:
         if self._talks.pop(talk.connection.fileno(), None) is not None:
             self._selector.unregister(talk.connection)
             talk.connection.close()

@@ -170,7 +170,7 @@ class Progress:
         self._stall_seconds = stall_seconds
         self._deadline_seconds = deadline_seconds
         self._latest: dict[str, tuple[object, object]] = {}
-        self._pulse: object = None
+        self._liveness: object = None
 
     def note(self, line: Mapping[str, Any], now: float) -> str:
         """Take a line in, and return why the transfer has to end, empty if not."""
@@ -183,15 +183,15 @@ class Progress:
             self._moved = now
         return self._verdict(now)
 
-    def feel(self, pulse: object, now: float) -> str:
+    def feel(self, liveness: object, now: float) -> str:
         """Return why the transfer has to end, empty if not.
 
         Args:
-            pulse: What changes as long as bytes move where the Engine does not see it.
+            liveness: Changes as long as bytes move out of the Engine's sight.
             now: The time.
         """
-        if pulse != self._pulse:
-            self._pulse = pulse
+        if liveness != self._liveness:
+            self._liveness = liveness
             self._moved = now
         return self._verdict(now)
 

@@ -67,7 +67,7 @@ def leftovers_of(state: wanted.AppState, schedulers: Sequence[str]) -> list[Left
     return found
 
 
-def needless(
+def removable_names(
     left: Iterable[Leftover], observed: wanted.Observed, needed: frozenset[str]
 ) -> list[str]:
     """Return the names that may be taken away.
@@ -122,7 +122,7 @@ def _stale_names(entry: Release, state: wanted.AppState) -> tuple[str, ...]:
     if told is not None and told != entry.deployed and entry.goes_by(told):
         return ()
     is_over = (
-        not entry.is_accepted
+        not entry.is_deploy_continued
         or entry.live_at > 0
         or entry.state in _ENDED_BADLY
         or any(

@@ -41,7 +41,7 @@ def need_of(
         state: The app.
         schedulers: Those that keep images on this host.
         here: The IDs of the images on this host. Of a release whose image is gone
-            nothing is kept in mind: `strangers` finds images that come back.
+            nothing is kept in mind: `unclaimed_images` finds images that come back.
     """
     unconfirmed = dict.fromkeys(
         release.image_id for release in state.releases if release.state in _UNCONFIRMED
@@ -87,7 +87,7 @@ def needed(
     return frozenset(found - {""})
 
 
-def strangers(
+def unclaimed_images(
     found: Iterable[Need], observed: wanted.Observed, needed: frozenset[str]
 ) -> set[str]:
     """Return the IDs of images that may be of some release that nobody has in mind.

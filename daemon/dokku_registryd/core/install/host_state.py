@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from dokku_registryd.core.install.paths import Places
+from dokku_registryd.core.install.paths import Paths
 
 
 class Mode(StrEnum):
@@ -71,7 +71,7 @@ class Facts:
         return stale or bool(self.difference)
 
 
-def objections(facts: Facts, places: Places, mode: Mode) -> list[str]:
+def objections(facts: Facts, places: Paths, mode: Mode) -> list[str]:
     """Return why an installation cannot begin; each says what to do."""
     found = []
     if not facts.has_dokku:

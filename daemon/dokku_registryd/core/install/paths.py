@@ -10,7 +10,7 @@ PROGRAM_MARK: Final = 'Made by "dokku-registryd install"'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Places:
+class Paths:
     """The paths of one host. `root` is empty, or a folder that stands for `/`."""
 
     root: str = ""
@@ -109,7 +109,7 @@ class Places:
 
     def localize(self, text: str) -> str:
         """Return a shipped text with the usual paths replaced by those of this host."""
-        usual = Places()
+        usual = Paths()
         replaced = {
             usual.data_dir: self.data_dir,
             usual.config_root: self.config_root,

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from dokku_registryd.core.install.host_state import Facts, Mode, Presence
-from dokku_registryd.core.install.paths import Places
+from dokku_registryd.core.install.paths import Paths
 
 
 class Kind(StrEnum):
@@ -49,12 +49,12 @@ class Step:
     kind: Kind
     text: str
     """What is about to change, or why nothing does."""
-    cure: str = ""
+    hint: str = ""
     """What to look at when it fails."""
     is_done: bool = False
 
 
-def plan_install(facts: Facts, places: Places, mode: Mode) -> list[Step]:
+def plan_install(facts: Facts, places: Paths, mode: Mode) -> list[Step]:
     """Return what brings a host from what is seen to an installation."""
     steps = [
         _settings(facts, places),
@@ -69,7 +69,7 @@ def plan_install(facts: Facts, places: Places, mode: Mode) -> list[Step]:
         Step(
             kind=Kind.ADOPT,
             text="Adopt what apps have pushed into the ledger, and say what differs",
-            cure="See whether Docker runs: docker info",
+            hint="See whether Docker runs: docker info",
         ),
         _start(facts),
     ]
@@ -79,13 +79,13 @@ def plan_install(facts: Facts, places: Places, mode: Mode) -> list[Step]:
         stop = Step(
             kind=Kind.STOP_SERVICE,
             text=f"Stop the service {places.service} {why}",
-            cure=f"See systemctl status {places.service}",
+            hint=f"See systemctl status {places.service}",
         )
         return [stop, *steps]
     return steps
 
 
-def _settings(facts: Facts, places: Places) -> Step:
+def _settings(facts: Facts, places: Paths) -> Step:
     return _step(
         Kind.WRITE_SETTINGS,
         f"Write the settings file {places.settings}, every key at its default",
@@ -94,7 +94,7 @@ def _settings(facts: Facts, places: Places) -> Step:
     )
 
 
-def _folders(facts: Facts, places: Places) -> Step:
+def _folders(facts: Facts, places: Paths) -> Step:
     return _step(
         Kind.MAKE_FOLDERS,
         f"Make {places.data_dir} with spool and replies, for user {facts.owner} alone",
@@ -103,7 +103,7 @@ def _folders(facts: Facts, places: Places) -> Step:
     )
 
 
-def _properties(facts: Facts, places: Places) -> Step:
+def _properties(facts: Facts, places: Paths) -> Step:
     return _step(
         Kind.MAKE_PROPERTIES,
         f"Make {places.config_root}/registryd for properties of our own",
@@ -112,7 +112,7 @@ def _properties(facts: Facts, places: Places) -> Step:
     )
 
 
-def _program(facts: Facts, places: Places) -> Step:
+def _program(facts: Facts, places: Paths) -> Step:
     verb = "Correct" if facts.program is Presence.STALE else "Write"
     return _step(
         Kind.WRITE_PROGRAM,
@@ -122,7 +122,7 @@ def _program(facts: Facts, places: Places) -> Step:
     )
 
 
-def _unit(facts: Facts, places: Places) -> Step:
+def _unit(facts: Facts, places: Paths) -> Step:
     verb = "Correct" if facts.unit is Presence.STALE else "Write"
     return _step(
         Kind.WRITE_UNIT,
@@ -132,7 +132,7 @@ def _unit(facts: Facts, places: Places) -> Step:
     )
 
 
-def _plugin(facts: Facts, places: Places) -> Step:
+def _plugin(facts: Facts, places: Paths) -> Step:
     verb = "Replace" if facts.plugin is Presence.STALE else "Put"
     where = "in" if facts.plugin is Presence.STALE else "into"
     return _step(
@@ -143,7 +143,7 @@ def _plugin(facts: Facts, places: Places) -> Step:
     )
 
 
-def _enable(places: Places, *, is_done: bool) -> Step:
+def _enable(places: Paths, *, is_done: bool) -> Step:
     return _plugn(
         Kind.ENABLE_PLUGIN,
         places,
@@ -154,7 +154,7 @@ def _enable(places: Places, *, is_done: bool) -> Step:
     )
 
 
-def _note(facts: Facts, places: Places, mode: Mode) -> Step:
+def _note(facts: Facts, places: Paths, mode: Mode) -> Step:
     return _step(
         Kind.NOTE_MODE,
         f"Note in {places.mode_note} that {mode} is wanted",
@@ -163,7 +163,7 @@ def _note(facts: Facts, places: Places, mode: Mode) -> Step:
     )
 
 
-def _switch(facts: Facts, places: Places, mode: Mode) -> list[Step]:
+def _switch(facts: Facts, places: Paths, mode: Mode) -> list[Step]:
     if mode is Mode.COMPANION:
         return [_enable_core(facts, places), _records(facts, places)]
     disable = _plugn(
@@ -177,7 +177,7 @@ def _switch(facts: Facts, places: Places, mode: Mode) -> list[Step]:
     return [disable]
 
 
-def _enable_core(facts: Facts, places: Places) -> Step:
+def _enable_core(facts: Facts, places: Paths) -> Step:
     already = "Dokku's own registry plugin is enabled already"
     if not facts.has_core:
         already = "This Dokku has no registry plugin of its own to be enabled"
@@ -191,7 +191,7 @@ def _enable_core(facts: Facts, places: Places) -> Step:
     )
 
 
-def _records(facts: Facts, places: Places) -> Step:
+def _records(facts: Facts, places: Paths) -> Step:
     # They would hide what Dokku's own plugin releases from now on.
     return _step(
         Kind.DROP_RECORDS,
@@ -215,12 +215,12 @@ def _start(facts: Facts) -> Step:
         text="The service dokku-registryd runs already"
         if is_running and facts.is_service_enabled
         else "Start the service dokku-registryd, now and at every boot",
-        cure="See journalctl -u dokku-registryd",
+        hint="See journalctl -u dokku-registryd",
         is_done=is_running and facts.is_service_enabled,
     )
 
 
-def plan_uninstall(facts: Facts, places: Places, *, is_purge: bool) -> list[Step]:
+def plan_uninstall(facts: Facts, places: Paths, *, is_purge: bool) -> list[Step]:
     """Return what takes back whatever is seen of an installation."""
     steps = [
         _retire(facts),
@@ -246,7 +246,7 @@ def _retire(facts: Facts) -> Step:
         Kind.RETIRE_SERVICE,
         "Stop the service dokku-registryd and start it no more at boot",
         "The service dokku-registryd does not run",
-        cure="See systemctl status dokku-registryd",
+        hint="See systemctl status dokku-registryd",
         is_done=not (facts.is_service_enabled or facts.is_service_running),
     )
 
@@ -265,7 +265,7 @@ def _removal(kind: Kind, what: str, presence: Presence) -> Step:
     )
 
 
-def _purge(facts: Facts, places: Places, *, is_purge: bool) -> Step:
+def _purge(facts: Facts, places: Paths, *, is_purge: bool) -> Step:
     ours = f"{places.data_dir}, {places.config_root}/registryd and {places.settings}"
     already = f"{ours} stay; --purge removes them"
     if not facts.has_data:
@@ -281,20 +281,20 @@ def _purge(facts: Facts, places: Places, *, is_purge: bool) -> Step:
 
 
 def _step(
-    kind: Kind, text: str, already: str, *, is_done: bool, cure: str = ""
+    kind: Kind, text: str, already: str, *, is_done: bool, hint: str = ""
 ) -> Step:
     return Step(
-        kind=kind, text=already if is_done else text, cure=cure, is_done=is_done
+        kind=kind, text=already if is_done else text, hint=hint, is_done=is_done
     )
 
 
 def _plugn(
-    kind: Kind, places: Places, command: str, *, text: str, already: str, is_done: bool
+    kind: Kind, places: Paths, command: str, *, text: str, already: str, is_done: bool
 ) -> Step:
     return _step(
         kind,
         text,
         already,
         is_done=is_done,
-        cure=f"See what this says: PLUGIN_PATH={places.plugins} plugn {command}",
+        hint=f"See what this says: PLUGIN_PATH={places.plugins} plugn {command}",
     )

@@ -16,7 +16,7 @@ from dokku_registryd.core.job.kinds import Kind
 # Whoever runs beside a job that kills the process is counted too. So from the second
 # death on a job runs without other suspects, and only what kills alone gets this far.
 SUSPECT_DEATHS: Final = 2
-MOST_DEATHS: Final = 6
+MAX_CRASHES: Final = 6
 _SUSPECTS: Final = " suspects"  # no app has such a name
 
 
@@ -30,11 +30,11 @@ class Job:
     """Seconds since the epoch."""
     attempts: int = 0
     """Attempts begun so far, those before a crash included."""
-    deaths: int = 0
+    crashes: int = 0
     """Attempts in a row that the process did not outlive."""
     defects: int = 0
     """Attempts in this process that ended by something unforeseen."""
-    is_delivery: bool = False
+    is_background_push: bool = False
     """A release whose deploy went on already; only its push is left to do."""
     known_since: float | None = None
     """When it was accepted, by the clock of this process that nobody can set."""
@@ -68,19 +68,21 @@ class Job:
         return max(0.0, now - self.accepted_at)
 
     @property
-    def is_own(self) -> bool:
+    def is_internal(self) -> bool:
         """Whether the daemon made it itself, so that nobody waits for it."""
         return self.job_id.startswith(f"{self.kind.value}-")
 
     @property
     def is_awaited(self) -> bool:
         """Whether somebody may follow its reply."""
-        return self.rules.is_awaited and not self.is_own
+        return self.rules.is_awaited and not self.is_internal
 
     @property
     def is_background(self) -> bool:
         """Whether it may take minutes and nobody waits for it: others go first."""
-        return self.is_delivery or (self.rules.is_background and self.is_own)
+        return self.is_background_push or (
+            self.rules.is_background and self.is_internal
+        )
 
     @property
     def is_preempting(self) -> bool:
@@ -88,7 +90,7 @@ class Job:
 
         Whatever was to be healed is another image afterwards, or nobody's.
         """
-        return self.rules.is_preempting and not self.is_delivery
+        return self.rules.is_preempting and not self.is_background_push
 
     @property
     def is_disowning(self) -> bool:
@@ -127,18 +129,18 @@ class Job:
     @property
     def is_suspect(self) -> bool:
         """Whether it may be what kills the process; suspects run one at a time."""
-        return self.deaths >= SUSPECT_DEATHS
+        return self.crashes >= SUSPECT_DEATHS
 
     @property
     def is_poison(self) -> bool:
         """Whether it has killed the process too often to be tried again."""
-        return self.deaths >= MOST_DEATHS
+        return self.crashes >= MAX_CRASHES
 
     @property
     def _own_lanes(self) -> tuple[str, ...]:
         deliveries = tuple(f"{app} deliveries" for app in self.trigger.apps)
         # Both move extra tags, so never side by side.
-        if self.is_delivery or self.kind is Kind.SETTLE:
+        if self.is_background_push or self.kind is Kind.SETTLE:
             return deliveries
         if self.rules.is_exclusive:
             return (*self.trigger.apps, *deliveries)

@@ -1,6 +1,6 @@
 """The kinds of work, and all rules that hold for the jobs of one: a row each.
 
-What a job of a kind does is a row in `runtime/executor.py`; what the hooks and the
+What a job of a kind does is a row in `runtime/execution.py`; what the hooks and the
 daemon write down to ask for one is in `core/hook/triggers.py`.
 """
 

@@ -13,7 +13,7 @@ class Verdict(StrEnum):
 
     RETRY = "retry"
     """Wait, then try again."""
-    ACCEPT_LATE = "accept late"
+    CONTINUE_DEPLOY = "accept late"
     """Let the deploy go on, and try again behind its back."""
     GIVE_UP = "give up"
     """Record the failure."""
@@ -29,11 +29,11 @@ class Attempt:
     """Since the job was accepted."""
     deadline_seconds: float
     """How long whoever waits is willing to wait."""
-    is_accepted: bool = False
+    is_deploy_continued: bool = False
     """The deploy went on already; nobody waits any more."""
     may_accept_late: bool = False
     """This very image is in the registry already, under another number."""
-    is_past_saving: bool = False
+    cannot_succeed: bool = False
     """Its image is gone, and a later release of the app has arrived."""
 
     @property
@@ -65,16 +65,20 @@ def after_failure(attempt: Attempt) -> Verdict:
     can never succeed ends when nobody needs it any more. A sweep is not retried, since
     the next one is due anyway.
     """
-    if attempt.kind is Kind.SWEEP or attempt.is_past_saving:
+    if attempt.kind is Kind.SWEEP or attempt.cannot_succeed:
         return Verdict.GIVE_UP
     # What it gave way to says what becomes of it.
     has_given_way = isinstance(attempt.error, errors.PreemptedError)
-    if RULES[attempt.kind].is_tried_for_ever or attempt.is_accepted or has_given_way:
+    if (
+        RULES[attempt.kind].is_tried_for_ever
+        or attempt.is_deploy_continued
+        or has_given_way
+    ):
         return Verdict.RETRY
     if not isinstance(attempt.error, errors.TransientError):
         return Verdict.GIVE_UP
     if attempt.may_accept_late and not isinstance(attempt.error, errors.DefectError):
-        return Verdict.ACCEPT_LATE
+        return Verdict.CONTINUE_DEPLOY
     # A release that was held back until its deadline may ask a last time.
     is_late = attempt.waited_seconds >= attempt.deadline_seconds
     is_over = is_late and not attempt.is_release_held_back

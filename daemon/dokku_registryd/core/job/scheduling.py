@@ -32,7 +32,7 @@ class _Entry:
     job: jobs.Job
     order: int
     """Of acceptance: it decides within a lane."""
-    turn: int
+    app_lock: int
     """Of acceptance, or of the end of its latest attempt: it decides between apps."""
     due: float
 
@@ -42,10 +42,10 @@ class _Entry:
 
     @property
     def call(self) -> _Rank:
-        return (self.job.is_background, self.turn)
+        return (self.job.is_background, self.app_lock)
 
 
-class Lanes:
+class Schedule:
     """The jobs that wait and those that run. Not safe between threads.
 
     Args:
@@ -63,7 +63,7 @@ class Lanes:
         self._running: list[jobs.Job] = []
         self._busy: set[str] = set()
         self._orders: dict[str, int] = {}
-        self._turns: dict[str, int] = {}
+        self._app_locks: dict[str, int] = {}
         self._counter = itertools.count()
         self._shares = shares.Shares(most_of_host)
         self._of_app: defaultdict[str, dict[str, None]] = defaultdict(dict)
@@ -85,9 +85,9 @@ class Lanes:
         now = next(self._counter)
         order = self._orders.setdefault(job.job_id, now)
         if self._is_running(job.job_id):
-            self._turns[job.job_id] = now
-        turn = self._turns.setdefault(job.job_id, now)
-        self._entries[job.job_id] = _Entry(job, order, turn, due)
+            self._app_locks[job.job_id] = now
+        app_lock = self._app_locks.setdefault(job.job_id, now)
+        self._entries[job.job_id] = _Entry(job, order, app_lock, due)
         for app in job.trigger.apps or ("",):
             self._of_app[app][job.job_id] = None
         if due:
@@ -287,7 +287,7 @@ class Lanes:
     def _forget_order(self, job_id: str) -> None:
         if job_id not in self._entries and not self._is_running(job_id):
             self._orders.pop(job_id, None)
-            self._turns.pop(job_id, None)
+            self._app_locks.pop(job_id, None)
 
     def _is_running(self, job_id: str) -> bool:
         return any(job.job_id == job_id for job in self._running)

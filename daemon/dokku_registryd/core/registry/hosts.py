@@ -181,8 +181,8 @@ def read_realm(realm: str, registry_url: str) -> str:
     """
     scheme, host, port = protocol.origin(realm)
     registry = protocol.origin(registry_url)
-    is_own = host == registry[1] and port in {80, registry[2]}
-    if scheme != "http" or registry[0] != "https" or not host or not is_own:
+    is_internal = host == registry[1] and port in {80, registry[2]}
+    if scheme != "http" or registry[0] != "https" or not host or not is_internal:
         return realm
     return (
         urlsplit(realm)

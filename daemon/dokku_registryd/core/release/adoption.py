@@ -158,8 +158,8 @@ def _about_number(findings: Findings) -> list[str]:
         return []
     found = []
     if not answer.digest and findings.image is not None:
-        cure = f"dokku-registryd push {findings.app}"
-        found.append(f"the registry has no number {number}: {cure}")
+        hint = f"dokku-registryd push {findings.app}"
+        found.append(f"the registry has no number {number}: {hint}")
     elif answer.digest and findings.local_digest not in {"", answer.digest}:
         found.append(
             f"number {number} is {_short(findings.local_digest)} on this host and"

@@ -68,7 +68,7 @@ class Release:
     image_repo: str
     scheduler: str
     state: ReleaseState = ReleaseState.RESERVED
-    is_accepted: bool = False
+    is_deploy_continued: bool = False
     """The deploy went on before the push was done (policy `background`)."""
     digest: str = ""
     created_at: float = 0.0
@@ -122,7 +122,7 @@ class Release:
         if told is None or not self.previous_number:
             return told == self.deployed
         older = replace(self.deployed, number=self.previous_number)
-        return told == self.deployed or (self.is_accepted and told == older)
+        return told == self.deployed or (self.is_deploy_continued and told == older)
 
     @property
     def stale_names(self) -> tuple[str, ...]:

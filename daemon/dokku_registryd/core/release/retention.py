@@ -54,7 +54,9 @@ def _latest(state: wanted.AppState) -> Iterable[str]:
     yield from (row.job_id for row in pushed[: state.policy.keep_releases + 1])
     # What no later push makes up for is shown until one does.
     newest = pushed[0].sequence if pushed else -1
-    yield from (row.job_id for row in rows if row.is_accepted and row.sequence > newest)
+    yield from (
+        row.job_id for row in rows if row.is_deploy_continued and row.sequence > newest
+    )
 
 
 def _counted(rows: Sequence[Release]) -> Iterable[str]:

@@ -19,14 +19,14 @@ CHECKS: Final = (MAIN_LOOP, SERVICE, ENGINE, SWEEP, LEDGER, SPOOL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pulse:
+class Liveness:
     """Facts about the process itself."""
 
     silent_seconds: float | None
     """Since the main loop turned; None before its first turn and while it drains."""
     limit_seconds: float
     """The watchdog's limit."""
-    ailment: str = ""
+    thread_failure: str = ""
     """Which thread died or hangs."""
 
 
@@ -34,7 +34,7 @@ class Pulse:
 class Facts:
     """All that readiness depends on."""
 
-    pulse: Pulse
+    liveness: Liveness
     is_starting: bool = False
     is_stopping: bool = False
     is_connected: bool = True
@@ -57,13 +57,13 @@ class Reason:
     """One line for a person."""
 
 
-def why_dead(pulse: Pulse) -> Iterator[str]:
+def liveness_failures(liveness: Liveness) -> Iterator[str]:
     """Give the reasons for a restart; none if the service lives."""
-    silent = pulse.silent_seconds
-    if silent is not None and silent > pulse.limit_seconds:
+    silent = liveness.silent_seconds
+    if silent is not None and silent > liveness.limit_seconds:
         yield f"the main loop has not turned for {silent:.0f} s"
-    if pulse.ailment:
-        yield pulse.ailment
+    if liveness.thread_failure:
+        yield liveness.thread_failure
 
 
 def why_unready(facts: Facts) -> tuple[Reason, ...]:
@@ -72,7 +72,7 @@ def why_unready(facts: Facts) -> tuple[Reason, ...]:
 
 
 def _reasons(facts: Facts) -> Iterator[Reason]:
-    for text in why_dead(facts.pulse):
+    for text in liveness_failures(facts.liveness):
         yield Reason(MAIN_LOOP, text)
     if facts.is_stopping:
         yield Reason(SERVICE, "the service is stopping")

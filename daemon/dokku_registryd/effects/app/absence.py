@@ -12,29 +12,29 @@ from dokku_registryd import errors, ports
 from dokku_registryd.core.dokku import presence
 
 
-def look(world: ports.World) -> presence.Memory:
+def look(context: ports.Context) -> presence.Memory:
     """Return what a look at Dokku's root means; nothing is changed.
 
     Raises:
         UnreadableError: It cannot be told which apps have properties.
     """
     # Owners before apps: what is created in between must not seem to be missing.
-    known = world.properties.owners()
-    root = world.properties.root()
-    before = world.absences.recall()
-    return presence.judge(root, known, before, now=world.clock.now())
+    known = context.properties.owners()
+    root = context.properties.root()
+    before = context.absences.recall()
+    return presence.judge(root, known, before, now=context.clock.now())
 
 
-def note(world: ports.World) -> None:
+def note(context: ports.Context) -> None:
     """Look, keep what was not seen, and tell it where that has changed."""
-    before = world.absences.recall().absence
+    before = context.absences.recall().absence
     try:
-        found = look(world)
+        found = look(context)
     except errors.UnreadableError:
         return  # To the sweep every app is unknown then, and `doctor` says why.
     with contextlib.suppress(errors.TransientError):
         # A disk that refuses it now is asked again by the next sweep.
-        world.absences.keep(found)
+        context.absences.keep(found)
     if found.absence.shown == before.shown:
         return
     log = structlog.get_logger()
@@ -54,7 +54,7 @@ def note(world: ports.World) -> None:
     )
 
 
-def shows_gone(app: str, world: ports.World) -> bool:
+def shows_gone(app: str, context: ports.Context) -> bool:
     """Return whether an app's folder is not there, for sure.
 
     For apps that a hook spoke of: alone it does not make an app gone.
@@ -62,6 +62,6 @@ def shows_gone(app: str, world: ports.World) -> bool:
     Raises:
         UnreadableError: It cannot be told which apps have properties.
     """
-    known = world.properties.owners()
-    root = world.properties.root()
-    return presence.shows_gone(app, root, known, world.absences.recall())
+    known = context.properties.owners()
+    root = context.properties.root()
+    return presence.shows_gone(app, root, known, context.absences.recall())

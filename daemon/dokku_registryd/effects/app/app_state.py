@@ -9,45 +9,45 @@ from dokku_registryd.core.image import needs, wanted
 from dokku_registryd.core.release import releases
 
 
-def policy_of(world: ports.World, app: str) -> policy.AppPolicy:
+def policy_of(context: ports.Context, app: str) -> policy.AppPolicy:
     """Return what an app's properties come to, read from their files.
 
     Raises:
         UnreadableError: One that decides where images go cannot be read.
     """
-    return policy.resolve(app, world.properties.get, world.defaults)
+    return policy.resolve(app, context.properties.get, context.defaults)
 
 
-def deadline_of(world: ports.World, app: str) -> float:
+def deadline_of(context: ports.Context, app: str) -> float:
     """Return how long a deploy of an app waits; it never fails."""
-    return policy.deadline_seconds(app, world.properties.get, world.defaults)
+    return policy.deadline_seconds(app, context.properties.get, context.defaults)
 
 
-def state_of(world: ports.World, app: str) -> wanted.AppState:
+def state_of(context: ports.Context, app: str) -> wanted.AppState:
     """Return one app's state."""
     return wanted.AppState(
-        policy=policy_of(world, app),
-        deployed=_recorded(world, app),
-        releases=tuple(world.ledger.releases(app)),
-        deploying=_told(world, app),
+        policy=policy_of(context, app),
+        deployed=_recorded(context, app),
+        releases=tuple(context.ledger.releases(app)),
+        deploying=_told(context, app),
     )
 
 
-def all_states(world: ports.World) -> tuple[list[wanted.AppState], dict[str, str]]:
+def all_states(context: ports.Context) -> tuple[list[wanted.AppState], dict[str, str]]:
     """Return the states of the apps that were ever pushed.
 
     Returns:
         The states, and why an app's state cannot be read, by the app.
     """
-    is_companion = world.is_companion()
-    told = _deploying(world)
+    is_companion = context.is_companion()
+    told = _deploying(context)
     found: list[wanted.AppState] = []
     unread: dict[str, str] = {}
-    with world.properties.look() as look:
-        for app in world.properties.apps():
+    with context.properties.look() as look:
+        for app in context.properties.apps():
             try:
                 state = _state_in(
-                    world,
+                    context,
                     look.of(app),
                     app,
                     is_companion=is_companion,
@@ -61,20 +61,20 @@ def all_states(world: ports.World) -> tuple[list[wanted.AppState], dict[str, str
 
 
 def all_needs(
-    world: ports.World, look: ports.Look, observed: wanted.Observed
+    context: ports.Context, look: ports.Snapshot, observed: wanted.Observed
 ) -> dict[str, needs.Need]:
     """Return what each app needs, worked out anew where anything has changed."""
-    is_companion = world.is_companion()
-    mark_of = world.ledger.release_marks()
-    remembered = world.remembered
-    apps = world.properties.apps()
-    told = _deploying(world)
+    is_companion = context.is_companion()
+    mark_of = context.ledger.release_marks()
+    remembered = context.remembered
+    apps = context.properties.apps()
+    told = _deploying(context)
     found: dict[str, needs.Need] = {}
     for app in apps:
         try:
             deploying = told(app)
         except errors.UnreadableError:
-            found[app] = _unknown(world, app, observed)
+            found[app] = _unknown(context, app, observed)
             remembered.pop(app, None)
             continue
         basis = (is_companion, mark_of(app), deploying)
@@ -86,7 +86,7 @@ def all_needs(
         ):
             files = look.of(app)
             need = _need_in(
-                world,
+                context,
                 files,
                 app,
                 observed,
@@ -100,16 +100,16 @@ def all_needs(
     return found
 
 
-def _unknown(world: ports.World, app: str, observed: wanted.Observed) -> needs.Need:
+def _unknown(context: ports.Context, app: str, observed: wanted.Observed) -> needs.Need:
     """Return the need of an app of which something cannot be read.
 
     `doctor` names the file, and a heal or a release of the app waits for it.
     """
-    return needs.unknown(world.ledger.releases(app), observed.image_ids)
+    return needs.unknown(context.ledger.releases(app), observed.image_ids)
 
 
 def _need_in(
-    world: ports.World,
+    context: ports.Context,
     files: ports.AppFiles,
     app: str,
     observed: wanted.Observed,
@@ -119,19 +119,19 @@ def _need_in(
 ) -> needs.Need:
     try:
         state = _state_in(
-            world, files, app, is_companion=is_companion, deploying=deploying
+            context, files, app, is_companion=is_companion, deploying=deploying
         )
     except errors.UnreadableError:
-        return _unknown(world, app, observed)
+        return _unknown(context, app, observed)
     if state is None:
         return needs.NOTHING
-    need = needs.need_of(state, world.schedulers, observed.image_ids)
+    need = needs.need_of(state, context.schedulers, observed.image_ids)
     # Unread, `keep-releases` may say that more releases are to be kept.
     return need if files.is_whole else replace(need, left=())
 
 
 def _state_in(
-    world: ports.World,
+    context: ports.Context,
     files: ports.AppFiles,
     app: str,
     *,
@@ -141,12 +141,12 @@ def _state_in(
     if files.unread_record and not is_companion:
         raise errors.UnreadableError(files.unread_record)
     deployed = None if is_companion else files.deployed
-    known = tuple(world.ledger.releases(app))
+    known = tuple(context.ledger.releases(app))
     is_counted = files.read(policy.CORE, app, "tag-version")
     if deployed is None and not is_counted and not known:
         return None  # Most apps of a host may be local ones.
     return wanted.AppState(
-        policy=policy.resolve(app, files.read, world.defaults),
+        policy=policy.resolve(app, files.read, context.defaults),
         deployed=deployed,
         releases=known,
         deploying=deploying,
@@ -154,24 +154,24 @@ def _state_in(
 
 
 def _deploying(
-    world: ports.World,
+    context: ports.Context,
 ) -> Callable[[str], tuple[releases.DeployedRelease, ...]]:
     """Return what gives the releases that deploys of an app were told."""
-    apps = frozenset(world.deploying.apps())
-    return lambda app: _told(world, app) if app in apps else ()
+    apps = frozenset(context.deploying.apps())
+    return lambda app: _told(context, app) if app in apps else ()
 
 
-def _told(world: ports.World, app: str) -> tuple[releases.DeployedRelease, ...]:
+def _told(context: ports.Context, app: str) -> tuple[releases.DeployedRelease, ...]:
     """Return the releases that deploys of an app were told."""
-    if world.is_companion():
+    if context.is_companion():
         return ()
     return tuple(
         told.record
-        for told in world.deploying.told(app).values()
+        for told in context.deploying.told(app).values()
         if not told.record.is_local
     )
 
 
-def _recorded(world: ports.World, app: str) -> releases.DeployedRelease | None:
+def _recorded(context: ports.Context, app: str) -> releases.DeployedRelease | None:
     """Return our record; Dokku's own plugin goes by its properties alone."""
-    return None if world.is_companion() else world.deployed.deployed(app)
+    return None if context.is_companion() else context.deployed.deployed(app)

@@ -16,41 +16,42 @@ from dokku_registryd.core.image import images, wanted
 _LATEST: Final = ":latest"
 
 
-def healable(gaps: Iterable[wanted.Gap], world: ports.World) -> list[wanted.Gap]:
+def healable(gaps: Iterable[wanted.Gap], context: ports.Context) -> list[wanted.Gap]:
     """Return the gaps that a heal would close now; the others need a deploy's end."""
     found = [gap for gap in gaps if not isinstance(gap, wanted.Lost)]
     built = {gap.wanted.app for gap in found if not gap.wanted.may_pull}
-    deploying = {app for app in built if world.is_deploying(app)}
+    deploying = {app for app in built if context.is_deploying(app)}
     return [
         gap for gap in found if gap.wanted.may_pull or gap.wanted.app not in deploying
     ]
 
 
-def give(gap: wanted.Retag, world: ports.World) -> bool:
+def give(gap: wanted.Retag, context: ports.Context) -> bool:
     """Give an image the name, and give it on to a build that had it first.
 
     Returns:
         Whether it was given; a deploy that runs or has just ended gives it itself.
     """
     app, name = gap.wanted.app, gap.wanted.reference
-    if world.is_deploying(app):
+    if context.is_deploying(app):
         return False
     # Listed before the look: an image that is not in it is newer than the gap.
     before = {
-        image.image_id: bool(image.references) for image in world.engine.images_of(app)
+        image.image_id: bool(image.references)
+        for image in context.engine.images_of(app)
     }
-    if world.engine.image(name) is not None:
+    if context.engine.image(name) is not None:
         return False
     given = gap.image_id
     passed = {given}
     while True:
-        world.engine.tag(given, name)
-        found = world.engine.image(name)
-        newer = _newer(world.engine.images_of(app), name, before, passed)
+        context.engine.tag(given, name)
+        found = context.engine.image(name)
+        newer = _newer(context.engine.images_of(app), name, before, passed)
         if found is None or found.image_id != given or not newer:
             return True
         passed.update(newer)
-        given = _latest(newer, world)
+        given = _latest(newer, context)
         if not given:
             return True
         structlog.get_logger().warning(
@@ -84,13 +85,13 @@ def _is_bereft(image: images.LocalImage, before: Mapping[str, bool]) -> bool:
     return before[image.image_id] and not image.references
 
 
-def _latest(image_ids: Iterable[str], world: ports.World) -> str:
+def _latest(image_ids: Iterable[str], context: ports.Context) -> str:
     """Return what was built last, empty if nothing is here any more.
 
     A listing tells whole seconds, and a build makes two images in less. Builders that
     write no time into images leave the names that only a release gets.
     """
-    found = [world.engine.image(image_id) for image_id in image_ids]
+    found = [context.engine.image(image_id) for image_id in image_ids]
     here = [image for image in found if image is not None]
     here.sort(key=lambda image: (bool(image.references), image.created))
     return here[-1].image_id if here else ""

@@ -12,7 +12,9 @@ from dokku_registryd import ports
 from dokku_registryd.core.image import images, wanted
 
 
-def observe(entries: Iterable[wanted.Wanted], world: ports.World) -> wanted.Observed:
+def observe(
+    entries: Iterable[wanted.Wanted], context: ports.Context
+) -> wanted.Observed:
     """Look at every name, image ID and digest that some references are about.
 
     Raises:
@@ -22,7 +24,7 @@ def observe(entries: Iterable[wanted.Wanted], world: ports.World) -> wanted.Obse
     found: dict[str, images.LocalImage] = {}
     unnamed: dict[str, None] = {}
     for entry in entries:
-        image = world.engine.image(entry.reference)
+        image = context.engine.image(entry.reference)
         if image is not None:
             names[wanted.engine_name(entry.reference)] = image.image_id
             found[image.image_id] = image
@@ -31,7 +33,7 @@ def observe(entries: Iterable[wanted.Wanted], world: ports.World) -> wanted.Obse
         if entry.digest:
             unnamed[f"{entry.source.rpartition(':')[0]}@{entry.digest}"] = None
     for name in unnamed:
-        if name not in found and (image := world.engine.image(name)) is not None:
+        if name not in found and (image := context.engine.image(name)) is not None:
             found[image.image_id] = image
     return wanted.Observed(
         names=names,
@@ -40,14 +42,14 @@ def observe(entries: Iterable[wanted.Wanted], world: ports.World) -> wanted.Obse
     )
 
 
-def gaps(entries: Iterable[wanted.Wanted], world: ports.World) -> list[wanted.Gap]:
+def gaps(entries: Iterable[wanted.Wanted], context: ports.Context) -> list[wanted.Gap]:
     """Return what is missing of some references, looked at one by one."""
     listed = list(entries)
-    return wanted.gaps(listed, observe(listed, world))
+    return wanted.gaps(listed, observe(listed, context))
 
 
 def confirmed(
-    found: list[wanted.Gap], entries: Iterable[wanted.Wanted], world: ports.World
+    found: list[wanted.Gap], entries: Iterable[wanted.Wanted], context: ports.Context
 ) -> list[wanted.Gap]:
     """Return gaps of which a listing told, with none that one look shows to be wrong.
 
@@ -57,7 +59,7 @@ def confirmed(
     moved = {gap.wanted.app for gap in found if gap.leads_to}
     if not moved:
         return found
-    again = gaps((entry for entry in entries if entry.app in moved), world)
+    again = gaps((entry for entry in entries if entry.app in moved), context)
     return [gap for gap in found if gap.wanted.app not in moved] + again
 
 

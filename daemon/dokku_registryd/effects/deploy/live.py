@@ -16,27 +16,27 @@ from dokku_registryd.core.dokku import deploys, policy
 from dokku_registryd.core.hook.triggers import Trigger
 from dokku_registryd.core.job.kinds import Kind
 from dokku_registryd.core.release.releases import Release, ReleaseState
-from dokku_registryd.effects.deploy import deploy_ends, reply
+from dokku_registryd.effects.deploy import deploy_ends, reply_writer
 from dokku_registryd.effects.registry import numbers, tag_returns
 
 # What happened after a release so that nothing of it may be shown any more.
 _REPLACED = frozenset({Kind.LOCAL, Kind.RECORDED, Kind.DESTROYED, Kind.RENAMED})
 
 
-def is_followed(release: Release, world: ports.World) -> bool:
+def is_followed(release: Release, context: ports.Context) -> bool:
     """Return whether the end of a release's deploy will be known."""
-    return deploys.is_followed(release.build, release.scheduler, world.schedulers)
+    return deploys.is_followed(release.build, release.scheduler, context.schedulers)
 
 
-def is_replaced(release: Release, world: ports.World) -> bool:
+def is_replaced(release: Release, context: ports.Context) -> bool:
     """Return whether the app has been released without us since, or is gone.
 
     Raises:
         PreemptedError: The app is being renamed; the release goes on under its new
             name.
     """
-    world.take_in()
-    since = world.ledger.orders_after(release.job_id, release.app)
+    context.take_in()
+    since = context.ledger.orders_after(release.job_id, release.app)
     if any(order.kind is Kind.RENAMED and not order.is_done for order in since):
         raise errors.PreemptedError(
             f"the release of {release.app} gave way to its new name"
@@ -45,7 +45,7 @@ def is_replaced(release: Release, world: ports.World) -> bool:
     replacing = [order for order in since if order.kind in _REPLACED]
     if all(order.kind is Kind.LOCAL and order.build for order in replacing):
         # What a deploy brings that has not ended may come to nothing.
-        told = world.deploying.told(release.app) if replacing else {}
+        told = context.deploying.told(release.app) if replacing else {}
         return any(
             order.build not in told or not told[order.build].record.is_local
             for order in replacing
@@ -53,128 +53,130 @@ def is_replaced(release: Release, world: ports.World) -> bool:
     return True
 
 
-def may_show(release: Release, world: ports.World) -> bool:
+def may_show(release: Release, context: ports.Context) -> bool:
     """Return whether extra tags and records may move to a release.
 
     Of releases that are live the one counts that went live last, which need not be the
     one that was asked for last: `post-deploy` has made it the record.
     """
-    if release.failed_at or is_replaced(release, world):
+    if release.failed_at or is_replaced(release, context):
         return False
-    return _runs(release, world) is not False
+    return _runs(release, context) is not False
 
 
-def _runs(release: Release, world: ports.World) -> bool | None:
+def _runs(release: Release, context: ports.Context) -> bool | None:
     """Tell whether a release is what went live last; None where nobody recorded it."""
-    if not release.live_at or not is_followed(release, world):
+    if not release.live_at or not is_followed(release, context):
         return None
-    recorded = world.deployed.deployed(release.app)
+    recorded = context.deployed.deployed(release.app)
     return None if recorded is None else release.goes_by(recorded)
 
 
-def is_latest(release: Release, world: ports.World) -> bool:
+def is_latest(release: Release, context: ports.Context) -> bool:
     """Return whether Dokku was let go on with no later release of the app."""
     return not any(
         not later.failed_at
-        and (later.is_accepted or later.state is ReleaseState.PUSHED)
-        for later in world.ledger.later_releases(release)
+        and (later.is_deploy_continued or later.state is ReleaseState.PUSHED)
+        for later in context.ledger.later_releases(release)
     )
 
 
-def is_overtaken(release: Release, world: ports.World) -> bool:
+def is_overtaken(release: Release, context: ports.Context) -> bool:
     """Tell whether a later release of the app stands in the registry already."""
-    return latest(release, world).job_id != release.job_id
+    return latest(release, context).job_id != release.job_id
 
 
-def latest(release: Release, world: ports.World) -> Release:
+def latest(release: Release, context: ports.Context) -> Release:
     """Return the latest release of the app that has arrived; this, if none is later.
 
     One that failed after it was confirmed, or whose deploy failed, does not count: its
     tags were moved back. Nor does one that had been live before this one was.
     """
-    runs = _runs(release, world)
-    for later in world.ledger.later_releases(release):
+    runs = _runs(release, context)
+    for later in context.ledger.later_releases(release):
         has_failed = later.failed_at or later.state is ReleaseState.FAILED
         if later.digest and not has_failed and not (runs and later.live_at):
             return later
     return release
 
 
-def tell(release: Release, world: ports.World) -> None:
+def tell(release: Release, context: ports.Context) -> None:
     """Let Dokku's deploy know the names of its release."""
-    with world.turn(release.app):
-        if is_followed(release, world):
+    with context.app_lock(release.app):
+        if is_followed(release, context):
             if not release.live_at and not release.failed_at:
-                world.deploying.tell(release.app, release.build, release.deployed)
-        elif is_latest(release, world):
-            numbers.record(release.app, release.deployed, world)
+                context.deploying.tell(release.app, release.build, release.deployed)
+        elif is_latest(release, context):
+            numbers.record(release.app, release.deployed, context)
 
 
-def take_back(release: Release, world: ports.World) -> None:
+def take_back(release: Release, context: ports.Context) -> None:
     """Let Dokku be answered as before a release; hold the app's turn meanwhile."""
-    if is_followed(release, world):
-        world.deploying.forget(release.app, release.build)
+    if is_followed(release, context):
+        context.deploying.forget(release.app, release.build)
         return
     try:
-        is_shown = world.deployed.deployed(release.app) == release.deployed
+        is_shown = context.deployed.deployed(release.app) == release.deployed
     except errors.UnreadableError:
         return  # It is not known to be ours, and a question about it fails.
     if not is_shown:
         return
-    is_ours = not world.is_companion()
-    for older in world.ledger.earlier_releases(release) if is_ours else ():
-        is_here = older.is_accepted or older.state is ReleaseState.PUSHED
+    is_ours = not context.is_companion()
+    for older in context.ledger.earlier_releases(release) if is_ours else ():
+        is_here = older.is_deploy_continued or older.state is ReleaseState.PUSHED
         if is_here and not older.failed_at:
-            numbers.record(release.app, older.deployed, world)
+            numbers.record(release.app, older.deployed, context)
             return
-    world.deployed.forget_deployed(release.app)
+    context.deployed.forget_deployed(release.app)
 
 
-def show(release: Release, world: ports.World) -> None:
+def show(release: Release, context: ports.Context) -> None:
     """Record what was confirmed, where Dokku may be told of it by now.
 
     Hold the app's turn meanwhile.
     """
-    if is_followed(release, world) and not release.live_at:
-        told = world.deploying.told(release.app).get(release.build)
+    if is_followed(release, context) and not release.live_at:
+        told = context.deploying.told(release.app).get(release.build)
         # A number that a deploy was told stays what it is until that has ended.
-        if not release.is_accepted or (told and told.record == release.deployed):
-            tell(release, world)
+        if not release.is_deploy_continued or (
+            told and told.record == release.deployed
+        ):
+            tell(release, context)
         return
-    runs = _runs(release, world)
-    if not runs and not _is_last_live(release, world):
+    runs = _runs(release, context)
+    if not runs and not _is_last_live(release, context):
         return
-    world.properties.set(policy.CORE, release.app, "tag-version", str(release.number))
-    if runs or is_latest(release, world):
-        numbers.show(release, world)
+    context.properties.set(policy.CORE, release.app, "tag-version", str(release.number))
+    if runs or is_latest(release, context):
+        numbers.show(release, context)
 
 
-def go_live(release: Release, world: ports.World) -> None:
+def go_live(release: Release, context: ports.Context) -> None:
     """Record that containers of a release run, or that its deploy has succeeded."""
-    with world.turn(release.app):
+    with context.app_lock(release.app):
         # Containers of a release tell more than whatever made its deploy seem failed.
         first = not release.live_at or bool(release.failed_at)
-        moment = world.clock.now() if first else release.live_at
+        moment = context.clock.now() if first else release.live_at
         lives = replace(release, live_at=moment, failed_at=0.0)
-        is_shown = _went_live_last(lives, world) and not is_replaced(release, world)
-        if first and is_shown and release.build and not world.is_companion():
+        is_shown = _went_live_last(lives, context) and not is_replaced(release, context)
+        if first and is_shown and release.build and not context.is_companion():
             # Dokku is told of its containers also while the ledger has no room.
-            world.deployed.link_told(release.app, release.build)
+            context.deployed.link_told(release.app, release.build)
         if first:
-            release = world.ledger.update_release(
+            release = context.ledger.update_release(
                 release.job_id, live_at=moment, failed_at=0.0
             )
         if is_shown:
-            numbers.record(release.app, release.deployed, world)
+            numbers.record(release.app, release.deployed, context)
             if release.digest:
-                world.properties.set(
+                context.properties.set(
                     policy.CORE, release.app, "tag-version", str(release.number)
                 )
         if release.is_taken_back:
             # Its extra tags come forward again (`settling`), which needs the registry.
-            world.submit(Trigger(kind=Kind.SETTLE, app=release.app))
+            context.submit(Trigger(kind=Kind.SETTLE, app=release.app))
         if release.build:
-            world.deploying.forget(release.app, release.build)
+            context.deploying.forget(release.app, release.build)
     if first:
         structlog.get_logger().info(
             "release.live",
@@ -185,16 +187,16 @@ def go_live(release: Release, world: ports.World) -> None:
         )
 
 
-def tell_overtaken(app: str, tag: str, world: ports.World) -> None:
+def tell_overtaken(app: str, tag: str, context: ports.Context) -> None:
     """Log that a restart put back what ran before: it began before a deploy went live.
 
     Args:
         app: The app.
         tag: What Dokku says that it has started; anything but a number tells nothing.
-        world: What holds the record.
+        context: What holds the record.
     """
     try:
-        deployed = world.deployed.deployed(app)
+        deployed = context.deployed.deployed(app)
     except errors.UnreadableError:
         return
     if deployed is None or deployed.is_local:
@@ -211,37 +213,39 @@ def tell_overtaken(app: str, tag: str, world: ports.World) -> None:
 
 
 def settle(
-    app: str, world: ports.World, says: reply.Voice, *, by: str = ""
+    app: str, context: ports.Context, reply: reply_writer.ReplyWriter, *, by: str = ""
 ) -> list[str]:
     """Draw the consequence of each deploy that has ended; return their builds.
 
     Args:
         app: The app.
-        world: What holds the records.
-        says: Who hears of it.
+        context: What holds the records.
+        reply: Who hears of it.
         by: The deploy that waits for it, which runs.
 
     Raises:
         TransientError: Engine or registry do not answer.
     """
     settled: list[str] = []
-    all_told = world.deploying.told(app)
+    all_told = context.deploying.told(app)
     for build, told in all_told.items():
-        verdict = deploy_ends.judge(app, build, all_told, world, by=by)
+        verdict = deploy_ends.judge(app, build, all_told, context, by=by)
         if verdict is deploys.Verdict.WAIT:
             continue
-        release = world.ledger.release_of_build(app, build)
+        release = context.ledger.release_of_build(app, build)
         if told.record.is_local or release is None:
-            _settle_local(app, build, told, world, verdict)
+            _settle_local(app, build, told, context, verdict)
         elif verdict is deploys.Verdict.LIVE:
-            go_live(release, world)
+            go_live(release, context)
         else:
-            fail(release, world, says)
+            fail(release, context, reply)
         settled.append(build)
     return settled
 
 
-def fail(release: Release, world: ports.World, says: reply.Voice) -> None:
+def fail(
+    release: Release, context: ports.Context, reply: reply_writer.ReplyWriter
+) -> None:
     """Take a release back whose deploy has failed: what ran before runs on.
 
     Raises:
@@ -249,8 +253,8 @@ def fail(release: Release, world: ports.World, says: reply.Voice) -> None:
     """
     if not release.failed_at:
         # Durable first: no tag moves to it from here on.
-        release = world.ledger.update_release(
-            release.job_id, failed_at=world.clock.now(), is_taken_back=True
+        release = context.ledger.update_release(
+            release.job_id, failed_at=context.clock.now(), is_taken_back=True
         )
         structlog.get_logger().warning(
             "deploy.failed",
@@ -259,15 +263,15 @@ def fail(release: Release, world: ports.World, says: reply.Voice) -> None:
             reference=release.reference,
             number=release.number,
         )
-    tag_returns.restore(release, world, says, must_answer=True)
-    world.deploying.forget(release.app, release.build)
+    tag_returns.restore(release, context, reply, must_answer=True)
+    context.deploying.forget(release.app, release.build)
 
 
 def _settle_local(
     app: str,
     build: str,
     told: deploys.Told,
-    world: ports.World,
+    context: ports.Context,
     verdict: deploys.Verdict,
 ) -> None:
     """Draw the consequence where a deploy has no release in the ledger.
@@ -276,42 +280,42 @@ def _settle_local(
         TransientError: Its order still waits to be taken in.
     """
     if verdict is not deploys.Verdict.LIVE and told.record.is_local:
-        world.take_in()
-        if not world.ledger.revoke_local(app, build):
+        context.take_in()
+        if not context.ledger.revoke_local(app, build):
             raise errors.TransientError(
                 f"the release of {app} without a push, whose deploy has failed, is"
                 " still waiting for its turn"
             )
-    with world.turn(app):
+    with context.app_lock(app):
         if verdict is deploys.Verdict.LIVE:
             # It has no push, or the ledger was lost since.
-            numbers.record(app, told.record, world)
-        world.deploying.forget(app, build)
+            numbers.record(app, told.record, context)
+        context.deploying.forget(app, build)
 
 
-def _went_live_last(release: Release, world: ports.World) -> bool:
+def _went_live_last(release: Release, context: ports.Context) -> bool:
     """Return whether a release that has just turned out to be live went live last.
 
     The record tells, unless its hook could not write that: what its deploy was told is
     still there then, or was taken away when the deploy seemed to have failed. So the
     order of reservation does.
     """
-    is_unrecorded = release.is_taken_back or release.build in world.deploying.told(
+    is_unrecorded = release.is_taken_back or release.build in context.deploying.told(
         release.app
     )
-    runs = None if is_unrecorded else _runs(release, world)
-    return _is_last_live(release, world) if runs is None else runs
+    runs = None if is_unrecorded else _runs(release, context)
+    return _is_last_live(release, context) if runs is None else runs
 
 
-def _is_last_live(release: Release, world: ports.World) -> bool:
+def _is_last_live(release: Release, context: ports.Context) -> bool:
     """Return whether no later release of the app is live.
 
     One that nobody follows counts as live once it has arrived.
     """
-    for later in world.ledger.later_releases(release):
+    for later in context.ledger.later_releases(release):
         if later.failed_at:
             continue
         has_arrived = bool(later.digest) and later.state is not ReleaseState.FAILED
-        if later.live_at or (has_arrived and not is_followed(later, world)):
+        if later.live_at or (has_arrived and not is_followed(later, context)):
             return False
     return True

@@ -8,13 +8,13 @@ release that it waited for: `check` ends that before anything moves.
 from dokku_registryd import errors, ports
 from dokku_registryd.core.job import jobs, outcomes
 from dokku_registryd.core.release.releases import Release, ReleaseState
-from dokku_registryd.effects.deploy import reply
+from dokku_registryd.effects.deploy import reply_writer
 
 
 def perform_local(
-    job: jobs.Job,  # noqa: ARG001 - effects share one signature
-    world: ports.World,  # noqa: ARG001 - effects share one signature
-    says: reply.Voice,  # noqa: ARG001 - effects share one signature
+    job: jobs.Job,
+    context: ports.Context,
+    reply: reply_writer.ReplyWriter,
 ) -> outcomes.Outcome:
     """Note that an app was released with push off."""
     return outcomes.done("released without a push")
@@ -22,26 +22,26 @@ def perform_local(
 
 def perform_cancelled(
     job: jobs.Job,
-    world: ports.World,
-    says: reply.Voice,  # noqa: ARG001 - effects share one signature
+    context: ports.Context,
+    reply: reply_writer.ReplyWriter,
 ) -> outcomes.Outcome:
     """Note what became of a release whose deploy was broken off.
 
     The release itself ends it, in its own lane: the intake has told it (`check`).
     """
     job_id = job.trigger.job
-    record = world.ledger.job(job_id)
-    release = world.ledger.release_of(job_id)
+    record = context.ledger.job(job_id)
+    release = context.ledger.release_of(job_id)
     if record is None:
         return outcomes.skipped(f"release {job_id} was never begun")
-    if release is not None and release.is_accepted:
+    if release is not None and release.is_deploy_continued:
         return outcomes.skipped(f"release {job_id} goes on, as its deploy was promised")
     if record.outcome is not None and record.outcome.is_good:
         return outcomes.skipped(f"release {job_id} had ended before")
     return outcomes.done(f"release {job_id} was taken back")
 
 
-def check(job: jobs.Job | Release, world: ports.World) -> None:
+def check(job: jobs.Job | Release, context: ports.Context) -> None:
     """Return if somebody waits for a release, or it was promised to go on.
 
     Called before every step that others see.
@@ -49,23 +49,23 @@ def check(job: jobs.Job | Release, world: ports.World) -> None:
     Raises:
         CancelledError: The deploy was broken off.
     """
-    error = cancellation(job, world)
+    error = cancellation(job, context)
     if error is not None:
         raise error
 
 
 def cancellation(
-    job: jobs.Job | Release, world: ports.World
+    job: jobs.Job | Release, context: ports.Context
 ) -> errors.CancelledError | None:
     """Return what a release ends with whose deploy was broken off, if it was.
 
     What was committed stays: its deploy never tells that it is live.
     """
-    if not world.is_cancelled(job.job_id):
+    if not context.is_cancelled(job.job_id):
         return None
-    release = world.ledger.release_of(job.job_id)
+    release = context.ledger.release_of(job.job_id)
     if release is not None and (
-        release.is_accepted or release.state is ReleaseState.PUSHED
+        release.is_deploy_continued or release.state is ReleaseState.PUSHED
     ):
         return None
     return errors.CancelledError(

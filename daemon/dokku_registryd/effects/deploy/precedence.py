@@ -7,18 +7,18 @@ for it: the first deploy of a new app of the same name too.
 from dokku_registryd import errors, ports
 
 
-def give_way(app: str, what: str, world: ports.World) -> None:
+def give_way(app: str, what: str, context: ports.Context) -> None:
     """Return if a push of an app may go on.
 
     Args:
         app: The app.
         what: What is pushed, for the message.
-        world: The host.
+        context: The host.
 
     Raises:
         PreemptedError: The app is being destroyed, or gets another name.
     """
-    if world.is_disowned(app):
+    if context.is_disowned(app):
         raise errors.PreemptedError(
             f"the push of {what} gave way: {app} is being destroyed or renamed"
         )

@@ -11,21 +11,23 @@ from dokku_registryd.core.job import jobs, outcomes
 from dokku_registryd.core.registry import backoff
 from dokku_registryd.core.release.releases import Release
 from dokku_registryd.effects.app import app_state
-from dokku_registryd.effects.deploy import live, reply
-from dokku_registryd.effects.registry import extra_tags, session
+from dokku_registryd.effects.deploy import live, reply_writer
+from dokku_registryd.effects.registry import extra_tags, registry_session
 
 
-def perform(job: jobs.Job, world: ports.World, says: reply.Voice) -> outcomes.Outcome:
+def perform(
+    job: jobs.Job, context: ports.Context, reply: reply_writer.ReplyWriter
+) -> outcomes.Outcome:
     """Find out how the deploys of an app have ended, and draw the consequence.
 
     Raises:
         TransientError: Engine or registry do not answer.
     """
-    settled = live.settle(job.app, world, says)
+    settled = live.settle(job.app, context, reply)
     forward = [
         release.reference
-        for release in _taken_back(job.app, world)
-        if _bring_forward(release, world, says)
+        for release in _taken_back(job.app, context)
+        if _bring_forward(release, context, reply)
     ]
     if not settled and not forward:
         return outcomes.skipped("no deploy of it has ended")
@@ -34,40 +36,42 @@ def perform(job: jobs.Job, world: ports.World, says: reply.Voice) -> outcomes.Ou
     return outcomes.done(f"deploys that have ended: {', '.join(settled)}")
 
 
-def _taken_back(app: str, world: ports.World) -> list[Release]:
+def _taken_back(app: str, context: ports.Context) -> list[Release]:
     """Return the releases whose tags went back although they have not failed."""
-    with world.turn(app):  # Whoever asks for this may still be at it.
+    with context.app_lock(app):  # Whoever asks for this may still be at it.
         return [
             release
-            for release in world.ledger.releases(app)
+            for release in context.ledger.releases(app)
             if release.is_taken_back and not release.failed_at
         ]
 
 
-def _bring_forward(release: Release, world: ports.World, says: reply.Voice) -> bool:
+def _bring_forward(
+    release: Release, context: ports.Context, reply: reply_writer.ReplyWriter
+) -> bool:
     """Move the extra tags of a release again; return whether they are its own.
 
     Raises:
         TransientError: The registry does not answer.
         PermanentError: It refuses one.
     """
-    tags = app_state.policy_of(world, release.app).extra_tags
+    tags = app_state.policy_of(context, release.app).extra_tags
     shown = release
-    is_due = bool(release.digest) and live.may_show(release, world)
-    if is_due and not live.is_overtaken(release, world):
-        way = session.Access(
-            world,
+    is_due = bool(release.digest) and live.may_show(release, context)
+    if is_due and not live.is_overtaken(release, context):
+        session = registry_session.RegistrySession(
+            context,
             app=release.app,
             domain=reference.parse(release.reference).domain,
             direction=backoff.Direction.PUSH,
             is_under_way=True,
         )
-        extra_tags.move(release, tags, way, world, says)
+        extra_tags.move(release, tags, session, context, reply)
         # A later one may have arrived in the app's other lane meanwhile.
-        shown = live.latest(release, world)
+        shown = live.latest(release, context)
         if shown != release and shown.repository == release.repository:
-            extra_tags.move(shown, tags, way, world, says)
+            extra_tags.move(shown, tags, session, context, reply)
     else:
         is_due = False
-    world.ledger.update_release(release.job_id, is_taken_back=False)
+    context.ledger.update_release(release.job_id, is_taken_back=False)
     return is_due and shown == release

@@ -29,12 +29,12 @@ class Discretion:
         self._spelled: list[str] = []
         self._lock = threading.Lock()
 
-    def over(self, world: ports.World) -> ports.World:
+    def over(self, context: ports.Context) -> ports.Context:
         """Return a world that notes each login, and lets none into a reply."""
         return replace(
-            world,
-            credentials=_Noted(world.credentials, self),
-            replies=_Discreet(world.replies, self),
+            context,
+            credentials=_Noted(context.credentials, self),
+            replies=_Discreet(context.replies, self),
         )
 
     def note(self, secrets: Iterable[logins.Secret]) -> None:

@@ -19,22 +19,25 @@ from dokku_registryd.core.auth import logins
 from dokku_registryd.core.dokku import policy as dokku_policy
 from dokku_registryd.core.image import images, reference
 from dokku_registryd.core.release.releases import Release
-from dokku_registryd.effects.deploy import precedence, reply
-from dokku_registryd.effects.registry import session
+from dokku_registryd.effects.deploy import precedence, reply_writer
+from dokku_registryd.effects.registry import registry_session
 
 UNREAD: Final = "?"
 """Stands for what the registry did not tell: neither a digest nor its absence."""
 
 
 def note(
-    release: Release, tags: Iterable[str], way: session.Access, world: ports.World
+    release: Release,
+    tags: Iterable[str],
+    session: registry_session.RegistrySession,
+    context: ports.Context,
 ) -> None:
     """Keep what extra tags stand for before a release moves them.
 
     What was kept first stays, whatever they stand for by now. What the registry does
     not tell is left out: whoever moves the tags asks once more.
     """
-    known = world.ledger.tag_moves(release.job_id)
+    known = context.ledger.tag_moves(release.job_id)
     names = [name for name in names_of(release, tags) if name not in known]
     if not names:
         return
@@ -42,21 +45,21 @@ def note(
 
     def ask(name: str) -> str:
         with contextlib.suppress(errors.TransientError, errors.PermanentError):
-            return way.call(partial(digest_of, image.with_tag(name), world)) or ""
+            return session.call(partial(digest_of, image.with_tag(name), context)) or ""
         return UNREAD
 
-    with ThreadPoolExecutor(max_workers=world.parallel_tags) as pool:
+    with ThreadPoolExecutor(max_workers=context.parallel_tags) as pool:
         found = dict(zip(names, pool.map(ask, names), strict=True))
     told = {name: digest for name, digest in found.items() if digest != UNREAD}
-    world.ledger.record_tag_moves(release.job_id, told)
+    context.ledger.record_tag_moves(release.job_id, told)
 
 
 def move(
     release: Release,
     tags: Iterable[str],
-    way: session.Access,
-    world: ports.World,
-    says: reply.Voice,
+    session: registry_session.RegistrySession,
+    context: ports.Context,
+    reply: reply_writer.ReplyWriter,
     *,
     manifest: images.Manifest | None = None,
 ) -> None:
@@ -71,46 +74,48 @@ def move(
     names = names_of(release, tags)
     if not names:
         return
-    precedence.give_way(release.app, release.reference, world)
+    precedence.give_way(release.app, release.reference, context)
     image = reference.parse(release.reference)
     if manifest is None:
-        manifest = way.call(partial(manifest_of, image, release.digest, world))
+        manifest = session.call(partial(manifest_of, image, release.digest, context))
     if manifest is None:
         raise errors.RegistryUnavailableError(
             f"the registry confirmed {release.reference}, but does not give it out"
         )
-    note(release, names, way, world)
-    _note_unread(release, names, world)
+    note(release, names, session, context)
+    _note_unread(release, names, context)
     for name in names:
-        says.detail(f"Tagging {release.image_repo} as {name} in registry format")
-        says.detail(f"Pushing {release.repository}:{name}")
-    with ThreadPoolExecutor(max_workers=world.parallel_tags) as pool:
+        reply.detail(f"Tagging {release.image_repo} as {name} in registry format")
+        reply.detail(f"Pushing {release.repository}:{name}")
+    with ThreadPoolExecutor(max_workers=context.parallel_tags) as pool:
         # All are begun before the first failure is raised.
         targets = [image.with_tag(name) for name in names]
         for result in [
-            pool.submit(put, target, manifest, way, world) for target in targets
+            pool.submit(put, target, manifest, session, context) for target in targets
         ]:
             result.result()
 
 
-def tell_left_out(policy: dokku_policy.AppPolicy, says: reply.Voice) -> None:
+def tell_left_out(
+    policy: dokku_policy.AppPolicy, reply: reply_writer.ReplyWriter
+) -> None:
     """Say which values a release does without; Dokku's plugin lets it go on too."""
     log = structlog.get_logger().bind(app=policy.app)
     for text in policy.left_out:
         log.warning("property.ignored", reason=text)
-        says.warning(text)
+        reply.warning(text)
 
 
-def _note_unread(release: Release, names: list[str], world: ports.World) -> None:
+def _note_unread(release: Release, names: list[str], context: ports.Context) -> None:
     """Go on without what cannot be read: a release is worth more than its undoing."""
-    known = world.ledger.tag_moves(release.job_id)
+    known = context.ledger.tag_moves(release.job_id)
     unread = [name for name in names if name not in known]
     if not unread:
         return
     structlog.get_logger().warning(
         "tags.unrecorded", app=release.app, reference=release.reference, tags=unread
     )
-    world.ledger.record_tag_moves(release.job_id, dict.fromkeys(unread, UNREAD))
+    context.ledger.record_tag_moves(release.job_id, dict.fromkeys(unread, UNREAD))
 
 
 def names_of(release: Release, tags: Iterable[str]) -> list[str]:
@@ -120,37 +125,37 @@ def names_of(release: Release, tags: Iterable[str]) -> list[str]:
 
 def digest_of(
     target: reference.ImageReference,
-    world: ports.World,
+    context: ports.Context,
     auth: logins.AuthConfig | None,
 ) -> str | None:
     """Ask for the digest of a tag; None if there is no such tag."""
-    return world.registry.digest(target, auth=auth, for_push=True)
+    return context.registry.digest(target, auth=auth, for_push=True)
 
 
 def manifest_of(
     image: reference.ImageReference,
     digest: str,
-    world: ports.World,
+    context: ports.Context,
     auth: logins.AuthConfig | None,
 ) -> images.Manifest | None:
     """Ask for the manifest of a digest; None if it is gone."""
     target = image.with_digest(digest)
-    return world.registry.manifest(target, auth=auth, for_push=True)
+    return context.registry.manifest(target, auth=auth, for_push=True)
 
 
 def put(
     target: reference.ImageReference,
     manifest: images.Manifest,
-    way: session.Access,
-    world: ports.World,
+    session: registry_session.RegistrySession,
+    context: ports.Context,
 ) -> None:
     """Put a manifest under a tag.
 
     Raises:
         DigestMismatchError: The registry stored something else.
     """
-    stored = way.call(
-        lambda auth: world.registry.put_manifest(target, manifest, auth=auth)
+    stored = session.call(
+        lambda auth: context.registry.put_manifest(target, manifest, auth=auth)
     )
     if stored != manifest.digest:
         raise errors.DigestMismatchError(

@@ -13,28 +13,28 @@ from dokku_registryd.effects.app import app_state
 _GONE = frozenset({Kind.DESTROYED, Kind.ABANDONED})
 
 
-def of(job: jobs.Job, world: ports.World) -> str:
+def of(job: jobs.Job, context: ports.Context) -> str:
     """Return the host of the registry that a job will speak to, empty if unknown."""
     if not job.rules.is_remote:
         return ""
     try:
-        name = _reference(job, world)
+        name = _reference(job, context)
         return reference.normalize_domain(reference.parse(name).domain) if name else ""
     except errors.RegistrydError:
         return ""
 
 
-def _reference(job: jobs.Job, world: ports.World) -> str:
-    reserved = world.ledger.release_of(job.job_id)
+def _reference(job: jobs.Job, context: ports.Context) -> str:
+    reserved = context.ledger.release_of(job.job_id)
     if reserved is not None:
         return reserved.reference
     if job.kind in _GONE:
         # Its properties went with it; what is left to ask is its login's helper.
-        latest = world.ledger.latest_release(job.app)
+        latest = context.ledger.latest_release(job.app)
         return latest.reference if latest else ""
     if job.kind is not Kind.RELEASE:
-        deployed = world.deployed.deployed(job.app)
+        deployed = context.deployed.deployed(job.app)
         if deployed is not None and not deployed.is_local:
             return deployed.reference
-    policy = app_state.policy_of(world, job.app)
+    policy = app_state.policy_of(context, job.app)
     return f"{policy.server}{policy.image_repo}:1"

@@ -22,8 +22,8 @@ from dokku_registryd.core.image import images, reference
 from dokku_registryd.core.registry import backoff
 from dokku_registryd.core.release import numbering
 from dokku_registryd.core.release.releases import DeployedRelease, Release
-from dokku_registryd.effects.deploy import reply
-from dokku_registryd.effects.registry import session
+from dokku_registryd.effects.deploy import reply_writer
+from dokku_registryd.effects.registry import registry_session
 
 # Numbers to try where others push to the same repository at the same time.
 MOST_NUMBERS: Final = 10
@@ -46,7 +46,9 @@ class Sent:
 TAKEN: Final = Sent(digest="")
 
 
-def find(release: Release, way: session.Access, world: ports.World) -> Sent | None:
+def find(
+    release: Release, session: registry_session.RegistrySession, context: ports.Context
+) -> Sent | None:
     """Return what has our number: our image, another one, or None.
 
     None is a number that is free, as far as the registry tells. It is asked for our
@@ -55,13 +57,15 @@ def find(release: Release, way: session.Access, world: ports.World) -> Sent | No
     """
     image = reference.parse(release.reference)
     try:
-        manifest = way.call(partial(_read, image, world))
+        manifest = session.call(partial(_read, image, context))
     except errors.ForeignManifestError:
         return TAKEN
     except errors.RateLimitedError as error:
         # Docker Hub counts a GET as a pull, and a HEAD not, so a limit on pulls need
         # hold no push up.
-        is_free = error.is_of_reading and way.call(partial(_is_absent, image, world))
+        is_free = error.is_of_reading and session.call(
+            partial(_is_absent, image, context)
+        )
         if not is_free:
             raise
         return None
@@ -73,7 +77,7 @@ def find(release: Release, way: session.Access, world: ports.World) -> Sent | No
     if manifest is None:
         return None
     if not manifest.names_image(release.image_id) and not _is_platform_of(
-        release, manifest.digest, world
+        release, manifest.digest, context
     ):
         return TAKEN
     return Sent(digest=manifest.digest, manner="found", manifest=manifest)
@@ -90,7 +94,9 @@ def note_unknown(release: Release, error: errors.PermanentError) -> None:
     )
 
 
-def next_free(release: Release, way: session.Access, world: ports.World) -> int:
+def next_free(
+    release: Release, session: registry_session.RegistrySession, context: ports.Context
+) -> int:
     """Return the nearest number above ours that nobody has, as far as is known.
 
     Each is looked up. The list of tags only spares look-ups of what it names: not every
@@ -102,9 +108,11 @@ def next_free(release: Release, way: session.Access, world: ports.World) -> int:
     image = reference.parse(release.reference)
     taken: frozenset[int] = frozenset()
     with contextlib.suppress(errors.TransientError, errors.PermanentError):
-        taken = numbering.near(way.call(partial(_tags, image, world)), release.number)
+        taken = numbering.near(
+            session.call(partial(_tags, image, context)), release.number
+        )
     for number in numbering.candidates(release.number, taken):
-        found = find(replace(release, number=number), way, world)
+        found = find(replace(release, number=number), session, context)
         if found is None or found.digest:
             return number
     raise errors.DigestMismatchError(
@@ -115,15 +123,18 @@ def next_free(release: Release, way: session.Access, world: ports.World) -> int:
 
 
 def take_next(
-    release: Release, number: int, world: ports.World, says: reply.Voice
+    release: Release,
+    number: int,
+    context: ports.Context,
+    reply: reply_writer.ReplyWriter,
 ) -> Release:
     """Give a release another number, or the next one that no other release has.
 
     The names of the older number go, unless Dokku was told of it.
     """
     older = release
-    release = world.ledger.renumber(release.job_id, at_least=number)
-    says.detail(
+    release = context.ledger.renumber(release.job_id, at_least=number)
+    reply.detail(
         f"Tag {older.number} is taken by another image, bumping tag to {release.number}"
     )
     structlog.get_logger().warning(
@@ -135,103 +146,105 @@ def take_next(
         previous=older.number,
     )
     for name in release.names:
-        world.engine.tag(release.image_id, name)
-    is_told = older.is_accepted and not older.previous_number
+        context.engine.tag(release.image_id, name)
+    is_told = older.is_deploy_continued and not older.previous_number
     for name in () if is_told else older.names:
-        world.engine.untag(name)
+        context.engine.untag(name)
     return release
 
 
-def secure(release: Release, world: ports.World, says: reply.Voice) -> Release:
+def secure(
+    release: Release, context: ports.Context, reply: reply_writer.ReplyWriter
+) -> Release:
     """Look a number up before Dokku is told of it, and take another if it is taken.
 
     A registry that does not answer within `look_seconds` holds no deploy up.
     """
     image = reference.parse(release.reference)
-    way = session.Access(
-        world,
+    session = registry_session.RegistrySession(
+        context,
         app=release.app,
         domain=image.domain,
         direction=backoff.Direction.PUSH,
     )
     for _ in range(MOST_NUMBERS):
-        found = _ask(partial(find, release, way, world), world)
+        found = _ask(partial(find, release, session, context), context)
         if found is None or found.digest:
             break
-        number = _ask(partial(next_free, release, way, world), world)
-        release = take_next(release, number or release.number + 1, world, says)
+        number = _ask(partial(next_free, release, session, context), context)
+        release = take_next(release, number or release.number + 1, context, reply)
     for name in release.stale_names:
         # An attempt died before it had taken them away; nobody was told of them.
-        world.engine.untag(name)
+        context.engine.untag(name)
     return release
 
 
-def note_live(app: str, world: ports.World) -> None:
+def note_live(app: str, context: ports.Context) -> None:
     """Note that the deploy of what Dokku was told is over, so the number may change."""
-    told = world.deployed.deployed(app)
-    row = next((row for row in world.ledger.releases(app) if row.goes_by(told)), None)
+    told = context.deployed.deployed(app)
+    row = next((row for row in context.ledger.releases(app) if row.goes_by(told)), None)
     if row is None:
         return
     if not row.live_at:
-        row = world.ledger.update_release(row.job_id, live_at=world.clock.now())
-    show(row, world)
+        row = context.ledger.update_release(row.job_id, live_at=context.clock.now())
+    show(row, context)
 
 
-def show(release: Release, world: ports.World) -> None:
+def show(release: Release, context: ports.Context) -> None:
     """Let Dokku be told the present number, unless a deploy still uses another."""
-    told = world.deployed.deployed(release.app)
+    told = context.deployed.deployed(release.app)
     if told != release.deployed and release.goes_by(told) and not release.live_at:
         return
-    record(release.app, release.deployed, world)
+    record(release.app, release.deployed, context)
 
 
-def record(app: str, deployed: DeployedRelease, world: ports.World) -> None:
+def record(app: str, deployed: DeployedRelease, context: ports.Context) -> None:
     """Let Dokku be answered with a release, unless its own plugin answers."""
-    if not world.is_companion():
-        world.deployed.record_deployed(app, deployed)
+    if not context.is_companion():
+        context.deployed.record_deployed(app, deployed)
 
 
-def _is_platform_of(release: Release, digest: str, world: ports.World) -> bool:
+def _is_platform_of(release: Release, digest: str, context: ports.Context) -> bool:
     """Tell whether a digest is that of the platform of our image that is here.
 
     The Engine pushes no more than that of an index of which it has one platform.
     """
-    image = world.engine.image(release.image_id)
+    image = context.engine.image(release.image_id)
     return image is not None and digest in image.manifests
 
 
 def _read(
     image: reference.ImageReference,
-    world: ports.World,
+    context: ports.Context,
     auth: logins.AuthConfig | None,
 ) -> images.Manifest | None:
     # Absence is what we expect, and only GET proves it.
-    return world.registry.manifest(image, auth=auth, for_push=True)
+    return context.registry.manifest(image, auth=auth, for_push=True)
 
 
 def _is_absent(
     image: reference.ImageReference,
-    world: ports.World,
+    context: ports.Context,
     auth: logins.AuthConfig | None,
 ) -> bool:
-    return world.registry.digest(image, auth=auth, for_push=True) is None
+    return context.registry.digest(image, auth=auth, for_push=True) is None
 
 
 def _tags(
     image: reference.ImageReference,
-    world: ports.World,
+    context: ports.Context,
     auth: logins.AuthConfig | None,
 ) -> list[str]:
-    return world.registry.tags(image, auth=auth, for_push=True)
+    return context.registry.tags(image, auth=auth, for_push=True)
 
 
-def _ask(question: Callable[[], _Answer], world: ports.World) -> _Answer | None:
+def _ask(question: Callable[[], _Answer], context: ports.Context) -> _Answer | None:
     """Return an answer; None if it is an error, or does not come in time."""
     pool = ThreadPoolExecutor(1, "number")
     asked = pool.submit(question)
     pool.shutdown(wait=False)  # An answer that comes too late is nobody's.
     try:
-        return asked.result(world.look_seconds)
+        return asked.result(context.look_seconds)
     except (errors.RegistrydError, TimeoutError) as error:
         structlog.get_logger().debug("number.unchecked", error=str(error))
         return None

@@ -18,13 +18,13 @@ from dokku_registryd import errors, ports
 from dokku_registryd.core.auth import logins
 from dokku_registryd.core.image import images, reference
 from dokku_registryd.core.release.releases import Release, ReleaseState
-from dokku_registryd.effects.deploy import orders, precedence, reply
+from dokku_registryd.effects.deploy import orders, precedence, reply_writer
 from dokku_registryd.effects.registry import (
     extra_tags,
     numbers,
     push_progress,
+    registry_session,
     sending,
-    session,
 )
 
 # Where known content cannot be named, the Engine finds out for itself what is missing.
@@ -36,17 +36,17 @@ _UNFIT = (
 )
 
 
-def tag(release: Release, world: ports.World) -> None:
+def tag(release: Release, context: ports.Context) -> None:
     """Give the image its names on this host."""
     for name in release.names:
-        world.engine.tag(release.image_id, name)
+        context.engine.tag(release.image_id, name)
 
 
-def deliver(
+def push(
     release: Release,
-    way: session.Access,
-    world: ports.World,
-    says: reply.Voice,
+    session: registry_session.RegistrySession,
+    context: ports.Context,
+    reply: reply_writer.ReplyWriter,
     *,
     tags: Sequence[str] = (),
 ) -> tuple[Release, numbers.Sent]:
@@ -72,32 +72,32 @@ def deliver(
     is_named = False
     missing: errors.ImageNotFoundError | None = None
     for _ in range(numbers.MOST_NUMBERS):
-        precedence.give_way(release.app, release.reference, world)
+        precedence.give_way(release.app, release.reference, context)
         with ThreadPoolExecutor(max_workers=2) as aside:
-            known = aside.submit(_known_manifest, release, way, world)
-            found = aside.submit(numbers.find, release, way, world)
+            known = aside.submit(_known_manifest, release, session, context)
+            found = aside.submit(numbers.find, release, session, context)
             try:
                 if not is_named:
-                    tag(release, world)
+                    tag(release, context)
             except errors.ImageNotFoundError as error:
                 missing = error
         sent = found.result()
         if missing is not None and (sent is None or not sent.digest):
             raise missing
         if sent is None:
-            says.detail(f"Pushing {release.reference}")
+            reply.detail(f"Pushing {release.reference}")
             sent = _send(
                 release,
                 known.result(),
-                way,
-                world,
-                says,
+                session,
+                context,
+                reply,
                 tags=tags,
             )
         if sent.digest:
-            return _confirm(release, sent, world), sent
-        number = numbers.next_free(release, way, world)
-        release, is_named = numbers.take_next(release, number, world, says), True
+            return _confirm(release, sent, context), sent
+        number = numbers.next_free(release, session, context)
+        release, is_named = numbers.take_next(release, number, context, reply), True
     raise errors.DigestMismatchError(
         f"cannot push {release.reference}: {numbers.MOST_NUMBERS} numbers in a row"
         " were taken by other images. Find out who else pushes to this repository, or"
@@ -105,18 +105,18 @@ def deliver(
     )
 
 
-def _give_way(release: Release, world: ports.World) -> None:
+def _give_way(release: Release, context: ports.Context) -> None:
     """Return if a push may go on: its app is there, and its deploy waits for it."""
-    precedence.give_way(release.app, release.reference, world)
-    orders.check(release, world)
+    precedence.give_way(release.app, release.reference, context)
+    orders.check(release, context)
 
 
 def _send(
     release: Release,
     known: images.Manifest | None,
-    way: session.Access,
-    world: ports.World,
-    says: reply.Voice,
+    session: registry_session.RegistrySession,
+    context: ports.Context,
+    reply: reply_writer.ReplyWriter,
     *,
     tags: Sequence[str],
 ) -> numbers.Sent:
@@ -125,20 +125,20 @@ def _send(
     Where it took what was sent and then refuses to be asked, that it took it counts.
     """
     try:
-        if known is not None and _put_known(release, known, way, world):
+        if known is not None and _put_known(release, known, session, context):
             sent = numbers.Sent(digest=known.digest, manner="named", manifest=known)
         else:
-            sent = _push(release, way, world, says)
+            sent = _push(release, session, context, reply)
     except errors.TagImmutableError:
         # A PUT whose first answer was lost is refused when it comes again.
-        return numbers.find(release, way, world) or numbers.TAKEN
+        return numbers.find(release, session, context) or numbers.TAKEN
     if sent.manner == "found" or not sent.digest:
         return sent
     is_asked_for = bool(tags) and sent.manifest is None
     with ThreadPoolExecutor(max_workers=1) as aside:
-        noted = aside.submit(extra_tags.note, release, tags, way, world)
-        question = partial(_read if is_asked_for else _look_up, release, world)
-        stored, unseen = _ask_back(release, question, way)
+        noted = aside.submit(extra_tags.note, release, tags, session, context)
+        question = partial(_read if is_asked_for else _look_up, release, context)
+        stored, unseen = _ask_back(release, question, session)
         noted.result()
     if unseen:
         return replace(sent, unseen=unseen)
@@ -152,11 +152,13 @@ def _send(
 
 
 def _ask_back(
-    release: Release, question: Callable[..., numbers.Sent | None], way: session.Access
+    release: Release,
+    question: Callable[..., numbers.Sent | None],
+    session: registry_session.RegistrySession,
 ) -> tuple[numbers.Sent | None, str]:
     """Return what the registry shows under the number, or why it refuses to tell."""
     try:
-        return way.call(question), ""
+        return session.call(question), ""
     except errors.ForeignManifestError:
         return numbers.TAKEN, ""
     except errors.PermanentError as error:
@@ -174,54 +176,57 @@ def _ask_back(
 
 
 def _push(
-    release: Release, way: session.Access, world: ports.World, says: reply.Voice
+    release: Release,
+    session: registry_session.RegistrySession,
+    context: ports.Context,
+    reply: reply_writer.ReplyWriter,
 ) -> numbers.Sent:
     """Bring the image into the registry and under its number, if that is free yet."""
     errand = sending.Errand(
         name=release.reference,
         image_id=release.image_id,
-        on_progress=push_progress.Progress(release, world, says).note,
-        give_way=partial(_give_way, release, world),
+        on_progress=push_progress.Progress(release, context, reply).note,
+        give_way=partial(_give_way, release, context),
     )
-    manifest = sending.hand_over(errand, way, world)
+    manifest = sending.hand_over(errand, session, context)
     if manifest is None:
-        digest = sending.push_directly(errand, way, world)
+        digest = sending.push_directly(errand, session, context)
         return numbers.Sent(digest=digest, manner="pushed")
-    found = numbers.find(release, way, world)
+    found = numbers.find(release, session, context)
     if found is not None:
         return found
-    _give_way(release, world)
-    sending.put(reference.parse(release.reference), manifest, way, world)
+    _give_way(release, context)
+    sending.put(reference.parse(release.reference), manifest, session, context)
     return numbers.Sent(digest=manifest.digest, manner="pushed", manifest=manifest)
 
 
 def _look_up(
-    release: Release, world: ports.World, auth: logins.AuthConfig | None
+    release: Release, context: ports.Context, auth: logins.AuthConfig | None
 ) -> numbers.Sent | None:
     image = reference.parse(release.reference)
-    digest = world.registry.digest(image, auth=auth, for_push=True)
+    digest = context.registry.digest(image, auth=auth, for_push=True)
     return None if digest is None else numbers.Sent(digest=digest)
 
 
 def _read(
-    release: Release, world: ports.World, auth: logins.AuthConfig | None
+    release: Release, context: ports.Context, auth: logins.AuthConfig | None
 ) -> numbers.Sent | None:
     image = reference.parse(release.reference)
-    found = world.registry.manifest(image, auth=auth, for_push=True)
+    found = context.registry.manifest(image, auth=auth, for_push=True)
     return None if found is None else numbers.Sent(digest=found.digest, manifest=found)
 
 
 def _known_manifest(
-    release: Release, way: session.Access, world: ports.World
+    release: Release, session: registry_session.RegistrySession, context: ports.Context
 ) -> images.Manifest | None:
     """Fetch the manifest of an image that the repository has; None if it has not."""
-    digest = _known_digest(release, world)
+    digest = _known_digest(release, context)
     if not digest:
         return None
     image = reference.parse(release.reference).with_digest(digest)
     try:
-        return way.call(
-            lambda auth: world.registry.manifest(image, auth=auth, for_push=True)
+        return session.call(
+            lambda auth: context.registry.manifest(image, auth=auth, for_push=True)
         )
     except _UNFIT:
         return None
@@ -232,25 +237,28 @@ def _known_manifest(
 
 
 def _put_known(
-    release: Release, known: images.Manifest, way: session.Access, world: ports.World
+    release: Release,
+    known: images.Manifest,
+    session: registry_session.RegistrySession,
+    context: ports.Context,
 ) -> bool:
     """Name content that the repository has already; False where it must be pushed."""
     try:
-        extra_tags.put(reference.parse(release.reference), known, way, world)
+        extra_tags.put(reference.parse(release.reference), known, session, context)
     except _UNFIT:
         return False
     return True
 
 
-def _known_digest(release: Release, world: ports.World) -> str:
-    for known in world.ledger.releases_of_image(release.image_id):
+def _known_digest(release: Release, context: ports.Context) -> str:
+    for known in context.ledger.releases_of_image(release.image_id):
         if known.digest and known.repository == release.repository:
             return known.digest
     return ""
 
 
-def _confirm(release: Release, sent: numbers.Sent, world: ports.World) -> Release:
-    confirmed = world.ledger.update_release(
+def _confirm(release: Release, sent: numbers.Sent, context: ports.Context) -> Release:
+    confirmed = context.ledger.update_release(
         release.job_id, state=ReleaseState.CONFIRMED, digest=sent.digest
     )
     structlog.get_logger().info(

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from dokku_registryd import errors, ports
 from dokku_registryd.core.image import images, reference
-from dokku_registryd.effects.registry import extra_tags, session
+from dokku_registryd.effects.registry import extra_tags, registry_session
 
 # What ends a push whatever the way, and is no sign that the relay was not reached.
 _FINAL = (
@@ -35,7 +35,7 @@ class Errand:
 
 
 def hand_over(
-    errand: Errand, way: session.Access, world: ports.World
+    errand: Errand, session: registry_session.RegistrySession, context: ports.Context
 ) -> images.Manifest | None:
     """Bring all parts of an image into its registry, but none under its number.
 
@@ -47,15 +47,15 @@ def hand_over(
         TransientError: Engine or registry do not answer.
         PermanentError: The registry refuses.
     """
-    reason = world.relay.why_not(world.engine.log_in)
+    reason = context.relay.why_not(context.engine.log_in)
     if reason:
-        _check_spare(reason, errand, world)
+        _check_spare(reason, errand, context)
         return None
     target = reference.parse(errand.name)
-    with world.relay.open(target, world.registry, way.call) as passage:
-        world.engine.tag(errand.image_id, passage.reference)
+    with context.relay.open(target, context.registry, session.call) as passage:
+        context.engine.tag(errand.image_id, passage.reference)
         try:
-            _push(errand, passage, world)
+            _push(errand, passage, context)
         except errors.RegistrydError as error:
             if passage.failure is not None:
                 raise passage.failure from error
@@ -67,24 +67,26 @@ def hand_over(
             if passage.manifest is not None:
                 return passage.manifest
     # It went to somebody else on another loopback, or nowhere.
-    world.relay.lost()
-    _check_spare("the Engine did not come to the relay", errand, world)
+    context.relay.lost()
+    _check_spare("the Engine did not come to the relay", errand, context)
     return None
 
 
-def _check_spare(reason: str, errand: Errand, world: ports.World) -> None:
+def _check_spare(reason: str, errand: Errand, context: ports.Context) -> None:
     """Return if the Engine may push by itself."""
-    if world.relay.is_required():
+    if context.relay.is_required():
         raise errors.TransientError(
             f"cannot push {errand.name}: {reason}, and engine.push_path asks for the"
             " relay. Correct one of them"
         )
 
 
-def push_directly(errand: Errand, way: session.Access, world: ports.World) -> str:
+def push_directly(
+    errand: Errand, session: registry_session.RegistrySession, context: ports.Context
+) -> str:
     """Let the Engine push by itself, and return the digest that it reports."""
-    return way.call(
-        lambda auth: world.engine.push(
+    return session.call(
+        lambda auth: context.engine.push(
             errand.name,
             auth=auth,
             on_progress=errand.on_progress,
@@ -96,8 +98,8 @@ def push_directly(errand: Errand, way: session.Access, world: ports.World) -> st
 def put(
     target: reference.ImageReference,
     manifest: images.Manifest,
-    way: session.Access,
-    world: ports.World,
+    session: registry_session.RegistrySession,
+    context: ports.Context,
 ) -> None:
     """Put what was handed over under its number.
 
@@ -107,34 +109,34 @@ def put(
         RegistryUnavailableError: The registry lacks what it said it had.
     """
     try:
-        extra_tags.put(target, manifest, way, world)
+        extra_tags.put(target, manifest, session, context)
     except errors.ImageNotFoundError as error:
         raise errors.RegistryUnavailableError(
             f"{error}. Its parts were there a moment ago, and are looked for again"
         ) from error
 
 
-def take_away(names: Iterable[str], world: ports.World) -> None:
+def take_away(names: Iterable[str], context: ports.Context) -> None:
     """Take names of pushes away that did not live to do it themselves."""
     for name in names:
-        if not world.relay.is_open(name):
-            world.engine.untag(name)
+        if not context.relay.is_open(name):
+            context.engine.untag(name)
 
 
-def _push(errand: Errand, passage: ports.Passage, world: ports.World) -> None:
+def _push(errand: Errand, passage: ports.Passage, context: ports.Context) -> None:
     try:
-        world.engine.push(
+        context.engine.push(
             passage.reference,
             auth=passage.login,
             on_progress=errand.on_progress,
             give_way=_Lookout(errand, passage).look,
             shown=passage.shown,
-            pulse=passage.pulse,
+            liveness=passage.liveness,
         )
     finally:
         # A sweep does it where the Engine is away just now.
         with contextlib.suppress(errors.TransientError):
-            world.engine.untag(passage.reference)
+            context.engine.untag(passage.reference)
 
 
 class _Lookout:
@@ -143,7 +145,7 @@ class _Lookout:
     def __init__(self, errand: Errand, passage: ports.Passage) -> None:
         self._errand = errand
         self._passage = passage
-        self._pulse = passage.pulse()
+        self._liveness = passage.liveness()
 
     def look(self) -> None:
         """Return if it goes on; let whoever waits know that bytes still move.
@@ -154,7 +156,7 @@ class _Lookout:
         self._errand.give_way()
         if self._passage.failure is not None:
             raise self._passage.failure
-        pulse = self._passage.pulse()
-        if pulse != self._pulse:
-            self._pulse = pulse
+        liveness = self._passage.liveness()
+        if liveness != self._liveness:
+            self._liveness = liveness
             self._errand.on_progress("")

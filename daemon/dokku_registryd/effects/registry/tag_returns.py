@@ -18,16 +18,16 @@ from dokku_registryd.core.image import reference
 from dokku_registryd.core.registry import backoff
 from dokku_registryd.core.release.releases import Release, ReleaseState
 from dokku_registryd.effects.app import app_state
-from dokku_registryd.effects.deploy import reply
-from dokku_registryd.effects.registry import extra_tags, session
+from dokku_registryd.effects.deploy import reply_writer
+from dokku_registryd.effects.registry import extra_tags, registry_session
 
 _ENDED_BADLY: Final = frozenset({ReleaseState.FAILED, ReleaseState.DROPPED})
 
 
 def restore(
     release: Release,
-    world: ports.World,
-    says: reply.Voice,
+    context: ports.Context,
+    reply: reply_writer.ReplyWriter,
     *,
     must_answer: bool = False,
 ) -> None:
@@ -40,26 +40,26 @@ def restore(
         TransientError: The registry does not answer, and `must_answer`: the caller
             comes back.
     """
-    moves = _moves(release, world)
-    if not moves or not release.digest or _is_right(release, world):
+    moves = _moves(release, context)
+    if not moves or not release.digest or _is_right(release, context):
         return
     domain = reference.parse(release.reference).domain
-    way = session.Access(
-        world,
+    session = registry_session.RegistrySession(
+        context,
         app=release.app,
         domain=domain,
         direction=backoff.Direction.PUSH,
         is_under_way=True,
     )
-    with ThreadPoolExecutor(max_workers=world.parallel_tags) as pool:
+    with ThreadPoolExecutor(max_workers=context.parallel_tags) as pool:
         found = pool.map(
             lambda move: _restore(
-                release, move[0], move[1], way, world, must_answer=must_answer
+                release, move[0], move[1], session, context, must_answer=must_answer
             ),
             moves.items(),
         )
         returns = [entry for entry in found if entry is not None]
-    _tell(release, returns, world, says)
+    _tell(release, returns, context, reply)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,19 +75,19 @@ def _restore(
     release: Release,
     tag: str,
     previous: str,
-    way: session.Access,
-    world: ports.World,
+    session: registry_session.RegistrySession,
+    context: ports.Context,
     *,
     must_answer: bool,
 ) -> _Return | None:
     """Move one tag back; None if it is not at this release, or was there before."""
     target = reference.parse(release.reference).with_tag(tag)
-    digest = _goal(release, tag, previous, world)
+    digest = _goal(release, tag, previous, context)
     try:
-        stands_for = way.call(partial(extra_tags.digest_of, target, world))
+        stands_for = session.call(partial(extra_tags.digest_of, target, context))
         if stands_for != release.digest or digest == release.digest:
             return None
-        return _Return(tag, digest, _put_back(target, digest, way, world))
+        return _Return(tag, digest, _put_back(target, digest, session, context))
     except errors.TransientError as error:
         if must_answer:
             raise
@@ -99,30 +99,33 @@ def _restore(
 def _put_back(
     target: reference.ImageReference,
     digest: str,
-    way: session.Access,
-    world: ports.World,
+    session: registry_session.RegistrySession,
+    context: ports.Context,
 ) -> str:
     """Let a tag stand for a digest again; return why that cannot be, empty if it is."""
     if digest == extra_tags.UNREAD:
         return "nobody knows what it stood for"
     if not digest:
         return "it was not there before, and a tag alone cannot be deleted"
-    manifest = way.call(partial(extra_tags.manifest_of, target, digest, world))
+    manifest = session.call(partial(extra_tags.manifest_of, target, digest, context))
     if manifest is None:
         return f"the registry no longer has {digest}"
-    extra_tags.put(target, manifest, way, world)
+    extra_tags.put(target, manifest, session, context)
     return ""
 
 
 def _tell(
-    release: Release, returns: list[_Return], world: ports.World, says: reply.Voice
+    release: Release,
+    returns: list[_Return],
+    context: ports.Context,
+    reply: reply_writer.ReplyWriter,
 ) -> None:
     log = structlog.get_logger().bind(app=release.app, reference=release.reference)
-    numbers = {row.digest: row.number for row in world.ledger.releases(release.app)}
+    numbers = {row.digest: row.number for row in context.ledger.releases(release.app)}
     for entry in returns:
         if entry.problem:
             log.warning("tags.stranded", tags=[entry.tag], error=entry.problem)
-            says.warning(
+            reply.warning(
                 f"The extra tag {entry.tag} stays at {release.number}: {entry.problem}"
             )
     restored = sorted(
@@ -131,10 +134,10 @@ def _tell(
     for digest, group in groupby(restored, key=lambda one: one.digest):
         names = [entry.tag for entry in group]
         log.info("tags.restored", tags=names, digest=digest)
-        says.detail(f"Moved {', '.join(names)} back to {numbers.get(digest, digest)}")
+        reply.detail(f"Moved {', '.join(names)} back to {numbers.get(digest, digest)}")
 
 
-def _goal(release: Release, tag: str, previous: str, world: ports.World) -> str:
+def _goal(release: Release, tag: str, previous: str, context: ports.Context) -> str:
     """Return the digest to which a tag goes back.
 
     What it stood for may be a release that failed as well and could not put it back:
@@ -142,23 +145,23 @@ def _goal(release: Release, tag: str, previous: str, world: ports.World) -> str:
     """
     seen = {release.job_id}
     while previous and previous != extra_tags.UNREAD:
-        failed = _failed_release(release, previous, world)
+        failed = _failed_release(release, previous, context)
         if failed is None or failed.job_id in seen:
             return previous
         seen.add(failed.job_id)
-        previous = world.ledger.tag_moves(failed.job_id).get(tag, extra_tags.UNREAD)
+        previous = context.ledger.tag_moves(failed.job_id).get(tag, extra_tags.UNREAD)
     if previous == extra_tags.UNREAD:
-        return _digest_before(release, world) or extra_tags.UNREAD
+        return _digest_before(release, context) or extra_tags.UNREAD
     return previous
 
 
-def _is_right(release: Release, world: ports.World) -> bool:
+def _is_right(release: Release, context: ports.Context) -> bool:
     """Tell whether a later release that counts stands for the same digest.
 
     A build that changes nothing gives the same image once more: tags that stand for it
     are that release's by now.
     """
-    rows = world.ledger.releases_with_digest(release.digest, release)
+    rows = context.ledger.releases_with_digest(release.digest, release)
     return any(row.sequence > release.sequence and not _has_failed(row) for row in rows)
 
 
@@ -167,7 +170,7 @@ def _has_failed(release: Release) -> bool:
 
 
 def _failed_release(
-    release: Release, digest: str, world: ports.World
+    release: Release, digest: str, context: ports.Context
 ) -> Release | None:
     """Return the release that a digest stands for, if all such have failed.
 
@@ -175,14 +178,14 @@ def _failed_release(
     """
     rows = [
         row
-        for row in world.ledger.releases_with_digest(digest, release)
+        for row in context.ledger.releases_with_digest(digest, release)
         if row.job_id != release.job_id
     ]
     return rows[0] if rows and all(map(_has_failed, rows)) else None
 
 
-def _digest_before(release: Release, world: ports.World) -> str:
-    for older in world.ledger.releases(release.app):
+def _digest_before(release: Release, context: ports.Context) -> str:
+    for older in context.ledger.releases(release.app):
         if (
             older.sequence < release.sequence
             and older.state is ReleaseState.PUSHED
@@ -194,11 +197,11 @@ def _digest_before(release: Release, world: ports.World) -> str:
     return ""
 
 
-def _moves(release: Release, world: ports.World) -> Mapping[str, str]:
+def _moves(release: Release, context: ports.Context) -> Mapping[str, str]:
     """Return which tags a release may have moved, and what is kept of them.
 
     Nothing was kept by versions that moved them without asking.
     """
-    tags = app_state.policy_of(world, release.app).extra_tags
+    tags = app_state.policy_of(context, release.app).extra_tags
     unread = dict.fromkeys(extra_tags.names_of(release, tags), extra_tags.UNREAD)
-    return {**unread, **world.ledger.tag_moves(release.job_id)}
+    return {**unread, **context.ledger.tag_moves(release.job_id)}

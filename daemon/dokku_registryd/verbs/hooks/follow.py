@@ -152,7 +152,7 @@ class _Follow:
         if record is not None and record.outcome is not None:
             return 0 if record.outcome.is_good else 1
         # The deploy may go on, and the end of the reply is what got lost.
-        return 0 if release is not None and release.is_accepted else None
+        return 0 if release is not None and release.is_deploy_continued else None
 
     def _check_callers(self) -> None:
         """Go on only while the hook and its caller are there: they need the status.

@@ -40,7 +40,7 @@ def work(
         overrides={**arguments.overrides, "paths.data_dir": arguments.data_dir},
         environ=arguments.environ,
     )
-    secrecy.hide_memory()
+    secrecy.forbid_dumps()
     package.load_all()
     log = atomic.open_log(settings.data_dir / LOG_FILE)
     with os.fdopen(log, "a", encoding="utf-8") as stream:
@@ -67,4 +67,6 @@ def _is_settled(service: app.Service, job_id: str) -> bool:
     if record is None:
         return False
     release = service.ledger.release_of(job_id)
-    return record.outcome is not None or (release is not None and release.is_accepted)
+    return record.outcome is not None or (
+        release is not None and release.is_deploy_continued
+    )

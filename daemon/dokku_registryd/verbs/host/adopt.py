@@ -17,7 +17,7 @@ from dokku_registryd.adapters.ledger import ledger
 from dokku_registryd.adapters.spool import spool
 from dokku_registryd.core.release import adoption
 from dokku_registryd.effects import adopt
-from dokku_registryd.verbs import context
+from dokku_registryd.verbs import preparation
 from dokku_registryd.verbs.output import Output
 from dokku_registryd.wiring import contexts, engines
 
@@ -33,7 +33,7 @@ def perform(arguments: argparse.Namespace, out: Output) -> int:
         EngineUnavailableError: The Engine does not answer.
         LedgerError: The ledger cannot be used.
     """
-    settings = context.enter(arguments, out)
+    settings = preparation.enter(arguments, out)
     found = _adopt(arguments, settings, out)
     if arguments.format == "json":
         out.json([dataclasses.asdict(entry) for entry in found])
@@ -51,7 +51,7 @@ def _adopt(
     host = _plugins(arguments, settings)
     engine = engines.build_engine(settings)
     with contextlib.closing(engine), _ledger(arguments, settings, out) as book:
-        world = contexts.build_context(
+        context = contexts.build_context(
             settings,
             engine=engine,
             ledger=book,
@@ -59,7 +59,7 @@ def _adopt(
             submit=lambda _trigger: None,
         )
         return adopt.Adopter(
-            world,
+            context,
             scheduler_of=lambda name: _scheduler(host, name),
             is_dry_run=arguments.dry_run,
         ).adopt_all()
@@ -72,7 +72,7 @@ def _ledger(
     """Give the ledger; while no service has it, nobody else works on it meanwhile."""
     lock = spool.SpoolLock(settings.data_dir)
     if arguments.dry_run:
-        book = context.read_ledger(settings) or ledger.SqliteLedger(None)
+        book = preparation.read_ledger(settings) or ledger.SqliteLedger(None)
     else:
         book = _open(lock, settings, out)
     try:

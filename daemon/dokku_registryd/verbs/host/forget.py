@@ -17,7 +17,7 @@ from dokku_registryd.adapters.spool import spool
 from dokku_registryd.core.dokku import app_names, presence
 from dokku_registryd.core.hook import triggers
 from dokku_registryd.core.job.kinds import Kind
-from dokku_registryd.verbs import context
+from dokku_registryd.verbs import preparation
 from dokku_registryd.verbs.output import Output
 from dokku_registryd.verbs.service import doctor_host
 
@@ -28,7 +28,7 @@ def perform(arguments: argparse.Namespace, out: Output) -> int:
     Raises:
         RegistrydError: The app is there, or it cannot be told.
     """
-    settings = context.enter(arguments, out)
+    settings = preparation.enter(arguments, out)
     app = arguments.app
     if not app_names.is_app_name(app):
         raise errors.RegistrydError(f"{app!r} is not an app name")
@@ -71,7 +71,7 @@ def _is_known(settings: config.Settings, app: str) -> bool:
     )
     if app in files.owners():
         return True
-    book = context.read_ledger(settings)
+    book = preparation.read_ledger(settings)
     if book is None:
         return False
     with contextlib.closing(book):
@@ -81,7 +81,7 @@ def _is_known(settings: config.Settings, app: str) -> bool:
 def _forget(settings: config.Settings, app: str) -> None:
     """Do what the hook does, in its order; a second call does what is left."""
     stamp = f"{time.time_ns() // 1000:016d}.{os.getpid()}.0"
-    folders = destroyed_apps.ForgottenFolders(
+    folders = destroyed_apps.DestroyedApps(
         root=settings.forgotten_dir, config_root=settings.config_root
     )
     place = settings.deployed_dir / app

@@ -202,9 +202,9 @@ def carry_out(
         try:
             perform(step.kind)
         except (errors.RegistrydError, OSError) as error:
-            cure = f" {step.cure}." if step.cure else ""
+            hint = f" {step.hint}." if step.hint else ""
             raise InstallationError(
-                f"this failed: {step.text} ({host_changes.reason_of(error)}).{cure}"
+                f"this failed: {step.text} ({host_changes.reason_of(error)}).{hint}"
                 f" Nothing after it was done. {ways}"
             ) from error
 
@@ -249,7 +249,7 @@ def _load(arguments: argparse.Namespace) -> config.Settings:
     )
 
 
-def _places(arguments: argparse.Namespace) -> install_paths.Places:
+def _places(arguments: argparse.Namespace) -> install_paths.Paths:
     environ, root = arguments.environ, _root(arguments)
     settings = _load(arguments)
     usual = config.Paths()
@@ -262,7 +262,7 @@ def _places(arguments: argparse.Namespace) -> install_paths.Places:
         return environ.get(variable) or f"{root}{default}"
 
     lib_root = moved("dokku_lib_root", "DOKKU_LIB_ROOT")
-    return install_paths.Places(
+    return install_paths.Paths(
         root=root,
         dokku_root=moved("dokku_root", "DOKKU_ROOT"),
         lib_root=lib_root,

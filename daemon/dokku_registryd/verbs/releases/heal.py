@@ -9,7 +9,7 @@ from dokku_registryd.core.hook import triggers
 from dokku_registryd.core.image import wanted
 from dokku_registryd.core.job.kinds import Kind
 from dokku_registryd.effects import sweep
-from dokku_registryd.verbs import context
+from dokku_registryd.verbs import preparation
 from dokku_registryd.verbs.hooks import follow
 from dokku_registryd.verbs.output import Output
 from dokku_registryd.wiring import contexts, engines
@@ -21,9 +21,9 @@ def perform(arguments: argparse.Namespace, out: Output) -> int:
     Raises:
         EngineUnavailableError: The Engine does not answer.
     """
-    settings = context.enter(arguments, out)
+    settings = preparation.enter(arguments, out)
     if arguments.app:
-        context.check_app(arguments, arguments.app)
+        preparation.check_app(arguments, arguments.app)
     gaps = _gaps(settings, arguments.app)
     if arguments.format == "json":
         out.json([_as_json(gap) for gap in gaps])
@@ -48,8 +48,8 @@ def perform(arguments: argparse.Namespace, out: Output) -> int:
 def _gaps(settings: config.Settings, only: str | None) -> list[wanted.Gap]:
     clock = clocks.SystemClock()
     engine = engines.build_engine(settings)
-    book = context.read_ledger(settings) or ledger.SqliteLedger(None)
-    world = contexts.build_context(
+    book = preparation.read_ledger(settings) or ledger.SqliteLedger(None)
+    context = contexts.build_context(
         settings,
         engine=engine,
         ledger=book,
@@ -57,7 +57,7 @@ def _gaps(settings: config.Settings, only: str | None) -> list[wanted.Gap]:
         submit=lambda _trigger: None,
     )
     try:
-        found = sweep.plan(world).gaps
+        found = sweep.plan(context).gaps
     finally:
         engine.close()
         book.close()

@@ -5,15 +5,15 @@ import dataclasses
 import time
 
 from dokku_registryd.core.release import releases
-from dokku_registryd.verbs import context, output
+from dokku_registryd.verbs import output, preparation
 
 
 def perform(arguments: argparse.Namespace, out: output.Output) -> int:
     """Print the ledger's releases."""
-    settings = context.enter(arguments, out)
+    settings = preparation.enter(arguments, out)
     if arguments.app:
-        context.check_app(arguments, arguments.app)
-    book = context.read_ledger(settings)
+        preparation.check_app(arguments, arguments.app)
+    book = preparation.read_ledger(settings)
     rows = book.releases(arguments.app) if book else []
     if book:
         book.close()
@@ -24,7 +24,7 @@ def perform(arguments: argparse.Namespace, out: output.Output) -> int:
         out.line("Nothing was released yet.")
         return 0
     now = time.time()
-    table = context.Table(
+    table = preparation.Table(
         ("APP", "NUMBER", "STATE", "AGE", "DIGEST", "REFERENCE"),
         [_as_row(release, now) for release in rows],
     )

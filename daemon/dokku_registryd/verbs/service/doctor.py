@@ -14,7 +14,7 @@ from dokku_registryd.adapters.host import clocks
 from dokku_registryd.adapters.ledger import ledger
 from dokku_registryd.core.status import findings
 from dokku_registryd.core.status.findings import Finding, Level
-from dokku_registryd.verbs import context
+from dokku_registryd.verbs import preparation
 from dokku_registryd.verbs.output import Output
 from dokku_registryd.verbs.service import check, doctor_apps, doctor_host, registries
 from dokku_registryd.wiring import clients, contexts, credentials, engines
@@ -41,21 +41,21 @@ def perform(arguments: argparse.Namespace, out: Output) -> int:
 
 def _examine(arguments: argparse.Namespace) -> Iterator[Finding]:
     try:
-        settings = context.enter(arguments)
+        settings = preparation.enter(arguments)
     except errors.ConfigurationError as error:
         yield findings.fail("settings", str(error))
         return
     if arguments.app:
-        context.check_app(arguments, arguments.app)
+        preparation.check_app(arguments, arguments.app)
     yield from doctor_host.examine(settings, arguments.environ)
-    with _world(settings, check.service_environ(arguments.environ)) as world:
-        yield from doctor_apps.examine(world, only=arguments.app)
+    with _context(settings, check.service_environ(arguments.environ)) as context:
+        yield from doctor_apps.examine(context, only=arguments.app)
 
 
 @contextlib.contextmanager
-def _world(
+def _context(
     settings: config.Settings, environ: Mapping[str, str]
-) -> Iterator[doctor_apps.Surroundings]:
+) -> Iterator[doctor_apps.DoctorContext]:
     facts = registries.engine_facts(settings)
     table = settings.registry
     limits = {key: min(value, getattr(table, key)) for key, value in _LIMITS.items()}
@@ -64,8 +64,8 @@ def _world(
     book = _ledger(settings)
     registry = clients.build_registry(short, lambda: facts, environ)
     try:
-        yield doctor_apps.Surroundings(
-            world=contexts.build_context(
+        yield doctor_apps.DoctorContext(
+            context=contexts.build_context(
                 short,
                 engine=engine,
                 ledger=book,
@@ -84,7 +84,7 @@ def _world(
 def _ledger(settings: config.Settings) -> ledger.SqliteLedger:
     """Open the ledger; one that cannot be read is among the host's findings."""
     with contextlib.suppress(errors.LedgerError):
-        book = context.read_ledger(settings)
+        book = preparation.read_ledger(settings)
         if book is not None:
             book.unfinished_jobs()
             return book

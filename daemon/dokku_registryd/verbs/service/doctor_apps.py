@@ -27,11 +27,11 @@ _TOTAL_SECONDS = 120.0
 
 
 @dataclass(slots=True, kw_only=True)
-class Surroundings:
+class DoctorContext:
     """What is asked."""
 
-    world: ports.World
-    registry: client.DistributionRegistry
+    context: ports.Context
+    registry: client.RegistryClient
     credentials: resolver.AuthConfigs
     _pings: dict[tuple[str, AuthConfig | None], str] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -51,10 +51,10 @@ class Surroundings:
         return known
 
 
-def examine(around: Surroundings, *, only: str | None) -> Iterator[Finding]:
+def examine(around: DoctorContext, *, only: str | None) -> Iterator[Finding]:
     """Look at one app, or at all that push."""
     # Which apps cannot be seen, and why, is among the host's findings.
-    apps = [only] if only else list(around.world.properties.root().apps)
+    apps = [only] if only else list(around.context.properties.root().apps)
     pool = futures.ThreadPoolExecutor(_PARALLEL, "doctor")
     asked = {name: pool.submit(_look, around, name, bool(only)) for name in apps}
     futures.wait(asked.values(), _TOTAL_SECONDS)
@@ -71,7 +71,7 @@ def examine(around: Surroundings, *, only: str | None) -> Iterator[Finding]:
             )
 
 
-def _look(around: Surroundings, app: str, is_named: bool) -> list[Finding]:  # noqa: FBT001 - given to a pool
+def _look(around: DoctorContext, app: str, is_named: bool) -> list[Finding]:  # noqa: FBT001 - given to a pool
     try:
         return list(_app(around, app, is_named=is_named))
     except errors.RegistrydError as error:
@@ -88,14 +88,14 @@ def _look(around: Surroundings, app: str, is_named: bool) -> list[Finding]:  # n
         ]
 
 
-def _app(around: Surroundings, app: str, *, is_named: bool) -> Iterator[Finding]:
-    for path in around.world.deploying.odd(app):
+def _app(around: DoctorContext, app: str, *, is_named: bool) -> Iterator[Finding]:
+    for path in around.context.deploying.odd(app):
         yield findings.warn(
             "deploy",
             f"{path} is no regular file, and tells nothing. Remove it",
             app=app,
         )
-    state = app_state.state_of(around.world, app)
+    state = app_state.state_of(around.context, app)
     policy = state.policy
     if not policy.push_on_release:
         if is_named:
@@ -122,15 +122,15 @@ def _app(around: Surroundings, app: str, *, is_named: bool) -> Iterator[Finding]
         )
         return
     yield from _names(around, state)
-    yield from _Visit(around, state, image).findings()
+    yield from _AppChecks(around, state, image).findings()
 
 
-def _names(around: Surroundings, state: wanted.AppState) -> Iterator[Finding]:
+def _names(around: DoctorContext, state: wanted.AppState) -> Iterator[Finding]:
     """Tell what the names on this host lack; another part tells of a silent Engine."""
     app = state.policy.app
-    entries = wanted.wanted_of(state, around.world.schedulers)
+    entries = wanted.wanted_of(state, around.context.schedulers)
     try:
-        gaps = sight.gaps(entries, around.world)
+        gaps = sight.gaps(entries, around.context)
     except errors.EngineUnavailableError:
         return
     moved = [gap for gap in gaps if gap.leads_to]
@@ -152,10 +152,10 @@ def _names(around: Surroundings, state: wanted.AppState) -> Iterator[Finding]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Visit:
+class _AppChecks:
     """One app's questions to its registry."""
 
-    around: Surroundings
+    around: DoctorContext
     state: wanted.AppState
     image: reference.ImageReference
 
@@ -254,7 +254,7 @@ class _Visit:
 
     def _is_presumed(self, row: releases.Release | None) -> bool:
         """Tell whether nothing but its push has confirmed a release."""
-        record = self.around.world.ledger.job(row.job_id) if row else None
+        record = self.around.context.ledger.job(row.job_id) if row else None
         ended = record.outcome if record else None
         return ended is not None and ended.detail.startswith(outcomes.UNSEEN)
 

@@ -18,7 +18,7 @@ from dokku_registryd.core.install import builds
 from dokku_registryd.core.registry import proxies
 from dokku_registryd.core.status import findings
 from dokku_registryd.core.status.findings import Finding
-from dokku_registryd.verbs import context
+from dokku_registryd.verbs import preparation
 from dokku_registryd.verbs.service import check, registries
 from dokku_registryd.wiring import clients
 
@@ -140,7 +140,7 @@ def _disk(settings: config.Settings) -> Finding:
 
 def _ledger(settings: config.Settings) -> Finding:
     try:
-        book = context.read_ledger(settings)
+        book = preparation.read_ledger(settings)
         if book is None:
             return findings.ok("ledger", "not begun yet")
         waiting = len(book.unfinished_jobs())

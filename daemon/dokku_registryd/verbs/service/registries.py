@@ -14,7 +14,7 @@ _ENGINE_SECONDS = (
 
 
 @contextlib.contextmanager
-def opened(settings: config.Settings) -> Iterator[client.DistributionRegistry]:
+def opened(settings: config.Settings) -> Iterator[client.RegistryClient]:
     """Give a client for registries."""
     known = engine_facts(settings)
     registry = clients.build_registry(settings, lambda: known)

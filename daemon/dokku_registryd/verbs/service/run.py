@@ -32,8 +32,8 @@ def perform(arguments: argparse.Namespace, out: Output) -> int:
         ConfigurationError: The settings are wrong.
         SpoolBusyError: Another daemon works this spool.
     """
-    secrecy.hide_memory()
-    heap.return_early()
+    secrecy.forbid_dumps()
+    heap.limit_free_memory()
     package.load_all()
     settings = _load(arguments)
     _configure_logs(settings)
@@ -81,7 +81,7 @@ class _Daemon:
         self._build = package.build()
         self._lock = spool.SpoolLock(settings.data_dir)
         self._service: app.Service | None = None
-        self._face: status_endpoint.StatusFace | None = None
+        self._endpoint: status_endpoint.StatusEndpoint | None = None
         self._wants_reload = False
         self._signal = ""
 
@@ -114,11 +114,11 @@ class _Daemon:
         self._service = service
         if self._signal:
             return 0
-        self._face = service.open_status(self._arguments.environ, self._build)
+        self._endpoint = service.open_status(self._arguments.environ, self._build)
         try:
             return self._work(service, started)
         finally:
-            self._face.close()
+            self._endpoint.close()
 
     def _work(self, service: app.Service, started: float) -> int:
         try:
@@ -136,8 +136,8 @@ class _Daemon:
 
     def _drain(self, service: app.Service, seconds: float) -> None:
         self._notifier.stopping("Draining")
-        if self._face is not None:
-            self._face.pages.stopping()
+        if self._endpoint is not None:
+            self._endpoint.pages.stopping()
         self._log.info(
             "daemon.draining",
             signal=self._signal,

@@ -22,7 +22,7 @@ from dokku_registryd.core.release.releases import Release, ReleaseState
 from dokku_registryd.core.status import exposition
 from dokku_registryd.effects import forget, heal, record_core, release, repush, sweep
 from dokku_registryd.effects.app import app_state
-from dokku_registryd.effects.deploy import orders, recovery, reply, settling
+from dokku_registryd.effects.deploy import orders, recovery, reply_writer, settling
 from dokku_registryd.effects.registry import discretion, job_hosts
 from dokku_registryd.runtime import (
     counters,
@@ -34,7 +34,9 @@ from dokku_registryd.runtime import (
 )
 
 # None: the job goes on in its other lane.
-Effect = Callable[[jobs.Job, ports.World, reply.Voice], outcomes.Outcome | None]
+Effect = Callable[
+    [jobs.Job, ports.Context, reply_writer.ReplyWriter], outcomes.Outcome | None
+]
 
 EFFECTS: Mapping[Kind, Effect] = {
     Kind.RELEASE: release.perform,
@@ -57,25 +59,25 @@ LEDGER_RETRY_SECONDS = 5.0
 SWEEP_RETRY_SECONDS = 5.0
 
 
-class Bench:
-    """What all workers share; `world` is replaced when the settings are reloaded."""
+class Executor:
+    """What all workers share; `context` is replaced when the settings are reloaded."""
 
     def __init__(
         self,
         *,
-        world: ports.World,
+        context: ports.Context,
         jobs_queue: queue.JobQueue,
         triggers_spool: spool.Spool,
         backoff: retrying.Backoff,
         on_finish: Callable[[str], None],
         job_waiters: waiters.Waiters | None = None,
     ) -> None:
-        self.world = world
+        self.context = context
         self.queue = jobs_queue
         self.spool = triggers_spool
         self.backoff = backoff
         self.on_finish = on_finish
-        self.tally = counters.Tally()
+        self.counters = counters.Counters()
         self._refused: set[str] = set()
         self.waiters = job_waiters or waiters.Waiters(triggers_spool)
 
@@ -84,16 +86,16 @@ class Bench:
         if job.kind is Kind.SWEEP:
             self._sweep(job)
             return
-        record = self.world.ledger.job(job.job_id)
+        record = self.context.ledger.job(job.job_id)
         if record is None or record.outcome is not None:
             return
         job = _refreshed(job, record.job)
         if job.is_poison:
-            parked = quarantine.park(job, self.world)
+            parked = quarantine.park(job, self.context)
             self.finish(job, parked, attempts=job.attempts)
             return
-        attempt = self.world.ledger.start_attempt(job.job_id)
-        started = self.world.clock.monotonic()
+        attempt = self.context.ledger.start_attempt(job.job_id)
+        started = self.context.clock.monotonic()
         outcome = self._attempt(job, attempt)
         if outcome is not None:
             self.finish(job, outcome, attempts=attempt, started=started)
@@ -101,21 +103,21 @@ class Bench:
     def _attempt(self, job: jobs.Job, attempt: int) -> outcomes.Outcome | None:
         """Return the outcome; None for a job that lies in the queue again."""
         discreet = discretion.Discretion()
-        world = discreet.over(self.world)
-        says = reply.for_job(world.replies, job)
+        context = discreet.over(self.context)
+        reply = reply_writer.for_job(context.replies, job)
         try:
-            outcome = self._perform(job, world, says)
+            outcome = self._perform(job, context, reply)
         except errors.LedgerError:
             raise
         except Exception as error:  # noqa: BLE001 - a bug must not end the daemon
             known = exhaustion.translate(error)
             if isinstance(known, errors.RegistrydError):
-                return self._follow_up(job, attempt, discreet.error(known), says)
+                return self._follow_up(job, attempt, discreet.error(known), reply)
             job_lines.write_crash(job, error)
             job = replace(job, defects=job.defects + 1)
-            return self._follow_up(job, attempt, retries.defect(error, job), says)
+            return self._follow_up(job, attempt, retries.defect(error, job), reply)
         if outcome is None:
-            self.queue.put(replace(job, is_delivery=True))
+            self.queue.put(replace(job, is_background_push=True))
             return None
         return discreet.outcome(outcome)
 
@@ -128,10 +130,10 @@ class Bench:
         started: float | None = None,
     ) -> None:
         """Record an outcome, then let everybody know."""
-        world = self.world
-        now = world.clock.now()
-        world.ledger.finish_job(job.job_id, outcome, at=now)
-        took = 0.0 if started is None else world.clock.monotonic() - started
+        context = self.context
+        now = context.clock.now()
+        context.ledger.finish_job(job.job_id, outcome, at=now)
+        took = 0.0 if started is None else context.clock.monotonic() - started
         job_lines.write_end(
             job,
             outcome,
@@ -139,7 +141,7 @@ class Bench:
             queued_seconds=max(0.0, self._waited(job) - took),
             took_seconds=took,
         )
-        self.tally.finished(job, outcome.ending, seconds=self._waited(job))
+        self.counters.finished(job, outcome.ending, seconds=self._waited(job))
         self._remove_trigger(job)
         self._refused.discard(job.job_id)
         self._answer(job, outcome)
@@ -153,25 +155,25 @@ class Bench:
     def put_back(self, job: jobs.Job, error: errors.LedgerError) -> None:
         """Let a job wait for a disk that refuses its ledger, and say so once."""
         structlog.get_logger().error("ledger.refused", error=str(error))
-        due = self.world.clock.monotonic() + LEDGER_RETRY_SECONDS
+        due = self.context.clock.monotonic() + LEDGER_RETRY_SECONDS
         self.queue.put(job, due=due)
-        self.tally.refused(counters.WORK, str(error))
+        self.counters.refused(counters.WORK, str(error))
         if job.job_id not in self._refused:
             self._refused.add(job.job_id)
-            says = reply.for_job(self.world.replies, job)
-            says.warning(f"{error}; trying again every {LEDGER_RETRY_SECONDS:.0f} s")
+            reply = reply_writer.for_job(self.context.replies, job)
+            reply.warning(f"{error}; trying again every {LEDGER_RETRY_SECONDS:.0f} s")
 
     def _answer(self, job: jobs.Job, outcome: outcomes.Outcome) -> None:
         """Tell whoever waits how a job ended; a reply that nobody reads is removed."""
         if self.waiters.is_cancelled(job.job_id):
-            self.world.replies.remove(job.job_id)
+            self.context.replies.remove(job.job_id)
             return
-        says = reply.for_job(self.world.replies, job)
+        reply = reply_writer.for_job(self.context.replies, job)
         if outcome.error:
-            says.warning(outcome.error)
+            reply.warning(outcome.error)
         elif job.kind is not Kind.RELEASE and outcome.detail:
-            says.detail(outcome.detail)
-        says.finish(status=0 if outcome.is_good else 1)
+            reply.detail(outcome.detail)
+        reply.finish(status=0 if outcome.is_good else 1)
 
     def await_end(self, job: jobs.Job) -> None:
         """Look after the waiter of a release, and tell it for how long to wait."""
@@ -179,8 +181,8 @@ class Bench:
             return
         self.waiters.note(job)
         with contextlib.suppress(errors.RegistrydError, OSError):
-            left = app_state.deadline_of(self.world, job.app) - self._waited(job)
-            reply.for_job(self.world.replies, job).deadline(left)
+            left = app_state.deadline_of(self.context, job.app) - self._waited(job)
+            reply_writer.for_job(self.context.replies, job).deadline(left)
 
     def _remove_trigger(self, job: jobs.Job) -> None:
         try:
@@ -192,33 +194,35 @@ class Bench:
             )
 
     def _perform(
-        self, job: jobs.Job, world: ports.World, says: reply.Voice
+        self, job: jobs.Job, context: ports.Context, reply: reply_writer.ReplyWriter
     ) -> outcomes.Outcome | None:
-        if job.kind is Kind.DESTROYED and not self.world.ledger.has_been_taken(
+        if job.kind is Kind.DESTROYED and not self.context.ledger.has_been_taken(
             job.app, after=job.job_id
         ):
             self._drop_older(job)
         if job.kind is Kind.RELEASE:
-            orders.check(job, world)
-        outcome = EFFECTS[job.kind](job, world, says)
+            orders.check(job, context)
+        outcome = EFFECTS[job.kind](job, context, reply)
         if job.kind is Kind.RENAMED:
             self._rename_waiting(job.app)
         return outcome
 
     def _sweep(self, job: jobs.Job) -> None:
-        started = self.world.clock.monotonic()
+        started = self.context.clock.monotonic()
         try:
-            found = sweep.carry_out(self.world)
+            found = sweep.carry_out(self.context)
         except Exception as error:  # noqa: BLE001 - a bug must not end the daemon
             known = exhaustion.translate(error)
-            self.tally.sweep_failed(known)
+            self.counters.sweep_failed(known)
             if not isinstance(known, errors.RegistrydError):
                 job_lines.write_crash(job, error)
                 return
             structlog.get_logger().warning("sweep.failed", error=str(known))
-            self.queue.put(job, due=self.world.clock.monotonic() + SWEEP_RETRY_SECONDS)
+            self.queue.put(
+                job, due=self.context.clock.monotonic() + SWEEP_RETRY_SECONDS
+            )
         else:
-            self._count_sweep(found, self.world.clock.monotonic() - started)
+            self._count_sweep(found, self.context.clock.monotonic() - started)
 
     def _count_sweep(self, found: sweep.Plan, took_seconds: float) -> None:
         # One pull of an app's image brings back its other names too.
@@ -228,12 +232,12 @@ class Bench:
             for gap in found.gaps
             if gap.wanted.app in pulled or not isinstance(gap, wanted.Lost)
         )
-        self.tally.swept(
+        self.counters.swept(
             exposition.Sweep(
                 wanted=found.references,
                 lost=len(found.gaps) - missing.total(),
                 moved=sum(bool(gap.leads_to) for gap in found.gaps),
-                ended_at=self.world.clock.now(),
+                ended_at=self.context.clock.now(),
                 took_seconds=took_seconds,
             ),
             missing=missing,
@@ -256,15 +260,15 @@ class Bench:
         at the end of each rename.
         """
         for waiting in self.queue.waiting_of(old):
-            record = self.world.ledger.job(waiting.job_id)
+            record = self.context.ledger.job(waiting.job_id)
             if record is None or record.job.app == waiting.app:
                 continue
             if self.queue.withdraw([waiting]):
                 self.queue.put(_refreshed(waiting, record.job))
 
     def _drop(self, job: jobs.Job) -> None:
-        if self.world.ledger.release_of(job.job_id) is not None:
-            self.world.ledger.update_release(job.job_id, state=ReleaseState.DROPPED)
+        if self.context.ledger.release_of(job.job_id) is not None:
+            self.context.ledger.update_release(job.job_id, state=ReleaseState.DROPPED)
         self.finish(
             job,
             outcomes.dropped(f"{job.app} was destroyed before this was done"),
@@ -275,65 +279,68 @@ class Bench:
         job: jobs.Job,
         attempt: int,
         error: errors.RegistrydError,
-        says: reply.Voice,
+        reply: reply_writer.ReplyWriter,
     ) -> outcomes.Outcome | None:
-        world = self.world
-        reserved = world.ledger.release_of(job.job_id)
-        cancelled = orders.cancellation(job, world)
+        context = self.context
+        reserved = context.ledger.release_of(job.job_id)
+        cancelled = orders.cancellation(job, context)
         if cancelled is not None:
             # Whatever else went wrong: nobody waits for another attempt.
-            recovery.give_up(job, world, says, cancelled)
+            recovery.give_up(job, context, reply, cancelled)
             return outcomes.dropped(str(cancelled), **_facts(reserved))
-        late = recovery.late_part(reserved, world) if reserved else ""
+        late = recovery.delayed_part(reserved, context) if reserved else ""
         verdict = retries.after_failure(
             retries.Attempt(
                 kind=job.kind,
                 error=error,
                 waited_seconds=self._waited(job),
-                deadline_seconds=app_state.deadline_of(world, job.app),
-                is_accepted=reserved is not None and reserved.is_accepted,
+                deadline_seconds=app_state.deadline_of(context, job.app),
+                is_deploy_continued=reserved is not None
+                and reserved.is_deploy_continued,
                 may_accept_late=bool(late),
-                is_past_saving=reserved is not None
-                and recovery.is_past_saving(reserved, world),
+                cannot_succeed=reserved is not None
+                and recovery.cannot_succeed(reserved, context),
             )
         )
         if verdict is retries.Verdict.GIVE_UP:
             if job.kind is Kind.RELEASE:
-                recovery.give_up(job, world, says, error)
+                recovery.give_up(job, context, reply, error)
             return outcomes.failed(str(error), **_facts(reserved))
-        if verdict is retries.Verdict.ACCEPT_LATE and reserved is not None:
-            says.warning(str(error))
-            says.detail(f"The registry has this image already; only {late} late")
+        if verdict is retries.Verdict.CONTINUE_DEPLOY and reserved is not None:
+            reply.warning(str(error))
+            reply.detail(f"The registry has this image already; only {late} late")
             try:
-                reserved = recovery.accept(reserved, world, says)
+                reserved = recovery.accept(reserved, context, reply)
             except errors.TransientError as refusal:
-                says.warning(str(refusal))  # A disk that is full, say: next time.
-        if job.kind is Kind.HEAL and not job.is_own:
+                reply.warning(str(refusal))  # A disk that is full, say: next time.
+        if job.kind is Kind.HEAL and not job.is_internal:
             # Whoever asked for it hears how it stands; the attempts go on.
-            says.warning(str(error))
-            says.finish(status=1)
-        is_delivery = reserved is not None and reserved.is_accepted
-        self._drop_twins(job)
-        self._postpone(replace(job, is_delivery=is_delivery), attempt, error, says)
+            reply.warning(str(error))
+            reply.finish(status=1)
+        is_background_push = reserved is not None and reserved.is_deploy_continued
+        self._drop_duplicates(job)
+        self._postpone(
+            replace(job, is_background_push=is_background_push), attempt, error, reply
+        )
         return None
 
-    def _drop_twins(self, job: jobs.Job) -> None:
+    def _drop_duplicates(self, job: jobs.Job) -> None:
         """Of wishes of the daemon itself that would fail alike one is enough.
 
         A sweep asks anew while a job runs, since that may have looked too early.
         """
-        for twin in self.queue.waiting_of(job.app):
-            is_twin = twin.kind is job.kind and twin.is_own
-            if not is_twin or not self.queue.withdraw([twin]):
+        for duplicate in self.queue.waiting_of(job.app):
+            is_twin = duplicate.kind is job.kind and duplicate.is_internal
+            if not is_twin or not self.queue.withdraw([duplicate]):
                 continue
             outcome = outcomes.Outcome(
                 ending=outcomes.Ending.SUPERSEDED,
                 detail=f"job {job.job_id} does the same",
             )
             try:
-                self.finish(twin, outcome)
+                self.finish(duplicate, outcome)
             except errors.LedgerError:
-                self.queue.put(twin)
+                self.queue.put(duplicate)
                 raise
 
     def _postpone(
@@ -341,25 +348,25 @@ class Bench:
         job: jobs.Job,
         attempt: int,
         error: errors.RegistrydError,
-        says: reply.Voice,
+        reply: reply_writer.ReplyWriter,
     ) -> None:
-        world = self.world
+        context = self.context
         delay = self.backoff.delay(attempt=attempt, error=error)
-        if job.kind is Kind.RELEASE and not job.is_delivery:
+        if job.kind is Kind.RELEASE and not job.is_background_push:
             # Whoever waits hears of the end at the deadline, whatever a registry asks.
-            left = app_state.deadline_of(world, job.app) - self._waited(job)
+            left = app_state.deadline_of(context, job.app) - self._waited(job)
             delay = min(registry_backoff.delay_of_waiter(delay, error), max(0.0, left))
-        world.ledger.postpone(
-            job.job_id, retry_at=world.clock.now() + delay, error=str(error)
+        context.ledger.postpone(
+            job.job_id, retry_at=context.clock.now() + delay, error=str(error)
         )
         job_lines.write_retry(job, attempt=attempt, delay_seconds=delay, error=error)
-        self.tally.retried(job.kind)
-        says.detail(f"{error}; trying again in {delay:.0f} s (attempt {attempt + 1})")
-        again = replace(job, deaths=0, host=job_hosts.of(job, world))
-        self.queue.put(again, due=world.clock.monotonic() + delay)
+        self.counters.retried(job.kind)
+        reply.detail(f"{error}; trying again in {delay:.0f} s (attempt {attempt + 1})")
+        again = replace(job, crashes=0, host=job_hosts.of(job, context))
+        self.queue.put(again, due=context.clock.monotonic() + delay)
 
     def _waited(self, job: jobs.Job) -> float:
-        clock = self.world.clock
+        clock = self.context.clock
         return job.waited_seconds(now=clock.now(), monotonic=clock.monotonic())
 
 
@@ -367,7 +374,7 @@ def _refreshed(known: jobs.Job, recorded: jobs.Job) -> jobs.Job:
     """Return a job as the ledger has it, with what only this process knows of it."""
     return replace(
         recorded,
-        is_delivery=known.is_delivery,
+        is_background_push=known.is_background_push,
         known_since=known.known_since,
         host=known.host,
         defects=known.defects,

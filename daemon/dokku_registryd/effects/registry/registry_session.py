@@ -26,23 +26,23 @@ def of_release(
     release: Release,
     job: Job,
     policy: dokku_policy.AppPolicy,
-    world: ports.World,
-) -> "Access":
+    context: ports.Context,
+) -> "RegistrySession":
     """Return a release's way into its registry; a deploy that waits may ask at times.
 
     What is left of a release that the registry has confirmed (extra tags, say) waits
     for no pause: it is served already, and Dokku waits for it.
     """
     waiter = None
-    if not release.is_accepted:
+    if not release.is_deploy_continued:
         waiter = backoff.Waiter(
             waited_seconds=job.waited_seconds(
-                now=world.clock.now(), monotonic=world.clock.monotonic()
+                now=context.clock.now(), monotonic=context.clock.monotonic()
             ),
             deadline_seconds=policy.push_deadline_seconds,
         )
-    return Access(
-        world,
+    return RegistrySession(
+        context,
         app=release.app,
         domain=reference.parse(release.reference).domain,
         direction=backoff.Direction.PUSH,
@@ -51,7 +51,7 @@ def of_release(
     )
 
 
-class Access:
+class RegistrySession:
     """Calls a registry or the Engine with one app's login for one domain.
 
     The login is resolved when it is needed and once more after a refusal: tokens of
@@ -59,7 +59,7 @@ class Access:
     between threads.
 
     Args:
-        world: The host.
+        context: The host.
         app: Whose login it is.
         domain: The registry.
         direction: Which way the image goes, for all requests of the attempt.
@@ -70,7 +70,7 @@ class Access:
 
     def __init__(
         self,
-        world: ports.World,
+        context: ports.Context,
         *,
         app: str,
         domain: str,
@@ -78,7 +78,7 @@ class Access:
         waiter: backoff.Waiter | None = None,
         is_under_way: bool = False,
     ) -> None:
-        self._world = world
+        self._context = context
         self._app = app
         self._domain = reference.normalize_domain(domain)
         self._direction = direction
@@ -109,7 +109,7 @@ class Access:
             if self._refusal is not None:
                 raise self._refusal
             answer = self._ask(operation)
-            self._world.ledger.end_pause(key)
+            self._context.ledger.end_pause(key)
         return answer
 
     def _ask(self, operation: Callable[[logins.AuthConfig | None], Answer]) -> Answer:
@@ -141,38 +141,38 @@ class Access:
 
     def _check(self, key: backoff.Key) -> backoff.Pause | None:
         """Return the latest pause, over or not; raise if it holds this request back."""
-        known = self._world.ledger.pause_of(key)
-        now = self._world.clock.now()
+        known = self._context.ledger.pause_of(key)
+        now = self._context.clock.now()
         remaining = known.remaining(now) if known else 0.0
         if known is None or not remaining:
             return known
         if self._waiter is not None:
-            turn = self._waiter.seconds_to_probe(known, now)
-            if not turn:
+            app_lock = self._waiter.seconds_to_probe(known, now)
+            if not app_lock:
                 return known
         else:
-            turn = remaining
+            app_lock = remaining
         error = errors.HeldBackError(known.held_back(self._app, now))
         # Whoever waits for the same end must not come back at the same moment.
-        wait = remaining + self._world.delay(known.failures, error)
-        error.retry_after = wait if self._waiter is None else min(wait, turn)
+        wait = remaining + self._context.delay(known.failures, error)
+        error.retry_after = wait if self._waiter is None else min(wait, app_lock)
         raise error
 
     def _begin_pause(self, error: errors.TransientError) -> None:
         direction = backoff.direction_of(error, self._direction)
         key = replace(self._key(), direction=direction)
-        now = self._world.clock.now()
-        known = self._world.ledger.pause_of(key)
+        now = self._context.clock.now()
+        known = self._context.ledger.pause_of(key)
         failures = backoff.failures_after(known, now=now)
         pause = backoff.begin(
             known,
             key=key,
             app=self._app,
             error=error,
-            delay=self._world.delay(failures, error),
+            delay=self._context.delay(failures, error),
             now=now,
         )
-        self._world.ledger.set_pause(pause)
+        self._context.ledger.set_pause(pause)
         structlog.get_logger().warning(
             "registry.paused",
             domain=key.domain,
@@ -199,7 +199,7 @@ class Access:
             if anew or not self._is_resolved:
                 self._trouble, self._auth = None, None
                 try:
-                    self._auth = self._world.credentials.resolve(
+                    self._auth = self._context.credentials.resolve(
                         self._app, self._domain
                     )
                 except errors.AuthenticationError as error:

@@ -5,7 +5,7 @@ from dokku_registryd.core.hook import replies
 from dokku_registryd.core.job import jobs
 
 
-class Voice:
+class ReplyWriter:
     """Writes the reply of one job, in the words of Dokku's own plugin.
 
     Args:
@@ -47,6 +47,6 @@ class Voice:
             self._replies.write(self._job_id, kind, text)
 
 
-def for_job(replies_port: ports.Replies, job: jobs.Job) -> Voice:
+def for_job(replies_port: ports.Replies, job: jobs.Job) -> ReplyWriter:
     """Return the voice that answers a job; it says nothing where nobody listens."""
-    return Voice(replies_port, job.job_id if job.is_awaited else "")
+    return ReplyWriter(replies_port, job.job_id if job.is_awaited else "")
