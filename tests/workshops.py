@@ -10,6 +10,7 @@ from dokku_registryd import errors
 from dokku_registryd.core.job.kinds import Kind
 from dokku_registryd.runtime import (
     execution,
+    finishing,
     intake,
     queue,
     retrying,
@@ -70,13 +71,8 @@ def open_workshop(
         ports_changed: Ports that are others than the host's.
     """
     finished: list[str] = []
-
-    def finish(job_id: str) -> None:
-        finished.append(job_id)
-        taking.forget(job_id)
-
     job_waiters = waiters.Waiters(host.spool)
-    executor = execution.Executor(
+    ending = finishing.Finishing(
         context=host.replace(
             is_cancelled=job_waiters.is_cancelled,
             **{"promise": host.spool.promise, **ports_changed},
@@ -87,10 +83,13 @@ def open_workshop(
             most_of_host=None if workers is None else workers // 2,
         ),
         triggers_spool=host.spool,
-        backoff=retrying.Backoff(initial_seconds=1.0, max_seconds=60.0),
-        on_finish=finish,
     )
-    taking = intake.Intake(executor)
+    ending.subscribe(finished.append)
+    executor = execution.Executor(
+        job_finishing=ending,
+        backoff=retrying.Backoff(initial_seconds=1.0, max_seconds=60.0),
+    )
+    taking = intake.Intake(ending)
     executor.context = dataclasses.replace(executor.context, take_in=taking.scan)
     host.spool.prepare()
     return Workshop(host=host, executor=executor, intake=taking, finished=finished)

@@ -34,7 +34,8 @@ from fakes_registry import FakeCredentials, FakeRegistry
 from fakes_relay import FakeRelay
 
 Effect = Callable[
-    [jobs.Job, ports.Context, reply_writer.ReplyWriter], outcomes.Outcome | None
+    [jobs.Job, ports.Context, reply_writer.ReplyWriter],
+    outcomes.Outcome | outcomes.Continue,
 ]
 SERVER = "r.example"
 REPOSITORY = "r.example/org/web"
@@ -200,11 +201,14 @@ class Host:
     def perform(
         self, effect: Effect, job: jobs.Job, context: ports.Context | None = None
     ) -> outcomes.Outcome | None:
-        """Make one attempt of a job, without the worker that would retry it."""
+        """Make one attempt of a job, without the worker that would retry it.
+
+        None stands for a job that goes on in the background.
+        """
         context = context or self.context
-        return effect(
-            job, context, reply_writer.ReplyWriter(context.replies, job.job_id)
-        )
+        reply = reply_writer.ReplyWriter(context.replies, job.job_id)
+        result = effect(job, context, reply)
+        return None if isinstance(result, outcomes.Continue) else result
 
     # -- what a test looks at
 

@@ -24,6 +24,7 @@ from dokku_registryd.core.status import exposition
 from dokku_registryd.runtime import (
     app_locks,
     execution,
+    finishing,
     intake,
     queue,
     status_endpoint,
@@ -74,15 +75,17 @@ class Service:
         self._app_locks = app_locks.AppLocks()
         self._waiters = waiters.Waiters(self.spool)
         self._wakeup = wakeup.Wakeup()
-        self._executor = execution.Executor(
+        ending = finishing.Finishing(
             context=self._context(settings),
             jobs_queue=self.queue,
             triggers_spool=self.spool,
-            backoff=contexts.backoff_of(settings),
-            on_finish=self._finished,
             job_waiters=self._waiters,
         )
-        self._intake = intake.Intake(self._executor)
+        ending.subscribe(lambda _job_id: self._wakeup.ring())
+        self._executor = execution.Executor(
+            job_finishing=ending, backoff=contexts.backoff_of(settings)
+        )
+        self._intake = intake.Intake(ending)
         watch = trigger_files.SpoolWatch(self.spool.new, self._wakeup.ring)
         self.supervisor = supervisor.Supervisor(
             executor=self._executor,
@@ -180,10 +183,6 @@ class Service:
 
     def _take_in(self) -> None:
         self._intake.scan()
-
-    def _finished(self, job_id: str) -> None:
-        self._intake.forget(job_id)
-        self._wakeup.ring()
 
 
 def _most_background(workers: int) -> int:

@@ -263,7 +263,7 @@ def _upgrade_under(site: UpgradeSite) -> None:
     site.copy.edit(
         "verbs/hooks/inline.py",
         "from dokku_registryd.adapters",
-        "from dokku_registryd.core.names import LATER as LATER\n"
+        "from dokku_registryd.core.dokku.app_names import LATER as LATER\n"
         "from dokku_registryd.adapters",
     )
     site.copy.upgrade("9.9.9")

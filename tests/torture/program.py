@@ -147,7 +147,7 @@ def _members(protocol: type) -> list[str]:
 
 def _adapters() -> Iterator[Any]:
     package = importlib.import_module("dokku_registryd.adapters")
-    for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+    for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
         yield importlib.import_module(module.name)
 
 

@@ -196,6 +196,6 @@ def test_scan(code: str, expected: list[tuple[str, str, tuple[str, ...]]]) -> No
 
 def test_page() -> None:
     """The page says what the list says."""
-    # To renew it: python -c "from dokku_registryd.core import log_events as e;
+    # To renew it: python -c "from dokku_registryd.core.status import log_events as e;
     # print(e.render(), end='')" > docs/log-events.md
     assert PAGE.read_text() == log_events.render()

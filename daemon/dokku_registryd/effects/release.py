@@ -27,11 +27,12 @@ from dokku_registryd.effects.registry import extra_tags, push_number, registry_s
 
 def perform(
     job: jobs.Job, context: ports.Context, reply: reply_writer.ReplyWriter
-) -> outcomes.Outcome | None:
+) -> outcomes.Outcome | outcomes.Continue:
     """Bring one release into its registry and commit its number.
 
     Returns:
-        The outcome; None if the deploy goes on and the push is left to a delivery.
+        The outcome; CONTINUE if the deploy goes on and the push follows in the
+        background.
 
     Raises:
         TransientError: Something does not answer; the release stays as far as it came.
@@ -57,7 +58,7 @@ def perform(
         orders.check(job, context)
         release = recovery.accept(release, context, reply)
     if release.is_deploy_continued and not job.is_background_push:
-        return None
+        return outcomes.CONTINUE
     session = registry_session.of_release(release, job, policy, context)
     sent = None
     if release.state is ReleaseState.RESERVED:

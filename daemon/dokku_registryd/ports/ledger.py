@@ -105,9 +105,9 @@ class Ledger(Protocol):
     def update_release(
         self, job_id: str, *, is_synced: bool = True, **changes: object
     ) -> Release:
-        """Change state, digest, pushed_at, error, image_id, is_accepted, scheduler.
+        """Change fields: state, digest, pushed_at, error, image_id, scheduler.
 
-        `live_at`, `failed_at` and `previous_number` too.
+        `is_deploy_continued`, `live_at`, `failed_at` and `previous_number` too.
         """
 
     def tag_moves(self, job_id: str) -> dict[str, str]:

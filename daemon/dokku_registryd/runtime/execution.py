@@ -1,11 +1,9 @@
-"""The workbench: one job, one attempt, one outcome; recorded, logged, answered.
+"""Execute one attempt of a job, and decide what follows from it.
 
-The order at the end is fixed: the outcome is durable in the ledger, then the log line
-is written, then the trigger file goes, then the hook that waits hears of it. Dying
-between any two of these makes the next start repeat what is left.
+An attempt ends in an outcome (`finishing` records it), in another attempt, or in the
+background lane.
 """
 
-import contextlib
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -13,7 +11,6 @@ from dataclasses import replace
 import structlog
 
 from dokku_registryd import errors, ports
-from dokku_registryd.adapters.spool import spool
 from dokku_registryd.core.image import wanted
 from dokku_registryd.core.job import exhaustion, jobs, outcomes, retries
 from dokku_registryd.core.job.kinds import Kind
@@ -26,16 +23,16 @@ from dokku_registryd.effects.deploy import orders, recovery, reply_writer, settl
 from dokku_registryd.effects.registry import discretion, job_hosts
 from dokku_registryd.runtime import (
     counters,
+    finishing,
     job_lines,
     quarantine,
     queue,
     retrying,
-    waiters,
 )
 
-# None: the job goes on in its other lane.
 Effect = Callable[
-    [jobs.Job, ports.Context, reply_writer.ReplyWriter], outcomes.Outcome | None
+    [jobs.Job, ports.Context, reply_writer.ReplyWriter],
+    outcomes.Outcome | outcomes.Continue,
 ]
 
 EFFECTS: Mapping[Kind, Effect] = {
@@ -60,26 +57,30 @@ SWEEP_RETRY_SECONDS = 5.0
 
 
 class Executor:
-    """What all workers share; `context` is replaced when the settings are reloaded."""
+    """Makes the attempts of all workers.
+
+    Args:
+        job_finishing: Ends jobs; it holds queue, counters and the ports in use.
+        backoff: How long a job waits after a failed attempt.
+    """
 
     def __init__(
-        self,
-        *,
-        context: ports.Context,
-        jobs_queue: queue.JobQueue,
-        triggers_spool: spool.Spool,
-        backoff: retrying.Backoff,
-        on_finish: Callable[[str], None],
-        job_waiters: waiters.Waiters | None = None,
+        self, *, job_finishing: finishing.Finishing, backoff: retrying.Backoff
     ) -> None:
-        self.context = context
-        self.queue = jobs_queue
-        self.spool = triggers_spool
+        self.finishing = job_finishing
         self.backoff = backoff
-        self.on_finish = on_finish
-        self.counters = counters.Counters()
-        self._refused: set[str] = set()
-        self.waiters = job_waiters or waiters.Waiters(triggers_spool)
+        self.queue: queue.JobQueue = job_finishing.queue
+        self.counters: counters.Counters = job_finishing.counters
+        self._ledger_refusals: set[str] = set()
+
+    @property
+    def context(self) -> ports.Context:
+        """The ports in use; replaced when the settings are reloaded."""
+        return self.finishing.context
+
+    @context.setter
+    def context(self, context: ports.Context) -> None:
+        self.finishing.context = context
 
     def run(self, job: jobs.Job) -> None:
         """Make one attempt of a job and record what came of it."""
@@ -92,16 +93,19 @@ class Executor:
         job = _refreshed(job, record.job)
         if job.is_poison:
             parked = quarantine.park(job, self.context)
-            self.finish(job, parked, attempts=job.attempts)
+            self.finishing.finish(job, parked, attempts=job.attempts)
             return
         attempt = self.context.ledger.start_attempt(job.job_id)
         started = self.context.clock.monotonic()
         outcome = self._attempt(job, attempt)
-        if outcome is not None:
-            self.finish(job, outcome, attempts=attempt, started=started)
+        if isinstance(outcome, outcomes.Outcome):
+            self.finishing.finish(job, outcome, attempts=attempt, started=started)
+            self._ledger_refusals.discard(job.job_id)
 
-    def _attempt(self, job: jobs.Job, attempt: int) -> outcomes.Outcome | None:
-        """Return the outcome; None for a job that lies in the queue again."""
+    def _attempt(
+        self, job: jobs.Job, attempt: int
+    ) -> outcomes.Outcome | outcomes.Continue:
+        """Return the outcome, or CONTINUE for a job that is in the queue again."""
         discreet = discretion.Discretion()
         context = discreet.over(self.context)
         reply = reply_writer.for_job(context.replies, job)
@@ -116,41 +120,10 @@ class Executor:
             job_lines.write_crash(job, error)
             job = replace(job, defects=job.defects + 1)
             return self._follow_up(job, attempt, retries.defect(error, job), reply)
-        if outcome is None:
+        if isinstance(outcome, outcomes.Continue):
             self.queue.put(replace(job, is_background_push=True))
-            return None
+            return outcome
         return discreet.outcome(outcome)
-
-    def finish(
-        self,
-        job: jobs.Job,
-        outcome: outcomes.Outcome,
-        *,
-        attempts: int = 0,
-        started: float | None = None,
-    ) -> None:
-        """Record an outcome, then let everybody know."""
-        context = self.context
-        now = context.clock.now()
-        context.ledger.finish_job(job.job_id, outcome, at=now)
-        took = 0.0 if started is None else context.clock.monotonic() - started
-        job_lines.write_end(
-            job,
-            outcome,
-            attempts=attempts,
-            queued_seconds=max(0.0, self._waited(job) - took),
-            took_seconds=took,
-        )
-        self.counters.finished(job, outcome.ending, seconds=self._waited(job))
-        self._remove_trigger(job)
-        self._refused.discard(job.job_id)
-        self._answer(job, outcome)
-        if outcome.is_good and job.is_renewing:
-            # Deliveries go on waiting: their registry may have asked for it.
-            self.queue.expedite(job.app, kind=Kind.HEAL)
-        if job.host and job.shows_service(outcome):
-            self.queue.note_served(job.host)
-        self.on_finish(job.job_id)
 
     def put_back(self, job: jobs.Job, error: errors.LedgerError) -> None:
         """Let a job wait for a disk that refuses its ledger, and say so once."""
@@ -158,44 +131,14 @@ class Executor:
         due = self.context.clock.monotonic() + LEDGER_RETRY_SECONDS
         self.queue.put(job, due=due)
         self.counters.refused(counters.WORK, str(error))
-        if job.job_id not in self._refused:
-            self._refused.add(job.job_id)
+        if job.job_id not in self._ledger_refusals:
+            self._ledger_refusals.add(job.job_id)
             reply = reply_writer.for_job(self.context.replies, job)
             reply.warning(f"{error}; trying again every {LEDGER_RETRY_SECONDS:.0f} s")
 
-    def _answer(self, job: jobs.Job, outcome: outcomes.Outcome) -> None:
-        """Tell whoever waits how a job ended; a reply that nobody reads is removed."""
-        if self.waiters.is_cancelled(job.job_id):
-            self.context.replies.remove(job.job_id)
-            return
-        reply = reply_writer.for_job(self.context.replies, job)
-        if outcome.error:
-            reply.warning(outcome.error)
-        elif job.kind is not Kind.RELEASE and outcome.detail:
-            reply.detail(outcome.detail)
-        reply.finish(status=0 if outcome.is_good else 1)
-
-    def await_end(self, job: jobs.Job) -> None:
-        """Look after the waiter of a release, and tell it for how long to wait."""
-        if job.kind is not Kind.RELEASE:
-            return
-        self.waiters.note(job)
-        with contextlib.suppress(errors.RegistrydError, OSError):
-            left = app_state.deadline_of(self.context, job.app) - self._waited(job)
-            reply_writer.for_job(self.context.replies, job).deadline(left)
-
-    def _remove_trigger(self, job: jobs.Job) -> None:
-        try:
-            self.spool.remove(job.job_id)
-        except OSError as error:
-            # The next scan finds it, and an outcome that makes it needless.
-            structlog.get_logger().warning(
-                "trigger.kept", job_id=job.job_id, app=job.app, error=str(error)
-            )
-
     def _perform(
         self, job: jobs.Job, context: ports.Context, reply: reply_writer.ReplyWriter
-    ) -> outcomes.Outcome | None:
+    ) -> outcomes.Outcome | outcomes.Continue:
         if job.kind is Kind.DESTROYED and not self.context.ledger.has_been_taken(
             job.app, after=job.job_id
         ):
@@ -269,7 +212,7 @@ class Executor:
     def _drop(self, job: jobs.Job) -> None:
         if self.context.ledger.release_of(job.job_id) is not None:
             self.context.ledger.update_release(job.job_id, state=ReleaseState.DROPPED)
-        self.finish(
+        self.finishing.finish(
             job,
             outcomes.dropped(f"{job.app} was destroyed before this was done"),
         )
@@ -280,7 +223,7 @@ class Executor:
         attempt: int,
         error: errors.RegistrydError,
         reply: reply_writer.ReplyWriter,
-    ) -> outcomes.Outcome | None:
+    ) -> outcomes.Outcome | outcomes.Continue:
         context = self.context
         reserved = context.ledger.release_of(job.job_id)
         cancelled = orders.cancellation(job, context)
@@ -293,7 +236,7 @@ class Executor:
             retries.Attempt(
                 kind=job.kind,
                 error=error,
-                waited_seconds=self._waited(job),
+                waited_seconds=self.finishing.waited(job),
                 deadline_seconds=app_state.deadline_of(context, job.app),
                 is_deploy_continued=reserved is not None
                 and reserved.is_deploy_continued,
@@ -322,26 +265,17 @@ class Executor:
         self._postpone(
             replace(job, is_background_push=is_background_push), attempt, error, reply
         )
-        return None
+        return outcomes.CONTINUE
 
     def _drop_duplicates(self, job: jobs.Job) -> None:
-        """Of wishes of the daemon itself that would fail alike one is enough.
+        """Keep one of several identical internal jobs; the others would fail the same.
 
-        A sweep asks anew while a job runs, since that may have looked too early.
+        A sweep submits another one while a job runs, since that may have looked too
+        early.
         """
-        for duplicate in self.queue.waiting_of(job.app):
-            is_twin = duplicate.kind is job.kind and duplicate.is_internal
-            if not is_twin or not self.queue.withdraw([duplicate]):
-                continue
-            outcome = outcomes.Outcome(
-                ending=outcomes.Ending.SUPERSEDED,
-                detail=f"job {job.job_id} does the same",
-            )
-            try:
-                self.finish(duplicate, outcome)
-            except errors.LedgerError:
-                self.queue.put(duplicate)
-                raise
+        for waiting in self.queue.waiting_of(job.app):
+            if waiting.kind is job.kind and waiting.is_internal:
+                self.finishing.supersede(waiting, job)
 
     def _postpone(
         self,
@@ -354,7 +288,7 @@ class Executor:
         delay = self.backoff.delay(attempt=attempt, error=error)
         if job.kind is Kind.RELEASE and not job.is_background_push:
             # Whoever waits hears of the end at the deadline, whatever a registry asks.
-            left = app_state.deadline_of(context, job.app) - self._waited(job)
+            left = app_state.deadline_of(context, job.app) - self.finishing.waited(job)
             delay = min(registry_backoff.delay_of_waiter(delay, error), max(0.0, left))
         context.ledger.postpone(
             job.job_id, retry_at=context.clock.now() + delay, error=str(error)
@@ -364,10 +298,6 @@ class Executor:
         reply.detail(f"{error}; trying again in {delay:.0f} s (attempt {attempt + 1})")
         again = replace(job, crashes=0, host=job_hosts.of(job, context))
         self.queue.put(again, due=context.clock.monotonic() + delay)
-
-    def _waited(self, job: jobs.Job) -> float:
-        clock = self.context.clock
-        return job.waited_seconds(now=clock.now(), monotonic=clock.monotonic())
 
 
 def _refreshed(known: jobs.Job, recorded: jobs.Job) -> jobs.Job:

@@ -1,4 +1,4 @@
-"""The intake: trigger files and the daemon's own wishes become durable jobs."""
+"""Accept trigger files and internal requests as durable jobs."""
 
 import contextlib
 import itertools
@@ -7,14 +7,14 @@ from dataclasses import replace
 
 import structlog
 
-from dokku_registryd import errors, ports
+from dokku_registryd import ports
 from dokku_registryd.adapters.spool import spool
 from dokku_registryd.core.hook import triggers
-from dokku_registryd.core.job import jobs, outcomes
+from dokku_registryd.core.job import jobs
 from dokku_registryd.core.job.kinds import Kind
 from dokku_registryd.effects.deploy import deploy_ends, reply_writer
 from dokku_registryd.effects.registry import job_hosts
-from dokku_registryd.runtime import execution, queue
+from dokku_registryd.runtime import finishing, queue
 
 # One commit for so many files: a flood costs one fsync a batch, not one a file.
 BATCH = 500
@@ -23,23 +23,24 @@ BATCH = 500
 class Intake:
     """Accepts triggers, each exactly once."""
 
-    def __init__(self, executor: execution.Executor) -> None:
-        self._executor = executor
-        self._queue: queue.JobQueue = executor.queue
+    def __init__(self, job_finishing: finishing.Finishing) -> None:
+        self._finishing = job_finishing
+        self._queue: queue.JobQueue = job_finishing.queue
+        job_finishing.subscribe(self.forget)
         self._known: set[str] = set()
         self._counter = itertools.count(1)
         self._lock = threading.Lock()
 
     @property
     def _context(self) -> ports.Context:
-        return self._executor.context
+        return self._finishing.context
 
     def resume(self) -> None:
         """Put the jobs that the ledger knows to be unfinished back into the queue."""
         now, monotonic = self._context.clock.now(), self._context.clock.monotonic()
         self._context.ledger.count_deaths()
         for job_id in self._context.ledger.cancelled_jobs():
-            self._executor.waiters.cancel(job_id)
+            self._finishing.waiters.cancel(job_id)
         for record in self._context.ledger.unfinished_jobs():
             # A clock that was set back must not make a job wait for ages.
             delay = max(0.0, min(record.retry_at - now, 60.0))
@@ -49,7 +50,7 @@ class Intake:
             if is_background_push:
                 # Whoever died may have told it to the ledger alone.
                 with contextlib.suppress(OSError):
-                    self._executor.spool.promise(record.job.job_id)
+                    self._finishing.spool.promise(record.job.job_id)
                 reply_writer.for_job(self._context.replies, record.job).finish(status=0)
             job = replace(
                 record.job,
@@ -58,7 +59,7 @@ class Intake:
                 known_since=monotonic - max(0.0, now - record.job.accepted_at),
             )
             if not is_background_push:
-                self._executor.await_end(job)
+                self._finishing.await_end(job)
             self._queue.put(job, due=monotonic + delay if delay else 0.0)
 
     def scan(self) -> int:
@@ -66,14 +67,14 @@ class Intake:
         with self._lock:
             found: list[spool.Found] = []
             total = 0
-            for entry in self._executor.spool.scan(self._known):
+            for entry in self._finishing.spool.scan(self._known):
                 total += 1
                 if isinstance(entry, spool.Refused):
                     self._refuse(entry)
                     continue
                 if entry.trigger.kind is Kind.CANCELLED:
                     # A ledger that refuses it does not keep it from being heard.
-                    self._executor.waiters.cancel(entry.trigger.job)
+                    self._finishing.waiters.cancel(entry.trigger.job)
                 found.append(entry)
                 if len(found) >= BATCH:
                     self._accept(found)
@@ -109,7 +110,7 @@ class Intake:
     def forget(self, job_id: str) -> None:
         """Drop a name whose file is gone."""
         self._known.discard(job_id)
-        self._executor.waiters.forget(job_id)
+        self._finishing.waiters.forget(job_id)
 
     def look_after_waiters(self) -> None:
         """Take releases back whose hooks are gone without a word.
@@ -118,21 +119,21 @@ class Intake:
             LedgerError: The ledger refuses. The next call tries again.
             OSError: The spool does.
         """
-        for job in self._executor.waiters.lost():
+        for job in self._finishing.waiters.lost():
             record = self._context.ledger.job(job.job_id)
             release = self._context.ledger.release_of(job.job_id)
             is_promised = release is not None and release.is_deploy_continued
             if is_promised or record is None or record.outcome is not None:
-                self._executor.waiters.forget(job.job_id)
+                self._finishing.waiters.forget(job.job_id)
                 continue
             if deploy_ends.goes_on(job.app, job.trigger.build, self._context):
                 continue  # Its hook has ended well, and the ledger knows no more of it.
-            is_taken_back = self._executor.spool.take_back(job.job_id)
+            is_taken_back = self._finishing.spool.take_back(job.job_id)
             structlog.get_logger().info(
                 "waiter.lost", job_id=job.job_id, app=job.app, waiter=job.trigger.waiter
             )
             if not is_taken_back:
-                self._executor.waiters.cancel(job.job_id)
+                self._finishing.waiters.cancel(job.job_id)
                 self.submit(triggers.cancellation(job.job_id, job.app))
 
     def _accept(self, found: list[spool.Found]) -> None:
@@ -159,14 +160,14 @@ class Intake:
             if job.job_id not in new:
                 self._recall(job)
         for older, newer in superseded:
-            self._supersede(older, newer)
+            self._finishing.supersede(older, newer)
 
     def _enqueue(self, job: jobs.Job) -> list[tuple[jobs.Job, jobs.Job]]:
         structlog.get_logger().info(
             "trigger.accepted", job_id=job.job_id, trigger=job.kind.value, app=job.app
         )
         superseded = jobs.superseded_by(job, self._queue.waiting_of(job.app))
-        self._executor.await_end(job)
+        self._finishing.await_end(job)
         self._queue.put(job)
         if job.kind is Kind.CANCELLED:
             self._hasten_end(job.trigger.job)
@@ -178,31 +179,18 @@ class Intake:
         """Let a release that was cancelled end now, if it waits for an attempt."""
         record = self._context.ledger.job(job_id)
         if record is None or record.outcome is not None:
-            self._executor.waiters.forget(job_id)
+            self._finishing.waiters.forget(job_id)
             return
         for waiting in self._queue.waiting_of(record.job.app):
             if waiting.job_id == job_id:
                 self._queue.put(waiting)
-
-    def _supersede(self, older: jobs.Job, newer: jobs.Job) -> None:
-        if not self._queue.withdraw([older]):
-            return  # A worker has it by now: both are done.
-        outcome = outcomes.Outcome(
-            ending=outcomes.Ending.SUPERSEDED,
-            detail=f"job {newer.job_id} does the same",
-        )
-        try:
-            self._executor.finish(older, outcome)
-        except errors.LedgerError:
-            self._queue.put(older)
-            raise
 
     def _recall(self, job: jobs.Job) -> None:
         """Clear a file away whose job had ended before the process did."""
         record = self._context.ledger.job(job.job_id)
         if record is None or record.outcome is None:
             return
-        self._executor.spool.remove(job.job_id)
+        self._finishing.spool.remove(job.job_id)
         self.forget(job.job_id)
         reply_writer.ReplyWriter(self._context.replies, job.job_id).finish(
             status=0 if record.outcome.is_good else 1

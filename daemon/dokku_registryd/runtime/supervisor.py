@@ -101,7 +101,7 @@ class Supervisor:
 
     def start(self) -> None:
         """Take unfinished jobs back, then start to listen and to work."""
-        self._executor.spool.prepare()
+        self._executor.finishing.spool.prepare()
         if self._watch is not None:
             self._watch.check()
         self._intake.resume()
@@ -176,7 +176,7 @@ class Supervisor:
 
     def _scan(self) -> None:
         try:
-            self._executor.spool.prepare()
+            self._executor.finishing.spool.prepare()
             self._intake.scan()
         except (errors.LedgerError, OSError, MemoryError) as error:
             # The files stay where they are; the next turn tries again.

@@ -21,8 +21,8 @@ FACTS: Final = images.EngineFacts(version="28", image_store="classic")
 ROUTE: Final = f"""
 import sys, time
 from pathlib import Path
-from dokku_registryd.adapters import registry_routes
-from dokku_registryd.core import images
+from dokku_registryd.adapters.registry import routes as registry_routes
+from dokku_registryd.core.image import images
 facts = images.EngineFacts(version="28", image_store="classic")
 routes = registry_routes.Routes(
     lambda: facts, Path(sys.argv[1]), monotonic=time.monotonic
@@ -36,12 +36,12 @@ PING: Final = f"""
 import sys
 from pathlib import Path
 from dokku_registryd import errors
-from dokku_registryd.adapters import distribution
-from dokku_registryd.core import images
+from dokku_registryd.adapters.registry import client
+from dokku_registryd.core.image import images
 facts = images.EngineFacts(
     version="28", image_store="classic", proxies=(("https", sys.argv[2]),)
 )
-registry = distribution.DistributionRegistry(
+registry = client.RegistryClient(
     facts=lambda: facts, certs_dir=Path(sys.argv[1])
 )
 try:
@@ -64,7 +64,7 @@ def as_nobody(code: str, *arguments: str) -> str:
     """Run a piece of Python as a user that owns nothing; return what it printed."""
     # The interpreter may lie where only root comes, so it starts as root.
     text = f"import os; os.setgroups([]); os.setgid({NOBODY}); os.setuid({NOBODY})\n"
-    modules = "from dokku_registryd.adapters import distribution, registry_routes\n"
+    modules = "from dokku_registryd.adapters.registry import client\n"
     done = subprocess.run(
         [sys.executable, "-c", modules + text + code, *arguments],
         capture_output=True,

@@ -259,8 +259,8 @@ def test_memory_is_hidden() -> None:
     """No core is dumped, and the kernel lets nobody look into the process."""
     script = (
         "import ctypes, resource\n"
-        "from dokku_registryd.adapters import secrecy\n"
-        "secrecy.hide_memory()\n"
+        "from dokku_registryd.adapters.host import secrecy\n"
+        "secrecy.forbid_dumps()\n"
         "print(resource.getrlimit(resource.RLIMIT_CORE)[0],"
         " ctypes.CDLL(None).prctl(3, 0, 0, 0, 0))\n"
     )

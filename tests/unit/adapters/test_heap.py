@@ -4,13 +4,13 @@ import subprocess
 import sys
 
 _SCRIPT = """
-from dokku_registryd.adapters import heap
+from dokku_registryd.adapters.host import heap
 
 def resident():
     with open("/proc/self/statm") as file:
         return int(file.read().split()[1]) * 4096
 
-heap.return_early()
+heap.limit_free_memory()
 for size in (1 << 24, 1 << 20):  # the large block raises the limit of what is kept
     blocks = [bytearray(size) for _ in range(8)]
     before = resident()

@@ -236,8 +236,9 @@ def test_commits_that_may_wait(book: ledger.SqliteLedger) -> None:
 def test_a_commit_that_may_wait_outlives_the_process(path: Path) -> None:
     """The next process finds it, however the one before has ended."""
     script = (
-        "import os, pathlib, sys; from dokku_registryd.adapters import ledger;"
-        " from dokku_registryd.core import jobs, kinds, triggers;"
+        "import os, pathlib, sys; from dokku_registryd.adapters.ledger import ledger;"
+        " from dokku_registryd.core.hook import triggers;"
+        " from dokku_registryd.core.job import jobs, kinds;"
         " trigger = triggers.Trigger(kind=kinds.Kind.DEPLOYED, app='web');"
         " book = ledger.SqliteLedger(pathlib.Path(sys.argv[1]));"
         " book.add_jobs([jobs.Job(job_id='1', trigger=trigger)], is_synced=False);"

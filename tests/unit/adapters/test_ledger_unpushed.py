@@ -54,7 +54,7 @@ def unpushed(book: ledger.SqliteLedger) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("state", "is_accepted", "counts"),
+    ("state", "is_deploy_continued", "counts"),
     [
         (ReleaseState.RESERVED, True, True),
         (ReleaseState.CONFIRMED, True, True),

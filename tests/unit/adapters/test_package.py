@@ -29,7 +29,9 @@ def copied(tmp_path: Path) -> Path:
 
 def fingerprint_of(package_folder: Path) -> str:
     """Return the fingerprint that a copy has of itself."""
-    code = "from dokku_registryd.adapters import package; print(package.fingerprint())"
+    code = (
+        "from dokku_registryd.adapters.host import package as p; print(p.fingerprint())"
+    )
     done = subprocess.run(
         [sys.executable, "-S", "-B", "-c", code],
         env={"PYTHONPATH": str(package_folder.parent)},

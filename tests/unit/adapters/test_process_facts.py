@@ -40,7 +40,7 @@ def test_start_time() -> None:
     """The process started before it looked, and after whoever started it."""
     before = time.time()
     code = (
-        "from dokku_registryd.adapters.process_facts import ProcessFacts;"
+        "from dokku_registryd.adapters.host.process_facts import ProcessFacts;"
         "print(ProcessFacts().look().started_at)"
     )
 

@@ -18,15 +18,16 @@ HELD_BACK = errors.HeldBackError("not sent")
         pytest.param(Kind.RELEASE, OUTAGE, 900, {}, "give up", id="deadline-passed"),
         pytest.param(Kind.RELEASE, REFUSAL, 1, {}, "give up", id="refusal"),
         pytest.param(
-            Kind.RELEASE, OUTAGE, 9999, {"is_accepted": True}, "retry",
+            Kind.RELEASE, OUTAGE, 9999, {"is_deploy_continued": True}, "retry",
             id="a-deploy-that-went-on-has-no-deadline",
         ),
         pytest.param(
-            Kind.RELEASE, REFUSAL, 9999, {"is_accepted": True}, "retry",
+            Kind.RELEASE, REFUSAL, 9999, {"is_deploy_continued": True}, "retry",
             id="and-waits-for-somebody-to-cure-a-refusal",
         ),
         pytest.param(
-            Kind.RELEASE, OUTAGE, 1, {"is_accepted": True, "is_past_saving": True},
+            Kind.RELEASE, OUTAGE, 1,
+            {"is_deploy_continued": True, "cannot_succeed": True},
             "give up", id="unless-its-image-is-gone-and-nobody-needs-it",
         ),
         pytest.param(

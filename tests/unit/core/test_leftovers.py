@@ -54,11 +54,16 @@ LOST = {"previous_number": 4, "sequence": 5}
     ("facts", "told", "is_over"),
     [
         pytest.param({}, 3, True, id="nobody-was-told"),
-        pytest.param({"is_accepted": True}, 4, False, id="what-dokku-is-told"),
-        pytest.param({"is_accepted": True}, 3, False, id="a-deploy-may-use-it"),
-        pytest.param({"is_accepted": True, "live_at": 1.0}, 5, True, id="it-is-over"),
+        pytest.param({"is_deploy_continued": True}, 4, False, id="what-dokku-is-told"),
+        pytest.param({"is_deploy_continued": True}, 3, False, id="a-deploy-may-use-it"),
         pytest.param(
-            {"is_accepted": True, "sequence": 2}, 3, True, id="a-later-one-was-pushed"
+            {"is_deploy_continued": True, "live_at": 1.0}, 5, True, id="it-is-over"
+        ),
+        pytest.param(
+            {"is_deploy_continued": True, "sequence": 2},
+            3,
+            True,
+            id="a-later-one-was-pushed",
         ),
     ],
 )
@@ -80,7 +85,7 @@ def test_names_of_a_number_that_was_taken(
 
 def test_a_name_that_a_container_goes_by() -> None:
     """A number that was taken keeps the name from which a container was created."""
-    row = release(5, **{**LOST, "is_accepted": True, "live_at": 1.0})
+    row = release(5, **{**LOST, "is_deploy_continued": True, "live_at": 1.0})
     state = replace(
         STATE, deployed=replace(DEPLOYED, number=5), releases=(row, release(3))
     )

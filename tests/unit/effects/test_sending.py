@@ -4,6 +4,7 @@ import pytest
 
 from dokku_registryd import errors
 from dokku_registryd.core.auth import logins
+from dokku_registryd.core.job import outcomes
 from dokku_registryd.core.job.kinds import Kind
 from dokku_registryd.core.release.releases import ReleaseState
 from dokku_registryd.effects import release, repush, sweep
@@ -76,8 +77,9 @@ def test_the_same_image_that_came_meanwhile(host: Host) -> None:
         host.perform(push_directly, host.add_job(Kind.SWEEP, "0.0.1"))
         host.relay.refusal = ""
 
-    def push_directly(*_arguments: object) -> None:
+    def push_directly(*_arguments: object) -> outcomes.Outcome:
         host.engine.push(f"{REPOSITORY}:1", auth=None, on_progress=lambda _line: None)
+        return outcomes.done()
 
     host.engine.on_push = be_first
 

@@ -53,7 +53,7 @@ def test_a_release_that_fails_after_all(
     update = host.ledger.update_release
 
     def refuse(job_id: str, **changes: object) -> object:
-        if changes.get("is_accepted"):
+        if changes.get("is_deploy_continued"):
             raise how
         return update(job_id, **changes)  # type: ignore[arg-type]  # passed on
 

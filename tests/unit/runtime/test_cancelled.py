@@ -63,7 +63,7 @@ def test_before_anybody_has_seen_it(host: Host) -> None:
     assert host.ledger.job("1.1.1") is None
     assert outcome_of(host, "1.1.1.cancelled").detail == "release 1.1.1 was never begun"
     assert host.spool.pending() == 0
-    assert not shop.executor.waiters.is_cancelled("1.1.1")
+    assert not shop.executor.finishing.waiters.is_cancelled("1.1.1")
 
 
 def test_before_it_began(shop: Workshop) -> None:
@@ -185,7 +185,7 @@ def test_what_has_ended_stays(shop: Workshop) -> None:
 
     assert outcome_of(shop.host).ending is outcomes.Ending.DONE
     assert outcome_of(shop.host, "2.2.2").detail == "release 1.1.1 had ended before"
-    assert not shop.executor.waiters.is_cancelled("1.1.1")
+    assert not shop.executor.finishing.waiters.is_cancelled("1.1.1")
 
 
 def test_across_a_restart(shop: Workshop) -> None:
@@ -195,7 +195,7 @@ def test_across_a_restart(shop: Workshop) -> None:
     shop.executor.queue.take(0)
     cancelled = shop.host.ledger.job("1.1.1.cancelled")
     assert cancelled is not None
-    shop.executor.finish(cancelled.job, outcomes.done())
+    shop.executor.finishing.finish(cancelled.job, outcomes.done())
     again = open_workshop(shop.host)
 
     again.intake.resume()
@@ -210,7 +210,7 @@ def test_an_order_that_is_done_first(shop: Workshop) -> None:
     shop.intake.scan()
     cancelled = shop.host.ledger.job("1.1.1.cancelled")
     assert cancelled is not None
-    shop.executor.finish(cancelled.job, outcomes.done())
+    shop.executor.finishing.finish(cancelled.job, outcomes.done())
 
     shop.work_all()
 
@@ -426,7 +426,7 @@ def test_what_a_deploy_was_told_speaks_for_it(host: Host, is_told: bool) -> None
     shop.intake.look_after_waiters()
     shop.intake.look_after_waiters()
 
-    assert shop.executor.waiters.is_cancelled("1.1.1") is not is_told
+    assert shop.executor.finishing.waiters.is_cancelled("1.1.1") is not is_told
 
 
 @pytest.mark.parametrize("is_cancelled", [False, True])

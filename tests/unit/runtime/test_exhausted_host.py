@@ -26,7 +26,7 @@ TESTS = Path(__file__).parents[2]
 PROGRAM = """
 import resource, sys
 from pathlib import Path
-from dokku_registryd.core.kinds import Kind
+from dokku_registryd.core.job.kinds import Kind
 from workshops import open_workshop
 from worlds import build_world
 

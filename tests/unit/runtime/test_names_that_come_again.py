@@ -143,7 +143,8 @@ def test_a_dropped_release_is_no_success(host: Host) -> None:
     def die(*_arguments: object, **_named: object) -> None:
         raise KeyboardInterrupt
 
-    shop.executor.finish = die  # type: ignore[method-assign]  # the process ends there
+    # The process ends there.
+    shop.executor.finishing.finish = die  # type: ignore[method-assign]
     with pytest.raises(KeyboardInterrupt):
         shop.work()
     again = open_workshop(host)

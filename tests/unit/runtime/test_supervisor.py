@@ -156,7 +156,7 @@ def test_a_dead_worker_ends_the_run(host: Host, build: Build) -> None:
     def fail(_job_id: str) -> None:
         raise ZeroDivisionError("a bug")
 
-    daemon.shop.executor.on_finish = fail
+    daemon.shop.executor.finishing.subscribe(fail)
     host.leave(Kind.HEAL)
 
     daemon.start()

@@ -80,7 +80,7 @@ def test_releases_for_a_script(caller: Caller, history: ledger.SqliteLedger) -> 
         "image_repo": "org/web",
         "scheduler": "docker-local",
         "state": "pushed",
-        "is_accepted": False,
+        "is_deploy_continued": False,
         "digest": DIGEST,
         "pushed_at": 0.0,
         "error": "",

@@ -26,6 +26,7 @@ _NOTE_CHANGES: Final = "".join(
         ("DELETE", "note_change(OLD.app)"),
     )
 )
+_COLUMN_OF: Final = {"is_deploy_continued": "is_accepted"}  # columns keep their names
 _SHARED: Final = ("app", "server", "image_repo", "scheduler")  # by many releases
 _CHANGEABLE: Final = frozenset(
     {
@@ -33,7 +34,7 @@ _CHANGEABLE: Final = frozenset(
         "digest",
         "pushed_at",
         "error",
-        "is_accepted",
+        "is_deploy_continued",
         "image_id",
         "scheduler",
         "live_at",
@@ -134,7 +135,7 @@ class ReleaseRows(file.LedgerFile):
         unknown = changes.keys() - _CHANGEABLE
         if unknown:
             raise ValueError(f"a release has no changeable {sorted(unknown)}")
-        assignments = ", ".join(f"{column} = ?" for column in changes)
+        assignments = ", ".join(f"{_COLUMN_OF.get(name, name)} = ?" for name in changes)
         with self._transaction(is_synced=is_synced) as connection:
             connection.execute(
                 f"UPDATE releases SET {assignments} WHERE job_id = ?",  # noqa: S608 - checked names
@@ -278,7 +279,7 @@ def _storable(value: object) -> Any:
 def _release_row(row: file.Row) -> Release:
     facts = dict(row)
     facts["state"] = ReleaseState(facts["state"])
-    facts["is_accepted"] = bool(facts["is_accepted"])
+    facts["is_deploy_continued"] = bool(facts.pop("is_accepted"))
     facts["is_taken_back"] = bool(facts["is_taken_back"])
     facts |= {name: sys.intern(facts[name]) for name in _SHARED}
     return Release(**facts)

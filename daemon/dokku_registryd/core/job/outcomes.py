@@ -44,6 +44,14 @@ class Outcome:
         return self.ending in {Ending.DONE, Ending.SKIPPED, Ending.SUPERSEDED}
 
 
+@dataclass(frozen=True, slots=True)
+class Continue:
+    """Not an outcome yet: the job is tried again, or goes on in the background."""
+
+
+CONTINUE: Final = Continue()
+
+
 def done(detail: str = "", **facts: str) -> Outcome:
     """Build the outcome of a job that changed the world."""
     return Outcome(ending=Ending.DONE, detail=detail, **facts)

@@ -78,7 +78,7 @@ class Host:
         return tuple(
             f"{row['app']} {row['number']}"
             for row in self._ask("releases") or []
-            if row["is_accepted"] and row["state"] in _UNDELIVERED
+            if row["is_deploy_continued"] and row["state"] in _UNDELIVERED
         )
 
     def count_jobs(self) -> int:

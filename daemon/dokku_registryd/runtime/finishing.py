@@ -1,0 +1,137 @@
+"""Finish a job: record its outcome, log it, remove its trigger file, answer its hook.
+
+That order is fixed. Dying between any two steps makes the next start repeat the rest.
+Intake, executor and main loop all end jobs here.
+"""
+
+import contextlib
+from collections.abc import Callable
+
+import structlog
+
+from dokku_registryd import errors, ports
+from dokku_registryd.adapters.spool import spool
+from dokku_registryd.core.job import jobs, outcomes
+from dokku_registryd.core.job.kinds import Kind
+from dokku_registryd.effects.app import app_state
+from dokku_registryd.effects.deploy import reply_writer
+from dokku_registryd.runtime import counters, job_lines, queue, waiters
+
+
+class Finishing:
+    """Ends jobs, and holds what all parts of the runtime share.
+
+    Args:
+        context: The ports in use; replaced when the settings are reloaded.
+        jobs_queue: The jobs that have no outcome yet.
+        triggers_spool: The trigger files.
+        job_waiters: The hooks that wait for releases.
+    """
+
+    def __init__(
+        self,
+        *,
+        context: ports.Context,
+        jobs_queue: queue.JobQueue,
+        triggers_spool: spool.Spool,
+        job_waiters: waiters.Waiters,
+    ) -> None:
+        self.context = context
+        self.queue = jobs_queue
+        self.spool = triggers_spool
+        self.waiters = job_waiters
+        self.counters = counters.Counters()
+        self._subscribers: list[Callable[[str], None]] = []
+
+    def subscribe(self, callback: Callable[[str], None]) -> None:
+        """Call back with the ID of each job that has ended, in its own thread."""
+        self._subscribers.append(callback)
+
+    def finish(
+        self,
+        job: jobs.Job,
+        outcome: outcomes.Outcome,
+        *,
+        attempts: int = 0,
+        started: float | None = None,
+    ) -> None:
+        """Record an outcome, then let everybody know.
+
+        Raises:
+            LedgerError: The outcome could not be recorded; nobody was told.
+        """
+        context = self.context
+        now = context.clock.now()
+        context.ledger.finish_job(job.job_id, outcome, at=now)
+        took = 0.0 if started is None else context.clock.monotonic() - started
+        waited = self.waited(job)
+        job_lines.write_end(
+            job,
+            outcome,
+            attempts=attempts,
+            queued_seconds=max(0.0, waited - took),
+            took_seconds=took,
+        )
+        self.counters.finished(job, outcome.ending, seconds=waited)
+        self._remove_trigger(job)
+        self._answer(job, outcome)
+        if outcome.is_good and job.is_renewing:
+            # Background pushes go on waiting: their registry may have asked for it.
+            self.queue.expedite(job.app, kind=Kind.HEAL)
+        if job.host and job.shows_service(outcome):
+            self.queue.note_served(job.host)
+        for callback in self._subscribers:
+            callback(job.job_id)
+
+    def supersede(self, older: jobs.Job, newer: jobs.Job) -> None:
+        """End a job that waits, because a newer one does the same.
+
+        Raises:
+            LedgerError: The outcome could not be recorded; the job waits on.
+        """
+        if not self.queue.withdraw([older]):
+            return  # A worker has it by now: both are done.
+        outcome = outcomes.Outcome(
+            ending=outcomes.Ending.SUPERSEDED,
+            detail=f"job {newer.job_id} does the same",
+        )
+        try:
+            self.finish(older, outcome)
+        except errors.LedgerError:
+            self.queue.put(older)
+            raise
+
+    def await_end(self, job: jobs.Job) -> None:
+        """Look after the waiter of a release, and tell it for how long to wait."""
+        if job.kind is not Kind.RELEASE:
+            return
+        self.waiters.note(job)
+        with contextlib.suppress(errors.RegistrydError, OSError):
+            left = app_state.deadline_of(self.context, job.app) - self.waited(job)
+            reply_writer.for_job(self.context.replies, job).deadline(left)
+
+    def waited(self, job: jobs.Job) -> float:
+        """Return the seconds since a job was accepted."""
+        clock = self.context.clock
+        return job.waited_seconds(now=clock.now(), monotonic=clock.monotonic())
+
+    def _answer(self, job: jobs.Job, outcome: outcomes.Outcome) -> None:
+        """Tell the hook how its job ended; remove a reply that has no reader."""
+        if self.waiters.is_cancelled(job.job_id):
+            self.context.replies.remove(job.job_id)
+            return
+        reply = reply_writer.for_job(self.context.replies, job)
+        if outcome.error:
+            reply.warning(outcome.error)
+        elif job.kind is not Kind.RELEASE and outcome.detail:
+            reply.detail(outcome.detail)
+        reply.finish(status=0 if outcome.is_good else 1)
+
+    def _remove_trigger(self, job: jobs.Job) -> None:
+        try:
+            self.spool.remove(job.job_id)
+        except OSError as error:
+            # The next scan finds it, and an outcome that makes it needless.
+            structlog.get_logger().warning(
+                "trigger.kept", job_id=job.job_id, app=job.app, error=str(error)
+            )
