@@ -28,12 +28,14 @@ TEXTS = (
 # The functions are asked for many values at once, each closed by a NUL.
 RULES = """
 . {functions}
+. {spool_functions}
 while IFS= read -r -d '' key && IFS= read -r -d '' value; do
   if is_value "$key" "$value"; then echo yes; else echo no; fi
 done
 """
 COMPUTED = """
 . {functions}
+. {property_functions}
 for folder in {config}/registry/app-*; do
   app=${{folder##*/}}
   compute_server "$app"; printf '%s\\037' "$REPLY"
@@ -133,9 +135,12 @@ def test_the_same_values_are_refused(host: DokkuHost) -> None:
     """A hook refuses a value exactly where the daemon would."""
     keys = ("app", "other", "image", "scheduler", "tag")
     pairs = list(itertools.product(keys, TEXTS))
+    script = RULES.format(
+        functions=host.hook("functions"), spool_functions=host.hook("spool-functions")
+    )
 
     result = host.run(
-        ["/bin/bash", "-c", RULES.format(functions=host.hook("functions"))],
+        ["/bin/bash", "-c", script],
         stdin="".join(f"{key}\0{value}\0" for key, value in pairs),
     )
 
@@ -167,7 +172,11 @@ def test_the_same_values_are_computed(
     for name in names:
         if everywhere is not None:
             host.set_property(GLOBAL, name, everywhere)
-    script = COMPUTED.format(functions=host.hook("functions"), config=host.config_root)
+    script = COMPUTED.format(
+        functions=host.hook("functions"),
+        property_functions=host.hook("property-functions"),
+        config=host.config_root,
+    )
 
     result = host.run([shell, "-c", script])
 
@@ -269,3 +278,19 @@ def test_the_daemon_finds_what_was_set_aside(host: DokkuHost) -> None:
     )
     (folder,) = forgotten.of("web.2")
     assert (Path(forgotten.login_folder(folder)) / "config.json").read_text() == "{}"
+
+
+SOURCED = ("record-functions", "property-functions", "spool-functions")
+
+
+@pytest.mark.parametrize("name", [*SOURCED, "app-removal-functions", "follow-reply"])
+def test_what_a_hook_sources(host: DokkuHost, name: str) -> None:
+    """Each file works after `functions` alone, and changes nothing by being sourced."""
+    shells = ["bash"] if name == "follow-reply" else ["dash", "bash"]
+    script = f'. {host.hook("functions")}; . {host.hook(name)}; echo "$DATA_DIR"'
+
+    results = [host.run([shell, "-euc", script]) for shell in shells]
+
+    assert [(result.stdout, result.stderr, result.code) for result in results] == [
+        (f"{host.data_dir}\n", "", 0)
+    ] * len(shells)

@@ -12,6 +12,7 @@ from support.dokku_host import HOOKS
 
 LEAVE = """
 . "$1/functions"
+. "$1/spool-functions"
 leave_trigger 1.2.3 release app=web image=dokku/web:latest scheduler=docker-local \
   build=b1 waiter=12.34
 """

@@ -296,7 +296,7 @@ def test_a_clone_of_what_cannot_be_read(host: DokkuHost, name: str) -> None:
     result = host.trigger("post-app-clone-setup", "web", "blog")
 
     assert result.code == 0
-    assert f"registry/web/{name} is no file" in result.stderr
+    assert f"registry/web/{name} is not a file" in result.stderr
     assert tree(host.config_root / "registry" / "blog") == {}
     assert list((host.config_root / "registry").glob(".*")) == []
 

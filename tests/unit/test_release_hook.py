@@ -158,7 +158,7 @@ def test_an_odd_scheduler_is_refused(host: DokkuHost) -> None:
     assert release(host) == Result(
         "",
         " !     Cannot hand the release of web to dokku-registryd: no trigger file in"
-        f" {host.data_dir}/spool (its scheduler cannot be right)."
+        f" {host.data_dir}/spool (invalid scheduler)."
         " Run dokku-registryd check, then dokku ps:rebuild web\n",
         1,
     )
@@ -232,11 +232,16 @@ def test_durable_before_visible(host: DokkuHost) -> None:
     assert seen.read_text() == f"0 {spool}/tmp/{name}\n1 {spool}/new\n"
 
 
+def sourced(host: DokkuHost) -> str:
+    """Return the commands with which a hook gets what writes trigger files."""
+    return f"source {host.hook('functions')}; source {host.hook('spool-functions')};"
+
+
 def test_a_name_that_exists_is_not_written_through(host: DokkuHost) -> None:
     """A link in the place of a new trigger file is neither followed nor replaced."""
     victim = host.root / "victim"
     (host.data_dir / "spool" / "tmp" / "1.2.3").symlink_to(victim)
-    script = f"source {host.hook('functions')}; leave_trigger 1.2.3 destroyed app=web"
+    script = f"{sourced(host)} leave_trigger 1.2.3 destroyed app=web"
 
     result = host.run(["/bin/bash", "-c", script])
 
@@ -256,7 +261,7 @@ def test_a_name_that_exists_is_not_written_through(host: DokkuHost) -> None:
 def test_the_time_in_a_name(host: DokkuHost, clock: str, expected: str) -> None:
     """A name begins with 16 digits, whatever the locale makes of the clock."""
     script = (
-        f"unset EPOCHREALTIME; EPOCHREALTIME={clock}; source {host.hook('functions')};"
+        f"unset EPOCHREALTIME; EPOCHREALTIME={clock}; {sourced(host)}"
         " new_id; echo $REPLY"
     )
 
@@ -284,7 +289,7 @@ def test_a_name_after_those_that_wait(
     (host.data_dir / "spool" / "new" / waiting).touch()
     script = (
         "unset EPOCHREALTIME; EPOCHREALTIME=1700000000.000000;"
-        f" source {host.hook('functions')}; new_id; echo $REPLY"
+        f" {sourced(host)} new_id; echo $REPLY"
     )
 
     result = host.run(["/bin/bash", "-c", script])

@@ -198,7 +198,7 @@ def test_a_move_that_fails(host: DokkuHost) -> None:
 
     reason = "(Input/output error)"
     again = "to repeat it: dokku plugin:trigger post-app-rename-setup web blog"
-    login = "log in anew with dokku registry:login blog"
+    login = "log in again with dokku registry:login blog"
     later = "a later sweep of dokku-registryd does"
     assert (result.stdout, result.code) == ("", 0)
     assert result.stderr.splitlines() == [
