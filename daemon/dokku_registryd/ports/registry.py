@@ -133,8 +133,8 @@ class Credentials(Protocol):
     def resolve(self, app: str, domain: str) -> logins.AuthConfig | None:
         """Return the app's login for a registry, resolved anew; None for anonymous.
 
-        The app's own auth config is asked first, then the global one (design,
-        section 8). An empty `app` asks the global one only.
+        The app's own auth config is asked first, then the global one. An empty `app`
+        asks the global one only.
 
         Raises:
             AuthenticationError: A credential helper failed or timed out.

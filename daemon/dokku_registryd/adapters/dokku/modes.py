@@ -8,7 +8,10 @@ from pathlib import Path
 
 
 def is_companion(lib_root: Path) -> bool:
-    """Tell whether Dokku's own registry plugin is enabled (interface facts, 2.2).
+    """Tell whether Dokku's own registry plugin is enabled.
+
+    Dokku links core plugins so, and tells them from others by the same look
+    (https://github.com/dokku/dokku/blob/v0.38.27/debian/postinst).
 
     Args:
         lib_root: Dokku's folder of plugins and data.

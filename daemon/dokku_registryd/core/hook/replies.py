@@ -2,7 +2,8 @@ r"""What the daemon answers to a waiting hook, line by line.
 
 A reply is an append-only text file. Each line is a kind, a blank and a text; the
 closing line is `exit STATUS`. The hook prints the texts in Dokku's output style
-(interface facts, section 6.1) and leaves with the status. A file, not a socket or a
+(https://github.com/dokku/dokku/blob/v0.38.27/plugins/common/log.go)
+and leaves with the status. A file, not a socket or a
 FIFO: it outlives both sides, so a hook goes on reading after the daemon was restarted,
 and a daemon that comes back goes on writing.
 """

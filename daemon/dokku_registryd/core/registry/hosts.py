@@ -213,7 +213,8 @@ def refuse_realm(
 
     A registry names its token server itself (token specification, "How to
     authenticate"), so a hostile one could collect passwords in clear or reach into the
-    host's own network (CVE-2020-15157; go-containerregistry issue 2193).
+    host's own network (CVE-2020-15157;
+    https://github.com/google/go-containerregistry/issues/2193).
 
     Args:
         realm: Where the login would go.

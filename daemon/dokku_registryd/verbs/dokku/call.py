@@ -1,9 +1,11 @@
 """Dokku's way to call us: `registry:report APP`, `registryd:set APP heal off`.
 
 Here is what these commands share: which module answers which name, what Dokku says in
-the environment, and its output style (interface facts, section 6.1). Scripts rely on
-their texts, streams and exit statuses, so nothing of argparse gets in between. People
-and scripts wait for these commands, so heavy imports are left to those that need them.
+the environment, and its output style
+(https://github.com/dokku/dokku/blob/v0.38.27/plugins/common/log.go).
+Scripts rely on their texts, streams and exit statuses, so nothing of argparse gets in
+between. People and scripts wait for these commands, so heavy imports are left to those
+that need them.
 """
 
 import importlib
