@@ -28,7 +28,7 @@ SHFMT = -bn -ci -i 2
 .PHONY: help
 help: ## Print what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | \
-		awk -F ':.*## ' '{ printf "  make %-9s %s\n", $$1, $$2 }'
+		awk -F ':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
 
 .PHONY: venv
 venv: $(VENV)/.made ## Make .venv with the daemon and its tools
@@ -45,21 +45,27 @@ $(ENGINES)/.made: tests/support/fetch_engines.sh tests/support/fetch_tools.sh
 	@tests/support/fetch_tools.sh $(ENGINES)
 	@touch $@
 
-.PHONY: lint
-lint: venv engines ## Check format, style, types, imports and shell
+.PHONY: lint-fast
+lint-fast: venv engines ## Check format, style and shell
 	@$(VENV)/bin/ruff format --check --quiet || { \
 		echo "run $(VENV)/bin/ruff format"; exit 1; }
 	@$(VENV)/bin/ruff check --quiet
-	@$(VENV)/bin/mypy --no-error-summary
-	@$(VENV)/bin/lint-imports --no-cache >/dev/null || { $(VENV)/bin/lint-imports; exit 1; }
 	@shellcheck -x $(SHELL_FILES)
 	@$(VENV)/bin/shfmt -l -d $(SHFMT) $(SHELL_FILES) || { \
 		echo "run $(VENV)/bin/shfmt -w $(SHFMT) FILE"; exit 1; }
+
+.PHONY: lint
+lint: lint-fast ## Check types and imports too
+	@$(VENV)/bin/mypy --no-error-summary
+	@$(VENV)/bin/lint-imports --no-cache >/dev/null || { $(VENV)/bin/lint-imports; exit 1; }
 	@echo "format, style, types, imports and shell are fine"
 
-.PHONY: check
-check: lint ## Lint, check the systemd unit, and run the unit tests
+.PHONY: unit
+unit: venv engines ## Run the unit tests, and check the systemd unit
 	@$(PYTHON) -m pytest -q $(SIDE_BY_SIDE) tests/unit tests/e2e/test_unit_file.py
+
+.PHONY: check
+check: lint unit ## Lint, and run the unit tests
 
 .PHONY: test
 test: lint ## Lint, and run all tests, those with Docker Engines too
@@ -67,6 +73,11 @@ ifdef AS_ROOT
 	@echo "the tests start Docker Engines, which need root: using sudo"
 endif
 	@$(AS_ROOT) $(PYTHON) -m pytest -q $(SIDE_BY_SIDE) $(NO_CACHE)
+
+.PHONY: test-engines
+test-engines: venv engines ## Run the tests with Engines: TESTS="20.10-classic"
+	@$(AS_ROOT) $(PYTHON) -m pytest -q $(SIDE_BY_SIDE) $(NO_CACHE) \
+		$(if $(TESTS),-k "$(TESTS)") tests/contract tests/e2e
 
 # A demo needs the Engine of this host's own release only.
 $(ENGINES)/.native: tests/support/fetch_engines.sh

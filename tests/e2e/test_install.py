@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from dokku_registryd import __version__
 from dokku_registryd.adapters.host import shipped_files
 from support.bare_site import BareSite
 from support.engines import EngineServer
@@ -13,7 +14,7 @@ from support.registries import RegistryServer
 from support.service import PROGRAM
 
 FRESH = """\
------> Installing dokku-registryd 0.1.0, mode takeover
+-----> Installing dokku-registryd {version}, mode takeover
        Write the settings file {root}/etc/dokku-registryd/config.toml, every key at \
 its default
        Make {lib}/data/registryd with spool and replies, for user root alone
@@ -83,7 +84,7 @@ def test_program_works_from_anywhere(bare: BareSite) -> None:
     hostile = ["PYTHONPATH=/nowhere", "PYTHONHOME=/nowhere"]
     result = bare.host.run(["env", "-i", *hostile, program, "--version"])
 
-    assert (result.stdout, result.code) == ("dokku-registryd 0.1.0\n", 0)
+    assert (result.stdout, result.code) == (f"dokku-registryd {__version__}\n", 0)
 
 
 def test_repeated(bare: BareSite) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from dokku_registryd import __version__
 from support.bare_site import BareSite
 from support.engines import EngineServer
 from support.registries import RegistryServer
@@ -111,7 +112,7 @@ def test_installed_from_a_wheel(site: BareSite, program: Path) -> None:
     )
     launcher = site.root / "usr/local/bin/dokku-registryd"
     assert f"exec {program.with_name('python')} -I " in launcher.read_text()
-    assert run(launcher, "--version") == "dokku-registryd 0.1.0\n"
+    assert run(launcher, "--version") == f"dokku-registryd {__version__}\n"
     site.call("uninstall", "--root", str(site.root), "--purge", program=program)
     assert site.tree() == before
 

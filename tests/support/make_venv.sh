@@ -3,6 +3,8 @@
 #
 # usage: make_venv.sh FOLDER
 #
+# REGISTRYD_PYTHON names another Python to be tried first.
+#
 # Debian and Ubuntu keep what is needed for that in the package python3-venv; only if
 # no Python has it, it is installed.
 set -eu
@@ -11,7 +13,7 @@ say() { echo "make_venv: $*" >&2; }
 
 # Having a name on PATH is not enough: pyenv leaves names of versions that are off.
 find_python() {
-  for python in python3.13 python3.12 python3.11 python3 /usr/bin/python3; do
+  for python in ${REGISTRYD_PYTHON:-} python3.13 python3.12 python3.11 python3 /usr/bin/python3; do
     if "$python" -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' \
       >/dev/null 2>&1; then
       echo "$python"
