@@ -39,6 +39,7 @@ its default
 def fill(text: str, site: BareSite) -> str:
     """Put the places of a host into an expected text."""
     return text.format(
+        version=__version__,
         root=site.root,
         lib=site.host.lib_root,
         python=PROGRAM.with_name("python"),
