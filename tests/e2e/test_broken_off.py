@@ -187,7 +187,7 @@ def test_a_disk_that_stays_full(small: TortureHost) -> None:
     small.engine.resume()
 
     ended = hook.finish()
-    site.service.wait_for("ledger.refused")
+    site.service.wait_for("storage.write_failed")
     small.empty_disk()
 
     assert ended.code == 1

@@ -50,7 +50,7 @@ def test_disk_fills_up_in_the_middle(host: TortureHost) -> None:
     host.site.service.wait_for("trigger.accepted", trigger="release", count=2)
     host.fill_disk()
     host.engine.resume()
-    host.site.service.wait_for("ledger.refused")
+    host.site.service.wait_for("storage.write_failed")
 
     host.empty_disk()
 

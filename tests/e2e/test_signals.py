@@ -137,7 +137,7 @@ def test_reload_of_a_broken_file(one: Site, text: str) -> None:
 
     one.service.signal(signal.SIGHUP)
 
-    line = one.service.wait_for("settings.warned")
+    line = one.service.wait_for("settings.suspicious")
     assert str(one.service.config) in line["message"] or "workers" in line["message"]
     one.service.configure()
     one.ship()

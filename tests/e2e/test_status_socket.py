@@ -310,7 +310,7 @@ def test_a_group_that_is_missing(idle_one: Site) -> None:
     idle_one.service.configure(status__group="no-such-group")
     idle_one.service.start()
 
-    line = idle_one.service.wait_for("settings.warned")
+    line = idle_one.service.wait_for("settings.suspicious")
 
     assert "no group no-such-group" in line["message"]
     until(lambda: is_ready(idle_one))

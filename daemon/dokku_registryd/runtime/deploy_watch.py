@@ -37,7 +37,7 @@ class DeployWatch:
         try:
             apps = context.deploying.apps()
         except errors.TransientError as error:
-            structlog.get_logger().debug("sweep.hinted", reason=str(error))
+            structlog.get_logger().debug("sweep.requested", reason=str(error))
             return
         for app in apps:
             if _has_ended(app, context):
@@ -52,5 +52,5 @@ def _has_ended(app: str, context: ports.Context) -> bool:
         return any(deploy_ends.has_ended(app, build, told, context) for build in told)
     except errors.TransientError as error:
         # `doctor` names the file, and no other app waits for it.
-        structlog.get_logger().debug("sweep.hinted", reason=str(error))
+        structlog.get_logger().debug("sweep.requested", reason=str(error))
         return False

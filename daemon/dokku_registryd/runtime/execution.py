@@ -127,7 +127,7 @@ class Executor:
 
     def put_back(self, job: jobs.Job, error: errors.LedgerError) -> None:
         """Let a job wait for a disk that refuses its ledger, and say so once."""
-        structlog.get_logger().error("ledger.refused", error=str(error))
+        structlog.get_logger().error("storage.write_failed", error=str(error))
         due = self.context.clock.monotonic() + LEDGER_RETRY_SECONDS
         self.queue.put(job, due=due)
         self.counters.refused(counters.WORK, str(error))

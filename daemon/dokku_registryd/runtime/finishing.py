@@ -133,5 +133,8 @@ class Finishing:
         except OSError as error:
             # The next scan finds it, and an outcome that makes it needless.
             structlog.get_logger().warning(
-                "trigger.kept", job_id=job.job_id, app=job.app, error=str(error)
+                "trigger.remove_failed",
+                job_id=job.job_id,
+                app=job.app,
+                error=str(error),
             )

@@ -78,7 +78,7 @@ class StatusEndpoint:
         group = peers.find_group(name) if name else os.getegid()
         if group is None:
             self._log.warning(
-                "settings.warned",
+                "settings.suspicious",
                 message=f"status.group: this host has no group {name}, so that only"
                 " root and the user of the service may ask",
             )

@@ -198,11 +198,11 @@ class Supervisor:
             self._say_refused(error)  # The next turn looks again.
 
     def _say_refused(self, error: Exception) -> None:
-        structlog.get_logger().error("ledger.refused", error=str(error))
+        structlog.get_logger().error("storage.write_failed", error=str(error))
         self._executor.counters.refused(counters.INTAKE, str(error))
 
     def _hint(self, reason: str) -> None:
-        structlog.get_logger().debug("sweep.hinted", reason=reason)
+        structlog.get_logger().debug("sweep.requested", reason=reason)
         self._sweeps.hint()
         self._wakeup.ring()
 

@@ -65,7 +65,7 @@ def test_a_tag_that_was_not_there(host: Host, logged: list[Any]) -> None:
     """No registry has to delete a tag: that it stays is said and logged."""
     fail_release(host)
 
-    stranded = of(logged, "tags.stranded")
+    stranded = of(logged, "tags.restore_failed")
     assert sorted(line["tags"] for line in stranded) == [["blue"], ["stable"]]
     assert all("was not there before" in line["error"] for line in stranded)
     assert "The extra tag blue stays at 1: it was not there before" in said(host)

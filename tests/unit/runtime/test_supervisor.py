@@ -289,7 +289,9 @@ def test_a_scan_that_fails_is_survived(
 
     daemon.turns_to(lambda: daemon.shop.finished == ["1.1.1"])
 
-    refused = [line["error"] for line in logged if line["event"] == "ledger.refused"]
+    refused = [
+        line["error"] for line in logged if line["event"] == "storage.write_failed"
+    ]
     assert refused == ["the disk is full"]
 
 

@@ -376,5 +376,5 @@ def test_a_ledger_that_refuses_is_told_once(host: Host, logged: Lines) -> None:
     assert host.reply()[len(before) :] == [
         (Line.WARNING, "the disk is full; trying again every 5 s")
     ]
-    refusals = [line for line in logged if line["event"] == "ledger.refused"]
+    refusals = [line for line in logged if line["event"] == "storage.write_failed"]
     assert (len(refusals), shop.waiting) == (2, ["1.1.1"])

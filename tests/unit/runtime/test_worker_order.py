@@ -122,7 +122,7 @@ def test_a_ledger_that_refuses_puts_the_job_back(host: Host, logged: Lines) -> N
     shop.executor.queue.close()
     thread.join(10)
     assert set(host.tags()) == {"1"}
-    refused = [line for line in logged if line["event"] == "ledger.refused"]
+    refused = [line for line in logged if line["event"] == "storage.write_failed"]
     assert [line["error"] for line in refused] == ["the disk is full"]
 
 

@@ -74,7 +74,7 @@ EVENTS: Final[Mapping[str, EventFields]] = MappingProxyType(
         "trigger.rejected": _event(
             "warning", "file reason", "A trigger file was set aside in rejected."
         ),
-        "trigger.kept": _event(
+        "trigger.remove_failed": _event(
             "warning", "error", "A trigger file that is done with cannot be removed."
         ),
         "spool.lost": _event(
@@ -83,7 +83,7 @@ EVENTS: Final[Mapping[str, EventFields]] = MappingProxyType(
             "The spool cannot be watched; it is read every rescan_interval_seconds.",
         ),
         "spool.recovered": _event("info", "", "The spool is watched again."),
-        "sweep.hinted": _event(
+        "sweep.requested": _event(
             "debug", "reason", "Something may have changed, so a sweep follows."
         ),
         "sweep.finished": _event(
@@ -202,7 +202,7 @@ EVENTS: Final[Mapping[str, EventFields]] = MappingProxyType(
             "A release does without a value that cannot be used, such as a number as an"
             " extra tag.",
         ),
-        "tags.stranded": _event(
+        "tags.restore_failed": _event(
             "warning",
             "tags error",
             "Tags of a failed release may have stayed at it.",
@@ -228,7 +228,7 @@ EVENTS: Final[Mapping[str, EventFields]] = MappingProxyType(
         "name.untagged": _event(
             "info", "", "A local name of a superseded release was taken away."
         ),
-        "untag.postponed": _event(
+        "untag.deferred": _event(
             "debug", "error", "Local names of a failed release stay until a sweep."
         ),
         "heal.blocked": _event(
@@ -255,7 +255,7 @@ EVENTS: Final[Mapping[str, EventFields]] = MappingProxyType(
             "The hook that waited for a release is gone without a word; it is taken"
             " back.",
         ),
-        "ledger.refused": _event(
+        "storage.write_failed": _event(
             "error", "error", "Ledger or spool cannot be written; it is tried again."
         ),
         "host.exhausted": _event(
@@ -268,7 +268,7 @@ EVENTS: Final[Mapping[str, EventFields]] = MappingProxyType(
             "reason set_aside",
             "The ledger was unreadable, set aside and built anew.",
         ),
-        "settings.warned": _event(
+        "settings.suspicious": _event(
             "warning", "message", "The settings work, but probably not as intended."
         ),
         "status.opened": _event(

@@ -99,5 +99,5 @@ def give_up(
     except errors.RegistrydError as unreachable:
         # The sweep takes the names away once the Engine answers.
         structlog.get_logger().debug(
-            "untag.postponed", app=release.app, error=str(unreachable)
+            "untag.deferred", app=release.app, error=str(unreachable)
         )

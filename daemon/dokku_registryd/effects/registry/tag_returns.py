@@ -124,7 +124,7 @@ def _tell(
     numbers = {row.digest: row.number for row in context.ledger.releases(release.app)}
     for entry in returns:
         if entry.problem:
-            log.warning("tags.stranded", tags=[entry.tag], error=entry.problem)
+            log.warning("tags.restore_failed", tags=[entry.tag], error=entry.problem)
             reply.warning(
                 f"The extra tag {entry.tag} stays at {release.number}: {entry.problem}"
             )

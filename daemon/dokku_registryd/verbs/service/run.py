@@ -97,7 +97,7 @@ class _Daemon:
             data_dir=str(self._settings.data_dir),
         )
         for name in config.unknown_variables(self._arguments.environ):
-            self._log.warning("settings.warned", message=f"{name} is no setting")
+            self._log.warning("settings.suspicious", message=f"{name} is no setting")
         if not self._take_lock():
             return 0
         try:
@@ -204,7 +204,9 @@ class _Daemon:
         try:
             self._settings = _load(self._arguments)
         except errors.ConfigurationError as error:
-            self._log.warning("settings.warned", message=f"kept as they were: {error}")
+            self._log.warning(
+                "settings.suspicious", message=f"kept as they were: {error}"
+            )
         else:
             _configure_logs(self._settings)
             if self._service is not None:
