@@ -10,8 +10,8 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "daemon" / "dokku_registryd"
 PAGE = (ROOT / "docs" / "architecture.md").read_text()
 # One file, or several, and behind a colon the functions of the last one.
-FILES = re.compile(r"`((?:[a-z]+/)?[a-z_]+\.py|hooks/[a-z-]+)`")
-CALLS = re.compile(r"`([a-z]+/[a-z_-]+(?:\.py)?)`: ((?:`[a-z_]+`(?:, )?)+)")
+FILES = re.compile(r"`((?:[a-z]+/)*[a-z_]+\.py|hooks/[a-z-]+)`")
+CALLS = re.compile(r"`((?:[a-z]+/)+[a-z_-]+(?:\.py)?)`: ((?:`[a-z_]+`(?:, )?)+)")
 
 
 def _place(name: str) -> Path:

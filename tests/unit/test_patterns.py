@@ -54,9 +54,9 @@ def test_patterns_are_found_wherever_they_stand() -> None:
     assert {r"\\(.)", r"\btoken has expired\b", r"immutable|tag invalid"} <= tried
     assert any(place.startswith("relay_protocol.") for place in found)
     assert pattern_trial.made_while_running() == [
-        "engine_stream: pattern",  # Those of its table, which are tried.
-        "places: pattern",  # Made of paths of this host, over files that we ship.
+        "paths: pattern",  # Made of paths of this host, over files that we ship.
         "refusals: self.words",  # Those of its table, which are tried.
+        "stream: pattern",  # Those of its table, which are tried.
     ]
 
 

@@ -31,6 +31,7 @@ UNKNOWN_DOCUMENT: Final = re.compile(
     re.VERBOSE,
 )
 LINK: Final = re.compile(r"\]\(([^)\s]+)\)")
+SUFFIX: Final = re.compile(r"\w\.[a-z0-9]+$")
 CODE: Final = re.compile(r"`([\w.-]+(?:/[\w.-]+)+)(?:::\w+)?`")
 HEADING: Final = re.compile(r"^#+ (.+)$", re.MULTILINE)
 # Public standards have sections too.
@@ -114,7 +115,7 @@ def test_paths(page: Path) -> None:
     named = {
         name
         for name in CODE.findall(page.read_text())
-        if name.split("/")[0] in firsts and "." in name.rsplit("/", maxsplit=1)[-1]
+        if name.split("/")[0] in firsts and SUFFIX.search(name)
     }
 
     assert [name for name in sorted(named) if not _is_there(name)] == []

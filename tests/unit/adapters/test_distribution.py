@@ -1255,7 +1255,7 @@ def test_an_unknown_ca_is_refused_with_the_way_out(
 
 
 @pytest.mark.parametrize(
-    ("name", "is_expired", "cure"),
+    ("name", "is_expired", "hint"),
     [
         (NAME, True, "Renew it, or correct the clock of this host"),
         ("other.invalid", False, "Use a name that it is for"),

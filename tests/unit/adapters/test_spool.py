@@ -173,7 +173,7 @@ def test_one_holder_at_a_time(tmp_path: Path) -> None:
             "-c",
             (
                 "import sys; from pathlib import Path;"
-                "from dokku_registryd.adapters import spool;"
+                "from dokku_registryd.adapters.spool import spool;"
                 "lock = spool.SpoolLock(Path(sys.argv[1]));"
                 "print(lock.acquire('hook'), lock.holder())"
             ),

@@ -17,7 +17,7 @@ def test_a_service_that_is_well() -> None:
 
 
 @pytest.mark.parametrize(
-    ("pulse", "reason"),
+    ("liveness", "reason"),
     [
         (replace(WELL, silent_seconds=30.0), ""),
         (replace(WELL, silent_seconds=None), ""),

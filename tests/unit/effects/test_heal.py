@@ -358,7 +358,7 @@ def finish_heal(host: Host, job_id: str) -> None:
     host.ledger.finish_job(job_id, outcome, at=host.clock.now())
 
 
-@pytest.mark.parametrize("twins", [0, 1, 5])
+@pytest.mark.parametrize("duplicates", [0, 1, 5])
 def test_a_prune_loop(released: Host, duplicates: int) -> None:
     """What is removed again and again is not pulled for ever at once, unless asked.
 

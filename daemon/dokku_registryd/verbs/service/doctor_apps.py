@@ -8,7 +8,7 @@ is read from the token that it gets, where the registry gives one that can be re
 import functools
 import threading
 from collections.abc import Callable, Iterator
-from concurrent import futures
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
 from dokku_registryd import errors, ports
@@ -55,9 +55,9 @@ def examine(around: DoctorContext, *, only: str | None) -> Iterator[Finding]:
     """Look at one app, or at all that push."""
     # Which apps cannot be seen, and why, is among the host's findings.
     apps = [only] if only else list(around.context.properties.root().apps)
-    pool = futures.ThreadPoolExecutor(_PARALLEL, "doctor")
+    pool = ThreadPoolExecutor(_PARALLEL, "doctor")
     asked = {name: pool.submit(_look, around, name, bool(only)) for name in apps}
-    futures.wait(asked.values(), _TOTAL_SECONDS)
+    wait(asked.values(), _TOTAL_SECONDS)
     pool.shutdown(wait=False, cancel_futures=True)
     for name, future in asked.items():
         if future.done() and not future.cancelled():
