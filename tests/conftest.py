@@ -30,6 +30,15 @@ def pytest_configure(config: pytest.Config) -> None:
     guards.listen_to_signals()
 
 
+@pytest.fixture(autouse=True)
+def _fresh_programs(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Start our program anew for tests marked so: see support/fork_server.py."""
+    if request.node.get_closest_marker("fresh_programs"):
+        monkeypatch.setenv("REGISTRYD_FORK", "no")
+
+
 StartEngine = Callable[[EngineKind], EngineServer]
 
 

@@ -6,6 +6,8 @@ import pytest
 
 from support.site import Site
 
+pytestmark = pytest.mark.fresh_programs
+
 
 @pytest.fixture
 def shipped(one: Site) -> Site:

@@ -10,6 +10,8 @@ import pytest
 from support.site import Site
 from support.waiting import until
 
+pytestmark = pytest.mark.fresh_programs
+
 
 class _Listener:
     """Plays systemd's end of the socket."""

@@ -22,6 +22,8 @@ from support.dokku_host import GLOBAL
 from support.site import Site
 from support.waiting import until
 
+pytestmark = pytest.mark.fresh_programs
+
 CANARIES = {
     "password": "registry-test-password",  # what the registry really takes
     "wrong password": "canary-wrong-81d3",

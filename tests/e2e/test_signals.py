@@ -10,6 +10,8 @@ from support.running_hook import RunningHook
 from support.site import Site
 from support.waiting import until
 
+pytestmark = pytest.mark.fresh_programs
+
 
 @pytest.fixture
 def held(idle_one: Site, gate: Gate) -> RunningHook:

@@ -9,7 +9,7 @@ import stat
 from pathlib import Path
 from typing import Final
 
-from support import engines
+from support import engines, fork_server
 from support.dokku_host import SYSTEM_PATH, Result
 from support.engines import EngineServer
 from support.registries import RegistryServer
@@ -96,10 +96,11 @@ class BareSite(Site):
     def call(self, *arguments: str, program: Path = PROGRAM) -> Result:
         """Call our program as `sudo` does: with hardly any variable."""
         options = ["--config", str(self.service.config)]
-        path = f"PATH={self.host.bin}:{SYSTEM_PATH}"
-        return self.host.run(
-            ["env", "-i", path, "HOME=/root", str(program), *options, *arguments]
+        environ = {"PATH": f"{self.host.bin}:{SYSTEM_PATH}", "HOME": "/root"}
+        done = fork_server.call(
+            program, [*options, *arguments], env=environ, cwd=self.root
         )
+        return Result(done.stdout, done.stderr, done.returncode)
 
     def install(self, *flags: str) -> Result:
         """Call `dokku-registryd install`."""

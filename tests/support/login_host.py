@@ -5,14 +5,13 @@ Only the standard library is used, so that a demo can import this too.
 
 import base64
 import json
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from support import fork_server
 from support.dokku_host import GLOBAL, DokkuHost, Result
 
-PROGRAM: Final = Path(sys.executable).with_name("dokku-registryd")
 _DEFAULTS: Final = """\
 DOKKU_REGISTRYD_BIN='{program}'
 DOKKU_REGISTRYD_CONFIG='{host.root}/config.toml'
@@ -58,7 +57,7 @@ class LoginHost:
     def __init__(self, folder: Path) -> None:
         self.host = DokkuHost(folder)
         self.host.defaults_file.write_text(
-            _DEFAULTS.format(program=PROGRAM, host=self.host)
+            _DEFAULTS.format(program=fork_server.client(), host=self.host)
         )
         (folder / "config.toml").touch()
         for app in ("web", "api"):

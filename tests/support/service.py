@@ -4,18 +4,19 @@ Only the standard library is used, so that a demo can import this too.
 """
 
 import json
+import os
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, Self
 
+from support import fork_server
 from support.dokku_host import DokkuHost
 from support.ports import find_port
 from support.waiting import until
 
-PROGRAM: Final = Path(sys.executable).with_name("dokku-registryd")
+PROGRAM: Final = fork_server.PROGRAM
 _START_SECONDS: Final = 30
 _STOP_SECONDS: Final = 30
 
@@ -65,9 +66,9 @@ class ServiceProcess:
         }
         self.configure()
         host.defaults_file.write_text(
-            _DEFAULTS.format(program=program, config=self.config)
+            _DEFAULTS.format(program=self._for_hooks(), config=self.config)
         )
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: subprocess.Popen[bytes] | fork_server.ForkedProcess | None = None
         self._position = 0
 
     def __enter__(self) -> Self:
@@ -106,16 +107,8 @@ class ServiceProcess:
     def start(self, *, wait: bool = True) -> None:
         """Start; what it logs from here on is what `wait_for` looks at."""
         self._position = self.log_file.stat().st_size
-        with self.log_file.open("ab") as log:
-            self._process = subprocess.Popen(
-                # A test run that is killed takes its daemons along.
-                ["setpriv", "--pdeathsig", "TERM", str(self.program), "run"],
-                env={**self.host.environ, "DOKKU_REGISTRYD_CONFIG": str(self.config)},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                cwd=self.host.root,
-            )
+        with self.log_file.open("ab") as log, Path(os.devnull).open("rb") as nothing:
+            self._process = self._launch(nothing.fileno(), log.fileno())
         if wait:
             self.wait_for("daemon.ready", timeout=_START_SECONDS)
 
@@ -151,15 +144,12 @@ class ServiceProcess:
         self, *arguments: str, timeout: float = 60
     ) -> "subprocess.CompletedProcess[str]":
         """Call the command line beside the daemon."""
-        return subprocess.run(
-            [str(self.beside), *arguments],
-            env={**self.host.environ, "DOKKU_REGISTRYD_CONFIG": str(self.config)},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-            check=False,
+        return fork_server.call(
+            self.beside,
+            arguments,
+            env=self._environ,
             cwd=self.host.root,
+            timeout=timeout,
         )
 
     def lines(self, event: str = "", **fields: object) -> list[dict[str, Any]]:
@@ -193,6 +183,32 @@ class ServiceProcess:
         """Return the end of the log, for a message."""
         text = self.log_file.read_text(errors="replace")
         return "\n" + "\n".join(text.splitlines()[-lines:])
+
+    def _for_hooks(self) -> Path:
+        return fork_server.client() if self.program == PROGRAM else self.program
+
+    @property
+    def _environ(self) -> dict[str, str]:
+        return {**self.host.environ, "DOKKU_REGISTRYD_CONFIG": str(self.config)}
+
+    def _launch(
+        self, nothing: int, log: int
+    ) -> "subprocess.Popen[bytes] | fork_server.ForkedProcess":
+        environ = self._environ
+        if fork_server.can_fork(self.program, environ):
+            streams = (nothing, log, log)
+            return fork_server.start(
+                ["run"], env=environ, cwd=self.host.root, streams=streams
+            )
+        return subprocess.Popen(
+            # A test run that is killed takes its daemons along.
+            ["setpriv", "--pdeathsig", "TERM", str(self.program), "run"],
+            env=environ,
+            stdin=nothing,
+            stdout=log,
+            stderr=log,
+            cwd=self.host.root,
+        )
 
     def _parsed(self) -> Iterator[dict[str, Any]]:
         with self.log_file.open("rb") as file:

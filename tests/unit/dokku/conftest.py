@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from support import fork_server
 from support.dokku_host import DokkuHost, Result
-from support.service import PROGRAM
 
 
 @pytest.fixture
@@ -15,7 +15,7 @@ def host(tmp_path: Path) -> DokkuHost:
     host = DokkuHost(
         tmp_path,
         environ={
-            "DOKKU_REGISTRYD_BIN": str(PROGRAM),
+            "DOKKU_REGISTRYD_BIN": str(fork_server.client()),
             "DOKKU_REGISTRYD_CONFIG": str(tmp_path / "config.toml"),
         },
     )

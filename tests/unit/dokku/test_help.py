@@ -149,6 +149,7 @@ def test_foreign_commands(host: DokkuHost) -> None:
     assert result == Result("", "", 10)
 
 
+@pytest.mark.fresh_programs
 def test_a_missing_program(host: DokkuHost, tmp_path: Path) -> None:
     """Without the program a command fails and says what to do."""
     program = str(tmp_path / "none")

@@ -57,6 +57,7 @@ def test_for_all_apps(host: LoginHost, registry: RegistryServer) -> None:
     assert host.read("web") is None
 
 
+@pytest.mark.fresh_programs
 def test_without_the_flag(host: LoginHost, htpasswd_registry: RegistryServer) -> None:
     """Three arguments are a global login, as in core, with core's warning."""
     server = htpasswd_registry.host

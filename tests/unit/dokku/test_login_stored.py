@@ -187,6 +187,7 @@ def test_a_helper_that_is_not_there(
     assert host.read("web") == {"credsStore": "absent"}
 
 
+@pytest.mark.fresh_programs
 def test_the_password_is_nowhere_else(
     host: LoginHost, htpasswd_registry: RegistryServer
 ) -> None:
@@ -231,6 +232,7 @@ def test_an_app_that_is_renamed_meanwhile(
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+@pytest.mark.fresh_programs
 def test_root_leaves_no_files(htpasswd_registry: RegistryServer) -> None:
     """What root stores belongs to whom Dokku belongs, who could not read it else."""
     with tempfile.TemporaryDirectory() as folder:

@@ -81,6 +81,7 @@ def test_docker_hub(host: LoginHost, spelling: str) -> None:
     assert host.path("web").read_text() == '{\n\t"auths": {}\n}'
 
 
+@pytest.mark.fresh_programs
 def test_without_a_file(host: LoginHost) -> None:
     """Where nobody ever logged in nothing is made."""
     host.path("web").unlink()

@@ -180,6 +180,7 @@ def test_all_apps(host: DokkuHost, dokku: Dokku) -> None:
 
 
 @pytest.mark.parametrize("options", ["", "--format json", "--registry-nope"])
+@pytest.mark.fresh_programs
 def test_no_apps(host: DokkuHost, dokku: Dokku, options: str) -> None:
     """A host without apps is no failure."""
     (host.dokku_root / "foo").rmdir()

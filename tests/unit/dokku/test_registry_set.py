@@ -81,6 +81,7 @@ def test_unset(
     assert host.read_property("foo", "server") is None
 
 
+@pytest.mark.fresh_programs
 def test_unset_by_an_empty_value(host: DokkuHost) -> None:
     """An empty value is none."""
     host.set_property(GLOBAL, "server", "ghcr.io")

@@ -193,6 +193,7 @@ def test_a_push_on_its_way(
     assert 100 <= int(report["push-lag-seconds"]) < 160
 
 
+@pytest.mark.fresh_programs
 def test_a_damaged_ledger(host: DokkuHost, dokku: Dokku) -> None:
     """A ledger that cannot be read is said, and the rest is reported."""
     (host.data_dir / "ledger.sqlite3").write_text("no database" * 1000)

@@ -45,6 +45,7 @@ def test_a_value_that_cannot_work(host: DokkuHost, dokku: Dokku) -> None:
 
 
 @pytest.mark.parametrize("owner", ["foo", GLOBAL])
+@pytest.mark.fresh_programs
 def test_a_number_below_zero(dokku: Dokku, owner: str) -> None:
     """It is a value, and refused as such."""
     done = dokku(f"registryd:set {owner} keep-releases -1")

@@ -98,6 +98,7 @@ def test_an_app_that_is_not_there(dokku: Dokku, name: str) -> None:
     assert (found.stderr, found.code) == (" !     App nobody does not exist\n", 1)
 
 
+@pytest.mark.fresh_programs
 def test_settings_that_are_wrong(settings: Path, dokku: Dokku) -> None:
     """The statuses are those of the program, the form is Dokku's."""
     settings.write_text("[daemon]\nworkers = 0\n")

@@ -1,0 +1,135 @@
+"""A fork of the program is as the program itself: status, streams, signals, names."""
+
+import os
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support import fork_server
+from support.dokku_host import SYSTEM_PATH
+from support.fork_server import PROGRAM
+
+ENVIRON = {"PATH": SYSTEM_PATH, "LANG": "C.UTF-8", "HOME": "/nonexistent"}
+LINES = [
+    pytest.param(["--version"], id="done"),
+    pytest.param(["status", "--nothing"], id="misused"),
+    pytest.param(["check"], id="misconfigured"),
+    pytest.param(["registry:report", "--nothing"], id="dokku"),
+    pytest.param(["registryd"], id="help"),
+]
+
+
+def plainly(
+    program: Path, arguments: list[str], folder: Path
+) -> "subprocess.CompletedProcess[str]":
+    """Start a program as any other."""
+    return subprocess.run(
+        [str(program), *arguments],
+        env=ENVIRON,
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("arguments", LINES)
+def test_same_end(tmp_path: Path, arguments: list[str]) -> None:
+    """It prints the same and ends alike, asked either way."""
+    itself = plainly(PROGRAM, arguments, tmp_path)
+
+    fork = fork_server.call(PROGRAM, arguments, env=ENVIRON, cwd=tmp_path)
+    client = plainly(fork_server.client(), arguments, tmp_path)
+
+    expected = (itself.stdout, itself.stderr, itself.returncode)
+    assert (fork.stdout, fork.stderr, fork.returncode) == expected
+    assert (client.stdout, client.stderr, client.returncode) == expected
+
+
+def test_output_that_is_not_taken(tmp_path: Path) -> None:
+    """Where nothing can be printed both say so."""
+    ends = []
+    for program in (PROGRAM, fork_server.client()):
+        with Path("/dev/full").open("wb") as full:
+            done = subprocess.run(
+                [str(program), "registryd:help"],
+                env=ENVIRON,
+                cwd=tmp_path,
+                stdout=full,
+                stderr=subprocess.PIPE,
+                check=False,
+            )
+        ends.append((done.returncode, done.stderr))
+
+    assert ends[0][0] != 0
+    assert ends[0] == ends[1]
+
+
+@pytest.fixture
+def following(tmp_path: Path) -> Iterator[fork_server.ForkedProcess]:
+    """Give a fork that waits for a reply."""
+    data = tmp_path / "data"
+    (data / "replies").mkdir(parents=True)
+    (data / "spool" / "new").mkdir(parents=True)
+    words = ["follow", "--data-dir", str(data), "--app", "web", "1.1.1"]
+    (data / "spool" / "new" / "1.1.1").write_text("dokku-registryd/1\n")
+    with tempfile.TemporaryFile() as file, Path(os.devnull).open("rb") as nothing:
+        streams = (nothing.fileno(), file.fileno(), file.fileno())
+        process = fork_server.start(words, env=ENVIRON, cwd=tmp_path, streams=streams)
+        yield process
+        process.kill()
+        process.wait()
+
+
+def test_signals(following: fork_server.ForkedProcess) -> None:
+    """It can be killed, and the status says by what."""
+    assert following.poll() is None
+
+    following.send_signal(signal.SIGKILL)
+
+    assert following.wait(10) == -signal.SIGKILL
+    following.terminate()
+    assert following.poll() == -signal.SIGKILL
+
+
+def test_nothing_of_the_server(following: fork_server.ForkedProcess) -> None:
+    """It holds no descriptor of the server, and stands in the caller's folder."""
+    process = Path("/proc", str(following.pid))
+
+    opened = {path.resolve() for path in (process / "fd").iterdir()}
+
+    assert not any("registryd-fork-" in str(path) for path in opened)
+
+
+@pytest.mark.parametrize(
+    ("program", "environ", "can_fork"),
+    [
+        pytest.param(PROGRAM, {}, True, id="ours"),
+        pytest.param(Path("/bin/true"), {}, False, id="another program"),
+        pytest.param(PROGRAM, {"LD_PRELOAD": "x"}, False, id="a library"),
+        pytest.param(PROGRAM, {"PYTHONPATH": "x"}, False, id="for Python"),
+        pytest.param(PROGRAM, {"LANG": "C"}, False, id="a language"),
+    ],
+)
+def test_who_can_be_a_fork(
+    monkeypatch: pytest.MonkeyPatch,
+    program: Path,
+    environ: dict[str, str],
+    can_fork: bool,
+) -> None:
+    """Whatever changes how Python starts is started anew."""
+    monkeypatch.delenv("REGISTRYD_FORK", raising=False)
+
+    assert fork_server.can_fork(program, {**ENVIRON, **environ}) == can_fork
+
+
+@pytest.mark.fresh_programs
+def test_none_where_none_is_wanted() -> None:
+    """A marked test has the program itself everywhere."""
+    assert not fork_server.can_fork(PROGRAM, ENVIRON)
+    assert fork_server.client() == PROGRAM
