@@ -14,6 +14,9 @@ AS_ROOT = sudo env PATH="$$PATH" REGISTRYD_ENGINES="$$REGISTRYD_ENGINES" \
 NO_CACHE = -p no:cacheprovider
 endif
 
+# pytest keeps what it has compiled; else each process compiles all tests again.
+unexport PYTHONDONTWRITEBYTECODE
+
 # The tests wait for Engines more than they work, so two processes halve their time. Each
 # has Engines of its own, which take a gigabyte together.
 JOBS ?= auto
@@ -83,6 +86,11 @@ test-engines: venv engines ## Run the tests with Engines: TESTS="20.10-classic"
 $(ENGINES)/.native: tests/support/fetch_engines.sh
 	@tests/support/fetch_engines.sh $(ENGINES) native
 	@touch $@
+
+.PHONY: test-full
+test-full: lint ## Like test, with all repetitions, and no program as a fork
+	@$(AS_ROOT) env HYPOTHESIS_PROFILE=full REGISTRYD_FORK=no $(PYTHON) -m pytest -q \
+		$(SIDE_BY_SIDE) $(NO_CACHE)
 
 .PHONY: demo
 demo: venv $(ENGINES)/.native ## Show releases, heals and an outage; KEEP=1 leaves it running

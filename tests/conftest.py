@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from support import engines, guards
+from support import engines, examples, guards, scratch
 from support.engines import CLASSIC, CONTAINERD, EngineKind, EngineServer
 from support.every_engine import name_of
 from support.registries import Auth, RegistryServer
@@ -27,6 +27,9 @@ def pytest_configure(config: pytest.Config) -> None:
     guards.forbid_connections()
     for name in guards.list_foreign_variables():
         del os.environ[name]
+    examples.load_profile()
+    # Where pytest makes `tmp_path`, unless it is told otherwise.
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(scratch.folder()))
     guards.listen_to_signals()
 
 

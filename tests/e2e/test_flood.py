@@ -11,16 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from support import soak
+from support import examples, soak
 from support.engines import EngineServer
 from support.registries import RegistryServer
 from support.site import Site
 from support.waiting import until
 
 # docs/reliability.md has the figures of a run with 100000.
-FILES = int(os.environ.get("REGISTRYD_FLOOD", "20000"))
+FILES = int(os.environ.get("REGISTRYD_FLOOD") or examples.number_of(20_000))
 APPS = 500
-JOBS = int(os.environ.get("REGISTRYD_SOAK", "10000"))
+JOBS = int(os.environ.get("REGISTRYD_SOAK") or examples.number_of(10_000))
 SECONDS = 1200
 LEAKING = Path(__file__).parents[1] / "support" / "leaking.py"
 

@@ -15,6 +15,7 @@ from powercut.actor import Actor
 from powercut.facts import Reader
 from powercut.recorder import Recorder
 from powercut.recovery import Recovery
+from support import scratch
 from torture.host import TortureHost
 from torture.life import Report, state_of
 from torture.place import Place
@@ -41,7 +42,7 @@ def cut_power(
 ) -> Report:
     """Record one verb, look at all states, and recover from some of them."""
     report = Report(seed=seed, engine=place.engine.kind.name)
-    root = Path(tempfile.mkdtemp(prefix="registryd-torture-", dir="/tmp"))
+    root = Path(tempfile.mkdtemp(prefix="registryd-torture-", dir=scratch.folder()))
     place.engine.ensure()
     place.engine.wipe()
     try:

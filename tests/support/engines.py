@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
 
-from support import engine_api, leftovers
+from support import engine_api, leftovers, scratch
 from support.waiting import until
 
 _CACHE: Final = Path(__file__).parents[2] / ".cache" / "engines"
@@ -144,7 +144,7 @@ class EngineServer:
         self.store = kind.store
         # Not pytest's folder: a socket's path must stay below 108 bytes.
         self.folder = folder or Path(
-            tempfile.mkdtemp(prefix="registryd-engine-", dir="/tmp")
+            tempfile.mkdtemp(prefix="registryd-engine-", dir=scratch.folder())
         )
         self.path = str(self.folder / "docker.sock")
         self.socket = f"unix://{self.path}"

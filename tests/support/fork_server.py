@@ -37,6 +37,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
+from support import scratch
+
 PROGRAM: Final = Path(sys.executable).with_name("dokku-registryd")
 _ANSWER_BYTES: Final = 64
 _MOST_DESCRIPTORS: Final = 4096
@@ -209,7 +211,7 @@ def client() -> Path:
 @functools.cache
 def _folder() -> Path:
     """Start the server of this process, and return where it is asked."""
-    folder = Path(tempfile.mkdtemp(prefix="registryd-fork-", dir="/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix="registryd-fork-", dir=scratch.folder()))
     path = folder / "dokku-registryd"
     path.write_text(
         _CLIENT.format(
@@ -221,7 +223,11 @@ def _folder() -> Path:
     # this folder's modules out of its way.
     process = subprocess.Popen(
         [sys.executable, "-P", __file__, str(folder)],
-        env={"PATH": os.environ["PATH"], "LANG": _LANGUAGE},
+        env={
+            "PATH": os.environ["PATH"],
+            "LANG": _LANGUAGE,
+            "PYTHONPATH": str(Path(__file__).parents[1]),
+        },
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         start_new_session=True,

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
+from support import scratch
 from support.waiting import until
 from torture import settling, verdict
 from torture.apps import App
@@ -228,7 +229,7 @@ def die(seed: str, place: Place, *, times: int = DEATHS) -> Report:
     """Let processes of one host die at steps that are drawn."""
     report = Report(seed=seed, engine=place.engine.kind.name)
     draw = random.Random(f"death {seed} {report.engine}")  # noqa: S311 - it must be repeatable
-    root = Path(tempfile.mkdtemp(prefix="registryd-torture-", dir="/tmp"))
+    root = Path(tempfile.mkdtemp(prefix="registryd-torture-", dir=scratch.folder()))
     place.engine.ensure()
     place.engine.wipe()
     try:

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from support import scratch
 from support.engine_api import EngineApiError
 from support.waiting import until
 from torture import faults, settling, verdict
@@ -71,7 +72,7 @@ def live(seed: str, place: Place, *, steps: int = STEPS, fault: str = "") -> Rep
     is_encrypted = place.can_encrypt and wants_name
     place.engine.ensure()
     place.engine.wipe()
-    root = Path(tempfile.mkdtemp(prefix="registryd-torture-", dir="/tmp"))
+    root = Path(tempfile.mkdtemp(prefix="registryd-torture-", dir=scratch.folder()))
     try:
         with TortureHost(
             root / "life",

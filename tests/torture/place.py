@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from support import apart, engines
+from support import apart, engines, scratch
 from support.apart import Apart
 from support.authority import Authority
 from support.engines import EngineKind, EngineServer
@@ -60,7 +60,9 @@ class Place:
     @cached_property
     def unknown(self) -> ssl.SSLContext:
         """What it does with a certificate of a CA that nobody knows."""
-        with tempfile.TemporaryDirectory(prefix="registryd-", dir="/tmp") as folder:
+        with tempfile.TemporaryDirectory(
+            prefix="registryd-", dir=scratch.folder()
+        ) as folder:
             return Authority(Path(folder)).context(apart.NAME)
 
     def open_proxy(self, *, is_encrypted: bool) -> FaultProxy:
@@ -106,7 +108,7 @@ class Place:
 @contextmanager
 def open_place(kind: EngineKind) -> Iterator[Place]:
     """Start an Engine and a registry; they are gone afterwards."""
-    folder = Path(tempfile.mkdtemp(prefix="registryd-torture-", dir="/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix="registryd-torture-", dir=scratch.folder()))
     program = engines.find_program("native", "docker-registry")
     environment = engines.environment_for("native")
     try:

@@ -13,8 +13,8 @@ from dokku_registryd.core.dokku import app_names
 from dokku_registryd.core.engine import events
 from dokku_registryd.core.image import images
 from fuzz.targets import SEEDS, TARGETS, Target
+from support import examples
 
-EXAMPLES = 250
 ROOT = Path("/var/lib/dokku/config/registry")
 PIECES = st.sampled_from(SEEDS) | st.binary(max_size=40)
 BYTES = st.lists(PIECES, max_size=6).map(b"".join) | st.binary(max_size=400)
@@ -39,7 +39,7 @@ JSON: st.SearchStrategy[Any] = st.recursive(
 def test_any_bytes(target: Target) -> None:
     """Whatever comes, it is understood or refused; nothing else is raised."""
 
-    @settings(max_examples=EXAMPLES, deadline=None)
+    @settings(max_examples=examples.number_of(250), deadline=None)
     @given(BYTES | JSON.map(lambda value: json.dumps(value).encode()))
     def run(raw: bytes) -> None:
         target(raw)
@@ -47,7 +47,7 @@ def test_any_bytes(target: Target) -> None:
     run()
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
+@settings(max_examples=examples.number_of(250), deadline=None)
 @given(st.dictionaries(KEYS, JSON, max_size=8))
 def test_any_event(raw: dict[str, Any]) -> None:
     """No dictionary in the Engine's event stream ends the thread that reads it."""
@@ -56,7 +56,7 @@ def test_any_event(raw: dict[str, Any]) -> None:
     assert event is None or isinstance(event, events.EngineEvent)
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
+@settings(max_examples=examples.number_of(250), deadline=None)
 @given(st.binary(max_size=200), st.text(max_size=80))
 def test_any_manifest(body: bytes, image_id: str) -> None:
     """No body of a manifest is taken for an image unless it names it."""
@@ -73,7 +73,7 @@ ODD_NAMES = st.text(
 ) | st.text(max_size=300)
 
 
-@settings(max_examples=10_000, deadline=None)
+@settings(max_examples=examples.number_of(10_000), deadline=None)
 @given(ODD_NAMES)
 def test_any_name_of_an_app(text: str) -> None:
     """No text that counts as an app's name leads out of the folder of apps."""

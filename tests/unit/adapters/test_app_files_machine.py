@@ -15,6 +15,7 @@ from dokku_registryd.adapters.dokku import snapshot
 from dokku_registryd.adapters.dokku.property_files import PropertyFiles
 from dokku_registryd.core.dokku import policy
 from dokku_registryd.core.release import releases
+from support import examples
 from support.waiting import until
 
 CORE, OURS, GLOBAL = policy.CORE, policy.OURS, policy.GLOBAL
@@ -193,4 +194,6 @@ def _fact(read: policy.Reader, *place: str) -> str:
 
 
 TestEdits = Edits.TestCase
-TestEdits.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+TestEdits.settings = settings(
+    max_examples=examples.number_of(100), stateful_step_count=40, deadline=None
+)

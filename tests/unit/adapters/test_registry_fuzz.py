@@ -12,6 +12,7 @@ from dokku_registryd import errors
 from dokku_registryd.adapters.registry.client import RegistryClient
 from dokku_registryd.core.auth.logins import AuthConfig, Secret
 from dokku_registryd.core.image import images, reference
+from support import examples
 from support.memory_registry import Answer, MemoryRegistry
 
 PASSWORD = "planted-password-4711"
@@ -127,7 +128,7 @@ def test_any_answer(
         auth = AuthConfig(domain=server.host, username="ci", password=Secret(PASSWORD))
 
         @settings(
-            max_examples=60,
+            max_examples=examples.number_of(60),
             deadline=None,
             suppress_health_check=[HealthCheck.function_scoped_fixture],
         )

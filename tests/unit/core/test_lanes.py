@@ -8,6 +8,7 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 from dokku_registryd.core.hook import triggers
 from dokku_registryd.core.job import jobs, scheduling, shares
 from dokku_registryd.core.job.kinds import Kind
+from support import examples
 
 APPS = ["web", "api", "db"]
 HOSTS = ["", "r.example", "s.example"]
@@ -219,12 +220,12 @@ def is_background(job: jobs.Job) -> bool:
 
 
 LanesMachine.TestCase.settings = settings(
-    max_examples=150, stateful_step_count=40, deadline=None
+    max_examples=examples.number_of(150), stateful_step_count=40, deadline=None
 )
 TestLanes = LanesMachine.TestCase
 
 
-def test_a_hundred_thousand_jobs_run_once_and_in_order() -> None:
+def test_very_many_jobs_run_once_and_in_order() -> None:
     """A flood of triggers is worked in the order in which it came."""
     line = scheduling.Schedule()
     flood = [
@@ -232,7 +233,7 @@ def test_a_hundred_thousand_jobs_run_once_and_in_order() -> None:
             job_id=str(number),
             trigger=triggers.Trigger(kind=Kind.DEPLOYED, app=f"app-{number % 100}"),
         )
-        for number in range(100_000)
+        for number in range(examples.number_of(100_000))
     ]
     for job in flood:
         line.put(job)

@@ -1,0 +1,28 @@
+"""How many examples property tests try: few in each run, many when they are asked to.
+
+`HYPOTHESIS_PROFILE=full` has each try as many as it names.
+"""
+
+import os
+from typing import Final
+
+from hypothesis import settings
+
+_QUICK: Final = "quick"
+_FULL: Final = "full"
+_PART: Final = 10
+_LEAST: Final = 10
+
+_PROFILE: Final = os.environ.get("HYPOTHESIS_PROFILE") or _QUICK
+
+
+def load_profile() -> None:
+    """Let tests without a number of their own try as many as the profile says."""
+    settings.register_profile(_QUICK, max_examples=25)
+    settings.register_profile(_FULL, max_examples=100)
+    settings.load_profile(_PROFILE)
+
+
+def number_of(full: int) -> int:
+    """Return how many examples a test tries that tries `full` when it is asked to."""
+    return full if _PROFILE == _FULL else max(_LEAST, full // _PART)
