@@ -20,7 +20,10 @@ from support.waiting import until
 # docs/reliability.md has the figures of a run with 100000.
 FILES = int(os.environ.get("REGISTRYD_FLOOD") or examples.number_of(20_000))
 APPS = 500
-JOBS = int(os.environ.get("REGISTRYD_SOAK") or examples.number_of(10_000))
+JOBS = int(os.environ.get("REGISTRYD_SOAK") or max(2_000, examples.number_of(10_000)))
+ROUNDS = 20
+# Of each job: enough to be found after all of them, and a kilobyte in a full run.
+LEAK_BYTES = 1024 * max(1, 10_000 // JOBS)
 SECONDS = 1200
 LEAKING = Path(__file__).parents[1] / "support" / "leaking.py"
 
@@ -113,8 +116,7 @@ def _soak(site: Site) -> list[soak.Sample]:
     site.service.start()
     site.make_app()
     site.ship()
-    rounds = JOBS // soak.ROUND
-    return soak.soak(site, rounds=rounds, warm=rounds // 4)
+    return soak.soak(site, rounds=ROUNDS, warm=ROUNDS // 4, jobs=JOBS // ROUNDS)
 
 
 @pytest.mark.timeout(SECONDS)
@@ -131,8 +133,8 @@ def test_nothing_grows(soaked: Site) -> None:
 
 @pytest.mark.timeout(SECONDS)
 def test_a_leak_is_found(soaked: Site) -> None:
-    """A daemon that keeps a kilobyte a job, and now and then a descriptor, is found."""
-    soaked.host.environ |= {"LEAK_BYTES": "1024", "LEAK_EVERY": "100"}
+    """A daemon that keeps kilobytes a job, and now and then a descriptor, is found."""
+    soaked.host.environ |= {"LEAK_BYTES": str(LEAK_BYTES), "LEAK_EVERY": "100"}
 
     found = soak.findings(_soak(soaked))
 

@@ -15,10 +15,10 @@ from support.site import Site
 from support.waiting import until
 
 MOST_GROWTH_KB: Final = 5 << 10
-ROUND: Final = 500  # trigger files
-_RELEASES: Final = 8  # of each round
-_REFUSED: Final = 10
-_FORGOTTEN: Final = 2
+# One in so many trigger files is another than a heal of a host at rest.
+_RELEASES: Final = 60
+_REFUSED: Final = 50
+_FORGOTTEN: Final = 1  # of each round
 _APPS: Final = 500
 _ENDS: Final = 3  # samples at either end that count together
 _SECONDS: Final = 300
@@ -53,25 +53,26 @@ def findings(samples: Sequence[Sample]) -> list[str]:
     return found
 
 
-def soak(site: Site, *, rounds: int, warm: int) -> list[Sample]:
+def soak(site: Site, *, rounds: int, warm: int, jobs: int) -> list[Sample]:
     """Let a daemon that runs work through rounds; return a sample of each.
 
     Args:
         site: It has the app `web`, released.
         rounds: How many.
         warm: After how many of them the samples begin.
+        jobs: How many trigger files each has.
     """
     samples = []
     spool = site.host.data_dir / "spool" / "new"
     for number in range(rounds):
-        _leave(site, number)
+        _leave(site, number, jobs)
         until(lambda: not any(spool.iterdir()), _SECONDS, what="the end of all files")
         if number >= warm:
             samples.append(_look(site.service.pid))
     return samples
 
 
-def _leave(site: Site, number: int) -> None:
+def _leave(site: Site, number: int, jobs: int) -> None:
     """Leave one round of triggers."""
     gone = [f"gone{number}-{count}" for count in range(_FORGOTTEN)]
     for app in gone:
@@ -80,13 +81,13 @@ def _leave(site: Site, number: int) -> None:
     # The first heal gives this name back, without network.
     site.untag("dokku/web:latest")
     bodies = [_HEAL.format("web")] * 2
-    bodies += [_RELEASE.format("web")] * _RELEASES
-    bodies += ["trigger=nonsense\n"] * _REFUSED
-    rest = ROUND - len(bodies) - len(gone)
+    bodies += [_RELEASE.format("web")] * (jobs // _RELEASES)
+    bodies += ["trigger=nonsense\n"] * (jobs // _REFUSED)
+    rest = jobs - len(bodies) - len(gone)
     bodies += [_HEAL.format(f"app{count % _APPS}") for count in range(rest)]
     spool = site.host.data_dir / "spool"
     for count, body in enumerate(bodies):
-        name = f"{number * ROUND + count:016d}.1.1"
+        name = f"{number * jobs + count:016d}.1.1"
         path = spool / "tmp" / name
         path.write_text(f"dokku-registryd/1\n{body}end\n")
         path.chmod(0o600)
