@@ -5,6 +5,7 @@ import functools
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Final
 
 import pytest
 
@@ -33,6 +34,31 @@ def pytest_configure(config: pytest.Config) -> None:
     guards.listen_to_signals()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put tests that take one kind of Engine, or much time, where processes begin.
+
+    Each process begins at a part of the list of its own, and takes from others when it
+    is done. So few start all Engines, and none is left with a long test at the end.
+    """
+    items.sort(key=_kind_of)
+    long = [item for item in items if item.get_closest_marker("long")]
+    rest = [item for item in items if item not in long]
+    for number, item in enumerate(long):
+        app_lock, part = divmod(number, _PROCESSES)
+        rest.insert(len(rest) * part // _PROCESSES + app_lock, item)
+    items[:] = rest
+
+
+def _kind_of(item: pytest.Item) -> str:
+    """Return the kind of Engine that a test gets; the first one if it names none."""
+    call = getattr(item, "callspec", None)
+    kind = call.params.get("engine") if call else None
+    names = getattr(item, "fixturenames", ())
+    if isinstance(kind, EngineKind):
+        return kind.name
+    return CLASSIC.name if "classic_engine" in names else ""
+
+
 @pytest.fixture(autouse=True)
 def _fresh_programs(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
@@ -42,6 +68,7 @@ def _fresh_programs(
         monkeypatch.setenv("REGISTRYD_FORK", "no")
 
 
+_PROCESSES: Final = 4  # as the Makefile starts at most
 StartEngine = Callable[[EngineKind], EngineServer]
 
 
@@ -66,9 +93,7 @@ def classic_engine(start_engine: StartEngine) -> EngineServer:
 
 
 @pytest.fixture(params=[CLASSIC, CONTAINERD], ids=name_of)
-def engine(
-    request: pytest.FixtureRequest, start_engine: StartEngine
-) -> Iterator[EngineServer]:
+def engine(request: pytest.FixtureRequest, start_engine: StartEngine) -> EngineServer:
     """Give one Engine of each image store in turn, running and empty.
 
     Tests marked with `on_every_engine` get each of the four.
@@ -76,9 +101,7 @@ def engine(
     server = start_engine(request.param)
     server.ensure()
     server.wipe()
-    yield server
-    server.ensure()
-    server.wipe()
+    return server
 
 
 def _build_registry(folder: Path, auth: Auth) -> RegistryServer:

@@ -35,13 +35,11 @@ def site(idle_site: Site) -> Site:
 
 
 @pytest.fixture
-def one_engine(classic_engine: EngineServer) -> Iterator[EngineServer]:
+def one_engine(classic_engine: EngineServer) -> EngineServer:
     """Give the Engine for what does not depend on its kind."""
     classic_engine.ensure()
     classic_engine.wipe()
-    yield classic_engine
-    classic_engine.ensure()
-    classic_engine.wipe()
+    return classic_engine
 
 
 @pytest.fixture

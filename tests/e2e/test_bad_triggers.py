@@ -27,6 +27,8 @@ def shared(
 ) -> Iterator[Site]:
     """Give one site to all tests here: none of them may be able to harm it."""
     folder = tmp_path_factory.mktemp("shared") / "host"
+    classic_engine.ensure()
+    classic_engine.wipe()
     with Site(folder, classic_engine, htpasswd_registry) as site:
         site.service.start()
         site.host.create_app("web")

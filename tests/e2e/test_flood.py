@@ -68,6 +68,7 @@ def _ended(site: Site) -> Counter[str]:
 
 
 @pytest.mark.timeout(SECONDS)
+@pytest.mark.long
 def test_each_exactly_once(flooded: Site) -> None:
     """Files that came while the daemon was stopped all end, and each ends once.
 
@@ -120,6 +121,7 @@ def _soak(site: Site) -> list[soak.Sample]:
 
 
 @pytest.mark.timeout(SECONDS)
+@pytest.mark.long
 def test_nothing_grows(soaked: Site) -> None:
     """Memory and descriptors stay flat over thousands of jobs of all kinds."""
     samples = _soak(soaked)
@@ -132,6 +134,7 @@ def test_nothing_grows(soaked: Site) -> None:
 
 
 @pytest.mark.timeout(SECONDS)
+@pytest.mark.long
 def test_a_leak_is_found(soaked: Site) -> None:
     """A daemon that keeps kilobytes a job, and now and then a descriptor, is found."""
     soaked.host.environ |= {"LEAK_BYTES": str(LEAK_BYTES), "LEAK_EVERY": "100"}

@@ -229,8 +229,8 @@ class EngineServer:
         self._signal(signal.SIGCONT)
 
     def remove(self) -> None:
-        """Stop, and remove everything that the Engine has made."""
-        self.stop()
+        """End at once, and remove everything that the Engine has made."""
+        self.kill()
         shutil.rmtree(self.folder)
 
     @contextmanager

@@ -23,6 +23,11 @@ def load_profile() -> None:
     settings.load_profile(_PROFILE)
 
 
+def are_all_wanted() -> bool:
+    """Return whether every repetition is asked for."""
+    return _PROFILE == _FULL
+
+
 def number_of(full: int) -> int:
     """Return how many examples a test tries that tries `full` when it is asked to."""
-    return full if _PROFILE == _FULL else max(_LEAST, full // _PART)
+    return full if are_all_wanted() else max(_LEAST, full // _PART)

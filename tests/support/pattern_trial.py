@@ -8,6 +8,7 @@ needs a small part of them.
 """
 
 import ast
+import functools
 import importlib
 import itertools
 import os
@@ -50,6 +51,7 @@ class Reader:
     is_anchored: bool
 
 
+@functools.cache
 def every_reader() -> dict[str, Reader]:
     """Return all patterns of the package by their place.
 
