@@ -1,5 +1,6 @@
 """What the Engines pass on of a registry's refusal at the end of a push."""
 
+import base64
 import contextlib
 from collections.abc import Iterator
 
@@ -7,7 +8,8 @@ import pytest
 
 from dokku_registryd import errors
 from dokku_registryd.adapters.engine.docker_engine import DockerEngine
-from support.engines import CONTAINERD, EngineServer
+from support import engine_api
+from support.engines import EngineServer
 from support.every_engine import on_every_engine
 from support.scripted_registry import Answer, ScriptedRegistry
 
@@ -62,6 +64,20 @@ def refuse(adapter: DockerEngine, engine: EngineServer, answer: Answer) -> Excep
         return caught.value
 
 
+def said_by(engine: EngineServer, answer: Answer) -> str:
+    """Return what an Engine says itself when a registry refuses the manifest."""
+    with ScriptedRegistry(answer) as registry:
+        repository = f"{registry.host}/org/web"
+        engine.import_image(f"{repository}:1", {"content": b"refused"})
+        said = engine_api.request(
+            engine.path,
+            "POST",
+            f"/images/{repository}/push?tag=1",
+            headers={"X-Registry-Auth": base64.b64encode(b"{}").decode()},
+        )
+    return said.decode()
+
+
 @on_every_engine
 @pytest.mark.parametrize(("answer", "kind"), REFUSALS.values(), ids=REFUSALS)
 def test_refused_manifests(
@@ -78,11 +94,11 @@ def test_refused_manifests(
 
 @on_every_engine
 def test_immutable_tags(adapter: DockerEngine, engine: EngineServer) -> None:
-    """All but the first containerd store pass on that a tag may not move."""
-    # It drops the registry's words, and leaves a 400.
-    drops_words = engine.kind == CONTAINERD
-    kind = errors.InvalidRequestError if drops_words else errors.TagImmutableError
+    """That a tag may not move is known where the Engine passes it on."""
     answer = Answer(status=400, code="TAG_INVALID", message=IMMUTABLE)
+    # The first containerd store drops the registry's words, and leaves a 400.
+    is_told = "immutable" in said_by(engine, answer)
+    kind = errors.TagImmutableError if is_told else errors.InvalidRequestError
 
     refusal = refuse(adapter, engine, answer)
 

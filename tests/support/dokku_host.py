@@ -17,11 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from support import stand_ins
+from support import stand_ins, system_path
 
 GLOBAL: Final = "--global"
 HOOKS: Final = Path(__file__).parents[2] / "hooks"
-SYSTEM_PATH: Final = "/usr/local/bin:/usr/bin:/bin"
+SYSTEM_PATH: Final = system_path.system_path()
 _EXECUTABLE = 0o755
 _PRIVATE = 0o700
 
