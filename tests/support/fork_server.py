@@ -176,6 +176,7 @@ def call(
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
+        errors="surrogateescape",
         timeout=timeout,
         check=False,
         cwd=cwd,
@@ -199,7 +200,7 @@ def _run(
             process.wait()
         for file in (output, errors):
             file.seek(0)
-        texts = [file.read().decode() for file in (output, errors)]
+        texts = [os.fsdecode(file.read()) for file in (output, errors)]
     return subprocess.CompletedProcess(list(arguments), status, *texts)
 
 

@@ -12,8 +12,9 @@ def until(
     timeout: float = 10,
     *,
     what: str = "",
+    pause: float = 0.02,
 ) -> _Fact:
-    """Return the first true answer of `fact`.
+    """Return the first true answer of `fact`, which is asked after each pause.
 
     Raises:
         AssertionError: It had none within `timeout` seconds.
@@ -27,4 +28,4 @@ def until(
             raise AssertionError(
                 f"{what or fact} did not come true within {timeout:g} s"
             )
-        time.sleep(0.02)
+        time.sleep(pause)

@@ -16,6 +16,7 @@ _START_SECONDS: Final = 60
 _JOB_SECONDS: Final = 120
 _IMAGE_SECONDS: Final = 90
 _MOST_REQUESTS: Final = 3
+_PAUSE_SECONDS: Final = 0.2  # Each look is a program that is started.
 
 
 def settle(host: TortureHost, deeds: Deeds) -> None:
@@ -57,13 +58,18 @@ def settle_down(host: TortureHost, deeds: Deeds) -> None:
         lambda: _are_jobs_done(host, deeds, asked),
         _JOB_SECONDS,
         what="the end of all jobs",
+        pause=_PAUSE_SECONDS,
     )
     until(
         lambda: are_images_here(host, deeds, asked),
         _IMAGE_SECONDS,
         what=f"the return of all images, {missing(host, deeds)}",
     )
-    until(lambda: _are_jobs_done(host, deeds, asked), what="the end of all jobs")
+    until(
+        lambda: _are_jobs_done(host, deeds, asked),
+        what="the end of all jobs",
+        pause=_PAUSE_SECONDS,
+    )
     if host.neighbour is not None:
         host.neighbour.settle()
 

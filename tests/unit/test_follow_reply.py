@@ -15,6 +15,7 @@ import pytest
 from dokku_registryd.adapters.host import processes
 from dokku_registryd.adapters.spool import spool
 from dokku_registryd.core.job import waiters
+from support import fork_server
 from support.dokku_host import GLOBAL, DokkuHost, Result
 from support.haste import hasten
 from support.service import PROGRAM
@@ -150,10 +151,13 @@ class Deploy:
 def follow_with_program(host: DokkuHost, content: bytes, **environ: str) -> Result:
     """Let the program itself follow the same reply."""
     (host.data_dir / "replies" / "1.1.1").write_bytes(content)
-    return host.run(
-        [str(PROGRAM), "follow", "--data-dir", str(host.data_dir), "1.1.1"],
-        environ=environ,
+    done = fork_server.call(
+        PROGRAM,
+        ["follow", "--data-dir", str(host.data_dir), "1.1.1"],
+        env={**host.environ, **environ},
+        cwd=host.root,
     )
+    return Result(done.stdout, done.stderr, done.returncode)
 
 
 @pytest.mark.parametrize(
