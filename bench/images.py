@@ -41,7 +41,7 @@ class Image:
         return f"sha256:{_digest(self.config)}"
 
     def labelled(self, serial: object, **labels: str) -> "Image":
-        """Return an image of the same layers that nobody has seen before."""
+        """Return an image with the same layers and a new ID."""
         mine = {**self.labels, **labels, _COUNTER_LABEL: str(serial)}
         return Image(layers=self.layers, labels=mine)
 

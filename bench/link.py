@@ -53,7 +53,7 @@ class Link:
             self._process.communicate()
 
     def shape(self, *, round_trip: float = 0.0, rate: float = 0.0) -> None:
-        """Set the round trip in seconds and the bytes a second; 0 is no limit."""
+        """Set the round trip in seconds and the bytes a second; 0 means no limit."""
         self._say(round_trip=round_trip, rate=rate)
 
     def cut(self) -> None:

@@ -125,7 +125,7 @@ def _idle(host: Host) -> float:
 
 
 def _sweep(host: Host, took: list[float], cpu: list[float]) -> None:
-    """Wake one sweep by a name that goes and that nobody wants."""
+    """Wake one sweep by removing a name outside the wanted set."""
     name = f"{_UNRELATED}-gone"
     _tag(host, name)
     seen = len(host.service.lines("sweep.finished"))
@@ -240,7 +240,7 @@ def _large(costs: _Costs) -> Iterator[Row]:
         percent_of_sweeps=of_sweeps * 100,
         sweeps_within=sweeps,
         seconds_of_a_sweep=unchanged,
-        seconds_of_reading_anew=reread,
+        seconds_of_reading_again=reread,
     )
 
 

@@ -15,7 +15,7 @@ def program(argv: Sequence[str], environ: Mapping[str, str]) -> float:
     """Return the seconds from the start of a program to its end.
 
     It is started by `posix_spawn` with everything at /dev/null, which costs less than
-    `subprocess` and the same for whoever is started.
+    `subprocess` and the same for the started program.
     """
     started = time.perf_counter()
     pid = os.posix_spawn(argv[0], list(argv), dict(environ), file_actions=_FILES)

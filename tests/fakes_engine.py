@@ -108,7 +108,7 @@ class FakeEngine:
         self._emit("container", "destroy", container_id)
 
     def lose(self, reference: str) -> None:
-        """Take a name and, if it was the last, the image, whoever needs it."""
+        """Remove a name and, if it was the last, the image, even if it is needed."""
         image_id = self._names.pop(_familiar(reference))
         self._emit("image", "untag", image_id)
         self._drop_nameless(image_id)

@@ -36,7 +36,7 @@ class FakeRegistry:
     failures: dict[str, deque[errors.RegistrydError]] = field(default_factory=dict)
     """What the next calls of a method raise, by its name.
 
-    Manifests that are asked for by digest have `manifest_by_digest` besides.
+    Manifests that are requested by digest also have `manifest_by_digest`.
     """
     calls: list[tuple[str, str]] = field(default_factory=list)
     """Method and reference (or domain), in order."""
@@ -48,7 +48,7 @@ class FakeRegistry:
         self.failures.setdefault(method, deque()).extend(failures)
 
     def store(self, image: str, manifest: images.Manifest) -> None:
-        """Store a manifest, as a push of somebody would."""
+        """Store a manifest, as a push of another client would."""
         parsed = reference.parse(image)
         with self.lock:
             self.content.setdefault(parsed.repository, set()).add(manifest)

@@ -57,7 +57,7 @@ class FakePassage:
         """Bring the layers of an image into its registry, and keep its manifest.
 
         Raises:
-            AccessDeniedError: As the Engine says it, whatever the registry said.
+            AccessDeniedError: In the Engine's words, not the registry's.
         """
         content = f"layer of {image_id}".encode()
         digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
@@ -85,7 +85,7 @@ class FakeRelay:
         self.refusal = refusal
         self.must_be_used = False
         self.is_missed = False
-        """Whether pushes go to somebody else all at once."""
+        """Whether pushes suddenly go to another server."""
         self.host = HOST
         self.losses = 0
         """How often a push did not come here."""

@@ -48,14 +48,14 @@ class HandClock:
     def __init__(self) -> None:
         self.seconds = 1_700_000_000.0
         self.wrong_by = 0.0
-        """By how much somebody has set the time, which is not what counts seconds."""
+        """By how much the clock was set; it does not affect monotonic seconds."""
 
     def now(self) -> float:
         """Return the time."""
         return self.seconds + self.wrong_by
 
     def monotonic(self) -> float:
-        """Return seconds that go on whatever somebody sets."""
+        """Return monotonic seconds."""
         return self.seconds
 
 
@@ -155,7 +155,7 @@ class Host:
         self.registry.is_down = self.engine.remote.is_down = is_down
 
     def store(self, name: str, content: str) -> str:
-        """Put somebody else's image into a registry, and return its digest."""
+        """Put a foreign image into a registry, and return its digest."""
         manifest = Manifest(media_type="application/json", body=content.encode())
         self.registry.store(name, manifest)
         return manifest.digest

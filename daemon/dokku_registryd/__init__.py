@@ -1,4 +1,4 @@
-"""Pushes every Dokku release to its registry, and brings vanished images back."""
+"""Pushes every Dokku release to its registry, and restores missing images."""
 
 __version__ = "0.1.0"
 

@@ -1,4 +1,4 @@
-"""Lets `python -m dokku_registryd` do what the console script does."""
+"""Entry point of `python -m dokku_registryd`."""
 
 from dokku_registryd import cli
 

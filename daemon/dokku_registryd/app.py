@@ -1,8 +1,8 @@
 """The composition root: the one module that names every concrete class.
 
-`Service` is the whole program around one data folder. The daemon builds one that runs
-until it is told to stop; a hook that finds no daemon builds one that runs until its own
-trigger has an outcome. Both are the same code.
+`Service` is the whole program for one data folder. The daemon builds one that runs
+until it is stopped; a hook without a daemon builds one that runs until its own trigger
+has an outcome. Both run the same code.
 """
 
 import contextlib
@@ -36,19 +36,19 @@ from dokku_registryd.runtime import (
 from dokku_registryd.sources import sweep_timer, trigger_files
 from dokku_registryd.wiring import contexts, engines, ledgers, relays
 
-# An attempt may wait for the Engine, then for the registry; beyond that it hangs.
+# An attempt may wait for the Engine, then for the registry; after that it hangs.
 _STUCK_FACTOR = 2
-# What the main loop has where no watchdog is set; the unit's is the same.
+# The main loop's limit without a watchdog; the unit has the same.
 _SILENT_SECONDS = 30.0
 
 
 class Service:
-    """Everything that works one spool. Hold the spool's lock before building it.
+    """The owner of one spool. Hold the spool's lock before building it.
 
     Args:
-        settings: The settings in force.
-        is_watching: Whether to use inotify; a hook's short life needs none.
-        on_turn: Called once a turn of the main loop, when all is well.
+        settings: The settings in effect.
+        is_watching: Whether to use inotify; a hook does not run long enough for it.
+        on_turn: Called once per turn of the main loop, if all threads are alive.
 
     Raises:
         LedgerError: The ledger cannot be used.
@@ -105,7 +105,7 @@ class Service:
     def open_status(
         self, environ: Mapping[str, str], build: builds.Build
     ) -> status_endpoint.StatusEndpoint:
-        """Let health and metrics be asked for; what fails is logged, and no more."""
+        """Open the status endpoint; a failure is only logged."""
         pages = status_pages.StatusPages(
             executor=self._executor,
             loop=self.supervisor,
@@ -118,10 +118,10 @@ class Service:
         return status_endpoint.StatusEndpoint(self._settings, environ, pages)
 
     def reload(self, settings: config.Settings) -> None:
-        """Use new settings for every attempt that begins from now on.
+        """Apply new settings to every attempt that starts from now on.
 
         Paths, the Engine's address, the relay's port, the number of workers and the
-        status socket stay until a restart.
+        status socket require a restart.
         """
         relays.instruct(self.relay, settings)
         self._executor.context = self._context(settings)
@@ -132,14 +132,14 @@ class Service:
         )
 
     def close(self) -> None:
-        """Close what is held open."""
+        """Close all resources."""
         self.relay.close()
         self.ledger.close()
         self.engine.close()
         self._wakeup.close()
 
     def _read_book(self, now: float) -> exposition.Book:
-        # Our own connection may wait for a disk that hangs, and its lock with it.
+        # Our own connection and its lock may be blocked by a hung disk.
         book = ledger.SqliteLedger(self._settings.ledger_file, read_only=True)
         try:
             return exposition.Book(
@@ -174,7 +174,7 @@ class Service:
 
     def _note_way(self, reason: str) -> None:
         path = self._settings.data_dir / push_ways.FILE_NAME
-        # Who only shows it can do without.
+        # Commands that only show it can do without.
         with contextlib.suppress(OSError):
             atomic.replace(path, push_ways.render(reason).encode())
 
@@ -186,5 +186,5 @@ class Service:
 
 
 def _most_background(workers: int) -> int:
-    """Leave a quarter of the workers to what somebody waits for."""
+    """Reserve a quarter of the workers for jobs that a hook or user waits for."""
     return max(1, workers - max(1, workers // 4))

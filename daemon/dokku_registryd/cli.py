@@ -1,9 +1,8 @@
-"""Arguments in, exit status out: the only module that prints.
+"""Runs a verb and returns its exit status; the only module that prints.
 
-Dokku's hooks, monitors and impatient people wait for this program to start. So nothing
-is imported at the top that takes long, and the command lines that are called most are
-read without a parser. A verb's module is imported when it is called; it gets the parsed
-arguments and an `Output`.
+Hooks, monitors and users wait for this program to start. So this module imports nothing
+slow at the top, and reads the most frequent command lines without a parser. It imports
+a verb's module on use, and passes the parsed arguments and an `Output` to it.
 """
 
 import importlib
@@ -22,10 +21,10 @@ if TYPE_CHECKING:
 
 DONE = 0
 FAILED = 1
-# From sysexits.h; the unit file lists 2 (misused) and 78 as not worth a restart.
+# From sysexits.h; the unit file does not restart after 2 (usage) and 78.
 ENGINE_UNAVAILABLE = 69
 MISCONFIGURED = 78
-# Names that Dokku calls us by, with subcommands behind a colon.
+# The commands that Dokku calls, with subcommands behind a colon.
 _DOKKU_NAMES = frozenset({"registry", "registryd"})
 INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it
 _STATUS = {
@@ -47,14 +46,14 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def parse(argv: list[str]) -> "argparse.Namespace":
-    """Return the arguments; end the program if they make no sense."""
+    """Return the arguments; exit with a usage error if they are invalid."""
     module = importlib.import_module("dokku_registryd.verbs.arguments")
     arguments: argparse.Namespace = module.parse(argv)
     return arguments
 
 
 def read_status(argv: list[str]) -> "Any":
-    """Return the arguments of a plain `status` as the parser would, or None."""
+    """Return the arguments of a `status` without options; None for others."""
     form = _STATUS.get(tuple(argv))
     if form is None:
         return None
@@ -74,7 +73,7 @@ def _guarded(
     is_debugging: bool = False,
     complain: Callable[[str], None] | None = None,
 ) -> int:
-    """Do the work and turn what it raises into a complaint and an exit status."""
+    """Call `work` and turn its exceptions into an error message and exit status."""
     try:
         return work()
     except BrokenPipeError:
@@ -86,16 +85,16 @@ def _guarded(
             traceback.print_exc()
         (complain or _complain)(terminal_text.printable(_message(error)))
         if isinstance(error, OSError):
-            _drop_output()  # It may be what failed, as on a disk that is full.
+            _drop_output()  # The output itself may have failed (full disk).
         return _status(error)
     except KeyboardInterrupt:
         return INTERRUPTED
 
 
 def _drop_output() -> None:
-    """Drop what could not be printed.
+    """Drop the output that could not be printed.
 
-    The interpreter would try it again at its end, and turn any status into 120.
+    Otherwise the interpreter retries at exit and changes the exit status to 120.
     """
     try:
         sys.stdout.flush()
@@ -113,7 +112,7 @@ def _perform(arguments: "argparse.Namespace") -> int:
 
 
 def _answer_dokku(argv: list[str]) -> int:
-    """Answer a command that reads its arguments by Dokku's rules."""
+    """Run a command that Dokku calls."""
     dokku = importlib.import_module("dokku_registryd.verbs.dokku.call")
     return int(dokku.perform(argv, os.environ))
 
@@ -145,7 +144,7 @@ def _print(text: str) -> None:
 
 
 def _complain(text: str) -> None:
-    print(f"{PROGRAM}: {text}", file=sys.stderr)  # noqa: T201  # and of complaints
+    print(f"{PROGRAM}: {text}", file=sys.stderr)  # noqa: T201  # and of errors
 
 
 def _warn(text: str) -> None:

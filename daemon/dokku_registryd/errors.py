@@ -1,13 +1,13 @@
-"""What can go wrong, sorted by one question: will another attempt help?
+"""Errors, sorted by one question: may another attempt succeed?
 
-Adapters translate foreign errors into these at the edge, with the cause chained.
-Everything above them asks only `TransientError` or `PermanentError`. A message says
-what failed, on what, why, and what to do; it never holds a secret.
+Adapters translate foreign errors to these, with the cause chained. All other code only
+distinguishes `TransientError` and `PermanentError`. A message says what failed, on
+what, why, and what to do; it never contains a secret.
 """
 
 
 class RegistrydError(Exception):
-    """Something failed in a way that we understand."""
+    """An expected failure."""
 
 
 class ConfigurationError(RegistrydError):
@@ -15,15 +15,15 @@ class ConfigurationError(RegistrydError):
 
 
 class InvalidReferenceError(RegistrydError):
-    """A text is no image reference. Correct the property it came from."""
+    """A text is not an image reference. Correct the property it came from."""
 
 
 class TransientError(RegistrydError):
-    """Another attempt may succeed; nobody needs to act yet.
+    """Another attempt may succeed; no action is required yet.
 
     Args:
         message: What failed, on what, and why.
-        retry_after: Seconds that the other side asked us to wait, if it did.
+        retry_after: Seconds to wait that the other side asked for, if it did.
     """
 
     def __init__(self, message: str, *, retry_after: float | None = None) -> None:
@@ -36,27 +36,27 @@ class EngineUnavailableError(TransientError):
 
 
 class ExhaustedError(TransientError):
-    """The host lacks threads, memory, descriptors or space. Make room, raise limits."""
+    """The host is out of threads, memory, descriptors or space. Free some of it."""
 
 
 class DefectError(TransientError):
-    """Something unforeseen broke an attempt; another one may do. Please report it."""
+    """A bug broke an attempt; another one may succeed. Please report it."""
 
 
 class RegistryUnavailableError(TransientError):
-    """The registry does not answer, or answers with a fault of its own."""
+    """The registry does not answer, or answers with a server error."""
 
 
 class UnreadableError(TransientError):
-    """A file that decides something is there and cannot be read. Correct it."""
+    """A required file exists but cannot be read. Correct it."""
 
 
 class MissingFolderError(UnreadableError):
-    """A folder is not there, although something of ours says that there was one."""
+    """A required folder is missing although there must have been one."""
 
 
 class RegistryBusyError(RegistryUnavailableError):
-    """The registry has no room for requests just now. Wait."""
+    """The registry is overloaded. Wait."""
 
 
 class HeldBackError(RegistryBusyError):
@@ -64,7 +64,7 @@ class HeldBackError(RegistryBusyError):
 
 
 class PreemptedError(TransientError):
-    """Something more urgent of the same app waits. It is done first."""
+    """A more urgent job of the same app is waiting. It runs first."""
 
 
 class RateLimitedError(TransientError):
@@ -72,8 +72,8 @@ class RateLimitedError(TransientError):
 
     Args:
         message: What failed, on what, and why.
-        retry_after: Seconds that the registry asked us to wait, if it did.
-        is_of_reading: Whether it refused a read, which says nothing of pushes.
+        retry_after: Seconds to wait that the registry asked for, if it did.
+        is_of_reading: Whether it refused a read, which says nothing about pushes.
     """
 
     def __init__(
@@ -88,12 +88,12 @@ class RateLimitedError(TransientError):
 
 
 class PermanentError(RegistrydError):
-    """Nothing changes until someone acts.
+    """Another attempt will not succeed until the operator acts.
 
     Args:
         message: What failed, on what, and why.
-        status: What a registry answered over HTTP; 0 if it is no answer of a registry
-            to the question itself, but of a login, an address, a certificate.
+        status: The registry's HTTP status; 0 if the refusal does not come from the
+            registry's answer to the request, but concerns login, address, certificate.
     """
 
     def __init__(self, message: str = "", *, status: int = 0) -> None:
@@ -102,7 +102,7 @@ class PermanentError(RegistrydError):
 
 
 class CancelledError(PermanentError):
-    """Nobody waits for it any more. Deploy again if that was not meant."""
+    """The deploy that waited for it has ended. Deploy again if that was unintended."""
 
 
 class AuthenticationError(PermanentError):
@@ -110,15 +110,15 @@ class AuthenticationError(PermanentError):
 
 
 class AccessDeniedError(PermanentError):
-    """The login is good, but not allowed to do this. Grant it in the registry."""
+    """The login is valid, but not allowed to do this. Grant it in the registry."""
 
 
 class QuotaExceededError(PermanentError):
-    """The registry has no room left for a login. Delete images there, or pay."""
+    """The registry has no space left for a login. Delete images there, or pay."""
 
 
 class ImageNotFoundError(PermanentError):
-    """The image or manifest is not there. Rebuild the app with `dokku ps:rebuild`."""
+    """The image or manifest is missing. Rebuild the app with `dokku ps:rebuild`."""
 
 
 class TagImmutableError(PermanentError):
@@ -126,24 +126,24 @@ class TagImmutableError(PermanentError):
 
 
 class ForeignManifestError(PermanentError):
-    """Something is there that is no image as Engines push them. Use another tag."""
+    """The tag has a manifest that Engines do not push. Use another tag."""
 
 
 class DigestMismatchError(PermanentError):
-    """What the registry holds is not what was sent. Find out who else pushes there."""
+    """The registry's image is not the pushed one. Find out who else pushes there."""
 
 
 class InvalidRequestError(PermanentError):
-    """The other side calls our request malformed. Check server and repository."""
+    """The other side rejects our request as malformed. Check server and repository."""
 
 
 class InvalidTriggerError(RegistrydError):
-    """A trigger file is not one of ours. Read its reason in the folder `rejected`."""
+    """A trigger file is invalid. Read its reason in the folder `rejected`."""
 
 
 class LedgerError(RegistrydError):
-    """The ledger cannot be used. Check the disk that holds the data folder."""
+    """The ledger cannot be used. Check the disk of the data folder."""
 
 
 class SpoolBusyError(RegistrydError):
-    """Another process works this spool. Stop it, or use a data folder of its own."""
+    """Another process owns this spool. Stop it, or use another data folder."""

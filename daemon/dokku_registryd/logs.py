@@ -1,8 +1,8 @@
-"""Log lines: structlog set up once, for people on a terminal and for journald.
+"""Log lines: configures structlog, for terminals and for journald.
 
-Everything that is logged passes `_redacted`, whoever logs it: our own modules by
-structlog, the libraries by the standard library's logging at warning and above. What
-may be logged at all stands in `core.status.log_events`.
+All log lines pass `_redacted`, from our own modules (structlog) and from libraries (the
+standard library's logging, warnings and above). `core.status.log_events` has the
+allowed events.
 """
 
 import contextlib
@@ -25,9 +25,9 @@ EVENTS = log_events.EVENTS
 MASK: Final = "***"
 # Syslog's numbers; journald takes `<N>` from the front of a line as its PRIORITY.
 PRIORITIES: Final = {"debug": 7, "info": 6, "warning": 4, "error": 3, "critical": 2}
-_MAX_TEXT: Final = 16 << 10  # characters of one value; a traceback has fewer
+_MAX_TEXT: Final = 16 << 10  # characters of one value; tracebacks are shorter
 _MAX_LIBRARY_TEXT: Final = 300
-# What structlog itself adds to a line.
+# Keys that structlog itself adds to a line.
 OWN_FIELDS: Final = frozenset({"event", "level", "timestamp", "exc_info", "exception"})
 
 _SECRET_WORDS: Final = frozenset(
@@ -35,7 +35,7 @@ _SECRET_WORDS: Final = frozenset(
 )
 _USERINFO = re.compile(r"(?<=://)[^\s/?#\"'@]*@")
 # The Engine puts upload URLs into its errors, with the upload's state in the query.
-# Found with or without one, so that each character is looked at once.
+# Matched with or without a query, so that each character is read once.
 _QUERY = re.compile(r"(?P<url>://[^\s?#\"'<>]*+)(?P<query>\?[^\s\"'<>]*+)?")
 _AUTHORIZATION = re.compile(
     r"(?P<scheme>\b(?:basic|bearer)\s+)[a-z0-9+/=._~-]{16,}", re.IGNORECASE
@@ -50,14 +50,14 @@ def configure(
     under_journal: bool,
     strict: bool = False,
 ) -> None:
-    """Send every log line to a stream from now on; may be called again.
+    """Send all log lines to a stream; may be called again.
 
     Args:
         log_format: `json`, `console`, or `auto`: console on a terminal, else JSON.
-        level: The lowest level that is written.
-        stream: Where lines go; its own failures are swallowed.
+        level: The minimum level.
+        stream: The output; its errors are ignored.
         under_journal: Whether journald reads the stream, see `is_under_journal`.
-        strict: Refuse lines that `EVENTS` does not know; for tests.
+        strict: Raise for lines that are not in `EVENTS`; for tests.
     """
     if log_format == "auto":
         log_format = "console" if stream.isatty() else "json"
@@ -68,7 +68,7 @@ def configure(
             *([_checked] if strict else []),
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            # As text: the structured form would print local variables, and logins.
+            # As text: the structured form would contain local variables, and logins.
             structlog.processors.format_exc_info,
             _redacted,
             _with_priority(render) if under_journal else render,
@@ -83,7 +83,7 @@ def configure(
 
 
 def is_under_journal(environ: Mapping[str, str], stream: TextIO) -> bool:
-    """Tell whether systemd connected this very stream to the journal."""
+    """Return whether systemd connected this stream to the journal."""
     try:
         status = os.fstat(stream.fileno())
     except (OSError, ValueError):  # no file behind the stream
@@ -92,7 +92,7 @@ def is_under_journal(environ: Mapping[str, str], stream: TextIO) -> bool:
 
 
 def redact(value: object) -> object:
-    """Return a value that is fit to be printed: no secret, no login in a URL."""
+    """Return a value safe to print: without secrets and logins in URLs."""
     match value:
         case None | bool() | int() | float():
             return value
@@ -128,10 +128,10 @@ class _LineWriter:
 
 
 class _LibraryLines(logging.Handler):
-    """Passes what libraries log on to structlog, so that it is redacted too.
+    """Passes log lines of libraries to structlog, so that they are redacted too.
 
-    With an exception comes what a library could not read of an answer, which may repeat
-    a login: of those only the library's own words and the kind of exception are passed.
+    The text of an exception may contain an unreadable answer with a login: only the
+    library's own message and the type of the exception are used.
     """
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -177,7 +177,7 @@ def _with_priority(render: structlog.typing.Processor) -> structlog.typing.Proce
 def _redacted(
     _logger: Any, _name: str, line: structlog.typing.EventDict
 ) -> structlog.typing.EventDict:
-    # What and how bad come first, for the eye that reads the journal.
+    # Event and level come first, for readers of the journal.
     first = {key: line[key] for key in ("event", "level")}
     return {key: _field(key, value) for key, value in {**first, **line}.items()}
 

@@ -60,7 +60,7 @@ def test_a_stalled_push_is_ended(adapter: DockerEngine, engine: EngineServer) ->
         name = f"{registry.host}/org/web:1"
         engine.import_image(name, {"content": b"stalls"})
 
-        with pytest.raises(errors.RegistryUnavailableError, match="nothing moved"):
+        with pytest.raises(errors.RegistryUnavailableError, match="no progress"):
             push(adapter, name)
 
         assert registry.is_asked.is_set()
@@ -85,7 +85,7 @@ def test_a_deadline_ends_a_push(engine: EngineServer, connect: Connect) -> None:
 
 
 def test_closing_ends_a_push(engine: EngineServer, connect: Connect) -> None:
-    """Whoever stops the daemon need not wait for a registry that hangs."""
+    """Stopping the daemon does not wait for a registry that hangs."""
     adapter = connect(engine)
     caught: list[errors.RegistrydError] = []
 
@@ -204,7 +204,7 @@ def foreign_login(
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
 
 
-def test_nobody_elses_login_is_sent(
+def test_no_other_login_is_sent(
     adapter: DockerEngine,
     engine: EngineServer,
     htpasswd_registry: RegistryServer,
@@ -262,7 +262,7 @@ def test_many_at_once(
 
 
 def test_requests_share_a_connection(engine: EngineServer, tmp_path: Path) -> None:
-    """One request after the other needs no second connection, whatever it asks for."""
+    """Consecutive requests of any kind share one connection."""
     engine.import_image("org/web:1", {"content": b"shared"})
     with EngineRelay(tmp_path / "docker.sock", engine.path) as relay:
         adapter = DockerEngine(base_url=relay.socket)
@@ -279,7 +279,7 @@ def test_requests_share_a_connection(engine: EngineServer, tmp_path: Path) -> No
 def test_connections_of_an_engine_that_was_restarted(
     engine: EngineServer, connect: Connect
 ) -> None:
-    """Connections that an Engine left behind fail nobody."""
+    """Connections that an Engine left behind fail no request."""
     engine.import_image("org/web:1", {"content": b"left behind"})
     adapter = connect(engine)
     image = adapter.image("org/web:1")

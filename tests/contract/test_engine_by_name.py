@@ -82,7 +82,7 @@ def show_expired(place: Place, proxy: FaultProxy) -> None:
 
 
 def show_unknown(place: Place, proxy: FaultProxy) -> None:
-    """Show a certificate of a CA that nobody knows."""
+    """Show a certificate of an unknown CA."""
     proxy.encryption = place.unknown
 
 

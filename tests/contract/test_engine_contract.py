@@ -116,7 +116,7 @@ def test_images_are_found_by_any_name(bench: Bench) -> None:
 
 
 def test_an_absent_image_is_none(bench: Bench) -> None:
-    """Asking for an image that is not here is no error."""
+    """Asking for an image that is not here is not an error."""
     names = ["org/none:1", f"sha256:{'0' * 64}", f"org/none@sha256:{'0' * 64}"]
 
     assert [bench.engine.image(name) for name in names] == [None] * 3
@@ -283,7 +283,7 @@ def test_push_of_an_absent_image(bench: Bench, remote: str) -> None:
         push(bench, f"{remote}:2")
 
 
-def test_push_to_nobody(bench: Bench) -> None:
+def test_push_without_a_listener(bench: Bench) -> None:
     """A registry that does not answer is a transient failure."""
     with bench.dead_registry() as host:
         bench.make_image(f"{host}/org/web:1", b"one")
@@ -363,7 +363,7 @@ def test_pull_of_what_is_not_there(bench: Bench, remote: str, suffix: str) -> No
 
 
 def test_pull_without_a_login(bench: Bench, remote: str) -> None:
-    """Nobody's login opens no private repository."""
+    """Anonymous access opens no private repository."""
     bench.make_image(f"{remote}:1", b"private")
     push(bench, f"{remote}:1")
 

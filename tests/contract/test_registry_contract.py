@@ -36,7 +36,7 @@ class Bench:
     identity: AuthConfig | None = None
 
     def image(self, tag: str = "1") -> reference.ImageReference:
-        """Return a tag of a repository that nobody has used."""
+        """Return a tag of an unused repository."""
         return reference.parse(f"{self.domain}/contract/{uuid.uuid4().hex[:12]}:{tag}")
 
     def manifest(
@@ -137,7 +137,7 @@ def test_a_wrong_password_is_refused(bench: Bench) -> None:
     assert "not-the-password" not in str(caught.value)
 
 
-def test_nobody_is_let_in_without_a_login(bench: Bench) -> None:
+def test_no_access_without_a_login(bench: Bench) -> None:
     """Reading anonymously where a login is needed is refused, and not as absence."""
     with pytest.raises((errors.AuthenticationError, errors.AccessDeniedError)):
         bench.registry.digest(bench.image(), auth=None)
@@ -277,7 +277,7 @@ def test_a_blob_is_sent_and_seen(bench: Bench) -> None:
 
 
 def test_a_blob_is_streamed(bench: Bench) -> None:
-    """A blob whose size nobody knows is there once it is closed, and not before."""
+    """A blob of unknown size is there once it is closed, and not before."""
     image = bench.image()
     pieces = [bytes([number]) * 70_000 for number in range(20)]
     digest = digest_of(b"".join(pieces))
@@ -317,7 +317,7 @@ def test_what_ends_the_pieces_ends_the_upload(bench: Bench) -> None:
     assert bench.registry.tags(bench.image(), auth=bench.auth) == []
 
 
-def test_nobody_sends_a_blob_with_a_wrong_login(bench: Bench) -> None:
+def test_no_blob_with_a_wrong_login(bench: Bench) -> None:
     """A login that is refused sends nothing, whole or in pieces."""
     image, wrong = bench.image(), login(bench.domain, "not-the-password")
 

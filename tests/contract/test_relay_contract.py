@@ -124,7 +124,7 @@ def blobs_of(manifest: images.Manifest) -> list[str]:
 @on_every_engine
 @pytest.mark.parametrize("bench", ["token", "htpasswd"], indirect=True)
 def test_an_image_arrives_without_its_number(bench: Bench) -> None:
-    """All parts are in the registry, and the number is still nobody's."""
+    """All parts are in the registry, and the number is still free."""
     image_id = bench.server.import_image("org/web:1", {"a": b"one" * 1000})
 
     manifest = bench.send(image_id)
@@ -254,10 +254,10 @@ def test_a_login_ends_with_its_push(bench: Bench) -> None:
 
 @on_every_engine
 def test_an_engine_that_does_not_reach_it(bench: Bench) -> None:
-    """A port that somebody else has is said, and so is an Engine elsewhere."""
+    """A port in use is reported, and so is an Engine elsewhere."""
     with closing(socket.create_server(("127.0.0.1", 0))) as other:
         taken = Relay(other.getsockname()[1])
-        assert "cannot be listened at" in taken.why_not(bench.engine.log_in)
+        assert "cannot listen at" in taken.why_not(bench.engine.log_in)
         taken.close()
 
     def nowhere(login: AuthConfig) -> None:

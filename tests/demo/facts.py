@@ -37,7 +37,7 @@ def claim(holds: object, what: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """A user's password; shown to a registry and to nobody else."""
+    """A user's password; shown only to a registry."""
 
     username: str
     password: str

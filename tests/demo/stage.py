@@ -1,7 +1,7 @@
 """All that the demo starts: Engine, registry, a Dokku host and the daemon.
 
-Everything lies in one folder below /tmp. What is started is stopped in reverse order,
-whatever happens, and the folder goes with it.
+Everything lies in one folder below /tmp. All started processes are stopped in reverse
+order in any case, and the folder is removed.
 """
 
 import shutil

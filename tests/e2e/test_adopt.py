@@ -15,19 +15,19 @@ REPORT = """\
  !     away: no login for 127.0.0.1:9: dokku registry:login away 127.0.0.1:9 USER
  !     away: 127.0.0.1:9/dokku/away:4 is not on this host: dokku ps:rebuild away
        behind: {server}/dokku/behind:2 adopted, {behind}
- !     behind: Dokku counts to 2, the registry to 9: the next release gets the first \
-number above 2 that is free
+ !     behind: Dokku's last number is 2, the registry's is 9: the next release gets \
+the first free number above 2
        fine: {server}/dokku/fine:7 adopted, {fine}
        gone: {server}/dokku/gone:1 adopted, {gone}
- !     gone: {server}/dokku/gone:1 is not on this host: the service brings it back
+ !     gone: {server}/dokku/gone:1 is not on this host: the service restores it
        moved: {server}/dokku/moved:3 adopted, {moved}
  !     moved: number 3 is {moved_short} on this host and {theirs_short} in the \
-registry, where somebody put another image: dokku ps:rebuild moved
+registry, where another client pushed another image: dokku ps:rebuild moved
        nologin: {server}/dokku/nologin:1 adopted, {nologin}
  !     nologin: no login for {server}: dokku registry:login nologin {server} USER
        unpushed: {server}/dokku/unpushed:5 adopted, digest unknown
  !     unpushed: the registry has no number 5: dokku-registryd push unpushed
-       New in the ledger: 7; known before: 0; with something to look at: 6
+       Adopted: 7; already in the ledger: 0; with differences: 6
 """
 
 
@@ -43,7 +43,7 @@ def drifted(
             site.release_by_core(number, app)
             digests[app] = str(site.remote(app).digest(number))
         seeding.push(site.registry, "dokku/behind", "9", "another host's")
-        theirs = seeding.push(site.registry, "dokku/moved", "3", "somebody's").digest
+        theirs = seeding.push(site.registry, "dokku/moved", "3", "foreign").digest
         site.untag(site.reference(1, "gone"), "dokku/gone:1", "dokku/gone:latest")
         (site.host.config_root / "registry" / "nologin" / "config.json").unlink()
         _add_unpushed(site)
@@ -132,7 +132,7 @@ def test_scheduler(bare: BareSite) -> None:
 
 
 def test_damaged_ledger(bare: BareSite) -> None:
-    """A damaged ledger is set aside, said, and begun anew with what was pushed."""
+    """A damaged ledger is moved aside, reported, and rebuilt from pushed releases."""
     bare.install()
     book = bare.host.data_dir / "ledger.sqlite3"
     book.write_bytes(b"damaged" * 1000)
@@ -142,8 +142,8 @@ def test_damaged_ledger(bare: BareSite) -> None:
     assert result.code == 0
     (aside,) = bare.host.data_dir.glob("ledger.sqlite3.corrupt-*")
     assert result.stderr == (
-        "dokku-registryd: the ledger was damaged and begun anew;"
-        f" the old one is {aside}\n"
+        "dokku-registryd: the ledger was damaged and has been rebuilt; the old one is"
+        f" {aside}\n"
     )
     assert bare.releases() == [(2, "pushed")]
 

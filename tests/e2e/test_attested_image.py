@@ -14,7 +14,7 @@ BUILT = "docker.io/dokku/web:latest"
 
 @on_containerd_stores
 def test_index_is_released_as_it_is(site: Site) -> None:
-    """What the registry has under number and tag is the index, and it is named anew."""
+    """The registry has the index under number and tag, and it is only tagged again."""
     site.make_app(push_extra_tags="stable")
     image_id = attested_image.load(site.engine.path, BUILT, LABELS)
 
@@ -56,7 +56,7 @@ def test_index_of_which_a_part_is_here(site: Site) -> None:
 
 @pytest.mark.parametrize("engine", [NEWEST_CONTAINERD], ids=name_of, indirect=True)
 def test_a_number_that_holds_the_part_already(site: Site) -> None:
-    """What was pushed before the ledger was lost is found, and is no other image."""
+    """A release pushed before the ledger was lost is found as the same image."""
     site.make_app()
     attested_image.load(site.engine.path, BUILT, LABELS, platforms=("arm64",))
     site.release()

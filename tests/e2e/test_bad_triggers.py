@@ -167,7 +167,7 @@ def _folder(spool: Path, name: str) -> None:
     folder.rename(spool / "new" / name)
 
 
-def _of_somebody(spool: Path, name: str) -> None:
+def _of_another_user(spool: Path, name: str) -> None:
     path = spool / "tmp" / name
     path.write_bytes(GOOD)
     os.chown(path, SOMEBODY, SOMEBODY)
@@ -184,14 +184,14 @@ def _of_somebody(spool: Path, name: str) -> None:
         _device,
         _gigabyte,
         _folder,
-        _of_somebody,
+        _of_another_user,
     ],
     ids=lambda make: make.__name__.strip("_"),
 )
 def test_bad_file(
     shared: Site, spool: Path, name: str, make: Callable[[Path, str], None]
 ) -> None:
-    """What is no file of our own is never read, and moves to `rejected` as it is."""
+    """A file that is not ours is never read, and moves to `rejected` as it is."""
     make(spool, name)
     good = _leave_good_trigger(spool)
 
@@ -259,7 +259,7 @@ def test_hook_is_told(shared: Site, spool: Path, name: str) -> None:
     done = shared.service.run("follow", "--data-dir", str(shared.host.data_dir), name)
 
     assert done.returncode == 1
-    assert done.stderr.startswith(" !     dokku-registryd refused this trigger: trunc")
+    assert done.stderr.startswith(" !     dokku-registryd rejected this trigger: trunc")
 
 
 def test_status_counts_them(shared: Site, spool: Path, name: str) -> None:

@@ -38,7 +38,7 @@ def pushing(one: Site, dokku: DokkuCommands) -> DokkuCommands:
 
 @pytest.fixture
 def lost(one: Site, pushing: DokkuCommands) -> DokkuCommands:
-    """Give them with a deployed app whose image is gone, and nobody heals it."""
+    """Yield them with a deployed app whose image is gone and is not healed."""
     pushing.ps_rebuild(APP)
     one.service.stop()
     one.untag(one.reference(1, APP))

@@ -20,7 +20,7 @@ from support.site import Site
 from support.waiting import until
 from torture.host import TortureHost
 
-TAKEN_BACK = "is taken back, because its deploy was broken off"
+TAKEN_BACK = "is cancelled, because its deploy was interrupted"
 
 
 def begin_second(site: Site, gate: Gate) -> tuple[RunningHook, str]:
@@ -69,7 +69,7 @@ def test_in_the_middle_of_a_push(
 
     assert ended.code != 0
     assert TAKEN_BACK in ended.stderr
-    assert "broken off" in wait_for_end(site)
+    assert "interrupted" in wait_for_end(site)
     assert_one_is_live(site, image_id)
 
 
@@ -83,7 +83,7 @@ def test_a_hook_that_is_killed(idle_one: Site, gate: Gate) -> None:
     one.service.wait_for("waiter.lost", app="web")
     gate.open()
 
-    assert "broken off" in wait_for_end(one)
+    assert "interrupted" in wait_for_end(one)
     assert_one_is_live(one, image_id)
 
 
@@ -157,7 +157,7 @@ def test_a_daemon_that_is_frozen(one: Site) -> None:
 
     assert result.code == 1
     assert f"dokku-registryd (process {one.service.pid})" in result.stdout
-    assert "does not get on" in result.stderr
+    assert "makes no progress" in result.stderr
     one.service.wait_for("job.finished", intent="cancelled")
     assert one.releases() == []
 

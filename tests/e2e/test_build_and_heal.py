@@ -26,7 +26,7 @@ def test_a_deploy_that_holds_its_lock(one: Site) -> None:
 
         left = one.service.run("heal", "web")
 
-        assert "what is missing is left to the deploy that runs" in left.stdout
+        assert "missing names are left to the running deploy" in left.stdout
         assert LATEST not in one.names()
 
     done = one.service.run("heal", "web")

@@ -51,7 +51,7 @@ def wait_through(site: Site, count: int) -> None:
 
 @pytest.mark.parametrize("jump", JUMPS)
 def test_a_release_goes_on(site: Site, clock: Clock, jump: str) -> None:
-    """A release that waits for its registry is neither given up nor done anew."""
+    """A release that waits for its registry is neither given up nor restarted."""
     site.registry.stop()
     site.build()
     hook = site.begin_release()
@@ -89,7 +89,7 @@ def test_no_age_is_negative(site: Site, clock: Clock, jump: str) -> None:
 
 @pytest.mark.parametrize("jump", BACKWARDS)
 def test_a_deadline_comes_in_its_time(site: Site, clock: Clock, jump: str) -> None:
-    """Whoever waits for a release waits no day longer."""
+    """A process that waits for a release does not wait a day longer."""
     site.host.set_property("web", "push-deadline", "3s", plugin="registryd")
     site.registry.stop()
     site.build()
@@ -158,7 +158,7 @@ def test_a_heal_goes_on(site: Site, clock: Clock, jump: str) -> None:
 
 @pytest.mark.parametrize("jump", BACKWARDS)
 def test_triggers_keep_their_order(site: Site, clock: Clock, jump: str) -> None:
-    """An app that was made anew is not taken for the one that was destroyed before."""
+    """A recreated app is not taken for the destroyed one."""
     site.service.stop()
     site.host.destroy_app("web")
     clock.jump(jump)

@@ -36,11 +36,11 @@ def test_status_for_a_person(shipped: Site) -> None:
 
     assert done.returncode == 0
     assert done.stdout.startswith(f"Service: running, pid {shipped.service.pid}\n")
-    assert "Nothing waits." in done.stdout
+    assert "No pending jobs." in done.stdout
 
 
 def test_status_without_daemon(idle_one: Site) -> None:
-    """A stopped service is no error of the command, and the way out is said."""
+    """A stopped service is not an error of the command, and a hint is printed."""
     done = idle_one.service.run("status")
 
     assert done.returncode == 0
@@ -70,7 +70,7 @@ def test_releases_of_one_app(shipped: Site) -> None:
 def test_no_releases(one: Site) -> None:
     """A host without releases has an empty list, and a sentence for a person."""
     assert one.ask("releases") == []
-    assert one.service.run("releases").stdout == "Nothing was released yet.\n"
+    assert one.service.run("releases").stdout == "No releases yet.\n"
 
 
 def test_dry_run(shipped: Site) -> None:
@@ -114,7 +114,7 @@ def test_heal_where_nothing_is_missing(shipped: Site) -> None:
     """With nothing to heal the command says so and succeeds."""
     done = shipped.service.run("heal")
 
-    assert (done.returncode, done.stdout) == (0, "Every wanted image is here.\n")
+    assert (done.returncode, done.stdout) == (0, "No missing images.\n")
 
 
 def test_push_what_the_registry_lost(shipped: Site) -> None:

@@ -48,7 +48,7 @@ def _check(site: Site, hook: RunningHook) -> None:
     hook.thaw()
     result = hook.finish()
     assert (result.code, result.stderr) == (0, "")
-    # Whoever goes on with the reply repeats nothing of it.
+    # The process that continues the reply repeats none of it.
     assert result.stdout.count("-----> Pushing image to registry\n") == 1
     assert site.releases() == [(1, "pushed")]
     assert site.remote().tags() == ["1", "stable"]

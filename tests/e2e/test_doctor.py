@@ -28,4 +28,4 @@ def test_a_healthy_host(site: Site) -> None:
         "ok    web repository",
         "ok    web release",
     ]
-    assert lines[-1].endswith("is there with the recorded digest")
+    assert lines[-1].endswith("is in the registry with the recorded digest")

@@ -77,7 +77,7 @@ def test_frozen_engine(idle_one: Site, notices: socket.socket) -> None:
 
 
 def test_image_that_vanished_among_other_events(idle_one: Site) -> None:
-    """What vanishes while nobody listens is found, whatever else the Engine tells."""
+    """An image that vanishes without a listener is found, with any Engine events."""
     idle_one.make_app()
     idle_one.service.start()
     image_id = idle_one.ship()

@@ -107,7 +107,7 @@ def test_deadline_passes(shipped: Site) -> None:
     shipped.registry.start()
     assert result.code == 1
     assert shipped.server in result.stderr
-    assert "trying again in" in result.stdout
+    assert "retrying in" in result.stdout
     assert _state(shipped) == before
 
 
@@ -125,7 +125,7 @@ def test_image_is_gone(one: Site) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "complaint"),
     [
-        ("push-extra-tags", "ok,not a tag", "'not a tag' cannot be a tag"),
+        ("push-extra-tags", "ok,not a tag", "'not a tag' is not a valid tag"),
         ("image-repo", "Not/Lower", "Not/Lower"),
         ("image-repo-template", "{{ .Name }}", "image-repo-template"),
         ("tag-version", "abc", "Unable to convert existing tag version (abc)"),
@@ -170,7 +170,7 @@ def test_one_app_fails_alone(one: Site) -> None:
     assert [hook.finish().code for hook in hooks] == [1, 0]
 
 
-def test_other_password_is_no_ones_business(one: Site) -> None:
+def test_other_password_stays_secret(one: Site) -> None:
     """Neither a right nor a wrong password is in any file but the auth configs."""
     one.make_app()
     one.ship()

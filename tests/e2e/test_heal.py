@@ -17,14 +17,14 @@ def _wait_for_heal(site: Site, *, count: int = 1) -> str:
 @on_every_engine
 @pytest.mark.parametrize("tag", ["1", "latest"])
 def test_removed_name_comes_back(site: Site, tag: str) -> None:
-    """A name that somebody removed is back, and nobody asked the registry."""
+    """A removed name is restored without a request to the registry."""
     site.make_app()
     image_id = site.ship()
     asked = site.registry.requests()
 
     site.untag(f"dokku/web:{tag}")
 
-    assert _wait_for_heal(site) == "retagged, no bytes from the registry"
+    assert _wait_for_heal(site) == "retagged without a pull"
     assert site.names()[f"dokku/web:{tag}"] == image_id
     assert site.registry.requests() == asked
 
@@ -53,7 +53,7 @@ def test_boot_name_of_custom_repository(one: Site) -> None:
     assert one.names()["dokku/web:1"] == image_id
 
 
-def test_new_build_is_no_gap(one: Site) -> None:
+def test_new_build_is_not_a_gap(one: Site) -> None:
     """While the next image is built, the names of the deployed one stay as they are."""
     one.make_app()
     first = one.ship()

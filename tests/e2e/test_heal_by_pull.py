@@ -78,7 +78,7 @@ def test_global_login_counts(one: Site) -> None:
 
 
 def test_impostor_under_the_tag(site: Site) -> None:
-    """Somebody else's image under the number is not taken: the digest is pulled."""
+    """A foreign image under the number is not used: the digest is pulled."""
     site.make_app()
     image_id = site.ship()
     seeding.push(site.registry, "dokku/web", "1", "impostor")
@@ -121,7 +121,7 @@ def test_registry_returns(one: Site) -> None:
 
 
 def test_login_is_corrected(one: Site) -> None:
-    """A heal that lacks the login succeeds once somebody has logged in."""
+    """A heal that lacks the login succeeds after a user has logged in."""
     one.make_app()
     image_id = one.ship()
     one.log_in(password="wrong")

@@ -15,24 +15,24 @@ from support.service import PROGRAM
 
 FRESH = """\
 -----> Installing dokku-registryd {version}, mode takeover
-       Write the settings file {root}/etc/dokku-registryd/config.toml, every key at \
-its default
-       Make {lib}/data/registryd with spool and replies, for user root alone
-       Make {lib}/config/registryd for properties of our own
-       Write {root}/usr/local/bin/dokku-registryd, which starts the program with \
+       Write the settings file {root}/etc/dokku-registryd/config.toml with all keys at \
+their defaults
+       Create {lib}/data/registryd with spool and replies, private to root
+       Create {lib}/config/registryd for the properties of the plugin
+       Write {root}/usr/local/bin/dokku-registryd, which runs the program with \
 {python}
        Write {root}/etc/systemd/system/dokku-registryd.service and \
-{root}/etc/tmpfiles.d/dokku-registryd.conf, and have systemd read them
-       Put the plugin into {lib}/plugins/available/registryd
+{root}/etc/tmpfiles.d/dokku-registryd.conf, and reload systemd
+       Install the plugin in {lib}/plugins/available/registryd
        Enable the plugin registryd
-       Note in {lib}/data/registryd/mode that takeover is wanted
+       Record the mode takeover in {lib}/data/registryd/mode
        Disable Dokku's own registry plugin: remove the link \
 {lib}/plugins/enabled/registry
-       Adopt what apps have pushed into the ledger, and say what differs
+       Record pushed releases in the ledger, and list differences
        web: {reference} adopted, {digest}
-       New in the ledger: 1; known before: 0; with something to look at: 0
+       Adopted: 1; already in the ledger: 0; with differences: 0
        Start the service dokku-registryd, now and at every boot
-=====> Installed. What it does now: dokku registryd:status
+=====> Installed. See: dokku registryd:status
 """
 
 
@@ -78,7 +78,7 @@ def test_what_is_put_there(bare: BareSite) -> None:
 
 
 def test_program_works_from_anywhere(bare: BareSite) -> None:
-    """The program needs no environment of its own, whatever the caller's says."""
+    """The program works in any environment of its caller."""
     bare.install()
 
     program = str(bare.root / "usr/local/bin/dokku-registryd")
@@ -97,8 +97,10 @@ def test_repeated(bare: BareSite) -> None:
 
     assert bare.tree() == before
     assert bare.systemctl_calls() == calls
-    assert result.stdout.endswith("=====> Everything was in place already\n")
-    assert f"       web: {bare.reference(2)} in the ledger already\n" in result.stdout
+    assert result.stdout.endswith("=====> Already installed\n")
+    assert (
+        f"       web: {bare.reference(2)} is already in the ledger\n" in result.stdout
+    )
 
 
 @pytest.mark.parametrize("flags", [(), ("--companion",)], ids=["takeover", "companion"])
@@ -164,7 +166,8 @@ def test_no_systemd(
 
         assert result.code == 0
         assert (
-            "       systemd does not run here, so there is no service" in result.stdout
+            "       systemd does not run here, so no service is started"
+            in result.stdout
         )
         assert (site.enabled(), site.systemctl_calls()) == (["registryd"], [])
         assert not (site.root / "etc/systemd/system/dokku-registryd.service").exists()
@@ -216,7 +219,7 @@ def test_upgrade(bare: BareSite) -> None:
 
 
 def test_changed_settings_stay(bare: BareSite) -> None:
-    """A settings file that somebody wrote stays as it is."""
+    """An existing settings file stays as it is."""
     settings = bare.root / "etc/dokku-registryd/config.toml"
     settings.parent.mkdir()
     settings.write_text("[daemon]\nworkers = 2\n")
@@ -238,7 +241,7 @@ def test_another_program_in_the_way(bare: BareSite) -> None:
     assert (result.stdout, result.code) == ("", 1)
     assert result.stderr == (
         f"dokku-registryd: cannot install: {program} is another program, or another"
-        " version of this one. Move it away\n"
+        " version of this one. Move or remove it\n"
     )
     assert bare.tree() == before
 

@@ -65,7 +65,7 @@ class Installer:
             if kind is until:
                 raise PowerCutError
             perform(kind)
-            # Whatever is done so far, Dokku gets one answer to each question.
+            # At any step Dokku gets one answer to each question.
             assert self._site.deployed() == self._site.reference(2), kind
 
         installing.carry_out(steps, perform_or_die, SILENT, ways="")
@@ -135,7 +135,7 @@ def test_killed_by_the_kernel(bare: BareSite) -> None:
 
     assert killed.code in {-9, 137}
     assert bare.enabled() == ["registryd"]
-    assert "       The plugin registryd is enabled already\n" in result.stdout
+    assert "       The plugin registryd is already enabled\n" in result.stdout
     assert result.code == 0
 
 
@@ -164,12 +164,12 @@ def test_failed_step(bare: BareSite) -> None:
     tmpfiles = f"{bare.root}/etc/tmpfiles.d/dokku-registryd.conf"
     options = f"--root {bare.root} --config {bare.service.config}"
     assert failed.code == 1
-    assert failed.stdout.endswith(f"{tmpfiles}, and have systemd read them\n")
+    assert failed.stdout.endswith(f"{tmpfiles}, and reload systemd\n")
     assert failed.stderr == (
-        f"dokku-registryd: this failed: Write {unit} and {tmpfiles}, and have systemd"
-        f" read them (systemd-tmpfiles --create {tmpfiles}: no room). Nothing after it"
-        f" was done. To go on from here: dokku-registryd install {options}."
-        f" To go back: dokku-registryd uninstall {options}\n"
+        f"dokku-registryd: this step failed: Write {unit} and {tmpfiles}, and reload"
+        f" systemd (systemd-tmpfiles --create {tmpfiles}: no room). The remaining"
+        f" steps were skipped. To continue: dokku-registryd install {options}. To"
+        f" revert: dokku-registryd uninstall {options}\n"
     )
     assert bare.enabled() == ["registry"]
 
@@ -181,9 +181,8 @@ def test_failed_plugn(bare: BareSite) -> None:
     failed = bare.install()
 
     assert (
-        " (plugn enable registryd: broken). See what this says:"
-        f" PLUGIN_PATH={bare.host.plugins} plugn enable registryd. Nothing after it was"
-        " done. "
+        f" (plugn enable registryd: broken). Run: PLUGIN_PATH={bare.host.plugins}"
+        " plugn enable registryd. The remaining steps were skipped. "
     ) in failed.stderr
 
 
@@ -194,7 +193,7 @@ def test_no_engine(bare: BareSite) -> None:
     failed = bare.install()
 
     assert failed.code == 1
-    assert "See whether Docker runs: docker info." in failed.stderr
+    assert "Check that Docker runs: docker info." in failed.stderr
     assert bare.enabled() == ["registryd"]
     assert bare.deployed() == bare.reference(2)
 

@@ -36,7 +36,7 @@ def _live(life: Life) -> None:
 
 
 def _lose_the_name(life: Life) -> None:
-    """Dokku's plugin renames what runs with the server, where nobody has pushed it."""
+    """Dokku's plugin renames the running image with a server it was not pushed to."""
     name = f"{life.second.host}/dokku/shop:10"
     assert life.dokku.images.deploying_name("shop") == name
 

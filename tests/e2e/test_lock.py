@@ -1,4 +1,4 @@
-"""Whoever holds the lock works the spool: never two at once."""
+"""The holder of the lock owns the spool: never two processes at the same time."""
 
 import socket
 from collections.abc import Iterator
@@ -45,7 +45,7 @@ def test_daemon_waits_for_a_hook(idle_one: Site, gate: Gate) -> None:
     with _notices(one) as channel:
         one.service.start(wait=False)
         notice = channel.recv(4096).decode()
-    assert notice == "STATUS=Waiting for a hook that works the spool"
+    assert notice == "STATUS=Waiting for a hook that runs jobs"
     assert one.service.lines("daemon.ready") == []
     gate.open()
 
@@ -88,7 +88,7 @@ def test_status_names_the_holder(one: Site) -> None:
 
 
 def test_lock_that_was_removed(one: Site) -> None:
-    """A second daemon ends even if somebody has removed the lock file."""
+    """A second daemon ends even if the lock file was removed."""
     (one.host.data_dir / "lock").unlink()
 
     done = one.service.run("run")

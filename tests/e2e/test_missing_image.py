@@ -14,7 +14,7 @@ from support.waiting import until
 
 
 def _begin(site: Site, **properties: str) -> DokkuCommands:
-    """Deploy `web` once, with a login that nobody but the app has."""
+    """Deploy `web` once, with a login that only this app has."""
     dokku = DokkuCommands(site)
     site.make_app(**properties)
     site.log_in_globally(password="wrong")
@@ -68,7 +68,7 @@ def test_the_daemon_is_there_first(site: Site) -> None:
 
 
 def test_a_changed_server_does_not_mislead_dokku(one: Site) -> None:
-    """What runs is pulled from where it was pushed, whatever the properties say."""
+    """The running image is pulled from its own repository, with any properties."""
     dokku = _begin(one)
     ran = dokku.runs("web")
     one.host.set_property("web", "server", "registry.example.com")
@@ -82,7 +82,7 @@ def test_a_changed_server_does_not_mislead_dokku(one: Site) -> None:
 
 @pytest.mark.parametrize("daemon", ["running", "stopped"])
 def test_a_renamed_app_starts_from_what_it_ran(one: Site, daemon: str) -> None:
-    """Nobody has pushed under the new name, so Dokku is led to the old one."""
+    """The new name was never pushed, so Dokku is answered with the old one."""
     dokku = _begin(one)
     if daemon == "stopped":
         one.service.stop()
@@ -131,7 +131,7 @@ def test_an_image_that_is_nowhere(site: Site) -> None:
 
 @pytest.mark.parametrize("mode", ["takeover", "companion"])
 def test_a_pruned_latest_does_not_stop_a_redeploy(one: Site, mode: str) -> None:
-    """Dokku never pulls `latest`; the daemon names it anew from the image it runs."""
+    """Dokku never pulls `latest`; the daemon tags it again from the running image."""
     if mode == "companion":
         one.host.enable_core(core_plugin.HOOKS)
     dokku = _begin(one)

@@ -1,7 +1,7 @@
 """Dokku's own registry plugin is enabled and disabled while apps live on.
 
 As `plugn enable` and `plugn disable` do it: one link, nothing else. Numbers go on, and
-what runs is always found under the name that somebody has pushed.
+the running image is always found under a name that was pushed.
 """
 
 import pytest

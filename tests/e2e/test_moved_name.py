@@ -1,4 +1,4 @@
-"""A deployed name that somebody gave to another image leads to ours again."""
+"""A deployed name that was moved to a foreign image points to ours again."""
 
 import json
 
@@ -62,7 +62,7 @@ def test_what_commands_say(one: Site) -> None:
     pushed = one.service.run("push", "web")
 
     assert doctor.returncode == 1
-    assert f"{one.reference(1)} leads to another image on this host" in doctor.stdout
+    assert f"{one.reference(1)} points to another image on this host" in doctor.stdout
     assert [(gap["action"], gap["leads_to"]) for gap in json.loads(plan.stdout)] == [
         ("retag", other)
     ]

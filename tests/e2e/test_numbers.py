@@ -1,4 +1,4 @@
-"""Numbers that somebody else has used: they are never overwritten."""
+"""Numbers that another client has used: they are never overwritten."""
 
 from support import seeding
 from support.dokku_host import GLOBAL
@@ -76,7 +76,7 @@ def test_number_of_the_same_image(site: Site) -> None:
 
 
 def test_recreated_app(one: Site) -> None:
-    """An app that is made anew under an old name goes on behind the old numbers."""
+    """An app that is recreated under an old name continues after the old numbers."""
     one.make_app()
     one.ship()
     first = one.remote().digest(1)

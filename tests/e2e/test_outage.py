@@ -93,7 +93,7 @@ def test_background_push_outlives_the_daemon(shipped_one: Site) -> None:
 
 
 def test_background_is_for_this_host_only(one: Site) -> None:
-    """A scheduler that pulls by itself waits for the push, whatever the policy says."""
+    """A scheduler that pulls by itself waits for the push, with any policy."""
     one.host.add_plugin("k3s", {"scheduler-detect": "#!/bin/sh\necho k3s\n"})
     one.make_app()
     one.host.set_property("web", "push-policy", "background", plugin="registryd")
@@ -112,7 +112,7 @@ def test_confirmed_image_does_not_fail(shipped: Site) -> None:
     result = shipped.release()
 
     assert result.code == 0
-    assert "The registry has this image already" in result.stdout
+    assert "The registry already has this image" in result.stdout
     assert shipped.deployed() == shipped.reference(2)
     shipped.registry.start()
     shipped.service.wait_for(

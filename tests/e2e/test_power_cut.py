@@ -1,4 +1,4 @@
-"""Power cuts: what was promised is on the disk, whatever was not synced is lost."""
+"""Power cuts: promised data is on the disk, unsynced data may be lost."""
 
 import random
 from collections.abc import Iterator
@@ -25,16 +25,16 @@ CONTROLS = {
     "content of a property": ("/web/.*.tmp", "push-extra-tags is b''"),
     "name of a property": ("/config/registry/web", "push-extra-tags is b'latest'"),
     "removal of a property": ("/config/registry/web", "image-repo is b'org/web'"),
-    "content of a login": ("/.config.json.login.*", "is no auth config"),
+    "content of a login": ("/.config.json.login.*", "not an auth config"),
     "name of a login": ("/config/registry/new", "lacks the login"),
-    "content of a trigger": ("/spool/tmp/*", "is no trigger"),
+    "content of a trigger": ("/spool/tmp/*", "not a trigger"),
     "name of a trigger": ("/spool/new", "neither in the spool nor in the ledger"),
     "commit of the ledger": ("/ledger.sqlite3-wal", "is neither pushed nor waiting"),
     "folder made by a command": ("/config/registryd", "/old/push-policy is None"),
     "folder made for a new app": ("/config/registry", "/new/config.json lacks"),
     "folder of what runs": ("/registryd", "but '\\n\\n\\n' is recorded"),
     "record of what runs": ("/deployed", "is recorded"),
-    "folder set aside": ("/forgotten", "nobody knows which logins of api helpers keep"),
+    "folder set aside": ("/forgotten", "unknown which logins of api helpers keep"),
     "end of an app": ("/config/registryd", "api is gone, but left"),
 }
 """Of paths: `*` stands for anything."""
@@ -188,7 +188,7 @@ def test_a_call_that_was_missed(tmp_path: Path) -> None:
     """What the calls do not explain is found: a record is whole or no record."""
     there = tree.look([tmp_path])
     history = changes.follow(there, [])
-    (tmp_path / "file").write_text("by nobody")
+    (tmp_path / "file").write_text("unseen")
 
     with pytest.raises(AssertionError, match="do not lead to"):
         recorder.check(history, tree.look([tmp_path]))

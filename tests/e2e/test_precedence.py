@@ -1,4 +1,4 @@
-"""Who goes first: what somebody waits for, not what the daemon does by itself."""
+"""Order of jobs: those with a waiting hook or user come before internal ones."""
 
 from support.every_engine import on_every_engine
 from support.gate import Gate
@@ -54,7 +54,7 @@ def test_a_heal_gives_way_to_a_release_of_its_app(site: Site, gate: Gate) -> Non
     assert hook.finish().code == 0
     retried = site.service.wait_for("job.retry_scheduled", intent="heal", app="web")
     gate.open()
-    assert "gave way" in retried["error"]
+    assert "was preempted" in retried["error"]
     assert retried["level"] == "info"
     until(lambda: not site.ask("status")["unfinished"], what="the end of the heal")
     assert site.names()[f"{gate.host}/dokku/web:2"] == image_id

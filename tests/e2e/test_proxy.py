@@ -78,8 +78,8 @@ def test_the_engine_does_not_tell_the_login(behind: Site, proxy: TunnelProxy) ->
 
     assert result.code == 1
     said = (
-        f"the Docker Engine uses the proxy {proxy.url}, and does not tell the login for"
-        " it. Give the proxy with its login, as HTTPS_PROXY in"
+        f"the Docker Engine uses the proxy {proxy.url}, but does not reveal its login."
+        " Configure the proxy with its login, as HTTPS_PROXY in"
         " /etc/default/dokku-registryd, and restart the service"
     )
     assert said in " ".join(result.stderr.split())
@@ -101,6 +101,6 @@ def test_the_login_in_the_variables_of_the_service(
     assert behind.releases() == [(1, "pushed")]
     assert set(proxy.logins) == {f"me:{PASSWORD}"}
     told = behind.host.command("registryd:doctor").stdout
-    assert f"ok    proxy: registries are reached through {proxy.url} (the env" in told
+    assert f"ok    proxy: registries are reached via {proxy.url} (the env" in told
     spread = behind.spread(PASSWORD)
     assert spread == [str(behind.host.defaults_file)]

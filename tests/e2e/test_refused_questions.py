@@ -97,7 +97,7 @@ def test_a_login_that_may_only_push(one_way: Site, front: Front) -> None:
     assert "ecr:BatchGetImage" in detail(one_way)
     one_way.announce_deploy()
     told = findings(one_way)
-    assert "counts as confirmed because the registry took it" in told["warn"]
+    assert "counts as confirmed because the registry accepted the push" in told["warn"]
 
 
 @pytest.fixture
@@ -109,9 +109,9 @@ def one_way(idle_site: Site, front: Front) -> Site:
 
 
 def test_a_registry_whose_head_denies_what_it_has(one_way: Site, front: Front) -> None:
-    """A number of somebody else's is seen by GET, and is not pushed over."""
+    """A foreign number is detected by GET, and is not overwritten."""
     one_way.make_app()
-    theirs = seeding.push(one_way.registry, f"dokku/{APP}", "1", "somebody else's")
+    theirs = seeding.push(one_way.registry, f"dokku/{APP}", "1", "foreign")
 
     def deny(asked: Asked) -> Answer | None:
         is_head = asked.method == "HEAD" and "/manifests/" in asked.path

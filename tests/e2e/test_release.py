@@ -103,7 +103,7 @@ def test_second_release(site: Site) -> None:
 
 @on_every_engine
 def test_release_of_the_same_image_sends_no_layer(site: Site) -> None:
-    """An image that the repository has is named anew, without a layer being sent."""
+    """An image that the registry has is only tagged again, without sending a layer."""
     site.make_app()
     site.ship()
     uploads = len(site.registry.requests("/blobs/uploads/"))

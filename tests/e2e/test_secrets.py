@@ -1,4 +1,4 @@
-"""Planted secrets: nowhere but where they belong, whatever happens.
+"""Planted secrets: nowhere but where they belong, with any faults.
 
 A whole life is lived at the most talkative log level: logins by argument, by standard
 input and by helper, releases that work and that fail, a helper that prints a secret, a
@@ -171,7 +171,7 @@ def test_a_whole_life(idle_one: Site, watcher: _Watcher) -> None:
     assert not [form for form in FORMS if form in said.encode()]
     assert _files(idle_one) == []
     assert watcher.found == set()
-    assert watcher.processes  # It has seen somebody.
+    assert watcher.processes  # It has seen some.
     assert {"/metrics 200", "/readyz 200", "/livez 200"} <= watcher.pages
 
 

@@ -15,7 +15,7 @@ def _make(spool: Path) -> None:
 
 
 def _remove(spool: Path) -> None:
-    """Remove it in one step, before the daemon can make it anew."""
+    """Remove it in one step, before the daemon can recreate it."""
     shutil.rmtree(spool.rename(spool.with_name("gone")))
 
 
@@ -27,7 +27,7 @@ def spool(one: Site) -> Path:
 
 
 def test_removed_and_made_again(one: Site, spool: Path) -> None:
-    """A trigger in a folder that was made anew is worked."""
+    """A trigger in a recreated folder is processed."""
     _remove(spool)
     _make(spool)
 
@@ -39,7 +39,7 @@ def test_removed_and_made_again(one: Site, spool: Path) -> None:
 
 
 def test_removed_only(one: Site, spool: Path) -> None:
-    """The daemon makes the folders anew, and a release works again."""
+    """The daemon recreates the folders, and a release works again."""
     _remove(spool)
 
     until((spool / "new").is_dir, what="the folder", timeout=10)

@@ -158,7 +158,7 @@ def test_an_engine_that_goes_and_returns(one: Site) -> None:
 
 
 def test_an_engine_that_hangs(one: Site) -> None:
-    """An Engine that hangs keeps no answer back, whatever hangs on it."""
+    """An Engine that hangs delays no answer, even if jobs wait for it."""
     one.make_app()
     one.build()
     until(lambda: is_ready(one))
@@ -194,7 +194,7 @@ def test_a_push_that_lags(one: Site) -> None:
 
 
 def test_a_push_that_is_refused(one: Site) -> None:
-    """A push behind a deploy that is refused is shown until somebody has cured it."""
+    """A refused background push is shown until the operator has resolved it."""
     one.make_app()
     one.host.set_property("web", "push-policy", "background", plugin="registryd")
     one.log_in(password="wrong")
@@ -247,7 +247,7 @@ def test_after_a_kill(idle_one: Site) -> None:
 
 
 def test_a_place_that_is_taken(idle_one: Site) -> None:
-    """Somebody's file stays, the log says so, and the service does its work."""
+    """A foreign file stays, the log reports it, and the service does its work."""
     taken = idle_one.host.root / "taken"
     taken.write_text("keep me")
     idle_one.service.configure(status__socket=str(taken))
@@ -259,7 +259,7 @@ def test_a_place_that_is_taken(idle_one: Site) -> None:
     health = idle_one.service.run("health")
 
     assert line["error"] == (
-        f"cannot open {taken}: {taken} is there already and is no socket of ours"
+        f"cannot open {taken}: {taken} already exists and is not our socket"
     )
     assert taken.read_text() == "keep me"
     assert "has no status socket" in health.stdout
@@ -292,7 +292,7 @@ def test_other_users(idle_one: Site, open_folder: Path) -> None:
 
 
 def test_the_group_of_the_settings(idle_one: Site, open_folder: Path) -> None:
-    """Members of the group may ask, and whoever else connects is turned away."""
+    """Members of the group have access, and other users are disconnected."""
     path = open_folder / "status.sock"
     idle_one.service.configure(status__socket=str(path), status__group="nogroup")
     idle_one.service.start()
@@ -306,7 +306,7 @@ def test_the_group_of_the_settings(idle_one: Site, open_folder: Path) -> None:
 
 
 def test_a_group_that_is_missing(idle_one: Site) -> None:
-    """A group that this host lacks is named in the log, and lets nobody in."""
+    """A group that this host lacks is named in the log, and admits no user."""
     idle_one.service.configure(status__group="no-such-group")
     idle_one.service.start()
 
@@ -364,7 +364,7 @@ def say(client: socket.socket, said: bytes) -> None:
 
 
 def test_a_daemon_that_is_frozen(one: Site) -> None:
-    """A process that answers nobody is not ready, and `health` says where to look."""
+    """A process that answers no request is not ready; `health` says what to check."""
     until(lambda: is_ready(one))
     one.service.signal(signal.SIGSTOP)
     try:

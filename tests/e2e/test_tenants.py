@@ -21,7 +21,7 @@ WORKERS = 4
 
 @pytest.fixture
 def limited(one: Site) -> Iterator[FaultProxy]:
-    """Give a registry that refuses one request of whoever comes first."""
+    """Yield a registry that refuses the first request."""
     with FaultProxy(one.registry.host) as proxy:
         one.server = proxy.host
         yield proxy
@@ -46,7 +46,7 @@ def delays(site: Site, app: str) -> int:
 def test_a_limit_of_another_login(
     one: Site, limited: FaultProxy, refusal: Misdeed
 ) -> None:
-    """A deploy with its own login waits for nobody's limit, and reads nothing of it."""
+    """A deploy with its own login waits for no other limit, and reads nothing of it."""
     for app in ("quiet", "shop"):
         one.make_app(app)
     refuse(one, limited, refusal)

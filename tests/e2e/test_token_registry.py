@@ -79,7 +79,7 @@ def test_without_login(token_site: Site) -> None:
     assert (result.code, "dokku registry:login" in result.stderr) == (1, True)
 
 
-def test_identity_token_is_no_ones_business(token_site: Site) -> None:
+def test_identity_token_stays_secret(token_site: Site) -> None:
     """An identity token is in no file but the auth config."""
     app = f"secret-{token_site.engine.store}"
     _make_app(token_site, app, "identity")
@@ -108,7 +108,7 @@ def test_login_may_not_push(reader_site: Site) -> None:
 
     result = reader_site.release(app)
 
-    assert (result.code, "trying again" in result.stdout) == (1, False)
+    assert (result.code, "retrying" in result.stdout) == (1, False)
     assert f"cannot push {reader_site.reference(1, app)}" in result.stderr
     assert "grant it in the registry" in result.stderr
     assert reader_site.host.read_property(app, "tag-version") is None

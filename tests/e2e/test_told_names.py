@@ -20,7 +20,7 @@ def test_a_number_that_is_lost_in_mid_deploy(idle_site: Site, gate: Gate) -> Non
     image_id = site.build()
     assert site.release().code == 0
     told = site.deployed()
-    seeding.push(site.registry, "dokku/web", "1", "somebody's")
+    seeding.push(site.registry, "dokku/web", "1", "foreign")
 
     gate.open()
     site.service.wait_for("job.finished", intent="release", outcome="done")
@@ -44,7 +44,7 @@ def test_a_number_that_is_taken_before(one: Site) -> None:
     """A deploy that waits for no push is told a number that is free."""
     one.make_app()
     one.host.set_property("web", "push-policy", "background", plugin="registryd")
-    seeding.push(one.registry, "dokku/web", "1", "somebody's")
+    seeding.push(one.registry, "dokku/web", "1", "foreign")
 
     image_id = one.ship()
 

@@ -118,7 +118,7 @@ def test_a_deployed_release_that_failed(peaceful: tuple[TortureHost, Deeds]) -> 
     path = host.site.host.data_dir / "ledger.sqlite3"
     with contextlib.closing(sqlite3.connect(path)) as ledger, ledger:
         ledger.execute("UPDATE releases SET state = 'failed'")
-        # A tag that was nowhere before cannot go back, and is no finding.
+        # A tag that did not exist before cannot be restored, and is not a finding.
         ledger.execute("UPDATE tag_moves SET previous = 'sha256:before'")
 
     found = [text for _, text in verdict.violations(*peaceful)]
@@ -128,7 +128,7 @@ def test_a_deployed_release_that_failed(peaceful: tuple[TortureHost, Deeds]) -> 
 
 
 def test_a_failure_in_peace(peaceful: tuple[TortureHost, Deeds]) -> None:
-    """Whoever failed releases again in peace, and must not fail then."""
+    """A failed app releases again without faults, and must not fail then."""
     host, deeds = peaceful
     deeds.deploys[-1].result = Result("", "refused", 1)
     assert deeds.try_again()
@@ -184,7 +184,7 @@ def test_tokens_need_a_login() -> None:
 
 
 def test_an_engine_that_is_given_up() -> None:
-    """A process that dies is told of; it is no good end."""
+    """A process that dies is reported; that is not a good end."""
     with (
         pytest.raises(side_by_side.DeadWorkerError, match="ended with 3"),
         side_by_side.working(_work, [0, 3]) as results,
@@ -245,7 +245,7 @@ def test_a_life_meets_the_same_faults_again() -> None:
 
 
 def test_ten_hosts_die_in_all_ways() -> None:
-    """Each verb is died of by whoever does it, one after the other."""
+    """The process of each verb is killed at it, one after the other."""
     died = {deaths.dealt(f"9/{number}", "any") for number in range(1, 11)}
 
     assert died == set(deaths.ROLES)

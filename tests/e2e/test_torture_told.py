@@ -90,7 +90,7 @@ def test_a_push_that_comes_late(peaceful: tuple[TortureHost, Deeds]) -> None:
     assert "app1 runs without a push, and is told" in found(peaceful)
 
 
-def test_a_push_that_nobody_wanted(peaceful: tuple[TortureHost, Deeds]) -> None:
+def test_an_unwanted_push(peaceful: tuple[TortureHost, Deeds]) -> None:
     """An image that was released with push off only, and pushed, is found."""
     _, deeds = peaceful
 

@@ -1,4 +1,4 @@
-"""Two hosts, one repository: whoever puts a number first keeps it."""
+"""Two hosts, one repository: the first one to put a number keeps it."""
 
 import signal
 import socket
@@ -36,7 +36,7 @@ def passing(site: Site) -> list[str]:
 
 @contextmanager
 def port_in_use(site: Site) -> Iterator[None]:
-    """Let somebody else have the port of a host's relay."""
+    """Occupy the port of a host's relay."""
     port = int(site.service.relay.rpartition(":")[2])
     with socket.create_server(("127.0.0.1", port)):
         yield
@@ -117,7 +117,7 @@ def test_a_push_that_dies_leaves_no_name(
     assert idle_site.releases() == [(1, "pushed")]
 
 
-def test_a_port_that_somebody_else_has(idle_one: Site) -> None:
+def test_a_port_in_use(idle_one: Site) -> None:
     """The Engine pushes by itself, and everybody who asks is told why."""
     with port_in_use(idle_one):
         idle_one.service.start()
@@ -132,7 +132,7 @@ def test_a_port_that_somebody_else_has(idle_one: Site) -> None:
 
     assert idle_one.releases() == [(2, "pushed"), (1, "pushed")]
     assert status["push_way"]["way"] == "engine"
-    reason = f"{idle_one.service.relay} cannot be listened at"
+    reason = f"{idle_one.service.relay} cannot listen at"
     assert reason in status["push_way"]["reason"]
     assert reason in shown
     assert [text for text in checked["warnings"] if reason in text]

@@ -128,9 +128,9 @@ def test_accepted_release_waits(bare: BareSite) -> None:
 
     assert result == Result(
         "",
-        "dokku-registryd: cannot uninstall: the deploy of web 3 went on before the push"
-        " was done, and Dokku's own plugin knows nothing of such numbers. Wait until"
-        " dokku-registryd status says that nothing waits, or add --force\n",
+        "dokku-registryd: cannot uninstall: the deploy of web 3 continued before the"
+        " push was done, and Dokku's own plugin does not know such numbers. Wait until"
+        " dokku-registryd status shows no pending jobs, or add --force\n",
         1,
     )
     assert bare.tree() == before
@@ -144,21 +144,20 @@ def test_force(bare: BareSite) -> None:
     result = bare.uninstall("--force")
 
     assert result.code == 0
-    assert " !     Not in the registry yet: web 3\n" in result.stdout
+    assert " !     Not pushed yet: web 3\n" in result.stdout
     assert bare.releases() == [(3, "reserved"), (2, "pushed")]
     assert bare.uninstall("--purge").code == 0
 
 
 def test_trigger_that_waits(bare: BareSite) -> None:
-    """What a hook left and nobody has worked is counted, and stays."""
+    """Unprocessed trigger files are counted, and stay."""
     bare.install()
     bare.announce_deploy()
 
     result = bare.uninstall()
 
     assert (
-        f" !     Jobs that are not done yet: 1; they stay in {bare.host.data_dir}\n"
-        in result.stdout
+        f" !     Pending jobs: 1; they stay in {bare.host.data_dir}\n" in result.stdout
     )
     assert len(bare.host.spool()) == 1
 
@@ -189,7 +188,7 @@ def test_installed_again(bare: BareSite) -> None:
 
 
 def test_ledger_that_cannot_be_read(bare: BareSite) -> None:
-    """A damaged ledger stops nobody who gives up what it might hold."""
+    """A damaged ledger does not stop an operator who discards its content."""
     bare.install()
     book = bare.host.data_dir / "ledger.sqlite3"
     book.write_bytes(b"damaged" * 1000)
@@ -198,8 +197,8 @@ def test_ledger_that_cannot_be_read(bare: BareSite) -> None:
 
     assert (refused.stdout, refused.code) == ("", 1)
     assert refused.stderr == (
-        f"dokku-registryd: cannot uninstall: nobody can tell what waits (the ledger"
-        f" {book} is damaged: file is not a database), so add --force\n"
+        "dokku-registryd: cannot uninstall: cannot list pending pushes (the ledger"
+        f" {book} is damaged: file is not a database). Add --force to discard them\n"
     )
     assert bare.uninstall("--force").code == 0
     assert bare.deployed() == bare.reference(2)
@@ -214,7 +213,7 @@ def test_companion_while_an_accepted_release_waits(bare: BareSite) -> None:
 
     assert (result.stdout, result.code) == ("", 1)
     assert result.stderr.startswith(
-        "dokku-registryd: cannot install: the deploy of web 3 went on before"
+        "dokku-registryd: cannot install: the deploy of web 3 continued before"
     )
     assert bare.enabled() == ["registryd"]
 

@@ -97,7 +97,7 @@ def test_unit_is_never_given_up() -> None:
 
 
 def test_unit_bounds_the_memory() -> None:
-    """Whatever an answer makes us take, no other service has to make room for it."""
+    """However much memory an answer needs, no other service has to free any."""
     lines = UNIT.read_text().splitlines()
 
     assert "MemoryMax=1G" in lines

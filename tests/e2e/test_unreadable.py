@@ -16,7 +16,7 @@ def test_server_that_cannot_be_read(one: Site) -> None:
     hook = one.begin_release()
 
     line = one.service.wait_for("job.retry_scheduled", intent="release")
-    assert f"cannot read {path}: a link that leads nowhere" in line["error"]
+    assert f"cannot read {path}: a dangling link" in line["error"]
     assert one.names().keys() == {"dokku/web:latest"}
     assert str(path) in one.service.run("doctor", "web").stdout
     kept.rename(path)  # In one step: at no moment is it unset.

@@ -139,19 +139,19 @@ def test_another_version(upgraded: UpgradeSite) -> None:
     assert version == __version__
     site.copy.upgrade("9.9.9")
 
-    difference = f"runs {__version__}, installed is 9.9.9"
+    difference = f"runs {__version__}, but 9.9.9 is installed"
     assert f"it {difference}: sudo dokku-registryd install" in (
         site.ours("status").stdout
     )
     assert f"service: {difference}" in site.ours("doctor").stdout
     said = site.put_in_place()
 
-    assert "Stop the service dokku-registryd and then start it again" in said
+    assert "Stop the service dokku-registryd to start it again later" in said
     assert site.pid != before
     assert site.running()[0] == "9.9.9"
     assert site.running()[1] != fingerprint
     assert "9.9.9" not in site.ours("status").stdout
-    assert site.put_in_place().endswith("Everything was in place already\n")
+    assert site.put_in_place().endswith("Already installed\n")
 
 
 def test_other_files_of_the_same_version(upgraded: UpgradeSite) -> None:
@@ -162,7 +162,7 @@ def test_other_files_of_the_same_version(upgraded: UpgradeSite) -> None:
     site.put_in_place()
 
     assert site.pid != before
-    assert site.put_in_place().endswith("Everything was in place already\n")
+    assert site.put_in_place().endswith("Already installed\n")
 
 
 def test_a_ledger_of_the_next_version(upgraded: UpgradeSite) -> None:

@@ -18,7 +18,7 @@ from support.registries import RegistryServer
 
 CHECKOUT = Path(__file__).parents[2]
 NOBODY = 65534
-# Becomes somebody else once all is imported, which that user may be unable to read.
+# Becomes another user once all is imported, which that user may be unable to read.
 _AS_NOBODY = f"""
 import os
 from dokku_registryd import cli

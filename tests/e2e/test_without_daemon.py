@@ -23,7 +23,7 @@ def test_release(idle_site: Site) -> None:
 
 
 def test_nothing_is_left_running(idle_one: Site) -> None:
-    """After the release nobody holds the spool."""
+    """After the release no process holds the spool."""
     one = idle_one
     one.make_app()
     one.build()

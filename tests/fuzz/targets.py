@@ -73,7 +73,7 @@ def make_path(raw: bytes) -> None:
 
 
 def write_reply(raw: bytes) -> None:
-    """Whatever the Engine says is one line of a reply, and no end of it."""
+    """Any output of the Engine is one line of a reply, and does not end it."""
     line = replies.render(replies.Line.OUTPUT, _text(raw))
     assert line.endswith("\n")
     assert len(line.splitlines()) == 1
@@ -84,7 +84,7 @@ def write_reply(raw: bytes) -> None:
 
 
 def read_properties(raw: bytes) -> None:
-    """Whatever stands in property files, an app has a policy."""
+    """With any content of property files, an app has a policy."""
     text = _text(raw)
     policy = dokku_policy.resolve(
         "web", lambda _plugin, _app, _name: text, dokku_policy.Defaults()
@@ -107,7 +107,7 @@ def read_properties(raw: bytes) -> None:
 
 
 def read_template(raw: bytes) -> None:
-    """A template is rendered or refused, and neither takes for ever."""
+    """A template is rendered or refused, and neither takes forever."""
     with suppress(gotemplate.TemplateError):
         gotemplate.render(_text(raw), "web")
 
@@ -138,7 +138,7 @@ def read_reference(raw: bytes) -> None:
 
 
 def read_headers(raw: bytes) -> None:
-    """Whatever a registry puts into headers is understood or left alone."""
+    """Any header of a registry is parsed or ignored."""
     text = _text(raw)
     protocol.parse_challenges(text)
     challenge = protocol.choose_challenge(text)
@@ -154,7 +154,7 @@ def read_headers(raw: bytes) -> None:
 
 
 def read_hosts(raw: bytes) -> None:
-    """Whatever the Engine's settings or a challenge say, a host is judged."""
+    """With any settings of the Engine and any challenge, a host is judged."""
     text = _text(raw)
     hosts.judge("r.example:5000", [text], lambda _name: [text])
     hosts.choose_proxy("https://r.example/v2/", {"https": "p", "no": text})
@@ -168,7 +168,7 @@ def read_hosts(raw: bytes) -> None:
 
 
 def read_body(raw: bytes) -> None:
-    """Whatever a registry sends as a body, it becomes a value or an error of ours."""
+    """Any body of a registry becomes a value or an error of ours."""
     secret = Secret("registry-test-password")
     protocol.parse_token(raw)
     protocol.parse_tags(raw)
@@ -189,7 +189,7 @@ def read_body(raw: bytes) -> None:
 
 
 def read_text(raw: bytes) -> None:
-    """Whatever a text holds, what is left of it is one visible line without secrets."""
+    """The rest of any text is one visible line without secrets."""
     secret = Secret("registry-test-password")
     for last in (0, 100):
         read = foreign_text.read(_text(raw) * 3, [secret], last=last)
@@ -200,7 +200,7 @@ def read_text(raw: bytes) -> None:
 
 
 def read_engine(raw: bytes) -> None:
-    """Whatever an Engine sends, it is an event, a line, a value or nothing."""
+    """Any output of an Engine is an event, a line, a value or nothing."""
     content = _object(raw)
     event = events.parse(content)
     assert event is None or isinstance(event.wakes_sweep, bool)
@@ -217,7 +217,7 @@ def read_engine(raw: bytes) -> None:
 
 
 def read_arguments(raw: bytes) -> None:
-    """Whatever somebody types, it is understood or refused in words."""
+    """Any input of a user is understood or refused with a message."""
     flags = pflag.FlagSet("registry:set", (pflag.Flag(name="global", usage="text"),))
     with suppress(pflag.UsageError):
         flags.parse(_text(raw).split("\n"))

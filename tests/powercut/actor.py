@@ -52,7 +52,7 @@ class Scene:
 
 
 class Actor:
-    """Somebody at a host, one deed after the other.
+    """A user of a host, one action after the other.
 
     Args:
         recorder: Who records meanwhile.

@@ -2,7 +2,7 @@
 
 Each program is traced into a file of its own. A call counts from its end on, when its
 caller has not gone on yet; so ends, by the one clock of the machine, are in an order in
-which whatever followed from a call comes after it.
+which the consequences of a call come after it.
 """
 
 import os
@@ -52,7 +52,7 @@ _LONGEST_END: Final = 20_000  # a path of 4,096 bytes, each as four letters
 class Opened:
     """An argument that is a descriptor: its number, and where it leads.
 
-    `path` is empty for what is no file, or a file that has no name any more.
+    `path` is empty for an entry that is not a file, or for a file without a name.
     """
 
     number: int

@@ -172,7 +172,7 @@ class _Follower:
             self._positions[key] = len(self._tree.contents[node])
         at = self._positions.get(key)
         if at is None:
-            # Somebody else has opened it for this program, to be appended to.
+            # Another process has opened it for this program, for appending.
             at = len(self._tree.contents[node])
         self._positions[key] = at + self._call.result
         self._write_at(file, content, at)

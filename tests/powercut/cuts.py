@@ -38,7 +38,7 @@ class Cut:
     """One state after a power cut.
 
     Attributes:
-        at: The moment: whatever ended until then had been done.
+        at: The moment: all calls that ended before it are complete.
         name: What was lost, in words.
         tree: What is on the disk.
     """
@@ -63,7 +63,7 @@ class Disk:
     Args:
         history: What happened.
         kept: Roots on which nothing is ever lost.
-        loose: What nobody reads after a cut, by the beginnings of paths. Its changes
+        loose: Files that are not read after a cut, by path prefixes. Its changes
             are not tried one by one: they are never synced, and so they are many.
         omit: Which syncs are taken for not made.
         seed: For what is drawn.

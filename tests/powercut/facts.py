@@ -92,18 +92,18 @@ class Facts:
             try:
                 triggers.parse_file(name, content)
             except errors.InvalidTriggerError as error:
-                return f"is no trigger ({error})"
+                return f"not a trigger ({error})"
         if inside.startswith(("deployed/", "deploying/")):
             lines = content.decode(errors="replace").split("\n")
             if len(lines) < 4 or not lines[2].isdigit():
-                return "is no record"
+                return "not a record"
         if inside == "absence" and not absence_text.parse(content.decode()):
             return "has no facts"
         if name == "config.json":
             try:
                 json.loads(content)
             except ValueError:
-                return "is no auth config"
+                return "not an auth config"
         return ""
 
 

@@ -16,7 +16,7 @@ class Promise(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Says:
-    """A file has one of these contents; None is no file."""
+    """A file has one of these contents; None means no file."""
 
     path: str
     contents: frozenset[bytes | None]
@@ -70,7 +70,7 @@ class Accepted:
     image_id: str
 
     def why_broken(self, facts: Facts) -> str:
-        """Return that nobody knows of it, or that nobody would push it."""
+        """Return that it is unknown, or that it would never be pushed."""
         for release in facts.ledger.releases:
             if release.image_id == self.image_id and (
                 release.state == "pushed" or facts.waits(release.job_id)
@@ -171,7 +171,7 @@ class Erased:
     kept_at: str
 
     def why_broken(self, facts: Facts) -> str:
-        """Return that the helper has it, and nobody knows of it."""
+        """Return that the helper has it, and that it is not recorded anywhere."""
         if self.kept_at not in facts.files:
             return ""
         for path in facts.files:
@@ -182,7 +182,7 @@ class Erased:
             is_aside = is_aside and path.endswith("/config.json")
             if (is_internal or is_aside) and self.server in (facts.text(path) or ""):
                 return ""
-        return f"nobody knows which logins of {self.app} helpers keep"
+        return f"unknown which logins of {self.app} helpers keep"
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,7 @@ class Moment:
         promises: What was promised, by what it is about; it replaces what was promised
             of the same before.
         is_answer: Whether all hooks that were called until then have ended.
-        scene: What the host was like, for whoever begins anew from here.
+        scene: The state of the host, for a restart from here.
     """
 
     at: int
@@ -63,7 +63,7 @@ class Recording:
         moments: What was expected when.
         puts: What the registry took, and when.
         kept: Roots on which nothing is lost.
-        loose: What nobody reads after a cut.
+        loose: Files that are not read after a cut.
     """
 
     history: changes.History
@@ -108,12 +108,12 @@ class Recorder:
 
     @property
     def kept(self) -> list[Path]:
-        """What is as it was, whatever is lost: it stands for other hosts."""
+        """Files that never change by a cut: they represent other hosts."""
         return [self.host.keychain.folder, self.host.site.service.log_file]
 
     @property
     def loose(self) -> list[Path]:
-        """What nobody reads after a cut: replies to hooks, the lock, the log."""
+        """Files that are not read after a cut: replies to hooks, the lock, the log."""
         names = ("replies", "lock", "hook.log")
         return [self.host.site.host.data_dir / name for name in names]
 
@@ -135,7 +135,7 @@ class Recorder:
 
     @contextlib.contextmanager
     def recording(self) -> Iterator[Callable[[], Recording]]:
-        """Trace whatever is done meanwhile; what is given returns it afterwards."""
+        """Trace all changes in the context; yield a function that returns them."""
         service = self.host.site.service
         service.stop()
         shutil.rmtree(self._folder, ignore_errors=True)
@@ -168,7 +168,7 @@ class Recorder:
         )
 
     def _programs(self) -> Iterator[tuple[Path, Path]]:
-        """Give each program that somebody starts, and what is behind it."""
+        """Yield each program that is started, and its target."""
         yield self.host.orders.program, PROGRAM
         site = self.host.site.host
         for path in (site.bin / "plugn", site.root / "dokku"):

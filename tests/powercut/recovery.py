@@ -119,7 +119,7 @@ class Recovery:
         return found
 
     def _deeds(self, scene: Scene) -> Deeds:
-        """Return what somebody remembers who asked until the power went."""
+        """Return the memory of a user who worked until the power cut."""
         deeds = Deeds(self.host, random.Random(0), lambda _step: None)  # noqa: S311 - it must be repeatable
         apps = {name: App(name=name) for name in scene.apps}
         for deployed in scene.deploys:
@@ -130,7 +130,7 @@ class Recovery:
                 image_id=deployed.image_id,
                 hook=cast("Any", None),
                 build="",
-                # What Dokku had not said by then nobody knows.
+                # Facts that Dokku had not reported by then are unknown.
                 is_live=deployed.is_live or None,
                 result=Result("", "the power went", code),
             )

@@ -1,6 +1,6 @@
 """The names and contents of some folders, by numbers that stand for inodes.
 
-Paths are absolute texts. Roots are folders that are there, whatever happens.
+Paths are absolute texts. Roots are folders that always exist.
 """
 
 import stat
@@ -12,8 +12,8 @@ from typing import Final
 Content = bytes | str
 """Of a file its bytes, of a symbolic link where it leads."""
 LEFT_OUT: Final = ("-shm", ".sock")
-"""Ends of names that are no matter: a shared memory file of SQLite is made anew after
-a crash, and a socket is no file."""
+"""Suffixes of ignored names: a shared memory file of SQLite is recreated after a
+crash, and a socket is not a file."""
 
 
 @dataclass(slots=True)

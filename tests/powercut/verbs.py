@@ -25,7 +25,7 @@ def set_properties(actor: Actor) -> None:
 
 
 def log_in(actor: Actor) -> None:
-    """Somebody logs in for a new app, and out again."""
+    """A user logs in for a new app, and out again."""
     actor.create("new")
     actor.login("new")
     actor.set("new", "push-on-release", "true")

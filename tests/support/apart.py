@@ -2,8 +2,8 @@
 
 They see one loopback and nothing else, so that nothing of them leaves this machine. One
 more address is theirs: a registry there is no `localhost`, which Engines never check.
-The name of that registry is in an `/etc/hosts` of their own, and nobody answers any
-other question for a name.
+The name of that registry is in an `/etc/hosts` of their own, and no other name is
+resolved.
 
 Run as a program inside of the new namespaces, this file prepares them and waits.
 """
@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Final, Self, TypeVar
 
 NAME: Final = "registry.torture.test"
-ADDRESS: Final = "198.51.100.1"  # RFC 5737: for documentation, nobody's
+ADDRESS: Final = "198.51.100.1"  # RFC 5737: for documentation
 _HOSTS: Final = "127.0.0.1 localhost\n"
 # Nothing listens there in this network, so that questions end at once.
 _RESOLVER: Final = "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n"
@@ -34,7 +34,7 @@ _SIOCSIFFLAGS: Final = 0x8914
 _UP: Final = 0x1
 _Made = TypeVar("_Made")
 _EXECUTABLE: Final = 0o755
-# The files are mounted anew for each program: it sees the disks that are there then.
+# The files are mounted again for each program: it sees the disks of that moment.
 _ENTER: Final = """\
 #!/bin/sh
 exec nsenter --net=/proc/{pid}/ns/net unshare --mount /bin/sh -c '
@@ -101,7 +101,7 @@ class Apart:
         return ["nsenter", f"--net=/proc/{self._pid}/ns/net"]
 
     def listen(self, address: str = "127.0.0.1") -> socket.socket:
-        """Return a socket that listens in it; whoever accepts may be outside."""
+        """Return a socket that listens in it; the accepting process may be outside."""
         return self._inside(lambda: socket.create_server((address, 0), backlog=128))
 
     def add_bridge(self, name: str) -> None:
@@ -118,7 +118,7 @@ class Apart:
         self._hosts.write_text(f"{_HOSTS}{ADDRESS} {NAME}\n")
 
     def forget_name(self) -> None:
-        """Let nobody know it."""
+        """Remove its name."""
         self._hosts.write_text(_HOSTS)
 
     @property

@@ -32,8 +32,8 @@ def load(
         path: The socket.
         name: With host and tag.
         labels: The image's labels.
-        platforms: Architectures that the index names besides ours, and whose content
-            is somewhere else, as after a pull of a multi-platform image.
+        platforms: Further architectures that the index names, and whose content
+            is elsewhere, as after a pull of a multi-platform image.
     """
     archive = _Archive()
     layer = _tar({"version": name.encode()})

@@ -21,7 +21,7 @@ JUMPS: Final = {
 
 
 class Clock:
-    """The wall time of whatever runs with its variables.
+    """The wall time of processes that run with its variables.
 
     Args:
         file: Where the shift is kept; its folder exists.
@@ -65,7 +65,7 @@ class Clock:
     def _set(self, text: str) -> None:
         beside = self._file.with_name(f"{self._file.name}.new")
         beside.write_text(text)
-        beside.rename(self._file)  # Nobody may read half of it.
+        beside.rename(self._file)  # No process may read half of it.
 
 
 def environ(shift: str = "") -> dict[str, str]:

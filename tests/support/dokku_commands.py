@@ -51,7 +51,7 @@ class DokkuCommands:
     # -- what operators and deployers type
 
     def registry(self, verb: str, *arguments: str, stdin: str | None = None) -> str:
-        """Type a command of the registry plugin, whoever answers it."""
+        """Run a command of the registry plugin, of either plugin."""
         return self._tell(
             lambda: self._hear(
                 self._host.command(f"registry:{verb}", *arguments, stdin=stdin)
@@ -105,7 +105,7 @@ class DokkuCommands:
         return self._tell(lambda: self._rebuild(app))
 
     def config_set(self, app: str) -> str:
-        """Release the latest build anew and deploy it; a failure is only said."""
+        """Release the latest build again and deploy it; a failure is only reported."""
         try:
             return self._tell(lambda: self._release_and_deploy(app, "latest"))
         except CommandError as error:
@@ -147,7 +147,7 @@ class DokkuCommands:
         return self._tell(lambda: self._run(app))
 
     def domains_add(self, app: str) -> str:
-        """Configure the proxy anew, which looks at the app's image."""
+        """Configure the proxy again, which inspects the app's image."""
         return self._tell(lambda: self._find(app, ""))
 
     def runs(self, app: str) -> list[tuple[str, str]]:

@@ -41,7 +41,7 @@ class DokkuHost:
     Args:
         root: An empty or missing folder.
         docker: The Docker CLI that hooks find; a stand-in that does nothing if None.
-        environ: Variables that every hook gets besides Dokku's own.
+        environ: Variables that every hook gets in addition to Dokku's own.
     """
 
     def __init__(

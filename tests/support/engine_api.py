@@ -44,7 +44,7 @@ def request(
     """Send one request to the socket at `path` and return the answer's body.
 
     Raises:
-        EngineApiError: The status is no success.
+        EngineApiError: The status is not a success.
     """
     connection = _UnixConnection(path, timeout)
     try:

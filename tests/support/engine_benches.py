@@ -46,7 +46,7 @@ class Bench(Protocol):
 
     @contextmanager
     def dead_registry(self) -> Iterator[str]:
-        """Give the domain of a registry where nobody listens."""
+        """Yield the domain of a registry that does not listen."""
 
 
 class FakeBench:
@@ -115,7 +115,7 @@ class RealBench:
 
     @contextmanager
     def dead_registry(self) -> Iterator[str]:
-        """Give a port that nobody can listen on without being root."""
+        """Yield a port on which only root can listen."""
         yield "127.0.0.1:1"
 
 

@@ -95,7 +95,7 @@ is_known() {
 update_lists() {
   [ ! -e "$apt_folder/updated" ] || return 0
   say "fetching the package lists of $1"
-  # One foreign source that is down is no reason to stop; a package that is then
+  # One foreign source that is down does not stop this; a package that is then
   # missing is.
   apt_get update || say "some package lists of $1 cannot be fetched; going on"
   : >"$apt_folder/updated"

@@ -132,7 +132,7 @@ class _Handler(socketserver.BaseRequestHandler):
             try:
                 far.connect(gate.target)
             except OSError:
-                return  # The server is down: so are we, for whoever asks.
+                return  # The server is down: so are we, for any client.
             back = threading.Thread(
                 target=_copy_answers, args=(gate, far, near, is_held), daemon=True
             )

@@ -24,7 +24,7 @@ def _script(host: DokkuHost) -> Path:
 
 
 def _replace(script: Path, text: str) -> None:
-    """Write a script anew by one rename: a hook that starts just then reads it all."""
+    """Rewrite a script by one rename: a hook that starts just then reads all of it."""
     if script.read_text() != text:
         beside = script.with_name(f".{script.name}")
         beside.write_text(text)

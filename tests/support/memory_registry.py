@@ -143,7 +143,7 @@ class MemoryRegistry:
         return self
 
     def __exit__(self, *_reason: object) -> None:
-        """Let go of whoever hangs, and stop."""
+        """Release hanging clients, and stop."""
         self.is_closing.set()
         self._server.shutdown()
         self._server.server_close()

@@ -1,10 +1,10 @@
 """Lets the regular expressions of the package read texts that are hard for them.
 
 The texts are made of beginnings of what a pattern matches, repeated up to 64 KiB, with
-an end that makes it fail: whoever looks at a character once for each one before it
-reads such a text in a time that grows with its square. Each pattern gets seconds of
-processor time in a process of its own, whatever else the machine does; a linear one
-needs a small part of them.
+an end that makes it fail: a pattern that reads a character once for each one before it
+needs a time that grows with the square of the length. Each pattern gets seconds of
+processor time in its own process, with any other load; a linear one needs a small part
+of them.
 """
 
 import ast

@@ -1,6 +1,6 @@
 """Ports of 127.0.0.1 for what listens only later.
 
-Those that the kernel gives to whoever asks for any would be somebody else's by then.
+A port that the kernel assigns to any process may be in use by then.
 """
 
 import random
@@ -12,7 +12,7 @@ _LAST: Final = 32_000  # below what the kernel gives away
 
 
 def find_port() -> int:
-    """Return a port that is free now, and that nobody gets by chance."""
+    """Return a port that is free now, and that is never assigned by chance."""
     while True:
         port = random.SystemRandom().randint(_FIRST, _LAST)
         with socket.socket() as probe:

@@ -50,7 +50,7 @@ class Remote:
         return found
 
     def count_puts(self, tag: object) -> int:
-        """Return how often somebody put a manifest under a tag."""
+        """Return how often a client put a manifest under a tag."""
         return len(
             self._server.requests(f"PUT /v2/{self._path}/manifests/{tag} HTTP/1.1")
         )

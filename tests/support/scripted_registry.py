@@ -61,7 +61,7 @@ class ScriptedRegistry:
         return self
 
     def __exit__(self, *_reason: object) -> None:
-        """Let go of whoever hangs, and stop."""
+        """Release hanging clients, and stop."""
         self.is_closed.set()
         self._server.shutdown()
         self._server.server_close()

@@ -20,7 +20,7 @@ INDEX: Final = "application/vnd.oci.image.index.v1+json"
 def build_manifest(content: str, kind: str = SCHEMA2, *parts: Manifest) -> Manifest:
     """Build a manifest without layers, or an index of `parts`.
 
-    Its bytes are laid out unusually, so that whoever writes them anew is found out.
+    Its bytes have an unusual layout, so that a client that rewrites them is detected.
     """
     document: dict[str, Any] = {"schemaVersion": 2, "mediaType": kind}
     if kind in {LIST, INDEX}:

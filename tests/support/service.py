@@ -77,7 +77,7 @@ class ServiceProcess:
         return self
 
     def __exit__(self, *_reason: object) -> None:
-        """Stop, whatever state it is in."""
+        """Stop, in any state."""
         self.stop()
 
     @property

@@ -30,7 +30,7 @@ class Site:
         folder: An empty or missing folder.
         engine: The host's Engine.
         registry: Where apps push to.
-        environ: Variables that hooks and the daemon get besides Dokku's own.
+        environ: Variables that hooks and the daemon get in addition to Dokku's own.
         program: What hooks call and the daemon is started from.
         engine_socket: Where they find the Engine; at its own socket if empty.
     """

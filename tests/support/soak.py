@@ -45,7 +45,7 @@ def findings(samples: Sequence[Sample]) -> list[str]:
     after = statistics.median(sample.kilobytes for sample in last)
     if after - before >= MOST_GROWTH_KB:
         found.append(f"memory grew from {before:.0f} to {after:.0f} KB")
-    # One that is open just now is no leak: the least of the last ones counts.
+    # One that is open just now is not a leak: the least of the last ones counts.
     most = max(sample.descriptors for sample in first)
     least = min(sample.descriptors for sample in last)
     if least > most:

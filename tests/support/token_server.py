@@ -154,7 +154,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         """Stay silent."""
 
     def do_GET(self) -> None:
-        """Give a token to whoever Basic names; without it to nobody special."""
+        """Issue a token to the user of Basic; without it an anonymous one."""
         self._give(self._basic_user(), parse_qs(urlsplit(self.path).query))
 
     def do_POST(self) -> None:

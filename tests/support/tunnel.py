@@ -1,4 +1,4 @@
-"""A proxy that leads every CONNECT to one port, whatever host was asked for.
+"""A proxy that connects every CONNECT to one port, for any requested host.
 
 With it a test reaches a registry of any name without looking the name up.
 """

@@ -8,7 +8,7 @@ from support.running_hook import RunningHook
 
 @dataclass(kw_only=True, eq=False)
 class Deploy:
-    """One release that somebody asked for."""
+    """One requested release."""
 
     app: "App"
     image_id: str
@@ -19,7 +19,7 @@ class Deploy:
     """Whether push was off."""
     result: Result | None = None
     may_be_lost: str = ""
-    """Why nobody can expect that it arrives, such as a destroyed app."""
+    """Why it need not arrive, such as a destroyed app."""
     has_passed_checks: bool = True
     must_succeed: bool = False
     """Whether nothing went wrong any more when it was asked for."""
@@ -36,7 +36,7 @@ class Deploy:
 
 @dataclass(kw_only=True, eq=False)
 class App:
-    """An app by whatever name it has now."""
+    """An app by its present name."""
 
     name: str
     deploys: list[Deploy] = field(default_factory=list)
@@ -52,5 +52,5 @@ class App:
 
     @property
     def is_resting(self) -> bool:
-        """Whether nobody deploys it just now."""
+        """Whether it is not being deployed just now."""
         return all(deploy.result is not None for deploy in self.deploys)

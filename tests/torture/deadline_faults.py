@@ -21,7 +21,7 @@ _END_SECONDS: Final = 30
 
 
 def _freeze(host: TortureHost, deeds: Deeds, draw: random.Random) -> None:
-    """Stop the daemon, until somebody lets it go on."""
+    """Stop the daemon, until it is resumed."""
     if not host.site.service.is_running:
         raise UnfitError("there is no daemon")
     host.freeze_daemon()
@@ -76,7 +76,7 @@ def _outwait(
         until(
             lambda: not deploy.hook.is_running,
             _END_SECONDS,
-            what="the end of a hook whose daemon does not get on",
+            what="the end of a hook whose daemon makes no progress",
         )
     finally:
         host.thaw_daemon()

@@ -2,7 +2,7 @@
 
 A verb is first done undisturbed, which tells how many steps it has. Then it is done
 again and again, and the process that does it dies at a step that is drawn, the start
-of the process included. Whatever is left is done by the next daemon.
+of the process included. The next daemon does the rest.
 """
 
 import random
@@ -40,7 +40,7 @@ class Mortal:
         self.deeds = Deeds(host, random.Random(0), report.steps.append)  # noqa: S311
         self._count = 0
 
-    # -- verbs: each prepares, then returns what is done while somebody dies
+    # -- verbs: each prepares, then returns the action during which a process dies
 
     def release(self) -> Callable[[], None]:
         """A release with extra tags."""

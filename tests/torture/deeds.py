@@ -228,7 +228,7 @@ class Deeds:
         return next((app for app in self.apps if self.path_of(app) == path), None)
 
     def excuse_deleted(self, digest: str) -> None:
-        """Expect nothing of what somebody has deleted in the registry."""
+        """Expect nothing of images that were deleted in the registry."""
         for put in self._host.proxy.puts:
             if put.digest == digest:
                 path = put.path
@@ -270,7 +270,7 @@ class Deeds:
                     self.wrong.append(line)
 
     def _excuse(self, deploys: Iterable[Deploy], reason: str) -> None:
-        """Expect nothing of releases whose only copy somebody takes away."""
+        """Expect nothing of releases whose only copy was removed."""
         for deploy in deploys:
             if deploy.result is None or self._is_pushing(deploy):
                 deploy.may_be_lost = deploy.may_be_lost or reason
@@ -287,7 +287,7 @@ class Deeds:
         return self._draw.choice(self.apps)
 
     def idle_app(self) -> App | None:
-        """Return an app, if nobody deploys it just now: Dokku has a lock for that."""
+        """Return an app that is not being deployed: Dokku has a lock for that."""
         app = self._some_app()
         self.collect()
         return app if app.is_resting else None

@@ -18,7 +18,7 @@ _PUSH_SECONDS: Final = 5
 
 
 def app_at_rest(host: TortureHost, deeds: Deeds, *, policy: str = "") -> App:
-    """Return an app that pushes and that nobody deploys, a new one if need be.
+    """Return an app that pushes and is not being deployed, a new one if need be.
 
     Args:
         host: Where.
@@ -29,7 +29,7 @@ def app_at_rest(host: TortureHost, deeds: Deeds, *, policy: str = "") -> App:
         UnfitError: There is none, and none can be made.
     """
     if not host.can_deploy:
-        raise UnfitError("nobody can deploy")
+        raise UnfitError("no app can deploy")
     app = None if policy else deeds.idle_app()
     if app is None or not app.is_push_on:
         if not host.can_change_apps:

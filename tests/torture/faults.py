@@ -58,7 +58,7 @@ def _death_at_a_step(role: str) -> Fault:
         try:
             until(lambda: host.orders.is_obeyed, _STEP_SECONDS)
         except AssertionError as error:
-            raise UnfitError("nobody came to that step") from error
+            raise UnfitError("no process came to that step") from error
         finally:
             host.orders.withdraw()
 
@@ -187,7 +187,7 @@ def _jumping(jump: str) -> Fault:
 def _many_apps(host: TortureHost, deeds: Deeds, draw: random.Random) -> None:
     """Let many apps release while the registry is away for some seconds."""
     if not host.can_change_apps or not host.is_engine_awake:
-        raise UnfitError("nobody can deploy")
+        raise UnfitError("no app can deploy")
     host.registry.stop()
     for _ in range(_MANY_APPS):
         app = deeds.create()

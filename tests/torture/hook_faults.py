@@ -56,7 +56,7 @@ def _waiting(host: TortureHost, deeds: Deeds, draw: random.Random) -> Deploy:
 
 
 def _wait_for_end(hook: RunningHook, number: signal.Signals) -> None:
-    """A hook that is told to end does, whatever else is the matter."""
+    """A hook that is told to end does so in any state."""
     until(
         lambda: not hook.is_running,
         _END_SECONDS,

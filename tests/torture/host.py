@@ -76,7 +76,7 @@ class TortureHost:
         self.is_disk_fine = True
         self.was_ledger_lost = False
         self.deleted: set[str] = set()
-        """Digests that somebody has deleted in the registry."""
+        """Digests that were deleted in the registry."""
         self.neighbour: Neighbour | None = None
         """Another host that pushes to the same registry, if there is one."""
         self._is_over = threading.Event()
@@ -199,7 +199,7 @@ class TortureHost:
         self.is_disk_fine = True
 
     def write_protect(self) -> bool:
-        """Make the disk read-only; tell whether nobody had a file open there."""
+        """Make the disk read-only; return whether no process had a file open there."""
         is_done = self._remount("ro")
         self.is_disk_fine = self.is_disk_fine and not is_done
         return is_done

@@ -15,7 +15,7 @@ class LeakWatch:
 
     Args:
         root: A folder that all processes of the host know of.
-        secrets: What nobody may see.
+        secrets: Texts that must not be visible.
         login: The user name and the password that go together.
     """
 

@@ -26,7 +26,7 @@ _PEACE_CHANCE: Final = 0.5
 _PAUSE_SECONDS: Final = 1.5
 _TAIL: Final = 40
 _RARE: Final = faults.ENCRYPTED.keys() | faults.WITH_TOKENS.keys()
-_FAULTS: Final = 6  # that a life meets, besides those that few can meet
+_FAULTS: Final = 6  # of one life, in addition to those that few can meet
 _QUIET: Final = 2  # steps without a fault, at least
 _RELEASE_CHANCE: Final = 0.5
 _TRIES: Final = 3  # to let a fault begin
@@ -191,7 +191,7 @@ def _rest(host: TortureHost, deeds: Deeds, draw: random.Random) -> None:
     pause = draw.choice([0.0, 0.0, 0.2, _PAUSE_SECONDS])
     host.wait(pause)
     deeds.collect()
-    # systemd starts what died; for some time nobody does.
+    # systemd restarts a dead daemon; for some time it does not.
     if draw.random() < _PEACE_CHANCE:
         host.start_daemon()
 

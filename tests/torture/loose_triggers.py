@@ -1,4 +1,4 @@
-"""Trigger files that nobody waits for."""
+"""Trigger files without a waiting hook."""
 
 import os
 from pathlib import Path

@@ -1,6 +1,6 @@
 """Two hosts on one repository.
 
-They release one after the other, within seconds: whoever is second begins its upload
+They release one after the other, within seconds: the second one begins its upload
 when the first one's manifest is there. Two that look for a free number at the very same
 moment, before either has put its manifest, are not covered yet (docs/differences.md).
 """

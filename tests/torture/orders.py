@@ -11,7 +11,7 @@ from typing import Final
 _WATCHED: Final = Path(__file__).with_name("program.py")
 _NUMBERS: Final = itertools.count(1)
 _EXECUTABLE: Final = 0o755
-# The kernel counts inotify by user and user namespace: so nobody else meets the limit.
+# The kernel counts inotify by user and user namespace: so no other process is limited.
 _PROGRAM: Final = """\
 #!/bin/sh
 export PYTHONPATH={packages}"$PYTHONPATH"
@@ -54,7 +54,7 @@ class Orders:
             )
         )
         beside.chmod(_EXECUTABLE)
-        beside.rename(self.program)  # Nobody may find half of it.
+        beside.rename(self.program)  # No process may find half of it.
 
     @property
     def environ(self) -> dict[str, str]:

@@ -59,7 +59,7 @@ class Place:
 
     @cached_property
     def unknown(self) -> ssl.SSLContext:
-        """What it does with a certificate of a CA that nobody knows."""
+        """Its behaviour with a certificate of an unknown CA."""
         with tempfile.TemporaryDirectory(
             prefix="registryd-", dir=scratch.folder()
         ) as folder:
@@ -82,7 +82,7 @@ class Place:
             self.network.name_it()
 
     def forget_name(self) -> None:
-        """Let nobody know it."""
+        """Remove its name."""
         if self.network is not None:
             self.network.forget_name()
 

@@ -93,7 +93,7 @@ class Steps:
 
 
 def watch_ports(make: Callable[[str], None]) -> None:
-    """Announce each call of a port, in whatever class implements it."""
+    """Announce each call of a port, for any class that implements it."""
     for protocol, implementer in implementers():
         for method in methods_of(protocol):
             setattr(

@@ -73,7 +73,7 @@ class FaultProxy:
         return self
 
     def __exit__(self, *_reason: object) -> None:
-        """Let go of whoever hangs, and stop."""
+        """Release hanging clients, and stop."""
         self.behave()
         self._server.shutdown()
         self._server.server_close()

@@ -36,7 +36,7 @@ _ANSWERS: Final[Mapping[str, Misdeed]] = {
     "registry lies about a digest": Misdeed(way="lie"),
     "registry loses its answer": Misdeed(way="lose"),
     "registry slow": Misdeed(way="slow", seconds=0.7),
-    # For good: until somebody makes an end of it.
+    # For good: until the fault is ended.
     "registry 401 for good": Misdeed(
         way="answer",
         status=401,
@@ -91,7 +91,7 @@ def _wrong_date(host: TortureHost, deeds: Deeds, draw: random.Random) -> None:
 
 
 def _lose_manifest(host: TortureHost, deeds: Deeds, draw: random.Random) -> None:
-    """Delete a manifest, as somebody does who cleans a registry up."""
+    """Delete a manifest, as a cleanup of a registry does."""
     known = sorted({(put.path, put.digest) for put in host.proxy.puts})
     if not known or not host.registry.is_running:
         raise UnfitError("no manifest to delete")
@@ -120,7 +120,7 @@ def _take_number(host: TortureHost, deeds: Deeds, draw: random.Random) -> None:
     place = _next_number(host, deeds, draw)
     if place is None:
         raise UnfitError("no app is at rest")
-    stored = seeding.push(host.registry, *place, f"somebody else's {place}")
+    stored = seeding.push(host.registry, *place, f"foreign {place}")
     host.proxy.note(Put(path=place[0], tag=place[1], digest=stored.digest))
 
 

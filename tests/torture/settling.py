@@ -20,7 +20,7 @@ _PAUSE_SECONDS: Final = 0.2  # Each look is a program that is started.
 
 
 def settle(host: TortureHost, deeds: Deeds) -> None:
-    """Return once nothing is left to be done, and whoever failed has done better.
+    """Return once nothing is left to be done, and failed apps have succeeded.
 
     Raises:
         AssertionError: Something is never done.
@@ -86,17 +86,17 @@ def are_images_here(host: TortureHost, deeds: Deeds, asked: Counter[str]) -> boo
 def _ask_for_blocked(
     host: TortureHost, unfinished: list[dict[str, Any]], asked: Counter[str]
 ) -> None:
-    """Do what somebody does who finds an app blocked by the guard against loops."""
+    """Do what an operator does for an app blocked by the guard against loops."""
     for job in unfinished:
         name = job["app"]
-        is_blocked = job["intent"] == "heal" and "is gone again" in job["last_error"]
+        is_blocked = job["intent"] == "heal" and "is missing again" in job["last_error"]
         if is_blocked and asked[name] < _MOST_REQUESTS:
             asked[name] += 1
             host.site.service.run("heal", name)
 
 
 def _are_jobs_done(host: TortureHost, deeds: Deeds, asked: Counter[str]) -> bool:
-    """Tell whether nothing waits but what nobody can expect to be done."""
+    """Return whether all waiting jobs are ones that cannot be expected to finish."""
     host.start_daemon()
     hopeless = {app.name for app in deeds.apps if app.may_lack_images}
     unfinished = status(host)["unfinished"]
@@ -111,7 +111,7 @@ def _are_jobs_done(host: TortureHost, deeds: Deeds, asked: Counter[str]) -> bool
 
 
 def _is_awaited(host: TortureHost, deeds: Deeds) -> bool:
-    """Tell whether a push is on its way whose image nobody has taken away.
+    """Return whether a push is running whose image was not removed.
 
     Another release of the same app may well be hopeless.
     """

@@ -21,7 +21,7 @@ class DeadWorkerError(Exception):
 def working(
     work: Callable[[Item], Iterable[Result]], items: Sequence[Item]
 ) -> Iterator[Iterator[Result]]:
-    """Give the results for all items as they come; whoever still works is ended then.
+    """Yield the results for all items as they come; then end the remaining processes.
 
     A worker is ended by SIGTERM, whose handler must let it clean up.
     """

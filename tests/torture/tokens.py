@@ -75,7 +75,7 @@ class TokenService:
         return {name: value, "expires_in": int(LIFETIME)}
 
     def exchange(self, authorization: str, method: str, target: str) -> str | None:
-        """Return the registry's login for a request, None if its token is no good."""
+        """Return the registry's login for a request, None if its token is invalid."""
         with self._lock:
             token = self._tokens.get(authorization.removeprefix("Bearer "))
         if token is None or token.expires_at < time.monotonic():

@@ -113,6 +113,6 @@ def _arrived(
 ) -> Iterator[Violation]:
     """What the second host was let go on with is in the registry."""
     is_nowhere = not stored.numbers(arrival.image_id)
-    # Whose manifests somebody has deleted is not known any more.
+    # Deleted manifests are not known any more.
     if arrival.is_deploy_continued and is_nowhere and not host.deleted:
         yield "lost", f"the neighbour's {arrival.app} was accepted and is nowhere"

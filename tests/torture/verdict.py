@@ -122,7 +122,7 @@ def _counters(host: TortureHost, deeds: Deeds, stored: Stored) -> Iterator[Viola
 
 
 def _deployed(host: TortureHost, deeds: Deeds) -> Iterator[Violation]:
-    """What Dokku is told to run is no release that failed."""
+    """The release that Dokku is told to run is not a failed one."""
     query = (
         "SELECT image_repo, number, job_id FROM releases"
         " WHERE state = 'failed' OR failed_at > 0"

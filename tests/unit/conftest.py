@@ -1,4 +1,4 @@
-"""A host and its log, for tests of whatever works on one."""
+"""A host and its log, for tests of code that works on one."""
 
 from collections.abc import Iterator, MutableMapping
 from pathlib import Path

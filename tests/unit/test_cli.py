@@ -156,7 +156,7 @@ def test_a_plain_status_needs_no_parser(words: list[str]) -> None:
     ],
     ids=" ".join,
 )
-def test_whatever_else_needs_the_parser(words: list[str]) -> None:
+def test_other_words_need_the_parser(words: list[str]) -> None:
     """Options and mistakes are left to the parser."""
     assert cli.read_status(words) is None
 
@@ -223,7 +223,7 @@ def test_configuration_mistake() -> None:
 
     assert (done.returncode, done.stdout) == (78, "")
     assert done.stderr == (
-        "dokku-registryd: The configuration has a mistake: "
+        "dokku-registryd: The configuration is invalid: "
         "daemon.workers (--set): must be a whole number from 1 to 64.\n"
     )
 
@@ -272,17 +272,17 @@ def test_check_warns(host: list[str], tmp_path: Path) -> None:
     report = json.loads(done.stdout)
     assert report["settings"]["paths.data_dir"] == str(data)
     assert "\n".join(report["warnings"]) == (
-        f"{defaults}: line 5 is no NAME=value and has no effect.\n"
-        f"{defaults}: the value of PATH is taken as it stands, nothing expands it.\n"
-        f"{defaults}: PATH counts for the service, but not for hooks.\n"
-        "DOKKU_REGISTRYD_WORKERS is no setting and has no effect.\n"
-        "DOKKU_REGISTRYD_DAEMON__WORKERS is set for the service in "
-        f"{defaults}, but not for this check.\n"
-        f"Hooks leave trigger files in {tmp_path}/lib/data/registryd, but the data "
-        f"folder is {data}. Set DOKKU_REGISTRYD_PATHS__DATA_DIR in {defaults}.\n"
-        f"engine.socket: nothing listens at {tmp_path}/docker.sock. "
-        "Is Docker running?\n"
-        f"{data} is open to other users. Correct it with chmod go=."
+        f"{defaults}: line 5 is not NAME=value and has no effect.\n"
+        f"{defaults}: the value of PATH is used literally, without expansion.\n"
+        f"{defaults}: PATH applies to the service, but not to hooks.\n"
+        "DOKKU_REGISTRYD_WORKERS is not a setting and has no effect.\n"
+        f"DOKKU_REGISTRYD_DAEMON__WORKERS is set for the service in {defaults}, but"
+        " not for this command.\n"
+        f"Hooks write trigger files to {tmp_path}/lib/data/registryd, but the data"
+        f" folder is {data}. Set DOKKU_REGISTRYD_PATHS__DATA_DIR in {defaults}.\n"
+        f"engine.socket: {tmp_path}/docker.sock is not a socket. Is Docker"
+        " running?\n"
+        f"{data} is accessible to other users. Correct it with chmod go=."
     )
 
 
@@ -305,7 +305,7 @@ def test_check_of_a_closed_folder(host: list[str], tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("address", "words"),
     [
-        ("tcp://engine.example:2375", "Logins go over the network in clear"),
+        ("tcp://engine.example:2375", "Logins cross the network in clear text"),
         ("tcp://127.0.0.1:2375", "every user of this host"),
         ("tcp://[::1]:2375", "every user of this host"),
     ],

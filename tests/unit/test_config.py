@@ -107,10 +107,10 @@ def test_broken_toml(file: Path) -> None:
 
 
 def test_file_in_another_encoding(file: Path) -> None:
-    """A file that is no UTF-8 is refused by name."""
+    """A file outside UTF-8 is refused by name."""
     file.write_bytes(b"[paths]\ndata_dir = '/\xff'\n")
 
-    assert f"{file} is no valid TOML" in refusal(file)
+    assert f"{file} is not valid TOML" in refusal(file)
 
 
 def test_all_mistakes_at_once(file: Path) -> None:
@@ -125,19 +125,19 @@ def test_all_mistakes_at_once(file: Path) -> None:
     message = refusal(file, overrides, environ)
 
     assert message == (
-        "The configuration has 8 mistakes:\n"
-        "  _env_file (--set): there is no such key\n"
+        "The configuration is invalid in 8 places:\n"
+        "  _env_file (--set): unknown key\n"
         "  daemon.log_level (--set): "
         'must be "debug" or "info" or "warning" or "error"\n'
         "  daemon.workers (DOKKU_REGISTRYD_DAEMON__WORKERS): "
         "must be a whole number from 1 to 64\n"
         f"  engine ({file}): must be a table, [engine]\n"
-        f"  heal.min_free_disk ({file}): there is no such key; "
+        f"  heal.min_free_disk ({file}): unknown key; "
         "did you mean heal.min_free_disk_mb?\n"
-        f"  relase.push_policy ({file}): there is no such key; "
+        f"  relase.push_policy ({file}): unknown key; "
         "did you mean release.push_policy?\n"
         f"  release.keep_releases ({file}): must be a whole number from 0 to 10000\n"
-        f"  workers ({file}): there is no such key; did you mean daemon.workers?"
+        f"  workers ({file}): unknown key; did you mean daemon.workers?"
     )
 
 
@@ -167,7 +167,7 @@ def test_value_out_of_bounds(key: str, value: str) -> None:
     message = refusal(overrides={key: value})
 
     mistake = f"{key} (--set): must be {config.allowed(key)}."
-    assert message == f"The configuration has a mistake: {mistake}"
+    assert message == f"The configuration is invalid: {mistake}"
 
 
 @pytest.mark.parametrize(
@@ -203,7 +203,7 @@ def test_list_as_text(text: str, expected: tuple[str, ...]) -> None:
 
 
 def test_settings_are_frozen() -> None:
-    """Nobody changes a setting once it is loaded."""
+    """A setting cannot be changed once it is loaded."""
     settings = load()
 
     with pytest.raises(pydantic.ValidationError):
@@ -239,7 +239,7 @@ def test_given_paths() -> None:
 
 
 def test_unknown_variables() -> None:
-    """Variables with our prefix that mean nothing are named; others are nobody's."""
+    """Variables with our prefix that mean nothing are named; others are ignored."""
     environ = {
         "PATH": "/bin",
         "DOKKU_REGISTRYD_BIN": "/x",

@@ -43,8 +43,8 @@ def numbers(version: str) -> list[int]:
     return [int(part) for part in re.findall(r"\d+", version)[:3]]
 
 
-def test_whatever_is_imported_is_declared() -> None:
-    """Nothing comes along by chance, with whatever version."""
+def test_all_imports_are_declared() -> None:
+    """No dependency is installed by chance, with any version."""
     assert imported() == set(declared())
 
 

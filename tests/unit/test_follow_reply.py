@@ -239,7 +239,7 @@ def test_a_line_that_a_dying_daemon_left(
 def test_it_starts_no_process_while_it_waits(
     host: DokkuHost, lock: spool.SpoolLock
 ) -> None:
-    """Whatever comes, it has the one child that sleeps, a new one every few seconds."""
+    """With any input it has the one child that sleeps, a new one every few seconds."""
     with Deploy(host) as deploy:
         deploy.answer(b"headline One\n")
         deploy.read_line()
@@ -324,7 +324,7 @@ def test_a_restarted_daemon(host: DokkuHost, lock: spool.SpoolLock) -> None:
 # -- what the program is for
 
 
-def nobody(_host: DokkuHost) -> None:
+def no_lock(_host: DokkuHost) -> None:
     """No lock file at all."""
 
 
@@ -341,7 +341,7 @@ def reused_number(host: DokkuHost) -> None:
 
 
 def no_number(host: DokkuHost) -> None:
-    """A lock file that names nobody."""
+    """A lock file that names no process."""
     (host.data_dir / "lock").write_text("")
 
 
@@ -351,14 +351,14 @@ def no_file(host: DokkuHost) -> None:
 
 
 def pipe(host: DokkuHost) -> None:
-    """A FIFO in its place, which blocks whoever opens it."""
+    """A FIFO in its place, which blocks a process that opens it."""
     os.mkfifo(host.data_dir / "lock")
 
 
 @pytest.mark.parametrize(
-    "arrange", [nobody, dead_daemon, reused_number, no_number, no_file, pipe]
+    "arrange", [no_lock, dead_daemon, reused_number, no_number, no_file, pipe]
 )
-def test_nobody_works_the_spool(
+def test_no_process_owns_the_spool(
     host: DokkuHost, arrange: Callable[[DokkuHost], None]
 ) -> None:
     """Without a daemon the program is called at once, which works the spool itself."""
@@ -371,7 +371,7 @@ def test_nobody_works_the_spool(
 
 
 def test_a_daemon_that_dies(host: DokkuHost, lock: spool.SpoolLock) -> None:
-    """When nobody holds the spool any more, the program goes on."""
+    """When no process holds the spool any more, the program continues."""
     with Deploy(host) as deploy:
         deploy.answer(b"headline One\n")
         deploy.read_line()
@@ -410,7 +410,7 @@ def folder(reply: Path) -> None:
 
 
 def fifo(reply: Path) -> None:
-    """A FIFO, which blocks whoever opens it."""
+    """A FIFO, which blocks a process that opens it."""
     os.mkfifo(reply)
 
 
@@ -422,7 +422,7 @@ def linked_folder(reply: Path) -> None:
 
 
 @pytest.mark.parametrize("arrange", [link, dangling_link, folder, fifo, linked_folder])
-def test_a_reply_that_is_no_file_of_ours(
+def test_a_reply_that_is_not_our_file(
     host: DokkuHost, lock: spool.SpoolLock, arrange: Callable[[Path], None]
 ) -> None:
     """Nothing but a plain file of the data folder's own is opened."""
@@ -453,7 +453,7 @@ def test_a_spool_of_another_user(
 
 @needs_root
 def test_a_reply_of_another_user(host: DokkuHost, lock: spool.SpoolLock) -> None:
-    """Nor is a file of somebody else a reply."""
+    """Nor is a file of another user a reply."""
     with Deploy(host) as deploy:
         theirs = host.data_dir / "theirs"
         theirs.write_bytes(STORY)
@@ -467,7 +467,7 @@ def test_a_reply_of_another_user(host: DokkuHost, lock: spool.SpoolLock) -> None
 
 
 TAKEN_BACK = (
-    " !     The release of web is taken back, because its deploy was broken off\n"
+    " !     The release of web is cancelled, because its deploy was interrupted\n"
 )
 SIGNALS = [signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM]
 
@@ -530,7 +530,7 @@ def test_a_program_that_fails(host: DokkuHost, script: str, status: int) -> None
 
 
 def test_a_program_that_is_killed(host: DokkuHost) -> None:
-    """A hook goes on waiting when somebody ends its program."""
+    """A hook continues to wait when its program is killed."""
     script = 'if mkdir "$0.killed"; then kill -9 $$; else echo again; fi\n'
     host.add_command("dokku-registryd", f"#!/bin/sh\n{script}")
     with Deploy(host) as deploy:
@@ -554,7 +554,7 @@ def test_a_full_output(host: DokkuHost, lock: spool.SpoolLock) -> None:
 
 
 def test_a_caller_that_is_gone(host: DokkuHost, lock: spool.SpoolLock) -> None:
-    """When the process that called the hook is killed, nobody would hear the end."""
+    """When the process that called the hook is killed, the end has no reader."""
     with Deploy(host, called_by=["sh", "-c", '"$0" "$@"; exit']) as deploy:
         deploy.answer(b"headline One\n")
         deploy.read_line()
@@ -612,16 +612,16 @@ def test_a_daemon_that_says_nothing(host: DokkuHost, lock: spool.SpoolLock) -> N
 
         assert deploy.finish().code == 0
     pid = os.getpid()
-    who = f"       dokku-registryd (process {pid}) has said nothing for 0 s"
+    who = f"       Waiting: no message from dokku-registryd (process {pid}) for 0 s"
     while lines[1].startswith(who):
         lines[1:2] = []  # It had time to speak again.
     assert lines[0] == f"{who}\n"
     assert lines[1] == "1: Waiting\n"
-    assert lines[2:] in ([], [f"{who}. The last word was: 1: Waiting\n"])
+    assert lines[2:] in ([], [f"{who}. Last message: 1: Waiting\n"])
 
 
 def test_a_deadline_of_the_daemon(host: DokkuHost, lock: spool.SpoolLock) -> None:
-    """A hook ends by its own clock, whatever the daemon does, and says why."""
+    """A hook ends by its own clock, regardless of the daemon, and says why."""
     hasten(host)
     with Deploy(host, environ={"DOKKU_QUIET_OUTPUT": "1"}) as deploy:
         deploy.answer(b"deadline 0\nheadline One\n")
@@ -629,7 +629,7 @@ def test_a_deadline_of_the_daemon(host: DokkuHost, lock: spool.SpoolLock) -> Non
 
         assert (shown.stdout, shown.code) == ("-----> One\n", 1)
         assert is_taken_back(deploy)
-    assert f"dokku-registryd (process {os.getpid()}) does not get on" in shown.stderr
+    assert f"dokku-registryd (process {os.getpid()}) makes no progress" in shown.stderr
 
 
 @pytest.mark.parametrize("app", ["web", GLOBAL])
@@ -647,7 +647,7 @@ def test_a_deadline_of_a_property(
 
 
 def test_a_deadline_that_is_a_pipe(host: DokkuHost, lock: spool.SpoolLock) -> None:
-    """Nobody writes into it, and the deploy waits for the daemon alone."""
+    """It has no writer, and the deploy waits for the daemon only."""
     path = host.config_root / "registryd" / "web" / "push-deadline"
     path.parent.mkdir(exist_ok=True)
     os.mkfifo(path)
@@ -686,11 +686,11 @@ def test_the_program_hears_of_the_deadline(
     assert words[3:5] == ["--app", "web"]
     assert words[words.index("--printed") + 1] == "1"
     left = int(words[words.index("--left") + 1])
-    assert 90_000 < left <= 100_060  # whatever time the test takes
+    assert 90_000 < left <= 100_060  # with any duration of the test
 
 
 def test_a_terminal_that_is_gone(host: DokkuHost, lock: spool.SpoolLock) -> None:
-    """When nobody reads any more, the hook ends as the program does."""
+    """When its output is closed, the hook ends as the program does."""
     environ = {"DOKKU_REGISTRYD_BIN": str(PROGRAM)}
     with Deploy(host, environ=environ) as deploy:
         deploy.answer(b"headline One\n")

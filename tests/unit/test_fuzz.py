@@ -37,7 +37,7 @@ JSON: st.SearchStrategy[Any] = st.recursive(
 
 @pytest.mark.parametrize("target", TARGETS.values(), ids=TARGETS.keys())
 def test_any_bytes(target: Target) -> None:
-    """Whatever comes, it is understood or refused; nothing else is raised."""
+    """Any input is understood or refused; nothing else is raised."""
 
     @settings(max_examples=examples.number_of(250), deadline=None)
     @given(BYTES | JSON.map(lambda value: json.dumps(value).encode()))

@@ -20,7 +20,7 @@ NOBODY = 65534
 
 @pytest.fixture
 def host(tmp_path: Path) -> DokkuHost:
-    """Give a host on which the program is there, and plugins belong to nobody."""
+    """Give a host on which the program is there, and plugins belong to user nobody."""
     host = DokkuHost(
         tmp_path,
         environ={
@@ -57,7 +57,7 @@ def test_folders(host: DokkuHost, umask: int) -> None:
 
 
 def test_modes_are_corrected(host: DokkuHost) -> None:
-    """Folders that somebody opened or closed are as they must be again."""
+    """Folders with wrong modes are corrected."""
     host.trigger("install")
     host.data_dir.chmod(0o755)
     (host.config_root / "registry").chmod(0o700)
@@ -69,7 +69,7 @@ def test_modes_are_corrected(host: DokkuHost) -> None:
 
 
 def test_folder_that_is_a_link(host: DokkuHost, tmp_path: Path) -> None:
-    """A folder that somebody put elsewhere stays a link, and its target as it is."""
+    """A folder that was moved elsewhere stays a link, and its target as it is."""
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir(mode=0o711)
     host.config_root.symlink_to(elsewhere)

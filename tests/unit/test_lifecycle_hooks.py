@@ -320,7 +320,7 @@ def test_no_spool_fails_no_command(host: DokkuHost, call: tuple[str, ...]) -> No
 def test_odd_names_touch_nothing(
     host: DokkuHost, call: tuple[str, ...], app: str
 ) -> None:
-    """For what is no app name each hook warns, ends well and changes nothing."""
+    """For a text that is not an app name each hook warns, succeeds, changes nothing."""
     fill(host, "web")
     before = tree(host.lib_root)
 
@@ -332,14 +332,14 @@ def test_odd_names_touch_nothing(
 
 
 def trigger_unheard(host: DokkuHost, stderr: str, name: str, *args: str) -> Result:
-    """Run one of our hooks where nobody takes its warnings."""
+    """Run one of our hooks with a closed stderr."""
     call = [str(host.hook(name)), *args]
     return host.run(["sh", "-c", f'exec "$@" {stderr}', "sh", *call])
 
 
 @DEAF
-def test_a_destruction_warns_nobody(host: DokkuHost, stderr: str) -> None:
-    """A warning that nobody takes ends no destruction half-way."""
+def test_a_destruction_with_a_closed_output(host: DokkuHost, stderr: str) -> None:
+    """A warning that cannot be written does not interrupt a destruction."""
     fill(host, "web")
     (host.data_dir / "forgotten").write_text("in the way")
 
@@ -351,8 +351,8 @@ def test_a_destruction_warns_nobody(host: DokkuHost, stderr: str) -> None:
 
 
 @DEAF
-def test_a_rename_warns_nobody(host: DokkuHost, stderr: str) -> None:
-    """A warning that nobody takes ends no rename half-way."""
+def test_a_rename_with_a_closed_output(host: DokkuHost, stderr: str) -> None:
+    """A warning that cannot be written does not interrupt a rename."""
     fill(host, "web")
     host.create_app("blog")
     (host.data_dir / "deployed" / "blog").mkdir()
@@ -366,8 +366,8 @@ def test_a_rename_warns_nobody(host: DokkuHost, stderr: str) -> None:
 
 
 @DEAF
-def test_a_deploy_warns_nobody(host: DokkuHost, stderr: str) -> None:
-    """A warning that nobody takes fails no deploy."""
+def test_a_deploy_with_a_closed_output(host: DokkuHost, stderr: str) -> None:
+    """A warning that cannot be written fails no deploy."""
     (host.data_dir / "spool" / "tmp").rmdir()
 
     result = trigger_unheard(

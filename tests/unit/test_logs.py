@@ -314,8 +314,8 @@ def test_stream_fails() -> None:
     structlog.get_logger().info("job.queued")
 
 
-def test_text_that_is_no_unicode() -> None:
-    """A file name that is no UTF-8 is written escaped."""
+def test_text_outside_unicode() -> None:
+    """A file name outside UTF-8 is written escaped."""
     stream = io.StringIO()
     logs.configure(
         log_format="console", level="info", stream=stream, under_journal=False

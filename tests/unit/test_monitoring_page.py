@@ -39,7 +39,7 @@ def test_settings(key: str) -> None:
 
 
 def test_rules_say_what_to_do() -> None:
-    """Each alert has an expression and a sentence for whoever is woken."""
+    """Each alert has an expression and a sentence for the operator."""
     alerts = RULES.split("- alert: ")[1:]
 
     assert len(alerts) > 10

@@ -1,4 +1,4 @@
-"""No regular expression of the package stops the service, whoever wrote the text.
+"""No regular expression of the package stops the service, with any text.
 
 `re` keeps all threads waiting while it reads.
 """

@@ -123,7 +123,7 @@ def test_an_app_that_lives_on_keeps_its_login(host: LoginHost) -> None:
     assert list(host.kept()) == [HOST]
 
 
-def test_the_next_destruction_notes_anew(host: LoginHost) -> None:
+def test_the_next_destruction_lists_again(host: LoginHost) -> None:
     """What an app holds at its end counts, not what it held at an earlier attempt."""
     host.host.trigger("pre-delete", "web", "latest")
     keep(host, "b.example")
@@ -146,7 +146,7 @@ def test_without_helpers_an_old_note_goes(host: LoginHost) -> None:
 
 
 def test_an_interrupted_destruction_is_repeated(host: LoginHost) -> None:
-    """The note stays when core has removed the auth config and somebody then failed."""
+    """The list stays when core has removed the auth config and a later step failed."""
     refusing = host.host.add_plugin("registry2", {"post-delete": "#!/bin/sh\nexit 1\n"})
     assert host.host.destroy_app("web").code == 1
     assert host.read("web") is None
@@ -180,8 +180,8 @@ def test_a_file_that_cannot_be_read(host: LoginHost) -> None:
     assert host.host.trigger("pre-delete", "web", "latest") == Result(
         "",
         " !     Cannot note which logins of web are kept by credential helpers (it is"
-        " no JSON); they stay there unless you run dokku registry:logout web SERVER"
-        " first\n",
+        " not valid JSON); they stay there unless you run dokku registry:logout web"
+        " SERVER first\n",
         0,
     )
 

@@ -225,7 +225,7 @@ def test_a_date_without_microseconds(host: DokkuHost, date: str) -> None:
 
 
 def test_a_counter_that_cannot_be_read(host: DokkuHost) -> None:
-    """Nobody needs it for a release that stays here, so it blocks no deploy."""
+    """It is not needed for a release that stays here, so it blocks no deploy."""
     (host.config_root / "registry" / "web" / "tag-version").mkdir(parents=True)
 
     assert release(host) == Result("", "", 0)
@@ -276,7 +276,7 @@ def test_pre_deploy_fails_the_release(host: DokkuHost) -> None:
 
 
 def test_the_events_plugin_does_not_count(host: DokkuHost) -> None:
-    """Dokku's own 20_events has every trigger; it alone is no reason to call one."""
+    """Dokku's own 20_events has every trigger; it alone does not cause a call."""
     host.add_plugin("20_events", {"pre-deploy": "#!/bin/sh\necho event\n"})
 
     assert release(host) == Result("", "", 0)

@@ -55,7 +55,7 @@ class Question:
 
 
 def test_a_recorded_release_wins(host: DokkuHost, ask: Question) -> None:
-    """What was released keeps its name whatever the properties say since."""
+    """A released image keeps its name, with any later properties."""
     host.record_release("web", server="ghcr.io/", image_repo="org/web", number=41)
     host.set_property("web", "server", "quay.io")
     host.set_property("web", "image-repo", "other/web")
@@ -104,7 +104,7 @@ def test_a_damaged_record(host: DokkuHost, ask: Question, text: str) -> None:
     ["", ".", "..", "../other", "a/b", "--global", "web\n", "Web", ".x", "w\xe9b"],
 )
 def test_names_that_are_none(host: DokkuHost, ask: Question, app: str) -> None:
-    """What is no app name touches no path and has no properties."""
+    """A text that is not an app name is not used in a path and has no properties."""
     host.set_property(GLOBAL, "image-repo", "leaked")
     host.set_property(GLOBAL, "tag-version", "leaked")
     host.set_property(GLOBAL, "push-on-release", "true")
@@ -153,7 +153,7 @@ def test_a_foreign_plugin_called_registry(host: DokkuHost, target: str) -> None:
 
 
 def test_disabling_core_puts_us_in_charge(host: DokkuHost) -> None:
-    """The mode is found out anew at every call."""
+    """The mode is determined again at every call."""
     host.enable_core()
     before = host.trigger(REPO, "web")
     host.disable_core()

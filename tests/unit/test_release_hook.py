@@ -259,7 +259,7 @@ def test_a_name_that_exists_is_not_written_through(host: DokkuHost) -> None:
     ],
 )
 def test_the_time_in_a_name(host: DokkuHost, clock: str, expected: str) -> None:
-    """A name begins with 16 digits, whatever the locale makes of the clock."""
+    """A name begins with 16 digits, in any locale."""
     script = (
         f"unset EPOCHREALTIME; EPOCHREALTIME={clock}; {sourced(host)}"
         " new_id; echo $REPLY"
@@ -337,7 +337,7 @@ def test_companion_only_leaves_word(host: DokkuHost) -> None:
 
 
 def test_companion_with_push_off(host: DokkuHost) -> None:
-    """Where nobody ever pushed the app, there is nothing to tell."""
+    """If the app was never pushed, there is nothing to report."""
     host.enable_core()
     host.set_property("web", "push-on-release", "false")
 

@@ -96,7 +96,7 @@ SPOILED: dict[str, Callable[[Path], object]] = {
 
 
 @pytest.mark.parametrize("spoil", SPOILED.values(), ids=SPOILED)
-def test_whatever_is_there(
+def test_every_unreadable_entry(
     host: DokkuHost, shell: str, spoil: Callable[[Path], object]
 ) -> None:
     """Nothing but a file of a property's size, or a link to one, is read."""
@@ -199,7 +199,7 @@ def test_a_folder_that_is_away(
 
 @pytest.mark.parametrize("hook", [SERVER, REPO, TAG, RELEASE])
 @pytest.mark.parametrize("place", ["config/registry/web", "config/registry", "config"])
-def test_a_folder_that_nobody_made(
+def test_a_folder_that_was_never_created(
     host: DokkuHost, shell: str, hook: str, place: str
 ) -> None:
     """An app that is older than all plugins, or a new host, has none: it is unset."""

@@ -1,1 +1,1 @@
-"""The outside world, one library or format a module, its errors translated here."""
+"""Adapters to the outside: one library or format each; errors are translated here."""

@@ -2,8 +2,8 @@
 
 Flags win over the environment, the environment over the TOML file, the file over
 the defaults. `load` is given all of them and reads nothing else. It reports every
-mistake at once, by key and place, and never repeats what somebody typed. What a
-property of one app overrides is computed in `core.dokku.policy`.
+mistake at once, by key and source, and never repeats a value that was entered.
+`core.dokku.policy` computes the settings that a property of one app overrides.
 """
 
 from dokku_registryd.config.loading import (

@@ -32,7 +32,7 @@ class _Given:
 def load(
     *, file: str | None, overrides: Mapping[str, str], environ: Mapping[str, str]
 ) -> Settings:
-    """Return the settings that flags, environment and file add up to.
+    """Return the settings from flags, environment and file.
 
     Args:
         file: The file named by `--config`, if any.
@@ -40,7 +40,7 @@ def load(
         environ: The environment variables.
 
     Raises:
-        ConfigurationError: Something is wrong; the message lists all of it.
+        ConfigurationError: A setting is invalid; the message lists all mistakes.
     """
     given = {
         **_from_file(*config_file(file, environ)),
@@ -63,13 +63,13 @@ def load(
 
 
 def config_file(file: str | None, environ: Mapping[str, str]) -> tuple[str, bool]:
-    """Return the path of the settings file, and whether somebody named it."""
+    """Return the path of the settings file, and whether it was given explicitly."""
     named = file or environ.get(FILE_VARIABLE)
     return (named, True) if named else (DEFAULT_FILE, False)
 
 
 def fields() -> dict[str, FieldInfo]:
-    """Return every setting by `table.key`, in the order an operator meets them."""
+    """Return every setting by `table.key`, in the order of the example file."""
     return {
         f"{table}.{name}": field
         for table, holder in Settings.model_fields.items()
@@ -83,7 +83,7 @@ def variable(key: str) -> str:
 
 
 def allowed(key: str) -> str:
-    """Return in words what a setting may be."""
+    """Return a phrase for the allowed values of a setting."""
     field = fields()[key]
     if isinstance(field.json_schema_extra, dict):
         return str(field.json_schema_extra["allowed"])
@@ -98,7 +98,7 @@ def allowed(key: str) -> str:
 
 
 def unknown_variables(environ: Mapping[str, str]) -> list[str]:
-    """Return the variables with our prefix that mean nothing to us."""
+    """Return the unknown variables with our prefix."""
     known = OTHER_VARIABLES | {variable(key) for key in fields()}
     return sorted(
         name for name in environ if name.startswith(PREFIX) and name not in known
@@ -106,7 +106,7 @@ def unknown_variables(environ: Mapping[str, str]) -> list[str]:
 
 
 def describe(settings: Settings) -> list[tuple[str, object]]:
-    """Return every setting and its value, wherever that came from."""
+    """Return every setting and its effective value."""
     values = settings.model_dump(mode="json")
     return [
         (f"{table}.{name}", value)
@@ -139,8 +139,10 @@ def _from_file(path: str, is_named: bool) -> dict[str, _Given]:  # noqa: FBT001
         raise errors.ConfigurationError(
             f"Cannot read {path}: {error.strerror}."
         ) from error
-    except ValueError as error:  # TOMLDecodeError says the line, or it is no UTF-8
-        raise errors.ConfigurationError(f"{path} is no valid TOML: {error}.") from error
+    except ValueError as error:  # TOMLDecodeError, or the text is not UTF-8.
+        raise errors.ConfigurationError(
+            f"{path} is not valid TOML: {error}."
+        ) from error
     given: dict[str, _Given] = {}
     for table, content in tables.items():
         if isinstance(content, dict):
@@ -168,11 +170,11 @@ def _unknown(key: str, found: _Given) -> str:
         name for name in names if name.endswith(f".{key.rpartition('.')[2]}")
     ]
     hint = f"; did you mean {near[0]}?" if near else ""
-    return f"{key} ({found.where}): there is no such key{hint}"
+    return f"{key} ({found.where}): unknown key{hint}"
 
 
 def _mistakes(error: ValidationError, given: Mapping[str, _Given]) -> list[str]:
-    # Input and context are left out: they repeat what was typed.
+    # Leave out input and context: they repeat the entered value.
     found = error.errors(include_input=False, include_url=False, include_context=False)
     return [
         _mistake([str(part) for part in each["loc"]], each["msg"], given)
@@ -184,13 +186,13 @@ def _mistake(location: list[str], message: str, given: Mapping[str, _Given]) -> 
     key = ".".join(location[:2])
     if key in given:
         return f"{key} ({given[key].where}): must be {allowed(key)}"
-    # Only the validators of a whole table come here, with texts of this module.
+    # Only validators of a whole table get here, with messages of this module.
     places = sorted({one.where for name, one in given.items() if name.startswith(key)})
     return f"{key} ({', '.join(places)}): {message.removeprefix('Value error, ')}"
 
 
 def _listed(mistakes: list[str]) -> str:
     if len(mistakes) == 1:
-        return f"The configuration has a mistake: {mistakes[0]}."
+        return f"The configuration is invalid: {mistakes[0]}."
     lines = "".join(f"\n  {mistake}" for mistake in mistakes)
-    return f"The configuration has {len(mistakes)} mistakes:{lines}"
+    return f"The configuration is invalid in {len(mistakes)} places:{lines}"

@@ -22,14 +22,14 @@ from dokku_registryd.core.dokku import policy
 DEFAULT_FILE = "/etc/dokku-registryd/config.toml"
 PREFIX = "DOKKU_REGISTRYD_"
 FILE_VARIABLE = "DOKKU_REGISTRYD_CONFIG"
-# Read by the hooks, not by us: the program to call, and where the variables stand.
+# Read by the hooks only: the program to call, and the file with the variables.
 OTHER_VARIABLES = frozenset(
     {FILE_VARIABLE, "DOKKU_REGISTRYD_BIN", "DOKKU_REGISTRYD_DEFAULTS"}
 )
 
 
 def _split(value: object) -> object:
-    """Read a list that came as text: `a,b`, or JSON as pydantic-settings has it."""
+    """Parse a list given as text: `a,b`, or JSON as in pydantic-settings."""
     if not isinstance(value, str):
         return value
     if value.lstrip().startswith("["):
@@ -47,7 +47,7 @@ def _text(pattern: str, allowed: str) -> Any:
 AbsolutePath = Annotated[str, _text(r"^/[^\x00\n]*$", "an absolute path")]
 OptionalPath = Annotated[str, _text(r"^(/[^\x00\n]*)?$", "empty or an absolute path")]
 SearchPath = Annotated[
-    str, _text(r"^/[^:\n]*(:/[^:\n]*)*$", "absolute paths with colons between them")
+    str, _text(r"^/[^:\n]*(:/[^:\n]*)*$", "absolute paths separated by colons")
 ]
 EngineAddress = Annotated[
     str, _text(r"^(unix:///|tcp://)[^\s@]+$", "unix:///PATH or tcp://HOST:PORT")
@@ -75,7 +75,7 @@ VariableName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*\*?$")]
 VariableNames = Annotated[
     tuple[VariableName, ...],
     BeforeValidator(_split),
-    Field(json_schema_extra={"allowed": "a list of names of variables"}),
+    Field(json_schema_extra={"allowed": "a list of variable names"}),
 ]
 HostName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._\-\[\]:]+$")]
 HostNames = Annotated[
@@ -102,66 +102,65 @@ class Table(BaseModel):
 
 
 class Paths(Table):
-    """Where things lie on this host."""
+    """Paths on this host."""
 
     dokku_root: AbsolutePath = Field(
-        default="/home/dokku", description="The folder that holds the apps."
+        default="/home/dokku", description="The folder that contains the apps."
     )
     dokku_lib_root: AbsolutePath = Field(
         default="/var/lib/dokku",
-        description="The folder where Dokku keeps properties and plugin data.",
+        description="The folder of Dokku's properties and plugin data.",
     )
     data_dir: OptionalPath = Field(
         default="",
-        description="The folder for spool and ledger; "
-        "empty means data/registryd below dokku_lib_root.",
+        description="The folder of the spool and the ledger; "
+        "empty means data/registryd in dokku_lib_root.",
     )
     docker_config: OptionalPath = Field(
         default="",
         description="The folder of the global auth config; "
-        "empty means .docker below dokku_root.",
+        "empty means .docker in dokku_root.",
     )
     certs_dir: AbsolutePath = Field(
         default="/etc/docker/certs.d",
-        description="The folder where the Engine keeps certificates of registries.",
+        description="The Engine's folder of registry certificates.",
     )
     helper_path: SearchPath = Field(
         default="/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-        description="The folders that are searched for credential helpers.",
+        description="The folders to search for credential helpers.",
     )
 
 
 class Engine(Table):
-    """How the Docker Engine is talked to."""
+    """Requests to the Docker Engine."""
 
     socket: EngineAddress = Field(
         default="unix:///var/run/docker.sock",
-        description="The Engine's address. What goes over tcp:// is not encrypted, "
-        "logins among it.",
+        description="The Engine's address. Traffic over tcp:// is not encrypted, "
+        "including logins.",
     )
     timeout_seconds: Seconds = Field(
-        default=30, description="How long one short request may take."
+        default=30, description="The timeout of one short request."
     )
     stall_seconds: Seconds = Field(
-        default=120, description="How long a push or pull may go without progress."
+        default=120, description="How long a push or pull may make no progress."
     )
     deadline_seconds: Seconds = Field(
-        default=3600, description="How long one push or pull may take in all."
+        default=3600, description="How long one push or pull may take in total."
     )
 
     push_path: Literal["auto", "relay", "engine"] = Field(
         default="auto",
-        description="Which way a push goes: auto is by the relay of the service where "
-        "the Engine reaches it, and else by the Engine itself; relay and engine insist "
-        "on one of them.",
+        description="The path of a push. relay: the Engine pushes to the service, "
+        "which pushes to the registry. engine: the Engine pushes directly. auto: relay "
+        "if the Engine can reach it, otherwise engine.",
     )
     relay_port: int = Field(
         default=5871,
         ge=1,
         le=65535,
-        description="The TCP port of 127.0.0.1 at which the Engine hands over what it "
-        "pushes. Let it stay the same: the Engine remembers by it what is pushed "
-        "already.",
+        description="The TCP port on 127.0.0.1 where the relay listens. Do not change "
+        "it without need: the Engine remembers pushed layers by this port.",
     )
 
     @model_validator(mode="after")
@@ -172,16 +171,16 @@ class Engine(Table):
 
 
 class Registry(Table):
-    """How registries are talked to directly."""
+    """Direct requests to registries."""
 
     connect_timeout_seconds: Seconds = Field(
-        default=10, description="How long it may take to look a name up and to connect."
+        default=10, description="The timeout of name resolution and connect."
     )
     read_timeout_seconds: Seconds = Field(
-        default=30, description="How long a registry may send nothing."
+        default=30, description="How long to wait for data from a registry."
     )
     total_timeout_seconds: Seconds = Field(
-        default=120, description="How long one request may take in all."
+        default=120, description="How long one request may take in total."
     )
     helper_timeout_seconds: Seconds = Field(
         default=30, description="How long a credential helper may run."
@@ -196,33 +195,32 @@ class Registry(Table):
             "GNUPGHOME",
             "GOOGLE_APPLICATION_CREDENTIALS",
         ),
-        description="The variables that credential helpers get; "
-        "a star stands for the rest of a name.",
+        description="The environment variables passed to credential helpers; "
+        "a trailing * matches any rest of a name.",
     )
     proxy: ProxyAddress = Field(
         default="",
-        description="The proxy to registries; empty means what HTTPS_PROXY says, else "
-        "what the Engine uses, and none means no proxy. One that wants a login belongs "
-        "into HTTPS_PROXY in /etc/default/dokku-registryd.",
+        description="The proxy for registries; empty means HTTPS_PROXY, or the "
+        "Engine's proxy if HTTPS_PROXY is not set; none means no proxy. Set a proxy "
+        "with a login in HTTPS_PROXY in /etc/default/dokku-registryd instead.",
     )
     no_proxy: Exemptions = Field(
         default=(),
-        description="What is reached without the proxy; empty means what NO_PROXY "
-        "says, else what the Engine has.",
+        description="Hosts, domains and networks to reach without the proxy; empty "
+        "means NO_PROXY, or the Engine's list if NO_PROXY is not set.",
     )
     inner_hosts: HostNames = Field(
         default=(),
-        description="Hosts, with the port if it is not the usual one, that a registry "
-        "may name as its token server or storage although they lie in this host's own "
-        "network and it does not.",
+        description="Hosts in this host's own network that an outside registry may "
+        "name as its token server or storage; with the port if it is not the default.",
     )
     parallel_tags: int = Field(
-        default=8, ge=1, le=64, description="How many extra tags are put side by side."
+        default=8, ge=1, le=64, description="How many extra tags to put in parallel."
     )
 
 
 class Release(Table):
-    """What a release waits for and what is kept of it."""
+    """Pushes of releases, and how many releases to keep."""
 
     push_policy: Literal["wait", "background"] = Field(
         default="wait",
@@ -244,11 +242,12 @@ class Release(Table):
 
 
 class Heal(Table):
-    """When vanished images are brought back."""
+    """Restoring missing images."""
 
     enabled: bool = Field(
         default=True,
-        description="Whether images are brought back; the property heal overrides it.",
+        description="Whether missing images are restored; "
+        "the property heal overrides it.",
     )
     schedulers: SchedulerNames = Field(
         default=("docker-local",),
@@ -258,18 +257,19 @@ class Heal(Table):
         default=1024,
         ge=0,
         le=100_000_000,
-        description="The free disk space, in megabytes, below which nothing is pulled.",
+        description="The free disk space, in megabytes, below which no image is "
+        "pulled.",
     )
 
 
 class Retry(Table):
-    """How long to wait between attempts."""
+    """Waits between attempts."""
 
     initial_seconds: Seconds = Field(
-        default=1.0, description="The longest wait before the second attempt."
+        default=1.0, description="The maximum wait before the second attempt."
     )
     max_seconds: Seconds = Field(
-        default=300.0, description="The longest wait before any attempt."
+        default=300.0, description="The maximum wait before any attempt."
     )
 
     @model_validator(mode="after")
@@ -280,57 +280,59 @@ class Retry(Table):
 
 
 class Daemon(Table):
-    """How the service itself runs."""
+    """The service itself."""
 
     workers: int = Field(
         default=8,
         ge=1,
         le=64,
-        description="How many apps are worked on at once; heals and pushes that no "
-        "deploy waits for take three quarters of these at most, and one registry half "
-        "of them unless it has just served.",
+        description="How many jobs run in parallel. Heals and pushes without a waiting "
+        "deploy use at most three quarters of the workers; one registry uses at most "
+        "half of them unless it served its last request.",
     )
     sweep_interval_seconds: Seconds = Field(
-        default=300, description="How often the whole state is compared."
+        default=300, description="The interval between sweeps."
     )
     rescan_interval_seconds: Seconds = Field(
-        default=30, description="How often the spool is read without a notice."
+        default=30,
+        description="The interval between spool scans when no inotify event arrives.",
     )
     drain_seconds: float = Field(
         default=20,
         ge=0,
         le=80,  # below systemd's 90 s stop timeout
         allow_inf_nan=False,
-        description="How long running jobs may finish when the service stops.",
+        description="How long running jobs may take to finish when the service stops.",
     )
     log_format: Literal["auto", "json", "console"] = Field(
         default="auto",
-        description="How log lines look; auto is console on a terminal, else json.",
+        description="The format of log lines; auto means console on a terminal, "
+        "otherwise json.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
-        default="info", description="The lowest level that is logged."
+        default="info", description="The minimum level of logged lines."
     )
 
 
 class Status(Table):
-    """Where health and metrics can be asked for."""
+    """The endpoint of health and metrics."""
 
     socket: SocketPlace = Field(
         default="status.sock",
-        description="The socket that answers about health and metrics; empty means "
-        "none. A mere name lies in /run/dokku-registryd, or in data_dir where systemd "
-        "does not run the service.",
+        description="The Unix socket that serves health and metrics; empty means none. "
+        "A name without a slash is created in /run/dokku-registryd, or in data_dir if "
+        "systemd does not run the service.",
     )
     group: GroupName = Field(
         default="",
-        description="The group whose members may ask there, besides root and dokku; "
-        "empty means the group that the service runs as.",
+        description="The group whose members may use the socket, in addition to root "
+        "and dokku; empty means the group of the service.",
     )
     port: int = Field(
         default=0,
         ge=0,
         le=65535,
-        description="A TCP port of 127.0.0.1 that answers the same to every user of "
+        description="A TCP port on 127.0.0.1 that serves the same to every user of "
         "this host; 0 means none.",
     )
 
@@ -364,12 +366,12 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Take what `load` hands over; the process's own environment is not read."""
+        """Use only the values that `load` passes; never read the environment."""
         return (init_settings,)
 
     @property
     def defaults(self) -> policy.Defaults:
-        """What holds where no property of ours is set."""
+        """The values that apply if the app has no such property."""
         return policy.Defaults(
             push_policy=self.release.push_policy,
             push_deadline_seconds=self.release.push_deadline_seconds,
@@ -389,7 +391,7 @@ class Settings(BaseSettings):
 
     @property
     def data_dir(self) -> Path:
-        """The folder for everything that the daemon itself keeps."""
+        """The folder of all data of the daemon."""
         default = f"{self.paths.dokku_lib_root}/data/registryd"
         return Path(self.paths.data_dir or default)
 
@@ -405,7 +407,7 @@ class Settings(BaseSettings):
 
     @property
     def forgotten_dir(self) -> Path:
-        """The folder of detached auth configs that wait to be erased."""
+        """The folder of destroyed apps' auth configs that still must be erased."""
         return self.data_dir / "forgotten"
 
     @property
@@ -415,7 +417,7 @@ class Settings(BaseSettings):
 
     @property
     def deploying_dir(self) -> Path:
-        """The folder where hooks read what a deploy that runs was told."""
+        """The folder where hooks read the reply to a running deploy."""
         return self.data_dir / "deploying"
 
     @property
@@ -425,5 +427,5 @@ class Settings(BaseSettings):
 
     @property
     def lock_file(self) -> Path:
-        """The file whose lock says who works the spool; never removed."""
+        """The lock file of the process that owns the spool; never removed."""
         return self.data_dir / "lock"

@@ -1,4 +1,4 @@
-"""Decisions and values. Nothing here reads a clock, a file, a socket or a log.
+"""Decisions and values. Nothing here accesses a clock, a file, a socket or a log.
 
-Whatever can be tested with values alone belongs here; import-linter keeps it so.
+Code that can be tested with values alone belongs here; import-linter enforces it.
 """

@@ -1,4 +1,4 @@
-"""What we do, one verb a module, through ports only.
+"""Effects: one verb a module, through ports only.
 
-Every effect reads the world again before it acts, so doing it twice is harmless.
+Every effect reads the current state before it acts, so running it twice is harmless.
 """

@@ -1,9 +1,9 @@
-"""Adopt: take over what somebody else released, and find out where sides disagree.
+"""Adopt: record releases of Dokku's own plugin, and report differences.
 
-Installing does this for every app that pushes, once more after each change of hands;
-it can be repeated at any time. Nothing is changed but the ledger and, where ours is
-the plugin in charge, the record that Dokku's questions are answered with. A registry
-that does not answer fails nothing: its apps are adopted by what this host knows.
+`install` does this for every app that pushes, again after each change of mode; it can
+be repeated at any time. It changes only the ledger and, if our plugin answers Dokku's
+questions, the record behind those answers. If a registry does not answer, its apps are
+adopted by what this host knows.
 """
 
 from collections.abc import Callable
@@ -26,7 +26,7 @@ class Adopter:
     Args:
         context: The host.
         scheduler_of: Asks Dokku for an app's scheduler.
-        is_dry_run: Only look.
+        is_dry_run: Change nothing.
     """
 
     def __init__(
@@ -40,11 +40,11 @@ class Adopter:
         self._scheduler_of = scheduler_of
         self._is_dry_run = is_dry_run
         self._silent: dict[str, str] = {}
-        """Registries that did not answer, and why: each is waited for once."""
+        """Registries that did not answer, and why: each is asked only once."""
         self._is_named_by_digest = False
 
     def adopt_all(self) -> list[adoption.Adoption]:
-        """Adopt every app that was pushed, in the order of their names.
+        """Adopt every app with a pushed release, in the order of their names.
 
         Raises:
             EngineUnavailableError: The Engine does not answer.
@@ -89,7 +89,9 @@ class Adopter:
         try:
             image = reference.parse(deployed.reference)
         except errors.InvalidReferenceError as error:
-            return adoption.Answer(problem=f"{deployed.reference} is no name: {error}")
+            return adoption.Answer(
+                problem=f"{deployed.reference} is not a valid reference: {error}"
+            )
         if image.domain in self._silent:
             return adoption.Answer(problem=self._silent[image.domain])
         session = registry_session.RegistrySession(
@@ -105,7 +107,7 @@ class Adopter:
             has_login = login is not None
             digest = session.call(lambda auth: registry.digest(image, auth=auth))
         except errors.TransientError as error:
-            if not backoff.asks_for_pause(error):  # That concerns one login alone.
+            if not backoff.asks_for_pause(error):  # A pause concerns only one login.
                 self._silent[image.domain] = str(error)
             return adoption.Answer(problem=str(error), has_login=has_login)
         except errors.PermanentError as error:
@@ -127,7 +129,7 @@ class Adopter:
                 lambda auth: self._context.registry.tags(image, auth=auth)
             )
         except errors.RegistrydError:
-            return 0  # Some registries list no tags, or not for every login.
+            return 0  # Some registries do not list tags, or not for every login.
         return max(numbering.near(tags, number), default=0)
 
     def _adopt(self, findings: adoption.Findings) -> adoption.Adoption:
@@ -156,13 +158,13 @@ class Adopter:
         if self._context.ledger.release_under(app, deployed) is not None:
             return ()
         difference = (
-            f"another app has released {deployed.reference}: give one of them an"
-            " image-repo of its own with dokku registry:set"
+            f"another app has released {deployed.reference}: set another image-repo"
+            " for one of them with dokku registry:set"
         )
         return (difference,)
 
     def _complete(self, known: releases.Release, findings: adoption.Findings) -> None:
-        """Add what an earlier adoption could not find out."""
+        """Add facts that an earlier adoption could not determine."""
         digest = known.digest or adoption.digest_of(findings)
         image_id = known.image_id
         if not image_id and findings.image is not None:
@@ -175,10 +177,10 @@ class Adopter:
 
 
 def _deployed_of(state: wanted.AppState) -> releases.DeployedRelease | None:
-    """Return what an app runs; None if it does not push or never did.
+    """Return an app's deployed release; None if it does not push or never did.
 
-    Dokku's own plugin counts in `tag-version` alone. A count beyond our record was made
-    by it, after ours was last in charge, unless one of our own releases is on its way.
+    Dokku's own plugin counts in `tag-version` alone. If that is beyond our record, it
+    made a release after ours, unless one of our own releases is in progress.
     """
     if not state.policy.push_on_release:
         return None
@@ -188,7 +190,7 @@ def _deployed_of(state: wanted.AppState) -> releases.DeployedRelease | None:
     is_ours = any(release.state in _UNSETTLED for release in state.releases)
     number = recorded.number
     if recorded.is_local:
-        # Our own count stands still since. Without the ledger nobody knows it.
+        # Our own count has not changed. Without the ledger this is unknown.
         own = (release.number for release in state.releases)
         number = max(own, default=state.policy.last_number)
     if is_ours or state.policy.last_number <= number:

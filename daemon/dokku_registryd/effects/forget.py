@@ -1,8 +1,8 @@
-"""Forget: an app is gone, and so are its logins, properties and releases.
+"""Forget: removes logins, properties and releases of a destroyed app.
 
-A hook said so: it left the trigger `destroyed`, or moved the app's folders out of the
-way. Only what was moved is forgotten here: an app of the same name that was created
-since keeps everything, and so does an app whose folder merely cannot be seen.
+A hook reported it: it wrote the trigger `destroyed`, or moved the app's folders away.
+Only the moved folders are removed here: a new app of the same name keeps its data, and
+so does an app whose folder is merely missing.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ def perform(
     """Erase a destroyed app's logins from helpers, then its folders and releases.
 
     Raises:
-        TransientError: A credential helper does not answer; the folder stays until
+        TransientError: A credential helper does not answer; the folder is kept until
             it does.
     """
     app = job.app
@@ -39,27 +39,27 @@ def perform(
     for folder in folders:
         erased += context.credentials.forget(context.destroyed.login_folder(folder))
         context.destroyed.remove(folder)
-    # Looked at again: a helper may have taken its time.
+    # Checked again: a helper may have taken long.
     is_gone = absence.shows_gone(app, context) and (
         is_word or not _is_owner(app, context)
     )
     if is_gone:
         context.deployed.forget_deployed(app)
     if is_gone or is_word:
-        # Dokku removes the app's own folder last, so a hook's word counts for more.
-        # An app of the same name may have been released since.
+        # Dokku removes the app's own folder last, so the hook's trigger counts for
+        # more. A new app of the same name may have a release already.
         _disown(job, context)
         context.ledger.forget_app(app, but_after=job.job_id)
     for domain in erased:
         reply.detail(f"Erased the login for {domain}")
         structlog.get_logger().info("login.erased", app=app, domain=domain)
     if not folders:
-        return outcomes.skipped("nothing was left of it")
+        return outcomes.skipped("the app had no data")
     return outcomes.done(f"logins erased from helpers: {', '.join(erased) or 'none'}")
 
 
 def _has_left(app: str, context: ports.Context, *, is_word: bool) -> bool:
-    """Return whether something of the app is where its successor would find it."""
+    """Return whether data of the app is where a new app of its name would find it."""
     return app in context.destroyed.noted() or (is_word and _is_owner(app, context))
 
 
@@ -68,24 +68,24 @@ def _is_owner(app: str, context: ports.Context) -> bool:
 
 
 def _disown(job: jobs.Job, context: ports.Context) -> None:
-    """Take away what a late push of a gone app has left with the next one's name."""
+    """Remove tags that a late push of a destroyed app left under a new app's name."""
     gone = context.ledger.releases_before(job.app, job.job_id)
     deployed = context.deployed.deployed(job.app)
     if deployed is not None and deployed in {release.deployed for release in gone}:
         number = ""
-        # Its folder was moved away, and no other app has made one since.
+        # Its folder was moved away, and no other app has created one since.
         with contextlib.suppress(errors.MissingFolderError):
             number = context.properties.get(policy.CORE, job.app, "tag-version")
         if number.strip() == str(deployed.number):
             context.properties.delete(policy.CORE, job.app, "tag-version")
-        # Last: a second attempt finds by it what is left to be done.
+        # Last: a second attempt finds the remaining work by it.
         context.deployed.forget_deployed(job.app)
 
 
 def rename(
     job: jobs.Job, context: ports.Context, reply: reply_writer.ReplyWriter
 ) -> outcomes.Outcome:
-    """Give an app's releases to its new name; the hook has moved the files."""
+    """Move an app's releases to its new name; the hook has moved the files."""
     app, other = job.trigger.app, job.trigger.other
     context.ledger.rename_app(app, other, but_after=job.job_id)
     return outcomes.done(f"renamed to {job.trigger.other}")

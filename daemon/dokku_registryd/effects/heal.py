@@ -1,8 +1,8 @@
-"""Heal: bring an app's wanted references back, without network where that is possible.
+"""Heal: restore an app's wanted references, without network if possible.
 
-The state is read anew, by name, so that one heal costs the same on any host. A pull
-goes by the digest that the registry confirmed; an image that somebody put under the
-same tag since is never taken.
+It reads the state by name, so that one heal costs the same on any host. A pull uses the
+digest that the registry confirmed; it never takes an image that another client has
+pushed to the same tag.
 """
 
 import structlog
@@ -17,11 +17,11 @@ from dokku_registryd.effects.app import app_state, built_names, sight
 from dokku_registryd.effects.deploy import reply_writer
 from dokku_registryd.effects.registry import registry_session
 
-# Something removes an image as often as we pull it: then a registry, and the quota of
-# its login, must not pay for that.
+# Stop pulling an image that something keeps deleting, to spare the registry and its
+# rate limit.
 LOOP_PULLS = 3
 LOOP_SECONDS = 600.0
-# So many jobs of the app are looked through: others end between the pulls.
+# The number of recent jobs of the app to read: others end between the pulls.
 LOOP_JOBS = 100
 _PULLED = outcomes.PULLED
 
@@ -50,7 +50,7 @@ def perform(
         is_internal=job.is_internal,
     )
     if pulled:
-        # Its image serves all the other names, under the ID that it has by now.
+        # Its image has all the other names too, under its new ID.
         state = app_state.state_of(context, job.app)
         entries = wanted.wanted_of(state, context.schedulers)
     gaps = sight.gaps(entries, context)
@@ -60,7 +60,7 @@ def perform(
     if not pulled and not healed:
         return outcomes.skipped(_rest(gaps), reference=source)
     digest = entries[0].digest or (_digest_of(pulled, source) if pulled else "")
-    session = _PULLED if pulled else "retagged, no bytes from the registry"
+    session = _PULLED if pulled else "retagged without a pull"
     return outcomes.done(
         session,
         reference=source,
@@ -71,8 +71,8 @@ def perform(
 
 def _rest(gaps: list[wanted.Gap]) -> str:
     if any(isinstance(gap, wanted.Retag) for gap in gaps):
-        return "what is missing is left to the deploy that runs"
-    return "every wanted name is here"
+        return "missing names are left to the running deploy"
+    return "no missing names"
 
 
 def _reason(state: wanted.AppState) -> str:
@@ -81,11 +81,11 @@ def _reason(state: wanted.AppState) -> str:
         return "heal is off"
     if wanted.deployed_of(state) is None:
         if state.deployed is not None:
-            return "it runs a release that was not pushed"
+            return "its release was not pushed"
         if not policy.push_on_release:
             return "push-on-release is off"
-        return "nothing was released yet"
-    return "its scheduler keeps no images on this host"
+        return "no release yet"
+    return "its scheduler does not keep images on this host"
 
 
 def _pull(
@@ -100,7 +100,7 @@ def _pull(
     if not pulls:
         return None
     entry = pulls[0]
-    # A deploy may want another image than what runs; a later look brings that.
+    # A deploy may need another image than the running one; a later heal restores that.
     pulls = [other for other in pulls if other.source == entry.source]
     _check_pushed(entry, state)
     if is_internal:
@@ -126,7 +126,7 @@ def _fetch(
             may_give_up and context.is_preempted(entry.app)
         ):
             raise errors.PreemptedError(
-                f"the pull of {entry.source} gave way to something more urgent of"
+                f"the pull of {entry.source} was preempted by another job of"
                 f" {entry.app}"
             )
 
@@ -146,8 +146,8 @@ def _fetch(
             "heal.unproved", app=entry.app, reference=entry.source
         )
         reply.warning(
-            f"Nothing tells whether {entry.source} is still the image that was"
-            " released: no digest of it was recorded. It is pulled by its tag"
+            f"{entry.source} is pulled by its tag, because no digest of it was"
+            " recorded: it may not be the released image"
         )
     try:
         return session.call(
@@ -155,14 +155,14 @@ def _fetch(
         )
     except errors.ImageNotFoundError as error:
         raise errors.ImageNotFoundError(
-            f"cannot bring {entry.source} back: the registry no longer has"
-            f" {entry.digest or 'this tag'}. Build the app again with"
+            f"cannot restore {entry.source}: the registry no longer has"
+            f" {entry.digest or 'this tag'}. Rebuild the app with"
             f" dokku ps:rebuild {entry.app}"
         ) from error
 
 
 def _check_pushed(entry: wanted.Wanted, state: wanted.AppState) -> None:
-    """Refuse to pull what we have not pushed: whatever is there is not ours."""
+    """Refuse to pull an image that we have not pushed: it would be a foreign one."""
     if entry.digest:
         return
     is_unpushed = any(
@@ -173,13 +173,13 @@ def _check_pushed(entry: wanted.Wanted, state: wanted.AppState) -> None:
     )
     if is_unpushed:
         raise errors.ImageNotFoundError(
-            f"cannot bring {entry.source} back: its image is gone and was not pushed"
-            f" yet. Build the app again with dokku ps:rebuild {entry.app}"
+            f"cannot restore {entry.source}: its image is gone and was not pushed"
+            f" yet. Rebuild the app with dokku ps:rebuild {entry.app}"
         )
 
 
 def _check_loop(entry: wanted.Wanted, context: ports.Context) -> None:
-    """Refuse to pull what something on this host removes again and again."""
+    """Refuse to pull an image that something on this host keeps deleting."""
     now = context.clock.now()
     recent = [
         record
@@ -187,7 +187,7 @@ def _check_loop(entry: wanted.Wanted, context: ports.Context) -> None:
             now=now, limit=LOOP_JOBS, app=entry.app
         )
         if record.job.kind is Kind.HEAL
-        # What lies ahead was written before the clock was set back.
+        # Times in the future were written before the clock was set back.
         and 0.0 <= now - record.finished_at <= LOOP_SECONDS
         and record.outcome is not None
         and record.outcome.detail == _PULLED
@@ -200,8 +200,9 @@ def _check_loop(entry: wanted.Wanted, context: ports.Context) -> None:
         "heal.blocked", app=entry.app, reference=entry.source, reason=reason
     )
     raise errors.TransientError(
-        f"cannot bring {entry.source} back now: {reason}, and is gone again. Find out"
-        f" what removes it (a prune by cron?), or run dokku-registryd heal {entry.app}",
+        f"cannot restore {entry.source} now: {reason}, and is missing again. Find"
+        " out what removes it (a prune by cron?), or run dokku-registryd heal"
+        f" {entry.app}",
         retry_after=LOOP_SECONDS,
     )
 
@@ -214,12 +215,12 @@ def _check_space(entry: wanted.Wanted, context: ports.Context) -> None:
             "heal.blocked",
             app=entry.app,
             reference=entry.source,
-            reason=f"{free >> 20} MB free below {root_dir}",
+            reason=f"{free >> 20} MB free for {root_dir}",
         )
         raise errors.TransientError(
-            f"cannot pull {entry.source}: {free >> 20} MB are free below {root_dir},"
-            f" and heal.min_free_disk_mb asks for {context.min_free_bytes >> 20}."
-            " Make room, or lower that setting"
+            f"cannot pull {entry.source}: {free >> 20} MB are free for {root_dir},"
+            f" less than heal.min_free_disk_mb ({context.min_free_bytes >> 20})."
+            " Free disk space, or lower that setting"
         )
 
 
@@ -229,7 +230,7 @@ def _remember(
     state: wanted.AppState,
     context: ports.Context,
 ) -> None:
-    """Record digest and image ID of what was pulled, where the ledger lacks them."""
+    """Record digest and image ID of a pulled image, if the ledger lacks them."""
     deployed = wanted.deployed_of(state)
     if deployed is None:
         return
@@ -237,8 +238,8 @@ def _remember(
     if known is None:
         context.ledger.adopt(_adopted(entry, image, deployed, context))
     elif known.image_id != image.image_id or not known.digest:
-        # A new image store names the same manifest by another ID. What is not pushed
-        # under its own number gets its digest when that is confirmed, if ever.
+        # A new image store names the same manifest by another ID. A release that is
+        # not pushed under its number gets its digest when it is confirmed.
         is_pushed = known.state is releases.ReleaseState.PUSHED
         digest = _digest_of(image, entry.source) if is_pushed else ""
         context.ledger.update_release(
@@ -273,13 +274,13 @@ def _digest_of(image: images.LocalImage, source: str) -> str:
 
 
 def _check_identity(gaps: list[wanted.Gap]) -> None:
-    """Refuse to call well what leads to somebody else's image."""
+    """Fail if a name points to a foreign image."""
     for gap in gaps:
         if isinstance(gap, wanted.Lost) and gap.leads_to:
             raise errors.DigestMismatchError(
-                f"{gap.wanted.reference} leads to another image on this host"
-                f" ({gap.leads_to}), and ours is neither here nor known to its"
-                f" registry. Build the app again with dokku ps:rebuild"
+                f"{gap.wanted.reference} points to another image on this host"
+                f" ({gap.leads_to}), and the released image is neither here nor known"
+                f" to its registry. Rebuild the app with dokku ps:rebuild"
                 f" {gap.wanted.app}"
             )
 

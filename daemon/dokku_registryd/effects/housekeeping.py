@@ -1,8 +1,7 @@
-"""Housekeeping: what grows with every deploy, crash or refusal comes to an end.
+"""Housekeeping: removes old data that deploys, crashes and refusals leave.
 
-`core.release.remnants` and `core.release.retention` decide what is old; a sweep
-carries it out, last of all. What cannot be removed this time is left for the next
-sweep, and fails nothing.
+`core.release.remnants` and `core.release.retention` decide what is old; a sweep removes
+it last. If a removal fails, the next sweep retries it.
 """
 
 import structlog
@@ -11,15 +10,15 @@ from dokku_registryd import errors, ports
 from dokku_registryd.core.release import remnants, retention
 from dokku_registryd.effects.app import app_state
 
-REPLY_SECONDS = 86_400  # a hook that waits longer than a day is gone
-JOB_SECONDS = 90 * 86_400  # how long the ledger tells how a job ended
-LATEST_JOBS = 1000  # of which it tells that at any time of day
+REPLY_SECONDS = 86_400  # no hook waits longer than a day
+JOB_SECONDS = 90 * 86_400  # how long the ledger keeps the outcome of a job
+LATEST_JOBS = 1000  # kept regardless of their age
 
 
 def tidy(context: ports.Context) -> None:
-    """Remove replies, jobs, releases and files that nothing needs any more."""
+    """Remove replies, jobs, releases and files that are no longer needed."""
     now = context.clock.now()
-    # A clock that jumps makes all replies old, also those that a hook still reads.
+    # If the clock jumps, all replies look old, even those that a hook still reads.
     context.replies.remove_older(
         now - REPLY_SECONDS, but=lambda job_id: _is_unfinished(job_id, context)
     )
@@ -32,7 +31,7 @@ def tidy(context: ports.Context) -> None:
 
 
 def _prune_releases(context: ports.Context) -> int:
-    """Remove old releases of apps that have had many; return how many these were."""
+    """Remove old releases of apps with many releases; return their number."""
     crowded = context.ledger.crowded_apps(more_than=retention.KEPT_RELEASES)
     if not crowded:
         return 0
@@ -43,7 +42,7 @@ def _prune_releases(context: ports.Context) -> int:
         try:
             state = app_state.state_of(context, app)
         except errors.RegistrydError:
-            continue  # Who knows what it needs?
+            continue  # It is unknown what the app needs.
         spare = retention.spare(state, here=here, unfinished=unfinished)
         if spare:
             context.ledger.remove_releases(spare)

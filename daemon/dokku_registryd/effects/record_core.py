@@ -1,6 +1,6 @@
-"""Record: Dokku's own plugin has pushed a release, and we remember what it was.
+"""Record: remember a release that Dokku's own plugin has pushed.
 
-So that a later heal knows by digest what to bring back. Nothing is pushed or named.
+A later heal then knows its digest. Nothing is pushed or tagged.
 """
 
 from dokku_registryd import errors, ports
@@ -18,7 +18,7 @@ from dokku_registryd.effects.registry import registry_session
 def perform(
     job: jobs.Job, context: ports.Context, reply: reply_writer.ReplyWriter
 ) -> outcomes.Outcome:
-    """Record number, image ID and digest of a release that somebody else pushed.
+    """Record number, image ID and digest of a release that Dokku's plugin pushed.
 
     Raises:
         TransientError: Engine or registry do not answer.
@@ -27,7 +27,7 @@ def perform(
     counted = numbering.whole_number(job.trigger.tag)
     _forget_older(job.app, counted or 0, context)
     if counted is None:
-        return outcomes.skipped("Dokku has given it no number")
+        return outcomes.skipped("Dokku has not given it a number")
     policy = app_state.policy_of(context, job.app)
     deployed = DeployedRelease(
         server=policy.server, image_repo=policy.image_repo, number=counted
@@ -35,16 +35,16 @@ def perform(
     digest = _digest(deployed, job.app, context)
     if digest is None:
         if deployed.number < policy.last_number:
-            return outcomes.skipped("a later release has replaced it since")
+            return outcomes.skipped("it has been replaced by a later release")
         raise errors.ImageNotFoundError(
-            f"Dokku has pushed {deployed.reference}, but the registry does not show it."
+            f"Dokku has pushed {deployed.reference}, but the registry does not have it."
             f" Push it again with dokku ps:rebuild {job.app}"
         )
     image = context.engine.image(deployed.reference)
     if image is not None and not messages.holds(image, digest):
         raise errors.DigestMismatchError(
             f"the registry answers {digest} for {deployed.reference}, which is not the"
-            " image that was released here. Find out who else pushes to this repository"
+            " image released on this host. Find out who else pushes to this repository"
         )
     _remember(job, deployed, digest, image.image_id if image else "", context)
     return outcomes.done(
@@ -56,9 +56,9 @@ def perform(
 
 
 def _forget_older(app: str, number: int, context: ports.Context) -> None:
-    """Remove our own record of what Dokku's plugin has replaced by this release.
+    """Remove our own record that this release of Dokku's plugin replaces.
 
-    A release that we made since, with its plugin disabled again, keeps its record.
+    A later release of ours, made with its plugin disabled again, keeps its record.
     """
     recorded = context.deployed.deployed(app)
     if context.is_companion() or (recorded and recorded.number <= number):

@@ -1,10 +1,10 @@
 """A release: reserve a number, tag, push, confirm, move the extra tags, commit.
 
-The order carries the promises. The number is durable before anything has it. Nothing
-that moves (extra tags, Dokku's `tag-version`) moves before the registry itself answers
-for the number with the digest that was sent, nor once the app was released without us
-(`live.is_replaced`). Every step looks first whether it was
-done already, so that a job which begins again after a crash ends in the same number.
+The order guarantees consistency. The number is durable before it is used. Nothing that
+moves (extra tags, Dokku's `tag-version`) moves before the registry itself answers for
+the number with the pushed digest, or after the app was released without us
+(`live.is_replaced`). Every step first checks whether it was done already, so a job that
+restarts after a crash ends with the same number.
 """
 
 import contextlib
@@ -28,15 +28,15 @@ from dokku_registryd.effects.registry import extra_tags, push_number, registry_s
 def perform(
     job: jobs.Job, context: ports.Context, reply: reply_writer.ReplyWriter
 ) -> outcomes.Outcome | outcomes.Continue:
-    """Bring one release into its registry and commit its number.
+    """Push one release to its registry and commit its number.
 
     Returns:
-        The outcome; CONTINUE if the deploy goes on and the push follows in the
+        The outcome; CONTINUE if the deploy continues and the push runs in the
         background.
 
     Raises:
-        TransientError: Something does not answer; the release stays as far as it came.
-        PermanentError: It cannot succeed; the text says what to do.
+        TransientError: A service does not answer; the release keeps its progress.
+        PermanentError: It cannot succeed; the message says what to do.
     """
     policy = app_state.policy_of(context, job.app)
     if not job.is_background_push:
@@ -44,8 +44,8 @@ def perform(
     release = context.ledger.release_of(job.job_id)
     if release is None:
         release = _reserve(job, policy, context, reply)
-    # What an earlier deploy that failed has moved goes back before anything moves.
-    # Where that cannot be done now, a job of its own does it.
+    # Tags that an earlier failed deploy has moved are restored before anything moves.
+    # If that is impossible now, a separate job does it.
     with contextlib.suppress(errors.TransientError):
         by = "" if job.is_background_push else release.build
         live.settle(release.app, context, reply, by=by)
@@ -76,7 +76,7 @@ def perform(
     orders.check(job, context)
     release = _commit(release, context)
     if release.scheduler not in context.schedulers:
-        # Nothing runs on this host that would tell us so with `deployed`.
+        # Nothing on this host would report it with `deployed`.
         reply.detail("Cleaning up")
         context.submit(triggers.Trigger(kind=Kind.SWEEP))
     reply.detail(f"Image {release.reference} pushed")
@@ -97,7 +97,7 @@ def _reserve(
     if image is None:
         raise errors.ImageNotFoundError(
             f"cannot release {job.app}: there is no image {job.trigger.image} on this"
-            f" host. Build it again with dokku ps:rebuild {job.app}"
+            f" host. Rebuild it with dokku ps:rebuild {job.app}"
         )
     release = context.ledger.reserve(
         Release(
@@ -128,9 +128,9 @@ def _reserve(
 
 def _check(policy: dokku_policy.AppPolicy) -> None:
     if not policy.push_on_release:
-        # The hook asked for a push, so its properties have been taken away since: by a
-        # rename or a destruction, of which a trigger tells next. Without them the image
-        # would go to Docker Hub.
+        # The hook requested a push, so its properties were removed later: by a rename
+        # or a destruction, whose trigger comes next. Without them the image would be
+        # pushed to Docker Hub.
         raise errors.TransientError(
             f"cannot release {policy.app}: its property push-on-release is no longer"
             " true. Was it renamed, destroyed or changed while this release waited?"
@@ -144,7 +144,7 @@ def _check(policy: dokku_policy.AppPolicy) -> None:
         reference.parse(f"{repository}:1")
     except errors.InvalidReferenceError as error:
         raise errors.InvalidRequestError(
-            f"cannot release {policy.app}: {repository!r} cannot be pushed to"
+            f"cannot release {policy.app}: {repository!r} is not a valid repository"
             f" ({error}). Correct server or image-repo with dokku registry:set"
         ) from error
     text = policy.tag_version.strip()
@@ -156,7 +156,7 @@ def _check(policy: dokku_policy.AppPolicy) -> None:
     if policy.last_number >= numbering.HIGHEST:
         raise errors.InvalidRequestError(
             f"cannot release {policy.app}: there is no number after its tag-version"
-            f" {text}. Set it to the last one that was pushed"
+            f" {text}. Set tag-version to the last pushed number"
         )
 
 
@@ -167,7 +167,7 @@ def _follow_later(
     context: ports.Context,
     reply: reply_writer.ReplyWriter,
 ) -> None:
-    """Let tags end at the release that arrived meanwhile, in the app's other lane."""
+    """Leave tags at a later release that the app's other lane has pushed meanwhile."""
     shown = release
     while True:
         latest = live.latest(release, context)
@@ -187,7 +187,7 @@ def _commit(release: Release, context: ports.Context) -> Release:
 
 
 def _record_pushed(release: Release, context: ports.Context) -> Release:
-    # The commit of the outcome takes this one to the disk; without it all is done anew.
+    # The commit of the outcome syncs this one too; without it all steps are repeated.
     return context.ledger.update_release(
         release.job_id,
         is_synced=False,
@@ -197,13 +197,13 @@ def _record_pushed(release: Release, context: ports.Context) -> Release:
 
 
 def _outcome_of(release: Release) -> outcomes.Outcome | None:
-    """Return how a release ended before, if it did; raise what it failed with."""
+    """Return how a release ended before, if it did; raise its error if it failed."""
     if release.state is ReleaseState.FAILED:
         raise errors.PermanentError(release.error)
     if release.state is ReleaseState.DROPPED:
-        return outcomes.dropped(f"{release.app} was destroyed before this was done")
+        return outcomes.dropped(f"{release.app} was destroyed before the push was done")
     if release.state is ReleaseState.PUSHED:
-        return _outcome(release, "it was pushed before")
+        return _outcome(release, "it was already pushed")
     return None
 
 

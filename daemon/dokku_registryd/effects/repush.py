@@ -1,8 +1,8 @@
-"""Push: make sure that the registry has the deployed release of an app.
+"""Push: ensure that the registry has the deployed release of an app.
 
-For an operator whose registry lost its disk, or who wants to be sure. The number stays
-what it is, and its extra tags come back with it; an image that somebody else put under
-the number is left alone. A push that had been given up counts as done from then on.
+For an operator whose registry lost its data, or who wants to be sure. The number does
+not change, and extra tags are restored with it; an image that another client put under
+the number is not touched. A push that was given up counts as done afterwards.
 """
 
 from dokku_registryd import errors, ports
@@ -28,10 +28,10 @@ def perform(
     state = app_state.state_of(context, job.app)
     deployed = wanted.deployed_of(state)
     if deployed is None:
-        reason = "nothing was released yet"
+        reason = "no release yet"
         if state.deployed is not None:
-            reason = "it runs a release that was not pushed"
-        reply.warning(f"There is nothing of {job.app} to push: {reason}")
+            reason = "its release was not pushed"
+        reply.warning(f"{job.app} has nothing to push: {reason}")
         return outcomes.skipped(reason)
     target = deployed.reference
     release = wanted.release_of(state, deployed)
@@ -52,9 +52,9 @@ def perform(
     if local is None:
         raise errors.ImageNotFoundError(
             f"cannot push {target}: it is neither in the registry nor on this host."
-            f" Build the app again with dokku ps:rebuild {job.app}"
+            f" Rebuild the app with dokku ps:rebuild {job.app}"
         )
-    # Somebody may have moved the name to another image.
+    # Another program may have moved the name to another image.
     context.engine.tag(local.image_id, target)
     reply.headline("Pushing image to registry")
     reply.detail(f"Pushing {target}")
@@ -81,7 +81,7 @@ def perform(
     )
     if stored != sent:
         raise errors.DigestMismatchError(
-            f"{target} was sent as {sent}, but the registry answers {stored}"
+            f"{target} was pushed as {sent}, but the registry answers {stored}"
         )
     if release is not None:
         _settle(release, sent, session, context, reply)
@@ -91,10 +91,10 @@ def perform(
 def _check_name(
     state: wanted.AppState, context: ports.Context, reply: reply_writer.ReplyWriter
 ) -> None:
-    """Move the deployed name back to our image, if it leads to another one here.
+    """Move the deployed name back to our image, if it points to another one here.
 
     Raises:
-        DigestMismatchError: It does, and ours is not here.
+        DigestMismatchError: It does, and our image is not here.
     """
     entries = wanted.wanted_of(state, context.schedulers)
     for gap in sight.gaps(entries[:1], context):
@@ -102,9 +102,9 @@ def _check_name(
             continue
         if not isinstance(gap, wanted.Retag):
             raise errors.DigestMismatchError(
-                f"{gap.wanted.reference} leads to another image on this host"
-                f" ({gap.leads_to}), and ours is not here. Bring it back with:"
-                f" dokku registryd:heal {gap.wanted.app}"
+                f"{gap.wanted.reference} points to another image on this host"
+                f" ({gap.leads_to}), and the released image is not here. Restore it"
+                f" with: dokku registryd:heal {gap.wanted.app}"
             )
         reply.detail(f"Tagging {gap.wanted.reference}")
         context.engine.tag(gap.image_id, gap.wanted.reference)
@@ -123,8 +123,8 @@ def _judge(
             "the registry has it", reference=target, digest=found.digest
         )
     raise errors.DigestMismatchError(
-        f"the registry answers {found.digest} for {target}, which is not the image that"
-        f" was released: somebody put another one there. Release {app} again with dokku"
+        f"the registry answers {found.digest} for {target}, which is not the released"
+        f" image: another client pushed there. Release {app} again with dokku"
         f" ps:rebuild {app}"
     )
 
@@ -140,7 +140,7 @@ def _settle(
     context: ports.Context,
     reply: reply_writer.ReplyWriter,
 ) -> None:
-    """Record what the registry has, and let all that names the release follow."""
+    """Record the image in the registry, and update all references to the release."""
     release = context.ledger.update_release(release.job_id, digest=digest)
     tags = app_state.policy_of(context, release.app).extra_tags
     extra_tags.move(release, tags, session, context, reply)

@@ -1,9 +1,9 @@
-"""A sweep: one look at the whole host, which asks for the jobs that close its gaps.
+"""A sweep: compares the whole host with the wanted state, and requests jobs.
 
-This is the truth behind every hint. One image listing and one container listing serve
-all apps. It asks for heals, takes spare names of superseded releases away, and finishes
-what a hook began: logins that it moved out of the way. An app that it cannot see keeps
-everything (`absence`).
+It is the truth behind every hint. One image listing and one container listing serve all
+apps. It requests heals, removes unneeded names of superseded releases, and finishes the
+work of hooks: it erases logins that they moved away. A missing app keeps everything
+(`absence`).
 """
 
 from dataclasses import dataclass
@@ -23,22 +23,22 @@ from dokku_registryd.effects.registry import numbers, sending
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What a sweep would do."""
+    """The actions of a sweep."""
 
     references: int
-    """How many references must exist on this host."""
+    """The number of references that must exist on this host."""
     gaps: tuple[wanted.Gap, ...]
-    """What is missing; apps whose containers run come first."""
+    """The missing references; apps with running containers come first."""
     removable_names: tuple[str, ...]
-    """Names that may be taken away."""
+    """Names to remove."""
     gone: tuple[str, ...]
-    """Apps that are gone by a hook's word and have left logins behind."""
+    """Apps that a hook reported as destroyed and that have left logins."""
     passing: tuple[str, ...] = ()
-    """Names by which images are pushed by the relay, or were when we died."""
+    """Temporary names of pushes through the relay, also of earlier processes."""
 
 
 def plan(context: ports.Context) -> Plan:
-    """Read the whole state and work out what it lacks; nothing is changed."""
+    """Read the whole state and compute the actions; change nothing."""
     listed = context.engine.images()
     observed = wanted.Observed.of(listed)
     containers = context.engine.containers()
@@ -64,18 +64,18 @@ def plan(context: ports.Context) -> Plan:
 def perform(
     job: jobs.Job, context: ports.Context, reply: reply_writer.ReplyWriter
 ) -> outcomes.Outcome:
-    """Ask for what a look at the whole host shows to be needed."""
+    """Request the jobs that the state of the whole host requires."""
     carry_out(context)
     return outcomes.done()
 
 
 def carry_out(context: ports.Context) -> Plan:
-    """Ask for what a look at the whole host shows to be needed, and return that."""
+    """Request the jobs that the state of the whole host requires; return the plan."""
     log = structlog.get_logger()
     started = context.clock.monotonic()
     absence.note(context)
     found = plan(context)
-    # A heal tells of those that it moves back.
+    # A heal logs the names that it moves back.
     sight.tell(gap for gap in found.gaps if isinstance(gap, wanted.Lost))
     healable = built_names.healable(found.gaps, context)
     for app in dict.fromkeys(gap.wanted.app for gap in healable):
@@ -104,7 +104,7 @@ def _needs(
     observed: wanted.Observed,
     containers: list[images.LocalContainer],
 ) -> list[needs.Need]:
-    """Return what the apps need, with all that their releases have left here."""
+    """Return the needs of the apps, with all local names of their releases."""
     found = app_state.all_needs(context, look, observed)
     needed = needs.needed(found.values(), containers)
     owners = {
@@ -114,7 +114,7 @@ def _needs(
     }
     lacking = owners & found.keys()
     if lacking:
-        # Images of old releases came back: what was kept in mind lacks them.
+        # Images of old releases came back: the remembered needs lack them.
         for app in lacking:
             del context.remembered[app]
         found = app_state.all_needs(context, look, observed)
@@ -131,7 +131,7 @@ def _gone(context: ports.Context) -> tuple[str, ...]:
 def request(
     job: jobs.Job, context: ports.Context, reply: reply_writer.ReplyWriter
 ) -> outcomes.Outcome:
-    """Note that new containers run: names of the release before may be spare now.
+    """Record that new containers run: names of the previous release may be unneeded.
 
     Raises:
         EngineUnavailableError: The Engine does not answer.
@@ -149,7 +149,7 @@ def request(
 
 
 def _bring_home(app: str, context: ports.Context) -> None:
-    """Note that a release for a cluster runs on this host since: it is wanted here."""
+    """Record that a cluster release runs on this host: it is wanted here now."""
     state = app_state.state_of(context, app)
     deployed = wanted.deployed_of(state)
     release = wanted.release_of(state, deployed) if deployed else None
@@ -157,7 +157,7 @@ def _bring_home(app: str, context: ports.Context) -> None:
         return
     if release.scheduler in context.schedulers:
         return
-    # By ID, since the Engine shows no name that the image has lost meanwhile.
+    # By ID, as the Engine does not show a name that the image has lost meanwhile.
     used = {entry.image_id for entry in context.engine.containers()}
     if release.image_id in used:
         context.ledger.update_release(release.job_id, scheduler=context.schedulers[0])

@@ -1,9 +1,9 @@
-"""What the effects may ask of the world.
+"""The ports: interfaces that effects use.
 
-Each protocol has one adapter for the real thing. Engine, registry and logins have a
-fake with memory besides (`tests/fakes_*.py`), and `tests/contract/` runs the same suite
-on both; what lies in files is real in every test. Methods raise
-`errors.TransientError` or `errors.PermanentError` and nothing foreign.
+Each protocol has one real adapter. Engine, registry and logins also have a fake with
+state (`tests/fakes_*.py`), and `tests/contract/` runs the same suite on both; tests use
+real files. Methods raise `errors.TransientError` or `errors.PermanentError`, and no
+foreign exceptions.
 """
 
 from dokku_registryd.ports.context import Context, Remembered

@@ -24,18 +24,18 @@ from dokku_registryd.ports.registry import Credentials, Registry
 
 @dataclass(frozen=True, slots=True)
 class Remembered:
-    """What an app needs, and what that was read from."""
+    """An app's needs, and the facts that they were computed from."""
 
     files: object
     """The mark of its files."""
     basis: object
-    """What else it depends on."""
+    """The other facts."""
     need: needs.Need
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """Everything that an effect may touch."""
+    """The ports and values that an effect may use."""
 
     engine: Engine
     registry: Registry
@@ -55,36 +55,36 @@ class Context:
     schedulers: tuple[str, ...]
     """Schedulers that keep images on this host."""
     is_companion: Callable[[], bool]
-    """Whether Dokku's own registry plugin is in charge, found out anew each time."""
+    """Returns whether Dokku's own registry plugin is in charge, without a cache."""
     submit: Callable[[triggers.Trigger], None]
-    """Asks for one more job, once the present one is done."""
+    """Requests a further job, after the present one."""
     is_preempted: Callable[[str], bool]
-    """Whether something waits for which a heal of this app should give up."""
+    """Returns whether a waiting job preempts a heal of this app."""
     is_cancelled: Callable[[str], bool]
-    """Whether the deploy that waited for a job was interrupted."""
+    """Returns whether the deploy that waited for a job was interrupted."""
     delay: Callable[[int, errors.RegistrydError], float]
-    """Seconds to wait after so many failures in a row, with jitter."""
+    """Returns the seconds to wait after so many consecutive failures, with jitter."""
     free_bytes: Callable[[str], int]
-    """Bytes that are free on the disk of a folder."""
+    """Returns the free bytes on the disk of a folder."""
     min_free_bytes: int
-    """Below this nothing is pulled."""
+    """Free bytes below which no image is pulled."""
     promise: Callable[[str], None] = lambda _job_id: None
-    """Notes in a release's trigger file that its deploy was let go on; it may fail."""
+    """Records in a release's trigger file that its deploy has continued; may fail."""
     take_in: Callable[[], object] = lambda: None
-    """Makes jobs of the trigger files that lie in the spool by now."""
+    """Accepts the trigger files that are in the spool now."""
     is_disowned: Callable[[str], bool] = lambda _app: False
-    """Whether a job waits that takes an app away, or its name: a push gives up."""
+    """Returns whether a waiting job destroys or renames an app: a push ends then."""
     is_deploying: Callable[[str], bool] = lambda _app: False
-    """Whether Dokku holds an app's deploy lock: it builds its names now."""
+    """Returns whether Dokku holds an app's deploy lock: it tags its names now."""
     is_released: Callable[[str], bool] = lambda _app: False
-    """Whether Dokku has had an app's deploy lock, and nobody holds it now."""
+    """Returns whether an app's deploy lock exists and is free now."""
     look_seconds: float = 3.0
     """How long a deploy that does not wait for its push waits for an answer."""
     parallel_tags: int = 8
-    """How many extra tags move at the same time."""
+    """How many extra tags move in parallel."""
     app_lock: Callable[[str], AbstractContextManager[object]] = lambda _app: (
         nullcontext()
     )
-    """Lets one release of an app at a time move what the app shows to others."""
+    """Lets one release of an app at a time move tags and records."""
     remembered: MutableMapping[str, Remembered] = field(default_factory=dict)
-    """What sweeps remember of apps; it goes with this world, as new settings come."""
+    """Needs of apps cached by sweeps; new settings discard them."""

@@ -12,131 +12,131 @@ from dokku_registryd.core.release.releases import DeployedRelease
 
 @dataclass(frozen=True, slots=True)
 class AppFiles:
-    """What the files say of one app."""
+    """The content of one app's files."""
 
     read: Reader
-    """Gives the app's own properties and the global ones, as `Properties.get` does."""
+    """Returns the app's own properties and the global ones, as `Properties.get`."""
     is_whole: bool
-    """Whether all that is there could be read."""
+    """False if a file could not be read, so an apparently unset property may be set."""
     deployed: DeployedRelease | None
     unread_record: str
     """Why the recorded release cannot be read; empty if it can, or if there is none."""
     mark: object | None
-    """What `Snapshot.is_unchanged` compares; None where nothing may be remembered."""
+    """The argument of `Snapshot.is_unchanged`; None if it must not be cached."""
 
 
 class Snapshot(Protocol):
-    """One look at the files of many apps."""
+    """A snapshot of the files of many apps."""
 
     def owners(self) -> set[str]:
         """Return the names of apps with properties, logins or a recorded release."""
 
     def of(self, app: str) -> AppFiles:
-        """Read all that the files say of one app."""
+        """Read all files of one app."""
 
     def is_unchanged(self, app: str, mark: object) -> bool:
-        """Tell whether they say the same as when a mark was made, without reading."""
+        """Return whether the files have not changed since a mark was made."""
 
 
 class Properties(Protocol):
     """Dokku's property files."""
 
     def get(self, plugin: str, app: str, name: str) -> str:
-        """Return a property's raw text, empty when unset; `--global` is an app.
+        """Return a property's raw text, empty if unset; `--global` is an app.
 
         Raises:
-            UnreadableError: It is there and cannot be read.
+            UnreadableError: It exists but cannot be read.
         """
 
     def look(self) -> AbstractContextManager[Snapshot]:
-        """Look at the files of many apps, at a fraction of asking one by one."""
+        """Read the files of many apps, faster than one by one."""
 
     def set(self, plugin: str, app: str, name: str, value: str) -> None:
-        """Replace a property in one step."""
+        """Replace a property atomically."""
 
     def delete(self, plugin: str, app: str, name: str) -> None:
         """Remove a property; a missing one is fine."""
 
     def root(self) -> presence.Root:
-        """Return what is in Dokku's root, and what cannot be seen there."""
+        """Return the content of Dokku's root, and its inaccessible entries."""
 
     def apps(self) -> list[str]:
-        """Return the names of the apps that exist on this host, sorted.
+        """Return the names of the existing apps, sorted.
 
         Raises:
-            TransientError: It cannot be told.
+            TransientError: They cannot be listed.
         """
 
     def owners(self) -> list[str]:
         """Return the names of apps with properties, logins or a recorded release.
 
         Raises:
-            UnreadableError: It cannot be told.
+            UnreadableError: They cannot be listed.
         """
 
 
 class Absences(Protocol):
-    """What is kept of the apps that were not seen, from one sweep to the next."""
+    """The recorded missing apps, from one sweep to the next."""
 
     def recall(self) -> presence.Memory:
-        """Return what was kept last; an empty memory if there is none."""
+        """Return the recorded facts; empty ones if there are none."""
 
     def keep(self, memory: presence.Memory) -> None:
-        """Replace it, on the disk only where that is worth it.
+        """Replace the facts; write them to disk only if they have changed enough.
 
         Raises:
-            TransientError: The disk refuses; this process has it all the same.
+            TransientError: The disk refuses; this process keeps the facts in memory.
         """
 
 
 class DeployedReleases(Protocol):
-    """The record that Dokku's questions are answered from, one for each app."""
+    """The record that answers Dokku's questions, one for each app."""
 
     def deployed(self, app: str) -> DeployedRelease | None:
-        """Return the recorded release; None if there is none to trust.
+        """Return the recorded release; None if there is no valid record.
 
         Raises:
-            UnreadableError: It is there and cannot be read.
+            UnreadableError: It exists but cannot be read.
         """
 
     def record_deployed(self, app: str, deployed: DeployedRelease) -> None:
-        """Replace the record in one step."""
+        """Replace the record atomically."""
 
     def link_told(self, app: str, build: str) -> None:
-        """Make what a deploy was told the record, without room; it may not work."""
+        """Make the reply to a deploy the record, without space; it may fail."""
 
     def forget_deployed(self, app: str) -> None:
         """Remove the record; a missing one is fine."""
 
 
 class Deploying(Protocol):
-    """What deploys of Dokku were told that have not ended, as far as we know."""
+    """The replies to deploys of Dokku that have not ended, as far as we know."""
 
     def apps(self) -> list[str]:
-        """Return the apps of which a deploy was told something."""
+        """Return the apps with a reply to a deploy."""
 
     def told(self, app: str) -> dict[str, deploys.Told]:
-        """Return what the deploys of an app were told, by build.
+        """Return the replies to the deploys of an app, by build.
 
         Raises:
             UnreadableError: It cannot be read.
         """
 
     def odd(self, app: str) -> list[str]:
-        """Return the paths at which something else lies than a deploy's file."""
+        """Return the paths of entries that are not files of deploys."""
 
     def tell(self, app: str, build: str, deployed: DeployedRelease) -> None:
-        """Replace what a deploy is told, in one step."""
+        """Replace the reply to a deploy atomically."""
 
     def forget(self, app: str, build: str) -> None:
-        """Remove what a deploy was told; a missing one is fine."""
+        """Remove the reply to a deploy; a missing one is fine."""
 
 
 class Builds(Protocol):
     """Dokku's own records of builds."""
 
     def state(self, app: str, build: str) -> deploys.BuildState:
-        """Return what is known of a deploy of an app."""
+        """Return the state of a deploy of an app."""
 
     def containers(self, app: str) -> frozenset[str]:
         """Return the IDs of the containers that Dokku has recorded for an app.
@@ -147,10 +147,10 @@ class Builds(Protocol):
 
 
 class DestroyedApps(Protocol):
-    """Folders of destroyed apps, moved out of the way before their logins go."""
+    """Folders of destroyed apps, moved away before their logins are erased."""
 
     def detach(self, app: str, stamp: str) -> None:
-        """Move what is left of an app's properties and logins out of the way."""
+        """Move an app's properties and logins away."""
 
     def of(self, app: str) -> list[str]:
         """Return the detached folders of one app."""
@@ -159,20 +159,20 @@ class DestroyedApps(Protocol):
         """Return the apps that have detached folders."""
 
     def noted(self) -> list[str]:
-        """Return apps whose logins a hook noted and Dokku's plugin then removed."""
+        """Return apps whose logins a hook listed and Dokku's plugin then removed."""
 
     def login_folder(self, folder: str) -> str:
-        """Return where a detached folder keeps the auth config."""
+        """Return the path of the auth config in a detached folder."""
 
     def remove(self, folder: str) -> None:
-        """Remove a detached folder with all that is in it."""
+        """Remove a detached folder with its content."""
 
 
 class Remnants(Protocol):
-    """Files of ours that may have come to their end."""
+    """Our old files."""
 
     def listed(self) -> list[remnants.Remnant]:
-        """Return what may be old; what cannot be read is left out."""
+        """Return files that may be old; unreadable ones are omitted."""
 
     def remove(self, remnant: remnants.Remnant) -> bool:
-        """Remove one, unless it changed since; tell whether it is gone."""
+        """Remove one, unless it has changed; return whether it is gone."""

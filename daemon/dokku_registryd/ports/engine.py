@@ -17,61 +17,61 @@ from dokku_registryd.ports.registry import LogIn, Registry
 
 
 class Clock(Protocol):
-    """Time, handed in so that tests own it."""
+    """Time, passed as an argument so that tests control it."""
 
     def now(self) -> float:
-        """Return seconds since the epoch; for people and durable records."""
+        """Return seconds since the epoch; for output and durable records."""
 
     def monotonic(self) -> float:
-        """Return seconds that never run backwards; for every time limit."""
+        """Return monotonic seconds; for every timeout."""
 
 
 class EventStream(Protocol):
     """An open subscription to the Engine's events."""
 
     def __iter__(self) -> Iterator[Mapping[str, Any]]:
-        """Give raw events; ends without an error when the Engine goes away."""
+        """Yield raw events; ends without an error when the connection ends."""
 
     def close(self) -> None:
         """End the iteration from another thread; a second call is harmless."""
 
 
 class Engine(Protocol):
-    """The Docker Engine. Safe to share between threads."""
+    """The Docker Engine. Thread-safe."""
 
     def ping(self) -> None:
         """Return if the Engine answers; raise `EngineUnavailableError` if not."""
 
     def facts(self) -> EngineFacts:
-        """Return what the Engine says of itself, read anew."""
+        """Return the Engine's facts about itself, without a cache."""
 
     def image(self, reference: str) -> LocalImage | None:
-        """Return the image that a reference or image ID names, if it is here."""
+        """Return the local image of a reference or image ID; None if it is missing."""
 
     def images(self) -> list[LocalImage]:
-        """Return every image that has a name, by one request."""
+        """Return every image with a name, by one request."""
 
     def images_of(self, app: str) -> list[LocalImage]:
-        """Return every image of an app, named or not, by one request."""
+        """Return every image of an app, with or without names, by one request."""
 
     def containers(self) -> list[LocalContainer]:
         """Return every container, stopped ones too, by one request."""
 
     def tag(self, image_id: str, reference: str) -> None:
-        """Give an image one more name; moving an existing name is allowed.
+        """Tag an image with one more name; an existing name is moved.
 
         Raises:
             ImageNotFoundError: No such image is here.
         """
 
     def untag(self, reference: str) -> bool:
-        """Take a name away, never by force; False if it was not there or is needed."""
+        """Remove a name, without force; return False if it is missing or needed."""
 
     def log_in(self, auth: logins.AuthConfig) -> None:
-        """Let the Engine try a login at its registry; nothing is kept of it.
+        """Let the Engine try a login at its registry, without storing it.
 
         Raises:
-            RegistrydError: The registry refuses, or is not there for the Engine.
+            RegistrydError: The registry refuses it, or the Engine cannot reach it.
         """
 
     def push(
@@ -86,12 +86,12 @@ class Engine(Protocol):
     ) -> str:
         """Push one tag and return the digest that the Engine reports for it.
 
-        `auth=None` is anonymous: the Engine's own configuration is never asked.
-        `on_progress` gets lines worth showing to a person, and an empty text for all
-        others; what it raises ends the push. `give_way` is called every few seconds,
-        also while nothing moves, from another thread; what it raises ends the push.
-        `shown` puts names that people know into texts of the Engine's. `liveness`
-        changes as long as bytes move out of the Engine's sight; it may be silent then.
+        `auth=None` is anonymous: the Engine's own configuration is never used.
+        `on_progress` is called with lines worth showing to the user, and with an empty
+        text for all others; if it raises, the push ends. `give_way` is called every few
+        seconds from another thread, even during a stall; if it raises, the push ends.
+        `shown` replaces the relay's names in texts of the Engine. `liveness` changes
+        while bytes move that the Engine does not see; then the Engine may be silent.
         """
 
     def pull(
@@ -101,9 +101,9 @@ class Engine(Protocol):
         auth: logins.AuthConfig | None,
         give_way: Callable[[], None] = lambda: None,
     ) -> LocalImage:
-        """Pull a tag or a digest and return what is here afterwards.
+        """Pull a tag or a digest, and return the local image afterwards.
 
-        `give_way` is called as in a push; what it raises ends the pull.
+        `give_way` is called as in a push; if it raises, the pull ends.
 
         Raises:
             ImageNotFoundError: The registry has no such manifest.
@@ -117,64 +117,64 @@ _Answer = TypeVar("_Answer")
 
 
 class Call(Protocol):
-    """Runs what needs an app's login, anew if that is refused."""
+    """Runs an operation with an app's login; retries with a fresh one if refused."""
 
     def __call__(
         self, operation: Callable[[logins.AuthConfig | None], _Answer]
     ) -> _Answer:
-        """Return what the operation returns."""
+        """Return the result of the operation."""
 
 
 class Passage(Protocol):
-    """The way of one push through the relay."""
+    """The passage of one push through the relay."""
 
     @property
     def reference(self) -> str:
-        """The name by which the Engine is to push; nobody else has it."""
+        """The unique name for the Engine's push."""
 
     @property
     def login(self) -> logins.AuthConfig:
-        """What lets the Engine in, until the push is over."""
+        """The Engine's login to the relay, valid until the push is over."""
 
     @property
     def is_reached(self) -> bool:
-        """Whether the Engine came here at all."""
+        """Whether the Engine reached the relay at all."""
 
     @property
     def failure(self) -> errors.RegistrydError | None:
-        """Why the push cannot succeed, at first hand, if it is known."""
+        """Why the push cannot succeed, by the registry's own answer, if known."""
 
     @property
     def manifest(self) -> Manifest | None:
-        """What the Engine put under its name; all that it refers to is sent then."""
+        """The manifest that the Engine put; all its parts have been uploaded then."""
 
     def shown(self, text: str) -> str:
-        """Return a text of the Engine's with the real names in place of the relay's."""
+        """Return a text of the Engine with the relay's names replaced by real ones."""
 
     def liveness(self) -> int:
-        """Return what grows as long as bytes come in or go on."""
+        """Return a number that grows while bytes are received or sent."""
 
 
 class Relay(Protocol):
-    """A registry on loopback, by which the Engine hands over what it pushes."""
+    """A registry on loopback to which the Engine pushes."""
 
     def is_required(self) -> bool:
-        """Whether a push that cannot go this way fails."""
+        """Whether a push that cannot use the relay fails."""
 
     def why_not(self, log_in: LogIn) -> str:
-        """Return why the Engine cannot push by it, empty if it can.
+        """Return why the Engine cannot use the relay; empty if it can.
 
         Raises:
             EngineUnavailableError: The Engine does not answer.
         """
 
     def lost(self) -> None:
-        """Note that a push did not come here: look again before the next one."""
+        """Record that a push did not arrive here: check again before the next one."""
 
     def open(
         self, image: reference.ImageReference, registry: Registry, call: Call
     ) -> AbstractContextManager[Passage]:
-        """Let one push to `image` through, until the context is left."""
+        """Admit one push of `image`, until the context is left."""
 
     def is_open(self, name: str) -> bool:
-        """Tell whether a push goes on by a name on this host."""
+        """Return whether a push with a name on this host is running."""

@@ -10,96 +10,96 @@ from dokku_registryd.core.release.releases import DeployedRelease, Release
 
 
 class Replies(Protocol):
-    """Answers to hooks that wait."""
+    """Replies to waiting hooks."""
 
     def write(self, job_id: str, kind: replies.Line, text: str) -> None:
-        """Append one line; a disk that refuses fails nothing."""
+        """Append one line; ignore a disk that refuses."""
 
     def remove(self, job_id: str) -> None:
-        """Remove a reply that nobody reads any more."""
+        """Remove a reply that no hook reads any more."""
 
     def remove_older(self, than: float, *, but: Callable[[str], bool]) -> int:
-        """Remove replies by age, but those of some jobs; return how many."""
+        """Remove old replies, except those of some jobs; return how many."""
 
 
 class Ledger(Protocol):
-    """The durable record of jobs, releases and outcomes. Safe between threads."""
+    """The durable record of jobs, releases and outcomes. Thread-safe."""
 
     def add_jobs(
         self, added: Iterable[jobs.Job], *, is_synced: bool = True
     ) -> list[jobs.Job]:
-        """Record jobs in one commit and return those that were not known before."""
+        """Record jobs in one commit, and return those that were new."""
 
     def job(self, job_id: str) -> jobs.JobRecord | None:
-        """Return a job and how it ended, if it is known."""
+        """Return a job and its outcome, if it is known."""
 
     def unfinished_jobs(self) -> list[jobs.JobRecord]:
-        """Return the jobs that have no outcome, oldest first."""
+        """Return the jobs without an outcome, oldest first."""
 
     def finished_jobs(
         self, *, now: float, limit: int, app: str = ""
     ) -> list[jobs.JobRecord]:
-        """Return the latest jobs that have an outcome, newest first.
+        """Return the latest jobs with an outcome, newest first.
 
-        Last come those that ended later than now: the clock was set back since.
+        Jobs that ended in the future come last: the clock was set back.
         """
 
     def prune_jobs(self, *, finished_before: float, but_latest: int) -> None:
-        """Remove jobs that ended before a time, but the latest; releases stay."""
+        """Remove old finished jobs except the latest; releases are kept."""
 
     def crowded_apps(self, *, more_than: int) -> list[str]:
-        """Return the apps that have more releases than a number of them."""
+        """Return the apps with more releases than a limit."""
 
     def remove_releases(self, job_ids: Iterable[str]) -> None:
         """Remove the releases of some jobs."""
 
     def cancelled_jobs(self) -> frozenset[str]:
-        """Return the unfinished jobs whose deploy was broken off."""
+        """Return the unfinished jobs whose deploy was interrupted."""
 
     def orders_after(self, job_id: str, app: str) -> list[callings.Order]:
-        """Return what has changed what an app runs since a job was accepted.
+        """Return the jobs that changed what an app runs after a job was accepted.
 
-        What was said of another app that had the name is left out.
+        Jobs about another app that had the name are left out.
         """
 
     def revoke_local(self, app: str, build: str) -> bool:
-        """Let the release without a push of a deploy that has failed change nothing.
+        """Undo the effect of a release without a push whose deploy has failed.
 
         Returns:
-            Whether nothing of it is still to be done: false while its job waits.
+            Whether that is complete: False while its job waits.
         """
 
     def start_attempt(self, job_id: str) -> int:
         """Count an attempt before it begins, and return its number."""
 
     def count_deaths(self) -> None:
-        """Count one death for each job whose attempt the process did not outlive."""
+        """Count a crash for each job whose attempt was running."""
 
     def clear_running(self) -> None:
-        """Let attempts that are cut off by an orderly stop count as no death."""
+        """Do not count attempts interrupted by a clean shutdown as crashes."""
 
     def postpone(self, job_id: str, *, retry_at: float, error: str) -> None:
-        """Record why an attempt did not succeed and when the next one is due.
+        """Record why an attempt failed and when the next one is due.
 
-        An attempt that ended so has shown that it does not kill the process.
+        Such an attempt has shown that it does not crash the process.
         """
 
     def finish_job(self, job_id: str, outcome: outcomes.Outcome, *, at: float) -> None:
-        """Record how a job ended; the outcome that is recorded first stands."""
+        """Record the outcome of a job; the first one counts."""
 
     def reserve(self, wanted: Release) -> Release:
-        """Reserve a number for a job, at least that of `wanted`, once.
+        """Reserve a number for a job, at least `wanted`, once.
 
         A second call for the same job returns the release of the earlier one.
         """
 
     def adopt(self, release: Release) -> None:
-        """Record a release that somebody else made; a known one stays as it is."""
+        """Record a release of another program; a known one is not changed."""
 
     def renumber(self, job_id: str, *, at_least: int) -> Release:
         """Move a reserved release to a higher free number.
 
-        Of one whose deploy goes on, the number that Dokku was told is kept in mind.
+        If its deploy continued, the number that Dokku was told is kept.
         """
 
     def update_release(
@@ -111,22 +111,22 @@ class Ledger(Protocol):
         """
 
     def tag_moves(self, job_id: str) -> dict[str, str]:
-        """Return what extra tags stood for before a release moved them."""
+        """Return the digests of extra tags before a release moved them."""
 
     def record_tag_moves(self, job_id: str, previous: Mapping[str, str]) -> None:
-        """Record what extra tags stand for, before a release moves them."""
+        """Record the digests of extra tags before a release moves them."""
 
     def release_of(self, job_id: str) -> Release | None:
-        """Return the release that a job asked for."""
+        """Return the release of a job."""
 
     def release_of_build(self, app: str, build: str) -> Release | None:
-        """Return the latest release of an app that a deploy has made."""
+        """Return the latest release of an app by a deploy."""
 
     def releases(self, app: str | None = None) -> list[Release]:
         """Return releases, the latest first, of one app or of all."""
 
     def latest_release(self, app: str) -> Release | None:
-        """Return the release that an app asked for last."""
+        """Return the latest requested release of an app."""
 
     def release_under(self, app: str, deployed: DeployedRelease) -> Release | None:
         """Return an app's release of this repository and number."""
@@ -136,48 +136,48 @@ class Ledger(Protocol):
     ) -> Release | None:
         """Return the latest release of an image that a repository has confirmed.
 
-        With an app it is one of its own.
+        With an app only its own releases count.
         """
 
     def releases_with_digest(self, digest: str, beside: Release) -> list[Release]:
-        """Return what has a digest in the repository of a release, the latest first."""
+        """Return the releases with a digest in a release's repository, latest first."""
 
     def later_releases(self, release: Release) -> list[Release]:
-        """Return what its app asked for after a release, the latest first."""
+        """Return the app's requests after a release, the latest first."""
 
     def earlier_releases(self, release: Release) -> Iterator[Release]:
-        """Give what its app asked for before a release, the latest first.
+        """Yield the app's requests before a release, the latest first.
 
-        They are read as they are taken, so the first few cost no more than that.
+        They are read on demand, so the first few are cheap.
         """
 
     def release_marks(self) -> Callable[[str], int]:
-        """Return what gives a number for an app that stays until its releases change.
+        """Return a function from app to revision, which changes with its releases.
 
-        Ask before the releases are read: what changes meanwhile has another number.
+        Call it before reading the releases: a change meanwhile has another revision.
         """
 
     def releases_of_image(self, image_id: str) -> list[Release]:
         """Return the releases of one image, of every app."""
 
     def rename_app(self, old: str, new: str, *, but_after: str = "") -> None:
-        """Give an app's releases, and its jobs that still wait, to its new name.
+        """Move an app's releases and pending jobs to its new name.
 
-        What was asked for after a job was accepted belongs to apps that were made
-        since, and stays.
+        Requests after a job was accepted belong to apps that were created later, and
+        are not moved.
         """
 
     def has_been_taken(self, app: str, *, after: str) -> bool:
-        """Tell whether another app has got this name since a job was accepted."""
+        """Return whether another app got this name after a job was accepted."""
 
     def releases_before(self, app: str, job_id: str) -> list[Release]:
-        """Return an app's releases but those asked for after a job was accepted."""
+        """Return an app's releases, except those requested after a job was accepted."""
 
     def forget_app(self, app: str, *, but_after: str = "") -> None:
-        """Remove an app's releases, but those asked for after a job was accepted."""
+        """Remove an app's releases, except those requested after a job was accepted."""
 
     def pause_of(self, key: backoff.Key) -> backoff.Pause | None:
-        """Return the latest pause of a login since it was answered as it should be."""
+        """Return the latest pause of a login; None if a request succeeded since."""
 
     def paused_registries(self) -> list[backoff.Pause]:
         """Return all pauses, sorted by domain."""
@@ -186,4 +186,4 @@ class Ledger(Protocol):
         """Replace the pause of a login."""
 
     def end_pause(self, key: backoff.Key) -> None:
-        """Note that a registry answers a login as it should."""
+        """Record that a registry answers a login normally."""

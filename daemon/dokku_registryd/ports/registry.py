@@ -14,7 +14,7 @@ class Registry(Protocol):
     """The HTTP API of a registry, OCI distribution specification 1.1."""
 
     def ping(self, domain: str, *, auth: logins.AuthConfig | None) -> None:
-        """Return if the registry is up and takes this login.
+        """Return if the registry is up and accepts this login.
 
         Raises:
             AuthenticationError: The login is refused.
@@ -27,13 +27,13 @@ class Registry(Protocol):
         auth: logins.AuthConfig | None,
         for_push: bool = False,
     ) -> str | None:
-        """Return the digest that a tag stands for, None if there is no such tag.
+        """Return the digest of a tag; None if there is no such tag.
 
         Args:
             image: Repository and tag.
             auth: The login.
-            for_push: Whether the same session pushes, so that it asks for the right to
-                do that from its first request on.
+            for_push: Whether the same session pushes, so that it requests that
+                permission from its first request on.
         """
 
     def manifest(
@@ -43,7 +43,7 @@ class Registry(Protocol):
         auth: logins.AuthConfig | None,
         for_push: bool = False,
     ) -> Manifest | None:
-        """Return a manifest or index, its bytes untouched; None if absent."""
+        """Return a manifest or index as unchanged bytes; None if it is missing."""
 
     def put_manifest(
         self,
@@ -52,10 +52,10 @@ class Registry(Protocol):
         *,
         auth: logins.AuthConfig | None,
     ) -> str:
-        """Put a manifest under a tag and return the digest that the registry states.
+        """Put a manifest under a tag, and return the digest that the registry states.
 
         Raises:
-            TagImmutableError: The tag exists and may not move.
+            TagImmutableError: The tag exists and cannot be moved.
             ImageNotFoundError: The registry lacks a blob of this manifest.
         """
 
@@ -71,7 +71,7 @@ class Registry(Protocol):
     def delete(
         self, image: reference.ImageReference, *, auth: logins.AuthConfig | None
     ) -> None:
-        """Delete a manifest by its digest, and with it every tag that names it."""
+        """Delete a manifest by its digest, and with it every tag of it."""
 
     def blob_size(
         self,
@@ -80,7 +80,7 @@ class Registry(Protocol):
         *,
         auth: logins.AuthConfig | None,
     ) -> int | None:
-        """Return the size of a blob in bytes; None if it is not known to be there."""
+        """Return the size of a blob in bytes; None if it is not known to exist."""
 
     def put_blob(
         self,
@@ -91,9 +91,9 @@ class Registry(Protocol):
         auth: logins.AuthConfig | None,
         on_sent: Callable[[int], None] = lambda _size: None,
     ) -> None:
-        """Send a whole blob; one that is there already is fine.
+        """Upload a whole blob; an existing one is fine.
 
-        `on_sent` gets sizes of parts of a long body as they are sent.
+        `on_sent` is called with sizes of parts of a long body as they are sent.
         """
 
     def stream_blob(
@@ -103,9 +103,9 @@ class Registry(Protocol):
         *,
         auth: logins.AuthConfig | None,
     ) -> str:
-        """Send the bytes of a blob as they come; return where it is to be closed.
+        """Upload the bytes of a blob as they arrive; return the URL to finish it.
 
-        What the pieces raise ends it; nothing is there then.
+        If the pieces raise an error, the upload ends without a result.
         """
 
     def close_blob(
@@ -116,25 +116,25 @@ class Registry(Protocol):
         *,
         auth: logins.AuthConfig | None,
     ) -> None:
-        """End an upload whose bytes were sent; they must have the digest.
+        """Finish an upload whose bytes were sent; they must have the digest.
 
         Raises:
-            InvalidRequestError: They have another.
+            InvalidRequestError: They have another digest.
         """
 
 
 LogIn = Callable[[logins.AuthConfig], None]
-"""Asks the Engine to log in somewhere; what it raises is why it cannot."""
+"""Lets the Engine log in to a registry; raises the reason if it cannot."""
 
 
 class Credentials(Protocol):
     """Logins of apps, from auth configs and credential helpers."""
 
     def resolve(self, app: str, domain: str) -> logins.AuthConfig | None:
-        """Return the app's login for a registry, resolved anew; None for anonymous.
+        """Return the app's login for a registry, without a cache; None for anonymous.
 
-        The app's own auth config is asked first, then the global one. An empty `app`
-        asks the global one only.
+        The app's own auth config comes first, then the global one. An empty `app` uses
+        only the global one.
 
         Raises:
             AuthenticationError: A credential helper failed or timed out.
@@ -144,7 +144,7 @@ class Credentials(Protocol):
         """Erase the logins of a detached auth config directory from their helpers.
 
         A login that the global file or another app still uses is kept. The folder
-        itself stays; whoever detached it removes it afterwards.
+        itself is kept; the caller removes it afterwards.
 
         Returns:
             The domains that were erased.

@@ -1,1 +1,1 @@
-"""The imperative shell: threads, signals, retries, and the order of jobs."""
+"""The runtime: threads, signals, retries, and the order of jobs."""

@@ -1,4 +1,4 @@
-"""Turns: what must not be done twice at once for one app, whichever lane it runs in."""
+"""One lock per app, for steps that both of its lanes may run."""
 
 import contextlib
 import threading
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 
 class AppLocks:
-    """One lock for each app. A thread that has its turn may ask for it again."""
+    """One reentrant lock for each app."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -15,7 +15,7 @@ class AppLocks:
 
     @contextlib.contextmanager
     def of(self, app: str) -> Iterator[None]:
-        """Wait until no other thread has this app's turn, and have it."""
+        """Acquire this app's lock until the context is left."""
         with self._lock:
             lock = self._locks[app]
         with lock:

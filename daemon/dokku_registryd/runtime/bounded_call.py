@@ -1,8 +1,8 @@
-"""A glance: one look at something that may hang, for so long and no longer.
+"""Call a function that may hang, with a timeout.
 
-A disk that hangs keeps whoever touches it, and no time limit ends that. So a thread of
-its own looks, and whoever asks goes on without it when it takes too long. While one
-look hangs nobody waits for another one.
+A hung disk blocks the threads that access it, and no timeout ends that. So a separate
+thread makes the call, and the caller continues without it after the timeout. While one
+call hangs, further callers do not wait at all.
 """
 
 import threading
@@ -13,16 +13,16 @@ from dokku_registryd import errors
 
 _Seen = TypeVar("_Seen")
 
-LOOK_SECONDS = 1.0  # below every scrape's time limit
+LOOK_SECONDS = 1.0  # shorter than the timeout of a scrape
 
 
 class BoundedCall(Generic[_Seen]):
-    """Looks at one thing. For one thread at a time.
+    """Calls one function. For one thread at a time.
 
     Args:
-        name: What is looked at.
-        look: Looks; may raise `RegistrydError` or `OSError`.
-        seconds: How long anybody waits for it.
+        name: The name of the thread.
+        look: The function; may raise `RegistrydError` or `OSError`.
+        seconds: The timeout.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class BoundedCall(Generic[_Seen]):
         self._error = ""
 
     def take(self) -> tuple[_Seen | None, str]:
-        """Return what is seen, or None and why nothing is."""
+        """Return the result, or None and the reason."""
         if self._thread is None or not self._thread.is_alive():
             self._seen, self._error = None, ""
             self._thread = threading.Thread(

@@ -1,7 +1,7 @@
-"""The tally: what happened since the process started, counted in one place.
+"""Counters since the process started, for metrics.
 
-Whoever makes an outcome says so here; whoever is asked for metrics reads a copy. One
-short lock guards it all, so neither waits for the other.
+Outcomes are counted here; metrics read a copy. One short lock protects all counters, so
+neither waits for the other.
 """
 
 import threading
@@ -20,7 +20,7 @@ WORK = "work"
 
 
 class Counters:
-    """Counts. Safe between threads."""
+    """Counters. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -37,7 +37,7 @@ class Counters:
     def finished(
         self, job: jobs.Job, ending: outcomes.Ending, *, seconds: float
     ) -> None:
-        """Count a job that ended, so long after it was accepted."""
+        """Count a finished job and its duration."""
         kind, nothing = job.kind, Durations.none(metric_families.DURATION_BOUNDS)
         is_well = ending in {outcomes.Ending.DONE, outcomes.Ending.SKIPPED}
         with self._lock:
@@ -47,16 +47,16 @@ class Counters:
                 self._missing.pop(job.app, None)
 
     def retried(self, kind: Kind) -> None:
-        """Count an attempt that another one follows."""
+        """Count a failed attempt that will be retried."""
         with self._lock:
             self._retried[kind] += 1
 
     def swept(self, sweep: exposition.Sweep, *, missing: Mapping[str, int]) -> None:
-        """Count a sweep, and remember what it saw.
+        """Count a sweep, and store its results.
 
         Args:
-            sweep: What it saw.
-            missing: What can be brought back, by app, until a heal has done so.
+            sweep: The results.
+            missing: The recoverable references, by app, until a heal restores them.
         """
         with self._lock:
             self._sweeps_done += 1
@@ -65,7 +65,7 @@ class Counters:
             self._missing = dict(missing)
 
     def sweep_failed(self, error: Exception) -> None:
-        """Count a sweep that was not possible, and remember whose fault it was."""
+        """Count a failed sweep, and store which side failed."""
         with self._lock:
             self._sweeps_failed += 1
             self._is_engine_silent = isinstance(error, errors.EngineUnavailableError)
@@ -74,35 +74,35 @@ class Counters:
     def is_engine_unresponsive(self) -> bool:
         """Whether the Engine did not answer the last sweep.
 
-        An Engine that hangs keeps its event stream open, so only this tells.
+        A hanging Engine keeps its event stream open, so only this shows it.
         """
         with self._lock:
             return self._is_engine_silent
 
     def refused(self, whom: str, error: str) -> None:
-        """Note that ledger or spool refused; it holds until they accept again.
+        """Record that ledger or spool refused a write, until the next success.
 
         Args:
-            whom: Who needed them: `INTAKE` or `WORK`.
-            error: What they said.
+            whom: The caller: `INTAKE` or `WORK`.
+            error: The reason.
         """
         with self._lock:
             self._refusals[whom] = error
 
     def accepted(self, whom: str) -> None:
-        """Note that ledger and spool did what they were asked for."""
+        """Record that ledger and spool accepted a write."""
         if self._refusals:
             with self._lock:
                 self._refusals.pop(whom, None)
 
     @property
     def refusal(self) -> str:
-        """Why ledger or spool refused the last time; empty if they did not."""
+        """Why ledger or spool refused the last write; empty if they did not."""
         with self._lock:
             return next(iter(self._refusals.values()), "")
 
     def counts(self) -> exposition.Counts:
-        """Return a copy of all figures."""
+        """Return a copy of all counters."""
         with self._lock:
             seen, missing = self._last_sweep, sum(self._missing.values())
             return exposition.Counts(

@@ -1,7 +1,7 @@
-"""Notices that a deploy of Dokku has ended, also where no hook could say so.
+"""Detects that a deploy of Dokku has ended, even if no hook reported it.
 
-Dokku fires no trigger for a deploy that fails. So while a deploy was told of a release,
-each turn of the main loop looks at Dokku's record of it.
+Dokku fires no trigger for a failed deploy. So while a deploy has a reply, each turn of
+the main loop checks Dokku's record of it.
 """
 
 import structlog
@@ -14,11 +14,11 @@ from dokku_registryd.runtime import execution, intake
 
 
 class DeployWatch:
-    """Asks for the job that settles a deploy once it has ended.
+    """Requests the job that settles a deploy once it has ended.
 
     Args:
-        executor: Where deploys are looked up.
-        jobs_intake: Where the job is asked for.
+        executor: The state of the host.
+        jobs_intake: Accepts the job.
     """
 
     def __init__(
@@ -28,7 +28,7 @@ class DeployWatch:
         self._intake = jobs_intake
 
     def check(self) -> None:
-        """Look at the deploys that were told of a release.
+        """Check the deploys that have a reply.
 
         Raises:
             LedgerError: The job cannot be recorded.
@@ -46,11 +46,11 @@ class DeployWatch:
 
 
 def _has_ended(app: str, context: ports.Context) -> bool:
-    """Tell whether a deploy of an app has ended; False where that cannot be told."""
+    """Return whether a deploy of an app has ended; False if unknown."""
     try:
         told = context.deploying.told(app)
         return any(deploy_ends.has_ended(app, build, told, context) for build in told)
     except errors.TransientError as error:
-        # `doctor` names the file, and no other app waits for it.
+        # `doctor` names the file; other apps are not affected.
         structlog.get_logger().debug("sweep.requested", reason=str(error))
         return False

@@ -50,9 +50,9 @@ EFFECTS: Mapping[Kind, Effect] = {
     Kind.SWEEP: sweep.perform,
 }
 
-# A disk that refuses the ledger is asked again; no job may be lost to it.
+# The ledger is retried if the disk refuses it; no job may be lost.
 LEDGER_RETRY_SECONDS = 5.0
-# What could not be looked at is looked at again; a hint makes it sooner.
+# A failed sweep is repeated; a hint makes it sooner.
 SWEEP_RETRY_SECONDS = 5.0
 
 
@@ -83,7 +83,7 @@ class Executor:
         self.finishing.context = context
 
     def run(self, job: jobs.Job) -> None:
-        """Make one attempt of a job and record what came of it."""
+        """Run one attempt of a job and record the result."""
         if job.kind is Kind.SWEEP:
             self._sweep(job)
             return
@@ -126,7 +126,7 @@ class Executor:
         return discreet.outcome(outcome)
 
     def put_back(self, job: jobs.Job, error: errors.LedgerError) -> None:
-        """Let a job wait for a disk that refuses its ledger, and say so once."""
+        """Let a job wait for a disk that refuses its ledger, and log it once."""
         structlog.get_logger().error("storage.write_failed", error=str(error))
         due = self.context.clock.monotonic() + LEDGER_RETRY_SECONDS
         self.queue.put(job, due=due)
@@ -134,7 +134,7 @@ class Executor:
         if job.job_id not in self._ledger_refusals:
             self._ledger_refusals.add(job.job_id)
             reply = reply_writer.for_job(self.context.replies, job)
-            reply.warning(f"{error}; trying again every {LEDGER_RETRY_SECONDS:.0f} s")
+            reply.warning(f"{error}; retrying every {LEDGER_RETRY_SECONDS:.0f} s")
 
     def _perform(
         self, job: jobs.Job, context: ports.Context, reply: reply_writer.ReplyWriter
@@ -168,7 +168,7 @@ class Executor:
             self._count_sweep(found, self.context.clock.monotonic() - started)
 
     def _count_sweep(self, found: sweep.Plan, took_seconds: float) -> None:
-        # One pull of an app's image brings back its other names too.
+        # One pull of an app's image restores its other names too.
         pulled = {gap.wanted.app for gap in found.gaps if isinstance(gap, wanted.Pull)}
         missing = Counter(
             gap.wanted.app
@@ -189,7 +189,7 @@ class Executor:
     def _drop_older(self, job: jobs.Job) -> None:
         for older in jobs.dropped_by(job, self.queue.waiting_before(job)):
             if not self.queue.withdraw([older]):
-                continue  # It has just begun in its own lane; this one comes after.
+                continue  # It has just started in its own lane; this one comes after.
             try:
                 self._drop(older)
             except errors.LedgerError:
@@ -197,10 +197,10 @@ class Executor:
                 raise
 
     def _rename_waiting(self, old: str) -> None:
-        """Let the queue know what the ledger has given to another name.
+        """Rename the jobs in the queue that the ledger has moved to another app.
 
-        Under the old one a push would be dropped when Dokku destroys that, as it does
-        at the end of each rename.
+        With the old name a push would be dropped when Dokku destroys the old app, as it
+        does at the end of each rename.
         """
         for waiting in self.queue.waiting_of(old):
             record = self.context.ledger.job(waiting.job_id)
@@ -214,7 +214,7 @@ class Executor:
             self.context.ledger.update_release(job.job_id, state=ReleaseState.DROPPED)
         self.finishing.finish(
             job,
-            outcomes.dropped(f"{job.app} was destroyed before this was done"),
+            outcomes.dropped(f"{job.app} was destroyed before the job was done"),
         )
 
     def _follow_up(
@@ -228,7 +228,7 @@ class Executor:
         reserved = context.ledger.release_of(job.job_id)
         cancelled = orders.cancellation(job, context)
         if cancelled is not None:
-            # Whatever else went wrong: nobody waits for another attempt.
+            # After any other error: no hook waits for another attempt.
             recovery.give_up(job, context, reply, cancelled)
             return outcomes.dropped(str(cancelled), **_facts(reserved))
         late = recovery.delayed_part(reserved, context) if reserved else ""
@@ -251,13 +251,13 @@ class Executor:
             return outcomes.failed(str(error), **_facts(reserved))
         if verdict is retries.Verdict.CONTINUE_DEPLOY and reserved is not None:
             reply.warning(str(error))
-            reply.detail(f"The registry has this image already; only {late} late")
+            reply.detail(f"The registry already has this image; only {late} delayed")
             try:
                 reserved = recovery.accept(reserved, context, reply)
             except errors.TransientError as refusal:
-                reply.warning(str(refusal))  # A disk that is full, say: next time.
+                reply.warning(str(refusal))  # For example a full disk: retried later.
         if job.kind is Kind.HEAL and not job.is_internal:
-            # Whoever asked for it hears how it stands; the attempts go on.
+            # Tell the user the state; the attempts continue.
             reply.warning(str(error))
             reply.finish(status=1)
         is_background_push = reserved is not None and reserved.is_deploy_continued
@@ -287,7 +287,7 @@ class Executor:
         context = self.context
         delay = self.backoff.delay(attempt=attempt, error=error)
         if job.kind is Kind.RELEASE and not job.is_background_push:
-            # Whoever waits hears of the end at the deadline, whatever a registry asks.
+            # The hook is told at its deadline, regardless of the registry's wait.
             left = app_state.deadline_of(context, job.app) - self.finishing.waited(job)
             delay = min(registry_backoff.delay_of_waiter(delay, error), max(0.0, left))
         context.ledger.postpone(
@@ -295,13 +295,13 @@ class Executor:
         )
         job_lines.write_retry(job, attempt=attempt, delay_seconds=delay, error=error)
         self.counters.retried(job.kind)
-        reply.detail(f"{error}; trying again in {delay:.0f} s (attempt {attempt + 1})")
+        reply.detail(f"{error}; retrying in {delay:.0f} s (attempt {attempt + 1})")
         again = replace(job, crashes=0, host=job_hosts.of(job, context))
         self.queue.put(again, due=context.clock.monotonic() + delay)
 
 
 def _refreshed(known: jobs.Job, recorded: jobs.Job) -> jobs.Job:
-    """Return a job as the ledger has it, with what only this process knows of it."""
+    """Return a job from the ledger, with the facts that only this process knows."""
     return replace(
         recorded,
         is_background_push=known.is_background_push,

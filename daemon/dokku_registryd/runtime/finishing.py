@@ -55,10 +55,10 @@ class Finishing:
         attempts: int = 0,
         started: float | None = None,
     ) -> None:
-        """Record an outcome, then let everybody know.
+        """Record an outcome, then publish it.
 
         Raises:
-            LedgerError: The outcome could not be recorded; nobody was told.
+            LedgerError: The outcome could not be recorded; nothing else was done.
         """
         context = self.context
         now = context.clock.now()
@@ -76,7 +76,7 @@ class Finishing:
         self._remove_trigger(job)
         self._answer(job, outcome)
         if outcome.is_good and job.is_renewing:
-            # Background pushes go on waiting: their registry may have asked for it.
+            # Background pushes keep waiting: their registry may have asked for it.
             self.queue.expedite(job.app, kind=Kind.HEAL)
         if job.host and job.shows_service(outcome):
             self.queue.note_served(job.host)
@@ -90,7 +90,7 @@ class Finishing:
             LedgerError: The outcome could not be recorded; the job waits on.
         """
         if not self.queue.withdraw([older]):
-            return  # A worker has it by now: both are done.
+            return  # A worker has it already: both run.
         outcome = outcomes.Outcome(
             ending=outcomes.Ending.SUPERSEDED,
             detail=f"job {newer.job_id} does the same",
@@ -102,7 +102,7 @@ class Finishing:
             raise
 
     def await_end(self, job: jobs.Job) -> None:
-        """Look after the waiter of a release, and tell it for how long to wait."""
+        """Watch the waiter of a release, and tell it the deadline."""
         if job.kind is not Kind.RELEASE:
             return
         self.waiters.note(job)
@@ -116,7 +116,7 @@ class Finishing:
         return job.waited_seconds(now=clock.now(), monotonic=clock.monotonic())
 
     def _answer(self, job: jobs.Job, outcome: outcomes.Outcome) -> None:
-        """Tell the hook how its job ended; remove a reply that has no reader."""
+        """Reply how a job ended; remove a reply that no hook reads."""
         if self.waiters.is_cancelled(job.job_id):
             self.context.replies.remove(job.job_id)
             return
@@ -131,7 +131,7 @@ class Finishing:
         try:
             self.spool.remove(job.job_id)
         except OSError as error:
-            # The next scan finds it, and an outcome that makes it needless.
+            # The next scan finds it, and an outcome that makes it unnecessary.
             structlog.get_logger().warning(
                 "trigger.remove_failed",
                 job_id=job.job_id,

@@ -16,7 +16,7 @@ from dokku_registryd.effects.deploy import deploy_ends, reply_writer
 from dokku_registryd.effects.registry import job_hosts
 from dokku_registryd.runtime import finishing, queue
 
-# One commit for so many files: a flood costs one fsync a batch, not one a file.
+# One commit for so many files: a flood costs one fsync per batch, not one per file.
 BATCH = 500
 
 
@@ -36,19 +36,19 @@ class Intake:
         return self._finishing.context
 
     def resume(self) -> None:
-        """Put the jobs that the ledger knows to be unfinished back into the queue."""
+        """Put the unfinished jobs of the ledger back into the queue."""
         now, monotonic = self._context.clock.now(), self._context.clock.monotonic()
         self._context.ledger.count_deaths()
         for job_id in self._context.ledger.cancelled_jobs():
             self._finishing.waiters.cancel(job_id)
         for record in self._context.ledger.unfinished_jobs():
-            # A clock that was set back must not make a job wait for ages.
+            # If the clock was set back, a job must not wait for very long.
             delay = max(0.0, min(record.retry_at - now, 60.0))
             self._known.add(record.job.job_id)
             release = self._context.ledger.release_of(record.job.job_id)
             is_background_push = release is not None and release.is_deploy_continued
             if is_background_push:
-                # Whoever died may have told it to the ledger alone.
+                # A process that died may have recorded it only in the ledger.
                 with contextlib.suppress(OSError):
                     self._finishing.spool.promise(record.job.job_id)
                 reply_writer.for_job(self._context.replies, record.job).finish(status=0)
@@ -63,7 +63,7 @@ class Intake:
             self._queue.put(job, due=monotonic + delay if delay else 0.0)
 
     def scan(self) -> int:
-        """Accept what is new in the spool; return how many files were new."""
+        """Accept new files of the spool; return their number."""
         with self._lock:
             found: list[spool.Found] = []
             total = 0
@@ -73,7 +73,7 @@ class Intake:
                     self._refuse(entry)
                     continue
                 if entry.trigger.kind is Kind.CANCELLED:
-                    # A ledger that refuses it does not keep it from being heard.
+                    # It takes effect even if the ledger refuses to record it.
                     self._finishing.waiters.cancel(entry.trigger.job)
                 found.append(entry)
                 if len(found) >= BATCH:
@@ -83,12 +83,12 @@ class Intake:
             return total
 
     def submit(self, trigger: triggers.Trigger) -> None:
-        """Accept a wish of the daemon itself, unless the same one waits already."""
+        """Accept an internal request, unless an identical one is waiting already."""
         if trigger.kind is not Kind.CANCELLED and self._queue.has(
             trigger.kind, trigger.app
         ):
             if trigger.kind is Kind.SWEEP:
-                self._queue.expedite(trigger.app)  # One that failed waits for a while.
+                self._queue.expedite(trigger.app)  # A failed one waits for its retry.
             return
         now = self._context.clock.now()
         stamp = f"{int(now * 1_000_000):016d}"
@@ -100,7 +100,7 @@ class Intake:
         )
         job = replace(job, host=job_hosts.of(job, self._context))
         if trigger.kind is not Kind.SWEEP:
-            # A sweep needs no memory: every start begins with one.
+            # A sweep is not recorded: every start begins with one.
             self._context.ledger.add_jobs([job])
             structlog.get_logger().info(
                 "job.queued", job_id=job.job_id, intent=job.kind.value, app=job.app
@@ -108,16 +108,16 @@ class Intake:
         self._queue.put(job)
 
     def forget(self, job_id: str) -> None:
-        """Drop a name whose file is gone."""
+        """Remove a name whose file is gone."""
         self._known.discard(job_id)
         self._finishing.waiters.forget(job_id)
 
     def look_after_waiters(self) -> None:
-        """Take releases back whose hooks are gone without a word.
+        """Cancel releases whose hooks have exited without cancelling them.
 
         Raises:
-            LedgerError: The ledger refuses. The next call tries again.
-            OSError: The spool does.
+            LedgerError: The ledger refuses. The next call retries.
+            OSError: The spool refuses.
         """
         for job in self._finishing.waiters.lost():
             record = self._context.ledger.job(job.job_id)
@@ -127,7 +127,7 @@ class Intake:
                 self._finishing.waiters.forget(job.job_id)
                 continue
             if deploy_ends.goes_on(job.app, job.trigger.build, self._context):
-                continue  # Its hook has ended well, and the ledger knows no more of it.
+                continue  # Its hook has exited with success, unknown to the ledger.
             is_taken_back = self._finishing.spool.take_back(job.job_id)
             structlog.get_logger().info(
                 "waiter.lost", job_id=job.job_id, app=job.app, waiter=job.trigger.waiter
@@ -150,10 +150,10 @@ class Intake:
             for entry in found
         ]
         wanted = [replace(job, host=job_hosts.of(job, self._context)) for job in wanted]
-        # Their files stay until they have an outcome that is on the disk.
+        # Their files stay until their outcome is synced.
         fresh = self._context.ledger.add_jobs(wanted, is_synced=False)
         self._known.update(job.job_id for job in wanted)
-        # All of them wait before anything else is asked of the disk.
+        # Queue all of them before the next access to the disk.
         superseded = [pair for job in fresh for pair in self._enqueue(job)]
         new = {job.job_id for job in fresh}
         for job in wanted:
@@ -176,7 +176,7 @@ class Intake:
         return [(older, job) for older in superseded]
 
     def _hasten_end(self, job_id: str) -> None:
-        """Let a release that was cancelled end now, if it waits for an attempt."""
+        """End a cancelled release now, if it waits for a retry."""
         record = self._context.ledger.job(job_id)
         if record is None or record.outcome is not None:
             self._finishing.waiters.forget(job_id)
@@ -186,7 +186,7 @@ class Intake:
                 self._queue.put(waiting)
 
     def _recall(self, job: jobs.Job) -> None:
-        """Clear a file away whose job had ended before the process did."""
+        """Remove the file of a job that had ended before the process died."""
         record = self._context.ledger.job(job.job_id)
         if record is None or record.outcome is None:
             return
@@ -202,5 +202,5 @@ class Intake:
         )
         if triggers.is_trigger_id(entry.name):
             reply = reply_writer.ReplyWriter(self._context.replies, entry.name)
-            reply.warning(f"dokku-registryd refused this trigger: {entry.reason}")
+            reply.warning(f"dokku-registryd rejected this trigger: {entry.reason}")
             reply.finish(status=1)

@@ -1,4 +1,4 @@
-"""What the log says of a job: its end, its next attempt, and a crash."""
+"""Log lines of a job: its end, its next attempt, and a crash."""
 
 import structlog
 
@@ -14,7 +14,7 @@ def write_end(
     queued_seconds: float,
     took_seconds: float,
 ) -> None:
-    """Write the one line that monitoring counts, an error if the job was given up."""
+    """Log the end of a job, which monitoring counts; an error if it was given up."""
     log = structlog.get_logger()
     write = log.error if outcome.ending is outcomes.Ending.FAILED else log.info
     write(
@@ -37,9 +37,9 @@ def write_end(
 def write_retry(
     job: jobs.Job, *, attempt: int, delay_seconds: float, error: errors.RegistrydError
 ) -> None:
-    """Write why an attempt did not succeed, and when the next one is due."""
+    """Log why an attempt failed, and when the next one is due."""
     log = structlog.get_logger()
-    # Nothing is wrong where it only gave way.
+    # A preempted attempt is not a problem.
     note = log.info if isinstance(error, errors.PreemptedError) else log.warning
     note(
         "job.retry_scheduled",
@@ -53,7 +53,7 @@ def write_retry(
 
 
 def write_crash(job: jobs.Job, error: Exception) -> None:
-    """Write a bug down, with its traceback and without values."""
+    """Log a bug with its traceback but without values."""
     structlog.get_logger().error(
         "job.crashed",
         job_id=job.job_id,

@@ -1,7 +1,7 @@
-"""Parking: how a job ends that the process does not outlive.
+"""Quarantine of a job that repeatedly crashes the process.
 
-Whatever it does is what kills, so nothing is done here but to write down that it has
-failed. Names that it left on this host are taken away by a sweep.
+Only record the failure: running any part of the job could crash the process again. A
+sweep removes the names that it left on this host.
 """
 
 from dokku_registryd import ports
@@ -11,10 +11,10 @@ from dokku_registryd.core.release.releases import ReleaseState
 
 
 def park(job: jobs.Job, context: ports.Context) -> outcomes.Outcome:
-    """Record that a poison job's release has failed, and return the job's outcome."""
+    """Record the failure of a poison job's release, and return the job's outcome."""
     error = (
-        f"parked: the process has died {job.crashes} times while it worked on this job."
-        f" Find out why (memory? journalctl -u dokku-registryd), then run"
+        f"quarantined: the process crashed {job.crashes} times while running this job."
+        f" Find the cause (memory? journalctl -u dokku-registryd), then run"
         f" {_way_out(job)}"
     )
     release = context.ledger.release_of(job.job_id)

@@ -1,8 +1,7 @@
-"""The queue: what the workers take their jobs from.
+"""The queue from which the workers take jobs.
 
-It holds no truth. Every job in it is in the ledger, and after a crash the ledger fills
-it again. `core.job.scheduling` decides which job may begin; this module holds
-the lock.
+It is not durable: every job in it is in the ledger, which fills it again after a crash.
+`core.job.scheduling` decides which job may start; this module adds the lock.
 """
 
 import threading
@@ -13,13 +12,14 @@ from dokku_registryd.core.job.kinds import Kind
 
 
 class JobQueue:
-    """Jobs for the workers. Safe between threads.
+    """Jobs for the workers. Thread-safe.
 
     Args:
-        monotonic: Gives seconds that never run backwards.
-        most_background: How many workers background work may have; None is all.
-        most_of_host: How many workers one registry may have unless it has just served;
-            None is all.
+        monotonic: Returns monotonic seconds.
+        most_background: The maximum number of workers for background work; None for
+            all.
+        most_of_host: The maximum number of workers for one registry unless it has just
+            served a request; None for all.
     """
 
     def __init__(
@@ -35,17 +35,17 @@ class JobQueue:
         self._is_closed = False
 
     def put(self, job: jobs.Job, *, due: float = 0.0) -> None:
-        """Let a job wait; one that was here before keeps its place in its lanes."""
+        """Add a waiting job; a job that was here before keeps its position."""
         with self._changed:
             self._lanes.put(job, due=due)
             self._changed.notify()
 
     def take(self, timeout: float) -> jobs.Job | None:
-        """Return a job that may begin now, and mark its lanes busy.
+        """Return a job that may start now, and mark its lanes busy.
 
         Args:
-            timeout: Seconds to wait for one; None comes back when they have passed,
-                or when the queue is closed.
+            timeout: Seconds to wait for one. Returns None after the timeout, or if the
+                queue is closed.
         """
         deadline = self._monotonic() + timeout
         with self._changed:
@@ -62,19 +62,19 @@ class JobQueue:
         return None
 
     def release(self, job: jobs.Job) -> None:
-        """Free the lanes of a job whose attempt is over."""
+        """Free the lanes of a job whose attempt has ended."""
         with self._changed:
             self._lanes.release(job)
             self._changed.notify_all()
 
     def note_served(self, host: str) -> None:
-        """Note that a registry has just done all that a job asked of it."""
+        """Record that a registry has just served all requests of a job."""
         with self._changed:
             self._lanes.note_served(host, self._monotonic())
             self._changed.notify_all()
 
     def withdraw(self, withdrawn: Iterable[jobs.Job]) -> list[jobs.Job]:
-        """Take waiting jobs out; return those that no worker had taken before."""
+        """Remove waiting jobs; return those that no worker had started."""
         with self._changed:
             taken = [job for job in withdrawn if self._lanes.withdraw(job.job_id)]
             self._changed.notify_all()
@@ -87,7 +87,7 @@ class JobQueue:
             self._changed.notify_all()
 
     def waiting(self) -> list[jobs.Job]:
-        """Return the jobs that wait, oldest first."""
+        """Return the waiting jobs, oldest first."""
         with self._changed:
             return self._lanes.waiting()
 
@@ -97,32 +97,32 @@ class JobQueue:
             return self._lanes.waiting_of(app)
 
     def waiting_before(self, job: jobs.Job) -> list[jobs.Job]:
-        """Return the waiting jobs of its apps that are older than a running one."""
+        """Return the waiting jobs of a running job's apps that are older than it."""
         with self._changed:
             return self._lanes.waiting_before(job)
 
     def running(self) -> list[jobs.Job]:
-        """Return the jobs that run."""
+        """Return the running jobs."""
         with self._changed:
             return self._lanes.running()
 
     def is_preempted(self, app: str) -> bool:
-        """Tell whether a job waits for which a heal of an app should give up."""
+        """Return whether a waiting job preempts a heal of an app."""
         with self._changed:
             return self._lanes.is_preempted(app, self._monotonic())
 
     def is_disowned(self, app: str) -> bool:
-        """Tell whether a job waits for which a push of an app should give up."""
+        """Return whether a waiting job preempts a push of an app."""
         with self._changed:
             return self._lanes.is_disowned(app, self._monotonic())
 
     def has(self, kind: Kind, app: str) -> bool:
-        """Tell whether a job of this kind and app waits."""
+        """Return whether a job of this kind and app is waiting."""
         with self._changed:
             return self._lanes.has(kind, app)
 
     def close(self) -> None:
-        """Let no further job begin."""
+        """Start no further job."""
         with self._changed:
             self._is_closed = True
             self._changed.notify_all()

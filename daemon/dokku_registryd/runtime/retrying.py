@@ -1,8 +1,8 @@
-"""When the next attempt is due. tenacity, and nothing else, lives here.
+"""When the next attempt is due. Only this module uses tenacity.
 
-A job that waits for its next attempt holds no thread: it lies in the ledger with its
-due time, and its app's lane is free for other jobs. So tenacity computes the waits
-(exponential, full jitter, capped) and the queue keeps them.
+A job that waits for its next attempt blocks no thread: it is in the ledger with its due
+time, and its app's lane is free for other jobs. So tenacity only computes the waits
+(exponential, full jitter, capped) and the queue applies them.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ import tenacity
 
 from dokku_registryd import errors
 
-# A refusal that only a person can cure is asked again this many times less often.
+# After a refusal that the operator has to resolve, retries are this much less frequent.
 _PERMANENT_FACTOR = 12
 
 
@@ -23,11 +23,11 @@ class Backoff:
     max_seconds: float = 300.0
 
     def delay(self, *, attempt: int, error: errors.RegistrydError) -> float:
-        """Return seconds to wait after a failed attempt.
+        """Return the seconds to wait after a failed attempt.
 
         Args:
             attempt: The number of the attempt that failed, from 1.
-            error: Why it failed; what the registry asked for is the least wait.
+            error: Its error; the registry's requested wait is the minimum.
         """
         factor = 1 if isinstance(error, errors.TransientError) else _PERMANENT_FACTOR
         strategy = tenacity.wait_random_exponential(
@@ -39,7 +39,7 @@ class Backoff:
         return max(float(asked), strategy(_state(attempt)))
 
     def after(self, attempt: int, error: errors.RegistrydError) -> float:
-        """Return `delay`, as ports ask for it."""
+        """Return `delay` in the form of the port."""
         return self.delay(attempt=attempt, error=error)
 
 

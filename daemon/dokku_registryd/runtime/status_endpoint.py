@@ -1,7 +1,7 @@
-"""The face: the status socket and the loopback port, from their opening to their end.
+"""The status endpoint: owns the status socket and the loopback port.
 
-Whoever opens it holds the spool lock. What cannot be opened is logged, and the service
-goes on without it.
+Its creator holds the spool lock. A socket that cannot be opened is logged, and the
+service continues without it.
 """
 
 import os
@@ -20,12 +20,12 @@ _Opened = TypeVar("_Opened")
 
 
 class StatusEndpoint:
-    """Answers as the settings want it, until it is closed.
+    """Serves the sockets of the settings until it is closed.
 
     Args:
-        settings: The settings in force.
-        environ: Where systemd says which folder it has made.
-        pages: What is shown.
+        settings: The settings in effect.
+        environ: Has the folder that systemd created.
+        pages: The content.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class StatusEndpoint:
             )
 
     def close(self) -> None:
-        """Answer no more, and leave nothing behind."""
+        """Stop serving, and remove all files."""
         if self._server.ident is not None:
             self._server.stop()
         if self._place is not None:
@@ -79,13 +79,13 @@ class StatusEndpoint:
         if group is None:
             self._log.warning(
                 "settings.suspicious",
-                message=f"status.group: this host has no group {name}, so that only"
-                " root and the user of the service may ask",
+                message=f"status.group: this host has no group {name}, so only root"
+                " and the user of the service have access",
             )
         return group
 
     def _open_socket(self, path: Path, group: int | None) -> sockets.UnixPlace:
-        # The unit forbids us to give files to other groups, so all may knock then.
+        # The unit forbids us to change groups of files, so all users may connect.
         is_foreign = group is not None and group != os.getegid()
         return sockets.UnixPlace(
             path, self._settings.data_dir, is_for_anybody=is_foreign

@@ -1,8 +1,8 @@
-"""What the status socket shows: facts gathered when they are asked for.
+"""The content of the status endpoint: facts collected for each request.
 
-What lies in memory is read under short locks or none. What lies on the disk is read by
-glances, so that neither a ledger that refuses nor a disk that hangs keeps an answer
-back; what it would have said is then absent, and `scrape_error` says so.
+Facts in memory are read with short locks or none. Facts on the disk are read with a
+timeout, so that neither a ledger that refuses nor a hung disk blocks an answer; the
+facts are then missing, and `scrape_error` is 1.
 """
 
 import threading
@@ -18,7 +18,7 @@ from dokku_registryd.core.status import exposition, health, http_protocol, metri
 from dokku_registryd.core.status.http_protocol import Answer
 from dokku_registryd.runtime import bounded_call, execution, supervisor
 
-# Whoever asks more often gets what was true just now, and costs nothing.
+# More frequent requests get the previous facts, at no cost.
 _REPEAT_SECONDS: Final = 0.2
 
 
@@ -26,13 +26,13 @@ class StatusPages:
     """Answers `/livez`, `/readyz` and `/metrics`. For one thread.
 
     Args:
-        executor: Whose jobs and tally are shown.
-        loop: Whose threads and turns are looked at.
-        limit_seconds: For how long the main loop may not turn.
-        read_book: Reads the ledger by a connection of its own.
-        read_files: Looks at the spool and its disk.
-        read_process: Looks at this process.
-        build: The program that runs.
+        executor: Its jobs and counters.
+        loop: Its threads and turns.
+        limit_seconds: How long the main loop may be blocked.
+        read_book: Reads the ledger with a separate connection.
+        read_files: Reads the spool and its disk.
+        read_process: Reads facts about this process.
+        build: The running program.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class StatusPages:
         }
 
     def answer(self, path: str) -> Answer:
-        """Return what stands at a path."""
+        """Return the answer for a path."""
         make = self._makers.get(path)
         if make is None:
             return http_protocol.NOT_FOUND
@@ -76,7 +76,7 @@ class StatusPages:
         return answer
 
     def stopping(self) -> None:
-        """Note that the service stops on purpose."""
+        """Record that the service is stopping."""
         self._is_stopping.set()
 
     @property
@@ -158,7 +158,7 @@ class StatusPages:
 
 
 def _recorded(shown: list[jobs.Job]) -> list[float]:
-    """Return when jobs were accepted; a sweep is none, and has no outcome."""
+    """Return when jobs were accepted, except sweeps, which are not recorded."""
     return [job.accepted_at for job in shown if job.kind is not Kind.SWEEP]
 
 

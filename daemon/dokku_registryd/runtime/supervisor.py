@@ -1,8 +1,8 @@
-"""The supervisor: the main loop that keeps everything else honest.
+"""The supervisor: the main loop that checks all other threads.
 
-Each turn takes in new triggers, starts a sweep when one is due, looks whether every
-thread is alive, and tells systemd that all is well: so the watchdog of systemd is fed
-by progress, and a turn that hangs or a thread that died ends the process with a reason.
+Each turn accepts new triggers, starts a sweep when one is due, checks that every thread
+is alive, and notifies systemd's watchdog. So a turn that hangs or a thread that died
+ends the process with a reason.
 """
 
 import contextlib
@@ -24,24 +24,24 @@ from dokku_registryd.runtime import (
 )
 from dokku_registryd.sources import docker_events, sweep_timer, trigger_files
 
-# The longest turn without an event; also how often systemd hears of us.
+# The longest turn without an event; also the interval of watchdog notifications.
 TURN_SECONDS = 2.0
-# It has nothing to finish; only an Engine that hangs keeps it for longer.
+# It has nothing to finish; only an Engine that hangs delays it.
 _READER_SECONDS = 1.0
 
 
 class Supervisor:
-    """Runs sources and workers until it is told to stop.
+    """Runs sources and workers until it is stopped.
 
     Args:
-        executor: What the workers share.
+        executor: Shared by the workers.
         jobs_intake: Accepts triggers.
-        workers: How many attempts may run at the same time.
-        sweeps: When the whole state is looked at.
-        watch: Notices trigger files; None where the directory is only scanned.
-        rescan_seconds: How often the spool is scanned without any event.
-        stuck_seconds: An attempt that runs longer than this has hung.
-        bell: What wakes the main loop.
+        workers: The maximum number of parallel attempts.
+        sweeps: Schedules the sweeps.
+        watch: Watches trigger files; None if the directory is only scanned.
+        rescan_seconds: The interval of spool scans without an event.
+        stuck_seconds: An attempt that runs longer than this hangs.
+        bell: Wakes the main loop.
         on_turn: Called once a turn, when all is well.
     """
 
@@ -79,12 +79,12 @@ class Supervisor:
 
     @property
     def is_connected(self) -> bool:
-        """Tell whether the Engine's events are being read."""
+        """Return whether the Engine's events are being read."""
         return self._reader.is_connected
 
     @property
     def thread_failure(self) -> str:
-        """Say which thread died or hangs; empty while all are well."""
+        """Return which thread died or hangs; empty if none does."""
         if not self._reader.is_alive():
             return "the thread that reads events has died"
         now = time.monotonic()
@@ -94,13 +94,13 @@ class Supervisor:
             since = thread.busy_since
             if since is not None and now - since > self._stuck_seconds:
                 return (
-                    f"the thread {thread.name} hangs in one attempt since"
+                    f"the thread {thread.name} has been hanging in one attempt for"
                     f" {now - since:.0f} s"
                 )
         return ""
 
     def start(self) -> None:
-        """Take unfinished jobs back, then start to listen and to work."""
+        """Load unfinished jobs, then start sources and workers."""
         self._executor.finishing.spool.prepare()
         if self._watch is not None:
             self._watch.check()
@@ -111,7 +111,7 @@ class Supervisor:
             thread.start()
 
     def run(self, *, until: Callable[[], bool] = lambda: False) -> None:
-        """Turn until `stop` is called or `until` holds.
+        """Run the main loop until `stop` is called or `until` returns true.
 
         Raises:
             RegistrydError: A thread died or hangs; the process should end.
@@ -125,16 +125,16 @@ class Supervisor:
             self.turned_at = None
 
     def stop(self) -> None:
-        """Begin no further turn; safe to call from a signal handler."""
+        """End the main loop; safe to call from a signal handler."""
         self._is_stopping = True
         self._wakeup.ring()
 
     def wake(self) -> None:
-        """Begin the next turn now; safe to call from a signal handler."""
+        """Start the next turn now; safe to call from a signal handler."""
         self._wakeup.ring()
 
     def reload(self, *, rescan_seconds: float, sweep_seconds: float) -> None:
-        """Use other intervals from now on."""
+        """Apply other intervals."""
         self._rescan_seconds = rescan_seconds
         self._sweeps.reload(interval_seconds=sweep_seconds)
 
@@ -179,7 +179,7 @@ class Supervisor:
             self._executor.finishing.spool.prepare()
             self._intake.scan()
         except (errors.LedgerError, OSError, MemoryError) as error:
-            # The files stay where they are; the next turn tries again.
+            # The files stay; the next turn retries.
             self._say_refused(error)
             self._scan_due = time.monotonic() + execution.LEDGER_RETRY_SECONDS
         else:
@@ -195,7 +195,7 @@ class Supervisor:
         try:
             self._deploys.check()
         except (errors.LedgerError, OSError) as error:
-            self._say_refused(error)  # The next turn looks again.
+            self._say_refused(error)  # The next turn retries.
 
     def _say_refused(self, error: Exception) -> None:
         structlog.get_logger().error("storage.write_failed", error=str(error))

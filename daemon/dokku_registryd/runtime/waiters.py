@@ -1,8 +1,8 @@
-"""Who waits for a release, and which releases nobody waits for any more.
+"""Processes that wait for a release, and releases whose process has gone.
 
-A deploy that is broken off removes its trigger file (`adapters.spool.spool`), and the
-intake tells us. A hook that was killed says nothing, so each turn of the main loop
-looks whether the processes are still there that wait.
+An interrupted deploy cancels its trigger file (`adapters.spool.spool`), and the intake
+reports it. A killed hook reports nothing, so each turn of the main loop checks whether
+the waiting processes still exist.
 """
 
 from dokku_registryd.adapters.host import processes
@@ -12,10 +12,10 @@ from dokku_registryd.core.job.kinds import Kind
 
 
 class Waiters:
-    """The waiters of all jobs that have no outcome. Safe between threads.
+    """The waiters of all jobs without an outcome. Thread-safe.
 
     Args:
-        triggers_spool: Where a trigger file is that was taken back.
+        triggers_spool: Has the trigger files of cancelled releases.
     """
 
     def __init__(self, triggers_spool: spool.Spool) -> None:
@@ -26,33 +26,33 @@ class Waiters:
         self._cancelled: set[str] = set()
 
     def note(self, job: jobs.Job) -> None:
-        """Look after whoever waits for a job, from now on."""
+        """Watch the waiter of a job."""
         waiter = waiters.parse(job.trigger.waiter)
         if job.kind is Kind.RELEASE and waiter is not None:
             self._waiters[job.job_id] = (job, waiter)
 
     def cancel(self, job_id: str) -> None:
-        """Know that nobody waits for a job any more."""
+        """Record that a job is cancelled."""
         self._cancelled.add(job_id)
 
     def forget(self, job_id: str) -> None:
-        """Forget a job that has ended, or that nobody need wait for."""
+        """Stop watching a job that has ended, or that needs no waiter."""
         self._waiters.pop(job_id, None)
         self._seen.discard(job_id)
         self._cancelled.discard(job_id)
 
     def is_cancelled(self, job_id: str) -> bool:
-        """Tell whether the deploy that waited for a job was broken off.
+        """Return whether the deploy that waited for a job was interrupted.
 
-        The spool is asked too, so that it holds from the very moment on.
+        The spool is checked too, so that a cancellation takes effect at once.
         """
         return job_id in self._cancelled or self._spool.is_taken_back(job_id)
 
     def lost(self) -> list[jobs.Job]:
-        """Return the jobs whose waiter has gone without a word.
+        """Return the jobs whose waiter has exited without cancelling them.
 
-        They are told again until they are cancelled or forgotten: what follows for them
-        may be refused by a disk.
+        They are returned again until they are cancelled or forgotten: the disk may
+        refuse the consequence.
         """
         return [
             job

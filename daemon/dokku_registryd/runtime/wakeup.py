@@ -1,8 +1,8 @@
-"""What the main loop sleeps on, and whoever has news for it rings.
+"""An eventfd that any thread or signal handler sets to wake the main loop.
 
-A Linux eventfd instead of `threading.Event`: a signal handler runs in the main thread
-between two of its instructions, and would wait for ever for a lock that this very
-thread holds. Writing to a descriptor takes no lock.
+Not `threading.Event`: a signal handler runs in the main thread between two of its
+instructions, and would deadlock on a lock that this thread holds. Writing to a
+descriptor takes no lock.
 """
 
 import contextlib
@@ -11,18 +11,18 @@ import select
 
 
 class Wakeup:
-    """A bell that may be rung from any thread and from signal handlers."""
+    """May be set from any thread and from signal handlers."""
 
     def __init__(self) -> None:
         self._descriptor = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
 
     def ring(self) -> None:
-        """Wake the sleeper, or let its next sleep end at once."""
-        with contextlib.suppress(OSError):  # Closed: nobody sleeps here any more.
+        """Wake the main loop, or let its next wait return at once."""
+        with contextlib.suppress(OSError):  # Closed: the main loop has ended.
             os.eventfd_write(self._descriptor, 1)
 
     def wait(self, seconds: float) -> bool:
-        """Sleep until the bell rings; False if it did not within the time."""
+        """Wait until it is set; return False after the timeout."""
         ready, _, _ = select.select([self._descriptor], [], [], max(0.0, seconds))
         if not ready:
             return False
@@ -30,6 +30,6 @@ class Wakeup:
         return True
 
     def close(self) -> None:
-        """Give the descriptor back."""
+        """Close the descriptor."""
         descriptor, self._descriptor = self._descriptor, -1
         os.close(descriptor)

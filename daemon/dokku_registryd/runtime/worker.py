@@ -1,4 +1,4 @@
-"""A worker: a thread that takes one job after the other to the workbench."""
+"""A worker: a thread that runs one job after the other."""
 
 import threading
 import time
@@ -9,14 +9,14 @@ from dokku_registryd import errors
 from dokku_registryd.core.job import exhaustion, jobs
 from dokku_registryd.runtime import counters, execution
 
-_IDLE_SECONDS = 10.0  # work wakes a worker; this costs an idle host next to nothing
+_IDLE_SECONDS = 10.0  # jobs wake a worker; this costs an idle host almost nothing
 
 
 class Worker(threading.Thread):
-    """Takes jobs until the queue is closed.
+    """Runs jobs until the queue is closed.
 
-    It is a daemon thread: a push that a stalled registry holds must not keep the
-    process from ending; the ledger has the job.
+    It is a daemon thread: a push to a stalled registry must not keep the process from
+    exiting; the ledger has the job.
     """
 
     def __init__(self, executor: execution.Executor, name: str) -> None:
@@ -24,10 +24,10 @@ class Worker(threading.Thread):
         self._executor = executor
         self._is_stopping = threading.Event()
         self.busy_since: float | None = None
-        """Monotonic seconds since which the present attempt runs."""
+        """When the present attempt started, in monotonic seconds."""
 
     def run(self) -> None:
-        """Work one job after the other."""
+        """Run one job after the other."""
         while not self._is_stopping.is_set():
             job = self._executor.queue.take(_IDLE_SECONDS)
             if job is None:
@@ -40,7 +40,7 @@ class Worker(threading.Thread):
                 self._executor.queue.release(job)
 
     def stop(self) -> None:
-        """Begin no further job."""
+        """Start no further job."""
         self._is_stopping.set()
 
     def _attempt(self, job: jobs.Job) -> None:

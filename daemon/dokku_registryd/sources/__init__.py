@@ -1,1 +1,1 @@
-"""How we hear that something may have changed. A source decides nothing."""
+"""Sources of hints that something may have changed. A source decides nothing."""

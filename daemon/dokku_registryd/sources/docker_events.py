@@ -1,9 +1,8 @@
-"""Listens to the Engine's events, and only notes that something happened.
+"""Reads the Engine's events, and only reports that something happened.
 
 The thread does nothing but read: an unread subscription slows the whole Engine down
-(about 100 ms for every tag after some 1,100 unread events). Each time a subscription
-stands, a sweep is asked for, since nothing tells what was missed before: subscribe
-first, then look.
+(about 100 ms for every tag after some 1,100 unread events). Each new subscription
+requests a sweep, since earlier events are unknown: subscribe first, then compare.
 """
 
 import threading
@@ -23,7 +22,7 @@ class EventReader(threading.Thread):
     """Keeps one subscription open for as long as the process lives.
 
     Args:
-        engine: Whose events are read.
+        engine: The Engine.
         hint: Called with a reason whenever the state may have changed.
         reconnect_seconds: The wait after the end of a subscription.
     """
@@ -80,7 +79,7 @@ class EventReader(threading.Thread):
             )
             self._hint("engine connected")
             if self._is_stopping.is_set():
-                return  # `stop` may have come before there was a stream to close.
+                return  # `stop` may have been called before the stream existed.
             for raw in stream:
                 self._read(events.parse(raw))
         finally:
@@ -96,5 +95,5 @@ class EventReader(threading.Thread):
             structlog.get_logger().debug(
                 "event.ignored",
                 action=f"{event.type} {event.action}",
-                reason="no wanted name can be missing because of it",
+                reason="it cannot make a wanted name disappear",
             )

@@ -1,22 +1,22 @@
-"""When the whole state is to be looked at: after a hint, and by timer at the latest.
+"""When a sweep is due: shortly after a hint, and at the latest after an interval.
 
-Many hints become one sweep. Hooks and engines tell of single changes in bursts, so a
-sweep begins a moment after the first hint, and what comes meanwhile is covered by it.
+Many hints become one sweep. Hooks and Engines report changes in bursts, so a sweep
+starts a moment after the first hint, and covers the hints until then.
 """
 
 import threading
 from collections.abc import Callable
 
-# Long enough to gather the events of one prune, short enough to heal within a blink.
+# Long enough to collect the events of one prune, short enough to heal at once.
 GATHER_SECONDS = 0.01
 
 
 class SweepTimer:
-    """Tells when the next sweep is due. Safe between threads.
+    """Schedules the next sweep. Thread-safe.
 
     Args:
         interval_seconds: The longest time between two sweeps.
-        monotonic: Gives seconds that never run backwards.
+        monotonic: Returns monotonic seconds.
     """
 
     def __init__(
@@ -28,13 +28,13 @@ class SweepTimer:
         self._due = monotonic()
 
     def reload(self, *, interval_seconds: float) -> None:
-        """Use another interval; a sweep that it makes due earlier comes earlier."""
+        """Apply another interval; a sweep may become due earlier."""
         with self._lock:
             self._interval = interval_seconds
             self._due = min(self._due, self._monotonic() + interval_seconds)
 
     def hint(self) -> None:
-        """Note that something may have changed."""
+        """Record that something may have changed."""
         with self._lock:
             self._due = min(self._due, self._monotonic() + GATHER_SECONDS)
 
@@ -44,7 +44,7 @@ class SweepTimer:
             return max(0.0, self._due - self._monotonic())
 
     def begin(self) -> bool:
-        """Return whether a sweep is due, and if so count it as begun."""
+        """Return whether a sweep is due, and if so count it as started."""
         with self._lock:
             now = self._monotonic()
             if now < self._due:

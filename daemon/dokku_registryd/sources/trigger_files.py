@@ -1,9 +1,9 @@
-"""Notices new trigger files. watchdog lives here; the directory itself is the truth.
+"""Detects new trigger files. Only this module uses watchdog.
 
-Any inotify event means "scan again", no more: the queue of the kernel overflows
-silently, a folder that was removed and made again leaves a watch that looks alive, and
-a host may have no watch left. So the watch only makes noticing fast, and the rescan of
-the main loop finds whatever it missed.
+The directory itself is the truth; any inotify event only means "scan again": the
+kernel's queue overflows silently, a folder that was removed and created again leaves a
+watch that looks alive, and a host may be out of watches. So the watch only makes
+detection fast, and the rescan of the main loop finds what it missed.
 """
 
 from collections.abc import Callable
@@ -16,7 +16,7 @@ _STOP_SECONDS = 2.0
 
 
 class SpoolWatch:
-    """A watch on one folder that can be lost and found again.
+    """A watch on one folder that can be lost and restored.
 
     Args:
         folder: The spool's folder `new`.
@@ -32,10 +32,10 @@ class SpoolWatch:
         self._is_lost = False
 
     def check(self) -> bool:
-        """Make sure that the watch is alive and on the folder that is there now.
+        """Ensure that the watch is alive and on the present folder.
 
         Returns:
-            Whether the watch is a new one, so that the folder is to be scanned.
+            Whether the watch is new, so that the folder must be scanned.
         """
         if self._is_alive():
             return False
@@ -51,7 +51,7 @@ class SpoolWatch:
         return True
 
     def stop(self) -> None:
-        """Give the watch up."""
+        """End the watch."""
         observer, self._observer = self._observer, None
         if observer is not None:
             observer.unschedule_all()
@@ -79,7 +79,7 @@ class SpoolWatch:
     def _say_lost(self, reason: str) -> None:
         if not self._is_lost:
             structlog.get_logger().warning("spool.lost", error=reason)
-            self._wake()  # a scan makes a folder that is missing
+            self._wake()  # a scan creates a missing folder
         self._is_lost = True
 
 

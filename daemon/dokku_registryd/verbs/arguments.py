@@ -1,7 +1,7 @@
-"""The command line: verbs, their options, and the complaint when it makes no sense.
+"""The command line: verbs, their options and the usage error.
 
-Only `cli` reads it, and only where a command line needs a parser: to import argparse
-and to build all verbs takes longer than Python takes to start.
+Only `cli` imports it, and only if a command line needs a parser: importing argparse
+and building all verbs takes longer than starting Python.
 """
 
 import argparse
@@ -13,18 +13,18 @@ _MISUSED = 2
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that complains in one line."""
+    """A parser that reports an error in one line."""
 
     def error(self, message: str) -> None:  # type: ignore[override]
-        """Say what is wrong and where the right usage stands."""
+        """Print the error and how to get help, and exit."""
         if message.startswith("argument VERB: "):
-            # The list would name what only hooks call.
+            # The list would include verbs that only hooks call.
             message = message.partition(" (choose from")[0]
         self.exit(_MISUSED, f"{PROGRAM}: {message} (see {self.prog} --help)\n")
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
-    """Return the arguments; end the program if they make no sense."""
+    """Return the arguments; exit with a usage error if they are invalid."""
     parser = _build_parser()
     arguments = parser.parse_args(argv)
     arguments.environ = os.environ
@@ -32,7 +32,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     for assignment in [*arguments.early_overrides, *arguments.late_overrides]:
         key, separator, value = assignment.partition("=")
         if not (key and separator):
-            parser.error(f"argument --set: no KEY=VALUE: '{key}'")
+            parser.error(f"argument --set: expected KEY=VALUE, not '{key}'")
         arguments.overrides[key] = value
     return arguments
 
@@ -40,10 +40,10 @@ def parse(argv: list[str]) -> argparse.Namespace:
 def _build_parser() -> Parser:
     parser = Parser(
         prog=PROGRAM,
-        description="Push Dokku releases and bring vanished images back.",
-        epilog="A setting comes from --set, else from DOKKU_REGISTRYD_TABLE__KEY, "
-        "else from /etc/dokku-registryd/config.toml, else it has its default. "
-        "Variables of the service and of hooks: /etc/default/dokku-registryd.",
+        description="Push Dokku releases and restore missing images.",
+        epilog="A setting is read from --set, then from DOKKU_REGISTRYD_TABLE__KEY, "
+        "then from /etc/dokku-registryd/config.toml; otherwise it has its default. Set "
+        "variables for the service and the hooks in /etc/default/dokku-registryd.",
         formatter_class=_formatter,
         allow_abbrev=False,
     )
@@ -68,14 +68,12 @@ def _build_parser() -> Parser:
 def _add_service_verbs(verbs: "argparse._SubParsersAction[Parser]") -> None:
     _add_verb(verbs, "run", "run the service in the foreground")
     _add_format(_add_verb(verbs, "check", "check settings, folders and variables"))
-    _add_format(_add_verb(verbs, "status", "show what the service does and lacks"))
-    _add_format(_add_verb(verbs, "health", "tell whether the service does its work"))
-    metrics = _add_verb(verbs, "metrics", "print metrics in Prometheus' text format")
-    metrics.add_argument(
-        "--all", action="store_true", help="print process_* metrics too"
-    )
-    doctor = _add_verb(verbs, "doctor", "find what would break the next deploy")
-    doctor.add_argument("app", nargs="?", metavar="APP", help="look at one app only")
+    _add_format(_add_verb(verbs, "status", "show running, pending and recent jobs"))
+    _add_format(_add_verb(verbs, "health", "check whether the service is ready"))
+    metrics = _add_verb(verbs, "metrics", "print metrics in Prometheus text format")
+    metrics.add_argument("--all", action="store_true", help="include process_* metrics")
+    doctor = _add_verb(verbs, "doctor", "find problems that would break a deploy")
+    doctor.add_argument("app", nargs="?", metavar="APP", help="check one app only")
     _add_format(doctor)
 
 
@@ -83,53 +81,55 @@ def _add_release_verbs(verbs: "argparse._SubParsersAction[Parser]") -> None:
     releases = _add_verb(verbs, "releases", "list releases, newest first")
     releases.add_argument("app", nargs="?", metavar="APP", help="list one app only")
     _add_format(releases)
-    heal = _add_verb(verbs, "heal", "bring vanished images back now")
+    heal = _add_verb(verbs, "heal", "restore missing images now")
     heal.add_argument("app", nargs="?", metavar="APP", help="heal one app only")
     heal.add_argument(
-        "--dry-run", action="store_true", help="tell what is missing, change nothing"
+        "--dry-run", action="store_true", help="list missing images, change nothing"
     )
     _add_format(heal)
     push = _add_verb(verbs, "push", "push the latest release of an app again")
-    push.add_argument("app", metavar="APP", help="name the app to push")
+    push.add_argument("app", metavar="APP", help="push this app")
 
 
 def _add_host_verbs(verbs: "argparse._SubParsersAction[Parser]") -> None:
     install = _add_verb(verbs, "install", "install on this host (root)")
     install.add_argument(
-        "--companion", action="store_true", help="leave Dokku's own plugin in charge"
+        "--companion", action="store_true", help="keep Dokku's own plugin enabled"
     )
     _add_installing(install)
-    uninstall = _add_verb(verbs, "uninstall", "give all back to Dokku's plugin (root)")
+    uninstall = _add_verb(
+        verbs, "uninstall", "uninstall and re-enable Dokku's plugin (root)"
+    )
     uninstall.add_argument(
-        "--force", action="store_true", help="do so while accepted releases wait"
+        "--force", action="store_true", help="discard unfinished background pushes"
     )
     uninstall.add_argument(
         "--purge", action="store_true", help="remove ledger, settings, properties too"
     )
     _add_installing(uninstall)
-    forget = _add_verb(verbs, "forget", "remove what is left of an app that is gone")
-    forget.add_argument("app", metavar="APP", help="name the app to forget")
+    forget = _add_verb(verbs, "forget", "remove the data of a missing app")
+    forget.add_argument("app", metavar="APP", help="forget this app")
     forget.add_argument(
-        "--yes", action="store_true", help="do it; without this only say what it does"
+        "--yes", action="store_true", help="confirm; without it nothing is removed"
     )
-    adopt = _add_verb(verbs, "adopt", "adopt what Dokku's plugin has released")
+    adopt = _add_verb(verbs, "adopt", "adopt releases of Dokku's own plugin")
     adopt.add_argument(
-        "--dry-run", action="store_true", help="tell what differs, change nothing"
+        "--dry-run", action="store_true", help="list differences, change nothing"
     )
     _add_format(adopt)
 
 
 def _add_installing(verb: Parser) -> None:
     verb.add_argument(
-        "--dry-run", action="store_true", help="tell what would be done, do nothing"
+        "--dry-run", action="store_true", help="list the steps, change nothing"
     )
     verb.add_argument(
-        "--root", metavar="DIR", default="", help="let DIR stand for / (for tests)"
+        "--root", metavar="DIR", default="", help="use DIR instead of / (for tests)"
     )
 
 
 def _add_hook_verbs(verbs: "argparse._SubParsersAction[Parser]") -> None:
-    """Add what only hooks call; without a help text the list leaves it out."""
+    """Add the verbs that only hooks call; without help text they are not listed."""
     follow = _add_verb(verbs, "follow")
     follow.add_argument("--data-dir", metavar="DIR", required=True)
     follow.add_argument("--printed", metavar="LINES", type=int, default=0)
@@ -151,7 +151,7 @@ def _add_verb(
     else:
         verb = verbs.add_parser(name, formatter_class=_formatter)
     verb.allow_abbrev = False
-    # Suppressed defaults keep what was already said before the verb.
+    # Suppressed defaults keep options that were given before the verb.
     _add_common(verb, overrides="late_overrides", default=argparse.SUPPRESS)
     return verb
 
@@ -175,7 +175,7 @@ def _add_common(parser: Parser, *, overrides: str, default: str | None) -> None:
         "--debug",
         action="store_true",
         default=default or False,
-        help="show where an error came from",
+        help="print the traceback of an error",
     )
 
 
@@ -189,5 +189,5 @@ def _add_format(parser: Parser) -> None:
 
 
 def _formatter(prog: str) -> argparse.HelpFormatter:
-    # A fixed width also saves the import of shutil, a fifth of the start-up time.
+    # A fixed width also avoids importing shutil, a fifth of the start-up time.
     return argparse.HelpFormatter(prog, max_help_position=26, width=80)

@@ -1,8 +1,8 @@
-"""Where our data lies, told without the library that checks settings.
+"""The data folder, determined without the library that validates settings.
 
-That library takes a tenth of a second to load, and people and monitors ask for the
-status often. Where nothing is set, or nothing but the place of the data, it is not
-needed. Everything else is left to `config`, which also has the words for mistakes.
+That library takes a tenth of a second to load, and operators and monitors ask for the
+status often. It is not needed if no setting except the path of the data is set.
+Otherwise `config` loads the settings and reports mistakes.
 """
 # Not pathlib, which takes as long to load as Python to start.
 # ruff: noqa: PTH123
@@ -34,7 +34,7 @@ def locate(arguments: "argparse.Namespace") -> str:
     """Return the data folder.
 
     Raises:
-        ConfigurationError: The settings are wrong.
+        ConfigurationError: The settings are invalid.
     """
     found = _glance(arguments)
     if found is not None:
@@ -74,7 +74,7 @@ def _from_file(file: str) -> dict[str, object]:
     with open(file, "rb") as opened:
         text = opened.read().decode()
     if all(line.lstrip()[:1] in {"", "#"} for line in text.splitlines()):
-        return {}  # As it was installed; the parser costs more than the look.
+        return {}  # As installed; the parser takes longer than this check.
     tables = importlib.import_module("tomllib").loads(text)
     return {
         f"{table}.{name}": value

@@ -1,7 +1,7 @@
-"""Who a command runs as: whoever owns the data folder, never root.
+"""The user that a command runs as: the owner of the data folder, never root.
 
-An operator calls `sudo dokku-registryd push web`. Were root's files left in the spool
-or the ledger, the service could not use them afterwards.
+An operator may call `sudo dokku-registryd push web`. Files created by root in the spool
+or ledger would be unusable for the service.
 """
 # Not pathlib, which takes as long to load as Python to start.
 # ruff: noqa: PTH110, PTH116, PTH120
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 
 def become_owner(data_dir: "Path | str", environ: MutableMapping[str, str]) -> str:
-    """Become the owner of the data folder, if we are root and it belongs to another.
+    """Become the owner of the data folder, if run as root and the owner is not root.
 
     Args:
-        data_dir: The folder; where it is missing its nearest parent decides.
+        data_dir: The folder; if it is missing, its nearest existing parent is used.
         environ: Gets the new user's HOME.
 
     Returns:
-        What is wrong with the owner, and the way out; empty if nothing is.
+        A warning with a hint if the owner has no user name; otherwise empty.
     """
     if os.geteuid() != 0:
         return ""
@@ -45,14 +45,14 @@ def become_owner(data_dir: "Path | str", environ: MutableMapping[str, str]) -> s
 
 
 def _become_nameless(folder: str, environ: MutableMapping[str, str]) -> str:
-    """Become a user that this host has no name for: what can be read is worth it."""
+    """Become a user without a name on this host, to read as much as possible."""
     status = os.stat(folder)
     os.setgroups([])
     os.setgid(status.st_gid)
     os.setuid(status.st_uid)
     environ["HOME"] = "/"
     return (
-        f"{folder} belongs to user {status.st_uid}, whom this host does not know. Was"
-        " it restored from another host? Give it to the user that Dokku runs as: chown"
-        f" -R dokku:dokku {folder}"
+        f"{folder} belongs to user {status.st_uid}, which does not exist on this host."
+        " If it was restored from another host, change its owner to the user that Dokku"
+        f" runs as: chown -R dokku:dokku {folder}"
     )

@@ -1,4 +1,4 @@
-"""What the verbs share: settings, the right user, and a look at one host."""
+"""Shared by the verbs: settings, the user to run as, the ledger, tables."""
 
 import argparse
 import importlib
@@ -22,9 +22,9 @@ def enter(
 
     Args:
         arguments: The command line.
-        out: Where to say that this host does not know that user, if anywhere.
+        out: Reports an owner without a user name; None reports nothing.
     """
-    # Its import takes longer than all that `status` does, which needs no settings.
+    # Its import takes longer than `status`, which needs no settings.
     loader = importlib.import_module("dokku_registryd.config")
     settings: config.Settings = loader.load(
         file=arguments.config,
@@ -40,10 +40,10 @@ def enter(
 
 
 def check_app(arguments: argparse.Namespace, app: str) -> None:
-    """Refuse what is no app of this host.
+    """Require an app of this host.
 
     Raises:
-        RegistrydError: In Dokku's words.
+        RegistrydError: With Dokku's message.
     """
     root = Path(arguments.settings.paths.dokku_root)
     if not app_names.is_app_name(app) or not (root / app).is_dir():
@@ -51,12 +51,12 @@ def check_app(arguments: argparse.Namespace, app: str) -> None:
 
 
 def read_ledger(settings: "config.Settings") -> ledger.SqliteLedger | None:
-    """Open the ledger for reading; None where there is none yet."""
+    """Open the ledger for reading; return None if it does not exist."""
     return open_ledger(settings.ledger_file)
 
 
 def open_ledger(path: Path) -> ledger.SqliteLedger | None:
-    """Open a ledger for reading; None where there is none yet."""
+    """Open a ledger for reading; return None if it does not exist."""
     return ledger.SqliteLedger(path, read_only=True) if path.exists() else None
 
 
@@ -68,7 +68,7 @@ class Table:
     rows: list[tuple[str, ...]]
 
     def lines(self) -> list[str]:
-        """Return the table as lines without blanks at their ends."""
+        """Return the lines of the table without trailing blanks."""
         table = [self.heads, *self.rows]
         widths = [max(len(row[at]) for row in table) for at in range(len(self.heads))]
         return [

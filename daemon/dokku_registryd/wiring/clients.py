@@ -18,9 +18,9 @@ def build_registry(
     """Build the client for registries.
 
     Args:
-        settings: The settings in force.
-        facts: Says what the Engine is set up for.
-        environ: The variables of the service; those of this process if it is None.
+        settings: The settings in effect.
+        facts: Returns the Engine's settings.
+        environ: The variables of the service; None for those of this process.
     """
     return client.RegistryClient(
         facts=facts,
@@ -40,7 +40,7 @@ def build_registry(
 def said_proxies(
     settings: config.Settings, environ: Mapping[str, str]
 ) -> tuple[proxies.Source, ...]:
-    """Return who says which proxies are used, before the Engine does."""
+    """Return the sources of proxies that come before the Engine."""
     table = settings.registry
     return (
         proxies.from_settings(table.proxy, table.no_proxy),

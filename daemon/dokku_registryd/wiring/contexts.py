@@ -44,7 +44,7 @@ def build_context(
     take_in: Callable[[], object] = lambda: None,
     push_relay: ports.Relay | None = None,
 ) -> ports.Context:
-    """Put the adapters of one host together."""
+    """Build the ports of one host."""
     property_store = property_files.PropertyFiles(
         config_root=settings.config_root,
         dokku_root=Path(settings.paths.dokku_root),

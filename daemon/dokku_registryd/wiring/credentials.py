@@ -8,7 +8,7 @@ from dokku_registryd.core.dokku import policy
 
 
 def build_credentials(settings: config.Settings) -> resolver.AuthConfigs:
-    """Build what finds logins."""
+    """Build the resolver of logins."""
     return resolver.AuthConfigs(
         config_root=settings.config_root / policy.CORE,
         global_dir=settings.docker_config_dir,

@@ -6,7 +6,7 @@ from dokku_registryd.core.engine import relay_protocol
 
 
 def build_engine(settings: config.Settings) -> docker_engine.DockerEngine:
-    """Build the Engine's adapter; it connects when it is first used."""
+    """Build the Engine's adapter; it connects on first use."""
     return docker_engine.DockerEngine(
         base_url=settings.engine.socket,
         timeout_seconds=settings.engine.timeout_seconds,

@@ -7,7 +7,7 @@ from dokku_registryd.adapters.ledger import ledger
 
 
 def open_ledger(settings: config.Settings, clock: ports.Clock) -> ledger.SqliteLedger:
-    """Open the ledger, and say loudly if it had to be begun anew."""
+    """Open the ledger, and log an error if it had to be rebuilt."""
     opened, aside = ledger.open_or_rebuild(
         settings.ledger_file, stamp=str(int(clock.now()))
     )

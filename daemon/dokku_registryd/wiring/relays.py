@@ -9,14 +9,14 @@ from dokku_registryd.adapters.relay import relay
 def build_relay(
     settings: config.Settings, *, on_change: Callable[[str], None]
 ) -> relay.Relay:
-    """Build the relay; it listens when it is first used."""
+    """Build the relay; it listens on first use."""
     built = relay.Relay(settings.engine.relay_port, on_change=on_change)
     instruct(built, settings)
     return built
 
 
 def instruct(built: relay.Relay, settings: config.Settings) -> None:
-    """Tell a relay what the settings say of it."""
+    """Apply the settings to a relay."""
     table = settings.engine
     refusal = ""
     if table.push_path == "engine":

@@ -44,7 +44,7 @@ class Place:
         )
 
     def pass_tick(self) -> None:
-        """Wait until whatever is written has a later time than all before."""
+        """Wait until all later writes have a later time than earlier ones."""
         probe = self.root / "probe"
         probe.write_text("")
         before = probe.stat().st_ctime_ns
@@ -86,7 +86,7 @@ def place(tmp_path: Path) -> Place:
     return found
 
 
-def test_files_that_nobody_touched(place: Place) -> None:
+def test_unchanged_files(place: Place) -> None:
     """What is as it was needs no reading, at any later look."""
     mark = place.mark()
     place.ahead += HOUR
@@ -157,10 +157,8 @@ CHANGES: dict[str, Callable[[Place], object]] = {
 
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
-def test_files_that_somebody_touched(
-    place: Place, change: Callable[[Place], object]
-) -> None:
-    """Whatever is done to a file that matters, by whatever means, is noticed."""
+def test_changed_files(place: Place, change: Callable[[Place], object]) -> None:
+    """Any change of a relevant file, by any means, is detected."""
     mark = place.mark()
 
     change(place)
@@ -169,7 +167,7 @@ def test_files_that_somebody_touched(
 
 
 def test_a_login_does_not_matter(place: Place) -> None:
-    """A login that is written in place is no reason to read the properties."""
+    """A login that is written in place does not cause reading the properties."""
     login = place.core / "web" / "config.json"
     login.write_text("{}")
     mark = place.mark()
@@ -213,7 +211,7 @@ def test_a_clock_that_was_set_back(place: Place) -> None:
 
 
 def test_marks_end_after_an_hour(place: Place) -> None:
-    """After an hour the files are read, whatever the system says of them."""
+    """After an hour the files are read, regardless of `stat`."""
     mark = place.mark()
     place.monotonic += HOUR
 
@@ -222,7 +220,7 @@ def test_marks_end_after_an_hour(place: Place) -> None:
 
 
 def test_not_all_marks_end_at_once(place: Place) -> None:
-    """Of many apps some are read anew at each look, so that no look is a slow one."""
+    """Of many apps some are read again at each sweep, so that no sweep is slow."""
     apps = [f"app{number}" for number in range(200)]
     for app in apps:
         (place.core / app).mkdir()
@@ -272,7 +270,7 @@ def test_a_global_property_that_cannot_be_read(place: Place, what: str) -> None:
 
 
 def test_nothing_is_missed(place: Place) -> None:
-    """What does not exist, global properties among it, is no error."""
+    """Missing files, global properties among them, are not an error."""
     assert place.is_whole()
 
     shutil.rmtree(place.core / GLOBAL)
@@ -285,7 +283,7 @@ def test_nothing_is_missed(place: Place) -> None:
 @pytest.mark.parametrize("what", ["config", "registry", "web"])
 @pytest.mark.parametrize("is_linked", [False, True])
 def test_properties_that_are_away(place: Place, what: str, is_linked: bool) -> None:
-    """Of an app that was released nothing is taken for unset, nor written anew."""
+    """Of a released app no lost property counts as unset, or is recreated."""
     folder = {"config": place.core.parent, "registry": place.core}.get(
         what, place.core / "web"
     )

@@ -1,4 +1,4 @@
-"""Any series of edits: what is remembered equals what is read anew."""
+"""Any series of edits: cached content equals content that is read again."""
 
 import os
 import shutil
@@ -86,7 +86,7 @@ class Edits(RuleBasedStateMachine):
         what=st.sampled_from(("", "link", "dir")),
     )
     def remove(self, plugin: str, app: str, name: str, what: str) -> None:
-        """Remove a property, and put in its place what nobody may read."""
+        """Remove a property, and put an unreadable entry in its place."""
         path = self._place(plugin, app, name)
         path.unlink(missing_ok=True)
         if what == "link":

@@ -200,7 +200,7 @@ def test_a_port_makes_another_registry(host: Host) -> None:
 
 
 @pytest.mark.parametrize("empty", [{}, {"auth": ""}, {"email": "a@b.example"}])
-def test_an_empty_entry_is_no_login(host: Host, empty: dict[str, str]) -> None:
+def test_an_empty_entry_is_not_a_login(host: Host, empty: dict[str, str]) -> None:
     """What `docker login` leaves behind with a store does not count as a hit."""
     host.write("web", {"auths": {HOST: empty}})
     host.write("", auths("global"))
@@ -247,7 +247,7 @@ def test_a_password_may_hold_colons(host: Host) -> None:
 
 
 def test_an_identity_token_is_kept_apart(host: Host) -> None:
-    """A refresh token from the file is no password, as Azure's logins have it."""
+    """A refresh token from the file is not a password, as in Azure's logins."""
     user = "00000000-0000-0000-0000-000000000000"
     login = {**entry("", user), "identitytoken": PLANTED}
     host.write("web", {"auths": {HOST: login}})
@@ -308,7 +308,7 @@ def test_a_malformed_global_file_spares_apps_with_a_login(host: Host) -> None:
     assert str(path) in failure(host, "api")
 
 
-def test_a_link_is_no_auth_config(host: Host, tmp_path: Path) -> None:
+def test_a_link_is_not_an_auth_config(host: Host, tmp_path: Path) -> None:
     """A link in place of the file or of the app's folder is refused."""
     target = host.write("other", auths(PLANTED))
     folder = host.folder("web")
@@ -339,7 +339,7 @@ def test_a_fifo_does_not_hang_us(host: Host) -> None:
 
 
 def test_a_huge_file_is_refused(host: Host) -> None:
-    """More than a MiB is no auth config."""
+    """More than a MiB is not an auth config."""
     host.write("web", " " * (1 << 20) + "{} ")
 
     assert "large" in failure(host, "web")
@@ -349,10 +349,10 @@ def test_a_huge_file_is_refused(host: Host) -> None:
     "app", ["../web", "web/..", "web\n", ".web", "--global", "Web", "a" * 256, "w\0b"]
 )
 def test_no_path_is_made_of_a_strange_app(host: Host, app: str) -> None:
-    """A text that is no app name is refused before any file is touched."""
+    """A text that is not an app name is refused before any file is accessed."""
     host.write("", auths("global"))
 
-    assert "no name of an app" in failure(host, app)
+    assert "not an app name" in failure(host, app)
 
 
 def test_resolving_changes_nothing(host: Host) -> None:
@@ -391,7 +391,7 @@ def test_a_helper_knows_docker_hub_by_its_address(host: Host) -> None:
     assert host.resolved("web", "docker.io") == "hub"
 
 
-def test_a_helper_with_nothing_is_no_error(host: Host) -> None:
+def test_a_helper_with_nothing_is_not_an_error(host: Host) -> None:
     """`credentials not found` leads on to the next place."""
     host.install("keeper")
     host.write("web", {"credsStore": "keeper"})

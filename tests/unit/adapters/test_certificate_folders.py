@@ -16,7 +16,7 @@ from dokku_registryd.core.image import images
 from support import authority, memory_registry, open_way, tunnel
 
 NOBODY: Final = 65534
-HOST: Final = "192.0.2.7:5000"  # an address, which nobody looks up
+HOST: Final = "192.0.2.7:5000"  # an address, which needs no name resolution
 FACTS: Final = images.EngineFacts(version="28", image_store="classic")
 ROUTE: Final = f"""
 import sys, time

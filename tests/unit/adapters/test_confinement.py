@@ -56,7 +56,7 @@ def untouched(folder: Path) -> bool:
 def test_an_apps_folder_that_is_a_link(
     tmp_path: Path, outside: Path, properties: property_files.PropertyFiles
 ) -> None:
-    """What lies behind a link in place of an app's folder is no property of it."""
+    """A file behind a link in place of an app's folder is not a property of it."""
     (tmp_path / "config" / "registry" / "web").symlink_to(outside)
 
     with pytest.raises(errors.UnreadableError, match="registry/web"):
@@ -179,8 +179,8 @@ def test_what_was_destroyed_is_a_link(tmp_path: Path, outside: Path, what: str) 
     assert not (tmp_path / what / name).is_symlink()
 
 
-def test_a_folder_of_somebody_else() -> None:
-    """Whoever is not root uses no folder of another user; root gains nothing by it."""
+def test_a_folder_of_another_user() -> None:
+    """A user other than root uses no folder of another user; root gains nothing."""
     mode = stat.S_IFDIR | 0o700
     theirs = os.stat_result((mode, 1, 1, 2, SOMEBODY, SOMEBODY, 0, 0, 0, 0))
     is_root = os.geteuid() == 0
@@ -199,7 +199,7 @@ def test_a_folder_of_somebody_else() -> None:
 def test_a_folder_that_is_swapped_all_the_time(
     tmp_path: Path, outside: Path, properties: property_files.PropertyFiles
 ) -> None:
-    """Whoever swaps a folder and a link as fast as possible wins nothing."""
+    """Swapping a folder and a link as fast as possible has no effect."""
     place = tmp_path / "config" / "registry" / "web"
     place.mkdir()
     (place / "server").write_text("good.example")
@@ -209,7 +209,7 @@ def test_a_folder_that_is_swapped_all_the_time(
     def swap() -> None:
         aside = place.with_name("aside")
         while not is_over.is_set():
-            # Whoever writes may make the folder in between: then a step is left out.
+            # The writer may create the folder in between: then a step is left out.
             for step in (
                 lambda: link.symlink_to(outside),
                 lambda: place.rename(aside),
@@ -245,7 +245,7 @@ def _try(action: Callable[[], object]) -> None:
 
 @pytest.mark.parametrize("umask", [0o000, 0o077, 0o277])
 def test_a_log_is_private(tmp_path: Path, umask: int) -> None:
-    """The log of a hook is for its owner alone, whatever the umask is."""
+    """The log of a hook is private to its owner, with any umask."""
     before = os.umask(umask)
     try:
         os.close(atomic.open_log(tmp_path / "hook.log"))
@@ -256,7 +256,7 @@ def test_a_log_is_private(tmp_path: Path, umask: int) -> None:
 
 
 def test_memory_is_hidden() -> None:
-    """No core is dumped, and the kernel lets nobody look into the process."""
+    """No core is dumped, and the kernel lets no other process read the memory."""
     script = (
         "import ctypes, resource\n"
         "from dokku_registryd.adapters.host import secrecy\n"

@@ -1,4 +1,4 @@
-"""Whether a deploy holds its lock, and that nobody notices the look."""
+"""Whether a deploy holds its lock, and that checking has no side effects."""
 
 import fcntl
 import subprocess
@@ -25,7 +25,7 @@ def locks(tmp_path: Path) -> DeployLocks:
 
 
 def test_a_deploy_that_runs(lock: Path, locks: DeployLocks) -> None:
-    """The lock is held for as long as another process holds it, by nobody else."""
+    """The lock is held as long as another process holds it, and by no other one."""
     with subprocess.Popen(
         ["flock", "--nonblock", lock, "sh", "-c", "echo held; read _line"],
         stdin=subprocess.PIPE,
@@ -46,7 +46,7 @@ def test_a_deploy_that_runs(lock: Path, locks: DeployLocks) -> None:
     assert locks.is_released("web")
 
 
-def test_an_open_file_is_no_lock(lock: Path, locks: DeployLocks) -> None:
+def test_an_open_file_is_not_a_lock(lock: Path, locks: DeployLocks) -> None:
     """Who merely has the file open, or waits for the lock, holds up nothing."""
     with lock.open() as opened:
         assert not locks.is_held("web")

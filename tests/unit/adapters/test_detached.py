@@ -43,7 +43,7 @@ def ended_process() -> int:
 def test_a_hook_that_gathers_is_left_alone(
     tmp_path: Path, forgotten: DestroyedApps
 ) -> None:
-    """While its process lives, nobody sees what a hook has gathered so far."""
+    """While its process lives, a hook's incomplete folder is invisible."""
     folder = gather(tmp_path, f".web.{stamp(os.getpid())}")
 
     assert (forgotten.apps(), forgotten.of("web")) == ([], [])
@@ -54,7 +54,7 @@ def test_a_hook_that_gathers_is_left_alone(
 def test_what_lies_for_long_is_taken_over(
     tmp_path: Path, forgotten: DestroyedApps, age: float
 ) -> None:
-    """An ID that is another process's by now keeps nothing back for ever."""
+    """A process ID that was reused keeps nothing back forever."""
     name = f"web.{stamp(os.getpid(), age=age)}"
     gather(tmp_path, f".{name}")
 
@@ -74,7 +74,7 @@ def test_what_a_dead_hook_gathered_is_taken_over(
 
 
 def test_what_is_complete_is_seen(tmp_path: Path, forgotten: DestroyedApps) -> None:
-    """A folder that has its name is the app's, whoever lives; other files are not."""
+    """A folder with its name is the app's, with any living process; files are not."""
     name = f"web.{stamp(os.getpid())}"
     gather(tmp_path, name)
     gather(tmp_path, ".web.notes")

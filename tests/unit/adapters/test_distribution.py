@@ -276,7 +276,7 @@ def test_a_date_counts_by_the_clock_that_wrote_it(day: int) -> None:
 
 @pytest.mark.parametrize(("ahead", "seconds"), [(-9, 0.0), (42, 42.0), (9999, 3600.0)])
 def test_a_time_in_place_of_a_span(ahead: int, seconds: float) -> None:
-    """Docker's own documentation had it so; it is no wait of fifty years."""
+    """Docker's own documentation had it so; it is not a wait of fifty years."""
     headers = {"retry-after": f"{1_700_000_000 + ahead}"}
 
     assert messages.retry_after(headers, 1_700_000_000.0) == seconds
@@ -305,7 +305,7 @@ def test_an_unknown_name_is_unavailable(client: Client) -> None:
     """Name servers fail for a while, so a name that is not found is transient."""
     target = reference.parse("registry.invalid/org/web:1")
 
-    with pytest.raises(errors.RegistryUnavailableError, match="looked up"):
+    with pytest.raises(errors.RegistryUnavailableError, match="resolved"):
         client.open().digest(target, auth=None)
 
 
@@ -314,8 +314,8 @@ def test_an_unknown_name_is_unavailable(client: Client) -> None:
     ["", "a b", "host/path", "user@host", "host:port", "a\r\nb", "-x", "h?x", "h#x"],
 )
 def test_a_strange_domain_is_not_asked(client: Client, domain: str) -> None:
-    """A text that is no host never becomes part of an address."""
-    with pytest.raises(errors.InvalidRequestError, match="no host"):
+    """A text that is not a host never becomes part of an address."""
+    with pytest.raises(errors.InvalidRequestError, match="not a host"):
         client.open().ping(domain, auth=None)
 
 
@@ -323,7 +323,7 @@ def test_a_strange_domain_is_not_asked(client: Client, domain: str) -> None:
 
 
 @pytest.mark.parametrize("way", ["hang", "drip", "drip-headers"])
-def test_whoever_dawdles_is_left(
+def test_a_slow_server_is_left(
     client: Client, server: MemoryRegistry, way: str
 ) -> None:
     """A request ends at its deadline, even if a byte comes now and then."""
@@ -364,7 +364,7 @@ def test_a_cut_body_is_unavailable(client: Client, server: MemoryRegistry) -> No
     """Half an answer is none."""
     server.rule("GET", Answer(body=MANIFEST.body, way="cut"))
 
-    with pytest.raises(errors.RegistryUnavailableError, match="breaks off"):
+    with pytest.raises(errors.RegistryUnavailableError, match="disconnects"):
         client.open().manifest(image(server), auth=None)
 
 
@@ -418,7 +418,7 @@ def test_a_limit_on_pulls_leaves_head_its_word(
 def test_a_limit_on_pulls_decides_nothing_that_head_refuses(
     client: Client, server: MemoryRegistry
 ) -> None:
-    """A HEAD that is no answer leaves the question open."""
+    """A HEAD without a usable answer leaves the question open."""
     server.rule("HEAD /v2/", Answer(status=405))
     server.rule("GET /v2/", memory_registry.error(429, "LIMITED"))
 
@@ -434,7 +434,7 @@ def test_a_page_in_place_of_a_put(
     page = Answer(status=status, body=b"<html>", headers={"Content-Type": "text/html"})
     server.rule("PUT /v2/", page)
 
-    with pytest.raises(errors.PermanentError, match="took nothing") as caught:
+    with pytest.raises(errors.PermanentError, match="stored nothing") as caught:
         client.open().put_manifest(image(server), MANIFEST, auth=None)
 
     assert caught.value.status == 0
@@ -480,10 +480,10 @@ def test_a_refusal_comes_with_its_words(client: Client, server: MemoryRegistry) 
 
 
 @pytest.mark.parametrize("status", [408, 429, 500, 503])
-def test_whoever_is_busy_is_asked_once(
+def test_a_busy_registry_is_asked_once(
     client: Client, server: MemoryRegistry, status: int
 ) -> None:
-    """What another attempt may not meet is no reason for another request."""
+    """A status that another attempt may not get does not cause another request."""
     server.rule("/manifests/", Answer(status=status))
 
     with pytest.raises(errors.TransientError):
@@ -492,18 +492,18 @@ def test_whoever_is_busy_is_asked_once(
     assert server.lines("/manifests/") == [f"HEAD /v2/{PATH}/manifests/1"]
 
 
-def test_a_page_of_something_else_is_no_manifest(
+def test_a_page_of_something_else_is_not_a_manifest(
     client: Client, server: MemoryRegistry
 ) -> None:
     """HTML with status 200 is refused, not stored."""
     headers = {"Content-Type": "text/html"}
     server.rule("GET", Answer(body=b"<html>", headers=headers))
 
-    with pytest.raises(errors.PermanentError, match="no manifest"):
+    with pytest.raises(errors.PermanentError, match="not a manifest"):
         client.open().manifest(image(server), auth=None)
 
 
-def test_a_manifest_of_another_kind_is_no_page(
+def test_a_manifest_of_another_kind_is_not_a_page(
     client: Client, server: MemoryRegistry
 ) -> None:
     """Schema 1 and artifacts have the tag; a page tells nothing of it."""
@@ -524,7 +524,7 @@ def test_a_manifest_of_another_kind_is_no_page(
 def test_a_host_without_a_registry(
     client: Client, server: MemoryRegistry, status: int
 ) -> None:
-    """Whoever logs in there is told that, and not to push anything."""
+    """A user who logs in there is told that, and not to push anything."""
     server.rule("/v2/", Answer(status=status))
 
     with pytest.raises(errors.PermanentError, match="There is no registry at"):
@@ -534,7 +534,7 @@ def test_a_host_without_a_registry(
 def test_a_dead_token_that_is_called_malformed(
     client: Client, bearer: MemoryRegistry
 ) -> None:
-    """ECR Public answers 400 to it, so that it is asked for anew."""
+    """ECR Public answers 400 to it, so that a new one is requested."""
     manifest = stored(bearer)
     registry = client.open()
     mine = login(bearer)
@@ -681,7 +681,7 @@ def test_names_that_no_tag_has_are_left_out(
 def test_no_tags_are_an_empty_list(
     client: Client, server: MemoryRegistry, body: bytes
 ) -> None:
-    """`null`, which registries say after the last tag went, is no tag."""
+    """`null`, which registries answer after the last tag was removed, is not a tag."""
     server.rule("tags/list", Answer(body=body))
 
     assert client.open().tags(image(server), auth=None) == []
@@ -786,9 +786,7 @@ def test_a_token_is_used_again_until_it_expires(
     assert (early, len(bearer.lines("/token"))) == (1, 2)
 
 
-def test_whoever_pushes_asks_for_that_first(
-    client: Client, bearer: MemoryRegistry
-) -> None:
+def test_a_push_asks_for_that_first(client: Client, bearer: MemoryRegistry) -> None:
     """One token serves look-ups and push: Quay makes a repository at that."""
     registry = client.open()
     mine, target = login(bearer), image(bearer)
@@ -802,9 +800,7 @@ def test_whoever_pushes_asks_for_that_first(
     assert f"scope=repository%3A{quote(PATH, safe='')}%3Apull%2Cpush" in asked
 
 
-def test_whoever_only_reads_asks_for_no_more(
-    client: Client, bearer: MemoryRegistry
-) -> None:
+def test_a_read_asks_for_no_more(client: Client, bearer: MemoryRegistry) -> None:
     """A heal or an adoption works with a login that may only pull."""
     client.open().digest(image(bearer), auth=login(bearer))
 
@@ -852,7 +848,7 @@ def test_no_token_is_kept_for_longer_than_a_day(
 def test_a_token_reply_beyond_all_measure(
     client: Client, bearer: MemoryRegistry, expires_in: str
 ) -> None:
-    """A reply that no program can use is no token, and worth another attempt."""
+    """A reply that no program can use is not a token, and worth another attempt."""
     body = f'{{"token": "t", "expires_in": {expires_in}}}'.encode()
     bearer.rule("/token", Answer(body=body))
 
@@ -888,7 +884,7 @@ def test_a_registry_that_takes_no_token_is_not_asked_for_ever(
     assert len(bearer.lines("GET /v2/")) == 2
 
 
-def test_a_token_that_reaches_less_far_is_no_wrong_password(
+def test_a_token_with_less_scope_is_not_a_wrong_password(
     client: Client, bearer: MemoryRegistry
 ) -> None:
     """With `insufficient_scope` the login is good, but not allowed."""
@@ -930,7 +926,7 @@ def test_a_challenge_cannot_ask_for_another_repository(
 ) -> None:
     """A scope that is not about the repository in hand is left aside."""
     value = f'Bearer realm="{bearer.url}/token",service="memory"'
-    value += ',scope="repository:somebody/else:pull,push"'
+    value += ',scope="repository:another/one:pull,push"'
     answer = Answer(status=401, headers={"WWW-Authenticate": value})
     bearer.rule("/v2/", answer, times=1)
 
@@ -956,7 +952,7 @@ def test_an_identity_token_goes_into_a_form(
     assert IDENTITY not in str([*asked.headers.values()])
 
 
-def test_nobody_special_gets_a_token_too(
+def test_an_anonymous_client_gets_a_token_too(
     client: Client, bearer: MemoryRegistry
 ) -> None:
     """Public images need a token that is asked for without a login."""
@@ -984,10 +980,10 @@ def test_threads_share_one_token(client: Client, bearer: MemoryRegistry) -> None
     assert len(bearer.lines("/token")) == 1
 
 
-def test_a_token_server_that_hangs_holds_up_nobody_else(
+def test_a_token_server_that_hangs_delays_no_other(
     client: Client, bearer: MemoryRegistry
 ) -> None:
-    """Whoever asks another token server waits for that one alone, however many hang."""
+    """A thread waits only for its own token server, however many others hang."""
     with (
         ThreadPoolExecutor(_HANGING) as pool,
         MemoryRegistry("bearer", users={"ci": PASSWORD}) as slow,
@@ -1258,7 +1254,7 @@ def test_an_unknown_ca_is_refused_with_the_way_out(
     ("name", "is_expired", "hint"),
     [
         (NAME, True, "Renew it, or correct the clock of this host"),
-        ("other.invalid", False, "Use a name that it is for"),
+        ("other.invalid", False, "Use one of its names"),
     ],
 )
 def test_what_cures_a_certificate(
@@ -1320,7 +1316,7 @@ def test_a_client_certificate_is_shown(client: Client, authority: Authority) -> 
 def test_certificates_that_cannot_be_used_are_named(
     client: Client, names: list[str]
 ) -> None:
-    """Half a pair, or one that is no certificate, is an error with its path."""
+    """Half a pair, or one that is not a certificate, is an error with its path."""
     folder = client.certs_dir / NOWHERE
     folder.mkdir(parents=True)
     for name in names:
@@ -1386,7 +1382,7 @@ def test_a_registry_that_loses_its_certificate(
 
 
 def test_a_plain_registry_that_refuses_as_tls_servers_do(client: Client) -> None:
-    """A refusal in their words stays what it is, where nobody speaks TLS."""
+    """A refusal in their words stays what it is, if the server has no TLS."""
     registry = client.open()
     with MemoryRegistry() as plain:
         registry.ping(plain.host, auth=None)

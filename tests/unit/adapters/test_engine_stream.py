@@ -100,7 +100,7 @@ TEXTS: list[tuple[str, type[errors.RegistrydError]]] = [
         "unexpected HTTP status: 429 Too Many Requests: tag is immutable",
         errors.RateLimitedError,
     ),
-    # No limits, but names that somebody chose.
+    # No limits, but names chosen by users.
     (
         "unauthorized: project toomanyrequests not found: toomanyrequests",
         errors.AuthenticationError,
@@ -190,7 +190,7 @@ TEXTS: list[tuple[str, type[errors.RegistrydError]]] = [
         f'Get "https://{HOST}/v2/": http: server gave HTTP response to HTTPS client',
         errors.InvalidRequestError,
     ),
-    # What nobody has seen.
+    # Unknown texts.
     ("the moon is in the wrong phase", errors.TransientError),
     ("filesystem layer verification failed for digest", errors.TransientError),
 ]
@@ -384,13 +384,13 @@ def pushing(current: int, layer: str = "ab") -> dict[str, Any]:
     return {"status": "Pushing", "id": layer, "progressDetail": {"current": current}}
 
 
-def test_a_repeated_line_is_no_progress() -> None:
+def test_a_repeated_line_is_not_progress() -> None:
     """The heartbeat of a containerd store does not hide that nothing moves."""
     progress = begin()
 
     verdicts = [progress.note(pushing(7), 100 + second) for second in range(32)]
 
-    assert verdicts.index("nothing moved for 30 s") == 30
+    assert verdicts.index("no progress for 30 s") == 30
 
 
 def test_a_layer_that_grows_is_progress() -> None:

@@ -102,7 +102,7 @@ def test_a_transfer_that_stands_still_gives_way(connection: socket.socket) -> No
     assert (answers, len(client.asked)) == ([], 1)
 
 
-def test_what_moves_beyond_the_engine_is_no_stall(connection: socket.socket) -> None:
+def test_progress_beyond_the_engine_is_not_a_stall(connection: socket.socket) -> None:
     """An Engine that says nothing may go on while bytes move, and no longer."""
     now = [0.0]
     pulses = [1, 2, 3, 4, 4, 4, 4]
@@ -124,7 +124,7 @@ def test_what_moves_beyond_the_engine_is_no_stall(connection: socket.socket) -> 
     order = replace(ORDER, liveness=liveness)
     pings: list[str] = []
 
-    with pytest.raises(errors.RegistryUnavailableError, match="nothing moved for 2 s"):
+    with pytest.raises(errors.RegistryUnavailableError, match="no progress for 2 s"):
         list(transfers.run(client, order, check_engine=lambda: pings.append("ping")))
 
     assert looks == [1, 2, 3, 4, 5, 6]

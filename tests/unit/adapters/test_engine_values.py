@@ -141,7 +141,7 @@ def test_ids_are_no_names(name: str) -> None:
 
 
 def test_logins() -> None:
-    """A login goes out in the Engine's words, and nobody's login is empty."""
+    """A login goes out in the Engine's words, and an anonymous one is empty."""
     password = AuthConfig(domain="r.example", username="ci", password=Secret("pw"))
     token = AuthConfig(domain="docker.io", identity_token=Secret("tok"))
 

@@ -1,4 +1,4 @@
-"""Small files: whole or not at all, private whatever the umask."""
+"""Small files: whole or not at all, private with any umask."""
 
 import os
 from collections.abc import Iterator
@@ -112,7 +112,7 @@ DIGEST = f"sha256:{'0a' * 32}"
 
 
 def test_the_recorded_digest(tmp_path: Path) -> None:
-    """The digest stands behind what Dokku is told, and is no part of that."""
+    """The digest follows the lines for Dokku, and is not part of them."""
     properties = host(tmp_path)
     deployed = releases.DeployedRelease(
         server="r.io/", image_repo="org/web", number=12, digest=DIGEST
@@ -160,7 +160,7 @@ def test_the_recorded_image(tmp_path: Path, digest: str) -> None:
     ids=["none", "cut", "long", "large", "empty", "unknown", "words"],
 )
 def test_a_digest_that_is_not_whole(tmp_path: Path, line: str) -> None:
-    """A record holds what Dokku is told whatever stands behind it."""
+    """A record has the lines for Dokku, with any lines after them."""
     properties = host(tmp_path)
     atomic.replace(tmp_path / "deployed" / "web", f"r/\nweb\n3\n{line}".encode())
 
@@ -242,7 +242,7 @@ def test_a_reply_is_followed_as_it_grows(tmp_path: Path) -> None:
 
 
 def test_old_replies_are_removed(tmp_path: Path) -> None:
-    """A reply that nobody read goes after a while; a fresh one stays."""
+    """An unread reply is removed after a while; a fresh one stays."""
     answers = reply_files.ReplyFiles(tmp_path / "replies")
     answers.write("old", replies.Line.EXIT, "0")
     answers.write("new", replies.Line.EXIT, "0")
@@ -253,7 +253,7 @@ def test_old_replies_are_removed(tmp_path: Path) -> None:
 
 
 def test_a_reply_that_is_needed_stays(tmp_path: Path) -> None:
-    """A reply that somebody may still read stays, however old the clock makes it."""
+    """A reply that may still be read stays, even if the clock makes it look old."""
     answers = reply_files.ReplyFiles(tmp_path / "replies")
     answers.write("1", replies.Line.DETAIL, "Pushing")
 
@@ -261,8 +261,8 @@ def test_a_reply_that_is_needed_stays(tmp_path: Path) -> None:
     assert len(list(answers.follow("1").lines())) == 1
 
 
-def test_a_reply_that_was_begun_anew(tmp_path: Path) -> None:
-    """Whoever follows a reply that was removed reads what came in its place."""
+def test_a_restarted_reply(tmp_path: Path) -> None:
+    """A reader of a reply that was removed continues with its replacement."""
     answers = reply_files.ReplyFiles(tmp_path / "replies")
     answers.write("1", replies.Line.DETAIL, "a line that is longer than an end")
     follower = answers.follow("1")
@@ -274,7 +274,7 @@ def test_a_reply_that_was_begun_anew(tmp_path: Path) -> None:
 
 
 def test_a_reply_that_cannot_be_written_fails_nothing(tmp_path: Path) -> None:
-    """A disk that refuses is no reason to fail a job."""
+    """A disk that refuses does not fail a job."""
     (tmp_path / "replies").write_bytes(b"no folder")
 
     reply_files.ReplyFiles(tmp_path / "replies").write("1", replies.Line.EXIT, "0")

@@ -61,7 +61,7 @@ def test_file_by_file(folders: tuple[Path, Path]) -> None:
 
 
 def test_every_step_can_be_done(tmp_path: Path) -> None:
-    """No step of a plan lacks somebody who does it."""
+    """Every step of a plan has an implementation."""
     changes = host_changes.HostChanges(
         paths.Paths(root=str(tmp_path)),
         installed.owner_of(tmp_path),
@@ -79,7 +79,7 @@ def test_plugin_has_the_packages_version() -> None:
 
 
 def test_only_scripts_are_executable() -> None:
-    """Modes follow from the contents, whatever packing made of them."""
+    """Modes follow from the contents, with any modes in the package."""
     shipped = shipped_files.plugin()
 
     assert {shipped["install"].mode, shipped["commands"].mode} == {0o755}

@@ -60,8 +60,8 @@ def test_what_systemd_says(tmp_path: Path, state: str, is_running: bool) -> None
 @pytest.mark.parametrize(
     ("tells", "difference"),
     [
-        (OLDER, f"runs 0.0.1, installed is {__version__}"),
-        ("", f"runs an older version, installed is {__version__}"),
+        (OLDER, f"runs 0.0.1, but {__version__} is installed"),
+        ("", f"runs an older version than the installed {__version__}"),
         (builds.render(package.build()), ""),
     ],
     ids=["older", "untold", "same"],

@@ -70,7 +70,7 @@ def test_a_job_comes_back_as_it_was(book: ledger.SqliteLedger) -> None:
 
 
 def test_the_outcome_that_is_recorded_first_stands(book: ledger.SqliteLedger) -> None:
-    """A job ends once, whoever reports it again."""
+    """A job ends once, even if it is reported again."""
     book.add_jobs([job("1")])
     book.finish_job("1", outcomes.done(digest="sha256:d"), at=9.0)
     book.finish_job("1", outcomes.failed("late"), at=10.0)
@@ -184,7 +184,7 @@ def test_only_known_columns_change(book: ledger.SqliteLedger) -> None:
 
 
 def test_the_file_is_private(book: ledger.SqliteLedger, path: Path) -> None:
-    """Nobody but its owner reads the ledger."""
+    """Only its owner can read the ledger."""
     book.add_jobs([job("1")])
 
     assert path.stat().st_mode & 0o777 == 0o600
@@ -261,7 +261,7 @@ def test_a_commit_that_may_wait_outlives_the_process(path: Path) -> None:
     ],
 )
 def test_a_damaged_ledger_is_set_aside(path: Path, damage: object) -> None:
-    """A file that SQLite cannot read is kept under another name and begun anew."""
+    """A file that SQLite cannot read is kept under another name and rebuilt."""
     assert callable(damage)
     opened = ledger.SqliteLedger(path)
     opened.add_jobs([job(str(number)) for number in range(200)])
@@ -277,7 +277,7 @@ def test_a_damaged_ledger_is_set_aside(path: Path, damage: object) -> None:
 
 
 def test_a_sound_ledger_stays(path: Path, book: ledger.SqliteLedger) -> None:
-    """Opening is no reason to begin anew."""
+    """Opening does not rebuild it."""
     book.add_jobs([job("1")])
 
     again, aside = ledger.open_or_rebuild(path, stamp="77")

@@ -1,4 +1,4 @@
-"""Ledgers that a disk has spoiled: set aside and begun anew, or good for everything."""
+"""Ledgers that a disk has damaged: moved aside and rebuilt, or fully usable."""
 
 import contextlib
 import random
@@ -72,7 +72,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 def test_any_damage_leaves_a_ledger_that_works(
     path: Path, written: bytes, seed: int
 ) -> None:
-    """Whatever bytes are spoiled: the ledger is set aside, or all of it can be used."""
+    """With any damaged bytes the ledger is moved aside, or all of it can be used."""
     draw = random.Random(seed)  # noqa: S311 - it must be repeatable
     raw = bytearray(written)
     for _ in range(draw.choice([1, 2, 16, 64])):
@@ -108,7 +108,7 @@ def test_any_damage_leaves_a_ledger_that_works(
         pytest.param("DROP TABLE pauses", id="table"),
     ],
 )
-def test_a_ledger_that_nobody_wrote(path: Path, written: bytes, spoil: str) -> None:
+def test_a_foreign_ledger(path: Path, written: bytes, spoil: str) -> None:
     """What SQLite finds nothing wrong with can still not be ours."""
     path.write_bytes(written)
     with contextlib.closing(sqlite3.connect(path)) as connection, connection:

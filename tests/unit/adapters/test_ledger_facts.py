@@ -76,7 +76,7 @@ def test_unfinished_jobs(book: ledger.SqliteLedger, path: Path) -> None:
 
 @pytest.mark.parametrize("limit", [1, 3, 9])
 def test_finished_jobs(book: ledger.SqliteLedger, path: Path, limit: int) -> None:
-    """The same jobs in the same order, whatever was done to the clock."""
+    """The same jobs in the same order, even if the clock was set."""
     times = {"1": -50.0, "2": -5.0, "3": 59.0, "4": 61.0, "5": 999.0, "6": -5.0}
     add(book, *times)
     for job_id, at in times.items():

@@ -75,7 +75,7 @@ def test_by_digest(book: ledger.SqliteLedger) -> None:
         pytest.param("web", ("r.example/", "org/web", 999), id="another-number"),
     ],
 )
-def test_what_nobody_released(
+def test_an_unreleased_image(
     book: ledger.SqliteLedger, app: str, deployed: tuple[str, str, int]
 ) -> None:
     """A reference that an app has not released has no row."""
@@ -134,7 +134,7 @@ def test_later_and_earlier(book: ledger.SqliteLedger) -> None:
 
 
 def test_earlier_ones_are_read_as_they_are_taken(book: ledger.SqliteLedger) -> None:
-    """Whoever needs the release before does not read what came before that."""
+    """Code that needs the previous release does not read earlier ones."""
     latest = book.releases("web")[0]
     asked: list[str] = []
     book._connection.set_trace_callback(asked.append)

@@ -72,11 +72,11 @@ def test_a_new_module(copied: Path) -> None:
     ("role", "tells", "said"),
     [
         (spool.DAEMON, builds.render(package.build()), ""),
-        (spool.DAEMON, "", f"runs an older version, installed is {__version__}"),
+        (spool.DAEMON, "", f"runs an older version than the installed {__version__}"),
         (
             spool.DAEMON,
             builds.render(builds.Build("0.0.1", "77")),
-            f"runs 0.0.1, installed is {__version__}",
+            f"runs 0.0.1, but {__version__} is installed",
         ),
         (spool.HOOK, builds.render(builds.Build("0.0.1", "77")), ""),
     ],

@@ -37,7 +37,7 @@ def test_descriptors_are_counted() -> None:
 
 
 def test_start_time() -> None:
-    """The process started before it looked, and after whoever started it."""
+    """The process started before it read this, and after its parent."""
     before = time.time()
     code = (
         "from dokku_registryd.adapters.host.process_facts import ProcessFacts;"

@@ -62,7 +62,7 @@ def test_it_reads_what_single_questions_read(store: PropertyFiles) -> None:
 
 
 def test_logins_are_not_read(store: PropertyFiles, tmp_path: Path) -> None:
-    """A file that is no property stays closed: a login has no business here."""
+    """A file that is not a property stays closed: it may contain a login."""
     login = tmp_path / "config" / "registry" / "web" / "config.json"
     os.utime(login, (1, 1))
 

@@ -79,7 +79,7 @@ def test_a_file_in_place_of_a_folder(root: Path) -> None:
 
 
 def test_logins_are_not_read(root: Path) -> None:
-    """A file that is no property stays closed: a login has no business here."""
+    """A file that is not a property stays closed: it may contain a login."""
     login = root / "web" / "config.json"
     login.write_text("a login")
     os.utime(login, (1, 1))

@@ -89,7 +89,7 @@ def plain() -> Iterator[MemoryRegistry]:
 
 
 def login(domain: str) -> AuthConfig:
-    """Return a login that nobody else may see."""
+    """Return a login that must stay secret."""
     return AuthConfig(domain=domain, username="ci", password=Secret(PASSWORD))
 
 
@@ -113,14 +113,14 @@ def test_an_address_that_was_slipped_in_takes_no_tls_away(
 def test_addresses_that_change_between_looking_and_connecting(
     names: Names, opened: Callable[..., RegistryClient], plain: MemoryRegistry
 ) -> None:
-    """What was judged is what is connected to; anything else is judged anew."""
+    """The checked addresses are those connected to; others are checked again."""
     names.say(NAME, ["127.0.0.2"], ["127.0.0.1"])
     domain = f"{NAME}:{plain.port}"
     client = opened(insecure_registries=("127.0.0.2/32",))
 
     with pytest.raises(errors.RegistryUnavailableError, match="so it needs TLS"):
         client.ping(domain, auth=login(domain))
-    with pytest.raises(errors.RegistrydError, match="speaks no TLS"):
+    with pytest.raises(errors.RegistrydError, match="does not support TLS"):
         client.ping(domain, auth=login(domain))
 
     assert plain.asked == []
@@ -134,7 +134,7 @@ def test_a_name_that_cannot_be_looked_up_for_a_moment(
     domain = f"{NAME}:{plain.port}"
     client = opened()
 
-    with pytest.raises(errors.RegistryUnavailableError, match="cannot be looked up"):
+    with pytest.raises(errors.RegistryUnavailableError, match="cannot be resolved"):
         client.ping(domain, auth=login(domain))
     client.ping(domain, auth=login(domain))
 
@@ -144,7 +144,7 @@ def test_a_name_that_cannot_be_looked_up_for_a_moment(
 def test_a_name_that_is_lost_while_a_login_is_fetched(
     names: Names, tmp_path: Path
 ) -> None:
-    """A route that grows old between two steps of one question is no defect of ours."""
+    """A route that expires between two steps of one request is not a bug."""
     facts = images.EngineFacts(version="28", image_store="classic")
     with MemoryRegistry("bearer", users=USERS) as registry:
         names.say(NAME, *[["127.0.0.1"]] * 3, [])  # the route, TLS, plain
@@ -156,7 +156,7 @@ def test_a_name_that_is_lost_while_a_login_is_fetched(
         client = RegistryClient(
             facts=lambda: facts, certs_dir=tmp_path, monotonic=monotonic
         )
-        with pytest.raises(errors.RegistryUnavailableError, match="cannot be looked"):
+        with pytest.raises(errors.RegistryUnavailableError, match="cannot be resolved"):
             client.ping(domain, auth=login(domain))
         client.close()
         assert registry.lines() == ["GET /v2/"]
@@ -182,7 +182,7 @@ def test_loopback_is_what_the_engine_says(
     domain = f"{host}:{plain.port}"
     client = opened(insecure_registries=("registry.lan:5000",))
 
-    with pytest.raises(errors.PermanentError, match="speaks no TLS"):
+    with pytest.raises(errors.PermanentError, match="does not support TLS"):
         client.ping(domain, auth=login(domain))
 
     assert plain.asked == []
@@ -384,7 +384,7 @@ def test_a_token_server_that_sends_elsewhere(
         registry.rule("/token?", Answer(status=307, headers={"Location": target}))
         client = opened()
 
-        with pytest.raises(errors.AccessDeniedError, match="no login goes there"):
+        with pytest.raises(errors.AccessDeniedError, match="gets no login"):
             client.ping(registry.host, auth=login(registry.host))
 
         client.close()

@@ -34,7 +34,7 @@ class Hinter:
 
     Args:
         before: What.
-        is_apart: Whether the answer leaves only when somebody has read what was before.
+        is_apart: Whether the answer is sent only after the previous part was read.
     """
 
     def __init__(self, before: bytes, *, is_apart: bool) -> None:
@@ -152,13 +152,13 @@ def test_what_never_becomes_an_answer_ends_the_connection(
     registry = hinter(before)
 
     for tag in ("1", "2"):
-        with pytest.raises(errors.RegistryUnavailableError, match="breaks off"):
+        with pytest.raises(errors.RegistryUnavailableError, match="disconnects"):
             client.digest(image(registry.host, tag), auth=None)
 
     assert registry.connections == 2
 
 
-def test_a_size_that_is_no_number_is_none(
+def test_an_invalid_size_is_none(
     client: RegistryClient, hinter: Callable[..., Hinter]
 ) -> None:
     """A length of thousands of digits, which Python refuses to read, tells nothing."""

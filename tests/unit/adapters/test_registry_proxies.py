@@ -69,7 +69,7 @@ def ping(certs_dir: Path, *, engine: str = "", variable: str = "") -> None:
         registry.close()
 
 
-def test_the_engines_mask_is_sent_to_nobody(
+def test_the_engines_mask_is_never_sent(
     certs_dir: Path, proxy: tunnel.TunnelProxy
 ) -> None:
     """An Engine that hides the login of its proxy is told from one that has none."""
@@ -77,8 +77,8 @@ def test_the_engines_mask_is_sent_to_nobody(
         ping(certs_dir, engine=with_login(proxy.url, MASKED))
 
     assert str(caught.value) == (
-        f"cannot reach {NAME}: the Docker Engine uses the proxy {proxy.url}, and does"
-        " not tell the login for it. Give the proxy with its login, as HTTPS_PROXY in"
+        f"cannot reach {NAME}: the Docker Engine uses the proxy {proxy.url}, but does"
+        " not reveal its login. Configure the proxy with its login, as HTTPS_PROXY in"
         " /etc/default/dokku-registryd, and restart the service"
     )
     assert proxy.targets == []
@@ -130,7 +130,7 @@ def test_what_else_a_proxy_answers(
     status: int,
     expected: type[errors.RegistrydError],
 ) -> None:
-    """A refusal of the proxy's own is no answer of the registry."""
+    """A refusal of the proxy itself is not an answer of the registry."""
     proxy.refusal = status
 
     with pytest.raises(expected, match=f"the proxy {proxy.url} .* answers {status}"):
@@ -164,7 +164,7 @@ def test_a_socks_login_that_is_refused(
     """It is final, as behind other proxies."""
     with (
         tunnel.SocksProxy(registry.port, login=LOGIN) as socks,
-        pytest.raises(errors.PermanentError, match="wants another login") as caught,
+        pytest.raises(errors.PermanentError, match="requires another login") as caught,
     ):
         ping(certs_dir, engine=with_login(socks.url, "me:wrong-4711"))
 

@@ -129,7 +129,7 @@ def test_a_place_that_is_none(
     assert elsewhere.lines("PUT ") == []
 
 
-def test_a_session_that_nobody_knows_begins_again(
+def test_an_unknown_session_starts_again(
     registry: RegistryClient, elsewhere: MemoryRegistry
 ) -> None:
     """A registry of several machines may know an upload on one of them only."""

@@ -1,4 +1,4 @@
-"""The relay against whoever knocks, and against an Engine that breaks off."""
+"""The relay with foreign clients, and with an Engine that disconnects."""
 
 import base64
 import contextlib
@@ -36,7 +36,7 @@ def digest_of(content: bytes) -> str:
 
 
 class Knocker:
-    """Speaks to the relay as somebody with a login."""
+    """A client of the relay with a login."""
 
     def __init__(self, relay: Relay, login: logins.AuthConfig | None) -> None:
         self.connection = http.client.HTTPConnection(relay.host, timeout=30)
@@ -95,7 +95,7 @@ def passage(relay: Relay, registry: FakeRegistry) -> Iterator[Passage]:
 
 @contextmanager
 def knocking(relay: Relay, login: logins.AuthConfig | None = None) -> Iterator[Knocker]:
-    """Give somebody who speaks to the relay."""
+    """Yield a client of the relay."""
     knocker = Knocker(relay, login)
     yield knocker
     knocker.connection.close()
@@ -103,7 +103,7 @@ def knocking(relay: Relay, login: logins.AuthConfig | None = None) -> Iterator[K
 
 @pytest.fixture
 def engine(relay: Relay, passage: Passage) -> Iterator[Knocker]:
-    """Give somebody with the push's own login."""
+    """Yield a client with the push's own login."""
     with knocking(relay, passage.login) as knocker:
         yield knocker
 
@@ -116,8 +116,8 @@ def uploads(passage: Passage) -> str:
 # -- who gets in
 
 
-def test_nobody_gets_in_without_a_login(relay: Relay, passage: Passage) -> None:
-    """Whoever has no login is told which kind is wanted, and nothing else."""
+def test_no_client_gets_in_without_a_login(relay: Relay, passage: Passage) -> None:
+    """A client without a login is told the required kind, and nothing more."""
     with knocking(relay) as stranger:
         answer = stranger.ask("GET", "/v2/")
         refused = stranger.status("POST", uploads(passage))
@@ -264,7 +264,7 @@ def test_a_layer_as_containerd_sends_it(
 def test_a_blob_is_asked_for_once(
     engine: Knocker, passage: Passage, registry: FakeRegistry
 ) -> None:
-    """The registry is asked for a layer once in a push, whatever it answered."""
+    """The registry is asked for a layer once per push, with any answer."""
     target = f"/v2/{passage.name}/blobs/{digest_of(SMALL)}"
 
     first, second = engine.status("HEAD", target), engine.status("HEAD", target)
@@ -375,7 +375,7 @@ def test_all_pushes_share_a_limit() -> None:
 def test_an_engine_that_breaks_off(
     relay: Relay, passage: Passage, registry: FakeRegistry, content: bytes
 ) -> None:
-    """Half a layer is no layer: it is forgotten, and no failure of the registry's."""
+    """A partial layer is forgotten, and is not a failure of the registry."""
     with knocking(relay, passage.login) as knocker:
         place = begin(knocker, passage)
         sock = knocker.connection.sock
@@ -450,7 +450,7 @@ def test_a_login_that_is_renewed_sends_a_kept_layer_again(
 def test_a_defect_ends_the_push_and_is_told(
     relay: Relay, registry: FakeRegistry
 ) -> None:
-    """What nobody foresaw is no silence: the push ends with it, and the log has it."""
+    """An unexpected exception is reported: the push ends with it, and it is logged."""
 
     def broken(operation: Any) -> Any:
         raise KeyError("planted-secret")
@@ -469,7 +469,7 @@ def test_a_defect_ends_the_push_and_is_told(
     assert [line["event"] for line in logged][:1] == ["job.crashed"]
 
 
-def test_a_host_that_lacks_threads_is_no_defect(
+def test_a_host_without_threads_is_not_a_bug(
     relay: Relay, registry: FakeRegistry
 ) -> None:
     """What the host lacks for a moment is told as such, and tried again."""
@@ -491,7 +491,7 @@ def test_a_host_that_lacks_threads_is_no_defect(
 def test_bytes_that_move_are_felt(
     engine: Knocker, passage: Passage, relay: Relay
 ) -> None:
-    """Whoever watches a push sees bytes come in and go on."""
+    """An observer of a push sees bytes arrive and leave."""
     place = begin(engine, passage)
     pulses = [passage.liveness()]
 
@@ -508,7 +508,7 @@ def test_pieces_are_given_once() -> None:
     once = relay_uploads.Once([b"a", b"b"])
 
     assert list(once) == [b"a", b"b"]
-    with pytest.raises(errors.RegistryUnavailableError, match="broke off"):
+    with pytest.raises(errors.RegistryUnavailableError, match="an upload ended"):
         list(once)
 
 
@@ -600,7 +600,7 @@ def test_names_are_shown_as_people_know_them(passage: Passage) -> None:
 
 
 def test_no_two_pushes_have_one_name(relay: Relay, registry: FakeRegistry) -> None:
-    """Whoever takes a name of an earlier push away hits no later one."""
+    """Removing a name of an earlier push affects no later push."""
     with relay.open(IMAGE, registry, lambda operation: operation(None)) as first:
         assert relay.is_open(first.reference)
         with relay.open(IMAGE, registry, lambda operation: operation(None)) as second:
@@ -648,7 +648,7 @@ def test_an_engine_that_logs_in_is_remembered(relay: Relay) -> None:
     assert asked == [200, 200]
 
 
-def test_an_engine_that_does_not_answer_is_no_reason(relay: Relay) -> None:
+def test_an_engine_that_does_not_answer_is_not_a_reason(relay: Relay) -> None:
     """An Engine that is away says nothing of how it will push."""
     relay.lost()
 

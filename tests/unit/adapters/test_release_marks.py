@@ -79,7 +79,7 @@ def changed(book: SqliteLedger, deed: Callable[[SqliteLedger], object]) -> list[
         pytest.param(lambda book: book.forget_app("web"), ["web"], id="forgotten"),
     ],
 )
-def test_whatever_changes_releases(
+def test_each_change_of_releases(
     book: SqliteLedger, deed: Callable[[SqliteLedger], object], apps: list[str]
 ) -> None:
     """The apps whose releases changed get another number, and no others."""

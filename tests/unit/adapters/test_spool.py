@@ -108,13 +108,13 @@ def test_a_fifo_and_a_folder_are_refused(box: spool.Spool) -> None:
     (box.new / "folder").mkdir()
 
     assert reasons(box) == {
-        "fifo": "it is no regular file",
-        "folder": "it is no regular file",
+        "fifo": "it is not a regular file",
+        "folder": "it is not a regular file",
     }
 
 
 def test_a_foreign_file_is_refused(box: spool.Spool) -> None:
-    """A file of another user is no word of our hooks."""
+    """A file of another user is not accepted as one of our hooks."""
     foreign = box.new / "foreign"
     foreign.write_bytes(CONTENT)
     os.chown(foreign, 12345, 12345)
@@ -128,20 +128,20 @@ def test_a_foreign_file_is_refused(box: spool.Spool) -> None:
     "name", [b"a b", b"x\ny", b"\xff\xfe", b".hidden", b"n" * 200, b"sp\x07el"]
 )
 def test_an_odd_name_is_refused(box: spool.Spool, tmp_path: Path, name: bytes) -> None:
-    """A file whose name is no trigger's name gets a harmless one in rejected."""
+    """A file whose name is not a trigger's gets a harmless one in rejected."""
     with open(os.path.join(os.fsencode(box.new), name), "wb") as file:  # noqa: PTH118, PTH123 - names are bytes here
         file.write(CONTENT)
 
     refused = reasons(box)
 
-    assert list(refused.values()) == ["its name cannot be a trigger's name"]
+    assert list(refused.values()) == ["its name is not a valid trigger name"]
     (shown,) = refused
     assert shown.startswith("unnamed-")
     assert (tmp_path / "spool" / "rejected" / shown).read_bytes() == CONTENT
 
 
 def test_a_spool_that_vanished_is_empty(tmp_path: Path) -> None:
-    """A folder that is gone is no error; it is made again before the next scan."""
+    """A missing folder is not an error; it is created before the next scan."""
     box = spool.Spool(tmp_path / "gone")
 
     assert list(box.scan(set())) == []
@@ -191,7 +191,7 @@ def test_one_holder_at_a_time(tmp_path: Path) -> None:
 
 
 def test_a_lock_file_that_was_removed(tmp_path: Path) -> None:
-    """Somebody removed the lock file: whoever holds it holds the folder as well."""
+    """After the lock file was removed its holder still holds the folder."""
     lock = spool.SpoolLock(tmp_path)
     assert lock.acquire(spool.DAEMON)
     (tmp_path / "lock").unlink()

@@ -1,4 +1,4 @@
-"""A hook that holds the spool and gets on no more is ended, and nobody else is."""
+"""A hook that holds the spool without progress is ended, and no other process."""
 
 import signal
 import subprocess
@@ -134,7 +134,7 @@ def test_a_watcher_that_did_not_run(holding: Holding) -> None:
 
 
 @pytest.mark.parametrize(("role", "started"), [("hook", 1), ("hook", 0), ("daemon", 0)])
-def test_nobody_else_is_ended(holding: Holding, role: str, started: int) -> None:
+def test_no_other_process_is_ended(holding: Holding, role: str, started: int) -> None:
     """Neither a process that got the same number since, nor a daemon."""
     actual = processes.started(holding.process.pid)
     holding.name(role, actual if role == "daemon" else started)
@@ -145,7 +145,7 @@ def test_nobody_else_is_ended(holding: Holding, role: str, started: int) -> None
 
 
 def test_a_lock_that_is_free(holding: Holding) -> None:
-    """A name in a lock that nobody holds is of no interest."""
+    """A name in a lock that is not held is ignored."""
     holding.lock.release()
 
     holding.watch_for(100)

@@ -119,7 +119,7 @@ def test_a_living_socket(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["file", "folder", "link"])
-def test_what_is_no_socket(tmp_path: Path, kind: str) -> None:
+def test_an_entry_that_is_not_a_socket(tmp_path: Path, kind: str) -> None:
     """A file, a folder and an operator's link stay where they are."""
     path = tmp_path / "place"
     match kind:
@@ -131,19 +131,19 @@ def test_what_is_no_socket(tmp_path: Path, kind: str) -> None:
             path.symlink_to("elsewhere")
     before = path.lstat()
 
-    with pytest.raises(OSError, match="is no socket of ours"):
+    with pytest.raises(OSError, match="is not our socket"):
         open_place(path, tmp_path)
 
     assert path.lstat() == before
 
 
-def test_a_socket_of_somebody_else(tmp_path: Path) -> None:
-    """A socket of another user stays, even if nobody listens."""
+def test_a_socket_of_another_user(tmp_path: Path) -> None:
+    """A socket of another user stays, even without a listener."""
     path = tmp_path / "status.sock"
     leave_stale(path)
     os.chown(path, NOBODY, NOBODY)
 
-    with pytest.raises(OSError, match="is no socket of ours"):
+    with pytest.raises(OSError, match="is not our socket"):
         open_place(path, tmp_path)
 
     assert path.is_socket()
@@ -154,15 +154,15 @@ def test_a_socket_that_was_replaced(tmp_path: Path) -> None:
     path = tmp_path / "status.sock"
     place = open_place(path, tmp_path)
     path.unlink()
-    path.write_text("somebody else's")
+    path.write_text("foreign")
 
     place.close()
 
-    assert path.read_text() == "somebody else's"
+    assert path.read_text() == "foreign"
 
 
 def test_a_link_that_cannot_be_made(tmp_path: Path) -> None:
-    """Somebody's file in the place of the link keeps the socket from nothing."""
+    """A foreign file in the place of the link does not prevent the socket."""
     run, data = tmp_path / "run", tmp_path / "data"
     run.mkdir()
     data.mkdir()

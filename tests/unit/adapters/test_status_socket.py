@@ -131,7 +131,7 @@ def test_a_request_in_pieces(server: Server) -> None:
 
 
 def test_a_long_answer(server: Server) -> None:
-    """An answer that fits into no buffer arrives whole, and holds up nobody else."""
+    """An answer larger than any buffer arrives whole, and delays no other client."""
     client = server.connect()
     client.sendall(b"GET /long HTTP/1.1\r\n\r\n")
 
@@ -154,7 +154,7 @@ def test_a_long_answer(server: Server) -> None:
     ids=["garbage", "oversized", "no request", "method", "path", "body"],
 )
 def test_a_client_that_is_wrong(server: Server, raw: bytes, status: int) -> None:
-    """Whoever asks wrongly hears what is wrong, even if more was sent than is read."""
+    """An invalid request gets the reason, even if more was sent than is read."""
     client = server.connect()
 
     client.sendall(raw)
@@ -200,7 +200,7 @@ def test_a_client_that_leaves(server: Server) -> None:
 
 
 def test_clients_that_say_nothing(server: Server) -> None:
-    """A crowd that says nothing, longer than any queue, keeps nobody from asking."""
+    """A crowd of idle clients, longer than any queue, blocks no other client."""
     silent = [server.connect() for _ in range(200)]
 
     answered = server.ask()
@@ -226,7 +226,7 @@ def test_a_crowd_that_asks(tmp_path: Path) -> None:
 
 
 def test_a_client_that_dawdles(tmp_path: Path) -> None:
-    """A client that takes too long is left, whatever it has said by then."""
+    """A client that takes too long is disconnected, even with a partial request."""
     with ExitStack() as cleanup:
         server = Server(tmp_path, cleanup, connection_seconds=0.05)
         client = server.connect()
@@ -249,7 +249,7 @@ def test_a_process_without_descriptors(hasty_server: Server) -> None:
     client = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     client.settimeout(20)
     with client:
-        # Nobody may open anything from here on, and what is open stays so.
+        # Nothing can be opened from here on, and what is open stays so.
         resource.setrlimit(resource.RLIMIT_NOFILE, (client.fileno() + 1, hard))
         try:
             client.connect(str(hasty_server.place.path))
@@ -262,7 +262,7 @@ def test_a_process_without_descriptors(hasty_server: Server) -> None:
 
 
 def test_the_end(server: Server) -> None:
-    """When the server stops, every connection ends and nobody is left to ask."""
+    """When the server stops, every connection ends and the socket is closed."""
     client = server.connect()
 
     server.thread.stop()
@@ -275,7 +275,7 @@ def test_the_end(server: Server) -> None:
 
 
 def test_an_answer_that_is_none(tmp_path: Path) -> None:
-    """Whoever is turned away at the door hears from us what to do."""
+    """A rejected user is told by our client what to do."""
     with closing(
         sockets.UnixPlace(tmp_path / "s", tmp_path, is_for_anybody=False)
     ) as place:
@@ -287,6 +287,6 @@ def test_an_answer_that_is_none(tmp_path: Path) -> None:
 
         thread = threading.Thread(target=slam)
         thread.start()
-        with pytest.raises(errors.TransientError, match=r"group of status\.group"):
+        with pytest.raises(errors.TransientError, match=r"group status\.group"):
             status_client.ask(place.path, "/livez")
         thread.join()

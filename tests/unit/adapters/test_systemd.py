@@ -48,7 +48,7 @@ def test_ready(listening: Ends) -> None:
 
 
 def test_status(listening: Ends) -> None:
-    """A status is one line, whatever it was made of."""
+    """A status is one line, with any text."""
     listener, notifier = listening
 
     notifier.status("waits for\nSTOPPING=1")
@@ -102,11 +102,11 @@ def test_stopping(listening: Ends) -> None:
     ],
     ids=["unset", "empty", "vsock", "absent", "too-long", "nul", "no-unicode"],
 )
-def test_nobody_listens(environ: dict[str, str]) -> None:
-    """A message that reaches nobody fails nobody."""
+def test_no_listener(environ: dict[str, str]) -> None:
+    """A message that is not received fails no caller."""
     notifier = systemd.Notifier(environ)
 
-    notifier.ready("text that is no Unicode: \udcff")
+    notifier.ready("text outside Unicode: \udcff")
     notifier.watchdog()
 
 

@@ -117,7 +117,9 @@ def test_anchors_that_the_engine_takes(
 
 
 @pytest.mark.parametrize(("shown", "anchor"), [("leaf", "lonely"), ("weak", "leaf")])
-def test_what_nobody_trusts(tmp_path: Path, pki: Pki, shown: str, anchor: str) -> None:
+def test_an_untrusted_certificate(
+    tmp_path: Path, pki: Pki, shown: str, anchor: str
+) -> None:
     """A certificate that leads to no anchor is refused all the same."""
     trust(tmp_path, pki.read(anchor))
 
@@ -136,7 +138,7 @@ def test_an_anchor_is_for_its_name_only(tmp_path: Path, pki: Pki) -> None:
 
     with (
         reached(tmp_path, pki.server("leaf")) as registry,
-        pytest.raises(errors.PermanentError, match="Use a name that it is for"),
+        pytest.raises(errors.PermanentError, match="Use one of its names"),
     ):
         registry.ping("other.invalid", auth=None)
 
@@ -155,7 +157,7 @@ def test_weak_keys_are_for_private_cas(
 
 JUNK = [
     b"",
-    b"this is no certificate\n",
+    b"this is not a certificate\n",
     b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
     b"-----BEGIN CERTIFICATE-----\n\xff\xfe\n",
 ]
@@ -174,7 +176,7 @@ def test_what_else_lies_there_is_passed_over(tmp_path: Path, pki: Pki) -> None:
     assert [text.partition(" ")[0] for text in told] == [
         str(tmp_path / NAME / f"{number}.crt") for number in range(5)
     ]
-    assert all("holds no certificate in PEM form" in text for text in told)
+    assert all("contains no certificate in PEM form" in text for text in told)
 
 
 def test_a_file_of_root_alone(pki: Pki) -> None:

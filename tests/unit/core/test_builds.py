@@ -23,12 +23,12 @@ def test_what_is_written_is_read() -> None:
     ("running", "said"),
     [
         (builds.Build("0.3.0", "5f0c"), ""),
-        (builds.Build(), "runs an older version, installed is 0.3.0"),
-        (builds.Build("0.1.0", "5f0c"), "runs 0.1.0, installed is 0.3.0"),
-        (builds.Build("0.4.0", "5f0c"), "runs 0.4.0, installed is 0.3.0"),
+        (builds.Build(), "runs an older version than the installed 0.3.0"),
+        (builds.Build("0.1.0", "5f0c"), "runs 0.1.0, but 0.3.0 is installed"),
+        (builds.Build("0.4.0", "5f0c"), "runs 0.4.0, but 0.3.0 is installed"),
         (
             builds.Build("0.3.0", "77"),
-            "runs 0.3.0, but not the files of it that are installed",
+            "runs 0.3.0 with other files than the installed ones",
         ),
     ],
     ids=["same", "untold", "older", "newer", "files"],

@@ -35,7 +35,7 @@ def test_what_the_line_names(arguments: list[str], found: dict[str, object]) -> 
         (LOOK, ["--format", "xml"], "--format must be text or json"),
         (LOOK, ["--format"], "flag needs an argument: --format"),
         (LOOK, ["web", "api"], "unexpected argument: api"),
-        (SEND, [], "no app was named"),
+        (SEND, [], "no app was given"),
         (SEND, ["web", "api"], "unexpected argument: api"),
         (TELL, ["web"], "unexpected argument: web"),
         (TELL, ["--format", "json"], "unknown flag: --format"),

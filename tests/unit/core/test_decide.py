@@ -23,12 +23,12 @@ HELD_BACK = errors.HeldBackError("not sent")
         ),
         pytest.param(
             Kind.RELEASE, REFUSAL, 9999, {"is_deploy_continued": True}, "retry",
-            id="and-waits-for-somebody-to-cure-a-refusal",
+            id="and-waits-for-the-operator-to-resolve-a-refusal",
         ),
         pytest.param(
             Kind.RELEASE, OUTAGE, 1,
             {"is_deploy_continued": True, "cannot_succeed": True},
-            "give up", id="unless-its-image-is-gone-and-nobody-needs-it",
+            "give up", id="unless-its-image-is-gone-and-not-needed",
         ),
         pytest.param(
             Kind.RELEASE, OUTAGE, 1, {"may_accept_late": True}, "accept late",

@@ -42,7 +42,7 @@ SPELLINGS = {
 
 @pytest.mark.parametrize("spelled", SPELLINGS.values(), ids=SPELLINGS.keys())
 def test_every_spelling_of_a_password_is_hidden(spelled: str) -> None:
-    """Whatever a registry has made of a password, none of it is left to read."""
+    """In any spelling of a registry, no part of a password is left."""
     text = foreign_text.read(f"user <{spelled}> may not push", LOGIN.secrets)
 
     assert foreign_text.MASK in text
@@ -155,7 +155,7 @@ def test_a_secret_over_several_fields_is_hidden(entries: list[tuple[str, str]]) 
     assert shown.strip() == foreign_text.MASK
 
 
-def test_a_body_that_is_no_json_is_cleaned_too() -> None:
+def test_a_body_without_json_is_cleaned_too() -> None:
     """A debug page of a proxy repeats headers in its own way."""
     page = f"<pre>pass: {html.escape(PASSWORD)}</pre>".encode()
 

@@ -23,7 +23,7 @@ def test_a_service_that_is_well() -> None:
         (replace(WELL, silent_seconds=None), ""),
         (
             replace(WELL, silent_seconds=45.4),
-            "the main loop has not turned for 45 s",
+            "the main loop has been blocked for 45 s",
         ),
         (
             replace(WELL, thread_failure="the thread worker-1 has died"),
@@ -52,7 +52,7 @@ def test_a_service_that_is_dead(liveness: Liveness, reason: str) -> None:
             health.ENGINE,
             "the Docker Engine does not answer: see systemctl status docker",
         ),
-        ({"has_swept": False}, health.SWEEP, "the first sweep is not done yet"),
+        ({"has_swept": False}, health.SWEEP, "the first sweep is not finished yet"),
         (
             {"ledger_error": "database or disk is full"},
             health.LEDGER,
@@ -77,7 +77,7 @@ def test_a_service_that_is_not_ready(
 
 
 def test_all_reasons_at_once() -> None:
-    """Every reason is given, in the order of the checks; a stop is no start."""
+    """Every reason is returned, in the order of the checks; a stop is not a start."""
     facts = Facts(
         liveness=replace(WELL, thread_failure="a thread died"),
         is_starting=True,

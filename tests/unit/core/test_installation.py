@@ -30,44 +30,44 @@ COMPANION = replace(
 )
 
 FRESH = """\
-Write the settings file /etc/dokku-registryd/config.toml, every key at its default
-Make /var/lib/dokku/data/registryd with spool and replies, for user dokku alone
-Make /var/lib/dokku/config/registryd for properties of our own
-Write /usr/local/bin/dokku-registryd, which starts the program with \
+Write the settings file /etc/dokku-registryd/config.toml with all keys at their defaults
+Create /var/lib/dokku/data/registryd with spool and replies, private to dokku
+Create /var/lib/dokku/config/registryd for the properties of the plugin
+Write /usr/local/bin/dokku-registryd, which runs the program with \
 /opt/registryd/bin/python
 Write /etc/systemd/system/dokku-registryd.service and \
-/etc/tmpfiles.d/dokku-registryd.conf, and have systemd read them
-Put the plugin into /var/lib/dokku/plugins/available/registryd
+/etc/tmpfiles.d/dokku-registryd.conf, and reload systemd
+Install the plugin in /var/lib/dokku/plugins/available/registryd
 Enable the plugin registryd
-Note in /var/lib/dokku/data/registryd/mode that takeover is wanted
+Record the mode takeover in /var/lib/dokku/data/registryd/mode
 Disable Dokku's own registry plugin: remove the link \
 /var/lib/dokku/plugins/enabled/registry
-Adopt what apps have pushed into the ledger, and say what differs
+Record pushed releases in the ledger, and list differences
 Start the service dokku-registryd, now and at every boot
 """
 
 REPEATED = """\
-The settings file /etc/dokku-registryd/config.toml is there already and stays as it is
-/var/lib/dokku/data/registryd is there already, with spool and replies
-/var/lib/dokku/config/registryd is there already
-/usr/local/bin/dokku-registryd starts the program already
+The settings file /etc/dokku-registryd/config.toml already exists and is not changed
+/var/lib/dokku/data/registryd with spool and replies already exists
+/var/lib/dokku/config/registryd already exists
+/usr/local/bin/dokku-registryd is up to date
 /etc/systemd/system/dokku-registryd.service and \
-/etc/tmpfiles.d/dokku-registryd.conf are there already
-The plugin is in /var/lib/dokku/plugins/available/registryd already
-The plugin registryd is enabled already
-/var/lib/dokku/data/registryd/mode says already that takeover is wanted
-Dokku's own registry plugin is disabled already
-Adopt what apps have pushed into the ledger, and say what differs
-The service dokku-registryd runs already
+/etc/tmpfiles.d/dokku-registryd.conf are up to date
+The plugin in /var/lib/dokku/plugins/available/registryd is up to date
+The plugin registryd is already enabled
+The mode takeover is already recorded in /var/lib/dokku/data/registryd/mode
+Dokku's own registry plugin is already disabled
+Record pushed releases in the ledger, and list differences
+The service dokku-registryd is already running
 """
 
 BACK = """\
-Stop the service dokku-registryd and start it no more at boot
-Enable Dokku's own registry plugin: make the link \
+Stop the service dokku-registryd and disable it at boot
+Enable Dokku's own registry plugin: create the link \
 /var/lib/dokku/plugins/enabled/registry
 Disable the plugin registryd
-Remove the recorded releases in /var/lib/dokku/data/registryd/deployed: Dokku's own \
-plugin answers
+Remove the recorded releases in /var/lib/dokku/data/registryd/deployed, now that \
+Dokku's own plugin answers
 Remove /var/lib/dokku/plugins/available/registryd
 Remove /etc/systemd/system/dokku-registryd.service and \
 /etc/tmpfiles.d/dokku-registryd.conf
@@ -133,14 +133,14 @@ def test_purge() -> None:
 
     assert (step.kind, step.is_done) == (Kind.PURGE, False)
     assert step.text == (
-        "Remove /var/lib/dokku/data/registryd, /var/lib/dokku/config/registryd and"
-        " /etc/dokku-registryd/config.toml for good"
+        "Permanently remove /var/lib/dokku/data/registryd,"
+        " /var/lib/dokku/config/registryd and /etc/dokku-registryd/config.toml"
     )
 
 
 @pytest.mark.parametrize("facts", [BARE, INSTALLED, COMPANION], ids=["bare", "1", "2"])
 @pytest.mark.parametrize("mode", Mode)
-def test_somebody_always_answers(facts: Facts, mode: Mode) -> None:
+def test_a_plugin_always_answers(facts: Facts, mode: Mode) -> None:
     """Ours is enabled before Dokku's own goes, and goes after that is back."""
     there = [step.kind for step in install(facts, mode)]
     back = [step.kind for step in uninstall(facts)]
@@ -157,7 +157,7 @@ def test_companion() -> None:
 
     assert Kind.DISABLE_CORE not in [step.kind for step in steps]
     assert Kind.ENABLE_CORE not in left(steps)
-    assert "Dokku's own registry plugin is enabled already\n" in texts(steps)
+    assert "Dokku's own registry plugin is already enabled\n" in texts(steps)
 
 
 def test_from_takeover_to_companion() -> None:
@@ -199,32 +199,34 @@ def test_upgrade(changes: dict[str, Presence], steps: list[Kind]) -> None:
 
 def test_upgrade_of_the_program_alone() -> None:
     """A service that runs another program is stopped, before apps are adopted."""
-    facts = replace(INSTALLED, daemon=77, difference="runs 0.1.0, installed is 0.3.0")
+    facts = replace(
+        INSTALLED, daemon=77, difference="runs 0.1.0, but 0.3.0 is installed"
+    )
     steps = install(facts)
 
     assert left(steps) == [Kind.STOP_SERVICE, Kind.ADOPT, Kind.START_SERVICE]
     assert steps[0].text == (
-        "Stop the service dokku-registryd and then start it again: it runs 0.1.0,"
-        " installed is 0.3.0"
+        "Stop the service dokku-registryd to start it again later: it runs 0.1.0, but"
+        " 0.3.0 is installed"
     )
     assert host_state.objections(facts, PLACES, Mode.TAKEOVER) == []
 
 
-def test_a_daemon_that_is_no_service() -> None:
+def test_a_daemon_that_is_not_the_service() -> None:
     """What cannot be stopped here must not find another ledger under its feet."""
     facts = replace(
         INSTALLED,
         is_service_running=False,
         daemon=77,
-        difference="runs an older version, installed is 0.3.0",
+        difference="runs an older version than the installed 0.3.0",
     )
 
     (objection,) = host_state.objections(facts, PLACES, Mode.TAKEOVER)
 
     assert objection == (
-        "process 77 works /var/lib/dokku/data/registryd and is not the service"
-        " dokku-registryd; it runs an older version, installed is 0.3.0. Stop it,"
-        " repeat this, and start it again"
+        "process 77 uses /var/lib/dokku/data/registryd but is not the service"
+        " dokku-registryd; it runs an older version than the installed 0.3.0. Stop it,"
+        " repeat this command, and start it again"
     )
 
 
@@ -241,8 +243,9 @@ def test_no_systemd() -> None:
 
     assert not {Kind.WRITE_UNIT, Kind.START_SERVICE} & set(left(steps))
     assert steps[-1].text == (
-        "systemd does not run here, so there is no service: hooks push by themselves,"
-        " and nothing heals until dokku-registryd run is started"
+        "systemd does not run here, so no service is started: hooks push by"
+        " themselves, and missing images are not restored unless you start"
+        " dokku-registryd run"
     )
 
 
@@ -252,9 +255,15 @@ def test_no_systemd() -> None:
         (Presence.ABSENT, "There is no /usr/local/bin/dokku-registryd"),
         (
             Presence.PACKAGED,
-            "/usr/local/bin/dokku-registryd came with the package and stays",
+            "/usr/local/bin/dokku-registryd belongs to the package and stays",
         ),
-        (Presence.FOREIGN, "/usr/local/bin/dokku-registryd is not ours and stays"),
+        (
+            Presence.FOREIGN,
+            (
+                "/usr/local/bin/dokku-registryd does not belong to dokku-registryd and"
+                " stays"
+            ),
+        ),
     ],
 )
 def test_program_that_is_not_ours(presence: Presence, text: str) -> None:
@@ -285,21 +294,21 @@ def test_dokku_without_a_registry_plugin() -> None:
         pytest.param(
             replace(BARE, has_dokku=False),
             Mode.TAKEOVER,
-            "/var/lib/dokku/plugins/available is no folder. Is Dokku installed? Where"
-            " it lies elsewhere, say so with DOKKU_LIB_ROOT",
+            "/var/lib/dokku/plugins/available is not a folder. Is Dokku installed? If"
+            " it is in another folder, set DOKKU_LIB_ROOT",
             id="no-dokku",
         ),
         pytest.param(
             replace(BARE, has_plugn=False),
             Mode.TAKEOVER,
-            "there is no plugn on the PATH. Dokku brings it: install Dokku",
+            "plugn is not on the PATH. It is part of Dokku: install Dokku",
             id="no-plugn",
         ),
         pytest.param(
             replace(BARE, owner_problem="Permission denied"),
             Mode.TAKEOVER,
             "user dokku cannot run /opt/registryd/bin/python (Permission denied)."
-            " Install the package where everybody can read it, such as"
+            " Install the package in a folder that all users can read, such as"
             " /opt/dokku-registryd",
             id="unreadable",
         ),
@@ -307,21 +316,21 @@ def test_dokku_without_a_registry_plugin() -> None:
             replace(BARE, program=Presence.FOREIGN),
             Mode.TAKEOVER,
             "/usr/local/bin/dokku-registryd is another program, or another version of"
-            " this one. Move it away",
+            " this one. Move or remove it",
             id="another-program",
         ),
         pytest.param(
             replace(BARE, has_core=False),
             Mode.COMPANION,
-            "there is no registry plugin of Dokku's own to accompany",
-            id="nobody-to-accompany",
+            "--companion needs Dokku's own registry plugin, which is missing",
+            id="nothing-to-accompany",
         ),
         pytest.param(
             replace(INSTALLED, waiting=("web 7",)),
             Mode.COMPANION,
-            "the deploy of web 7 went on before the push was done, and Dokku's own"
-            " plugin knows nothing of such numbers. Wait until dokku-registryd status"
-            " says that nothing waits",
+            "the deploy of web 7 continued before the push was done, and Dokku's own"
+            " plugin does not know such numbers. Wait until dokku-registryd status"
+            " shows no pending jobs",
             id="undelivered",
         ),
     ],

@@ -179,7 +179,7 @@ class LanesMachine(RuleBasedStateMachine):
         del self.orders[job_id], self.turns[job_id]
 
     def next_of_model(self) -> jobs.Job | None:
-        """Return the first job that is due, free, and overtakes nobody in a lane.
+        """Return the first job that is due, free, and overtakes none in a lane.
 
         One whose registry has its share comes last, and only if that serves.
         """
@@ -215,7 +215,7 @@ class LanesMachine(RuleBasedStateMachine):
 
 
 def is_background(job: jobs.Job) -> bool:
-    """Tell whether nobody waits for a job that may be long."""
+    """Return whether a job may be long and no hook or user waits for it."""
     return job.is_background_push or job.job_id.startswith("heal-")
 
 
@@ -294,7 +294,7 @@ def test_a_registry_that_serves_gives_way() -> None:
 
 
 def test_jobs_without_a_registry_have_no_limit() -> None:
-    """What speaks to no registry, or to one that nobody knows, begins as it comes."""
+    """Jobs with no registry, or an unknown one, start in their order."""
     line = scheduling.Schedule(most_of_host=1)
     for number in range(3):
         line.put(_release(str(number), ""))
@@ -317,7 +317,7 @@ def test_who_is_tried_again_goes_behind() -> None:
 
 
 def test_a_later_release_of_an_app_does_not_overtake() -> None:
-    """Whoever goes behind others stays before what its own app asked for later."""
+    """A job that goes behind others stays before later jobs of its own app."""
     line = scheduling.Schedule()
     older, newer = _release("1", "r.example", "web"), _release("2", "r.example", "web")
     line.put(older)

@@ -37,7 +37,7 @@ def test_a_superseded_image_keeps_one_name() -> None:
 
 
 def test_all_our_names_go_where_another_name_stays() -> None:
-    """An image that has a name of somebody else's needs none of ours."""
+    """An image with a foreign name needs none of ours."""
     seen = replace(OLD, names={**OLD.names, "dokku/web:2": "sha256:i2"})
 
     assert removable_names(TWO, seen) == [
@@ -53,7 +53,7 @@ LOST = {"previous_number": 4, "sequence": 5}
 @pytest.mark.parametrize(
     ("facts", "told", "is_over"),
     [
-        pytest.param({}, 3, True, id="nobody-was-told"),
+        pytest.param({}, 3, True, id="dokku-was-not-told"),
         pytest.param({"is_deploy_continued": True}, 4, False, id="what-dokku-is-told"),
         pytest.param({"is_deploy_continued": True}, 3, False, id="a-deploy-may-use-it"),
         pytest.param(

@@ -34,7 +34,7 @@ def test_a_family_without_samples() -> None:
     st.text(st.characters(codec="utf-8", exclude_characters="\r\0\x0b\x0c\x1c\x1d\x1e"))
 )
 def test_labels_are_escaped(text: str) -> None:
-    """Whatever a label holds, a parser reads just that and no further line."""
+    """A parser reads exactly the value of any label, and no further line."""
     shown = metrics.render([(GAUGE, [Sample(1, {"place": text})])])
 
     (family,) = parse(shown)

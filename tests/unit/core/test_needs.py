@@ -1,4 +1,4 @@
-"""What apps need of a host, and which images nobody needs."""
+"""The needs of apps on a host, and unneeded images."""
 
 import pytest
 
@@ -62,8 +62,8 @@ def test_what_is_needed_at_all() -> None:
     }
 
 
-def test_images_that_nobody_has_in_mind() -> None:
-    """An image with a number for a tag is one, unless somebody needs or knows it."""
+def test_unknown_images() -> None:
+    """An image with a number as tag is one, unless it is needed or known."""
     seen = wanted.Observed(
         names={
             "r.example:5000/org/web:2": "sha256:old",

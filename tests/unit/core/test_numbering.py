@@ -26,7 +26,7 @@ def test_whole_numbers(text: str, number: int | None) -> None:
 
 
 def test_what_is_near() -> None:
-    """Numbers at or below ours, far ones and other spellings are in nobody's way."""
+    """Numbers at or below ours, far ones and other spellings do not matter."""
     tags = ["3", "4", "5", "1004", "1005", "007", "v9", "20261128183743", "9" * 40]
 
     assert numbering.near(tags, 4) == {5, 1004}

@@ -114,8 +114,7 @@ def test_the_reason_is_for_its_own_app() -> None:
 
     assert own == f"{other}: slow down"
     assert other == (
-        "the registry r.example is left alone for 6 s more, as it asked for fewer"
-        " requests"
+        "backing off from registry r.example for another 6 s (rate limited)"
     )
 
 
@@ -125,7 +124,7 @@ def test_the_reason_is_for_its_own_app() -> None:
         pytest.param(0.0, 900.0, 0.0, 60.0, id="has-just-come"),
         pytest.param(10.0, 900.0, 0.0, 50.0, id="waits-already"),
         pytest.param(60.0, 900.0, 0.0, 0.0, id="has-waited-a-minute"),
-        pytest.param(0.0, 900.0, 60.0, 0.0, id="nobody-asked-for-a-minute"),
+        pytest.param(0.0, 900.0, 60.0, 0.0, id="no-request-for-a-minute"),
         pytest.param(5.0, 20.0, 0.0, 15.0, id="deadline-comes-first"),
         pytest.param(20.0, 20.0, 0.0, 0.0, id="its-last-chance"),
     ],
@@ -156,7 +155,7 @@ def test_how_long_a_deploy_waits(error: errors.RegistrydError, expected: float) 
 
 
 def test_the_longest_pause_of_each_host() -> None:
-    """A monitor sees one number a host, whatever the number of its logins."""
+    """A monitor sees one number per host, with any number of its logins."""
     other = backoff.begin(
         None,
         key=backoff.key_of(

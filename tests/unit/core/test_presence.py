@@ -120,7 +120,7 @@ def test_a_clock_that_jumps(step: float) -> None:
     [
         (root("api", "web"), True),
         (ALL, False),
-        (root("api", unseen={"shop": "a link that leads nowhere"}), False),
+        (root("api", unseen={"shop": "a dangling link"}), False),
         (root("x"), False),
         (root(is_bare=True), False),
         (root(error="gone"), False),
@@ -150,7 +150,7 @@ MEMORY = Memory(
         cause=Cause.APPS,
         apps=(
             Missing(app="shop", since=NOW - 5.5, counted=3.25),
-            Missing(app="web", since=NOW, reason="a link that leads nowhere"),
+            Missing(app="web", since=NOW, reason="a dangling link"),
         ),
     ),
 )

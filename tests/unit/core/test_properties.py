@@ -110,8 +110,8 @@ def test_a_wrong_template_is_a_mistake() -> None:
         (" a , b ,", ("a", "b"), ()),
         ("a,a", ("a",), ()),
         (",", (), ()),
-        ("a b", ("a b",), ("push-extra-tags: 'a b' cannot be a tag",)),
-        ("ok,.no", ("ok", ".no"), ("push-extra-tags: '.no' cannot be a tag",)),
+        ("a b", ("a b",), ("push-extra-tags: 'a b' is not a valid tag",)),
+        ("ok,.no", ("ok", ".no"), ("push-extra-tags: '.no' is not a valid tag",)),
     ],
 )
 def test_extra_tags(
@@ -180,9 +180,9 @@ def test_wrong_values_of_ours_are_named() -> None:
 
     assert resolved.mistakes == (
         "push-policy: 'maybe' is neither wait nor background",
-        "push-deadline: 'soon' is no time span such as 15m",
+        "push-deadline: 'soon' is not a duration such as 15m",
         "heal: 'yes' is neither on nor off",
-        "keep-releases: '-1' is no whole number",
+        "keep-releases: '-1' is not a whole number",
     )
 
 
@@ -201,7 +201,7 @@ def test_time_spans(text: str, seconds: float) -> None:
     ids=lambda text: text[:8],
 )
 def test_no_time_spans(text: str) -> None:
-    """Anything else is no time span."""
+    """Other texts are not a duration."""
     assert dokku_policy.parse_seconds(text) is None
 
 
@@ -244,12 +244,12 @@ LOGINS = [
 
 @pytest.mark.parametrize("text", LOGINS)
 def test_a_login_in_a_server_is_a_mistake_and_is_not_shown(text: str) -> None:
-    """Whatever a password holds, the policy of an app does not have it."""
+    """The policy of an app does not contain a password of any form."""
     found = policy(web_server=text, web_push_on_release="true")
 
     assert found.server == "***@r.example:5000/"
     (mistake,) = found.mistakes
-    assert mistake.startswith("server: ***@r.example:5000/ holds a login")
+    assert mistake.startswith("server: ***@r.example:5000/ contains a login")
     assert "CAN" not in repr(found)
 
 

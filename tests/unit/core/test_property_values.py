@@ -5,7 +5,7 @@ import pytest
 from dokku_registryd.core.dokku import validation
 
 DEADLINE = (
-    "push-deadline must be a time span of at most a day, such as 90s, 15m, 2h or 1d,"
+    "push-deadline must be a duration of at most a day, such as 90s, 15m, 2h or 1d,"
 )
 
 

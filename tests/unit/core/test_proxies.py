@@ -19,8 +19,8 @@ NOTHING = proxies.from_settings("", ())
 
 
 def proxy(address: str) -> proxies.Proxy:
-    """Return a proxy that somebody named."""
-    return proxies.Proxy(address=Secret(address), name="somebody", variable="X_PROXY")
+    """Return a proxy of some source."""
+    return proxies.Proxy(address=Secret(address), name="a source", variable="X_PROXY")
 
 
 def test_the_engine_is_asked_last() -> None:
@@ -89,8 +89,8 @@ def test_each_scheme_has_its_own() -> None:
         ("http://me:planted-4711@p.example:3128", "http://p.example:3128"),
         ("http://me:pl@nted-4711@p.example:3128", "http://p.example:3128"),
         ("socks5://me:planted-4711@[::1]:1080", "socks5://[::1]:1080"),
-        ("http://me:planted-4711@p.example:x", "whose address cannot be read"),
-        ("http://me:planted-4711@", "whose address cannot be read"),
+        ("http://me:planted-4711@p.example:x", "with an invalid address"),
+        ("http://me:planted-4711@", "with an invalid address"),
     ],
 )
 def test_a_login_is_never_shown(address: str, shown: str) -> None:
@@ -112,12 +112,12 @@ def test_a_login_is_decoded() -> None:
 @pytest.mark.parametrize(
     ("address", "has_socks", "words"),
     [
-        (MASKED, True, "does not tell the login for it"),
+        (MASKED, True, "does not reveal its login"),
         ("socks5://p.example:1", False, "pip install 'dokku-registryd[socks]'"),
         ("socks5://p.example:1", True, ""),
         ("http://p.example:1", False, ""),
-        ("ftp://p.example:1", False, "is of no kind that can be used"),
-        ("http://:1", False, "is of no kind that can be used"),
+        ("ftp://p.example:1", False, "has an unsupported scheme"),
+        ("http://:1", False, "has an unsupported scheme"),
     ],
 )
 def test_what_cannot_be_used(address: str, has_socks: bool, words: str) -> None:

@@ -160,7 +160,7 @@ def test_arbitrary_text(text: str) -> None:
 
 @given(st.text(alphabet="aA0._-:/@[]\n", max_size=20))
 def test_text_of_the_alphabet(text: str) -> None:
-    """Whatever is accepted is accepted again in its canonical form."""
+    """Any accepted reference is accepted again in its canonical form."""
     found = answer(text)
 
     if found["OK"] and found["Domain"]:

@@ -1,4 +1,4 @@
-"""A refusal means the same whoever hears it, and is advised on for each errand."""
+"""A refusal means the same from both sources, with a hint for each operation."""
 
 import pytest
 
@@ -46,7 +46,7 @@ def test_only_some_refusals_pass(status: int) -> None:
             "DENIED",
             "The system is in read only mode. Any modification is prohibited.",
             "denied: The system is in read only mode. Any modification is prohibited.",
-            "mode for maintenance",
+            "maintenance mode",
             id="read-only",
         ),
         pytest.param(
@@ -64,7 +64,7 @@ def test_only_some_refusals_pass(status: int) -> None:
             "adding 1 MiB will exceed the configured upper limit of 1.0 GiB.",
             "error from registry: adding 1 MiB will exceed the configured upper limit"
             " of 1.0 GiB.",
-            "no room left",
+            "no space left",
             id="quota",
         ),
         pytest.param(
@@ -72,7 +72,7 @@ def test_only_some_refusals_pass(status: int) -> None:
             "",
             "Proxy Authentication Required",
             'Get "https://r.example/v2/": Proxy Authentication Required',
-            "The proxy on the way",
+            "The proxy to the registry",
             id="proxy",
         ),
         pytest.param(
@@ -89,7 +89,7 @@ def test_only_some_refusals_pass(status: int) -> None:
             "Artifact Registry API has not been used in project 1 or it is disabled.",
             "denied: Artifact Registry API has not been used in project 1 or it is"
             " disabled.",
-            "Switch the registry's API on",
+            "Enable the registry's API",
             id="disabled",
         ),
     ],
@@ -126,7 +126,7 @@ def test_both_ways_say_the_same(
     ],
 )
 def test_advice_is_that_of_the_errand(status: int, errand: Errand, told: str) -> None:
-    """Whoever logs in is not told to push an image anew."""
+    """A user who logs in is not told to push an image again."""
     assert told in refusals.sentence(refusals.judge(status), errand)
 
 

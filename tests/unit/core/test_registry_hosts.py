@@ -175,7 +175,7 @@ def test_the_engines_proxy_is_used_as_go_would(
     ],
 )
 def test_a_realm_must_be_safe(realm: str, is_insecure: bool, is_allowed: bool) -> None:
-    """A login leaves in clear or into a private network for nobody but the insecure."""
+    """A login goes in clear or to a private network for insecure registries only."""
     reason = hosts.refuse_realm(
         realm, "https://r.example:5000/v2/", registry_is_insecure=is_insecure
     )
@@ -221,5 +221,5 @@ def test_a_realm_may_be_the_registry_itself() -> None:
 def test_a_port_that_no_host_has(port: str) -> None:
     """It is refused in our words before anything reads it as an address."""
     assert hosts.api_host("r.example:65535") == "r.example:65535"
-    with pytest.raises(errors.InvalidRequestError, match="no host or host:port"):
+    with pytest.raises(errors.InvalidRequestError, match="not a host or host:port"):
         hosts.api_host(f"r.example:{port}")

@@ -67,7 +67,7 @@ def test_any_target_is_survived(text: str) -> None:
 
 @given(st.text(max_size=100))
 def test_any_login_is_survived(text: str) -> None:
-    """A header that is no login has no password."""
+    """A header that is not a login has no password."""
     assert isinstance(relay_protocol.parse_login(f"Basic {text}"), Secret)
 
 
@@ -88,7 +88,7 @@ def test_logins(header: str, expected: str) -> None:
 
 
 def test_no_login_is_like_no_other() -> None:
-    """Nobody gets in with nothing, not even where nothing is wanted."""
+    """No client gets in without a password, even if none is set."""
     assert relay_protocol.is_same(Secret("ab"), Secret("ab"))
     assert not relay_protocol.is_same(Secret("ab"), Secret("abc"))
     assert not relay_protocol.is_same(Secret(""), Secret(""))

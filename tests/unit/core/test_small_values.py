@@ -42,7 +42,7 @@ def test_app_names(text: str, is_name: bool) -> None:
 
 @given(st.text(max_size=20))
 def test_no_accepted_name_leaves_its_folder(text: str) -> None:
-    """Whatever is accepted as a name has no slash, no control and no leading dot."""
+    """An accepted name has no slash, no control character and no leading dot."""
     if app_names.is_app_name(text):
         assert text.isascii()
         assert not text.startswith(".")

@@ -87,5 +87,5 @@ def test_an_answer_to_head() -> None:
 
 
 def test_a_refused_method() -> None:
-    """Whoever uses another method hears which there are."""
+    """A client with another method is told the supported ones."""
     assert b"\r\nAllow: GET, HEAD\r\n" in protocol.render(protocol.NOT_ALLOWED)

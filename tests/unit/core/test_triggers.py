@@ -67,7 +67,7 @@ def test_a_release_trigger() -> None:
     ],
 )  # fmt: skip
 def test_what_is_refused(raw: bytes, reason: str) -> None:
-    """Whatever is not exactly in our format is refused with its reason."""
+    """A text that is not exactly in our format is refused with its reason."""
     with pytest.raises(errors.InvalidTriggerError) as caught:
         triggers.parse(raw)
 

@@ -22,7 +22,7 @@ from dokku_registryd.core.job.waiters import Sight, Waiter, is_gone, parse
     ],
 )
 def test_a_name_of_a_process(text: str, expected: Waiter | None) -> None:
-    """Number, start and namespace; what is anything else names nobody."""
+    """Number, start and namespace; other texts name no process."""
     assert parse(text) == expected
 
 

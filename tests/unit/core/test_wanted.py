@@ -225,7 +225,7 @@ def test_another_image_under_the_deployed_name(
         pytest.param(
             replace(STATE, releases=(release(3, image_id="", digest=""),)),
             {},
-            id="nobody-recorded-what-it-is",
+            id="its-image-was-not-recorded",
         ),
     ],
 )
@@ -243,7 +243,7 @@ def test_an_image_that_cannot_be_told_from_ours(
 
 
 def test_dokkus_own_build_under_the_deployed_name() -> None:
-    """On Docker Hub `dokku/APP:N` may be the deployed name; Dokku builds it anew."""
+    """On Docker Hub `dokku/APP:N` may be the deployed name; Dokku builds it again."""
     deployed = DeployedRelease(server="", image_repo="dokku/web", number=3)
     row = release(3, server="", image_repo="dokku/web")
     seen = observed(**{"dokku/web:3": "sha256:new", "dokku/web:latest": "sha256:new"})
@@ -263,7 +263,7 @@ def test_the_wanted_image_by_its_digest() -> None:
 
 
 def test_an_image_that_is_here_is_retagged() -> None:
-    """Under whatever name the image is still here, no network is needed."""
+    """If the image is still here under any name, no network is needed."""
     seen = wanted.Observed(
         names={"dokku/web:latest": "sha256:i3"}, image_ids=frozenset({"sha256:i3"})
     )

@@ -29,15 +29,15 @@ Usage: dokku registryd[:COMMAND]
 Manage pushes and healing of released images
 
 Additional commands:
-    registryd:doctor [--format text|json] [<app>]            Find what would break the next deploy
-    registryd:heal [--dry-run] [--format text|json] [<app>]  Bring vanished images back now
-    registryd:health [--format text|json]                    Tell whether the service does its work
-    registryd:metrics [--all]                                Print metrics in Prometheus' text format
+    registryd:doctor [--format text|json] [<app>]            Find problems that would break a deploy
+    registryd:heal [--dry-run] [--format text|json] [<app>]  Restore missing images now
+    registryd:health [--format text|json]                    Check whether the service is ready
+    registryd:metrics [--all]                                Print metrics in Prometheus text format
     registryd:push <app>                                     Push the latest release of an app again
-    registryd:releases [--format text|json] [<app>]          List releases from the newest on
+    registryd:releases [--format text|json] [<app>]          List releases newest first
     registryd:report [<app>] [<flag>]                        Displays a registryd report for one or more apps
     registryd:set <app>|--global <property> (<value>)        Set or clear a registryd property for an app
-    registryd:status [--format text|json]                    Show what the service does and lacks
+    registryd:status [--format text|json]                    Show running pending and recent jobs
 """  # noqa: E501 - as it is printed
 REGISTRY_LINE = "    registry, Manage registry settings for an app\n"
 REGISTRYD_LINE = "    registryd, Manage pushes and healing of released images\n"
@@ -131,7 +131,7 @@ def test_every_command_is_there() -> None:
     "line", ["registry:nope", "registry:auth-status foo", "registryd:nope"]
 )
 def test_unknown_commands(dokku: Dokku, line: str) -> None:
-    """A command that nobody knows is none, as Dokku says itself."""
+    """An unknown command fails as in Dokku itself."""
     name, _, _ = line.partition(" ")
 
     assert dokku(line) == Result(

@@ -178,7 +178,7 @@ def at_terminal(host: LoginHost, words: str, *, typed: str) -> str:
             while True:
                 try:
                     shown += os.read(controller, 1000)
-                except OSError:  # nobody holds the terminal any more
+                except OSError:  # the terminal is closed
                     break
         return shown.decode()
     finally:

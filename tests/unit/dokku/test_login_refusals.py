@@ -9,13 +9,13 @@ from support.login_host import LoginHost
 from support.registries import PASSWORD, USERNAME, RegistryServer
 
 DEPRECATED = " !     Deprecated: please use --global flag for global registry login\n"
-IS_APP = " !     web is an app: name the registry behind it\n"
+IS_APP = " !     web is an app: add the registry after it\n"
 NAME_RULE = (
     "App name must begin with lowercase alphanumeric character, and may only contain"
     " lowercase alphanumerics, dots, and hyphens"
 )
 USER_RULE = (
-    "Unable to run docker login: a user name can hold neither a colon nor control"
+    "Unable to run docker login: a user name must not contain a colon or control"
     " characters"
 )
 USAGE = (
@@ -80,7 +80,7 @@ def test_too_few_arguments(host: LoginHost, words: str, lines: list[str]) -> Non
             "ghcr.io u p more",
             [
                 "App ghcr.io does not exist",
-                "for a registry of that name say --global",
+                "to log in to a registry of that name, use --global",
             ],
             20,
         ),
@@ -88,7 +88,7 @@ def test_too_few_arguments(host: LoginHost, words: str, lines: list[str]) -> Non
             "--password-stdin docker.io u extra",
             [
                 "App docker.io does not exist",
-                "for a registry of that name say --global",
+                "to log in to a registry of that name, use --global",
             ],
             20,
         ),
@@ -104,7 +104,7 @@ def test_too_few_arguments(host: LoginHost, words: str, lines: list[str]) -> Non
         ),
         (
             "--global ghcr.io:x u p",
-            ["Unable to run docker login: 'ghcr.io:x' is no host or host:port"],
+            ["Unable to run docker login: 'ghcr.io:x' is not a host or host:port"],
             1,
         ),
     ],
@@ -132,7 +132,7 @@ def test_an_app_called_like_a_registry(
 
     assert as_app == failure(
         "Missing password argument",
-        f"{name} is an app; for a registry of that name say --global",
+        f"{name} is an app; for a registry of that name use --global",
     )
     assert as_registry.stderr.startswith(
         f"{DEPRECATED} !     Unable to run docker login: cannot log in to {name}:"
@@ -144,7 +144,7 @@ def test_both_app_and_global(host: LoginHost) -> None:
     words = ("registry:login", "--global", "ghcr.io", "u", "p")
 
     assert host.dokku(*words, app="web") == failure(
-        "--app web and --global exclude each other"
+        "--app web and --global are mutually exclusive"
     )
 
 
@@ -160,7 +160,7 @@ def test_a_password_with_a_dash(host: LoginHost, password: str) -> None:
 
     assert result == Result(
         "",
-        f"{USAGE}unknown flag; what begins with - and is no flag goes behind --\n",
+        f"{USAGE}unknown flag; put arguments that begin with - behind --\n",
         2,
     )
 
@@ -168,8 +168,8 @@ def test_a_password_with_a_dash(host: LoginHost, password: str) -> None:
 @pytest.mark.parametrize(
     ("stdin", "text"),
     [
-        ("a\0b", "The password is no text in UTF-8"),
-        ("\udcff", "The password is no text in UTF-8"),
+        ("a\0b", "The password is not valid UTF-8"),
+        ("\udcff", "The password is not valid UTF-8"),
         ("x" * 70_000, "The password on stdin is too long"),
     ],
     ids=["NUL", "latin-1", "long"],

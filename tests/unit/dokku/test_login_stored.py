@@ -59,7 +59,7 @@ def test_everything_else_stays(
 
 
 def test_modes(host: LoginHost, htpasswd_registry: RegistryServer) -> None:
-    """File and folder are for Dokku alone, whatever core or the umask made of them."""
+    """File and folder are private to Dokku, with any modes of core or umask."""
     path = host.write("web", "")
     path.chmod(0o644)
     path.parent.chmod(0o755)
@@ -73,10 +73,10 @@ def test_modes(host: LoginHost, htpasswd_registry: RegistryServer) -> None:
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        ("{", "it is no JSON"),
-        ("[]", "it is no JSON object"),
-        ({"auths": [1]}, "auths is no object"),
-        ({"credsStore": 1}, "credsStore is no text"),
+        ("{", "it is not valid JSON"),
+        ("[]", "it is not a JSON object"),
+        ({"auths": [1]}, "auths is not an object"),
+        ({"credsStore": 1}, "credsStore is not a string"),
     ],
 )
 def test_a_malformed_file(
@@ -120,7 +120,7 @@ def test_a_link(host: LoginHost, htpasswd_registry: RegistryServer) -> None:
 
 
 def test_left_by_a_crash(host: LoginHost, htpasswd_registry: RegistryServer) -> None:
-    """What a killed login left behind harms nobody and goes with the next one."""
+    """A file left by a killed login does no harm and is removed by the next one."""
     left = host.path("web").with_name(".config.json.login.4711")
     left.write_text('{"auths"')
 
@@ -203,8 +203,8 @@ def test_the_password_is_nowhere_else(
             environ={"DOKKU_TRACE": "1"},
         ),
         host.dokku(*words, USERNAME, stdin=PASSWORD),
-        host.dokku(*words, "somebody", stdin=PASSWORD),
-        host.dokku("registry:login", server, "somebody", PASSWORD, "--no-such-flag"),
+        host.dokku(*words, "another", stdin=PASSWORD),
+        host.dokku("registry:login", server, "another", PASSWORD, "--no-such-flag"),
     ]
 
     assert [result.code for result in results] == [0, 0, 1, 2]
@@ -231,7 +231,7 @@ def test_an_app_that_is_renamed_meanwhile(
     assert not folder.exists()
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 @pytest.mark.fresh_programs
 def test_root_leaves_no_files(htpasswd_registry: RegistryServer) -> None:
     """What root stores belongs to whom Dokku belongs, who could not read it else."""

@@ -1,4 +1,4 @@
-"""The trigger `post-registry-login`: who gets a password, and when nobody may."""
+"""The trigger `post-registry-login`: when plugins get a password, and when not."""
 
 from pathlib import Path
 
@@ -12,8 +12,8 @@ from support.scripted_registry import ScriptedRegistry
 
 DONE = " !     Login Succeeded for web\n"
 NOT_CALLED = (
-    " !     The trigger post-registry-login was not called: plugn would garble or"
-    " execute this password. Only printable ASCII without a backslash is safe with it\n"
+    " !     The trigger post-registry-login was not called: plugn would corrupt or"
+    " execute this password. Only printable ASCII without backslashes is safe\n"
 )
 TRIGGER = "post-registry-login"
 HOSTILE = [
@@ -122,7 +122,7 @@ def test_why_they_are_refused(host: LoginHost) -> None:
 
 @pytest.mark.parametrize("password", HOSTILE, ids=ascii)
 def test_only_what_is_safe_can_be_handed_over(tmp_path: Path, password: str) -> None:
-    """Whoever forgets to ask is stopped, without the password in the message."""
+    """A caller that forgets the check is stopped, without the password in the error."""
     plugins = plugn.Plugn(tmp_path, {})
 
     with pytest.raises(ValueError, match="plugn would execute SECRET") as caught:
@@ -131,7 +131,7 @@ def test_only_what_is_safe_can_be_handed_over(tmp_path: Path, password: str) -> 
     assert password not in str(caught.value)
 
 
-def test_nobody_listens(host: LoginHost) -> None:
+def test_no_listener(host: LoginHost) -> None:
     """Without a plugin that wants it no password goes anywhere, nor is it a matter."""
     host.host.add_plugin("20_events", {TRIGGER: "#!/bin/sh\necho logged\n"})
     folder = host.host.add_plugin("idle", {TRIGGER: "#!/bin/sh\necho never\n"})
@@ -180,7 +180,7 @@ def test_no_plugn(host: LoginHost) -> None:
         )
 
 
-def test_a_refused_login_is_no_news(host: LoginHost) -> None:
+def test_a_refused_login_fires_no_trigger(host: LoginHost) -> None:
     """Before the registry takes a login no plugin hears of it."""
     noted = add_hook(host)
 

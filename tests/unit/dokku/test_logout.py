@@ -11,7 +11,7 @@ HOST = "registry.example:5000"
 OTHER = "ghcr.io"
 HUB = "https://index.docker.io/v1/"
 SILENT = Result("", "", 0)
-IS_APP = "web is an app: name the registry behind it"
+IS_APP = "web is an app: add the registry after it"
 USAGE = (
     "Usage of registry:logout:\n"
     "      --global   --global: logout globally instead of per-app\n"
@@ -74,7 +74,7 @@ def test_logging_out(
 
 @pytest.mark.parametrize("spelling", ["docker.io", "hub.docker.com", "docker.com", HUB])
 def test_docker_hub(host: LoginHost, spelling: str) -> None:
-    """Docker Hub is one registry whatever it is called; an empty file stays valid."""
+    """Docker Hub is one registry under any name; an empty file stays valid."""
     host.write("web", {"auths": {HUB: entry("u", "p")}})
 
     assert host.dokku("registry:logout", "web", spelling) == SILENT
@@ -83,7 +83,7 @@ def test_docker_hub(host: LoginHost, spelling: str) -> None:
 
 @pytest.mark.fresh_programs
 def test_without_a_file(host: LoginHost) -> None:
-    """Where nobody ever logged in nothing is made."""
+    """Without any login no file is created."""
     host.path("web").unlink()
 
     assert host.dokku("registry:logout", "web", HOST) == SILENT
@@ -112,7 +112,7 @@ def test_without_a_folder(host: LoginHost) -> None:
 def test_wrong_arguments(
     host: LoginHost, words: str, lines: list[str], status: int
 ) -> None:
-    """An app without a registry is no registry, and nobody is logged out."""
+    """An app without a registry is not a registry, and no login is removed."""
     before = servers(host)
 
     result = host.dokku("registry:logout", *words.split())
@@ -124,13 +124,13 @@ def test_wrong_arguments(
 def test_both_app_and_global(host: LoginHost) -> None:
     """`dokku --app web registry:logout --global ...` is refused, not shifted."""
     assert host.dokku("registry:logout", "--global", HOST, app="web") == failure(
-        "--app web and --global exclude each other"
+        "--app web and --global are mutually exclusive"
     )
 
 
 def test_help(host: LoginHost) -> None:
     """--help prints core's usage, and so does an unknown flag."""
-    unknown = "unknown flag; what begins with - and is no flag goes behind --\n"
+    unknown = "unknown flag; put arguments that begin with - behind --\n"
 
     assert host.dokku("registry:logout", "--help") == Result("", USAGE, 0)
     assert host.dokku("registry:logout", "--all") == Result("", USAGE + unknown, 2)
@@ -141,8 +141,8 @@ def test_a_malformed_file(host: LoginHost) -> None:
     path = host.write("web", "{")
 
     assert host.dokku("registry:logout", "web", HOST) == failure(
-        f"Unable to run docker logout: cannot remove the login in {path}: it is no"
-        " JSON. Repair that file, or move it out of the way"
+        f"Unable to run docker logout: cannot remove the login in {path}: it is not"
+        " valid JSON. Repair that file, or move it out of the way"
     )
     assert path.read_text() == "{"
 
@@ -197,7 +197,7 @@ def test_a_helper_fails(host: LoginHost) -> None:
 
     assert result == failure(
         "Unable to run docker logout: cannot erase the logins of"
-        f" {host.path('web').parent} for {HOST} (docker-credential-keeper erase ended"
+        f" {host.path('web').parent} for {HOST} (docker-credential-keeper erase exited"
         " with status 1; run it by hand as the daemon's user to see why)"
     )
     assert host.read("web")["auths"] == {HOST: {}}

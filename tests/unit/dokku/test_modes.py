@@ -56,7 +56,7 @@ def test_beside_core_our_commands_are_ours(
 
 
 def test_core_comes_back(host: DokkuHost, dokku: Dokku) -> None:
-    """The mode is found out anew by each call."""
+    """The mode is determined again by each call."""
     host.enable_core({"commands": CORE_COMMANDS})
     host.disable_core()
 

@@ -182,14 +182,14 @@ def test_all_apps(host: DokkuHost, dokku: Dokku) -> None:
 @pytest.mark.parametrize("options", ["", "--format json", "--registry-nope"])
 @pytest.mark.fresh_programs
 def test_no_apps(host: DokkuHost, dokku: Dokku, options: str) -> None:
-    """A host without apps is no failure."""
+    """A host without apps is not a failure."""
     (host.dokku_root / "foo").rmdir()
 
     assert dokku(f"registry:report {options}") == Result("", NO_APPS, 0)
 
 
 def test_json_escapes(host: DokkuHost, dokku: Dokku) -> None:
-    """JSON is escaped as Go does it, and what commands a terminal besides."""
+    """JSON is escaped as in Go, and so are terminal control characters."""
     host.set_property("foo", "image-repo-template", '<a&b>"\\\n\t\x01\x7f é\u2028')
 
     stdout = dokku("registry:report foo --format json").stdout
@@ -244,7 +244,7 @@ def test_filter_arguments(host: DokkuHost) -> None:
     assert host.calls("note") == [["dokku", "ci", "foo"]]
 
 
-def test_the_event_log_is_no_filter(host: DokkuHost, dokku: Dokku) -> None:
+def test_the_event_log_is_not_a_filter(host: DokkuHost, dokku: Dokku) -> None:
     """Dokku's own log of triggers hides nothing."""
     host.add_plugin("20_events", {"user-auth-app": "#!/bin/sh\n"})
 
@@ -264,7 +264,7 @@ def test_the_event_log_is_no_filter(host: DokkuHost, dokku: Dokku) -> None:
 def test_a_login_in_a_server_is_not_shown(
     host: DokkuHost, dokku: Dokku, options: str
 ) -> None:
-    """Dokku's own plugin stores one; nobody needs to see it."""
+    """Dokku's own plugin stores one; it must not be shown."""
     for owner in ("foo", GLOBAL):
         host.set_property(owner, "server", "ci:CAN/ARY@r.example")
 

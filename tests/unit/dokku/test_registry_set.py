@@ -154,7 +154,7 @@ def test_a_disk_that_refuses(host: DokkuHost, dokku: Dokku) -> None:
 
 
 def test_a_hidden_app(host: DokkuHost, dokku: Dokku) -> None:
-    """Nobody sets properties of an app that a plugin hides."""
+    """Properties of an app that a plugin hides cannot be set."""
     host.add_plugin("acl", {"user-auth-app": "#!/bin/sh\n"})
 
     assert dokku("registry:set foo server ghcr.io") == Result(

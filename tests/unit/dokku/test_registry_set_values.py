@@ -54,23 +54,23 @@ def test_values(host: DokkuHost, name: str, value: str, stored: str | None) -> N
         (
             "push-on-release",
             " ",
-            "push-on-release must not be blank; leave it out to unset it",
+            "push-on-release must not be blank; to unset it, omit the value",
         ),
         (
             "push-extra-tags",
             "stable,a b",
             (
-                "push-extra-tags must be tags with commas between them, such as"
-                " stable,latest; 'a b' cannot be a tag"
+                "push-extra-tags must be tags separated by commas, such as"
+                " stable,latest; 'a b' is not a valid tag"
             ),
         ),
-        ("push-extra-tags", " , ", "push-extra-tags names no tag: ' , '"),
+        ("push-extra-tags", " , ", "push-extra-tags contains no tag: ' , '"),
         (
             "push-extra-tags",
             "stable,7",
             (
-                "push-extra-tags must not be numbers, which releases are counted with;"
-                " say v7 instead of 7"
+                "push-extra-tags must not be numbers, as numbers are the tags of"
+                " releases; use v7 instead of 7"
             ),
         ),
         (
@@ -86,7 +86,7 @@ def test_values(host: DokkuHost, name: str, value: str, stored: str | None) -> N
             "my/foo:1",
             (
                 "image-repo must be a repository without a tag, such as org/web, not"
-                " 'my/foo:1': each release has its own number for a tag"
+                " 'my/foo:1': the tag is the number of the release"
             ),
         ),
         (
@@ -101,8 +101,8 @@ def test_values(host: DokkuHost, name: str, value: str, stored: str | None) -> N
             "image-repo-template",
             "{{ .AppName }}:v1",
             (
-                "image-repo-template, for foo, must be a repository without a tag, such"
-                " as org/web, not 'foo:v1': each release has its own number for a tag"
+                "image-repo-template, for foo, must be a repository without a tag,"
+                " such as org/web, not 'foo:v1': the tag is the number of the release"
             ),
         ),
         (
@@ -131,8 +131,8 @@ def test_values_that_cannot_work(
     ("value", "hint"),
     [
         ("https://ghcr.io", "Leave out https://"),
-        ("ghcr.io//org", "One slash is enough"),
-        ("ghcr.io//", "One slash is enough"),
+        ("ghcr.io//org", "Use a single slash"),
+        ("ghcr.io//", "Use a single slash"),
         ("index.docker.io", "Docker Hub is docker.io"),
         ("registry-1.docker.io/org", "Docker Hub is docker.io"),
         ("docker.com", "Docker Hub is docker.io"),
@@ -147,8 +147,8 @@ def test_values_that_cannot_work(
         (
             "my-user",
             (
-                "Without a dot or a port it is no host: for a user or an organisation"
-                " on Docker Hub set image-repo"
+                "A host has a dot or a port: for a user or an organisation on Docker"
+                " Hub set image-repo"
             ),
         ),
     ],
@@ -174,16 +174,16 @@ def test_a_template_with_a_mistake(host: DokkuHost) -> None:
 
     assert result == Result(
         "=====> Setting image-repo-template to dokku/{{ APP }}\n",
-        " !     image-repo-template has a mistake, so that dokku/APP is used: template:"
-        ' template:1: function "APP" not defined. The name of the app is'
-        " {{ .AppName }}\n",
+        " !     image-repo-template is invalid, so dokku/APP is used: template:"
+        ' template:1: function "APP" not defined. The name of the app is {{ .AppName'
+        " }}\n",
         0,
     )
     assert host.read_property(GLOBAL, "image-repo-template") == "dokku/{{ APP }}"
 
 
 def test_bytes_that_are_no_text(host: DokkuHost) -> None:
-    """A value that is no text is refused, whatever the property."""
+    """A value that is not valid text is refused for any property."""
     result = host.command("registry:set", "foo", "image-repo-template", "\udcff{{ x")
 
     assert result == Result(

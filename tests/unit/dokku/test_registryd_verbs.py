@@ -93,9 +93,9 @@ def test_what_the_help_names(dokku: Dokku) -> None:
 @pytest.mark.parametrize("name", ["releases", "push", "heal", "doctor"])
 def test_an_app_that_is_not_there(dokku: Dokku, name: str) -> None:
     """A name that leads to no app is refused in Dokku's form."""
-    found = dokku(f"registryd:{name} nobody")
+    found = dokku(f"registryd:{name} absent")
 
-    assert (found.stderr, found.code) == (" !     App nobody does not exist\n", 1)
+    assert (found.stderr, found.code) == (" !     App absent does not exist\n", 1)
 
 
 @pytest.mark.fresh_programs
@@ -106,7 +106,7 @@ def test_settings_that_are_wrong(settings: Path, dokku: Dokku) -> None:
     found = dokku("registryd:releases")
 
     assert found.code == 78
-    assert found.stderr.startswith(" !     The configuration has a mistake: ")
+    assert found.stderr.startswith(" !     The configuration is invalid: ")
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_settings_that_are_wrong(settings: Path, dokku: Dokku) -> None:
     ],
 )
 def test_verbs_of_the_operator(dokku: Dokku, verb: str) -> None:
-    """Whatever the help does not name is not a command."""
+    """A verb that the help does not name is not a command."""
     found = dokku(f"registryd:{verb} foo")
 
     assert (found.code, found.stdout) == (1, "")

@@ -77,7 +77,7 @@ def test_an_app_with_the_same_login_does_not_ask(host: Host) -> None:
     log_in(host, "", "ci")
     pause(host)
 
-    with pytest.raises(errors.HeldBackError, match="for 30 s more") as caught:
+    with pytest.raises(errors.HeldBackError, match="for another 30 s") as caught:
         way_of(host, "api").call(must_not_ask)
 
     assert caught.value.retry_after == 32.0  # what is left, and a wait of its own
@@ -153,7 +153,7 @@ def test_a_limit_on_what_a_release_reads(host: Host) -> None:
 
 
 def test_a_limit_on_reads_answers_no_other_question(host: Host) -> None:
-    """What a push asks besides is asked, also where a pause for pushes is just over."""
+    """Other requests of a push are sent, even if a pause for pushes is just over."""
     pause(host)
     session = way_of(host, waiter=waiter(60.0))
 
@@ -257,7 +257,7 @@ def test_what_is_past_its_push_is_not_held_back(host: Host) -> None:
 
 
 def test_a_clock_that_is_set_back(host: Host) -> None:
-    """A pause that began at a time that is yet to come holds nobody up."""
+    """A pause that starts in the future blocks no request."""
     pause(host)
     host.clock.wrong_by = -86_400.0
 
@@ -330,7 +330,7 @@ class Unreadable:
         raise errors.AuthenticationError(f"cannot read the login of {app} for {domain}")
 
 
-def test_a_login_that_cannot_be_read_blocks_nobody_who_needs_none(host: Host) -> None:
+def test_an_unreadable_login_blocks_no_anonymous_access(host: Host) -> None:
     """A registry that takes anybody is used; one that does not gets the reason said."""
     host.context = host.replace(credentials=Unreadable())
 
@@ -338,7 +338,7 @@ def test_a_login_that_cannot_be_read_blocks_nobody_who_needs_none(host: Host) ->
 
     def deny(auth: logins.AuthConfig | None) -> None:
         assert auth is None
-        raise errors.AccessDeniedError("the registry wants a login")
+        raise errors.AccessDeniedError("the registry requires")
 
     with pytest.raises(
         errors.AuthenticationError, match="cannot read the login of web"

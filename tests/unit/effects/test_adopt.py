@@ -1,4 +1,4 @@
-"""Adopting what somebody else released, and saying where sides disagree."""
+"""Adopting releases of another program, and reporting differences."""
 
 from collections.abc import Callable
 
@@ -159,8 +159,8 @@ def test_registry_counts_further(released: Host) -> None:
     released.store(f"{REPOSITORY}:7", "another host's")
 
     assert differences(released) == (
-        "Dokku counts to 3, the registry to 7: the next release gets the first number"
-        " above 3 that is free"
+        "Dokku's last number is 3, the registry's is 7: the next release gets the"
+        " first free number above 3"
     )
 
 
@@ -170,7 +170,7 @@ def test_image_is_not_here(released: Host) -> None:
         released.engine.lose(name)
 
     assert differences(released) == (
-        f"{REFERENCE} is not on this host: the service brings it back"
+        f"{REFERENCE} is not on this host: the service restores it"
     )
     (row,) = released.ledger.releases()
     assert (row.image_id, row.digest) == ("", digest_of(released))
@@ -207,14 +207,14 @@ def test_image_is_nowhere(released: Host) -> None:
     )
 
 
-def test_somebody_put_another_image(released: Host) -> None:
+def test_another_image_in_the_registry(released: Host) -> None:
     """Where the registry has another image, what the app runs is recorded."""
     ours = digest_of(released)
-    theirs = released.store(REFERENCE, "somebody's")
+    theirs = released.store(REFERENCE, "foreign")
 
     assert differences(released) == (
         f"number 3 is {ours[7:19]} on this host and {theirs[7:19]} in the registry,"
-        " where somebody put another image: dokku ps:rebuild web"
+        " where another client pushed another image: dokku ps:rebuild web"
     )
     assert [row.digest for row in released.ledger.releases()] == [ours]
 
@@ -298,8 +298,8 @@ def test_two_apps_with_one_repository(released: Host) -> None:
     assert found["api"] == ()
     (said,) = found["web"]
     assert said == (
-        f"another app has released {REFERENCE}: give one of them an image-repo of its"
-        " own with dokku registry:set"
+        f"another app has released {REFERENCE}: set another image-repo for one of them"
+        " with dokku registry:set"
     )
 
 
@@ -314,7 +314,7 @@ def test_number_as_an_extra_tag(released: Host) -> None:
     """A number that Dokku's plugin took as an extra tag is said."""
     released.set("web", "push-extra-tags", "1")
 
-    assert differences(released).startswith("property push-extra-tags: 1 left out")
+    assert differences(released).startswith("property push-extra-tags: 1 ignored")
 
 
 def test_reference_that_is_none(released: Host) -> None:
@@ -323,7 +323,9 @@ def test_reference_that_is_none(released: Host) -> None:
 
     (found,) = run(released)
 
-    assert found.differences[0].startswith("r.example/Org/Web:3 is no name: ")
+    assert found.differences[0].startswith(
+        "r.example/Org/Web:3 is not a valid reference: "
+    )
 
 
 def test_engine_is_away(released: Host) -> None:

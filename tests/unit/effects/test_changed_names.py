@@ -72,7 +72,7 @@ def test_a_name_that_another_app_had(host: Host) -> None:
 
 
 def test_a_name_that_comes_back(host: Host) -> None:
-    """A rename that was undone leaves nothing that waits for ever."""
+    """A rename that was reverted leaves no job that waits forever."""
     shop = wait(host, "web")
     rename(shop, "3", "web", "shop")
     rename(shop, "4", "shop", "web")

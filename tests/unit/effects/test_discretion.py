@@ -1,4 +1,4 @@
-"""What an attempt says, whoever repeats the login that it has used."""
+"""Messages of an attempt, if another program repeats the login in use."""
 
 import json
 from collections.abc import MutableMapping
@@ -32,7 +32,7 @@ def test_nothing_of_an_attempt_repeats_its_login(
 ) -> None:
     """Reply, ledger and log are without it, also where a message has it."""
     log_in(host)
-    host.engine.fail("push", kind(f"denied: {PASSWORD} was sent as {ENCODED}"))
+    host.engine.fail("push", kind(f"denied: {PASSWORD} was pushed as {ENCODED}"))
     shop = open_workshop(host)
     host.leave(Kind.RELEASE)
     shop.intake.scan()
@@ -44,7 +44,7 @@ def test_nothing_of_an_attempt_repeats_its_login(
     stored = record.last_error or str(record.outcome)
     told = [text for line, text in host.reply() if line is not Line.EXIT]
     for said in (stored, json.dumps(told), json.dumps([*map(dict, logged)])):
-        assert "denied: *** was sent as ***" in said
+        assert "denied: *** was pushed as ***" in said
         assert PASSWORD not in said
         assert ENCODED not in said
 

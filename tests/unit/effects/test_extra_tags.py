@@ -19,7 +19,7 @@ def fail_release(host: Host, job_id: str = "1.1.1") -> None:
     """Release, and let the registry refuse the tag `locked` after the others."""
     host.set("web", "push-extra-tags", "stable,blue,locked")
     if "locked" not in host.tags():
-        host.store(f"{REPOSITORY}:locked", "somebody's")
+        host.store(f"{REPOSITORY}:locked", "foreign")
     host.registry.immutable.add((REPOSITORY, "locked"))
     job = host.add_job(Kind.RELEASE, job_id)
     with pytest.raises(errors.TagImmutableError) as caught:
@@ -45,7 +45,7 @@ def said(host: Host, job_id: str = "1.1.1") -> str:
 
 
 def test_an_apps_first_release(host: Host, logged: list[Any]) -> None:
-    """A tag that stood for somebody else's image stands for that again."""
+    """A tag that pointed to a foreign image points to that again."""
     before = host.store(STABLE, "the old app's")
 
     fail_release(host)
@@ -67,16 +67,16 @@ def test_a_tag_that_was_not_there(host: Host, logged: list[Any]) -> None:
 
     stranded = of(logged, "tags.restore_failed")
     assert sorted(line["tags"] for line in stranded) == [["blue"], ["stable"]]
-    assert all("was not there before" in line["error"] for line in stranded)
-    assert "The extra tag blue stays at 1: it was not there before" in said(host)
+    assert all("did not exist before" in line["error"] for line in stranded)
+    assert "The extra tag blue stays at 1: it did not exist before" in said(host)
 
 
-def test_what_failed_before_is_no_place_to_go_back_to(host: Host) -> None:
+def test_tags_are_not_restored_to_a_failed_release(host: Host) -> None:
     """A tag that one failed release left behind goes back beyond that."""
     host.store(f"{REPOSITORY}:blue", "the old app's")
     before = host.store(STABLE, "the old app's")
     host.set("web", "push-extra-tags", "stable,blue,locked")
-    host.store(f"{REPOSITORY}:locked", "somebody's")
+    host.store(f"{REPOSITORY}:locked", "foreign")
     host.registry.immutable.add((REPOSITORY, "locked"))
     job = host.add_job(Kind.RELEASE)
     with pytest.raises(errors.TagImmutableError) as caught:
@@ -92,7 +92,7 @@ def test_what_failed_before_is_no_place_to_go_back_to(host: Host) -> None:
     assert host.tags()["stable"] == before
 
 
-def test_a_tag_that_somebody_has_moved_since(host: Host) -> None:
+def test_a_tag_that_was_moved_since(host: Host) -> None:
     """What is not at the failed release any more is not ours to move."""
     host.store(STABLE, "the old app's")
     theirs: list[str] = []
@@ -155,7 +155,7 @@ def test_a_registry_that_does_not_tell(host: Host, logged: list[Any]) -> None:
 
     host.registry.digest = refuse  # type: ignore[method-assign]
     host.set("web", "push-extra-tags", "stable,locked")
-    host.store(f"{REPOSITORY}:locked", "somebody's")
+    host.store(f"{REPOSITORY}:locked", "foreign")
     host.registry.immutable.add((REPOSITORY, "locked"))
     job = host.add_job(Kind.RELEASE, "2.1.1")
     with pytest.raises(errors.TagImmutableError) as caught:

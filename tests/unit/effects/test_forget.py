@@ -87,7 +87,7 @@ def test_a_destroyed_app(released: Host) -> None:
 
 
 def test_forgetting_twice(released: Host) -> None:
-    """The second time there is nothing left to do, and that is no error."""
+    """The second time there is nothing left to do, and that is not an error."""
     destroy(released)
     run_forget(released, Kind.DESTROYED)
 
@@ -198,7 +198,7 @@ UNSEEN: dict[str, Callable[[Path], None]] = {
 
 @pytest.mark.parametrize("hide", UNSEEN.values(), ids=UNSEEN)
 @pytest.mark.parametrize("kind", [Kind.DESTROYED, Kind.ABANDONED])
-def test_what_is_not_seen_is_no_proof(
+def test_a_missing_folder_is_not_a_proof(
     released: Host, kind: Kind, hide: Callable[[Path], None]
 ) -> None:
     """Where an app may be out of sight, its properties stay.

@@ -47,7 +47,7 @@ def released(host: Host) -> Host:
 
 
 def test_nothing_is_missing(released: Host) -> None:
-    """Where every wanted name is here, nobody is asked for anything."""
+    """If every wanted name is here, no request is sent."""
     before = (released.names(), list(released.registry.calls))
 
     outcome = run_heal(released)
@@ -101,7 +101,7 @@ def test_a_lost_image(released: Host) -> None:
 
 
 def test_the_apps_own_login_is_used(released: Host) -> None:
-    """A pull uses the app's credentials, resolved anew after a refusal."""
+    """A pull uses the app's credentials, resolved again after a refusal."""
     login = AuthConfig(domain="r.example", username="ci", password=Secret("pw"))
     released.registry.logins["r.example"] = login
     released.credentials.logins["web", "r.example"] = login
@@ -114,7 +114,7 @@ def test_the_apps_own_login_is_used(released: Host) -> None:
 
 
 def test_a_tag_that_was_moved_is_not_taken(released: Host) -> None:
-    """An image that somebody put under our number is never run in place of ours."""
+    """A foreign image under our number is never run in place of ours."""
     before = released.names()
     lose_all(released)
     released.store(DEPLOYED, "an impostor")
@@ -316,7 +316,7 @@ def test_a_new_image_store(released: Host) -> None:
 
 
 def test_the_confirmed_digest_stays(released: Host) -> None:
-    """What the registry confirmed is kept, whatever the Engine lists first for it."""
+    """The confirmed digest is kept, with any order of the Engine's digests."""
     confirmed = released.release().digest
     lose_all(released)
     released.ledger.update_release("1.1.1", image_id=f"sha256:{'1' * 64}")
@@ -339,7 +339,7 @@ class OtherDigestFirst(Watched):
 
 
 def test_pulls_of_a_time_to_come(released: Host) -> None:
-    """What was pulled before the clock was set back is no prune loop."""
+    """A pull from before the clock was set back is not a prune loop."""
     for number in range(heal.LOOP_PULLS):
         job = released.add_job(Kind.HEAL, f"heal-{number}")
         ended = released.clock.now() + 86_400.0
@@ -360,7 +360,7 @@ def finish_heal(host: Host, job_id: str) -> None:
 
 @pytest.mark.parametrize("duplicates", [0, 1, 5])
 def test_a_prune_loop(released: Host, duplicates: int) -> None:
-    """What is removed again and again is not pulled for ever at once, unless asked.
+    """An image that is removed repeatedly is not pulled forever, unless requested.
 
     Between two pulls other heals may have found nothing to do.
     """
@@ -395,14 +395,14 @@ def test_pulls_of_the_release_before(released: Host) -> None:
 
 @pytest.mark.parametrize("kind", ["own", "asked for"])
 def test_something_more_urgent_waits(released: Host, kind: str) -> None:
-    """Only a pull that nobody asked for gives way to a release of its app."""
+    """Only an internal pull is preempted by a release of its app."""
     lose_all(released)
     released.context = dataclasses.replace(
         released.context, is_preempted=lambda app: app == "web"
     )
 
     if kind == "own":
-        with pytest.raises(errors.PreemptedError, match="gave way"):
+        with pytest.raises(errors.PreemptedError, match="was preempted"):
             run_heal(released, "heal-1")
         assert released.names() == {}
     else:
@@ -410,7 +410,7 @@ def test_something_more_urgent_waits(released: Host, kind: str) -> None:
 
 
 def test_a_name_that_needs_no_network_gives_way_to_nothing(released: Host) -> None:
-    """What takes no time is done, whatever waits."""
+    """Work that takes no time is done, even if a release waits."""
     released.engine.lose(DEPLOYED)
     released.context = dataclasses.replace(
         released.context, is_preempted=lambda _app: True
@@ -420,8 +420,8 @@ def test_a_name_that_needs_no_network_gives_way_to_nothing(released: Host) -> No
 
 
 def move_name(host: Host) -> str:
-    """Let somebody give our deployed name to another image, and return that."""
-    other = host.engine.add_image("evil:latest", b"somebody's")
+    """Move our deployed name to a foreign image, and return that."""
+    other = host.engine.add_image("evil:latest", b"foreign")
     host.engine.tag(other, DEPLOYED)
     return other
 
@@ -459,7 +459,7 @@ def test_a_moved_name_that_nothing_brings_back(host: Host) -> None:
     for name in WANTED - {DEPLOYED, "org/web:1"}:
         host.engine.lose(name)
 
-    with pytest.raises(errors.DigestMismatchError, match="leads to another image"):
+    with pytest.raises(errors.DigestMismatchError, match="points to another image"):
         run_heal(host)
 
     assert set(host.names().values()) == {other}
@@ -474,7 +474,7 @@ def test_the_platform_of_an_index(released: Host) -> None:
 
 
 def test_what_nothing_proves(host: Host, logged: list[Any]) -> None:
-    """A pull by tag is said and logged: whoever moved the tag is not noticed."""
+    """A pull by tag is reported and logged: a moved tag cannot be detected."""
     test_a_release_that_core_made(host)
 
     (warned,) = (line for line in logged if line["event"] == "heal.unproved")
@@ -495,7 +495,7 @@ def test_a_build_that_runs(released: Host) -> None:
 
     assert set(released.names()) == WANTED - {LATEST}
     outcome = run_heal(released, "6.1.1")
-    assert outcome.detail == "what is missing is left to the deploy that runs"
+    assert outcome.detail == "missing names are left to the running deploy"
 
 
 @pytest.mark.parametrize("moment", ["before", "in between"])
@@ -540,7 +540,7 @@ def test_a_build_that_ends_meanwhile(
 
 
 @pytest.mark.parametrize("called", [LATEST, "dokku/web:1"], ids=["latest", "number"])
-def test_a_number_is_no_name_of_the_latest_build(host: Host, called: str) -> None:
+def test_a_number_is_not_a_name_of_the_latest_build(host: Host, called: str) -> None:
     """A build that comes in the moment of a heal is called `latest`, and not `1`.
 
     At `ps:start` a build is called by its number: then it has no other name, and gets

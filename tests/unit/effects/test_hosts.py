@@ -17,14 +17,14 @@ def test_a_job_of_an_app_with_a_server(host: Host, kind: Kind) -> None:
 
 
 def test_docker_hub(host: Host) -> None:
-    """An app without a server goes to Docker Hub, whatever its repository is called."""
+    """An app without a server uses Docker Hub, with any repository name."""
     host.set("web", "server", "")
 
     assert job_hosts.of(host.add_job(Kind.RELEASE), host.context) == "docker.io"
 
 
 def test_what_was_reserved(host: Host) -> None:
-    """A release that has its number goes where that is, whatever was changed since."""
+    """A release with a number uses its own registry, despite later changes."""
     job = host.add_job(Kind.RELEASE)
     host.perform(release.perform, job)
     host.set("web", "server", "s.example")

@@ -339,7 +339,7 @@ def test_a_rename_goes_first(host: Host) -> None:
     job = host.add_job(Kind.RELEASE, build="b1")
     host.add_job(Kind.RENAMED, "2.1.1", other="blog")
 
-    with pytest.raises(Exception, match="gave way to its new name"):
+    with pytest.raises(Exception, match="was preempted by its rename"):
         host.perform(release.perform, job)
 
     assert "latest" not in host.tags()
@@ -376,7 +376,7 @@ def test_a_deploy_without_a_record(
 def test_a_deploy_that_goes_on(
     host: Host, status: str, *, is_held: bool, age: float, has_failed: bool
 ) -> None:
-    """Who holds the app's deploy lock has not failed, whatever its record says."""
+    """The holder of the app's deploy lock has not failed, regardless of its record."""
     host.create_app(push_extra_tags="latest")
     ship(host, 1)
     go_live(host, 1)
@@ -431,8 +431,8 @@ def test_a_deploy_that_seemed_to_have_failed(host: Host, *, dies: bool) -> None:
     assert (settle.kind, settle.app) == (Kind.SETTLE, "web")
     assert host.tags()["latest"] == host.tags()["2"]
     assert host.tag_version() == "2"
-    # Once is enough: what somebody does with the tag afterwards is theirs.
-    host.store("r.example/org/web:latest", "somebody else's")
+    # Once is enough: later changes of the tag are the other client's decision.
+    host.store("r.example/org/web:latest", "foreign")
     before = host.tags()
     host.perform(settling.perform, host.add_job(Kind.SETTLE, "settle-3"))
     assert host.tags() == before
@@ -544,7 +544,7 @@ def test_a_late_push_and_a_deploy_without_one(
 def test_a_failed_deploy_after_the_ledger_was_lost(
     host: Host, *, has_names: bool, runs: str, is_live: bool
 ) -> None:
-    """What the ledger does not know is no proof that the new build runs."""
+    """An image unknown to the ledger does not prove that the new build runs."""
     host.create_app()
     ship(host, 1)
     go_live(host, 1)
@@ -568,7 +568,7 @@ def test_a_failed_deploy_after_the_ledger_was_lost(
 
 
 def test_an_order_that_still_waits(host: Host) -> None:
-    """Its deploy is not settled before it is taken in, or it would count for ever."""
+    """Its deploy is not settled before it is accepted, or it would count forever."""
     host.create_app()
     shop = ship(host, 1)
     go_live(host, 1)
@@ -578,7 +578,7 @@ def test_an_order_that_still_waits(host: Host) -> None:
     context = host.replace(take_in=shop.intake.scan)
     settle = host.add_job(Kind.SETTLE, "settle-1")
 
-    with pytest.raises(errors.TransientError, match="waiting for its turn"):
+    with pytest.raises(errors.TransientError, match="still pending"):
         host.perform(settling.perform, settle, context)
     shop.work_all()
     host.perform(settling.perform, settle, context)

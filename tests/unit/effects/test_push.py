@@ -49,11 +49,11 @@ def test_nothing_to_push(host: Host) -> None:
     """Of an app that was never released the operator hears that there is nothing."""
     outcome = run_push(host)
 
-    assert outcome == outcomes.skipped("nothing was released yet")
+    assert outcome == outcomes.skipped("no release yet")
     assert host.reply("5.1.1") == [
         (
             replies.Line.WARNING,
-            "There is nothing of web to push: nothing was released yet",
+            "web has nothing to push: no release yet",
         )
     ]
 
@@ -72,8 +72,8 @@ def test_a_registry_that_lost_its_disk(released: Host) -> None:
     assert (released.tag_version(), released.release().number) == ("1", 1)
 
 
-def test_somebody_elses_image(released: Host) -> None:
-    """An image that somebody put under our number is reported and left alone."""
+def test_a_foreign_image(released: Host) -> None:
+    """A foreign image under our number is reported and not touched."""
     theirs = released.store(DEPLOYED, "theirs")
 
     with pytest.raises(errors.DigestMismatchError, match="dokku ps:rebuild web"):
@@ -118,7 +118,7 @@ def test_a_push_that_arrives_as_another(released: Host) -> None:
 
 
 def test_a_name_that_was_moved_on_this_host(released: Host) -> None:
-    """What is pushed is the image that was released, whatever has its name by now."""
+    """The released image is pushed, even if its name was moved."""
     digest = released.release().digest
     lose_disk(released)
     other = released.engine.add_image("other:1", b"other")
@@ -198,20 +198,20 @@ def test_a_push_that_had_arrived(given_up: Host) -> None:
     check_settled(given_up)
 
 
-def test_an_unconfirmed_number_of_somebody_else(host: Host) -> None:
+def test_an_unconfirmed_foreign_number(host: Host) -> None:
     """A number that was never confirmed is ours only if it is our image."""
     host.set("web", "push-policy", "background")
     host.perform(release.perform, host.add_job(Kind.RELEASE))
     host.store(DEPLOYED, "theirs")
 
-    with pytest.raises(errors.DigestMismatchError, match="not the image"):
+    with pytest.raises(errors.DigestMismatchError, match="not the released image"):
         run_push(host)
 
 
 def test_a_local_name_that_leads_to_another_image(released: Host) -> None:
     """It is moved back before the registry is looked at."""
     names = released.names()
-    other = released.engine.add_image("evil:latest", b"somebody's")
+    other = released.engine.add_image("evil:latest", b"foreign")
     released.engine.tag(other, DEPLOYED)
 
     run_push(released)
@@ -223,7 +223,7 @@ def test_another_image_after_the_ledger_was_lost(released: Host) -> None:
     """Without ledger and image, what has the name here is not pushed for ours."""
     for name in released.names():
         released.engine.lose(name)
-    released.engine.add_image(DEPLOYED, b"somebody's")
+    released.engine.add_image(DEPLOYED, b"foreign")
     released.ledger.forget_app("web")
     lose_disk(released)
 
@@ -234,9 +234,9 @@ def test_another_image_after_the_ledger_was_lost(released: Host) -> None:
 
 
 def test_another_image_in_the_registry_without_a_ledger(released: Host) -> None:
-    """The digest beside the record tells that somebody has overwritten the number."""
+    """The digest in the record shows that the number was overwritten."""
     released.ledger.forget_app("web")
-    released.store(DEPLOYED, "somebody's")
+    released.store(DEPLOYED, "foreign")
 
-    with pytest.raises(errors.DigestMismatchError, match="somebody put another one"):
+    with pytest.raises(errors.DigestMismatchError, match="another client pushed there"):
         run_push(released)

@@ -81,7 +81,7 @@ def test_a_late_word(pushed: Host, number: int, left: int | None) -> None:
 
 
 def test_an_impostor_is_not_recorded(pushed: Host) -> None:
-    """An image that somebody else put under the number meanwhile is not ours."""
+    """An image that another client put under the number meanwhile is not ours."""
     pushed.store(REFERENCE, "impostor")
 
     with pytest.raises(errors.DigestMismatchError, match="not the image"):

@@ -127,7 +127,7 @@ def test_the_number_is_durable_before_anything_has_it(host: Host) -> None:
 
 
 def test_a_release_that_was_pushed_is_left_alone(host: Host) -> None:
-    """Doing the same release twice asks nobody and changes nothing."""
+    """Running the same release twice sends no request and changes nothing."""
     deploy(host)
     before = (host.tags(), host.names(), list(host.registry.calls))
 

@@ -135,7 +135,7 @@ def crashes(folder: Path, arrange: Arrange) -> Iterator[Host]:
 
 @pytest.mark.parametrize("arrange", ARRANGED)
 def test_every_crash_ends_the_same(tmp_path: Path, arrange: Arrange) -> None:
-    """Whatever the moment of the crash: same number, same tags, same names."""
+    """At any moment of the crash: same number, same tags, same names."""
     smooth = build_world(tmp_path / "smooth")
     smooth.create_app()
     smooth.engine.add_image("dokku/web:latest", b"one")
@@ -183,7 +183,7 @@ def test_a_taken_number_and_a_crash(tmp_path: Path, arrange: Arrange) -> None:
 
     def occupy(host: Host) -> None:
         arrange(host)
-        host.store(f"{REPOSITORY}:2", "somebody else's")
+        host.store(f"{REPOSITORY}:2", "foreign")
 
     for host in crashes(tmp_path, occupy):
         theirs = host.tags()["2"]
@@ -196,11 +196,11 @@ def test_a_taken_number_and_a_crash(tmp_path: Path, arrange: Arrange) -> None:
 
 
 def test_a_number_that_is_taken_meanwhile_and_a_crash(tmp_path: Path) -> None:
-    """Whatever the moment of the crash: what came while we sent layers stays."""
+    """At any moment of the crash an image put while we sent layers stays."""
 
     def occupied(host: Host) -> None:
         host.use_relay()
-        host.engine.on_push = lambda: host.store(f"{REPOSITORY}:1", "somebody else's")
+        host.engine.on_push = lambda: host.store(f"{REPOSITORY}:1", "foreign")
 
     seen = 0
     for host in crashes(tmp_path, occupied):

@@ -26,7 +26,7 @@ def deploy(host: Host, shop: Workshop, job_id: str) -> None:
 
 
 def build(host: Host, content: bytes) -> None:
-    """Build the app anew."""
+    """Rebuild the app."""
     host.engine.add_image("dokku/web:latest", content)
 
 
@@ -109,7 +109,7 @@ def test_a_background_push_survives_a_refusal(host: Host, shop: Workshop) -> Non
 
 
 def test_background_is_for_this_host_only(host: Host, shop: Workshop) -> None:
-    """A cluster pulls what it is told: its deploy waits whatever the policy is."""
+    """A cluster pulls the told reference: its deploy waits with any policy."""
     host.set("web", "push-policy", "background")
     host.cut_registry()
     host.leave(Kind.RELEASE, scheduler="k3s")
@@ -123,7 +123,7 @@ def test_background_is_for_this_host_only(host: Host, shop: Workshop) -> None:
 def test_a_taken_number_renames_what_went_on(host: Host, shop: Workshop) -> None:
     """When the number of a background release is taken, the answers follow it."""
     host.set("web", "push-policy", "background")
-    host.store(f"{REPOSITORY}:1", "somebody else's")
+    host.store(f"{REPOSITORY}:1", "foreign")
     deploy(host, shop, "1.1.1")
 
     work_all(host, shop)
@@ -140,7 +140,7 @@ def test_a_taken_number_renames_what_went_on(host: Host, shop: Workshop) -> None
 def test_the_answers_never_name_what_is_not_here(host: Host, shop: Workshop) -> None:
     """Between the change of a number and its push, the answers fit the names here."""
     host.set("web", "push-policy", "background")
-    host.store(f"{REPOSITORY}:1", "somebody else's")
+    host.store(f"{REPOSITORY}:1", "foreign")
     deploy(host, shop, "1.1.1")
     host.engine.fail("push", errors.RegistryUnavailableError("away"))
 
@@ -162,7 +162,7 @@ def test_a_known_image_is_accepted_late(host: Host, shop: Workshop) -> None:
 
 
 def test_a_new_image_is_not_accepted_late(host: Host, shop: Workshop) -> None:
-    """In an outage a deploy of an image that nobody has pushed waits."""
+    """In an outage a deploy of an image that was never pushed waits."""
     deploy(host, shop, "1.1.1")
     build(host, b"two")
     host.cut_registry()
@@ -252,7 +252,7 @@ def test_a_newer_release_that_failed_overtakes_nothing(
     assert host.tags()["stable"] == host.tags()["1"]
 
 
-def test_what_nobody_can_push_ends_when_nobody_needs_it(
+def test_an_impossible_push_ends_when_it_is_not_needed(
     host: Host, shop: Workshop
 ) -> None:
     """A late push whose image is gone ends once a later release has arrived."""

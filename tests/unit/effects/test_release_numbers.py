@@ -1,4 +1,4 @@
-"""Numbers and tags that somebody else has, and content that is there already."""
+"""Numbers and tags that another client has, and content that exists already."""
 
 from collections.abc import MutableMapping
 from typing import Any
@@ -61,8 +61,8 @@ def test_a_number_with_a_platform_of_the_same_image(host: Host) -> None:
 
 def test_a_number_with_another_image(host: Host) -> None:
     """A number that another image has is left alone; the next free one is taken."""
-    theirs = host.store(f"{REPOSITORY}:1", "somebody else's")
-    host.store(f"{REPOSITORY}:7", "somebody else's too")
+    theirs = host.store(f"{REPOSITORY}:1", "foreign")
+    host.store(f"{REPOSITORY}:7", "foreign too")
     host.store(f"{REPOSITORY}:latest", "no number")
 
     deploy(host)
@@ -93,9 +93,9 @@ def test_a_number_with_another_image(host: Host) -> None:
 def test_a_list_of_tags_that_is_not_given(
     host: Host, error: errors.RegistrydError
 ) -> None:
-    """Each number is looked up, so nobody needs the list."""
+    """Each number is looked up, so the list is not needed."""
     for number in (1, 2, 3):
-        host.store(f"{REPOSITORY}:{number}", "somebody else's")
+        host.store(f"{REPOSITORY}:{number}", "foreign")
     host.registry.fail("tags", error)
 
     deploy(host)
@@ -106,7 +106,7 @@ def test_a_list_of_tags_that_is_not_given(
 def test_a_list_of_tags_that_lacks_some(host: Host) -> None:
     """What it does not name may be taken all the same."""
     for number in range(1, 16):
-        host.store(f"{REPOSITORY}:{number}", "somebody else's")
+        host.store(f"{REPOSITORY}:{number}", "foreign")
     host.registry.tags = lambda *_given, **_how: ["1", "2", "007"]  # type: ignore[method-assign]
 
     deploy(host)
@@ -128,7 +128,7 @@ def test_a_list_of_tags_that_lacks_some(host: Host) -> None:
 )
 def test_numbers_of_others_that_are_no_releases(host: Host, tag: str) -> None:
     """Dates and time stamps are left aside, and so they are at the next release."""
-    host.store(f"{REPOSITORY}:1", "somebody else's")
+    host.store(f"{REPOSITORY}:1", "foreign")
     host.registry.manifests[REPOSITORY, tag] = host.registry.manifests[REPOSITORY, "1"]
 
     for number in (2, 3):
@@ -161,7 +161,7 @@ def test_a_number_that_is_taken_while_we_push(host: Host) -> None:
 
     def intervene(method: str) -> None:
         if method == "digest" and pushes(host) and not taken:
-            taken.append(host.store(f"{REPOSITORY}:1", "somebody else's"))
+            taken.append(host.store(f"{REPOSITORY}:1", "foreign"))
 
     context = host.replace(registry=watch(host.context.registry, intervene))
     host.perform(release.perform, host.add_job(Kind.RELEASE), context)
@@ -258,7 +258,7 @@ def test_the_engine_pushes_where_we_cannot_reach(host: Host, method: str) -> Non
 
 
 def test_content_that_the_registry_lost(host: Host) -> None:
-    """A registry that lacks the layers of a manifest is sent them anew."""
+    """A registry that lacks the layers of a manifest gets them again."""
     deploy(host, "1.1.1")
     host.registry.lacks_blobs.add(REPOSITORY)
 
@@ -296,8 +296,8 @@ def test_a_number_is_never_an_extra_tag(
     assert set(host.tags()) == {"1", "2", "stable"}
     assert host.tags()["1"] == first
     text = (
-        "push-extra-tags: 1, 77 left out, as releases are counted with numbers;"
-        " use v1 instead"
+        "push-extra-tags: 1, 77 ignored, as numbers are the tags of releases; use v1"
+        " instead"
     )
     warned = [line for kind, line in host.reply("2.1.1") if kind is Line.WARNING]
     noted = [entry for entry in logged if entry["event"] == "property.ignored"]
@@ -308,7 +308,7 @@ def test_a_number_is_never_an_extra_tag(
 @pytest.mark.parametrize("tag", ["9" * 128, "9" * 19, "\u0663", "\u00b2"])
 def test_a_number_that_cannot_be_counted_with(host: Host, tag: str) -> None:
     """A tag of a registry that only looks like a number is left aside."""
-    host.store(f"{REPOSITORY}:1", "somebody else's")
+    host.store(f"{REPOSITORY}:1", "foreign")
     host.registry.manifests[REPOSITORY, tag] = host.registry.manifests[REPOSITORY, "1"]
 
     deploy(host)
@@ -345,7 +345,7 @@ def test_an_extra_tag_that_may_not_move(host: Host) -> None:
     assert f"{REPOSITORY}:2" not in host.names()
 
 
-def test_a_tag_that_somebody_else_moved(host: Host) -> None:
+def test_a_tag_that_another_client_moved(host: Host) -> None:
     """Only what a failed release moved itself is moved back."""
     host.set("web", "push-extra-tags", "stable,fixed")
     deploy(host, "1.1.1")
@@ -353,7 +353,7 @@ def test_a_tag_that_somebody_else_moved(host: Host) -> None:
     host.engine.add_image("dokku/web:latest", b"two")
     with pytest.raises(errors.TagImmutableError) as refused:
         deploy(host, "2.1.1")
-    theirs = host.store(f"{REPOSITORY}:stable", "somebody else's")
+    theirs = host.store(f"{REPOSITORY}:stable", "foreign")
 
     give_up(host, "2.1.1", refused.value)
 
@@ -383,7 +383,7 @@ def test_an_immutable_number_that_our_own_request_took(host: Host) -> None:
 
     def put_twice(*given: Any, **how: Any) -> str:
         put(*given, **how)
-        raise errors.TagImmutableError("the tag exists and may not move", status=400)
+        raise errors.TagImmutableError("the tag exists and is immutable", status=400)
 
     host.registry.put_manifest = put_twice  # type: ignore[method-assign]
 

@@ -38,7 +38,7 @@ def test_an_older_release_with_a_higher_number(background: Host) -> None:
     """A release that lost its number does not overtake the one that came after it."""
     older = accept(background, "1.1.1", b"older")
     newer = accept(background, "2.1.1", b"newer")
-    background.store(f"{REPOSITORY}:1", "somebody else's")
+    background.store(f"{REPOSITORY}:1", "foreign")
 
     for delivery in (newer, older):
         background.perform(release.perform, delivery)
@@ -54,11 +54,11 @@ def test_an_older_release_with_a_higher_number(background: Host) -> None:
 def test_a_crash_on_the_way_to_another_number(background: Host, call: int) -> None:
     """Wherever it dies, what a deploy was told stays until that is over, and then goes.
 
-    The deploy creates its containers from that name, and somebody else's image has it
+    The deploy creates its containers from that name, and a foreign image has it
     in the registry.
     """
     delivery = accept(background, "1.1.1", b"one")
-    background.store(f"{REPOSITORY}:1", "somebody else's")
+    background.store(f"{REPOSITORY}:1", "foreign")
     left = call
 
     def die(_method: str) -> None:
@@ -102,7 +102,7 @@ def test_a_number_that_is_lost_after_the_deploy(background: Host) -> None:
     """Nothing uses the name any more, so Dokku hears of the new number at once."""
     delivery = accept(background, "1.1.1", b"one")
     background.perform(sweep.request, background.add_job(Kind.DEPLOYED, "2.1.1"))
-    background.store(f"{REPOSITORY}:1", "somebody else's")
+    background.store(f"{REPOSITORY}:1", "foreign")
 
     background.perform(release.perform, delivery)
 
@@ -114,7 +114,7 @@ def test_a_number_that_is_lost_after_the_deploy(background: Host) -> None:
 def test_a_number_that_is_lost_twice(background: Host) -> None:
     """What Dokku was told is kept in mind, however many numbers come after it."""
     delivery = accept(background, "1.1.1", b"one")
-    background.store(f"{REPOSITORY}:1", "somebody else's")
+    background.store(f"{REPOSITORY}:1", "foreign")
     tags = background.registry.tags
 
     def late(image: Any, **how: Any) -> list[str]:
@@ -135,7 +135,7 @@ def test_a_number_that_is_lost_twice(background: Host) -> None:
 def test_a_told_name_that_is_lost_in_mid_deploy(background: Host) -> None:
     """Its image comes back under the name that the deploy was told, by our digest."""
     delivery = accept(background, "1.1.1", b"one")
-    background.store(f"{REPOSITORY}:1", "somebody else's")
+    background.store(f"{REPOSITORY}:1", "foreign")
     background.perform(release.perform, delivery)
     image_id = background.release().image_id
     for name in background.names():
@@ -148,7 +148,7 @@ def test_a_told_name_that_is_lost_in_mid_deploy(background: Host) -> None:
 
 def test_a_number_that_is_taken_before_the_deploy_goes_on(background: Host) -> None:
     """Dokku is told a number that is free, and nothing is left of the other one."""
-    background.store(f"{REPOSITORY}:1", "somebody else's")
+    background.store(f"{REPOSITORY}:1", "foreign")
 
     accept(background, "1.1.1", b"one")
 

@@ -1,4 +1,4 @@
-"""Registries that take what is pushed, and let nobody ask for it.
+"""Registries that accept a push, but refuse to be read.
 
 What is asked for our own safety decides no release: only the push does, or a different
 digest under the number.
@@ -87,7 +87,7 @@ def test_an_image_that_is_not_given_out_before_it_is_scanned(
 
 
 def test_known_content_that_may_not_be_read(host: Host) -> None:
-    """An image that was released before is pushed anew where nobody may read it."""
+    """An image that was released before is pushed again if it cannot be read."""
     host.perform(release.perform, host.add_job(Kind.RELEASE, "1.1.1"))
 
     host.perform(
@@ -100,8 +100,8 @@ def test_known_content_that_may_not_be_read(host: Host) -> None:
 
 
 def test_another_digest_decides(host: Host) -> None:
-    """A number that is seen to be somebody else's is left alone, as ever."""
-    theirs = host.store(f"{REPOSITORY}:1", "somebody else's")
+    """A number that is seen to be foreign is not touched, as usual."""
+    theirs = host.store(f"{REPOSITORY}:1", "foreign")
 
     deploy(host, host.context)
 
@@ -109,7 +109,7 @@ def test_another_digest_decides(host: Host) -> None:
 
 
 def test_a_number_of_another_kind(host: Host) -> None:
-    """What is no image of ours has the number all the same."""
+    """A manifest of another kind has the number, too."""
     theirs = host.store(f"{REPOSITORY}:1", "an artifact")
     foreign = errors.ForeignManifestError("schema 1")
     manifest = host.registry.manifest
@@ -128,7 +128,7 @@ def test_a_number_of_another_kind(host: Host) -> None:
 
 def test_a_page_in_place_of_an_answer(host: Host) -> None:
     """A single sign-on before the registry tells nothing of a number."""
-    page = errors.PermanentError("no manifest, but text/html", status=200)
+    page = errors.PermanentError("not a manifest, but text/html", status=200)
 
     outcome = deploy(host, refusing(host, page))
 
@@ -137,7 +137,7 @@ def test_a_page_in_place_of_an_answer(host: Host) -> None:
 
 
 def limited(host: Host, *methods: str) -> ports.Context:
-    """Return a host whose registry lets nobody read by these methods for an hour."""
+    """Return a host whose registry refuses reads by these methods for an hour."""
     error = errors.RateLimitedError("429", retry_after=3600, is_of_reading=True)
 
     def refuse(method: str) -> None:
@@ -159,7 +159,7 @@ def test_a_limit_on_pulls(host: Host) -> None:
 
 def test_a_limit_on_pulls_uncovers_no_number(host: Host) -> None:
     """A number that HEAD finds is not taken for free: the release waits."""
-    theirs = host.store(f"{REPOSITORY}:1", "somebody else's")
+    theirs = host.store(f"{REPOSITORY}:1", "foreign")
 
     with pytest.raises(errors.RateLimitedError):
         deploy(host, limited(host, "manifest"))
@@ -169,7 +169,7 @@ def test_a_limit_on_pulls_uncovers_no_number(host: Host) -> None:
 
 
 def test_a_limit_on_all_that_reads(host: Host) -> None:
-    """Where HEAD is limited too, nobody knows, and the release waits."""
+    """If HEAD is limited too, the answer is unknown, and the release waits."""
     with pytest.raises(errors.RateLimitedError):
         deploy(host, limited(host, "manifest", "digest"))
 
@@ -177,7 +177,7 @@ def test_a_limit_on_all_that_reads(host: Host) -> None:
 
 
 def test_a_way_in_that_is_refused(host: Host) -> None:
-    """A token server that refuses the login is no refused look-up: nothing is sent."""
+    """A refused login at the token server is not a refused lookup: nothing is sent."""
     refused = errors.AuthenticationError("the token server refuses the login")
 
     with pytest.raises(errors.AuthenticationError, match="token server"):
@@ -201,7 +201,7 @@ def test_the_push_itself_decides(host: Host, session: str) -> None:
 
 
 def test_a_push_by_hand_is_told(host: Host) -> None:
-    """Whoever asks to make sure hears that the registry does not tell."""
+    """An operator who wants to be sure is told that the registry does not answer."""
     host.perform(release.perform, host.add_job(Kind.RELEASE))
 
     with pytest.raises(errors.AccessDeniedError):

@@ -42,7 +42,7 @@ def test_a_new_image_with_extra_tags(host: Host) -> None:
 
 
 def test_a_new_image_without_extra_tags(host: Host) -> None:
-    """A manifest that nobody needs is not read: some registries count that."""
+    """A manifest that is not needed is not read: some registries count that."""
     assert questions(host) == ["manifest", "push", "digest"]
 
 
@@ -75,7 +75,7 @@ def test_known_content(host: Host) -> None:
 
 
 def test_known_content_that_cannot_be_read(host: Host) -> None:
-    """What the registry does not give out is pushed, as if nobody knew it."""
+    """An image that the registry does not return is pushed as an unknown one."""
     questions(host)
     host.set("web", "push-extra-tags", "stable")
     host.registry.fail("manifest_by_digest", errors.ImageNotFoundError("gone"))

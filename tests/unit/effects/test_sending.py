@@ -58,7 +58,7 @@ def test_a_number_that_is_taken_meanwhile(host: Host) -> None:
     """What came under the number while layers were sent stays; ours gets the next."""
     theirs: list[str] = []
     host.engine.on_push = lambda: theirs.append(
-        host.store(f"{REPOSITORY}:1", "somebody else's")
+        host.store(f"{REPOSITORY}:1", "foreign")
     )
 
     released(host)
@@ -90,7 +90,7 @@ def test_the_same_image_that_came_meanwhile(host: Host) -> None:
 
 
 def test_a_number_that_may_not_move(host: Host) -> None:
-    """A registry that says so when the manifest is put has it taken by somebody."""
+    """If the registry says so when the manifest is put, the number is taken."""
     host.registry.fail("put_manifest", errors.TagImmutableError("it is immutable"))
 
     released(host)
@@ -132,10 +132,10 @@ def test_a_registry_that_is_away_is_asked_again(host: Host) -> None:
 
 
 def test_parts_that_vanish_are_looked_for_again(host: Host) -> None:
-    """A registry that lacks what it said it had is no reason to give up."""
+    """A registry that lacks parts it reported before is asked again."""
     host.registry.lacks_blobs.add(REPOSITORY)
 
-    with pytest.raises(errors.RegistryUnavailableError, match="looked for again"):
+    with pytest.raises(errors.RegistryUnavailableError, match="are checked again"):
         released(host)
 
     host.registry.lacks_blobs.clear()
@@ -175,7 +175,7 @@ def test_a_relay_that_is_insisted_on(host: Host, is_reached: bool) -> None:
     else:
         host.engine.relay = None
 
-    with pytest.raises(errors.TransientError, match=r"engine\.push_path asks for"):
+    with pytest.raises(errors.TransientError, match=r"engine\.push_path is"):
         released(host)
 
     assert host.tags() == {}
@@ -205,7 +205,7 @@ def test_a_name_that_cannot_be_taken_away_goes_later(host: Host) -> None:
 
 
 def test_a_sweep_leaves_a_push_that_goes_on(host: Host) -> None:
-    """A name whose push is under way stays, whoever looks at the host meanwhile."""
+    """A name of a running push stays, even during a sweep."""
     seen: list[str] = []
 
     def look() -> None:
@@ -237,15 +237,15 @@ def test_a_push_by_hand_goes_the_same_way(host: Host) -> None:
 
 
 def test_a_push_by_hand_never_overwrites(host: Host) -> None:
-    """What somebody put there while layers were sent is left alone."""
+    """An image put there while layers were sent is not touched."""
     released(host)
     host.registry.manifests.clear()
     theirs: list[str] = []
     host.engine.on_push = lambda: theirs.append(
-        host.store(f"{REPOSITORY}:1", "somebody else's")
+        host.store(f"{REPOSITORY}:1", "foreign")
     )
 
-    with pytest.raises(errors.DigestMismatchError, match="somebody put another"):
+    with pytest.raises(errors.DigestMismatchError, match="another client pushed there"):
         host.perform(repush.perform, host.add_job(Kind.PUSH, "2.1.1"))
 
     assert host.tags() == {"1": theirs[0]}

@@ -127,7 +127,7 @@ def test_a_restart_that_was_overtaken(
     told: list[tuple[int, int]],
     logged: list[MutableMapping[str, Any]],
 ) -> None:
-    """A number that is not the recorded one is told of; whatever else tells nothing."""
+    """A number that is not the recorded one is reported; other texts say nothing."""
     three.perform(
         sweep.request, three.add_job(Kind.DEPLOYED, "9.1.1", app="web", tag=tag)
     )
@@ -181,7 +181,7 @@ def test_releases_that_are_kept(host: Host) -> None:
 
 @pytest.mark.parametrize("owner", ["web", policy.GLOBAL])
 def test_a_setting_that_cannot_be_read(host: Host, owner: str) -> None:
-    """While nobody knows how many releases are kept, all of them are."""
+    """While the number of kept releases is unknown, all of them are kept."""
     host.set(owner, "keep-releases", "5")
     for number in (1, 2, 3):
         deploy(host, f"{number}.1.1", str(number).encode())
@@ -211,9 +211,7 @@ def test_a_setting_that_cannot_be_read(host: Host, owner: str) -> None:
     ],
     ids=lambda text: text[:16],
 )
-def test_a_number_that_nobody_can_count_with(
-    three: Host, name: str, value: str
-) -> None:
+def test_an_invalid_number(three: Host, name: str, value: str) -> None:
     """A mistake in one app's properties keeps no other app from being healed."""
     three.set("shop", name, value)
     three.files.forget_deployed("shop")  # Now Dokku's counter says what it runs.
@@ -347,7 +345,7 @@ def test_apps_that_were_never_pushed(host: Host) -> None:
 
 
 def test_old_replies_and_jobs_go(three: Host) -> None:
-    """Replies that nobody reads and outcomes of long ago are cleared away."""
+    """Unread replies and old outcomes are removed."""
     three.replies.write("old", Line.EXIT, "0")
     three.replies.write("new", Line.EXIT, "0")
     os.utime(three.folder / "data" / "replies" / "old", (100, 100))
@@ -397,14 +395,14 @@ def test_new_containers_ask_for_a_sweep(host: Host) -> None:
 
 def move_name(host: Host, *, is_ours: bool = False) -> None:
     """Let the deployed name of `web` lead to an image under another ID."""
-    other = host.engine.add_image("evil:latest", b"somebody's")
+    other = host.engine.add_image("evil:latest", b"foreign")
     host.engine.tag(other, f"{REPOSITORY}:1")
     if is_ours:
         host.engine.platforms[other] = (host.release("2.1.1").digest,)
 
 
 def test_a_name_that_leads_to_another_image(three: Host) -> None:
-    """A wanted name is a gap as well while somebody else's image has it."""
+    """A wanted name is also a gap while a foreign image has it."""
     move_name(three)
 
     run_sweep(three)

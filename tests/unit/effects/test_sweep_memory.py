@@ -90,9 +90,7 @@ def afresh(context: ports.Context) -> sweep.Plan:
     return sweep.plan(dataclasses.replace(context, remembered={}))
 
 
-def test_a_host_that_nobody_touched(
-    context: ports.Context, files: CountingFiles
-) -> None:
+def test_an_unchanged_host(context: ports.Context, files: CountingFiles) -> None:
     """Where nothing has changed no app is read, and the findings are the same."""
     files.read.clear()
 

@@ -185,7 +185,7 @@ def test_a_sweep_takes_nothing(released: Host, where: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["folder", "link", "pipe", "app-is-a-file"])
-def test_what_is_no_file_of_a_deploy(released: Host, kind: str) -> None:
+def test_an_entry_that_is_not_a_file_of_a_deploy(released: Host, kind: str) -> None:
     """It tells nothing, and neither its own app nor another one waits for it."""
     folder = released.folder / "data" / "deploying" / "web"
     odd = folder / "b7"

@@ -20,7 +20,7 @@ from dokku_registryd.core.release import releases
 from workshops import Workshop, let_go_on, open_workshop
 from worlds import IMAGE, Host
 
-BROKEN_OFF = "the deploy that waited for this release of web was broken off"
+BROKEN_OFF = "the deploy that waited for this release of web was interrupted"
 
 
 @pytest.fixture
@@ -61,7 +61,9 @@ def test_before_anybody_has_seen_it(host: Host) -> None:
     shop.work_all()
 
     assert host.ledger.job("1.1.1") is None
-    assert outcome_of(host, "1.1.1.cancelled").detail == "release 1.1.1 was never begun"
+    assert (
+        outcome_of(host, "1.1.1.cancelled").detail == "release 1.1.1 was never started"
+    )
     assert host.spool.pending() == 0
     assert not shop.executor.finishing.waiters.is_cancelled("1.1.1")
 
@@ -141,7 +143,7 @@ def test_before_anything_moves(
     assert (host.tags()["latest"], host.tag_version(), host.deployed()) == before
 
 
-def test_no_promise_is_made_to_nobody(host: Host, shop: Workshop) -> None:
+def test_no_promise_without_a_waiting_deploy(host: Host, shop: Workshop) -> None:
     """An attempt that fails while its deploy is broken off lets nothing go on."""
     shop.work_all()
     host.leave(Kind.RELEASE, "2.2.2")  # The same image: only its number would be late.
@@ -172,7 +174,7 @@ def test_what_was_promised_goes_on(host: Host) -> None:
 
     assert outcome_of(host).ending is outcomes.Ending.DONE
     detail = outcome_of(host, "1.1.1.cancelled").detail
-    assert detail == "release 1.1.1 goes on, as its deploy was promised"
+    assert detail == "release 1.1.1 continues, as its deploy was told"
 
 
 def test_what_has_ended_stays(shop: Workshop) -> None:
@@ -184,7 +186,7 @@ def test_what_has_ended_stays(shop: Workshop) -> None:
     shop.work_all()
 
     assert outcome_of(shop.host).ending is outcomes.Ending.DONE
-    assert outcome_of(shop.host, "2.2.2").detail == "release 1.1.1 had ended before"
+    assert outcome_of(shop.host, "2.2.2").detail == "release 1.1.1 had already finished"
     assert not shop.executor.finishing.waiters.is_cancelled("1.1.1")
 
 
@@ -252,7 +254,7 @@ def name(pid: int, namespace: int | None = None) -> str:
 
 
 def take_in(host: Host, waiter: str) -> Workshop:
-    """Accept a release for which somebody waits."""
+    """Accept a release with a waiting hook."""
     shop = open_workshop(host)
     host.leave(Kind.RELEASE, waiter=waiter)
     shop.intake.scan()
@@ -307,7 +309,7 @@ def test_a_disk_that_refuses_to_take_back(
 def test_a_number_that_was_used_again(
     host: Host, waiting: "subprocess.Popen[bytes]"
 ) -> None:
-    """Another process with the number of the waiter is no waiter."""
+    """Another process with the number of the waiter is not the waiter."""
     pid, _, namespace = name(waiting.pid).split(".")
 
     look(take_in(host, f"{pid}.1.{namespace}"))
@@ -348,7 +350,7 @@ def test_a_waiter_whose_file_is_gone(host: Host) -> None:
 
 
 def test_a_waiter_that_was_let_go(host: Host) -> None:
-    """A hook that has ended well is no waiter that is gone."""
+    """A hook that has exited with success is not a lost waiter."""
     shop = open_workshop(host)
     host.set("web", "push-policy", "background")
     host.cut_registry()
@@ -363,7 +365,7 @@ def test_a_waiter_that_was_let_go(host: Host) -> None:
 
 
 def lose_ledger(host: Host) -> Workshop:
-    """Begin anew with a ledger that knows nothing, as after a damage."""
+    """Restart with an empty ledger, as after damage."""
     path = host.folder / "data" / "ledger.sqlite3"
     host.ledger.close()
     for file in path.parent.glob("ledger.sqlite3*"):
@@ -375,7 +377,7 @@ def lose_ledger(host: Host) -> Workshop:
 
 @pytest.mark.parametrize("is_full", [False, True], ids=["promised", "disk-full"])
 def test_a_ledger_that_is_lost_after_a_promise(host: Host, is_full: bool) -> None:
-    """A release that its deploy went on without is pushed by whoever begins anew."""
+    """A release whose deploy continued is pushed by the next process."""
 
     def promise(job_id: str) -> None:
         if is_full:
@@ -431,7 +433,7 @@ def test_what_a_deploy_was_told_speaks_for_it(host: Host, is_told: bool) -> None
 
 @pytest.mark.parametrize("is_cancelled", [False, True])
 def test_a_promise_and_an_order_to_cancel(host: Host, is_cancelled: bool) -> None:
-    """A file is there under one name, whatever comes first."""
+    """A file has one name at a time, in any order of events."""
     host.leave(Kind.RELEASE, waiter=f"4194303.1.{processes.namespace()}")
     if is_cancelled:
         host.spool.take_back("1.1.1")

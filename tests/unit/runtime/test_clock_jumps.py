@@ -1,4 +1,4 @@
-"""A clock that somebody sets, forwards or back, while jobs wait."""
+"""A clock that is set, forwards or back, while jobs wait."""
 
 from collections.abc import MutableMapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""A push that nobody needs any more, and what waits behind it."""
+"""A push that is no longer needed, and the jobs behind it."""
 
 import threading
 from collections.abc import Callable
@@ -93,8 +93,8 @@ def test_a_renamed_app(host: Host, arrange: Callable[[Host], Workshop]) -> None:
     assert (host.release().app, list(host.tags())) == ("new", ["1"])
 
 
-def test_a_push_that_somebody_needs(host: Host) -> None:
-    """A later release of the app is no reason for a push to end."""
+def test_a_push_that_is_needed(host: Host) -> None:
+    """A later release of the app does not end a push."""
     shop = push_behind_a_deploy(host)
     shop.executor.context = replace(
         shop.executor.context, is_disowned=shop.executor.queue.is_disowned

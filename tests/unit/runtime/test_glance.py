@@ -10,7 +10,7 @@ from support.waiting import until
 
 
 def test_what_is_seen() -> None:
-    """A look that succeeds gives what it saw, each time anew."""
+    """A successful call returns its result, a new one each time."""
     seen = iter(["one", "two"])
     glance = BoundedCall("test", lambda: next(seen), seconds=10)
 

@@ -1,4 +1,4 @@
-"""The intake: every trigger becomes one job, whatever happens in between."""
+"""The intake: every trigger becomes one job, with any events in between."""
 
 from collections.abc import MutableMapping
 from typing import Any
@@ -58,7 +58,7 @@ def test_a_known_file_is_not_taken_twice(host: Host) -> None:
 
 
 def test_a_refused_file_is_answered(host: Host, logged: Lines) -> None:
-    """A file that is no trigger is set aside, and its hook does not wait for ever."""
+    """An invalid trigger file is moved aside, and its hook does not wait forever."""
     shop = open_workshop(host)
     (host.spool.new / "1.1.1").write_bytes(b"dokku-registryd/1\ntrigger=release\n")
 
@@ -66,7 +66,7 @@ def test_a_refused_file_is_answered(host: Host, logged: Lines) -> None:
 
     reason = "truncated: the closing line 'end' is missing"
     assert host.reply() == [
-        (Line.WARNING, f"dokku-registryd refused this trigger: {reason}"),
+        (Line.WARNING, f"dokku-registryd rejected this trigger: {reason}"),
         (Line.EXIT, "1"),
     ]
     assert (unfinished(host), shop.waiting, host.spool.rejected()) == ([], [], 1)

@@ -36,7 +36,7 @@ def test_a_file_is_one_job_across_restarts(host: Host) -> None:
 def test_a_finished_job_leaves_no_file(
     host: Host, outcome: outcomes.Outcome, status: str
 ) -> None:
-    """A file that outlived its outcome goes, and whoever waits hears how it ended."""
+    """A file that outlived its outcome is removed, and its hook gets the reply."""
     host.leave(Kind.RELEASE)
     host.add_job(Kind.RELEASE)
     host.ledger.finish_job("1.1.1", outcome, at=5.0)

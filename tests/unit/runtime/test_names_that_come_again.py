@@ -1,4 +1,4 @@
-"""Apps that are destroyed, renamed and made anew: each keeps what is its own."""
+"""Apps that are destroyed, renamed and recreated: each keeps its own data."""
 
 import contextlib
 
@@ -130,7 +130,7 @@ def test_a_new_app_inherits_nothing(host: Host, fatal: str) -> None:
     assert host.tag_version() == ""
 
 
-def test_a_dropped_release_is_no_success(host: Host) -> None:
+def test_a_dropped_release_is_not_a_success(host: Host) -> None:
     """A release that was dropped right before a death ends as dropped."""
     shop = open_workshop(host)
     host.cut_registry()

@@ -16,7 +16,7 @@ def die(_method: str) -> None:
 
 
 def restart(host: Host) -> Workshop:
-    """Start anew after a death."""
+    """Restart after a crash."""
     shop = open_workshop(host)
     shop.intake.resume()
     return shop
@@ -64,11 +64,11 @@ def test_it_is_parked(host: Host) -> None:
     assert (shop.ending(), shop.waiting, host.spool.pending()) == ("failed", [], 0)
     kind, text = host.reply()[-2]
     assert kind is Line.WARNING
-    assert text.startswith("parked: the process has died 6 times")
+    assert text.startswith("quarantined: the process crashed 6 times")
     assert host.reply()[-1] == (Line.EXIT, "1")
 
 
-def test_its_release_is_no_more_waited_for(host: Host) -> None:
+def test_its_release_is_not_waited_for(host: Host) -> None:
     """A parked release has failed, so its names go with the next sweep."""
     host.add_job(Kind.RELEASE)
     shop = open_workshop(host, registry=watch(host.registry, die))
@@ -110,7 +110,7 @@ def test_failures_are_no_deaths(host: Host) -> None:
 
 
 def test_an_attempt_that_fails_clears_a_job(host: Host) -> None:
-    """Deaths count in a row: whoever fails as usual has not killed the process."""
+    """Crashes count in a row: a normal failure has not crashed the process."""
     host.add_job(Kind.RELEASE)
     die_in(host, jobs.MAX_CRASHES - 1)
     host.engine.fail("push", errors.RegistryUnavailableError("away"))
@@ -120,7 +120,7 @@ def test_an_attempt_that_fails_clears_a_job(host: Host) -> None:
     assert deaths_of(host) == 0
 
 
-def test_a_job_that_failed_as_usual_is_no_suspect(host: Host) -> None:
+def test_a_job_that_failed_normally_is_not_a_suspect(host: Host) -> None:
     """Right after such an attempt it waits without its deaths, in this process too."""
     host.add_job(Kind.RELEASE)
     die_in(host, 2)
@@ -132,8 +132,8 @@ def test_a_job_that_failed_as_usual_is_no_suspect(host: Host) -> None:
     assert [job.crashes for job in shop.executor.queue.waiting()] == [0]
 
 
-def test_an_orderly_stop_is_no_death(host: Host) -> None:
-    """An attempt that a drain cuts off may begin anew as often as it likes."""
+def test_a_clean_stop_is_not_a_crash(host: Host) -> None:
+    """An attempt that a drain interrupts may restart any number of times."""
     host.add_job(Kind.RELEASE)
     host.ledger.start_attempt("1.1.1")
 

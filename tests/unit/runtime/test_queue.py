@@ -64,7 +64,7 @@ def test_a_retried_job_keeps_its_place() -> None:
 
 
 def test_expediting_an_app() -> None:
-    """When somebody asks for an app, its parked jobs are due at once."""
+    """When an app is requested, its waiting jobs are due at once."""
     line = queue.JobQueue(Hand())
     line.put(job("1"), due=1e9)
     line.put(job("2", app="api"), due=1e9)
@@ -107,7 +107,7 @@ def test_what_was_accepted_before_a_running_job() -> None:
 
 
 def test_a_closed_queue_gives_nothing() -> None:
-    """After closing, nobody who waits gets another job."""
+    """After closing, no waiting thread gets another job."""
     line = queue.JobQueue(Hand())
     line.put(job("1"))
     line.close()
@@ -141,7 +141,7 @@ def test_asking_for_a_kind() -> None:
 
 
 def test_background_work_leaves_a_worker() -> None:
-    """What nobody waits for never takes all workers, and begins when one is free."""
+    """Background work never uses all workers, and starts when one is free."""
     line = queue.JobQueue(Hand(), most_background=1)
     heals = [job(f"heal-{app}", Kind.HEAL, app) for app in ("a", "b")]
     for heal in heals:
@@ -156,7 +156,7 @@ def test_background_work_leaves_a_worker() -> None:
     assert line.take(0) == heals[1]
 
 
-def test_what_somebody_waits_for_comes_first() -> None:
+def test_jobs_with_a_waiter_come_first() -> None:
     """A release overtakes heals, of its own app too, and pushes behind a deploy."""
     line = queue.JobQueue(Hand())
     delivery = replace(job("1", app="api"), is_background_push=True)
@@ -167,7 +167,7 @@ def test_what_somebody_waits_for_comes_first() -> None:
     assert [line.take(0), line.take(0), line.take(0)] == [release, delivery, None]
 
 
-def test_a_heal_that_somebody_asked_for_is_no_background_work() -> None:
+def test_a_requested_heal_is_not_background_work() -> None:
     """A person who waits for a heal is served like any other."""
     line = queue.JobQueue(Hand(), most_background=1)
     for entry in (job("heal-1", Kind.HEAL, "a"), job("7.1.1", Kind.HEAL, "b")):

@@ -19,7 +19,7 @@ def test_the_wait_is_jittered_and_capped(attempt: int) -> None:
 
 @given(st.integers(min_value=1, max_value=10_000))
 def test_what_the_registry_asks_for_is_the_least_wait(attempt: int) -> None:
-    """Retry-After is honoured, whatever our own schedule says."""
+    """Retry-After is honoured, regardless of our own schedule."""
     error = errors.RateLimitedError("slow down", retry_after=400.0)
 
     assert BACKOFF.delay(attempt=attempt, error=error) == 400.0

@@ -96,7 +96,7 @@ def test_before_the_start(scene: Scene) -> None:
     assert scene.ask("/readyz").body.splitlines() == [
         "the service is starting",
         "the Docker Engine does not answer: see systemctl status docker",
-        "the first sweep is not done yet",
+        "the first sweep is not finished yet",
     ]
 
 
@@ -147,7 +147,7 @@ def test_a_main_loop_that_hangs(scene: Scene) -> None:
     answer = scene.pages(limit_seconds=-1.0).answer("/livez")
 
     assert answer.status == 503
-    assert answer.body.startswith("the main loop has not turned for 0 s\n")
+    assert answer.body.startswith("the main loop has been blocked for 0 s\n")
 
 
 def test_a_dead_thread(scene: Scene) -> None:
@@ -258,7 +258,7 @@ def test_a_disk_that_hangs(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_jobs(scene: Scene, host: Host) -> None:
-    """Jobs that wait are shown with the age of the oldest one; a sweep is no job."""
+    """Waiting jobs are shown with the age of the oldest; a sweep is not a job."""
     host.add_job(Kind.HEAL)
     host.add_job(Kind.HEAL, "2.2.2", app="api")
     scene.daemon.shop.intake.resume()
@@ -272,12 +272,12 @@ def test_jobs(scene: Scene, host: Host) -> None:
 
 
 def test_an_unknown_path(scene: Scene) -> None:
-    """Whatever else is asked for is not found."""
+    """Other paths are not found."""
     assert scene.ask("/") == scene.ask("/metrics/") == NOT_FOUND
 
 
-def test_somebody_who_asks_all_the_time(scene: Scene) -> None:
-    """Whoever asks again at once gets the same answer without new work."""
+def test_a_client_that_asks_all_the_time(scene: Scene) -> None:
+    """A client that asks again at once gets the same answer without new work."""
     pages = scene.pages()
 
     first = pages.answer("/metrics")

@@ -91,7 +91,7 @@ def test_inotify_wakes_the_loop(host: Host, build: Build) -> None:
 
 
 def test_each_turn_is_reported(build: Build) -> None:
-    """Whoever feeds the watchdog hears of every turn that went well."""
+    """The watchdog is notified of every successful turn."""
     daemon = build()
     daemon.start()
 
@@ -175,7 +175,9 @@ def test_a_stuck_attempt_ends_the_run(host: Host, build: Build) -> None:
     begun.wait(10)
     daemon.bell.ring()
 
-    assert str(daemon.ends()).startswith("the thread worker-1 hangs in one attempt")
+    assert str(daemon.ends()).startswith(
+        "the thread worker-1 has been hanging in one attempt"
+    )
     may_go_on.set()
 
 
@@ -217,7 +219,7 @@ def test_draining_has_a_limit(host: Host, build: Build) -> None:
     may_go_on.set()
 
 
-def test_a_stop_in_mid_attempt_is_no_death(host: Host, build: Build) -> None:
+def test_a_stop_during_an_attempt_is_not_a_crash(host: Host, build: Build) -> None:
     """An attempt that a stop cuts off may begin again as often as it likes."""
     begun, may_go_on, engine = hold(host)
     daemon = build(engine=engine, workers=1)
@@ -296,7 +298,7 @@ def test_a_scan_that_fails_is_survived(
 
 
 def test_a_spool_that_was_removed_is_made_again(host: Host, build: Build) -> None:
-    """A spool that somebody removed is there again after the next scan."""
+    """A removed spool is recreated by the next scan."""
     daemon = build()
     daemon.start()
     until(lambda: daemon.turns)

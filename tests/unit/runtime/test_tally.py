@@ -110,7 +110,7 @@ def test_an_image_that_only_the_registry_has(host: Host) -> None:
 
 
 def test_names_that_no_pull_brings_back(host: Host) -> None:
-    """Names are lost where nothing of their app is pulled, whatever others pull."""
+    """Names are lost if nothing of their app is pulled, with any other pulls."""
     host.create_app("api")
     host.engine.add_image("dokku/api:latest", b"api")
     shop = open_workshop(host)
@@ -123,7 +123,7 @@ def test_names_that_no_pull_brings_back(host: Host) -> None:
     other = host.engine.add_image("other:1", b"other")
     for name in ("r.example/org/web:1", "org/web:1"):
         host.engine.tag(other, name)
-    # No digest tells what to pull into a name that somebody has moved.
+    # No digest tells the image to pull for a name that was moved.
     row = host.ledger.update_release("1.1.1", digest="")
     host.files.record_deployed("web", row.deployed)
     shop.intake.submit(Trigger(kind=Kind.SWEEP))
@@ -214,7 +214,7 @@ def test_a_refusal_holds_until_it_is_taken_back() -> None:
 
 
 def test_a_copy_stays_as_it_is() -> None:
-    """Whoever reads has a copy that no later count changes."""
+    """A reader has a copy that no later count changes."""
     noted = counters.Counters()
     before = noted.counts()
 

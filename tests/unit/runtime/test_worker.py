@@ -58,7 +58,7 @@ def test_done(host: Host, logged: Lines) -> None:
 
 
 def test_skipped(host: Host, logged: Lines) -> None:
-    """A job that finds nothing to do says so, and is no failure."""
+    """A job that finds nothing to do says so, and is not a failure."""
     shop = open_workshop(host)
     host.leave(Kind.HEAL)
     shop.intake.scan()
@@ -71,7 +71,7 @@ def test_skipped(host: Host, logged: Lines) -> None:
 
 
 def test_failed_for_good(host: Host, logged: Lines) -> None:
-    """A refusal that nobody but a person can cure fails at once, with its reason."""
+    """A refusal that only the operator can resolve fails at once, with its reason."""
     host.engine.fail("push", DENIED)
     shop = open_workshop(host)
     host.leave(Kind.RELEASE)
@@ -110,7 +110,7 @@ def test_retried(host: Host, logged: Lines) -> None:
 
 
 def test_the_wait_that_a_registry_asks_for(host: Host) -> None:
-    """Where nobody waits, Retry-After is the least wait, in ledger and queue."""
+    """Without a waiting hook Retry-After is the minimum wait, in ledger and queue."""
     shop = let_go_on(host)
     host.clock.seconds += 100
     host.engine.fail("push", errors.RateLimitedError("slow down", retry_after=400))
@@ -211,7 +211,7 @@ def test_a_bug_fails_its_job_only(host: Host, logged: Lines) -> None:
 
 
 def test_a_bug_of_a_moment_fails_no_deploy(host: Host) -> None:
-    """What nobody has foreseen gets a second attempt where a deploy waits for it."""
+    """After an unexpected exception a job with a waiting deploy is retried once."""
     host.engine.fail("push", ZeroDivisionError("once"))
     shop = open_workshop(host)
     host.leave(Kind.RELEASE)
@@ -226,7 +226,7 @@ def test_a_bug_of_a_moment_fails_no_deploy(host: Host) -> None:
 
 
 def test_a_bug_lets_no_deploy_go_on(host: Host) -> None:
-    """A defect is no outage: an image that the registry has is not accepted late."""
+    """A bug is not an outage: an image that the registry has is not accepted late."""
     shop = open_workshop(host)
     host.leave(Kind.RELEASE, "1.1.1")
     shop.intake.scan()
@@ -276,7 +276,7 @@ def test_a_bug_in_a_sweep(host: Host, logged: Lines) -> None:
 
 
 def test_a_sweep_without_memory(host: Host, logged: Lines) -> None:
-    """A sweep that meets an exhausted host is no bug, and is made again soon."""
+    """A sweep on an exhausted host is not a bug, and is repeated soon."""
     host.engine.fail("images", MemoryError())
     shop = open_workshop(host)
     shop.executor.run(host.add_job(Kind.SWEEP, app=""))
@@ -296,7 +296,7 @@ def test_a_sweep_without_an_engine(host: Host, logged: Lines) -> None:
 
 @pytest.mark.parametrize("kind", [Kind.HEAL, Kind.DESTROYED])
 def test_some_jobs_are_tried_for_ever(host: Host, kind: Kind) -> None:
-    """Nobody waits for these, and the state is wrong until they succeed."""
+    """No hook waits for these, and the state is wrong until they succeed."""
     shop = open_workshop(host)
     host.leave(Kind.RELEASE, "1.1.1")
     shop.intake.scan()
@@ -334,7 +334,7 @@ def test_a_finished_job_is_not_run_again(host: Host) -> None:
     assert [what for what, _ in host.engine.asked] == ["push"]
 
 
-def test_a_job_that_nobody_knows(host: Host) -> None:
+def test_an_unknown_job(host: Host) -> None:
     """A job without a ledger row is not run: its row is its permission."""
     shop = open_workshop(host)
     job = host.add_job(Kind.RELEASE, "1.1.1")
@@ -346,8 +346,8 @@ def test_a_job_that_nobody_knows(host: Host) -> None:
     assert (shop.finished, host.engine.asked) == ([], [])
 
 
-def test_a_heal_that_somebody_asked_for(host: Host) -> None:
-    """Whoever asks for a heal hears that it failed; it is tried again all the same."""
+def test_a_requested_heal(host: Host) -> None:
+    """A user who requests a heal is told that it failed; it is retried anyway."""
     shop = release_and_lose(host)
     host.cut_registry()
     host.leave(Kind.HEAL, "2.1.1")
@@ -374,7 +374,7 @@ def test_a_ledger_that_refuses_is_told_once(host: Host, logged: Lines) -> None:
         shop.executor.put_back(job, errors.LedgerError("the disk is full"))
 
     assert host.reply()[len(before) :] == [
-        (Line.WARNING, "the disk is full; trying again every 5 s")
+        (Line.WARNING, "the disk is full; retrying every 5 s")
     ]
     refusals = [line for line in logged if line["event"] == "storage.write_failed"]
     assert (len(refusals), shop.waiting) == (2, ["1.1.1"])

@@ -74,7 +74,7 @@ def test_the_order_at_the_end(looks: list[tuple[str, bool, bool, bool]]) -> None
 
 @pytest.mark.parametrize("method", ["finish_job", "write"])
 def test_dying_at_the_end_loses_nothing(host: Host, method: str) -> None:
-    """Whoever dies between outcome and reply is finished by the next start."""
+    """After a crash between outcome and reply the next start completes the reply."""
 
     def die(called: str) -> None:
         if called == method:
@@ -274,7 +274,7 @@ def healing(host: Host) -> Workshop:
 
 
 @pytest.mark.parametrize("kind", [Kind.RELEASE, Kind.RECORDED, Kind.DEPLOYED])
-def test_a_heal_looks_anew_after_a_release(healing: Workshop, kind: Kind) -> None:
+def test_a_heal_repeats_after_a_release(healing: Workshop, kind: Kind) -> None:
     """A heal waits no longer for what was wrong with the release before."""
     (heal,) = healing.waiting
     more = {"scheduler": "docker-local"} if kind is Kind.RECORDED else {}
@@ -297,7 +297,7 @@ def test_a_heal_waits_on_after_a_release_that_failed(healing: Workshop) -> None:
 
 
 def test_a_delivery_waits_on_after_a_deploy(host: Host) -> None:
-    """A registry that asked to be left alone is, whatever runs by now."""
+    """A registry that asked for a pause gets it, with any running jobs."""
     host.set("web", "push-policy", "background")
     host.engine.fail("push", errors.RateLimitedError("slow down", retry_after=400))
     shop = open_workshop(host)

@@ -22,7 +22,7 @@ class Watch:
         self.watch = trigger_files.SpoolWatch(folder, self.woken.set)
 
     def wakes_for(self, name: str, *, seconds: float = 10) -> bool:
-        """Leave a file as a hook does, and tell whether that woke somebody."""
+        """Write a file as a hook does, and return whether that caused a wake-up."""
         self.woken.clear()
         beside = self.folder.parent / name
         beside.write_bytes(b"")
@@ -116,7 +116,7 @@ def test_a_folder_that_comes_back(watch: Watch, logged: Lines) -> None:
     assert [line["event"] for line in logged] == ["spool.lost", "spool.recovered"]
 
 
-def test_a_stopped_watch_wakes_nobody(watch: Watch) -> None:
+def test_a_stopped_watch_does_not_wake(watch: Watch) -> None:
     """After the end no thread is left, and stopping twice is harmless."""
     watch.watch.check()
     before = threading.active_count()

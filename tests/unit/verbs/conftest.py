@@ -1,4 +1,4 @@
-"""A host for verbs, and somebody who works its spool."""
+"""A host for verbs, and a process that owns its spool."""
 
 import logging
 from collections.abc import Iterator

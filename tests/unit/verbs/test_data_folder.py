@@ -75,7 +75,7 @@ def test_mistakes_are_explained_by_the_settings(tmp_path: Path, text: str) -> No
 
 
 def test_a_named_file_that_is_missing(tmp_path: Path) -> None:
-    """A file that somebody named must be there; the usual one need not."""
+    """An explicitly named file must exist; the default one need not."""
     with pytest.raises(errors.ConfigurationError):
         data_folder.find(build(tmp_path / "missing.toml", {}, {}))
 
@@ -95,7 +95,7 @@ def test_mistakes_elsewhere_are_told_too(
     overrides: Mapping[str, str],
     environ: Mapping[str, str],
 ) -> None:
-    """A setting that is wrong ends every command, whatever it needs."""
+    """An invalid setting ends every command, even if it does not need it."""
     file = tmp_path / "config.toml"
     file.write_text(text)
 

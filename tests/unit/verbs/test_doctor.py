@@ -122,8 +122,8 @@ def test_an_app_that_is_missing(host: LoginHost) -> None:
 
     (told,) = of_host(host, "apps")
     assert told == (
-        "it has properties or a recorded release, and its folder is not seen. If it is"
-        " gone for good, remove what is left of it with: dokku-registryd forget web"
+        "it has properties or a recorded release, but no folder. If it was destroyed,"
+        " remove its data with: dokku-registryd forget web"
     )
 
 
@@ -173,7 +173,7 @@ def test_what_is_wrong_on_the_host(host: LoginHost) -> None:
     lines = result.stdout.splitlines()
     assert (
         f"fail  spool: {data}/spool/tmp does not exist. Start the service once"
-        " (systemctl start dokku-registryd), which makes it, and run this as user dokku"
+        " (systemctl start dokku-registryd) to create it, and run this as user dokku"
     ) in lines
     assert (
         "warn  spool: 1 trigger files were rejected: read the .reason files in"
@@ -193,14 +193,14 @@ def test_a_spool_that_cannot_be_read(host: LoginHost, name: str) -> None:
     lines = host.dokku("registryd:doctor", "api").stdout.splitlines()
 
     assert (
-        f"fail  spool: cannot read {folder}: Too many levels of symbolic links."
-        " It must be a folder of user dokku"
+        f"fail  spool: cannot read {folder}: Too many levels of symbolic links. It"
+        " must be a folder that user dokku owns"
     ) in lines
     assert any(line.startswith("ok    disk: ") for line in lines)
 
 
 def test_a_running_service(host: LoginHost) -> None:
-    """Whoever holds the spool's lock is the service."""
+    """The holder of the spool's lock is the service."""
     lock = spool.SpoolLock(host.host.data_dir)
     assert lock.acquire(spool.DAEMON, tells=builds.render(package.build()))
 
@@ -219,8 +219,8 @@ def test_a_service_from_before_an_upgrade(host: LoginHost) -> None:
 
     lock.release()
     assert (
-        f"warn  service: runs an older version, installed is {__version__}:"
-        " sudo dokku-registryd install\n"
+        f"warn  service: runs an older version than the installed {__version__}: sudo"
+        " dokku-registryd install\n"
     ) in result.stdout
 
 
@@ -232,9 +232,9 @@ def test_all_is_well(host: LoginHost, htpasswd_registry: RegistryServer) -> None
 
     assert of_app(host) == [
         "ok    login: user 'ci' from the app's auth config",
-        f"ok    registry: {htpasswd_registry.host} answers and takes the login",
-        f"ok    repository: {name}: whether the login may push only a push can tell",
-        f"ok    release: {name}:3 is there with the recorded digest",
+        f"ok    registry: {htpasswd_registry.host} answers and accepts the login",
+        f"ok    repository: {name}: only a push can show whether the login may push",
+        f"ok    release: {name}:3 is in the registry with the recorded digest",
     ]
 
 
@@ -252,22 +252,22 @@ def test_a_release_that_is_gone(
 
     assert of_app(host)[-1] == (
         f"fail  release: {htpasswd_registry.host}/dokku/nothing:9 is not in the"
-        " registry. Put it there with: dokku registryd:push web"
+        " registry. Push it with: dokku registryd:push web"
     )
 
 
 def test_a_release_that_was_moved(
     host: LoginHost, htpasswd_registry: RegistryServer
 ) -> None:
-    """A number that somebody else has moved is a failure."""
+    """A number that another client has moved is a failure."""
     manifest = seeding.push(htpasswd_registry, "dokku/web", "3", "two")
     wrong = "sha256:" + "1" * 64
     record(host, htpasswd_registry, digest=wrong)
 
     assert of_app(host)[-1] == (
         f"fail  release: {htpasswd_registry.host}/dokku/web:3 is {manifest.digest} in"
-        f" the registry, but {wrong} was pushed. Find out who else pushes there; a heal"
-        " pulls by the recorded digest"
+        f" the registry, but {wrong} was pushed. Find out who else pushes to it; a"
+        " heal pulls by the recorded digest"
     )
 
 
@@ -277,15 +277,15 @@ def test_a_release_of_core(host: LoginHost, htpasswd_registry: RegistryServer) -
     host.host.set_property("web", "tag-version", "3")
 
     assert of_app(host)[-1] == (
-        f"warn  release: {htpasswd_registry.host}/dokku/web:3 is there; no digest was"
-        " recorded, so a heal would take whatever stands there by then. Record it with:"
-        " dokku-registryd adopt"
+        f"warn  release: {htpasswd_registry.host}/dokku/web:3 is in the registry, but"
+        " its digest is not recorded, so a heal cannot verify the image that it"
+        " pulls. Record it with: dokku-registryd adopt"
     )
 
 
 def test_nothing_released(host: LoginHost) -> None:
     """An app that was never pushed lacks nothing."""
-    assert of_app(host)[-1] == "ok    release: nothing was released yet"
+    assert of_app(host)[-1] == "ok    release: no release yet"
 
 
 def test_a_wrong_password(host: LoginHost, htpasswd_registry: RegistryServer) -> None:
@@ -324,8 +324,8 @@ def test_no_login(host: LoginHost, htpasswd_registry: RegistryServer) -> None:
         f" {server} USER"
     )
     assert registry == (
-        f"fail  registry: cannot reach {server}: the registry wants user name and"
-        " password, and there are none. Log in with dokku registry:login"
+        f"fail  registry: cannot reach {server}: the registry requires a user name and"
+        " password, and there is no login. Log in with dokku registry:login"
     )
 
 
@@ -397,14 +397,14 @@ def test_a_login_that_may_only_pull(host: LoginHost, strict: RegistryServer) -> 
     assert allowed == f"ok    repository: {name}: may pull and push"
     assert forbidden == (
         f"fail  repository: {name}: the login may not push. Grant it in the registry,"
-        f" or log in as somebody else with: dokku registry:login web {strict.host} USER"
+        f" or log in as another user with: dokku registry:login web {strict.host} USER"
     )
 
 
 def test_push_is_off(host: LoginHost) -> None:
     """Apps that do not push are passed over, unless one is named."""
     line = (
-        "ok    push: off: releases stay on this host. Switch it on with: dokku"
+        "ok    push: off: releases stay on this host. Enable it with: dokku"
         " registry:set api push-on-release true"
     )
 
@@ -417,9 +417,9 @@ def test_push_is_off(host: LoginHost) -> None:
     [
         (
             '"username": "\\ud800", "password": "p"',
-            "it holds a text that is not Unicode",
+            "it contains a text that is not Unicode",
         ),
-        (f'"auth": "", "x": {"9" * 401}', "it holds a number of more than 20 digits"),
+        (f'"auth": "", "x": {"9" * 401}', "a number has more than 20 digits"),
         (f'"x": {"[" * 100_000}{"]" * 100_000}', "it has more than 64 levels"),
         ('"username": {"a": 1}', "username of the entry for"),
     ],
@@ -455,8 +455,8 @@ def test_a_number_as_an_extra_tag(
     host.host.set_property("web", "push-extra-tags", "1,stable,22")
 
     assert (
-        "warn  properties: push-extra-tags: 1, 22 left out, as releases are counted"
-        " with numbers; use v1 instead"
+        "warn  properties: push-extra-tags: 1, 22 ignored, as numbers are the tags of"
+        " releases; use v1 instead"
     ) in of_app(host)
 
 
@@ -472,7 +472,7 @@ def test_properties_that_cannot_work(host: LoginHost) -> None:
 
 
 def test_a_defect_in_the_look_at_one_app() -> None:
-    """What nobody has foreseen is a finding of that app, and ends no other look."""
+    """An unexpected exception is a finding of that app, and ends no other check."""
     broken = cast("doctor_apps.DoctorContext", SimpleNamespace(context=None))
 
     (finding,) = doctor_apps._look(broken, "web", False)
@@ -483,17 +483,17 @@ def test_a_defect_in_the_look_at_one_app() -> None:
 
 def test_unknown_things(host: LoginHost) -> None:
     """No such app, and settings that are wrong, are said and fail."""
-    nobody = host.dokku("registryd:doctor", "nobody")
+    absent = host.dokku("registryd:doctor", "absent")
     mistaken = host.dokku(
         "registryd:doctor", environ={"DOKKU_REGISTRYD_HEAL__ENABLED": "perhaps"}
     )
 
-    assert (nobody.stderr, nobody.code) == (
-        " !     App nobody does not exist\n",
+    assert (absent.stderr, absent.code) == (
+        " !     App absent does not exist\n",
         1,
     )
     assert mistaken.stdout.startswith(
-        "fail  settings: The configuration has a mistake: heal.enabled"
+        "fail  settings: The configuration is invalid: heal.enabled"
     )
     assert mistaken.code == 1
 
@@ -515,7 +515,7 @@ def test_nothing_is_changed(host: LoginHost, htpasswd_registry: RegistryServer) 
 def snapshot(host: LoginHost) -> dict[str, tuple[int, bytes]]:
     """Return all files with their contents and times of change.
 
-    Whoever reads an SQLite database makes two files beside it.
+    A reader of an SQLite database creates two files beside it.
     """
     return {
         str(path): (path.stat().st_mtime_ns, path.read_bytes())
@@ -545,5 +545,5 @@ def token_with(claims: str) -> str:
     ],
 )
 def test_tokens_that_tell_nothing(value: str) -> None:
-    """A token that is for the registry alone is no reason to complain."""
+    """An opaque token does not cause a warning."""
     assert grants.parse_actions(Secret(value), "org/web") is None

@@ -64,7 +64,7 @@ def test_a_quiet_deploy(caller: Caller, capsys: pytest.CaptureFixture[str]) -> N
 
 @pytest.mark.parametrize(("text", "status"), [("0", 0), ("1", 1), ("7", 7), ("x", 1)])
 def test_the_exit_status(caller: Caller, text: str, status: int) -> None:
-    """The hook leaves with the status of the reply; what is no number is a failure."""
+    """The hook exits with the status of the reply; an invalid one is a failure."""
     answer(caller, (Line.EXIT, text))
 
     assert caller.follow("1.1.1").status == status
@@ -112,7 +112,7 @@ def test_what_a_hook_has_printed(caller: Caller, printed: int, expected: int) ->
 
 
 def test_unknown_lines_count_as_printed(caller: Caller) -> None:
-    """A hook counts each line, so one that nobody knows is one of them."""
+    """A hook counts each line, so an unknown one is one of them."""
     (caller.data_dir / "replies").mkdir()
     text = b"future thing\n\noutput 1\noutput 2\nexit 0\n"
     (caller.data_dir / "replies" / "1.1.1").write_bytes(text)

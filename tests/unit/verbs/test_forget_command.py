@@ -8,8 +8,8 @@ from dokku_registryd.core.job.kinds import Kind
 from support.calling import Caller
 
 ASKED = (
-    "this removes properties, logins and releases of web for good, those in credential"
-    " helpers too. If web is gone, run: dokku-registryd forget web --yes"
+    "this permanently removes properties, logins (also in credential helpers) and"
+    " releases of web. If web was destroyed, run: dokku-registryd forget web --yes"
 )
 
 
@@ -102,7 +102,7 @@ def test_nothing_is_left(caller: Caller) -> None:
     """A name that has nothing, such as a mistyped one, needs nothing."""
     (caller.home / "api").mkdir()
 
-    assert caller.call("forget", "wbe", "--yes").text == "Nothing is left of wbe."
+    assert caller.call("forget", "wbe", "--yes").text == "There is no data of wbe."
 
 
 def test_odd_names(caller: Caller) -> None:

@@ -14,7 +14,7 @@ ENTRY = wanted.Wanted(
 
 @pytest.mark.parametrize("words", [[], ["--dry-run"], ["--format", "json"]])
 def test_without_an_engine(caller: Caller, words: list[str]) -> None:
-    """Nobody can tell what is missing when the Engine does not answer."""
+    """Missing images are unknown while the Engine does not answer."""
     with pytest.raises(errors.EngineUnavailableError):
         caller.call("heal", *words)
 
@@ -32,7 +32,7 @@ def test_an_app_that_does_not_exist(caller: Caller) -> None:
     [
         pytest.param(
             wanted.Retag(wanted=ENTRY, image_id="sha256:1d"),
-            "retag  org/web:1  (its image is here, no network)",
+            "retag  org/web:1  (its image is on this host)",
             "retag",
             id="retag",
         ),
@@ -44,14 +44,13 @@ def test_an_app_that_does_not_exist(caller: Caller) -> None:
         ),
         pytest.param(
             wanted.Retag(wanted=ENTRY, image_id="sha256:1d", leads_to="sha256:x"),
-            "retag  org/web:1  (its image is here, no network; it leads to sha256:x"
-            " now)",
+            "retag  org/web:1  (its image is on this host; it points to sha256:x now)",
             "retag",
             id="moved",
         ),
         pytest.param(
             wanted.Lost(wanted=ENTRY),
-            "leave  org/web:1  (its image is gone; a build makes it)",
+            "leave  org/web:1  (cannot be restored; rebuild the app)",
             "leave",
             id="lost",
         ),

@@ -19,7 +19,7 @@ def test_a_stopped_service(caller: Caller) -> None:
 
 
 def test_a_stopped_service_for_a_script(caller: Caller) -> None:
-    """A script gets the same keys, whatever is wrong."""
+    """A script gets the same keys, with any reason."""
     called = caller.call("health", "--format", "json")
 
     assert (called.status, called.json) == (1, {"ready": False, "reasons": [STOPPED]})
@@ -40,13 +40,14 @@ def test_a_service_without_a_socket(caller: Caller, lock: spool.SpoolLock) -> No
     (line,) = caller.call("health").lines
 
     assert line == (
-        f"the service (pid {os.getpid()}) has no status socket: status.socket is empty,"
-        " or it is starting, or its log has a line status.failed that says why"
+        f"the service (pid {os.getpid()}) has no status socket: status.socket is"
+        " empty, or the service is still starting, or its log has a line"
+        " status.failed with the reason"
     )
 
 
 def test_a_socket_that_a_dead_service_left(caller: Caller) -> None:
-    """A link to a socket that is gone is no service."""
+    """A link to a missing socket is not a service."""
     (caller.data_dir / "status.sock").symlink_to("/nowhere/status.sock")
 
     assert caller.call("health").lines == [STOPPED]

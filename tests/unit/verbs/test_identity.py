@@ -1,4 +1,4 @@
-"""Whoever calls a verb, it runs as the owner of the data folder."""
+"""With any caller a verb runs as the owner of the data folder."""
 
 import os
 import subprocess

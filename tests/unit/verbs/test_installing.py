@@ -78,7 +78,7 @@ def test_variables_of_unit_and_hooks(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("mode", "expected"), [(0o600, 1), (0o711, 0)])
 def test_certificates_of_the_engine(mode: int, expected: int) -> None:
-    """Whoever installs hears of a folder that the service cannot look into."""
+    """The operator is told of a folder that the service cannot read."""
     with open_way.folder() as root:
         etc = root / "etc" / "docker"
         etc.mkdir(parents=True)
@@ -143,8 +143,8 @@ def test_failure_ends_it(failure: Exception, reason: str) -> None:
 
     (complaint,) = said[2:]
     assert complaint == (
-        f"this failed: Enable it ({reason}). See what it says."
-        " Nothing after it was done. To go on: again"
+        f"this step failed: Enable it ({reason}). See what it says. The remaining"
+        " steps were skipped. To go on: again"
     )
     assert done == []
 

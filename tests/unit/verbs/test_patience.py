@@ -67,7 +67,7 @@ def test_the_setting(tmp_path: Path) -> None:
     wait = Wait(tmp_path, setting="100")
 
     assert wait.last() == 160
-    assert f"{WHO} does not get on" in wait.error
+    assert f"{WHO} makes no progress" in wait.error
 
 
 def test_the_property(tmp_path: Path) -> None:
@@ -126,9 +126,9 @@ def test_growing_gaps(tmp_path: Path) -> None:
 
     wait.pass_by(200)
 
-    text = f"       Waiting: {WHO} has said nothing for {{}} s."
+    text = f"       Waiting: no message from {WHO} for {{}} s."
     assert [line.text for line in wait.said] == [
-        f"{text.format(seconds)} The last word was: 1: Waiting"
+        f"{text.format(seconds)} Last message: 1: Waiting"
         for seconds in (20, 40, 80, 160)
     ]
 

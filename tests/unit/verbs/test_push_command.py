@@ -15,7 +15,7 @@ from support.waiting import until
 
 @pytest.mark.parametrize("name", ["shop", "../web", "UPPER"])
 def test_an_app_that_does_not_exist(caller: Caller, name: str) -> None:
-    """What is no app of this host is refused, and nothing is left."""
+    """A name that is not an app of this host is refused, and no file is written."""
     (caller.home / "UPPER").mkdir()
 
     with pytest.raises(errors.RegistrydError, match=f"^App {name} does not exist$"):

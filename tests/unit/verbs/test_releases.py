@@ -43,7 +43,7 @@ def history(caller: Caller, book: ledger.SqliteLedger) -> ledger.SqliteLedger:
 
 def test_nothing_was_released(caller: Caller) -> None:
     """A host without a ledger has no releases, for people and for scripts."""
-    assert caller.call("releases").lines == ["Nothing was released yet."]
+    assert caller.call("releases").lines == ["No releases yet."]
     assert caller.call("releases", "--format", "json").json == []
 
 
@@ -96,6 +96,6 @@ def test_releases_for_a_script(caller: Caller, history: ledger.SqliteLedger) -> 
 def test_an_app_that_does_not_exist(
     caller: Caller, history: ledger.SqliteLedger, name: str
 ) -> None:
-    """What is no app of this host is refused in Dokku's words."""
+    """A name that is not an app of this host is refused with Dokku's message."""
     with pytest.raises(errors.RegistrydError, match="does not exist"):
         caller.call("releases", name)

@@ -29,11 +29,11 @@ def add(
 def test_a_new_host(caller: Caller) -> None:
     """Before anything happened, status says how to begin."""
     assert caller.call("status").text == (
-        "Service: stopped. Releases are pushed by the deploy itself; nothing heals."
-        " Start it with: systemctl start dokku-registryd\n"
+        "Service: stopped. Deploys push by themselves; missing images are not"
+        " restored. Start it with: systemctl start dokku-registryd\n"
         f"Spool:   {caller.data_dir}/spool, 0 waiting\n"
         "\n"
-        "Nothing waits."
+        "No pending jobs."
     )
 
 
@@ -55,7 +55,7 @@ def test_a_new_host_for_a_script(caller: Caller) -> None:
 
 
 def test_a_running_service(caller: Caller, lock: spool.SpoolLock) -> None:
-    """Whoever holds the lock is named with its process ID."""
+    """The holder of the lock is shown with its process ID."""
     assert caller.call("status").lines[0] == f"Service: running, pid {os.getpid()}"
 
 
@@ -63,7 +63,7 @@ def test_a_service_from_before_an_upgrade(caller: Caller) -> None:
     """A service that runs another program is named with the cure."""
     older = builds.render(builds.Build("0.0.1", "77"))
     assert caller.lock.acquire(spool.DAEMON, tells=older)
-    difference = f"runs 0.0.1, installed is {__version__}"
+    difference = f"runs 0.0.1, but {__version__} is installed"
 
     assert caller.call("status").lines[0] == (
         f"Service: running, pid {os.getpid()}; it {difference}:"
@@ -78,7 +78,7 @@ def test_a_hook_that_works_the_spool(caller: Caller) -> None:
     caller.lock.acquire(spool.HOOK)
 
     assert caller.call("status").lines[0] == (
-        f"Service: stopped; the hook with pid {os.getpid()} works the spool."
+        f"Service: stopped; the hook with pid {os.getpid()} runs the jobs."
     )
     caller.lock.release()
 
@@ -104,15 +104,15 @@ def test_what_waits_and_what_was_done(
 
     assert caller.call("status").text == (
         f"Service: running, pid {os.getpid()}\n"
-        f"Spool:   {caller.data_dir}/spool, 0 waiting,"
-        " 1 rejected (each has a .reason beside it)\n"
+        f"Spool:   {caller.data_dir}/spool, 0 waiting, 1 rejected (see the .reason"
+        " files)\n"
         "\n"
-        "Not done yet:\n"
+        "Pending:\n"
         "   1 min ago  release web\n"
-        "      attempt 1: r.example is away (again in 2 min)\n"
+        "      attempt 1: r.example is away (retry in 2 min)\n"
         "     2 h ago  heal api\n"
         "\n"
-        "Done last:\n"
+        "Recent:\n"
         "     2 d ago  heal web: failed (the disk is full)\n"
         "     2 d ago  release r.example/org/api:3: done"
     )
@@ -214,16 +214,16 @@ def test_apps_that_are_not_seen(caller: Caller) -> None:
     book = absence_file.AbsenceFile(caller.data_dir / absence_text.FILE_NAME)
     entries = (
         presence.Missing(app="shop", since=now - 400_000, counted=300_000),
-        presence.Missing(app="web", since=now - 90, reason="a link that leads nowhere"),
+        presence.Missing(app="web", since=now - 90, reason="a dangling link"),
     )
     absence = presence.Absence(cause=presence.Cause.APPS, apps=entries)
     book.keep(presence.Memory(device=7, looked_at=now, absence=absence))
 
     assert caller.call("status").lines[2:6] == [
-        "Missing: these apps have properties or a recorded release, and no folder",
-        "         shop, not seen for 4 d",
-        "         If shop is gone for good: dokku-registryd forget shop",
-        "         web, not seen for 1 min (a link that leads nowhere)",
+        "Missing: these apps have properties or a recorded release, but no folder",
+        "         shop, missing for 4 d",
+        "         If shop was destroyed, run: dokku-registryd forget shop",
+        "         web, missing for 1 min (a dangling link)",
     ]
     told = caller.call("status", "--format", "json").json["missing"]
     assert (told["cause"], told["detail"]) == ("apps", "")

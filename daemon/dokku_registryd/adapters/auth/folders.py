@@ -1,9 +1,9 @@
-"""One folder with one auth config: opened once, so that everything happens in it.
+"""One folder with one auth config, which is kept open for all operations.
 
-An app may be renamed or destroyed while somebody logs in for it. What is written
-through an open folder goes where the folder goes, so a login never comes back to life
-under a name that was given to another app. Links are not followed: neither the file nor
-an app's folder may lead into somebody else's.
+An app may be renamed or destroyed during a login. A file written through an open folder
+moves with the folder, so a login never reappears under a name that another app uses by
+then. Links are not followed: neither the file nor an app's folder may point to files of
+another user.
 """
 
 import contextlib
@@ -73,7 +73,7 @@ class AuthFolder:
         os.fsync(self._descriptor)
 
     def lock(self) -> None:
-        """Wait until nobody else changes the file; the lock ends with the folder."""
+        """Lock the file against other writers; closing the folder releases the lock."""
         fcntl.flock(self._descriptor, fcntl.LOCK_EX)
 
     def close_to_others(self) -> None:
@@ -102,7 +102,7 @@ def opened(folder: Path) -> Iterator[AuthFolder]:
 
 def _check(known: os.stat_result) -> None:
     if not stat.S_ISREG(known.st_mode):
-        raise config_file.MalformedAuthError("it is no regular file")
+        raise config_file.MalformedAuthError("it is not a regular file")
     if known.st_uid not in {0, os.geteuid()}:
         raise config_file.MalformedAuthError("it belongs to another user")
     if known.st_size > MAX_FILE_BYTES:

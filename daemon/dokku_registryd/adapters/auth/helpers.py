@@ -1,9 +1,9 @@
-"""Credential helpers: programs that keep logins for Docker.
+"""Credential helpers: programs that store logins for Docker.
 
 Source: https://github.com/docker/docker-credential-helpers#development. The verb is the
-only argument, the input comes on stdin, JSON goes out on stdout, and an exit status
-other than 0 is a failure whose text stands on stdout. What a helper prints may hold a
-secret, so none of it gets into a message.
+only argument, the input is on stdin, the JSON output on stdout, and an exit status
+other than 0 is a failure with its message on stdout. The output may contain a secret,
+so it is not used in messages.
 """
 
 import contextlib
@@ -29,14 +29,14 @@ IDENTITY_TOKEN_USER: Final = "<token>"  # noqa: S105 - a user name
 _NAME = re.compile(r"[A-Za-z0-9_.-]+")
 _CHUNK_BYTES: Final = 64 << 10
 _NOT_FOUND: Final = b"credentials not found in native keychain"
-# Helpers of clouds keep nothing, so they have nothing to erase.
+# Helpers of cloud providers store nothing, so they cannot erase anything.
 _KEEPS_NOTHING: Final = re.compile(
     rb"not implemented|unimplemented|not supported|unsupported", re.IGNORECASE
 )
 
 
 class HelperError(Exception):
-    """A helper cannot be run, fails, hangs or answers nonsense."""
+    """A helper cannot be started, fails, hangs or returns invalid output."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,13 +47,13 @@ class _Ended:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CredentialHelpers:
-    """Runs helpers, each afresh, with next to no environment and a time limit.
+    """Runs helpers, one process each, with a minimal environment and a timeout.
 
     Args:
-        path: The folders, separated by colons, that programs are searched in.
-        timeout: Seconds that one run may take.
-        home: HOME of the helpers, where they look for their own settings.
-        environ: Further variables that they get; see `chosen`.
+        path: The folders, separated by colons, to search for programs.
+        timeout: The timeout of one run in seconds.
+        home: HOME of the helpers, where they find their own settings.
+        environ: Further variables for them; see `chosen`.
     """
 
     path: str
@@ -63,10 +63,10 @@ class CredentialHelpers:
     monotonic: Callable[[], float] = time.monotonic
 
     def get(self, helper: str, server: str) -> AuthConfig | None:
-        """Return the login that a helper keeps for a server; None if it has none.
+        """Return the login that a helper stores for a server; None if it has none.
 
         Raises:
-            HelperError: The helper does not answer properly.
+            HelperError: The helper does not return a valid answer.
         """
         ended = self._run(helper, "get", server.encode())
         if ended.status != 0:
@@ -75,7 +75,7 @@ class CredentialHelpers:
             raise HelperError(_failed(helper, "get", ended.status))
         username, secret = _parse(helper, ended.output)
         if not username or not secret:
-            return None  # Docker sends no login without a user either.
+            return None  # Docker does not use a login without a user either.
         is_token = username == IDENTITY_TOKEN_USER
         return AuthConfig(
             domain=server,
@@ -85,10 +85,10 @@ class CredentialHelpers:
         )
 
     def store(self, helper: str, server: str, auth: AuthConfig) -> None:
-        """Give a helper a login to keep.
+        """Let a helper store a login.
 
         Raises:
-            HelperError: The helper does not take it.
+            HelperError: The helper refuses it.
         """
         is_token = bool(auth.identity_token)
         secret = auth.identity_token if is_token else auth.password
@@ -102,7 +102,7 @@ class CredentialHelpers:
             raise HelperError(_failed(helper, "store", ended.status))
 
     def erase(self, helper: str, server: str) -> bool:
-        """Make a helper forget a server; False if it kept nothing.
+        """Let a helper erase a server's login; return False if it had none.
 
         Raises:
             HelperError: The helper fails for another reason.
@@ -142,7 +142,7 @@ class CredentialHelpers:
 
     def _find(self, helper: str) -> str:
         if not _NAME.fullmatch(helper):
-            raise HelperError(f"{helper[:100]!r} is no name of a credential helper")
+            raise HelperError(f"{helper[:100]!r} is not a name of a credential helper")
         folders = [text for text in self.path.split(":") if Path(text).is_absolute()]
         name = f"docker-credential-{helper}"
         program = shutil.which(name, path=":".join(folders))
@@ -154,7 +154,7 @@ class CredentialHelpers:
         return program
 
     def _read(self, process: subprocess.Popen[bytes], name: str) -> bytes:
-        """Read until the helper ends; what it started may live on."""
+        """Read until the helper exits; processes that it started may continue."""
         if process.stdout is None:
             raise HelperError(f"{name} has no output")
         stream = process.stdout.fileno()
@@ -167,7 +167,7 @@ class CredentialHelpers:
                 piece = os.read(stream, _CHUNK_BYTES) if stream in ready else b""
                 output += piece
                 if len(output) > MAX_OUTPUT_BYTES:
-                    raise HelperError(f"{name} prints more than any login needs")
+                    raise HelperError(f"{name} prints too much output for a login")
                 if ended in ready and not piece:
                     return bytes(output)
                 if stream in ready and not piece:
@@ -176,12 +176,12 @@ class CredentialHelpers:
 
 
 def chosen(environ: Mapping[str, str], patterns: Iterable[str]) -> dict[str, str]:
-    """Return the variables that helpers may see.
+    """Return the variables for helpers.
 
     Args:
-        environ: All that there are.
-        patterns: Names, or beginnings of names with a star behind; case counts not,
-            since proxies are written both ways.
+        environ: All variables.
+        patterns: Names, or prefixes followed by a star; the case is ignored, since
+            proxies are written both ways.
     """
     wanted = [pattern.lower() for pattern in patterns]
     return {
@@ -193,7 +193,7 @@ def chosen(environ: Mapping[str, str], patterns: Iterable[str]) -> dict[str, str
 
 @contextlib.contextmanager
 def _as_file(content: bytes) -> Iterator[int]:
-    """Hold an input in memory; unlike a pipe it cannot fill up."""
+    """Store an input in memory; unlike a pipe it cannot fill up."""
     descriptor = os.memfd_create("credential-helper", os.MFD_CLOEXEC)
     try:
         os.write(descriptor, content)
@@ -230,15 +230,15 @@ def _parse(helper: str, output: bytes) -> tuple[str, Secret]:
         content = {name.lower(): value for name, value in answer.items()}
         username, secret = content["username"], content["secret"]
     except (json_documents.MalformedJsonError, KeyError, AttributeError):
-        # Without the cause, which holds the output.
-        raise HelperError(f"docker-credential-{helper} get answers no login") from None
+        # Without the cause, which contains the output.
+        raise HelperError(f"docker-credential-{helper} get returned no login") from None
     if not isinstance(username, str) or not isinstance(secret, str):
-        raise HelperError(f"docker-credential-{helper} get answers no login")
+        raise HelperError(f"docker-credential-{helper} get returned no login")
     return username, Secret(secret)
 
 
 def _failed(helper: str, verb: str, status: int) -> str:
     return (
-        f"docker-credential-{helper} {verb} ended with status {status}; run it by hand"
+        f"docker-credential-{helper} {verb} exited with status {status}; run it by hand"
         " as the daemon's user to see why"
     )

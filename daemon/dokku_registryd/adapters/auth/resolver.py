@@ -1,8 +1,8 @@
 """Logins of apps: an app's own auth config first, then the global one.
 
-Docker knows one auth config at a time, so an app's own login would hide every global
-one; here each file is asked in turn. What is wrong with one app's file concerns that
-app only, and no message holds what a file holds.
+Docker reads one auth config at a time, so an app's own login would hide all global
+ones; here both files are read in turn. An error in one app's file concerns only that
+app, and no message contains the content of a file.
 """
 
 import contextlib
@@ -25,35 +25,35 @@ _FILE_NAME: Final = folders.FILE_NAME
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Located:
-    """A login, and where it was found."""
+    """A login and its source."""
 
     auth: AuthConfig
     helper: str
-    """The helper that keeps it; empty for the file itself."""
+    """The helper that stores it; empty for the file itself."""
     is_global: bool
     """Whether it comes from the global file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Erased:
-    """What became of logins that helpers should forget."""
+    """The result of erasing logins from helpers."""
 
     domains: tuple[str, ...]
-    """Those that a helper kept and has forgotten."""
+    """Erased logins."""
     kept: list[HeldLogin]
-    """Those that another file still uses."""
+    """Logins that another file still uses."""
 
 
 class AuthConfigs:
-    """Implements `ports.Credentials`. Nothing is kept between calls.
+    """Implements `ports.Credentials`. Nothing is cached between calls.
 
     Args:
-        config_root: The folder that holds `APP/config.json`.
+        config_root: The folder with `APP/config.json`.
         global_dir: The folder of the global `config.json`.
         helper_timeout: Seconds that a credential helper may run.
-        helper_path: The folders that helpers are searched in.
+        helper_path: The folders to search for helpers.
         helper_home: HOME of helpers; ours if not given.
-        helper_environ: Further variables that helpers get.
+        helper_environ: Further variables for helpers.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class AuthConfigs:
         helper_environ: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self._config_root = config_root
-        # The operator's own; unlike an app's folder it may be a link.
+        # The operator's own folder; unlike an app's folder it may be a link.
         self._global_dir = global_dir.resolve()
         self.helpers = helpers.CredentialHelpers(
             path=helper_path,
@@ -77,23 +77,23 @@ class AuthConfigs:
         )
 
     def resolve(self, app: str, domain: str) -> AuthConfig | None:
-        """Return the app's login for a registry, resolved anew; None for anonymous.
+        """Return the app's login for a registry, without a cache; None for anonymous.
 
-        First hit wins: the helper that the app's file names for the registry, its
-        `auths`, then the same two of the global file. An empty `app` asks the global
-        one only.
+        The first match wins: the helper of the app's file for the registry, its
+        `auths`, then both of the global file. An empty `app` uses only the global
+        file.
 
         Raises:
-            AuthenticationError: A file or helper that is needed cannot be used.
+            AuthenticationError: A required file or helper cannot be used.
         """
         found = self.locate(app, domain)
         return None if found is None else found.auth
 
     def locate(self, app: str, domain: str) -> Located | None:
-        """Return what `resolve` does, and where it was found.
+        """Return the login as `resolve` does, with its source.
 
         Raises:
-            AuthenticationError: A file or helper that is needed cannot be used.
+            AuthenticationError: A required file or helper cannot be used.
         """
         for folder in self._folders(app):
             try:
@@ -105,7 +105,7 @@ class AuthConfigs:
                 ) from None
             except helpers.HelperError as error:
                 raise errors.AuthenticationError(
-                    f"cannot get the login for {domain} that"
+                    f"cannot get the login for {domain}, which"
                     f" {folder / _FILE_NAME} leaves to a credential helper: {error}"
                 ) from error
             if found is not None:
@@ -128,14 +128,14 @@ class AuthConfigs:
             The domains that were erased.
 
         Raises:
-            TransientError: A helper failed, or it cannot be told who else uses a login.
+            TransientError: A helper failed, or other uses of a login are unknown.
         """
         folder = Path(directory)
         try:
             held = _read(folder).all_held_logins()
         except config_file.MalformedAuthError:
-            return []  # Nobody could ever use it, nor tell what it stood for.
-        # A helper may refuse for long; what the file itself holds goes at once.
+            return []  # The domain is not valid, so no login could be used.
+        # A helper may fail for long; the login in the file itself is removed at once.
         with contextlib.suppress(OSError), folders.opened(folder) as opened:
             document = config_file.load(opened.read())
             stripped = config_edits.without_secrets(document)
@@ -147,7 +147,7 @@ class AuthConfigs:
         """Make helpers forget logins, unless a file outside `folder` uses them too.
 
         Raises:
-            TransientError: A helper failed, or it cannot be told who else uses a login.
+            TransientError: A helper failed, or other uses of a login are unknown.
         """
         waiting = list(logins)
         in_use = list(self._held_by_others(folder)) if waiting else []
@@ -173,13 +173,13 @@ class AuthConfigs:
         """Return the folder of an app's auth config; the empty name is the global one.
 
         Raises:
-            AuthenticationError: The text is no name of an app.
+            AuthenticationError: The text is not an app name.
         """
         if not app:
             return self._global_dir
         if not app_names.is_app_name(app):
             raise errors.AuthenticationError(
-                f"cannot look up logins of {app[:100]!r}: that is no name of an app"
+                f"cannot look up logins of {app[:100]!r}: that is not an app name"
             )
         return self._config_root / app
 

@@ -1,8 +1,8 @@
-"""The folders of apps below Dokku's root, seen as Dokku sees them.
+"""The folders of apps in Dokku's root, as Dokku sees them.
 
-Dokku follows links: an app may be moved to another disk and linked to (0.38.27,
-common.go, UnfilteredDokkuApps). So the same is done here. What cannot be looked at is
-told apart from what is not there.
+Dokku follows links: an app may be moved to another disk and linked (0.38.27, common.go,
+UnfilteredDokkuApps). So this module does the same. Inaccessible entries are
+distinguished from missing ones.
 """
 
 import os
@@ -52,13 +52,13 @@ def look(path: Path) -> presence.Root:
 
 def _why_unseen(folder: int, entry: "os.DirEntry[str]") -> str:
     """Return why an entry is not an app's folder; empty if it is one."""
-    # What the listing says spares a question for each of thousands of apps.
+    # The listing has the type, which avoids a `stat` for each of thousands of apps.
     if entry.is_dir(follow_symlinks=False):
         return ""
     try:
         status = os.stat(entry.name, dir_fd=folder)
     except FileNotFoundError:
-        return "a link that leads nowhere" if entry.is_symlink() else "just removed"
+        return "a dangling link" if entry.is_symlink() else "just removed"
     except OSError as error:
-        return f"cannot be looked at: {property_reading.reason(error)}"
+        return f"not accessible: {property_reading.reason(error)}"
     return "" if stat.S_ISDIR(status.st_mode) else "not a folder"

@@ -2,8 +2,8 @@
 
 Dokku 0.38 writes `$DOKKU_LIB_ROOT/data/builds/APP/ID.json` when a deploy begins and
 when it ends (plugins/builds/builds.go, type Build). Older versions have no such record;
-there a deploy is known by its process, as `pid-PID-STARTTIME`, and only its end can be
-seen.
+there a deploy is identified by its process, as `pid-PID-STARTTIME`, and only its end
+can be detected.
 """
 
 import os
@@ -22,7 +22,7 @@ from dokku_registryd.core.text import json_documents
 
 _LIMIT: Final = 65_536  # bytes; a record has some hundred
 _MAX_ID: Final = 128  # an ID has 64 digits
-_SLACK: Final = 60.0  # seconds by which two readings of the time may differ
+_SLACK: Final = 60.0  # allowed difference in seconds between two readings of the time
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _PROCESS = re.compile(r"pid-(\d{1,10})-(\d{1,20})")
 _STATES: Final = {
@@ -50,7 +50,7 @@ class BuildRecords:
         self._dokku_root = dokku_root
 
     def containers(self, app: str) -> frozenset[str]:
-        """Return the IDs that Dokku has in `$DOKKU_ROOT/APP/CONTAINER.PROCESS.NUMBER`.
+        """Return the IDs in `$DOKKU_ROOT/APP/CONTAINER.PROCESS.NUMBER`.
 
         Dokku writes one when the checks of its container have passed
         (scheduler-docker-local, bin/scheduler-deploy-process-container).
@@ -67,12 +67,12 @@ class BuildRecords:
             )
         except OSError as error:
             raise errors.TransientError(
-                f"cannot read which containers of {app} run:"
+                f"cannot read the running containers of {app}:"
                 f" {os.strerror(error.errno or 0)}"
             ) from error
 
     def state(self, app: str, build: str) -> BuildState:
-        """Return what is known of a deploy of an app."""
+        """Return the state of a deploy of an app."""
         by_process = _PROCESS.fullmatch(build)
         if by_process:
             return _state_of_process(int(by_process[1]), int(by_process[2]))
@@ -85,7 +85,7 @@ class BuildRecords:
         return BuildState.ENDED if is_over else BuildState.RUNNING
 
     def _record(self, app: str, build: str) -> dict[str, object]:
-        """Return Dokku's record; empty where there is none that can be read."""
+        """Return Dokku's record; empty if it is missing or unreadable."""
         if not app_names.is_app_name(app) or not _ID.fullmatch(build):
             return {}
         try:
@@ -97,11 +97,11 @@ class BuildRecords:
 
 
 def _is_there(pid: int, record: dict[str, object]) -> bool:
-    """Tell whether the process of a record is there, and not one with its number.
+    """Return whether the process of a record still exists.
 
-    It writes the record itself, so one that began afterwards is another: numbers begin
-    anew with each boot. Where a clock was set since, this may be wrong; the deploy lock
-    and what the containers run are asked before anything follows.
+    It writes the record itself, so a process that started later is another one: process
+    IDs restart with each boot. If a clock was set meanwhile, this may be wrong; callers
+    also check the deploy lock and the running containers.
     """
     if not processes.exists(pid):
         return False
@@ -111,7 +111,7 @@ def _is_there(pid: int, record: dict[str, object]) -> bool:
 
 
 def _epoch(text: object) -> float:
-    """Return a time as Go writes it (RFC 3339), in seconds since the epoch, or 0."""
+    """Parse a time as Go writes it (RFC 3339) to seconds since the epoch, or 0."""
     try:
         found = datetime.fromisoformat(text if isinstance(text, str) else "")
     except ValueError:

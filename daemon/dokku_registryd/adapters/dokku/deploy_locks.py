@@ -1,10 +1,10 @@
-"""Dokku's deploy lock of an app: whether somebody holds it, without touching it.
+"""Dokku's deploy lock of an app: whether a process holds it, without locking it.
 
-Dokku takes it with `flock --nonblock` and gives up at once where it is held, so even a
-shared lock of ours could end a deploy. The kernel tells of each open file of a process
-which locks it holds. `/proc/locks` has them all, but the service does not see it, and
-its device numbers are not always those of `stat`. Processes of other users are not
-looked at; Dokku's deploys run as the user of the service.
+Dokku locks it with `flock --nonblock` and fails at once if it is held, so even a shared
+lock of ours could end a deploy. The kernel lists the locks of each open file of a
+process. `/proc/locks` lists all locks, but the service cannot see it, and its device
+numbers may differ from those of `stat`. Processes of other users are ignored; Dokku's
+deploys run as the user of the service.
 """
 
 import os
@@ -21,25 +21,25 @@ _File = tuple[int, int]
 
 
 class DeployLocks:
-    """Looks at the deploy locks of a host.
+    """Finds the deploy locks of a host.
 
     Args:
-        lib_root: Dokku's folder of plugins and data, where the locks lie.
-        dokku_root: The folder of the apps, where older versions have them.
+        lib_root: Dokku's folder of plugins and data, with the locks.
+        dokku_root: The folder of the apps, with the locks of older versions.
     """
 
     def __init__(self, *, lib_root: Path, dokku_root: Path) -> None:
         self._roots = (lib_root / "data" / "apps", dokku_root)
 
     def is_held(self, app: str) -> bool:
-        """Tell whether a deploy of an app runs; False where it cannot be told."""
+        """Return whether a deploy of an app runs; False if unknown."""
         if not app_names.is_app_name(app):
             return False
         files = self._files(app)
         return bool(files) and any(found in files for found in _locked())
 
     def is_released(self, app: str) -> bool:
-        """Tell whether no deploy of an app holds a lock, as far as it can be looked at.
+        """Return whether no deploy of an app holds a lock; False if unknown.
 
         Dokku removes the file with the lock (common/functions, release_advisory_lock).
         """
@@ -54,17 +54,17 @@ class DeployLocks:
 
 
 def _locked() -> Iterator[_File | None]:
-    """Give the deploy locks that processes hold which we may look at."""
+    """Yield the deploy locks that accessible processes hold."""
     for folder in _PROC.glob("[0-9]*/fd"):
         try:
             for name in os.listdir(folder):  # noqa: PTH208 - a hundred thousand names
-                # The link is read before the file is looked at, which may be anywhere.
+                # The link is read before its target is accessed, which may be anywhere.
                 if not os.readlink(folder / name).endswith(f"/{_NAME}"):  # noqa: PTH115 - as above
                     continue
                 if b"lock:" in (folder.parent / "fdinfo" / name).read_bytes():
                     yield _identity(folder / name)
         except OSError:
-            continue  # It has ended, or is somebody else's.
+            continue  # It has ended, or belongs to another user.
 
 
 def _identity(path: Path) -> _File | None:

@@ -1,8 +1,8 @@
-"""What a deploy of Dokku was told, for as long as it may ask again.
+"""The reply to a running deploy of Dokku, as long as the deploy may ask again.
 
-`deploying/APP/BUILD` has the format of `deployed/APP` (`snapshot`). A question of the
-same deploy is answered from it; every other one from `deployed/APP`. The number 0
-stands for an image under Dokku's own name: a hook writes it where push is off.
+`deploying/APP/BUILD` has the format of `deployed/APP` (`app_files`). It answers the
+questions of the same deploy; `deployed/APP` answers all others. The number 0 means an
+image under Dokku's own name: a hook writes it if push-on-release is off.
 """
 
 import contextlib
@@ -33,7 +33,7 @@ class DeployingFiles:
         self._root = root
 
     def apps(self) -> list[str]:
-        """Return the apps of which a deploy was told something.
+        """Return the apps with a reply to a deploy.
 
         Raises:
             UnreadableError: The folder cannot be read.
@@ -45,10 +45,9 @@ class DeployingFiles:
         ]
 
     def told(self, app: str) -> dict[str, deploys.Told]:
-        """Return what the deploys of an app were told, by build.
+        """Return the replies to the deploys of an app, by build.
 
-        No hook and no program of ours makes anything but a file there, so whatever is
-        none tells nothing.
+        Hooks and this program create only files there, so other entries are ignored.
 
         Raises:
             UnreadableError: It cannot be read.
@@ -71,7 +70,7 @@ class DeployingFiles:
         return found
 
     def odd(self, app: str) -> list[str]:
-        """Return the paths at which something else lies than a deploy's file."""
+        """Return the paths of entries that are not files of deploys."""
         folder = self._root / app
         if app_names.is_app_name(app) and os.path.lexists(folder):
             if not _is(stat.S_ISDIR, folder):
@@ -85,7 +84,7 @@ class DeployingFiles:
         return []
 
     def tell(self, app: str, build: str, deployed: DeployedRelease) -> None:
-        """Replace what a deploy is told.
+        """Replace the reply to a deploy.
 
         Raises:
             TransientError: The disk refuses.
@@ -100,14 +99,14 @@ class DeployingFiles:
             raise errors.TransientError(f"cannot write {path}: {reason}") from error
 
     def forget(self, app: str, build: str) -> None:
-        """Remove what a deploy was told; it has ended.
+        """Remove the reply to a deploy that has ended.
 
-        After a power cut it is found to have ended, so it may come back.
+        After a power cut it may come back, and is then removed again.
         """
         path = self._path(app, build)
         with contextlib.suppress(FileNotFoundError):
             atomic.remove(path, is_strict=True, is_synced=False)
-        with contextlib.suppress(OSError):  # Another deploy of the app is told too.
+        with contextlib.suppress(OSError):  # Another deploy of the app has a reply too.
             path.parent.rmdir()
 
     def _path(self, app: str, build: str) -> Path:
@@ -133,10 +132,10 @@ class DeployingFiles:
 
 
 def _is(kind: Callable[[int], bool], path: Path) -> bool:
-    """Tell what lies at a path itself; nothing is of no kind.
+    """Return the type of the entry at a path; 0 if there is none.
 
     Raises:
-        UnreadableError: It cannot be told.
+        UnreadableError: It cannot be read.
     """
     try:
         return kind(path.lstat().st_mode)

@@ -1,11 +1,11 @@
-"""Folders of destroyed apps, between the moment they are detached and their end.
+"""Folders of destroyed apps that await erasure.
 
-A hook (or a sweep) moves an app's properties and logins into
+A hook (or a sweep) moves an app's properties and logins to
 `forgotten/APP.STAMP/{registry,registryd}` by one rename each. From then on no app can
-use them, an app of the same name can be created at once, and the erasing of helper
-logins may take its time. While a hook gathers them the folder's name begins with a dot,
-since whoever took half of them for all would remove logins without erasing them; what
-a hook that died has gathered is taken over.
+use them, a new app of the same name can be created at once, and erasing logins from
+helpers may take its time. While a hook collects them the folder's name begins with a
+dot: a reader of an incomplete folder would remove logins without erasing them. An
+incomplete folder of a hook that died is completed.
 """
 
 import contextlib
@@ -25,11 +25,11 @@ from dokku_registryd.core.dokku import app_names, policy
 _FOLDER = re.compile(
     r"(?P<dot>\.?)(?P<app>[a-z0-9][a-z0-9._-]*)(?P<cut>\+?)\.(?P<time>\d{16})\.(?P<pid>\d+)\.\d+"
 )
-# A hook gathers for milliseconds; its process ID may be another's after a restart.
+# A hook needs milliseconds; after a restart its process ID may belong to another one.
 _GATHERING_SECONDS: Final = 3600
 _FILE_NAME = folders.FILE_NAME
-# A longer name does not fit into a file's name with what is around it. Then its
-# beginning stands there, and all of it in a file; hooks/functions has the same rule.
+# A longer name does not fit into a file name with the added parts. Then the file name
+# has its beginning, and a file has all of it; hooks/functions has the same rule.
 _LONGEST: Final = 200
 _WHOLE_NAME: Final = "app"
 
@@ -40,7 +40,7 @@ class DestroyedApps:
     Args:
         root: The folder `forgotten`.
         config_root: Dokku's folder of properties.
-        now: Gives seconds since the epoch.
+        now: Returns seconds since the epoch.
     """
 
     def __init__(
@@ -56,10 +56,10 @@ class DestroyedApps:
         self._noted = root.parent / "noted"
 
     def detach(self, app: str, stamp: str) -> None:
-        """Move what is left of an app's properties and logins out of the way.
+        """Move an app's properties and logins away.
 
         Args:
-            app: The app that is gone.
+            app: The destroyed app.
             stamp: Makes the folder's name unique: `MICROSECONDS.PID.NUMBER`.
         """
         if not app_names.is_app_name(app):
@@ -87,10 +87,10 @@ class DestroyedApps:
         return sorted({owner for _, owner in self._listed()})
 
     def noted(self) -> list[str]:
-        """Return the apps whose logins a hook noted and Dokku's plugin removed since.
+        """Return the apps whose logins a hook listed and Dokku's plugin then removed.
 
-        The note is made before Dokku's own plugin removes the auth config. While that
-        is there the app may live on: its destruction may have been broken off.
+        The list is written before Dokku's own plugin removes the auth config. While the
+        auth config exists the app may still exist: its destruction may have failed.
         """
         try:
             found = sorted(entry.name for entry in self._noted.iterdir())
@@ -104,11 +104,11 @@ class DestroyedApps:
         ]
 
     def login_folder(self, folder: str) -> str:
-        """Return where a detached folder keeps the auth config."""
+        """Return the path of the auth config in a detached folder."""
         return str(Path(folder) / policy.CORE)
 
     def remove(self, folder: str) -> None:
-        """Remove a detached folder with all that is in it."""
+        """Remove a detached folder with its content."""
         path = Path(folder)
         with contextlib.suppress(FileNotFoundError):
             if path.is_symlink():
@@ -117,10 +117,10 @@ class DestroyedApps:
                 shutil.rmtree(path)
 
     def _take_note(self, app: str, folder: Path) -> None:
-        """Put a note where the logins themselves would be, if they are not there."""
+        """Use the list of logins if the logins themselves are missing."""
         note = self._noted / app
         if note.is_symlink():
-            note.unlink()  # Whoever put it there gets nothing by it.
+            note.unlink()  # It is an unexpected file.
         if not note.is_dir():
             return
         atomic.make_folder(folder)
@@ -147,7 +147,7 @@ class DestroyedApps:
         return sorted(found)
 
     def _whole_name(self, folder: str) -> str:
-        """Return the long name that a folder is for; empty where nothing tells."""
+        """Return the long app name of a folder; empty if unknown."""
         try:
             raw = atomic.read(self._root / folder / _WHOLE_NAME, limit=1024)
         except OSError:
@@ -156,7 +156,7 @@ class DestroyedApps:
         return name if app_names.is_app_name(name) else ""
 
     def _take_over(self, match: re.Match[str]) -> bool:
-        """Finish what a hook that died has begun; False while it may be at it."""
+        """Complete the work of a hook that died; return False if it may still run."""
         age = self._now() - int(match["time"]) / 1e6
         if 0 <= age < _GATHERING_SECONDS and processes.exists(int(match["pid"])):
             return False
@@ -164,5 +164,5 @@ class DestroyedApps:
         try:
             (self._root / name).rename(self._root / name.removeprefix("."))
         except OSError:
-            return False  # It was at it after all, or the next look succeeds.
+            return False  # The hook is still running, or the next sweep succeeds.
         return True

@@ -1,6 +1,6 @@
 """Which plugin is in charge: Dokku's own registry plugin, or this one.
 
-The same look as that of the hooks (`is_companion` in hooks/functions).
+The same rule as in the hooks (`is_companion` in hooks/functions).
 """
 
 import os
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def is_companion(lib_root: Path) -> bool:
-    """Tell whether Dokku's own registry plugin is enabled.
+    """Return whether Dokku's own registry plugin is enabled.
 
     Dokku links core plugins so, and tells them from others by the same look
     (https://github.com/dokku/dokku/blob/v0.38.27/debian/postinst).

@@ -1,7 +1,7 @@
-"""Dokku's plugins: which are enabled, and how plugn changes that.
+"""Dokku's plugins: which are enabled, and changing that with plugn.
 
-An enabled plugin is a link in `plugins/enabled`. Dokku's own plugins are told by where
-the link leads in the end, as the `dokku` script tells them.
+An enabled plugin is a link in `plugins/enabled`. A core plugin is recognised by the
+final target of the link, as the `dokku` script does.
 """
 
 import os
@@ -23,7 +23,7 @@ class Plugins:
     Args:
         folder: Dokku's folder of plugins (`PLUGIN_PATH`).
         core_folder: Its folder of core plugins (`PLUGIN_CORE_PATH`).
-        environ: What programs are run with.
+        environ: The environment of programs.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class Plugins:
 
     @property
     def has_plugn(self) -> bool:
-        """Whether plugn can be called."""
+        """Whether plugn is installed."""
         return shutil.which("plugn", path=self._environ.get("PATH")) is not None
 
     @property
@@ -52,17 +52,17 @@ class Plugins:
         )
 
     def is_core_enabled(self) -> bool:
-        """Tell whether Dokku's own registry plugin is in charge; hooks ask the same."""
+        """Return whether Dokku's own registry plugin is in charge, as the hooks do."""
         return (self._enabled / CORE).exists() and self._is_core(self._enabled / CORE)
 
     def is_enabled(self, name: str) -> bool:
-        """Tell whether there is a link, even one that leads nowhere."""
+        """Return whether there is a link, even a dangling one."""
         return os.path.lexists(self._enabled / name)
 
     def enable(self, name: str) -> None:
         """Enable a plugin.
 
-        plugn would put a second link inside the plugin if there were a link already.
+        If there were a link already, plugn would create a second one in the plugin.
 
         Raises:
             RegistrydError: plugn refuses.
@@ -71,7 +71,7 @@ class Plugins:
             programs.run(["plugn", "enable", name], self._environ)
 
     def disable(self, name: str) -> None:
-        """Disable a plugin; it stays available, so that nothing links it anew.
+        """Disable a plugin; it stays available, so it can be enabled again.
 
         Raises:
             RegistrydError: plugn refuses.
@@ -80,7 +80,7 @@ class Plugins:
             programs.run(["plugn", "disable", name], self._environ)
 
     def detect_scheduler(self, app: str) -> str:
-        """Return an app's scheduler, as Dokku itself asks for it.
+        """Return an app's scheduler, with the trigger that Dokku itself uses.
 
         Raises:
             RegistrydError: plugn refuses.

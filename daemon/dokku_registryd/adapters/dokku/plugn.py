@@ -1,8 +1,8 @@
-r"""Calls triggers of other Dokku plugins, when something secret goes along.
+r"""Calls triggers of other Dokku plugins with a secret.
 
-plugn 0.17.1 writes the environment into a file that bash then reads (go-basher 5.1.8,
-buildEnvfile). Every value stands in `$'...'` there, with quotes escaped but backslashes
-not: `x\'; reboot #` as a password would reboot the host.
+plugn 0.17.1 writes the environment to a file that bash then reads (go-basher 5.1.8,
+buildEnvfile). Every value is written as `$'...'`, with quotes escaped but not
+backslashes: the password `x\'; reboot #` would reboot the host.
 """
 
 import os
@@ -15,20 +15,20 @@ from typing import Final
 
 from dokku_registryd.core.auth.logins import Secret
 
-# Printable ASCII without the backslash. A byte beyond ASCII could swallow the backslash
+# Printable ASCII without the backslash. A byte beyond ASCII could absorb the backslash
 # that plugn puts before a quote: in Shift JIS or Big5 the two are one character.
 _SAFE: Final = re.compile(r"[ -\[\]-~]*")
-_EVENTS: Final = "20_events"  # logs every trigger, so it counts for nothing
-_MAX_SAID: Final = 64 << 10  # bytes of a failing plugin's words that are kept
+_EVENTS: Final = "20_events"  # logs every trigger, so it is ignored
+_MAX_SAID: Final = 64 << 10  # bytes of a failing plugin's output that are kept
 _CHUNK_BYTES: Final = 4096
 
 
 class Plugn:
-    """The plugins that are enabled on this host.
+    """The enabled plugins of this host.
 
     Args:
-        plugins: The folder that holds `enabled`.
-        environ: What plugins get to see.
+        plugins: The folder with `enabled`.
+        environ: The environment of plugins.
     """
 
     def __init__(self, plugins: Path, environ: Mapping[str, str]) -> None:
@@ -36,7 +36,7 @@ class Plugn:
         self._environ = environ
 
     def answers(self, trigger: str) -> bool:
-        """Tell whether any plugin would do something."""
+        """Return whether any plugin implements a trigger."""
         return any(
             path.parent.name != _EVENTS and path.is_file() and os.access(path, os.X_OK)
             for path in self._plugins.glob(f"enabled/*/{trigger}")
@@ -48,10 +48,10 @@ class Plugn:
         Args:
             trigger: Its name.
             arguments: Its arguments; plugn quotes them properly.
-            secrets: Variables besides the environment; each must be `is_safe`.
+            secrets: Further variables; each must be `is_safe`.
 
         Returns:
-            The exit status, and what was said on stderr.
+            The exit status, and the output on stderr.
 
         Raises:
             OSError: plugn cannot be started.
@@ -79,5 +79,5 @@ class Plugn:
 
 
 def is_safe(secret: Secret) -> bool:
-    """Tell whether plugn hands a value on unharmed, and as nothing but a value."""
+    """Return whether plugn passes a value unchanged and without executing it."""
     return bool(_SAFE.fullmatch(secret.reveal()))

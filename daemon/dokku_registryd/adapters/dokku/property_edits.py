@@ -1,8 +1,8 @@
-"""Sets and unsets one property, as the command `set` does.
+"""Sets and unsets one property, for the command `set`.
 
-Written beside its place and renamed there, so that no reader sees half a value; never
-through a folder of an app that is a link. Apart from `property_files`, since a command
-that people type needs nothing of what a look at thousands of apps does.
+The file is written beside its target and renamed, so that readers never see half a
+value; never through an app's folder that is a link. Separate from `property_files`,
+since a command does not need the code for thousands of apps.
 """
 
 import os
@@ -13,7 +13,7 @@ from dokku_registryd.adapters.files import atomic
 
 
 def put(root: Path, app: str, name: str, text: str) -> None:
-    """Replace a property in one step.
+    """Replace a property atomically.
 
     Args:
         root: The folder of one plugin's properties.

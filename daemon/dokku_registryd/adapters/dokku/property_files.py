@@ -1,10 +1,10 @@
-"""Dokku's property files, and our record of what each app runs.
+"""Dokku's property files, and our record of each app's release.
 
-Format (Dokku 0.38.27, common/properties.go): one file a property, its whole content
-the value, without a line break at the end. Dokku truncates and writes in place; we
-write beside and rename, so that no reader ever sees half a value. No folder of an app
-may be a link, so nothing is read or written for one app that is another's. What is
-there and cannot be read is neither missing nor empty: it is an error that names it.
+Format (Dokku 0.38.27, common/properties.go): one file per property, its whole content
+is the value, without a line break at the end. Dokku truncates and writes in place; we
+write beside and rename, so that readers never see half a value. An app's folder must
+not be a link, so that an app never uses another one's files. An unreadable file is
+neither missing nor empty: it is an error that names the file.
 """
 
 import contextlib
@@ -28,8 +28,8 @@ class PropertyFiles:
         config_root: Dokku's folder of properties, `$DOKKU_LIB_ROOT/config`.
         dokku_root: The folder with one folder for each app.
         deployed_root: Our folder with one record for each app.
-        now: Gives seconds since the epoch, by the clock that files are stamped with.
-        monotonic: Gives seconds that never run backwards.
+        now: Returns seconds since the epoch, by the clock of the file system.
+        monotonic: Returns monotonic seconds.
     """
 
     def __init__(
@@ -48,15 +48,15 @@ class PropertyFiles:
         self._monotonic = monotonic
 
     def get(self, plugin: str, app: str, name: str) -> str:
-        """Return a property's raw text, empty when it is unset.
+        """Return a property's raw text; empty if it is unset.
 
         Raises:
-            UnreadableError: It is there and cannot be read.
+            UnreadableError: It exists but cannot be read.
         """
         try:
             path = self._path(plugin, app, name)
         except FileNotFoundError:
-            return ""  # Nothing of that name can be an app.
+            return ""  # Not a valid app name.
         try:
             folder = property_reading.open_app(str(path.parent))
             if folder is None:
@@ -67,7 +67,7 @@ class PropertyFiles:
 
     @contextlib.contextmanager
     def look(self) -> Iterator[snapshot.Snapshot]:
-        """Look at the files of many apps: each is read once, and may be remembered."""
+        """Read the files of many apps: each is read once, and may be cached."""
         found = snapshot.Snapshot(
             config_root=self._config_root,
             deployed_root=self._deployed_root,
@@ -80,11 +80,11 @@ class PropertyFiles:
             found.close()
 
     def set(self, plugin: str, app: str, name: str, value: str) -> None:
-        """Replace a property in one step.
+        """Replace a property atomically.
 
         Raises:
-            TransientError: The disk refuses, or the folder was lost: one with nothing
-                but this in it would say that all else is unset.
+            TransientError: The disk refuses, or the folder was lost: a folder with only
+                this property would mean that all others are unset.
         """
         path = self._path(plugin, app, name)
         try:
@@ -101,25 +101,24 @@ class PropertyFiles:
         atomic.remove(self._path(plugin, app, name), is_strict=True)
 
     def root(self) -> presence.Root:
-        """Return what one listing of Dokku's root tells; it never fails."""
+        """Return one listing of Dokku's root; never fails."""
         return app_folders.look(self._dokku_root)
 
     def apps(self) -> list[str]:
-        """Return the apps that exist, by their folders below Dokku's root.
+        """Return the existing apps, by their folders in Dokku's root.
 
         Raises:
-            TransientError: The root cannot be read, or nothing at all is in it: then
-                its disk is hardly mounted, and no app may count as gone.
+            TransientError: The root cannot be read, or is empty: then its disk is
+                probably not mounted, and no app may count as destroyed.
         """
         found = self.root()
         if found.error:
             raise errors.TransientError(
-                f"cannot tell which apps exist: {found.path}: {found.error}"
+                f"cannot list the apps: {found.path}: {found.error}"
             )
         if found.is_bare:
             raise errors.TransientError(
-                f"cannot tell which apps exist: {found.path} is empty. Is its disk"
-                " mounted?"
+                f"cannot list the apps: {found.path} is empty. Is its disk mounted?"
             )
         return list(found.apps)
 
@@ -137,10 +136,10 @@ class PropertyFiles:
         return sorted(found.union(_listed(self._deployed_root, are_folders=False)))
 
     def deployed(self, app: str) -> releases.DeployedRelease | None:
-        """Return the recorded release of an app; None if there is none to trust.
+        """Return the recorded release of an app; None if there is no valid record.
 
         Raises:
-            UnreadableError: It is there and cannot be read.
+            UnreadableError: It exists but cannot be read.
         """
         try:
             path = self._record(app)
@@ -155,7 +154,7 @@ class PropertyFiles:
         return snapshot.parse_record(raw)
 
     def record_deployed(self, app: str, deployed: releases.DeployedRelease) -> None:
-        """Record what Dokku's questions are answered with from now on.
+        """Record the answer to Dokku's questions.
 
         Raises:
             TransientError: The disk refuses.
@@ -163,10 +162,10 @@ class PropertyFiles:
         _replace(self._record(app), snapshot.format_record(deployed))
 
     def link_told(self, app: str, build: str) -> None:
-        """Make what a deploy was told the record: a link and a rename need no room.
+        """Make the reply to a deploy the record, by link and rename, without space.
 
-        What it was told stays, for whoever has to note the rest once there is room. A
-        file system without links takes part in nothing of this.
+        The reply is kept, for the process that completes the rest once there is space.
+        On a file system without links nothing happens.
         """
         record = self._record(app)
         told = self._deployed_root.parent / "deploying" / app / build
@@ -176,7 +175,7 @@ class PropertyFiles:
             new.unlink(missing_ok=True)
             os.link(told, new, follow_symlinks=False)
             new.replace(record)
-            # Nothing was renamed where both are the same file already.
+            # Nothing was renamed because both are the same file already.
             new.unlink(missing_ok=True)
             atomic.sync_folder(record.parent)
 
@@ -186,11 +185,11 @@ class PropertyFiles:
 
     def _path(self, plugin: str, app: str, name: str) -> Path:
         if app != policy.GLOBAL and not app_names.is_app_name(app):
-            raise FileNotFoundError(f"{app!r} is no app name")
+            raise FileNotFoundError(f"{app!r} is not an app name")
         return self._config_root / plugin / app / name
 
     def _missing(self, plugin: str, app: str, path: Path) -> str:
-        """Return what a property in a folder that is not there comes to."""
+        """Return the value of a property whose folder is missing."""
         try:
             self._check_missing(plugin, app)
         except FileNotFoundError as error:
@@ -203,7 +202,7 @@ class PropertyFiles:
 
     def _record(self, app: str) -> Path:
         if not app_names.is_app_name(app):
-            raise FileNotFoundError(f"{app!r} is no app name")
+            raise FileNotFoundError(f"{app!r} is not an app name")
         return self._deployed_root / app
 
 
@@ -217,12 +216,12 @@ def _replace(path: Path, text: str) -> None:
 
 
 def unreadable(path: Path, error: OSError) -> errors.UnreadableError:
-    """Return what is raised where a file is there and cannot be read."""
+    """Return the error for a file that exists but cannot be read."""
     hint = ""
     if error.errno in {errno.EACCES, errno.EPERM}:
-        hint = ". Give it to the user that Dokku runs as, with chown"
+        hint = ". Change its owner to the user that Dokku runs as, with chown"
     elif error.errno == errno.EINVAL:
-        hint = ". Put a file with the value there, or remove it"
+        hint = ". Replace it by a file with the value, or remove it"
     return errors.UnreadableError(
         f"cannot read {path}: {property_reading.reason(error)}{hint}"
     )

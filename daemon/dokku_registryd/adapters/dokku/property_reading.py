@@ -1,13 +1,12 @@
-"""One rule for reading a property's file, in the daemon, in reports and in hooks.
+"""The rule for reading a property's file, for daemon, reports and hooks.
 
 Dokku's own plugin (0.38.27, common/properties.go) follows a link in place of a
-property, and so do our hooks. So a link is followed here too, to a regular file of
-bounded size and to nothing else. A link in place of an app's folder is not followed
-(`adapters.files.dirs`). A property is unset where there is no entry at all. An entry
-that cannot be read, such as a link that leads nowhere, is unreadable and never unset.
-So is what may be in a folder of Dokku's that is missing although something was
-released: Dokku leaves an app's folder where its last property goes, and a release makes
-the one of an app that has none.
+property, and so do our hooks. So a link is followed here too, but only to a regular
+file of limited size. A link in place of an app's folder is not followed (`folders`). A
+property is unset if there is no entry at all. An unreadable entry, such as a dangling
+link, is unreadable, never unset. The same applies if Dokku's folder is missing although
+something was released: Dokku keeps an app's folder when its last property is removed,
+and a release creates the folder of an app that has none.
 """
 
 import contextlib
@@ -17,7 +16,7 @@ import stat
 
 from dokku_registryd.adapters.files import dirs
 
-# As in `typing`; reports read properties too, and its import takes as long as they do.
+# As in `typing`; reports read properties too, and its import takes as long.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,14 +27,14 @@ _OPEN = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 def open_app(place: str, *, inside: int | None = None) -> int | None:
-    """Open the folder of an app's properties; None where the app has none.
+    """Open the folder of an app's properties; return None if the app has none.
 
     Args:
         place: Its path; inside an open folder its name.
         inside: The descriptor of the folder that it is in.
 
     Raises:
-        OSError: It is there and cannot be used.
+        OSError: It exists but cannot be used.
     """
     try:
         return dirs.open_folder(place, inside=inside)
@@ -43,24 +42,24 @@ def open_app(place: str, *, inside: int | None = None) -> int | None:
         return None
     except NotADirectoryError:
         if _is_link(place, inside):
-            raise _refusal("the folder of an app may not be a link", place) from None
+            raise _refusal("the folder of an app must not be a link", place) from None
         return None
 
 
 def read(folder: int, name: str) -> tuple[os.stat_result | None, bytes]:
-    """Return what `stat` tells of a property's file, and its content.
+    """Return the `stat` result of a property's file, and its content.
 
     Args:
         folder: The descriptor of the folder that it is in.
         name: The property.
 
     Returns:
-        None in place of the first where a link was followed: what `stat` tells of
-        that does not show a change behind it.
+        The `stat` result is None if a link was followed: it would not show a change of
+        the target.
 
     Raises:
         FileNotFoundError: There is no such entry.
-        OSError: It is there and cannot be read.
+        OSError: It exists but cannot be read.
     """
     is_link = False
     try:
@@ -81,24 +80,24 @@ def read(folder: int, name: str) -> tuple[os.stat_result | None, bytes]:
 
 
 def check_missing(config_root: "Path", deployed_root: "Path", app: str) -> None:
-    """Refuse to take Dokku's properties of an app for unset where they were lost.
+    """Raise if Dokku's properties of an app were lost, not unset.
 
-    To be called where that folder is not there. Our own properties decide nothing that
-    would be worth it, and an app that is older than we are has no folder of them.
+    Call it if that folder is missing. Our own properties are less important, and an app
+    that is older than this plugin has no folder of them.
 
     Args:
         config_root: Dokku's folder of properties.
         deployed_root: Our folder with one record for each app.
-        app: The app; `--global` for all apps.
+        app: The app; `--global` for global properties.
 
     Raises:
-        OSError: Something was released, so there were properties.
+        OSError: There were releases, so there must have been properties.
     """
     for root in (config_root, config_root / "registry"):
         if root.is_dir():
             continue
         if root.is_symlink():
-            raise _refusal("a link that leads nowhere", str(root))
+            raise _refusal("a dangling link", str(root))
         recorded: list[str] = []
         with contextlib.suppress(FileNotFoundError):
             recorded = os.listdir(deployed_root)  # noqa: PTH208 - names are wanted
@@ -115,17 +114,17 @@ def _lost(place: str) -> OSError:
 
 
 def reason(error: OSError) -> str:
-    """Return why something cannot be read, in a few words."""
+    """Return why an entry cannot be read, in a few words."""
     return error.strerror or str(error)
 
 
 def _follow(folder: int, name: str) -> int:
     try:
-        # Looked at first: to open a device may do something.
+        # Checked first: opening a device may have side effects.
         _check_regular(os.stat(name, dir_fd=folder), name)
         return os.open(name, _OPEN, dir_fd=folder)
     except FileNotFoundError:
-        raise _refusal("a link that leads nowhere", name) from None
+        raise _refusal("a dangling link", name) from None
 
 
 def _is_link(place: str, inside: int | None) -> bool:

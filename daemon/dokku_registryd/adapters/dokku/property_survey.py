@@ -1,4 +1,4 @@
-"""All files of properties and records on a host that cannot be read, for `doctor`."""
+"""All unreadable files of properties and records on a host, for `doctor`."""
 
 import contextlib
 import errno
@@ -15,7 +15,7 @@ from dokku_registryd.core.dokku import app_names, policy
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reader:
-    """The user that has to read them."""
+    """The user that must be able to read them."""
 
     uid: int
     gid: int
@@ -23,7 +23,7 @@ class Reader:
     def may_read(self, status: os.stat_result) -> bool:
         """Return whether the mode of a file lets this user read it.
 
-        Root, who looks here, may read all files, so that the system does not tell.
+        This process is root and can read all files, so the system does not tell.
         """
         if self.uid == 0:
             return True
@@ -37,12 +37,12 @@ class Reader:
 def unreadable(
     config_root: Path, deployed_root: Path, reader: Reader | None
 ) -> Iterator[str]:
-    """Give one sentence for each file that is there and cannot be read.
+    """Yield one sentence for each file that exists but cannot be read.
 
     Args:
         config_root: Dokku's folder of properties.
         deployed_root: Our folder with one record for each app.
-        reader: Who has to read them, where we are root; else None.
+        reader: The user to check for, if this process is root; else None.
     """
     yield from _missing(config_root, deployed_root)
     for plugin in (policy.CORE, policy.OURS):
@@ -51,11 +51,11 @@ def unreadable(
 
 
 def _missing(config_root: Path, deployed_root: Path) -> Iterator[str]:
-    """Tell of folders of Dokku's properties that must have been there once."""
+    """Yield sentences about lost folders of Dokku's properties."""
     core = config_root / policy.CORE
     recorded: list[str] = []
     if core.is_dir():
-        with contextlib.suppress(OSError):  # `_records` tells of it.
+        with contextlib.suppress(OSError):  # `_records` reports it.
             recorded = sorted(entry.name for entry in deployed_root.iterdir())
     for app in (policy.GLOBAL, *filter(app_names.is_app_name, recorded)):
         if os.path.lexists(core / app):

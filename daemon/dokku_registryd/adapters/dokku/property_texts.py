@@ -1,8 +1,8 @@
-"""Properties as a report reads them: all of one folder at once.
+"""Properties for reports: all of one folder at once.
 
-The format and the rules are those of `property_files`: no folder of an app may be a
+The format and the rules are those of `property_files`: an app's folder must not be a
 link, nor belong to another user, and a property is a regular file or a link to one. A
-report says what it could not read, so that is told apart from what is unset.
+report names unreadable properties, so they are distinguished from unset ones.
 """
 
 import os
@@ -12,7 +12,7 @@ from dokku_registryd.core.dokku import app_names, computed
 
 
 def read(root: str, app: str) -> dict[str, str | None]:
-    """Return what is set, raw; None for what is there and cannot be read.
+    """Return the raw values by name; None for an unreadable one.
 
     Args:
         root: The folder of one plugin's properties.
@@ -40,6 +40,6 @@ def _read(folder: int, name: str) -> str | None:
     try:
         return property_reading.read(folder, name)[1].decode(errors="replace")
     except FileNotFoundError:
-        return ""  # Removed since it was listed.
+        return ""  # Removed after it was listed.
     except OSError:
         return None

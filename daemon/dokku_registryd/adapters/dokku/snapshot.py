@@ -1,20 +1,20 @@
-"""What files say of each app at one look at a whole host, and whether it still holds.
+"""A snapshot of all apps' property files, with change detection.
 
-Thousands of apps have tens of thousands of files, and from one look to the next hardly
-one of them changes. So what a file said may be remembered together with a *mark*: what
-`stat` tells of the app's files. To ask for that takes a quarter of opening and reading.
-Dokku writes in place, which the time of no folder shows, so each file is asked for.
+Thousands of apps have tens of thousands of files, and few of them change between two
+sweeps. So the content of a file is cached together with a *mark*: the `stat` results of
+the app's files. A `stat` costs a quarter of opening and reading. Dokku writes in place,
+which does not change the time of the folder, so each file is checked.
 
-* Part of a mark is the time of the last change of the inode. Every write, rename and
-  `chmod` sets it, and no program can set it back.
-* Clocks of file systems tick, a program may write through mapped memory for half a
-  minute unseen, and a clock may be set back. So what was changed within the last
-  minute, or lies ahead, has no mark and is read at each look (git calls such files
-  racy). That holds when a mark is made and when it is compared.
-* What could not be read has no mark either: an error may be gone by the next look.
-* What was read through a link has none: `stat` of the link shows no change behind it.
-* After an hour a mark is void whatever `stat` says, a few apps at each look: network
-  file systems answer from memory, and no rule foresees everything.
+* A mark contains the inode's change time. Every write, rename and `chmod` sets it, and
+  no program can set it back.
+* Clocks of file systems have ticks, a program may write through mapped memory for half
+  a minute unseen, and a clock may be set back. So a file that was changed within the
+  last minute, or in the future, gets no mark and is read each time (git calls such
+  files racy). That applies when a mark is made and when it is compared.
+* An unreadable file gets no mark either: the error may be gone at the next sweep.
+* A file read through a link gets none: `stat` of the link does not show a change.
+* After an hour a mark is void regardless of `stat`, a few apps at each sweep: network
+  file systems answer from a cache, and no rule covers all cases.
 """
 
 import os
@@ -43,12 +43,12 @@ _Listed = tuple[tuple[str, ...], ...]
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """What `stat` told of one app's files."""
+    """The `stat` results of one app's files."""
 
     listed: _Listed
     """The properties in each plugin's folder."""
     signature: int
-    """A hash of all that was told: 64 bits for each app keep the memory small."""
+    """A hash of all results: 64 bits for each app keep the memory small."""
 
 
 class Snapshot:
@@ -57,8 +57,8 @@ class Snapshot:
     Args:
         config_root: Dokku's folder of properties.
         deployed_root: Our folder with one record for each app.
-        now: Seconds since the epoch, by the clock that files are stamped with.
-        monotonic: Seconds that never run backwards.
+        now: Seconds since the epoch, by the clock of the file system.
+        monotonic: Monotonic seconds.
     """
 
     def __init__(
@@ -69,11 +69,11 @@ class Snapshot:
         self._config_root = config_root
         self._deployed_root = deployed_root
         self._is_whole = True
-        """Whether what holds for all apps could be read, or does not exist."""
+        """Whether all global properties could be read, or do not exist."""
         self._is_lasting = True
-        """Whether `stat` shows each change of what holds for all apps."""
+        """Whether `stat` shows each change of the global properties."""
         self._unopened: dict[str, str] = {}
-        """By plugin, why its folder cannot be used."""
+        """By plugin, why its folder is unusable."""
         self._roots = [
             self._open(config_root / plugin, follows=True) for plugin in PLUGINS
         ]
@@ -92,7 +92,7 @@ class Snapshot:
         self._same: dict[_Listed, _Listed] = {}
 
     def close(self) -> None:
-        """Give the open folders back."""
+        """Close the open folders."""
         for descriptor in (*self._roots, self._records):
             if descriptor is not None:
                 os.close(descriptor)
@@ -102,7 +102,7 @@ class Snapshot:
         return {*self._recorded.union(*self._owners)}
 
     def of(self, app: str) -> ports.AppFiles:
-        """Read all that the files say of one app."""
+        """Read all files of one app."""
         own = [
             self._read_own(plugin, root if app in owners else None, app)
             for plugin, root, owners in zip(
@@ -131,7 +131,7 @@ class Snapshot:
         )
 
     def is_unchanged(self, app: str, mark: object) -> bool:
-        """Tell whether the files of an app are as they were when a mark was made."""
+        """Return whether the files of an app have not changed since a mark was made."""
         if not isinstance(mark, Mark):
             return False
         told: list[os.stat_result | None] = []
@@ -174,7 +174,7 @@ class Snapshot:
             return frozenset()
 
     def _check_root(self) -> None:
-        """Take a host that has released for one that has properties somewhere."""
+        """Assume that a host with releases has properties somewhere."""
         path = self._config_root / policy.CORE
         if self._roots[_CORE] is None and path.name not in self._unopened:
             try:
@@ -214,7 +214,7 @@ class Snapshot:
         return read
 
     def _signature(self, app: str, told: Sequence[os.stat_result | None]) -> int | None:
-        """Return what stands for the files of an app; None where nothing can."""
+        """Return the mark of an app's files; None if there can be none."""
         epoch = int((self._monotonic + hash(app) % VOID_SECONDS) // VOID_SECONDS)
         facts: list[object] = [self._general, epoch]
         for status in told:
@@ -234,7 +234,7 @@ class Snapshot:
 
 
 class _Reading:
-    """Reads the files of one folder, and keeps what the system tells of each.
+    """Reads the files of one folder, and collects the `stat` results of each.
 
     Args:
         place: The folder, for messages.
@@ -244,18 +244,18 @@ class _Reading:
         self._place = place
         self._unread: dict[str, str] = {}
         self.values: _Values = {}
-        """What was read, in a fixed order."""
+        """The content of the files, in a fixed order."""
         self.told: list[os.stat_result | None] = []
         self.is_lasting = True
-        """Whether what the system told shows each change."""
+        """Whether the `stat` results show each change."""
 
     @property
     def is_whole(self) -> bool:
-        """Whether all that is there could be read."""
+        """Whether all existing files could be read."""
         return not self._unread
 
     def why(self, name: str) -> str:
-        """Return why a file, or all of its folder, cannot be read; empty if it can."""
+        """Return why a file, or its folder, cannot be read; empty if it can."""
         return self._unread.get(name) or self._unread.get("", "")
 
     def properties(self, root: int | None, app: str) -> None:
@@ -283,7 +283,7 @@ class _Reading:
             os.close(folder)
 
     def check_missing(self, config_root: Path, deployed_root: Path, app: str) -> None:
-        """Take an app that was released for one that has a folder."""
+        """Assume that a released app has a folder."""
         try:
             property_reading.check_missing(config_root, deployed_root, app)
         except OSError as error:
@@ -293,7 +293,7 @@ class _Reading:
         try:
             status, raw = property_reading.read(folder, name)
         except FileNotFoundError:
-            self.is_lasting = False  # Removed since it was listed.
+            self.is_lasting = False  # Removed after it was listed.
             return
         except OSError as error:
             self._miss(name, error)
@@ -303,7 +303,7 @@ class _Reading:
         self.values[name] = raw.decode("utf-8", errors="replace")
 
     def file(self, folder: int | None, name: str) -> bytes | None:
-        """Return a file's content; None where there is none that can be read."""
+        """Return a file's content; None if it does not exist or is unreadable."""
         if folder is None:
             self.told.append(None)
             return None
@@ -324,17 +324,17 @@ class _Reading:
 
 
 def parse_record(raw: bytes) -> releases.DeployedRelease | None:
-    """Read the record of an app's release; None if there is none to trust.
+    """Parse the record of an app's release; return None if it is invalid.
 
-    The first three lines are what Dokku is told. The fourth, the digest, and the fifth,
-    the image's ID, are only taken where they are whole: without them a heal knows less,
-    with a wrong one it fails.
+    The first three lines are for Dokku. The fourth, the digest, and the fifth, the
+    image ID, are used only if they are complete: without them a heal knows less, with a
+    wrong one it fails.
     """
     lines = raw.decode("utf-8", errors="replace").split("\n")
     number = numbering.whole_number(lines[2]) if len(lines) >= 3 else None  # noqa: PLR2004 - what Dokku is told has three lines
     if number is None:
         return None
-    # A line is whole where another one follows it, be that an empty one.
+    # A line is complete if another one, even an empty one, follows.
     digest, image_id = (*lines[3:-1], "", "")[:2]
     return releases.DeployedRelease(
         server=lines[0],
@@ -346,7 +346,7 @@ def parse_record(raw: bytes) -> releases.DeployedRelease | None:
 
 
 def format_record(deployed: releases.DeployedRelease) -> str:
-    """Return the record of an app's release as it is written, whole lines only."""
+    """Return the record of an app's release as text, complete lines only."""
     lines = [deployed.server, deployed.image_repo, str(deployed.number)]
     if deployed.digest or deployed.image_id:
         lines.append(deployed.digest)

@@ -1,17 +1,17 @@
-"""The Docker Engine, by docker-py's low-level client and by nothing else of it.
+"""The Docker Engine, with docker-py's low-level client only.
 
-What has to be known about the two:
+Facts about the two:
 
-* A push that the registry refuses answers HTTP 200; the refusal is a line of the
-  stream (docker-py issues 1772, 2226, 3161). So streams are read to the end.
-* `images.pull()` gives the old local image where a pull failed. So what is here
-  afterwards is compared with what was asked for.
-* docker-py sends logins of the process's own user where it gets none. So it always
-  gets one, and its client is built without reading that user's files.
-* A stalled push blocks a read on classic stores, and repeats its last line for ever on
-  containerd stores. So reads have a time limit, and lines must change.
-* docker-py has a pool of connections for each address that is asked, so that nearly
-  each request, and each tag, connects anew. So its adapter gets one pool.
+* If the registry refuses a push, the Engine answers HTTP 200; the refusal is a line of
+  the stream (docker-py issues 1772, 2226, 3161). So streams are read to the end.
+* `images.pull()` returns the old local image if a pull failed. So the local image is
+  compared with the requested one afterwards.
+* docker-py sends logins of the process's own user if it gets none. So it always gets
+  one, and its client is built without reading that user's files.
+* A stalled push blocks a read on classic stores, and repeats its last line forever on
+  containerd stores. So reads have a timeout, and lines must change.
+* docker-py has a pool of connections for each requested address, so that nearly each
+  request connects again. So its adapter gets a single pool.
 * Errors come from docker, requests, urllib3, json and the socket; all are translated
   here.
 """
@@ -44,7 +44,7 @@ _FOREIGN_ERRORS: Final = (
     requests.RequestException,
     urllib3.exceptions.HTTPError,
     OSError,
-    ValueError,  # Not JSON, not UTF-8, or a stream that was closed under a read.
+    ValueError,  # Invalid JSON or UTF-8, or a stream that was closed during a read.
 )
 _EVENTS: Final = {
     "type": ["image", "container"],
@@ -54,20 +54,20 @@ _EVENTS: Final = {
     ],
 }
 _SERVER_FAULT: Final = 500
-_SOCKET_URL: Final = "http+docker://localhost"  # what docker-py calls any socket
-_CONNECTIONS: Final = 32  # kept for later; more may be open
+_SOCKET_URL: Final = "http+docker://localhost"  # docker-py's name of any socket
+_CONNECTIONS: Final = 32  # kept when idle; more may be open
 
 
 class DockerEngine:
-    """Implements `ports.Engine`. Connects when it is first used.
+    """Implements `ports.Engine`. Connects on first use.
 
     Args:
         base_url: `unix:///PATH` or `tcp://HOST:PORT`.
-        timeout_seconds: Limit of a short request.
-        stall_seconds: How long a push or pull may go without progress.
-        deadline_seconds: How long a push or pull may take in all.
-        relay: The host of the relay, whose names nobody is shown.
-        monotonic: The time, in seconds that never run backwards.
+        timeout_seconds: The timeout of a short request.
+        stall_seconds: How long a push or pull may make no progress.
+        deadline_seconds: How long a push or pull may take in total.
+        relay: The host of the relay, whose names are hidden.
+        monotonic: Monotonic seconds.
     """
 
     def __init__(
@@ -103,24 +103,24 @@ class DockerEngine:
             client.ping()
 
     def facts(self) -> EngineFacts:
-        """Return what the Engine says of itself, read anew."""
+        """Return the Engine's facts about itself, without a cache."""
         with self._client("ask the Docker Engine for its settings") as client:
             return messages.parse_facts(client.info())
 
     def image(self, reference: str) -> LocalImage | None:
-        """Return the image that a reference or image ID names, if it is here."""
+        """Return the local image of a reference or image ID; None if it is missing."""
         with self._client(f"inspect {reference}") as client:
             raw = client.whole_image(reference)
         return None if raw is None else self._parse(raw)
 
     def images(self) -> list[LocalImage]:
-        """Return every image that has a name, by one request."""
+        """Return every image with a name, by one request."""
         with self._client("list images") as client:
             found = [self._parse(raw) for raw in _list_images(client)]
         return [image for image in found if image.references or image.passing]
 
     def images_of(self, app: str) -> list[LocalImage]:
-        """Return every image of an app, named or not, by one request."""
+        """Return every image of an app, with or without names, by one request."""
         filters = {"label": [f"{images.APP_LABEL}={app}"]}
         with self._client(f"list the images of {app}") as client:
             listed = _list_images(client, filters)
@@ -133,7 +133,7 @@ class DockerEngine:
         return [messages.parse_container(raw) for raw in listed]
 
     def tag(self, image_id: str, reference: str) -> None:
-        """Give an image one more name; moving an existing name is allowed.
+        """Tag an image with one more name; an existing name is moved.
 
         Raises:
             ImageNotFoundError: No such image is here.
@@ -149,7 +149,7 @@ class DockerEngine:
                 ) from error
 
     def untag(self, reference: str) -> bool:
-        """Take a name away, never by force; False if it was not there or is needed."""
+        """Remove a name, without force; return False if it is missing or needed."""
         name = ":".join(messages.split_name(reference))
         with self._client(f"untag {reference}") as client:
             try:
@@ -164,10 +164,10 @@ class DockerEngine:
         return True
 
     def log_in(self, auth: logins.AuthConfig) -> None:
-        """Let the Engine try a login at its registry; nothing is kept of it.
+        """Let the Engine try a login at its registry, without storing it.
 
         Raises:
-            RegistrydError: The registry refuses, or is not there for the Engine.
+            RegistrydError: The registry refuses it, or the Engine cannot reach it.
         """
         with self._client(f"log in to {auth.domain}", auth.secrets) as client:
             client.try_login(messages.login_body(auth))
@@ -184,10 +184,10 @@ class DockerEngine:
     ) -> str:
         """Push one tag and return the digest that the Engine reports for it.
 
-        What `give_way` raises ends the push, in the Engine too.
+        If `give_way` raises, the push ends, in the Engine too.
 
         Raises:
-            RegistryUnavailableError: Nothing moved for too long.
+            RegistryUnavailableError: The push made no progress for too long.
         """
         repository, tag = messages.split_name(reference)
         order = transfer.Order(
@@ -206,8 +206,8 @@ class DockerEngine:
                 on_progress(shown(stream.text_of(line, order.secrets)))
         if not digest:
             raise errors.TransientError(
-                f"cannot {order.what}: the Engine ended the push and reported no"
-                " digest. It is tried again."
+                f"cannot {order.what}: the Engine ended the push without reporting a"
+                " digest. Will retry."
             )
         return digest
 
@@ -218,9 +218,9 @@ class DockerEngine:
         auth: logins.AuthConfig | None,
         give_way: Callable[[], None] = lambda: None,
     ) -> LocalImage:
-        """Pull a tag or a digest and return what is here afterwards.
+        """Pull a tag or a digest, and return the local image afterwards.
 
-        What `give_way` raises ends the pull, in the Engine too.
+        If `give_way` raises, the pull ends, in the Engine too.
 
         Raises:
             ImageNotFoundError: The registry has no such manifest.
@@ -242,15 +242,15 @@ class DockerEngine:
         image = self.image(name)
         if image is None or not messages.holds(image, digest or reported):
             raise errors.TransientError(
-                f"cannot pull {reference}: the Engine ended the pull, but what is here"
-                " is not what was asked for. It is tried again."
+                f"cannot pull {reference}: the Engine ended the pull, but the local"
+                " image is not the requested one. Will retry."
             )
         return image
 
     def events(self) -> "EventStream":
         """Subscribe to changes of images and to removed containers."""
         with self._translated("read the Docker Engine's events"):
-            # A client of its own: this connection lives as long as the process.
+            # A separate client: this connection lives as long as the process.
             client = self._build_client()
             filters = {"filters": json.dumps(_EVENTS)}
             response = client.open("GET", "/events", filters, timeout=self._timeout)
@@ -272,14 +272,14 @@ class DockerEngine:
         with self._translated(action, secrets):
             client = self._known_client
             if client is None:
-                # Nobody has to wait for another thread's attempt to connect.
+                # Threads need not wait for another thread's attempt to connect.
                 client = self._build_client()
                 with self._lock:
                     self._known_client = client
             yield client
 
     def _build_client(self) -> "_Client":
-        """Ask which API versions the Engine has, and take the newest known one."""
+        """Ask for the Engine's API versions, and use the newest known one."""
         client = _Client(self._base_url, self._timeout)
         served = str(client.version(api_version=False)["ApiVersion"])
         client.use_version(messages.choose_api(served))
@@ -303,7 +303,7 @@ class DockerEngine:
             self._forget_client()
             text = stream.clean(str(error.explanation or error), secrets)
             is_our_fault = (error.status_code or _SERVER_FAULT) < _SERVER_FAULT
-            # An older Engine than before: the next attempt speaks its version.
+            # An older Engine than before: the next attempt uses its version.
             is_our_fault = is_our_fault and "client version" not in text
             kind = errors.InvalidRequestError if is_our_fault else errors.TransientError
             raise kind(f"cannot {action}: the Docker Engine says: {text}") from error
@@ -315,17 +315,17 @@ class DockerEngine:
             ) from error
 
     def _forget_client(self) -> None:
-        """Ask for the API version again: the Engine may come back as another one."""
+        """Ask for the API version again: the Engine may have been replaced."""
         with self._lock:
             client, self._known_client = self._known_client, None
         if client is not None:
-            client.close()  # Requests of other threads go on.
+            client.close()  # Requests of other threads continue.
 
 
 def _list_images(
     client: docker.APIClient, filters: dict[str, Any] | None = None
 ) -> list[dict[str, Any]]:
-    """Ask again once: containerd's store misses what is removed while it lists."""
+    """Repeat once: containerd's store fails if an image is removed while it lists."""
     try:
         return list(client.images(filters=filters))
     except docker.errors.NotFound:
@@ -341,11 +341,11 @@ class EventStream:
         self._is_read = False
 
     def __iter__(self) -> Iterator[Mapping[str, Any]]:
-        """Give raw events until the Engine goes away or `close` is called."""
+        """Yield raw events until the connection ends or `close` is called."""
         self._is_read = True
         try:
-            # An Engine that is killed breaks the connection in several ways; what it
-            # means is the same: the stream is over.
+            # A killed Engine breaks the connection in several ways; all mean that the
+            # stream is over.
             with contextlib.suppress(*_FOREIGN_ERRORS):
                 yield from self._lines
         finally:
@@ -360,7 +360,7 @@ class EventStream:
 
 
 class _OnePool(docker.transport.UnixHTTPAdapter):
-    """Lets all requests to an Engine's socket share their connections."""
+    """Shares the connections to an Engine's socket between all requests."""
 
     def get_connection(self, url: str | bytes, proxies: Any = None) -> Any:  # noqa: ARG002 - it is the same for all
         return super().get_connection(_SOCKET_URL, proxies)
@@ -369,9 +369,9 @@ class _OnePool(docker.transport.UnixHTTPAdapter):
 class _Client(docker.APIClient):
     """docker-py's client, built without the files of the process's own user.
 
-    Its own constructor reads that user's logins and headers, and fails where one of
-    them is malformed; nothing can be passed that keeps it from doing so. What this
-    sets is what that constructor sets from docker 7.1 to 7.2.
+    Its own constructor reads that user's logins and headers, fails if one of them is
+    malformed, and has no option to prevent that. This sets the same attributes as that
+    constructor of docker 7.1 to 7.2.
     """
 
     def __init__(self, base_url: str, timeout: float) -> None:
@@ -392,7 +392,7 @@ class _Client(docker.APIClient):
         self._version = version
 
     def whole_image(self, reference: str) -> dict[str, Any] | None:
-        """Inspect an image if it is here, with its manifests for each platform."""
+        """Inspect an image if it exists, with its manifests for each platform."""
         path = f"/images/{quote(reference, safe='/:@')}/json"
         answer = self.open("GET", path, {"manifests": "1"}, timeout=self.timeout)
         if answer.status_code == requests.codes.not_found:
@@ -402,7 +402,7 @@ class _Client(docker.APIClient):
         return found
 
     def try_login(self, login: Mapping[str, str]) -> None:
-        """Ask the Engine to log in somewhere (`POST /auth`)."""
+        """Ask the Engine to log in to a registry (`POST /auth`)."""
         url = f"{self.base_url}/v{self._version}/auth"
         answer = self.request("POST", url, json=dict(login), timeout=self.timeout)
         self._raise_for_status(answer)  # type: ignore[attr-defined]  # not in stubs
@@ -410,6 +410,6 @@ class _Client(docker.APIClient):
     def open(
         self, method: str, path: str, params: Mapping[str, str], **options: Any
     ) -> requests.Response:
-        """Send a request and leave its answer unread."""
+        """Send a request without reading the answer's body."""
         url = f"{self.base_url}/v{self._version}{path}"
         return self.request(method, url, params=dict(params), stream=True, **options)

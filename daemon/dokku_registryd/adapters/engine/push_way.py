@@ -1,4 +1,4 @@
-"""The file that tells which way pushes go, for those who only show it."""
+"""The file with the path of pushes, for commands that only show it."""
 # Not pathlib, which takes as long to load as Python to start.
 # ruff: noqa: PTH123
 
@@ -6,7 +6,7 @@ from dokku_registryd.core.engine import push_ways
 
 
 def read(data_dir: str) -> str | None:
-    """Return why the relay is not used, empty if it is; None if nobody knows."""
+    """Return why the relay is not used, empty if it is used; None if unknown."""
     try:
         with open(f"{data_dir}/{push_ways.FILE_NAME}", "rb") as file:
             text = file.read(push_ways.MOST_BYTES).decode(errors="replace")

@@ -1,8 +1,8 @@
-"""Pushes, pulls and event streams: answers that go on, and how they end early.
+"""Pushes, pulls and event streams: streamed answers, and how they end early.
 
-A blocked read ends only when its socket is shut down; closing the response from
-another thread would wait for the read instead. Pushes and pulls have two limits: one
-for reads, which block on classic image stores, and one for lines that do not change.
+A blocked read ends only when its socket is shut down; closing the response in another
+thread would wait for the read. Pushes and pulls have two timeouts: one for reads, which
+block on classic image stores, and one for lines that do not change.
 """
 
 import contextlib
@@ -19,11 +19,11 @@ from dokku_registryd.core.auth import logins
 from dokku_registryd.core.engine import messages, stream
 from dokku_registryd.core.text import json_documents
 
-_FIRST_FAILURE = 400  # HTTP statuses from here on refuse
+_FIRST_FAILURE = 400  # HTTP statuses from here on are errors
 
 
 class Response(Protocol):
-    """What is used of a `requests.Response` that streams."""
+    """The used part of a streaming `requests.Response`."""
 
     raw: Any
     status_code: int
@@ -33,24 +33,24 @@ class Response(Protocol):
         """The whole body."""
 
     def iter_content(self, chunk_size: int | None = ...) -> Iterator[Any]:
-        """Give the body in the pieces in which it arrives."""
+        """Yield the body in the pieces in which it arrives."""
 
     def close(self) -> None:
-        """Give the connection up."""
+        """Close the connection."""
 
 
 class Client(Protocol):
-    """What sends requests to the Engine."""
+    """Sends requests to the Engine."""
 
     def open(
         self, method: str, path: str, params: Mapping[str, str], **options: Any
     ) -> Response:
-        """Send a request and leave its answer unread."""
+        """Send a request without reading the answer's body."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """A push or pull that is to be made."""
+    """A requested push or pull."""
 
     action: str
     reference: str
@@ -58,22 +58,22 @@ class Order:
     params: Mapping[str, str]
     auth: logins.AuthConfig | None
     in_words: Callable[[str], str] = str
-    """Puts names that people know into a text of the Engine's."""
+    """Replaces names of the relay in a text of the Engine."""
     liveness: Callable[[], object] | None = None
-    """Changes as long as bytes move beyond the Engine; None where it sees all of it."""
+    """Changes while bytes move that the Engine does not see; None if it sees all."""
 
     @property
     def what(self) -> str:
-        """The order in words, for messages."""
+        """The operation, for messages."""
         return f"{self.action} {self.in_words(self.reference)}"
 
     @property
     def secrets(self) -> tuple[logins.Secret, ...]:
-        """What the Engine is given, and nobody is shown."""
+        """Secrets that the Engine gets and that must be hidden."""
         return () if self.auth is None else self.auth.secrets
 
     def refused(self, text: str) -> errors.RegistrydError:
-        """Return the error for what the Engine says against it."""
+        """Return the error for a refusal of the Engine."""
         in_words = self.in_words
         return stream.refusal(
             self.action, in_words(self.reference), in_words(text), self.secrets
@@ -81,7 +81,7 @@ class Order:
 
 
 def read_message(response: Response, secrets: Iterable[logins.Secret] = ()) -> str:
-    """Return what the Engine says in an answer that refuses a request."""
+    """Return the Engine's text in an answer with an error status."""
     try:
         parsed = json_documents.load(response.text.encode(errors="replace"))
     except json_documents.MalformedJsonError:
@@ -94,8 +94,8 @@ class LineStream:
     """The JSON lines of an answer.
 
     Args:
-        response: The answer, none of it read yet.
-        idle_seconds: How long a read may wait for the next byte; None waits for ever.
+        response: The answer, unread.
+        idle_seconds: How long a read may wait for the next byte; None for no limit.
     """
 
     def __init__(self, response: Response, *, idle_seconds: float | None) -> None:
@@ -104,16 +104,16 @@ class LineStream:
         self._socket.settimeout(idle_seconds)
 
     def __iter__(self) -> Iterator[Mapping[str, Any]]:
-        """Give the lines as they arrive; whatever breaks the connection is raised."""
+        """Yield the lines as they arrive; errors of the connection are raised."""
         yield from _parse_lines(self._response.iter_content(chunk_size=None))
 
     def close(self) -> None:
-        """Give the connection up; only for the thread that reads."""
+        """Close the connection; only for the reading thread."""
         self._response.close()
 
     def abort(self) -> None:
         """End a read in another thread; a second call is harmless."""
-        # The other side may have gone first.
+        # The other side may have closed it first.
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
 
@@ -123,10 +123,10 @@ class Transfers:
 
     Args:
         connect_seconds: How long the Engine may take to accept a connection.
-        stall_seconds: How long a transfer may go without progress.
-        deadline_seconds: How long a transfer may take in all.
-        monotonic: The time, in seconds that never run backwards.
-        lookout_seconds: How often to look whether a transfer is still needed.
+        stall_seconds: How long a transfer may make no progress.
+        deadline_seconds: How long a transfer may take in total.
+        monotonic: Monotonic seconds.
+        lookout_seconds: The interval of checks whether a transfer is still needed.
     """
 
     def __init__(
@@ -147,7 +147,7 @@ class Transfers:
         self._is_aborted = False
 
     def abort(self) -> None:
-        """End all that run or begin; their callers get what breaks the connection."""
+        """End all running and new ones; their callers get the connection error."""
         self._is_aborted = True
         for lines in self._open.copy():
             lines.abort()
@@ -160,13 +160,13 @@ class Transfers:
         check_engine: Callable[[], None],
         give_way: Callable[[], None] = lambda: None,
     ) -> Generator[Mapping[str, Any], None, None]:
-        """Give the lines of a transfer; what ends it early is raised.
+        """Yield the lines of a transfer; raise the reason if it ends early.
 
         Args:
-            client: What sends the request.
-            order: What is to be made.
-            check_engine: Raises if the Engine itself is what does not get on.
-            give_way: Raises if the transfer is not needed any more.
+            client: Sends the request.
+            order: The requested push or pull.
+            check_engine: Raises if the Engine itself makes no progress.
+            give_way: Raises if the transfer is no longer needed.
         """
         give_way()
         try:
@@ -196,11 +196,11 @@ class Transfers:
                 raise
             check_engine()
             raise self._ended(
-                order, f"nothing moved for {self._stall_seconds:g} s"
+                order, f"no progress for {self._stall_seconds:g} s"
             ) from error
 
     def _begin(self, client: Client, order: Order) -> LineStream:
-        # The Engine may say nothing while what it has handed over goes on.
+        # The Engine may be silent while handed over bytes are still being sent.
         has_pulse = order.liveness is not None
         idle = self._deadline_seconds if has_pulse else self._stall_seconds
         response = client.open(
@@ -214,7 +214,7 @@ class Transfers:
             raise order.refused(read_message(response, order.secrets))
         lines = LineStream(response, idle_seconds=idle)
         self._open.add(lines)
-        if self._is_aborted:  # It was, between the answer and now.
+        if self._is_aborted:  # It was aborted between the answer and now.
             lines.abort()
         return lines
 
@@ -230,15 +230,15 @@ class Transfers:
 
     def _ended(self, order: Order, verdict: str) -> errors.RegistryUnavailableError:
         return errors.RegistryUnavailableError(
-            f"cannot {order.what}: {verdict}. It is tried again."
+            f"cannot {order.what}: {verdict}. Will retry."
         )
 
 
 class _Lookout:
-    """Looks now and then whether a transfer is still needed, and ends it if not.
+    """Checks periodically whether a transfer is still needed, and ends it if not.
 
-    A stalled transfer blocks its reader, which a time limit would break for good: what
-    was read of a line by then would be lost. So another thread looks.
+    A stalled transfer blocks its reader, and a read timeout would lose the part of a
+    line that was read by then. So another thread checks.
     """
 
     def __init__(
@@ -258,7 +258,7 @@ class _Lookout:
         self._is_over.set()
         self._thread.join()
         if self._reason is not None:
-            # The reader only saw that its connection was gone.
+            # The reader only saw that its connection was closed.
             raise self._reason
 
     def _look(self) -> None:
@@ -272,7 +272,7 @@ class _Lookout:
 
 
 def _is_timeout(error: Exception) -> bool:
-    # requests wraps what urllib3 raises, differently before and within a stream.
+    # requests wraps urllib3's errors differently before and within a stream.
     limits = (TimeoutError, urllib3.exceptions.ReadTimeoutError)
     return any(isinstance(cause, limits) for cause in (error, *error.args))
 

@@ -1,4 +1,4 @@
-"""What the last sweep did not see, for those who only show it, and soon."""
+"""The missing apps of the last sweep, for commands that only show them."""
 # Not pathlib, which takes as long to load as Python to start.
 # ruff: noqa: PTH123
 

@@ -1,4 +1,4 @@
-"""The file that keeps which apps a sweep did not see (`core.dokku.absence_text`)."""
+"""The file that records the missing apps of a sweep (`core.dokku.absence_text`)."""
 
 import os
 from pathlib import Path
@@ -11,7 +11,7 @@ _LIMIT = 1 << 24  # bytes: a line for each app of a large host
 
 
 class AbsenceFile:
-    """Implements `ports.Absences`. Only sweeps keep anything, one at a time.
+    """Implements `ports.Absences`. Only sweeps write it, one at a time.
 
     Args:
         path: The file.
@@ -23,16 +23,16 @@ class AbsenceFile:
         self._written: presence.Memory | None = None
 
     def recall(self) -> presence.Memory:
-        """Return what was kept last; an empty memory if there is none to trust."""
+        """Return the recorded facts; empty ones if there is no valid file."""
         if self._known is None:
             self._known = self._written = self._read()
         return self._known
 
     def keep(self, memory: presence.Memory) -> None:
-        """Replace it, on the disk only where that is worth it.
+        """Replace the facts; write them to disk only if they have changed enough.
 
         Raises:
-            TransientError: The disk refuses; this process has it all the same.
+            TransientError: The disk refuses; this process keeps the facts in memory.
         """
         self._known = memory
         if not memory.is_worth_keeping(self._written or presence.Memory()):
@@ -50,7 +50,7 @@ class AbsenceFile:
         try:
             raw = atomic.read(self._path, limit=_LIMIT, is_strict=True)
         except OSError:
-            # Without it counting begins again, and nothing is removed either way.
+            # Without it counting starts again, and nothing is removed either way.
             return presence.Memory()
         text = raw.decode("utf-8", errors="replace")
         return presence.memory_of(absence_text.parse(text))

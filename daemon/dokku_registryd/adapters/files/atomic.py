@@ -1,8 +1,8 @@
-"""Small files, replaced in one step and read without following links.
+"""Small files, replaced atomically and read without following links.
 
 Every write is durable when the call returns: temporary file beside the target, fsync,
-rename, fsync of the folder. Modes do not depend on the umask. Where `is_strict`, the
-file's own folder may not be a link either, nor belong to another user.
+rename, fsync of the folder. Modes do not depend on the umask. If `is_strict`, the
+file's own folder must not be a link, and must belong to this user.
 """
 
 import contextlib
@@ -15,15 +15,15 @@ from dokku_registryd.adapters.files import dirs
 PRIVATE_FILE = 0o600
 LOG_BYTES = 1 << 20  # some thousand deploys without a service
 PRIVATE_FOLDER = dirs.PRIVATE_FOLDER
-_LONGEST_PART = 200  # of a name, so that what is put around it fits into 255 bytes
+_LONGEST_PART = 200  # of a name, so that with the added parts it fits into 255 bytes
 _SAFE = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder and its parents, for us alone; an existing one keeps its mode.
+    """Create a private folder and its parents; an existing one keeps its mode.
 
-    A folder that was made is in its parent durably: else what is written into it later,
-    durable as it may be, could not be found after a power cut.
+    The entry of a new folder is synced in its parent: otherwise files that are written
+    to it later could be lost after a power cut.
     """
     if folder.is_dir():
         return
@@ -37,10 +37,10 @@ def make_folder(folder: Path) -> None:
 def replace(
     path: Path, content: bytes, *, mode: int = PRIVATE_FILE, is_strict: bool = False
 ) -> None:
-    """Put `content` at `path`, durable and in one step.
+    """Put `content` at `path`, durable and atomic.
 
     Raises:
-        OSError: The disk refuses, or the folder may not be used.
+        OSError: The disk refuses, or the folder is not allowed.
     """
     make_folder(path.parent)
     folder = _open_folder(path, is_strict=is_strict)
@@ -53,7 +53,7 @@ def replace(
 def replace_in(
     folder: int, name: str, content: bytes, *, mode: int = PRIVATE_FILE
 ) -> None:
-    """Put `content` at `name` in an open folder, durable and in one step."""
+    """Put `content` at `name` in an open folder, durable and atomic."""
     temporary = f".{name[:_LONGEST_PART]}.{os.getpid()}.tmp"
     with contextlib.suppress(FileNotFoundError):
         os.unlink(temporary, dir_fd=folder)
@@ -77,7 +77,7 @@ def read(path: Path, *, limit: int, is_strict: bool = False) -> bytes:
     """Return the content of a regular file, at most `limit` bytes of it.
 
     Raises:
-        OSError: It cannot be opened, or is a link or no regular file.
+        OSError: It cannot be opened, or is a link or not a regular file.
     """
     folder = _open_folder(path, is_strict=is_strict)
     try:
@@ -90,16 +90,16 @@ def read_in(folder: int, name: str, *, limit: int) -> bytes:
     """Return the content of a regular file in an open folder.
 
     Raises:
-        OSError: It cannot be opened, or is a link or no regular file.
+        OSError: It cannot be opened, or is a link or not a regular file.
     """
     return read_known(folder, name, limit=limit)[1]
 
 
 def read_known(folder: int, name: str, *, limit: int) -> tuple[os.stat_result, bytes]:
-    """Return what a file in an open folder was before it was read, and its content.
+    """Return the `stat` result of a file in an open folder, and then its content.
 
     Raises:
-        OSError: It cannot be opened, or is a link or no regular file.
+        OSError: It cannot be opened, or is a link or not a regular file.
     """
     descriptor = os.open(name, os.O_RDONLY | _SAFE, dir_fd=folder)
     try:
@@ -109,10 +109,10 @@ def read_known(folder: int, name: str, *, limit: int) -> tuple[os.stat_result, b
 
 
 def append(path: Path, content: bytes) -> None:
-    """Append to a file of our own, which is made if it is missing.
+    """Append to a file of this user, which is created if it is missing.
 
     Raises:
-        OSError: The disk refuses, or what is there is no plain file of our own.
+        OSError: The disk refuses, or it is not a regular file of this user.
     """
     descriptor = _open_growing(path, is_strict=True)
     try:
@@ -122,13 +122,13 @@ def append(path: Path, content: bytes) -> None:
 
 
 def open_log(path: Path) -> int:
-    """Open a log of our own, to be appended to; it is made if it is missing.
+    """Open a log of this user for appending; create it if it is missing.
 
-    One that has grown large becomes `NAME.1`, in place of the one before. No other
-    process may be writing it: hold the spool's lock.
+    A large one becomes `NAME.1`, and replaces the previous one. No other process may be
+    writing it: hold the spool's lock.
 
     Raises:
-        OSError: The disk refuses, or what is there is no plain file of our own.
+        OSError: The disk refuses, or it is not a regular file of this user.
     """
     descriptor = _open_growing(path, is_strict=False)
     if os.fstat(descriptor).st_size < LOG_BYTES:
@@ -154,7 +154,7 @@ def open_tail(path: Path) -> int:
     """Open a regular file for reading, to follow it as it grows.
 
     Raises:
-        OSError: It cannot be opened, or is a link or no regular file.
+        OSError: It cannot be opened, or is a link or not a regular file.
     """
     descriptor = _open(path, os.O_RDONLY, is_strict=True)
     try:
@@ -170,8 +170,8 @@ def remove(path: Path, *, is_strict: bool = False, is_synced: bool = True) -> No
 
     Args:
         path: The file.
-        is_strict: Whether its folder may not be a link, nor somebody else's.
-        is_synced: Whether it may not come back after a power cut.
+        is_strict: Whether its folder must belong to this user and must not be a link.
+        is_synced: Whether the removal must survive a power cut.
     """
     with contextlib.suppress(FileNotFoundError):
         folder = _open_folder(path, is_strict=is_strict)
@@ -216,5 +216,5 @@ def _check_own(status: os.stat_result, path: Path) -> None:
 def _check_regular(descriptor: int, path: Path | str) -> os.stat_result:
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode):
-        raise OSError(f"{path} is no regular file")
+        raise OSError(f"{path} is not a regular file")
     return status

@@ -1,16 +1,16 @@
-"""Open folders: what is done below one cannot be led out of it.
+"""Open folders: operations in them cannot be redirected by links.
 
-A path is a promise that nobody keeps: between a look at it and its use somebody may put
-a link in its place. So a folder is opened first, without following a link at its end,
-and all that follows happens through the open folder. A folder of another user is
-refused, unless we are root, who has nothing to gain from it.
+Between the check of a path and its use another process may replace a part of it by a
+link. So a folder is opened first, without following a link at its end, and all further
+operations use the open folder. A folder of another user is refused, unless this process
+is root.
 """
 
 import contextlib
 import os
 from collections.abc import Iterator
 
-# As in `typing`; reports read folders too, and its import takes as long as they do.
+# As in `typing`; reports read folders too, and its import takes as long.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,15 +22,15 @@ _OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 def open_folder(
     place: "Path | str", *, inside: int | None = None, follows: bool = False
 ) -> int:
-    """Return the descriptor of a folder, to be closed by the caller.
+    """Return the descriptor of a folder; the caller closes it.
 
     Args:
         place: Its path; inside an open folder its name.
-        inside: The descriptor of the folder that it lies in.
-        follows: Whether it may be a link, as an operator may make one.
+        inside: The descriptor of its parent.
+        follows: Whether it may be a link, as operators may create one.
 
     Raises:
-        OSError: It is missing, no folder, a link, or somebody else's.
+        OSError: It is missing, not a folder, a link, or belongs to another user.
     """
     if follows:
         return os.open(place, _OPEN, dir_fd=inside)
@@ -45,14 +45,14 @@ def open_folder(
 
 @contextlib.contextmanager
 def opened(root: "Path | str", *names: str) -> Iterator[int]:
-    """Open folders below a trusted one, each by its name inside the one before.
+    """Open nested folders in a trusted one.
 
     Args:
-        root: The folder that the settings name; it may be a link.
-        names: The folders below it; none may be a link.
+        root: A folder from the settings; it may be a link.
+        names: The names of the nested folders; none may be a link.
 
     Raises:
-        OSError: One is missing, a link, no folder, or somebody else's.
+        OSError: One is missing, a link, not a folder, or belongs to another user.
     """
     descriptor = open_folder(root, follows=True)
     try:
@@ -66,7 +66,7 @@ def opened(root: "Path | str", *names: str) -> Iterator[int]:
 
 
 def check_owner(status: os.stat_result, place: "Path | str") -> None:
-    """Refuse what belongs to another user.
+    """Raise if the folder belongs to another user.
 
     Raises:
         PermissionError: It does.

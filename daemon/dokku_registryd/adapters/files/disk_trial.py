@@ -1,7 +1,7 @@
-"""Whether a folder's disk takes a file, found out by giving it one without a name.
+"""Checks whether a folder's disk accepts a file, by writing an unnamed one.
 
-Nothing of it can be seen or left behind, whenever the process dies. It is not synced:
-a full disk, one that is read-only and a folder of somebody else refuse without that.
+The file is invisible and never left behind, even if the process dies. It is not synced:
+a full or read-only disk and a folder of another user refuse without that.
 """
 
 import errno
@@ -9,12 +9,12 @@ import os
 from pathlib import Path
 from typing import Final
 
-_BYTES: Final = 4096  # a block; less may fit into what a file system keeps elsewhere
+_BYTES: Final = 4096  # a block; less may fit into the metadata of a file system
 _UNKNOWN: Final = frozenset({errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL})
 
 
 def refusal(folder: Path) -> str:
-    """Return why a folder takes no file, in the kernel's words; empty if it does."""
+    """Return why a folder refuses a file, in the kernel's words, or empty."""
     try:
         _try(folder)
     except OSError as error:
@@ -34,7 +34,7 @@ def _try(folder: Path) -> None:
 
 
 def _judge(folder: Path) -> str:
-    """Judge a file system that knows no files without a name, such as NFS."""
+    """Check a file system without unnamed files, such as NFS."""
     if not os.access(folder, os.W_OK | os.X_OK):
         return os.strerror(errno.EACCES)
     if not os.statvfs(folder).f_bavail:

@@ -1,6 +1,6 @@
-"""Files below the data folder that may be of no use any more, and their removal.
+"""Old files in the data folder, and their removal.
 
-What lies in a folder is looked at through the open folder, so no link leads elsewhere.
+Entries are inspected through the open folder, so links cannot redirect it.
 """
 
 import contextlib
@@ -19,14 +19,14 @@ from dokku_registryd.core.dokku import policy
 from dokku_registryd.core.release import remnants
 from dokku_registryd.core.release.remnants import Place, Remnant
 
-# What `atomic.replace_in` writes to, and what hooks write to in `spool/tmp`.
+# The temporary names of `files.replace_in`, and of hooks in `spool/tmp`.
 _TEMPORARY: Final = re.compile(r"\..+\.(?P<pid>\d+)\.tmp")
 _TRIGGER: Final = re.compile(r"\d{16}\.(?P<pid>\d+)\.\d+")
-# The folder in which post-app-clone-setup makes copies.
+# The folder for copies of post-app-clone-setup.
 _COPIES: Final = re.compile(r"\..+\.\d{16}\.(?P<pid>\d+)\.\d+")
-# What `adapters.auth.folders` writes to beside an app's auth config: it holds a login.
+# The temporary name of `auth_folders` beside an app's auth config: it contains a login.
 _LOGIN: Final = re.compile(rf"{re.escape(auth_folders.TEMPORARY)}(?P<pid>\d+)")
-# An app's folder is opened for this alone, and what lies there has a day.
+# An app's folder is opened only for this, and its entries may stay for a day.
 _LOOK_SECONDS: Final = 3600.0
 _WRITTEN: Final = (("spool", "tmp"), ("spool", "rejected"), ("replies",), ("deployed",))
 
@@ -37,7 +37,7 @@ class RemnantFiles:
     Args:
         data_dir: The data folder.
         config_root: Dokku's folder of properties.
-        monotonic: The clock for how often apps' folders are looked into.
+        monotonic: The clock for the interval of reading apps' folders.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class RemnantFiles:
         self._look_at = monotonic()
 
     def listed(self) -> list[Remnant]:
-        """Return what may have come to its end; what cannot be read is left out."""
+        """Return the old files; unreadable ones are omitted."""
         found: list[Remnant] = []
         for look in (
             self._aside,
@@ -67,7 +67,7 @@ class RemnantFiles:
         return found
 
     def remove(self, remnant: Remnant) -> bool:
-        """Remove one, unless it has changed since; False where the disk refuses."""
+        """Remove one, unless it has changed since; False if the disk refuses."""
         *names, name = remnant.path.split("/")
         try:
             with self._opened(remnant.place, names) as folder:
@@ -104,7 +104,7 @@ class RemnantFiles:
                 match = _TEMPORARY.fullmatch(name)
                 if match is None and place == ("spool", "tmp"):
                     match = _TRIGGER.fullmatch(name)
-                    # Nothing but triggers is written there, and none is read there.
+                    # Only triggers are written there, and none is read there.
                 if match or place == ("spool", "tmp"):
                     yield _written(match, "/".join((*place, name)), changed_at)
 
@@ -130,7 +130,7 @@ class RemnantFiles:
                 yield Remnant(place=Place.REJECTED, path=path, changed_at=changed_at)
 
     def _noted(self) -> Iterator[Remnant]:
-        """Give the notes; one is needed once the auth config itself is gone."""
+        """Yield the lists of logins; one is needed once the auth config is gone."""
         for name, changed_at in self._in("noted"):
             auth = self._config_root / policy.CORE / name / auth_folders.FILE_NAME
             yield Remnant(
@@ -153,7 +153,7 @@ class RemnantFiles:
 
 
 def _copies(plugin: str, folder: int) -> Iterator[Remnant]:
-    """Give what lies among the apps' folders."""
+    """Yield the temporary files among the apps' folders."""
     for name in os.listdir(folder):
         match = _COPIES.fullmatch(name) or _TEMPORARY.fullmatch(name)
         if match and (found := _copied(match, f"{plugin}/{name}", folder)):
@@ -161,9 +161,9 @@ def _copies(plugin: str, folder: int) -> Iterator[Remnant]:
 
 
 def _half_written(plugin: str, folder: int) -> Iterator[Remnant]:
-    """Give what lies in the apps' folders: a property, or a login, never put in place.
+    """Yield unfinished temporary files in the apps' folders: properties or logins.
 
-    A folder that is a link is left out: it may be anybody's.
+    A folder that is a link is skipped: it may belong to another user.
     """
     for app in os.listdir(folder):
         with contextlib.suppress(OSError):
@@ -200,7 +200,7 @@ def _written(match: re.Match[str] | None, path: str, changed_at: float) -> Remna
 
 
 def _changed_at(folder: int, name: str) -> float | None:
-    """Return when a file was written or renamed; None where it is gone."""
+    """Return when a file was written or renamed; None if it is gone."""
     try:
         status = os.stat(name, dir_fd=folder, follow_symlinks=False)
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Time and disk space, as this host has them."""
+"""Time and disk space of this host."""
 
 import os
 import time
@@ -12,15 +12,15 @@ class SystemClock:
         return time.time()
 
     def monotonic(self) -> float:
-        """Return seconds that never run backwards."""
+        """Return monotonic seconds."""
         return time.monotonic()
 
 
 def free_bytes(folder: str) -> int:
-    """Return the bytes that are free for us on a folder's disk.
+    """Return the free bytes on a folder's disk.
 
-    A folder that we may not look into, such as the Engine's own, is judged by the
-    nearest parent that we may.
+    If the folder is inaccessible, as the Engine's own, its nearest accessible parent is
+    used.
     """
     path = folder or "/"
     while True:

@@ -1,8 +1,8 @@
-"""Carries out the steps of an installation, each safe to repeat.
+"""Performs the steps of an installation, each safe to repeat.
 
-Files are written beside their places and renamed. The plugin's folder is replaced as a
-whole, in one step where the kernel can exchange two folders, so that Dokku never finds
-a plugin without hooks.
+Files are written beside their targets and renamed. The plugin's folder is replaced as a
+whole, atomically if the kernel can exchange two folders, so that Dokku never finds a
+plugin without hooks.
 """
 
 import ctypes
@@ -30,11 +30,11 @@ class HostChanges:
     """Changes one host.
 
     Args:
-        where: The places.
-        owner: Who owns Dokku's folders.
-        environ: What programs are run with.
-        mode: What is wanted.
-        adoption: The command that adopts apps; it becomes the owner by itself.
+        where: The paths.
+        owner: The owner of Dokku's folders.
+        environ: The environment of programs.
+        mode: The requested mode.
+        adoption: The command that adopts apps; it changes to the owner itself.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class HostChanges:
         )
 
     def perform(self, kind: Kind) -> None:
-        """Do what a step says.
+        """Perform a step.
 
         Raises:
             RegistrydError: A program refuses.
@@ -171,7 +171,7 @@ class HostChanges:
 
 
 def _exchange(one: Path, other: Path) -> bool:
-    """Let two folders change places in one step; False where that is not possible."""
+    """Exchange two folders atomically; return False if that is not possible."""
     try:
         rename = ctypes.CDLL(None, use_errno=True).renameat2
     except AttributeError:  # a C library from before 2018

@@ -1,4 +1,4 @@
-"""Looks at a host: how much of an installation is there. Nothing is changed."""
+"""Reads the state of an installation on a host. It changes nothing."""
 
 import os
 import pwd
@@ -18,12 +18,12 @@ from dokku_registryd.core.install.host_state import Facts, Presence
 PUBLIC_FOLDER = 0o755
 _PRIVATE_FOLDER = 0o700
 _UP = frozenset({"active", "activating", "reloading"})
-_LIMIT = 65_536  # bytes; larger files are none of ours
+_LIMIT = 65_536  # bytes; larger files are not ours
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Owner:
-    """The user who owns Dokku's folders, and so everything that hooks touch."""
+    """The user who owns Dokku's folders, and all files of the hooks."""
 
     uid: int
     gid: int
@@ -38,7 +38,7 @@ class Owner:
 
 
 def owner_of(folder: Path) -> Owner:
-    """Return who owns a folder; where it is missing its nearest parent decides."""
+    """Return the owner of a folder; if it is missing, of its nearest parent."""
     while not folder.exists():
         folder = folder.parent
     status = folder.stat()
@@ -50,7 +50,7 @@ def look(
     owner: Owner,
     environ: Mapping[str, str],
 ) -> Facts:
-    """Return what is there; what waits only the ledger knows."""
+    """Return the state of the host, without the facts in the ledger."""
     host = plugins.Plugins(Path(where.plugins), Path(where.core_plugins), environ)
     has_systemd = Path(where.systemd_sign).is_dir()
     is_running = has_systemd and _is_up(where.service, environ)
@@ -80,15 +80,15 @@ def look(
         ),
         is_service_running=is_running,
         daemon=holder[1] if holder and holder[0] == peek.DAEMON else 0,
-        # A service that waits for a hook cannot say yet what it runs.
-        difference="waits for a hook and does not say what it runs"
+        # A service that waits for a hook cannot report its program yet.
+        difference="waits for a hook and has not reported its version"
         if is_waiting
         else package.difference(where.data_dir),
     )
 
 
 def _is_up(service: str, environ: Mapping[str, str]) -> bool:
-    """Tell whether a service runs, or is starting: both have loaded a program."""
+    """Return whether a service runs or is starting: both have loaded a program."""
     question = ("systemctl", "show", "--property=ActiveState", "--value", service)
     try:
         return programs.run(question, environ).strip() in _UP
@@ -97,17 +97,17 @@ def _is_up(service: str, environ: Mapping[str, str]) -> bool:
 
 
 def purged(where: paths.Paths) -> tuple[str, ...]:
-    """Return what a purge removes."""
+    """Return the paths that a purge removes."""
     return (where.data_dir, f"{where.config_root}/registryd", where.settings)
 
 
 def beside(plugin: Path) -> Path:
-    """Return where a plugin is made ready; plugn's glob does not see such a name."""
+    """Return the path for preparing a plugin; plugn's glob does not match its name."""
     return plugin.with_name(f".{plugin.name}.new")
 
 
 def _is_plugin_file(path: Path, shipped: shipped_files.Shipped, owner: Owner) -> bool:
-    """Tell whether a file is what we would put there."""
+    """Return whether a file is as we would write it."""
     try:
         status = path.lstat()
     except FileNotFoundError:
@@ -121,7 +121,7 @@ def _is_plugin_file(path: Path, shipped: shipped_files.Shipped, owner: Owner) ->
 
 
 def _belongs(status: os.stat_result, owner: Owner) -> bool:
-    # Only root can give files away, so elsewhere owners are as they are.
+    # Only root can change owners, so otherwise they are ignored.
     return os.geteuid() != 0 or (status.st_uid, status.st_gid) == (owner.uid, owner.gid)
 
 
@@ -133,13 +133,13 @@ def _is_folder(folder: Path, mode: int, owner: Owner) -> bool:
     if not folder.is_dir():
         return False
     if folder.is_symlink():
-        return True  # As Dokku has it: who put it elsewhere sees to its mode.
+        return True  # Dokku's default; for another path its owner sets the mode.
     status = folder.stat()
     return stat.S_IMODE(status.st_mode) == mode and _belongs(status, owner)
 
 
 def _owner_problem(where: paths.Paths, owner: Owner) -> str:
-    """Return why the owner cannot run our interpreter, empty if he can."""
+    """Return why the owner cannot run our interpreter; empty if the owner can."""
     if os.geteuid() != 0 or owner.uid == 0:
         return ""
     try:
@@ -211,7 +211,7 @@ def _has_entries(folder: Path) -> bool:
 
 
 def _read(path: Path) -> str:
-    """Return a small text that may be a link's target; empty where there is none."""
+    """Return a small text file or a link's target; empty if there is none."""
     try:
         with path.open("rb") as file:
             return file.read(_LIMIT).decode(errors="replace")

@@ -1,7 +1,8 @@
 """The package as files: their fingerprint, and loading all of them at once.
 
-A process goes on with what it has loaded while an upgrade replaces the files. So the
-service loads all it may need before it serves, and says which files these were.
+A process continues with the loaded code while an upgrade replaces the files. So the
+service loads all modules that it may need before it serves, and reports their
+fingerprint.
 """
 # Not pathlib, which takes longer to load than `status` looks.
 # ruff: noqa: PTH112, PTH113, PTH116, PTH118, PTH120, PTH123, PTH208
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.dirname(__file__)))
 _DIGITS = 16
-# What is begun by a person or a hook, as a process of its own.
+# Modules that users or hooks start as separate processes.
 _STARTED = (
     "dokku_registryd.__main__",
     "dokku_registryd.cli",
@@ -27,14 +28,14 @@ _STARTED = (
 
 
 def build() -> builds.Build:
-    """Return the program whose files these are."""
+    """Return version and fingerprint of these files."""
     return builds.Build(__version__, fingerprint())
 
 
 def difference(data_dir: str) -> str:
-    """Return in which way the service runs another program; empty if it does not.
+    """Return how the service's program differs; empty if it does not.
 
-    It is empty too where no service runs, or where nothing can be known.
+    It is also empty if no service runs, or its program is unknown.
     """
     told = peek.teller(data_dir)
     if not told:
@@ -43,7 +44,7 @@ def difference(data_dir: str) -> str:
 
 
 def fingerprint() -> str:
-    """Return what differs where a module or a hook differs.
+    """Return a hash that changes with any module or hook.
 
     It reads some 200 files, a megabyte in all: about 10 ms.
     """
@@ -59,21 +60,21 @@ def fingerprint() -> str:
 
 
 def mark() -> tuple[int, int]:
-    """Return what changes when the package is installed again; it costs nothing."""
+    """Return a cheap value that changes when the package is installed again."""
     try:
         status = os.stat(os.path.join(_PACKAGE, "__init__.py"))
     except FileNotFoundError:
-        return (0, 0)  # An installation is at it.
+        return (0, 0)  # An installation is in progress.
     return (status.st_ino, status.st_mtime_ns)
 
 
 def load_all() -> None:
-    """Load every module that a service may need, now.
+    """Load every module that a service may need.
 
     Raises:
-        ImportError: The files are not of one version.
+        ImportError: The files belong to different versions.
     """
-    import importlib  # noqa: PLC0415 - `status` does without
+    import importlib  # noqa: PLC0415 - not needed by `status`
     import pkgutil  # noqa: PLC0415
 
     for found in pkgutil.walk_packages([_PACKAGE], "dokku_registryd."):
@@ -82,7 +83,7 @@ def load_all() -> None:
 
 
 def _files() -> "Iterator[tuple[str, str]]":
-    """Give names and paths of modules and hooks, always in the same order."""
+    """Yield names and paths of modules and hooks, always in the same order."""
     for folder, below, names in os.walk(_PACKAGE):
         below[:] = sorted(
             name for name in below if name not in {"__pycache__", "_share"}
@@ -91,7 +92,7 @@ def _files() -> "Iterator[tuple[str, str]]":
             path = os.path.join(folder, name)
             if name.endswith(".py"):
                 yield os.path.relpath(path, _PACKAGE), path
-    # Where they lie: see `shipped_files`.
+    # For their location see `shipped_files`.
     packed = os.path.join(_PACKAGE, "_share", "hooks")
     root = os.path.dirname(os.path.dirname(_PACKAGE))
     hooks = packed if os.path.isdir(packed) else os.path.join(root, "hooks")

@@ -1,4 +1,4 @@
-"""What the kernel says of this process, by /proc/self and calls that never wait."""
+"""The kernel's facts about this process, by /proc/self and non-blocking calls."""
 
 import os
 import resource
@@ -13,13 +13,13 @@ _START_FIELD: Final = 19  # "starttime", counted from behind the name; see proc(
 
 
 class ProcessFacts:
-    """Looks at this process."""
+    """Reads facts about this process."""
 
     def __init__(self) -> None:
         self._started_at = _started_at()
 
     def look(self) -> exposition.Process:
-        """Return what is true now.
+        """Return the present facts.
 
         Raises:
             OSError: There is no /proc here.
@@ -41,7 +41,7 @@ class ProcessFacts:
 def _started_at() -> float:
     """Return when the process started, in seconds since the epoch.
 
-    /proc/uptime and /proc/stat are not there where the unit shows processes only.
+    /proc/uptime and /proc/stat are missing if the unit hides them.
     """
     try:
         fields = (_PROC / "stat").read_bytes().rpartition(b")")[2].split()

@@ -1,4 +1,4 @@
-"""Other processes: whether one is still there, what it does, and its end."""
+"""Other processes: existence, state, and signals."""
 
 import contextlib
 import os
@@ -13,7 +13,7 @@ _STOPPED = frozenset({b"T", b"t"})
 
 
 def namespace() -> int:
-    """Return our PID namespace as an inode number; 0 where nothing tells."""
+    """Return our PID namespace as an inode number; 0 if unknown."""
     try:
         return os.stat("/proc/self/ns/pid").st_ino  # noqa: PTH116 - no Path elsewhere here
     except OSError:
@@ -21,15 +21,15 @@ def namespace() -> int:
 
 
 def started(pid: int) -> int:
-    """Return when a process began, in clock ticks since the boot; 0 if unknown."""
+    """Return when a process started, in clock ticks since the boot; 0 if unknown."""
     fields = _fields(pid)
     return int(fields[_STARTED]) if fields else 0
 
 
 def began_at(pid: int) -> float:
-    """Return when a process began, in seconds since the epoch; 0 if unknown.
+    """Return when a process started, in seconds since the epoch; 0 if unknown.
 
-    It goes by what the wall clock says now, so a clock that was set moves it.
+    It is computed from the present wall clock, so setting the clock changes it.
     """
     ticks = started(pid)
     if not ticks:
@@ -39,33 +39,33 @@ def began_at(pid: int) -> float:
 
 
 def callers() -> tuple[int, int]:
-    """Return the process that has started us, and the one that has started that."""
+    """Return our parent process and its parent."""
     us = os.getppid()
     fields = _fields(us)
     return us, int(fields[_PARENT]) if fields else 0
 
 
 def is_stopped(pid: int) -> bool:
-    """Tell whether a process is suspended, by Ctrl-Z or by a debugger."""
+    """Return whether a process is suspended, by Ctrl-Z or by a debugger."""
     fields = _fields(pid)
     return bool(fields) and fields[_STATE] in _STOPPED
 
 
 def exists(pid: int) -> bool:
-    """Return whether a process has this number, whoever owns it."""
+    """Return whether a process has this ID, of any user."""
     try:
         os.kill(pid, 0)
     except (ProcessLookupError, OverflowError):
-        return False  # Or no process can have it.
+        return False  # Or the ID is invalid.
     except PermissionError:
-        pass  # Another user's, so there is one.
+        pass  # It belongs to another user.
     return True
 
 
 def look(waiter: waiters.Waiter) -> waiters.Sight:
-    """Look for a process."""
+    """Look a process up."""
     try:
-        # Where /proc hides processes, this tells all the same whether one is there.
+        # If /proc hides processes, this still shows whether one exists.
         os.kill(waiter.pid, 0)
     except ProcessLookupError:
         return waiters.Sight.ABSENT
@@ -80,13 +80,13 @@ def look(waiter: waiters.Waiter) -> waiters.Sight:
 
 
 def end(pid: int, began: int, *signals: signal.Signals) -> bool:
-    """Send signals to a process, if it is the one that began at that time.
+    """Send signals to a process if it is the one that started at that time.
 
     Returns:
-        Whether it got them.
+        Whether they were sent.
     """
     try:
-        # From here on its number cannot become another's unnoticed.
+        # From here on its ID cannot be reused unnoticed.
         descriptor = os.pidfd_open(pid)
     except OSError:
         return False
@@ -103,7 +103,7 @@ def end(pid: int, began: int, *signals: signal.Signals) -> bool:
 
 
 def _fields(pid: int) -> list[bytes]:
-    """Return the fields of a process behind its name; none if nobody tells."""
+    """Return the fields of a process after its name; none if unknown."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:  # noqa: PTH123 - as above
             fields = file.read().rpartition(b")")[2].split()

@@ -1,4 +1,4 @@
-"""Programs of the host that are called by name: plugn, systemctl and the like."""
+"""Programs of the host that are run by name, such as plugn and systemctl."""
 
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ def run(argv: Sequence[str], environ: Mapping[str, str]) -> str:
     """Run a program to its end and return what it printed.
 
     Raises:
-        RegistrydError: It is not there, or ended badly; with the last thing it said.
+        RegistrydError: It is missing, or failed; with its last line of output.
     """
     try:
         done = subprocess.run(
@@ -32,18 +32,18 @@ def run(argv: Sequence[str], environ: Mapping[str, str]) -> str:
 
 
 def show(argv: Sequence[str], environ: Mapping[str, str]) -> None:
-    """Run a program that talks to the person who watches.
+    """Run a program whose output is shown to the user.
 
     Raises:
-        RegistrydError: It ended badly; it has said why.
+        RegistrydError: It failed; it has printed why.
     """
     done = subprocess.run(argv, env=environ, stdin=subprocess.DEVNULL, check=False)
     if done.returncode:
-        raise errors.RegistrydError(f"it ended with status {done.returncode}")
+        raise errors.RegistrydError(f"it exited with status {done.returncode}")
 
 
 def succeeds(argv: Sequence[str], environ: Mapping[str, str]) -> bool:
-    """Tell whether a program ends well; whatever it prints is ignored."""
+    """Return whether a program succeeds; its output is ignored."""
     try:
         run(argv, environ)
     except errors.RegistrydError:

@@ -1,8 +1,8 @@
-"""Keeps this process's memory, which holds logins, from whoever may look at it later.
+"""Protects the memory of this process, which contains logins.
 
-No core dump is written, not even by a handler that ignores the limit of its size, and
-no other process of the same user may attach to this one. A program that we start is a
-process of its own and gets both back.
+No core dump is written, not even by a handler that ignores the size limit, and no other
+process of the same user may attach to this one. Programs that we start are separate
+processes without these restrictions.
 """
 
 import contextlib
@@ -14,7 +14,7 @@ _PR_SET_DUMPABLE: Final = 4  # linux/prctl.h
 
 
 def forbid_dumps() -> None:
-    """Let nobody dump this process; harmless to repeat."""
+    """Forbid core dumps and ptrace; may be called repeatedly."""
     with contextlib.suppress(ValueError, OSError):
         _, hard = resource.getrlimit(resource.RLIMIT_CORE)
         resource.setrlimit(resource.RLIMIT_CORE, (0, hard))

@@ -1,7 +1,7 @@
-"""The files that an installation puts on a host: plugin, systemd's files, settings.
+"""The files that an installation puts on a host: plugin, systemd files, settings.
 
-A wheel carries them inside the package, in `_share` (pyproject.toml, force-include); in
-a checkout they lie at its root.
+A wheel has them inside the package, in `_share` (pyproject.toml, force-include); a
+checkout has them at its root.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ _PLAIN = 0o644
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shipped:
-    """One file to be put somewhere."""
+    """One file to install."""
 
     content: bytes
     mode: int
@@ -31,12 +31,12 @@ def plugin() -> dict[str, Shipped]:
 
 
 def unit() -> str:
-    """Return the systemd unit, as it is for the usual paths."""
+    """Return the systemd unit, for the default paths."""
     return (_folder() / "systemd" / "dokku-registryd.service").read_text()
 
 
 def tmpfiles() -> str:
-    """Return the rules for systemd-tmpfiles, as they are for the usual paths."""
+    """Return the rules for systemd-tmpfiles, for the default paths."""
     return (_folder() / "systemd" / "dokku-registryd.tmpfiles.conf").read_text()
 
 
@@ -51,6 +51,6 @@ def _folder() -> Path:
 
 
 def _shipped(content: bytes) -> Shipped:
-    # Told by the first line, since some ways to install a wheel lose the mode.
+    # Detected by the first line, since some installers of wheels lose the mode.
     is_script = content.startswith(b"#!")
     return Shipped(content=content, mode=_EXECUTABLE if is_script else _PLAIN)

@@ -1,8 +1,8 @@
-"""What systemd wants to hear: ready, alive, reloading, stopping.
+"""Notifications to systemd: ready, alive, reloading, stopping.
 
 The protocol of sd_notify(3) is one datagram with `KEY=value` lines. Outside systemd
-nothing is sent, and a message that cannot be sent never fails its caller: systemd
-draws its own conclusions from silence.
+nothing is sent, and a failed message never fails its caller: systemd has its own
+timeouts.
 """
 
 import os
@@ -10,25 +10,25 @@ import socket
 import time
 from collections.abc import Mapping
 
-SEND_SECONDS = 1.0  # a systemd that does not read must not hold up the main loop
+SEND_SECONDS = 1.0  # a systemd that does not read must not block the main loop
 _MICROSECONDS = 1_000_000
 
 
 class Notifier:
-    """Tells the service manager how the service is.
+    """Notifies the service manager.
 
     Args:
-        environ: Where `NOTIFY_SOCKET` stands, if systemd listens.
+        environ: Has `NOTIFY_SOCKET` if systemd listens.
     """
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         name = environ.get("NOTIFY_SOCKET", "")
-        # Abstract sockets begin with NUL, which an environment cannot hold.
+        # Abstract sockets begin with NUL, which a variable cannot contain.
         self._address = f"\0{name[1:]}" if name.startswith("@") else name
         self._is_listening = name.startswith(("/", "@"))
 
     def ready(self, status: str = "") -> None:
-        """Say that the service does its work, after a start or a reload."""
+        """Report readiness, after a start or a reload."""
         self._send("READY=1", _status(status))
 
     def status(self, text: str) -> None:
@@ -36,17 +36,17 @@ class Notifier:
         self._send(_status(text))
 
     def watchdog(self, status: str = "") -> None:
-        """Say that the main loop still turns."""
+        """Report that the main loop still turns."""
         self._send("WATCHDOG=1", _status(status))
 
     def reloading(self) -> None:
-        """Say that settings are read again; `ready` ends it."""
-        # The same clock as systemd's own, so that it can tell before from after.
+        """Report a reload of the settings; `ready` ends it."""
+        # systemd's own clock, so that it can order the events.
         stamp = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
         self._send("RELOADING=1", f"MONOTONIC_USEC={stamp}")
 
     def stopping(self, status: str = "") -> None:
-        """Say that the service ends on purpose."""
+        """Report an intended stop."""
         self._send("STOPPING=1", _status(status))
 
     def _send(self, *lines: str) -> None:
@@ -58,12 +58,12 @@ class Notifier:
                 channel.settimeout(SEND_SECONDS)
                 channel.sendto(message.encode("utf-8", "replace"), self._address)
         except (OSError, ValueError):
-            # Gone, full, or no address at all: the watchdog is systemd's answer.
+            # Gone, full, or an invalid address: then systemd's watchdog decides.
             return
 
 
 def watchdog_seconds(environ: Mapping[str, str]) -> float | None:
-    """Return within which time `watchdog` must be called; None if nobody watches."""
+    """Return the interval in which to call `watchdog`; None without a watchdog."""
     if environ.get("WATCHDOG_PID", str(os.getpid())) != str(os.getpid()):
         return None
     text = environ.get("WATCHDOG_USEC", "")
@@ -72,5 +72,5 @@ def watchdog_seconds(environ: Mapping[str, str]) -> float | None:
 
 
 def _status(text: str) -> str:
-    # A line break would begin another assignment.
+    # A line break would start another assignment.
     return f"STATUS={' '.join(text.split())}" if text else ""

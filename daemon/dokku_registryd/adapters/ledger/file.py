@@ -1,12 +1,12 @@
 """The ledger's file: one SQLite connection, its transactions and its schema.
 
-Write-ahead log with `synchronous=FULL`: a commit is on the disk when it returns, or a
-power cut would take accepted releases with it. A commit that may wait for the disk
-outlives the process all the same, and gets there with the next one: the log keeps their
-order. The schema has a version (`user_version`) and migrates forwards; a newer file
-than this program knows is refused. Only the holder of the spool's lock may migrate: an
-older daemon that works the file would find other tables under its feet. A copy of the
-file is kept first, for the way back.
+Write-ahead log with `synchronous=FULL`: a commit is on the disk when it returns;
+otherwise a power cut would lose accepted releases. A commit that need not be synced
+still survives the process, and is synced with the next one: the log keeps their order.
+The schema has a version (`user_version`) and migrates forwards; a file of a newer
+version is refused. Only the holder of the spool's lock may migrate: an older daemon
+that uses the file would find other tables. A copy of the file is kept first, for a
+downgrade.
 """
 
 import contextlib
@@ -29,20 +29,20 @@ from dokku_registryd.adapters.ledger.schema import (
 Connection = sqlite3.Connection
 Row = sqlite3.Row
 
-_NO_FORMAT = "unsupported file format"  # SQLite's words for a spoiled header
+_NO_FORMAT = "unsupported file format"  # SQLite's message for a damaged header
 
 
 class LedgerFile:
     """One connection behind one lock.
 
     Args:
-        path: The file; None keeps the ledger in memory, for a look at a new host.
-        read_only: Only read, as a command does beside the daemon.
-        may_migrate: Bring an older file up to date. Hold the spool's lock for that.
+        path: The file; None keeps the ledger in memory, for dry runs.
+        read_only: Only read, as a command does while the daemon runs.
+        may_migrate: Migrate an older file. Hold the spool's lock for that.
 
     Raises:
         errors.LedgerError: The file is from a newer version, or from an older one that
-            is not to be migrated, or the disk refuses.
+            must not be migrated, or the disk refuses.
     """
 
     def __init__(
@@ -63,8 +63,8 @@ class LedgerFile:
         """Read the whole file once.
 
         Raises:
-            LedgerError: Some page of it is damaged, or a value is of no type that is
-                ever written there.
+            LedgerError: A page of it is damaged, or a value has a type that is never
+                written there.
         """
         verdict = str(self._rows("PRAGMA integrity_check(1)")[0][0])
         if verdict != "ok":
@@ -73,10 +73,10 @@ class LedgerFile:
             columns = self._rows(f"PRAGMA table_info({table})")
             doubts = " OR ".join(map(_doubt, columns))
             if self._rows(f"SELECT 1 FROM {table} WHERE {doubts} LIMIT 1"):  # noqa: S608 - names of our own schema
-                raise self._corrupt(f"a value in {table} is of another type")
+                raise self._corrupt(f"a value in {table} has a wrong type")
 
     def close(self) -> None:
-        """Close the file; everything committed is on the disk already."""
+        """Close the file; all commits are on the disk already."""
         with self._lock:
             self._connection.close()
 
@@ -94,7 +94,7 @@ class LedgerFile:
     @contextlib.contextmanager
     def _transaction(self, *, is_synced: bool = True) -> Iterator[Connection]:
         with self._lock, _translated(self._path):
-            # NORMAL differs in this alone: the log is not synced at each commit.
+            # NORMAL differs only in not syncing the log at each commit.
             level = "FULL" if is_synced else "NORMAL"
             self._connection.execute(f"PRAGMA synchronous = {level}")
             self._connection.execute("BEGIN IMMEDIATE")
@@ -102,7 +102,7 @@ class LedgerFile:
                 yield self._connection
                 self._connection.execute("COMMIT")
             except BaseException:
-                # A full disk may have rolled the transaction back by itself.
+                # A full disk may have rolled the transaction back already.
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
                 raise
@@ -113,7 +113,7 @@ class LedgerFile:
     def _prepare(self, *, read_only: bool, may_migrate: bool) -> None:
         version, is_draft = self._version(), False
         if not read_only:
-            # Or a damage would count as a migration that fails, for ever.
+            # Otherwise damage would count as a failed migration, again and again.
             schema = self._schema()
             is_draft = version == 1 and schema == _schema_of(FIRST_DRAFT)
             if not is_draft and schema != _schema_of(*MIGRATIONS[:version]):
@@ -153,11 +153,11 @@ class LedgerFile:
 
 
 class CorruptLedgerError(errors.LedgerError):
-    """The file is no database, or a damaged one."""
+    """The file is not a database, or a damaged one."""
 
 
 class OlderLedgerError(errors.LedgerError):
-    """An older version made the file, and may be working on it: it is left as it is."""
+    """An older version created the file and may be using it: it is not changed."""
 
 
 @contextlib.contextmanager
@@ -165,7 +165,7 @@ def _translated(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.OperationalError as error:
-        # What Python itself finds wrong has no code: a text that is none.
+        # Errors of Python itself, such as for invalid text, have no code.
         is_damage = not hasattr(error, "sqlite_errorcode") or str(error) == _NO_FORMAT
         kind = CorruptLedgerError if is_damage else errors.LedgerError
         raise kind(f"cannot use the ledger {path}: {error}") from error
@@ -174,20 +174,20 @@ def _translated(path: Path) -> Iterator[None]:
             raise
         raise CorruptLedgerError(f"the ledger {path} is damaged: {error}") from error
     except UnicodeDecodeError as error:
-        # SQLite's message quotes a damaged schema, and Python cannot show that.
+        # SQLite's message quotes a damaged schema, which Python cannot decode.
         raise CorruptLedgerError(
             f"the ledger {path} is damaged: its schema cannot be read"
         ) from error
 
 
 def _doubt(column: Row) -> str:
-    """Return the condition under which a column's value cannot be ours."""
+    """Return the condition that finds invalid values of a column."""
     good = [f"'{column['type'].lower()}'"] + ([] if column["notnull"] else ["'null'"])
     return f"typeof({column['name']}) NOT IN ({', '.join(good)})"
 
 
 def _schema_of(*scripts: str) -> list[tuple[str, str]]:
-    """Return the tables and indexes that scripts make, with their definitions."""
+    """Return the tables and indexes that scripts create, with their definitions."""
     with contextlib.closing(_open(":memory:")) as connection:
         for script in scripts:
             connection.executescript(script)
@@ -196,7 +196,7 @@ def _schema_of(*scripts: str) -> list[tuple[str, str]]:
 
 
 def _keep_copy(connection: Connection, path: Path) -> None:
-    """Keep the file as an older program can read it, where there is room for that."""
+    """Keep a copy for an older program, if there is space."""
     target = path.with_name(f"{path.name}.before-{len(MIGRATIONS)}")
     temporary = path.with_name(f".{target.name}.tmp")
     with contextlib.suppress(OSError, sqlite3.Error, errors.LedgerError):
@@ -204,7 +204,7 @@ def _keep_copy(connection: Connection, path: Path) -> None:
         _make_private(temporary)
         with contextlib.closing(sqlite3.connect(temporary)) as copy:
             connection.backup(copy)
-            # All of it in one file, so that one name is what is put back.
+            # In one file, so that it is restored by copying one file.
             copy.execute("PRAGMA journal_mode = DELETE")
         temporary.replace(target)
         atomic.sync_folder(path.parent)

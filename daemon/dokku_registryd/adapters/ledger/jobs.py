@@ -1,4 +1,4 @@
-"""The ledger's jobs: what was accepted, how often it was tried, how it ended."""
+"""The ledger's jobs: acceptance, attempts and outcomes."""
 
 from collections.abc import Iterable, Iterator
 
@@ -16,12 +16,12 @@ class JobRows(file.LedgerFile):
     def add_jobs(
         self, added: Iterable[jobs.Job], *, is_synced: bool = True
     ) -> list[jobs.Job]:
-        """Record jobs in one commit and return those that were not known before.
+        """Record jobs in one commit, and return those that were new.
 
         Args:
             added: The jobs.
-            is_synced: Whether the disk must have them at once; not where trigger files
-                stand for them.
+            is_synced: Whether to sync them at once; not needed if trigger files exist
+                for them.
         """
         fresh: list[jobs.Job] = []
         with self._transaction(is_synced=is_synced) as connection:
@@ -50,26 +50,26 @@ class JobRows(file.LedgerFile):
         return fresh
 
     def job(self, job_id: str) -> jobs.JobRecord | None:
-        """Return a job and how it ended, if it is known."""
+        """Return a job and its outcome, if it is known."""
         rows = self._rows("SELECT * FROM jobs WHERE job_id = ?", job_id)
         return _job_record(rows[0]) if rows else None
 
     def all_jobs(self) -> Iterator[jobs.JobRecord]:
-        """Give every job, whether it ended or not."""
+        """Yield every job, finished or not."""
         with self._reading() as connection:
             yield from map(_job_record, connection.execute("SELECT * FROM jobs"))
 
     def unfinished_jobs(self) -> list[jobs.JobRecord]:
-        """Return the jobs that have no outcome, oldest first."""
+        """Return the jobs without an outcome, oldest first."""
         rows = self._rows("SELECT * FROM jobs WHERE ending IS NULL ORDER BY sequence")
         return [_job_record(row) for row in rows]
 
     def finished_jobs(
         self, *, now: float, limit: int, app: str = ""
     ) -> list[jobs.JobRecord]:
-        """Return the latest jobs that have an outcome, newest first.
+        """Return the latest jobs with an outcome, newest first.
 
-        Last come those that ended later than now: the clock was set back since.
+        Jobs that ended in the future come last: the clock was set back.
         """
         rows = self._rows(
             "SELECT * FROM jobs WHERE ending IS NOT NULL AND (? = '' OR app = ?)"
@@ -82,7 +82,7 @@ class JobRows(file.LedgerFile):
         return [_job_record(row) for row in rows]
 
     def cancelled_jobs(self) -> frozenset[str]:
-        """Return the unfinished jobs whose deploy was broken off."""
+        """Return the unfinished jobs whose deploy was interrupted."""
         rows = self._rows(
             "SELECT job FROM jobs WHERE kind = 'cancelled'"
             " AND job IN (SELECT job_id FROM jobs WHERE ending IS NULL)"
@@ -90,10 +90,10 @@ class JobRows(file.LedgerFile):
         return frozenset(row["job"] for row in rows)
 
     def orders_after(self, job_id: str, app: str) -> list[callings.Order]:
-        """Return what has changed what an app runs since a job was accepted.
+        """Return the jobs that changed what an app runs after a job was accepted.
 
-        What failed or was dropped has changed nothing. What was said of another app
-        that had the name, or still has it, is left out.
+        Failed or dropped ones have changed nothing. Jobs about another app that had, or
+        has, the name are left out.
         """
         rows = self._rows("SELECT sequence FROM jobs WHERE job_id = ?", job_id)
         if not rows:
@@ -118,10 +118,10 @@ class JobRows(file.LedgerFile):
         return found
 
     def revoke_local(self, app: str, build: str) -> bool:
-        """Let the release without a push of a deploy that has failed change nothing.
+        """Undo the effect of a release without a push whose deploy has failed.
 
         Returns:
-            Whether nothing of it is still to be done: false while its job waits.
+            Whether that is complete: False while its job waits.
         """
         with self._transaction() as connection:
             connection.execute(
@@ -139,7 +139,7 @@ class JobRows(file.LedgerFile):
     def start_attempt(self, job_id: str) -> int:
         """Count an attempt before it begins, and return its number.
 
-        That is for the death of the process, so it need not outlive a power cut.
+        It is only needed after a crash, so it need not survive a power cut.
         """
         with self._transaction(is_synced=False) as connection:
             connection.execute(
@@ -151,7 +151,7 @@ class JobRows(file.LedgerFile):
         return int(rows[0]["attempts"]) if rows else 0
 
     def count_deaths(self) -> None:
-        """Count one death for each job whose attempt the process did not outlive."""
+        """Count a crash for each job whose attempt was running."""
         with self._transaction() as connection:
             connection.execute(
                 "UPDATE jobs SET deaths = deaths + 1, is_running = 0"
@@ -159,12 +159,12 @@ class JobRows(file.LedgerFile):
             )
 
     def clear_running(self) -> None:
-        """Let attempts that are cut off by an orderly stop count as no death."""
+        """Do not count attempts interrupted by a clean shutdown as crashes."""
         with self._transaction() as connection:
             connection.execute("UPDATE jobs SET is_running = 0 WHERE is_running = 1")
 
     def postpone(self, job_id: str, *, retry_at: float, error: str) -> None:
-        """Record why an attempt did not succeed and when the next one is due."""
+        """Record why an attempt failed and when the next one is due."""
         with self._transaction() as connection:
             connection.execute(
                 "UPDATE jobs SET retry_at = ?, last_error = ?, is_running = 0,"
@@ -173,7 +173,7 @@ class JobRows(file.LedgerFile):
             )
 
     def finish_job(self, job_id: str, outcome: outcomes.Outcome, *, at: float) -> None:
-        """Record how a job ended; the outcome that is recorded first stands."""
+        """Record the outcome of a job; the first one counts."""
         with self._transaction() as connection:
             connection.execute(
                 "UPDATE jobs SET ending = ?, reference = ?, image_id = ?, digest = ?,"
@@ -192,11 +192,11 @@ class JobRows(file.LedgerFile):
             )
 
     def prune_jobs(self, *, finished_before: float, but_latest: int) -> None:
-        """Remove jobs that ended before a time (epoch seconds); releases stay.
+        """Remove jobs that ended before a time (epoch seconds); releases are kept.
 
-        The latest ones stay too: a clock that jumps makes everything old. So does what
-        came after a job that still waits and will ask what did: a release of which no
-        job is known would count as one from before the end of its app.
+        The latest ones are kept too: a clock that jumps makes all of them old. Jobs
+        after a waiting job that will read them are kept as well: a release without a
+        known job would count as older than the destruction of its app.
         """
         with self._transaction() as connection:
             connection.execute(

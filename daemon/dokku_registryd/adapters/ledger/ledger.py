@@ -21,20 +21,20 @@ class SqliteLedger(jobs.JobRows, lookups.ReleaseLookups, pruning.PrunedRows):
     """Implements `ports.Ledger`; one connection behind one lock.
 
     Args:
-        path: The file; None keeps the ledger in memory, for a look at a new host.
-        read_only: Only read, as a command does beside the daemon.
-        may_migrate: Bring an older file up to date. Hold the spool's lock for that.
+        path: The file; None keeps the ledger in memory, for dry runs.
+        read_only: Only read, as a command does while the daemon runs.
+        may_migrate: Migrate an older file. Hold the spool's lock for that.
 
     Raises:
         errors.LedgerError: The file is from a newer version, or from an older one that
-            is not to be migrated, or the disk refuses.
+            must not be migrated, or the disk refuses.
     """
 
     def check(self) -> None:
-        """Read the whole file once, and every row as it will be read later.
+        """Read the whole file once, and parse every row.
 
         Raises:
-            LedgerError: Some of it is damaged.
+            LedgerError: A part of it is damaged.
         """
         super().check()
         try:
@@ -42,13 +42,13 @@ class SqliteLedger(jobs.JobRows, lookups.ReleaseLookups, pruning.PrunedRows):
                 pass
             self.paused_registries()
         except (ValueError, TypeError) as error:
-            raise self._corrupt(f"it holds what nobody wrote ({error})") from error
+            raise self._corrupt(f"it contains an invalid row ({error})") from error
 
     def rename_app(self, old: str, new: str, *, but_after: str = "") -> None:
-        """Give an app's releases, and its jobs that still wait, to its new name.
+        """Move an app's releases and pending jobs to its new name.
 
-        What was asked for after a job was accepted belongs to apps that were made
-        since, and stays.
+        Requests after a job was accepted belong to apps that were created later, and
+        are not moved.
         """
         older = f"job_id NOT IN ({ASKED_AFTER})"
         with self._transaction() as connection:
@@ -57,12 +57,12 @@ class SqliteLedger(jobs.JobRows, lookups.ReleaseLookups, pruning.PrunedRows):
                 (old, but_after),
             ).fetchone()[0]
             if moving:
-                # What the new name has was left by an app that is long gone.
+                # Rows of the new name belong to an earlier app that no longer exists.
                 connection.execute(
                     f"DELETE FROM releases WHERE app = ? AND {older}",  # noqa: S608 - constants
                     (new, but_after),
                 )
-                # A number that a newer app of that name has by now stays its own.
+                # A number that a newer app of that name has stays with that app.
                 connection.execute(
                     f"UPDATE OR IGNORE releases SET app = ? WHERE app = ? AND {older}",  # noqa: S608 - constants
                     (new, old, but_after),
@@ -74,7 +74,7 @@ class SqliteLedger(jobs.JobRows, lookups.ReleaseLookups, pruning.PrunedRows):
             )
 
     def has_been_taken(self, app: str, *, after: str) -> bool:
-        """Tell whether another app has got this name since a job was accepted."""
+        """Return whether another app got this name after a job was accepted."""
         rows = self._rows(
             f"SELECT 1 FROM jobs WHERE job_id IN ({ASKED_AFTER})"  # noqa: S608 - constants
             " AND kind = 'renamed' AND other = ? AND ending = 'done' LIMIT 1",
@@ -84,7 +84,7 @@ class SqliteLedger(jobs.JobRows, lookups.ReleaseLookups, pruning.PrunedRows):
         return bool(rows)
 
     def pause_of(self, key: backoff.Key) -> backoff.Pause | None:
-        """Return the latest pause of a login since it was answered as it should be."""
+        """Return the latest pause of a login; None if a request succeeded since."""
         rows = self._rows(
             "SELECT * FROM pauses WHERE domain = ? AND owner = ? AND username = ?"
             " AND direction = ?",
@@ -109,7 +109,7 @@ class SqliteLedger(jobs.JobRows, lookups.ReleaseLookups, pruning.PrunedRows):
             )
 
     def end_pause(self, key: backoff.Key) -> None:
-        """Note that a registry answers a login as it should."""
+        """Record that a registry answers a login normally."""
         with self._transaction() as connection:
             connection.execute(
                 "DELETE FROM pauses WHERE domain = ? AND owner = ? AND username = ?"
@@ -119,12 +119,12 @@ class SqliteLedger(jobs.JobRows, lookups.ReleaseLookups, pruning.PrunedRows):
 
 
 def open_or_rebuild(path: Path, *, stamp: str) -> tuple[SqliteLedger, str]:
-    """Open the ledger, up to date; set a corrupt one aside and begin a new one.
+    """Open and migrate the ledger; move a corrupt one aside and create a new one.
 
-    Hold the spool's lock: no other process may work on what is migrated or set aside.
+    Hold the spool's lock: no other process may use a file that is migrated or moved.
 
     Returns:
-        The ledger, and where the corrupt file went (empty if all was well).
+        The ledger, and the new path of the corrupt file (empty if there was none).
     """
     ledger = None
     try:

@@ -1,8 +1,8 @@
-"""Narrow questions to the ledger's releases.
+"""Lookups of single releases in the ledger.
 
-An app may have tens of thousands of releases, and nobody who works on one of them reads
-them all: each question here costs the rows of its answer, by an index of the schema.
-What is to be concluded from a row is left to who asks.
+An app may have tens of thousands of releases, so code for one release must not read
+them all: each lookup here reads only its result, by an index of the schema. The callers
+interpret the rows.
 """
 
 from collections.abc import Iterator
@@ -11,14 +11,14 @@ from typing import Final
 from dokku_registryd.adapters.ledger import releases
 from dokku_registryd.core.release.releases import DeployedRelease, Release
 
-_PAGE: Final = 20  # rows; the answer is mostly among the first
+_PAGE: Final = 20  # rows; the result is usually among the first
 
 
 class ReleaseLookups(releases.ReleaseRows):
-    """What `ports.Ledger` answers about single releases."""
+    """The lookups of single releases in `ports.Ledger`."""
 
     def latest_release(self, app: str) -> Release | None:
-        """Return the release that an app asked for last."""
+        """Return the latest requested release of an app."""
         found = self._chosen("WHERE app = ? ORDER BY sequence DESC LIMIT 1", app)
         return found[0] if found else None
 
@@ -46,9 +46,9 @@ class ReleaseLookups(releases.ReleaseRows):
         return found[0] if found else None
 
     def releases_with_digest(self, digest: str, beside: Release) -> list[Release]:
-        """Return what has a digest in the repository of a release, the latest first.
+        """Return the releases with a digest in a release's repository, latest first.
 
-        Apps may share a repository, and its tags with it, so theirs are among them.
+        Apps may share a repository and its tags, so their releases are included.
         """
         return self._chosen(
             "WHERE server = ? AND image_repo = ? AND digest = ? ORDER BY sequence DESC",
@@ -58,7 +58,7 @@ class ReleaseLookups(releases.ReleaseRows):
         )
 
     def later_releases(self, release: Release) -> list[Release]:
-        """Return what its app asked for after a release, the latest first."""
+        """Return the app's requests after a release, the latest first."""
         return self._chosen(
             "WHERE app = ? AND sequence > ? ORDER BY sequence DESC",
             release.app,
@@ -66,9 +66,9 @@ class ReleaseLookups(releases.ReleaseRows):
         )
 
     def earlier_releases(self, release: Release) -> Iterator[Release]:
-        """Give what its app asked for before a release, the latest first.
+        """Yield the app's requests before a release, the latest first.
 
-        They are read as they are taken, so the first few cost no more than that.
+        They are read on demand, so the first few are cheap.
         """
         before = release.sequence
         while True:

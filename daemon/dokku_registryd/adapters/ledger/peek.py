@@ -1,9 +1,9 @@
-"""What a look at the ledger tells: which jobs wait, and what ended last.
+"""Raw facts from the ledger: pending jobs, and the latest finished ones.
 
-`ledger` makes values of its rows, for those who decide by them. Whoever only shows them
-to a person or a monitor needs texts and numbers, and soon. So here the rows are as they
-are. What both are asked for, and how they refuse a ledger, must agree: tests compare.
-These two modules are where SQLite enters.
+`ledger` converts rows to values, for decisions. Commands that only show them need texts
+and numbers, and must be fast. So this module returns the rows unchanged. Both must have
+the same queries, and refuse a ledger for the same reasons: tests compare them. Only
+these two modules use SQLite.
 """
 
 import os
@@ -25,7 +25,7 @@ _FINISHED = (
 
 
 class LedgerFacts:
-    """Rows of the ledger, each with the names of its columns.
+    """Rows of the ledger, each as a dictionary by column.
 
     Args:
         paused: The registries that are, or were, paused.
@@ -45,19 +45,19 @@ class LedgerFacts:
 
 
 def read(path: str, *, now: float, limit: int) -> LedgerFacts:
-    """Read the ledger beside the daemon; one that is missing has no rows.
+    """Read the ledger while the daemon runs; a missing one has no rows.
 
     Args:
         path: The file.
         now: Seconds since the epoch.
-        limit: How many jobs that ended are wanted.
+        limit: The maximum number of finished jobs.
 
     Raises:
         LedgerError: It is of another version, is damaged, or cannot be used.
     """
     if not os.path.exists(path):  # noqa: PTH110 - pathlib takes longer than this
         return LedgerFacts([], [], [])
-    import sqlite3  # noqa: PLC0415 - takes a third of Python's start, if it is needed
+    import sqlite3  # noqa: PLC0415 - takes a third of Python's start
 
     try:
         connection = sqlite3.connect(
@@ -84,8 +84,8 @@ def read(path: str, *, now: float, limit: int) -> LedgerFacts:
 
 
 def _uri(path: str) -> str:
-    """Return the name of a file that is only to be read (SQLite, "URI filenames")."""
-    for mark in "%?#":  # the percent sign first, since it stands in for the others
+    """Return the URI of a file for reading (SQLite, "URI filenames")."""
+    for mark in "%?#":  # the percent sign first, since the others are replaced by it
         path = path.replace(mark, f"%{ord(mark):02x}")
     return f"file:{path}?mode=ro"
 

@@ -1,4 +1,4 @@
-"""The ledger's end: rows that are let go, so that it does not grow for years."""
+"""Removal of old rows, so that the ledger does not grow without limit."""
 
 from collections.abc import Iterable
 
@@ -6,10 +6,10 @@ from dokku_registryd.adapters.ledger import file
 
 
 class PrunedRows(file.LedgerFile):
-    """The part of `ports.Ledger` that removes what is old."""
+    """The part of `ports.Ledger` that removes old rows."""
 
     def crowded_apps(self, *, more_than: int) -> list[str]:
-        """Return the apps that have more releases than a number of them."""
+        """Return the apps with more releases than a limit."""
         rows = self._rows(
             "SELECT app FROM releases GROUP BY app HAVING count(*) > ?", more_than
         )

@@ -1,4 +1,4 @@
-"""The ledger's releases: their numbers, how far each has come, and what changed."""
+"""The ledger's releases: numbers, states and changes."""
 
 import itertools
 import sys
@@ -16,7 +16,7 @@ _COLUMNS: Final = (
     " is_accepted, digest, created_at, pushed_at, error, previous_number, build,"
     " live_at, failed_at, is_taken_back"
 )
-# Triggers of this connection alone: no statement that changes a release can forget it.
+# Temporary triggers of this connection: every statement that changes a release fires.
 _NOTE_CHANGES: Final = "".join(
     f"CREATE TEMP TRIGGER note_{deed} AFTER {deed} ON main.releases"
     f" BEGIN SELECT {noting}; END;"
@@ -59,7 +59,7 @@ class ReleaseRows(file.LedgerFile):
         self._is_noting = False
 
     def reserve(self, wanted: Release) -> Release:
-        """Reserve a number for a job, at least that of `wanted`, once."""
+        """Reserve a number for a job, at least `wanted`, once."""
         known = self.release_of(wanted.job_id)
         if known is not None:
             return known
@@ -84,7 +84,7 @@ class ReleaseRows(file.LedgerFile):
         return self._release(wanted.job_id)
 
     def adopt(self, release: Release) -> None:
-        """Record a release that somebody else made; a known one stays as it is."""
+        """Record a release of another program; a known one is not changed."""
         with self._transaction() as connection:
             connection.execute(
                 f"INSERT OR IGNORE INTO releases ({_COLUMNS})"  # noqa: S608 - a constant
@@ -109,7 +109,7 @@ class ReleaseRows(file.LedgerFile):
     def renumber(self, job_id: str, *, at_least: int) -> Release:
         """Move a reserved release to a higher free number.
 
-        Of one whose deploy goes on, the number that Dokku was told is kept in mind.
+        If its deploy continued, the number that Dokku was told is kept.
         """
         release = self._release(job_id)
         with self._transaction() as connection:
@@ -129,7 +129,7 @@ class ReleaseRows(file.LedgerFile):
 
         Args:
             job_id: The job that asked for the release.
-            is_synced: Whether the disk must have it at once.
+            is_synced: Whether to sync it at once.
             changes: The new values by name.
         """
         unknown = changes.keys() - _CHANGEABLE
@@ -144,12 +144,12 @@ class ReleaseRows(file.LedgerFile):
         return self._release(job_id)
 
     def release_of(self, job_id: str) -> Release | None:
-        """Return the release that a job asked for."""
+        """Return the release of a job."""
         found = self._chosen("WHERE job_id = ?", job_id)
         return found[0] if found else None
 
     def release_of_build(self, app: str, build: str) -> Release | None:
-        """Return the latest release of an app that a deploy has made."""
+        """Return the latest release of an app by a deploy."""
         rows = self._rows(
             f"SELECT sequence, {_COLUMNS} FROM releases"  # noqa: S608 - a constant
             " WHERE app = ? AND build = ? ORDER BY sequence DESC LIMIT 1",
@@ -166,15 +166,15 @@ class ReleaseRows(file.LedgerFile):
             f"SELECT sequence, {_COLUMNS} FROM releases {choice}"  # noqa: S608 - constants
             " ORDER BY app, sequence DESC"
         )
-        # Row by row: there may be many, and both forms of them take much memory.
+        # Row by row: there may be many, and both forms of them need much memory.
         with self._reading() as connection:
             rows = connection.execute(query, values)
             return [_release_row(row) for row in rows]
 
     def release_marks(self) -> Callable[[str], int]:
-        """Return what gives a number for an app that stays until its releases change.
+        """Return a function from app to revision, which changes with its releases.
 
-        Ask before the releases are read: what changes meanwhile has another number.
+        Call it before reading the releases: a change meanwhile has another revision.
         """
         with self._reading() as connection:
             if not self._is_noting:
@@ -183,7 +183,7 @@ class ReleaseRows(file.LedgerFile):
                 self._is_noting = True
             foreign = connection.execute("PRAGMA data_version").fetchone()[0]
             if foreign != self._data_version:
-                # Another process wrote; which app's releases it does not say.
+                # Another process wrote; the apps are unknown.
                 self._data_version = foreign
                 self._changed_all = next(self._changes)
             of_all, of_app = self._changed_all, dict(self._changed)
@@ -204,9 +204,9 @@ class ReleaseRows(file.LedgerFile):
         return [_release_row(row) for row in rows]
 
     def tag_moves(self, job_id: str) -> dict[str, str]:
-        """Return what extra tags stood for before a release moved them.
+        """Return the digests of extra tags before a release moved them.
 
-        Each tag has the digest that the registry answered, empty where it had none.
+        By tag; empty if the registry did not have the tag.
         """
         rows = self._rows(
             "SELECT tag, previous FROM tag_moves WHERE job_id = ?", job_id
@@ -214,9 +214,9 @@ class ReleaseRows(file.LedgerFile):
         return {row["tag"]: row["previous"] for row in rows}
 
     def record_tag_moves(self, job_id: str, previous: Mapping[str, str]) -> None:
-        """Record what extra tags stand for, before a release moves them.
+        """Record the digests of extra tags before a release moves them.
 
-        What is recorded first stays: a second attempt would see its own tags.
+        The first record counts: a second attempt would see its own tags.
         """
         with self._transaction() as connection:
             connection.executemany(
@@ -225,9 +225,9 @@ class ReleaseRows(file.LedgerFile):
             )
 
     def unpushed(self) -> list[Release]:
-        """Return what went on and the registry does not have, the oldest first.
+        """Return deployed releases that are not in the registry, the oldest first.
 
-        A push that was given up counts until a later release of the app has arrived.
+        A given up push counts until a later release of the app has been pushed.
         """
         rows = self._rows(
             f"SELECT sequence, {_COLUMNS} FROM releases AS one"  # noqa: S608 - a constant
@@ -239,13 +239,13 @@ class ReleaseRows(file.LedgerFile):
         return [_release_row(row) for row in rows]
 
     def releases_before(self, app: str, job_id: str) -> list[Release]:
-        """Return an app's releases but those asked for after a job was accepted."""
+        """Return an app's releases, except those requested after a job was accepted."""
         return self._chosen(
             f"WHERE app = ? AND job_id NOT IN ({ASKED_AFTER})", app, job_id
         )
 
     def forget_app(self, app: str, *, but_after: str = "") -> None:
-        """Remove an app's releases, but those asked for after a job was accepted."""
+        """Remove an app's releases, except those requested after a job was accepted."""
         with self._transaction() as connection:
             connection.execute(
                 f"DELETE FROM releases WHERE app = ? AND job_id NOT IN ({ASKED_AFTER})",  # noqa: S608 - a constant
@@ -257,7 +257,7 @@ class ReleaseRows(file.LedgerFile):
             )
 
     def _next_number(self, connection: file.Connection, release: Release) -> int:
-        # Two questions: each is the end of an index, and with OR it would be a scan.
+        # Two queries: each reads the end of an index, and with OR it would be a scan.
         row = connection.execute(
             "SELECT (SELECT max(number) FROM releases WHERE app = ?),"
             " (SELECT max(number) FROM releases WHERE server = ? AND image_repo = ?)",

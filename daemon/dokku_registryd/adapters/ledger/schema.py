@@ -1,6 +1,6 @@
-"""The ledger's tables, as the scripts that lead from each version to the next."""
+"""The ledger's tables, as migration scripts from each version to the next."""
 
-# A job may end while somebody asks for those that have.
+# A job may end while another process lists ended jobs.
 AHEAD_SECONDS = 60.0
 
 # The jobs that were accepted after a job; none if that is unknown.
@@ -57,8 +57,8 @@ _RELEASES = """
     CREATE INDEX releases_of_image ON releases (image_id);
 """
 
-# Version 1 was edited once after it had been committed. This is how its releases were
-# before, and what makes the later ones of them: their order is that of their numbers.
+# Version 1 was edited once after it had been committed. These are its releases before
+# that, and the script to convert them: their order is that of their numbers.
 FIRST_DRAFT = _JOBS + _RELEASES.replace(
     "sequence INTEGER PRIMARY KEY,\n        job_id TEXT NOT NULL UNIQUE",
     "job_id TEXT PRIMARY KEY",
@@ -76,8 +76,8 @@ FROM_FIRST_DRAFT = f"""
     DROP TABLE drafted;
 """  # noqa: S608 - constants
 
-# One script a version, in order; never edit one that was committed. A ledger whose
-# tables are not word for word what these scripts make counts as damaged.
+# One script per version, in order; never edit a committed one. A ledger whose tables
+# are not exactly those of these scripts counts as damaged.
 MIGRATIONS = (
     _JOBS + _RELEASES,
     """
@@ -91,13 +91,13 @@ MIGRATIONS = (
     ALTER TABLE jobs ADD COLUMN deaths INTEGER NOT NULL DEFAULT 0;
     ALTER TABLE jobs ADD COLUMN is_running INTEGER NOT NULL DEFAULT 0;
     """,
-    # Metrics ask for these often, and a host has many releases that are neither.
+    # Metrics query these often, and most releases of a host are neither.
     """
     CREATE INDEX releases_unpushed ON releases (created_at)
         WHERE state NOT IN ('pushed', 'dropped');
     """,
-    # Which deploy a release belongs to, who waits for it, since when it is live, and
-    # where extra tags were before it moved them.
+    # The deploy of a release, its waiter, when it went live, and the digests of extra
+    # tags before it moved them.
     """
     ALTER TABLE jobs ADD COLUMN build TEXT NOT NULL DEFAULT '';
     ALTER TABLE jobs ADD COLUMN waiter TEXT NOT NULL DEFAULT '';
@@ -112,8 +112,8 @@ MIGRATIONS = (
     );
     """,
     "ALTER TABLE releases ADD COLUMN failed_at REAL NOT NULL DEFAULT 0;",
-    # A pause holds back one login in one direction. Older ones are forgotten: whom a
-    # host had refused was not recorded, and it says so again if it must.
+    # A pause applies to one login in one direction. Older ones are dropped: the refused
+    # login was not recorded, and the host will refuse again if necessary.
     """
     DROP TABLE pauses;
     CREATE TABLE pauses (
@@ -130,7 +130,7 @@ MIGRATIONS = (
     );
     CREATE INDEX releases_of_app ON releases (app, sequence);
     """,
-    # Whether extra tags of a release went back, since its deploy seemed to have failed.
+    # Whether extra tags of a release were restored, since its deploy seemed to fail.
     """
     ALTER TABLE releases ADD COLUMN is_taken_back INTEGER NOT NULL DEFAULT 0;
     """,

@@ -1,9 +1,9 @@
-"""The Engine's folders of certificates, as far as the user of the service sees them.
+"""The Engine's folders of certificates, as the user of the service can read them.
 
 Source: https://docs.docker.com/engine/security/certificates/, and moby,
 registry/registry.go, `ReadCertsDirectory`. The Engine is root and this program is not:
-below a folder that is closed to it there is nothing for it, and that is said where it
-matters instead of ending every request.
+it cannot read a closed folder, and reports that in errors about certificates instead of
+failing every request.
 """
 
 import contextlib
@@ -30,27 +30,27 @@ _READ: Final = 0o444
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Certificates:
-    """What the folder of one host holds."""
+    """The certificates of one host's folder."""
 
     authorities: tuple[Path, ...] = ()
-    """Certificates of CAs, trusted besides those of the system."""
+    """Certificates of CAs, trusted in addition to those of the system."""
     clients: tuple[tuple[Path, Path], ...] = ()
-    """Certificates that we show, with their keys."""
+    """Client certificates with their keys."""
     changed: tuple[int, ...] = ()
-    """When these files were changed, in nanoseconds since the epoch."""
+    """The times of the last change of these files, in nanoseconds since the epoch."""
     closed: str = ""
-    """Why the folder cannot be looked into, with the way out; empty if it can."""
+    """Why the folder cannot be read, with a hint; empty if it can."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Visitor:
-    """A user, where root looks in his place."""
+    """A user whose access root checks."""
 
     uid: int
     groups: frozenset[int]
 
     def may(self, wanted: int, status: os.stat_result) -> bool:
-        """Return whether a mode lets this user do what these bits stand for."""
+        """Return whether a mode grants this user the access of these bits."""
         mode = stat.S_IMODE(status.st_mode) & wanted
         if self.uid == 0:
             return True
@@ -62,7 +62,7 @@ class Visitor:
 
 
 def visitor(owner: os.stat_result, *, further_group: int | None = None) -> Visitor:
-    """Return the user that owns something, with the groups that he is in."""
+    """Return the user that owns a path, with its groups."""
     try:
         name = pwd.getpwuid(owner.st_uid).pw_name
         groups = frozenset(os.getgrouplist(name, owner.st_gid))
@@ -73,10 +73,10 @@ def visitor(owner: os.stat_result, *, further_group: int | None = None) -> Visit
 
 
 def look(folder: Path) -> Certificates:
-    """Return what a folder holds; nothing if it is missing or closed to us.
+    """Return the certificates in a folder; none if it is missing or closed.
 
     Raises:
-        PermanentError: Half a client certificate is there.
+        PermanentError: A client certificate has no key, or a key no certificate.
         OSError: The disk fails.
     """
     try:
@@ -106,10 +106,10 @@ def look(folder: Path) -> Certificates:
 
 
 def trust(context: ssl.SSLContext, path: Path) -> bool:
-    """Trust the certificates in a file, and pass over everything else in it.
+    """Load the certificates of a file, and ignore everything else in it.
 
-    Go's `AppendCertsFromPEM`: blocks of other kinds, and certificates that cannot be
-    read, are left out without a word.
+    As Go's `AppendCertsFromPEM`: blocks of other kinds and unreadable certificates are
+    ignored.
 
     Returns:
         Whether there was one.
@@ -132,11 +132,11 @@ def _blocks(path: Path) -> list[str]:
 
 
 def survey(certs_dir: Path, reader: Visitor | None) -> Iterator[str]:
-    """Give one sentence for each place that the service cannot look into.
+    """Yield one sentence for each path that the service cannot read.
 
     Args:
         certs_dir: The folder with one folder for each host.
-        reader: Who runs the service, where we are root; else None.
+        reader: The user of the service, if this process is root; else None.
     """
     for folder in (*reversed(certs_dir.parents), certs_dir):
         try:
@@ -166,13 +166,13 @@ def _files(folder: Path, reader: Visitor | None) -> Iterator[str]:
                 continue
             if not _may(_READ, path, status, reader):
                 yield (
-                    f"{path} cannot be read by the user of the service, so it counts"
-                    f" for nothing: sudo chmod 0644 {path}"
+                    f"{path} cannot be read by the user of the service, so it is"
+                    f" not used: sudo chmod 0644 {path}"
                 )
             elif not trust(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), path):
                 yield (
-                    f"{path} holds no certificate in PEM form, so it counts for"
-                    " nothing, for the Engine too. Put one there, or remove it"
+                    f"{path} contains no certificate in PEM form, so neither the"
+                    " service nor the Engine uses it. Put one there, or remove it"
                 )
 
 
@@ -188,7 +188,7 @@ def _may(
 
 
 def _closed(folder: Path) -> str:
-    """Say which folder on the way is closed."""
+    """Return a sentence for the closed folder of a path."""
     for path in (*reversed(folder.parents), folder):
         try:
             path.stat()

@@ -1,9 +1,9 @@
-"""The registry's HTTP API: what is asked, and what an answer means.
+"""The registry's HTTP API: requests, and the meaning of answers.
 
 Sources: the OCI distribution specification 1.1
-(https://github.com/opencontainers/distribution-spec/blob/v1.1.0/spec.md); the way in
-is that of Docker's token authentication specification. Manifests pass through as the
-bytes that they are, because their digest is their name.
+(https://github.com/opencontainers/distribution-spec/blob/v1.1.0/spec.md);
+authentication follows Docker's token authentication specification. Manifests are passed
+on as unchanged bytes, because their digest is their name.
 """
 
 import time
@@ -28,13 +28,13 @@ from dokku_registryd.core.registry import grants, protocol, proxies, refusal_err
 from dokku_registryd.core.registry.protocol import Reply, Request
 
 MAX_PAGES: Final = 1000
-# Of all pages of one list together, as is their time.
+# The limit for all pages of one list together, like their time.
 MAX_TAGS: Final = 100_000
 MAX_LIST_BYTES: Final = 16 << 20
-_PAGE_LENGTH: Final = 1000  # the most that ECR and Azure allow
-# What HEAD denies or refuses is asked again by GET: HEAD has no body, so it gives no
-# reason; some registries answer it 404, 405 or 501 for what they have (Nexus OSS, some
-# proxies). What asks for patience is not asked twice.
+_PAGE_LENGTH: Final = 1000  # the maximum of ECR and Azure
+# If HEAD is denied or refused, GET follows: HEAD has no body and so no reason, and some
+# registries answer it with 404, 405 or 501 for existing manifests (Nexus OSS, some
+# proxies). A request to slow down is not repeated.
 _UNPROVED: Final = (
     frozenset(range(400, 500))
     - refusal_errors.TEMPORARY
@@ -43,18 +43,18 @@ _UNPROVED: Final = (
 
 
 class RegistryClient:
-    """Implements `ports.Registry`. Safe to share between threads.
+    """Implements `ports.Registry`. Thread-safe.
 
     Args:
-        facts: Asks the Engine for its insecure registries and proxies.
+        facts: Returns the Engine's insecure registries and proxies.
         certs_dir: The folder with certificates of registries.
-        connect_timeout: Seconds until a connection must stand.
-        read_timeout: Seconds that the other side may send nothing.
-        total_timeout: Seconds that one request may take in all.
-        upload_timeouts: Seconds that an upload may stand still, and may take in all.
-        said: Who says which proxies are used, before the Engine.
-        inner_hosts: Hosts that a registry may name though they lie inside.
-        monotonic: The clock for time limits.
+        connect_timeout: Seconds until a connection must be established.
+        read_timeout: Seconds without data from the other side.
+        total_timeout: Seconds that one request may take in total.
+        upload_timeouts: Seconds that an upload may stall, and may take in total.
+        said: The sources of proxies that come before the Engine.
+        inner_hosts: Hosts in the own network that a registry may name.
+        monotonic: The clock for timeouts.
         now: The clock that Retry-After dates are compared with.
     """
 
@@ -101,14 +101,14 @@ class RegistryClient:
         self._uploads = uploads.Uploads(self._dialogue)
 
     def close(self) -> None:
-        """Close connections that are kept for later."""
+        """Close idle connections."""
         self._wire.close()
 
     def ping(self, domain: str, *, auth: AuthConfig | None) -> None:
-        """Return if the registry is up and takes this login.
+        """Return if the registry is up and accepts this login.
 
-        OCI specification, "Determining Support": `/v2/` answers 200. Whoever has a
-        login that cannot be used is told so at once.
+        OCI specification, "Determining Support": `/v2/` answers 200. An unusable login
+        is refused at once.
         """
         access = messages.access_to(domain, "", "", auth)
         request = Request(
@@ -122,16 +122,16 @@ class RegistryClient:
     def actions(
         self, image: reference.ImageReference, *, auth: AuthConfig | None
     ) -> frozenset[str] | None:
-        """Return what a login may do in a repository; None where no token tells.
+        """Return the permissions of a login in a repository; None if unknown.
 
-        It asks for a token and looks at what came. At `/v2/`, because a challenge of
+        It requests a token and reads it. It does so at `/v2/`, because a challenge of
         the repository itself names the scope of that one request.
         """
         access = messages.access_to(image.domain, image.path, messages.PUSHING, auth)
         request = Request(
             method="GET",
             url=f"//{access.host}/v2/",
-            purpose=f"get leave to push to {image.repository}",
+            purpose=f"get permission to push to {image.repository}",
             max_bytes=messages.MAX_MANIFEST_BYTES,
         )
         self._dialogue.ask(request, access)
@@ -145,11 +145,11 @@ class RegistryClient:
         auth: AuthConfig | None,
         for_push: bool = False,
     ) -> str | None:
-        """Return the digest that a tag stands for, None if there is no such tag.
+        """Return the digest of a tag; None if there is no such tag.
 
-        OCI specification, "Checking if content exists in the registry". HEAD proves
-        presence alone. Where it does not, or states no digest (that header is
-        optional), the bytes are fetched and counted: one request more.
+        OCI specification, "Checking if content exists in the registry". HEAD only
+        proves existence. If it does not, or states no digest (the header is optional),
+        the manifest is fetched and hashed with a second request.
         """
         request, access = messages.build_request(
             "HEAD", image, auth, "look up", for_push=for_push
@@ -161,7 +161,7 @@ class RegistryClient:
         try:
             found = self.manifest(image, auth=auth, for_push=for_push)
         except errors.RateLimitedError:
-            # A limit on pulls is none on HEAD (Docker Hub), whose word counts then.
+            # A limit on pulls does not apply to HEAD (Docker Hub); then it is used.
             if reply.status == HTTPStatus.NOT_FOUND:
                 return None
             raise
@@ -174,13 +174,13 @@ class RegistryClient:
         auth: AuthConfig | None,
         for_push: bool = False,
     ) -> images.Manifest | None:
-        """Return a manifest or index, its bytes untouched; None if absent.
+        """Return a manifest or index as unchanged bytes; None if it is missing.
 
         OCI specification, "Pulling manifests".
 
         Raises:
-            DigestMismatchError: These are not the bytes that were asked for.
-        ForeignManifestError: It is a manifest of another kind.
+            DigestMismatchError: The bytes have another digest than requested.
+            ForeignManifestError: It is a manifest of another kind.
         """
         request, access = messages.build_request(
             "GET", image, auth, "read the manifest of", for_push=for_push
@@ -205,14 +205,14 @@ class RegistryClient:
         *,
         auth: AuthConfig | None,
     ) -> str:
-        """Put a manifest under a tag and return the digest that the registry states.
+        """Put a manifest under a tag, and return the digest that the registry states.
 
-        OCI specification, "Pushing Manifests": the type that goes along is the one the
-        manifest came with. An answer of 201 or with a digest shows that it was taken;
-        Engines insist on the digest.
+        OCI specification, "Pushing Manifests": the media type is that of the manifest.
+        An answer of 201 or with a digest shows that it was stored; Engines require the
+        digest.
 
         Raises:
-            PermanentError: It is another success, as of a page to sign in on.
+            PermanentError: It is another success, such as a login page.
         """
         request, access = messages.build_request("PUT", image, auth, "put")
         request = replace(
@@ -225,8 +225,8 @@ class RegistryClient:
         if stated is None and reply.status != HTTPStatus.CREATED:
             raise errors.PermanentError(
                 f"cannot {request.purpose}: the answer is {reply.status} without a"
-                " digest, so the registry took nothing. If that is a page to sign in"
-                " on, let the registry be reached without it"
+                " digest, so the registry stored nothing. If the answer is a login"
+                " page, make the registry reachable without it"
             )
         return stated or manifest.digest
 
@@ -239,13 +239,13 @@ class RegistryClient:
     ) -> list[str]:
         """Return every tag of the repository; empty if there is no repository.
 
-        OCI specification, "Listing Tags": pages are chained by Link headers. What no
-        registry takes for a tag is left out.
+        OCI specification, "Listing Tags": pages are linked by Link headers. Invalid
+        tags are omitted.
 
         Raises:
             RegistryUnavailableError: All pages together take longer than one request
                 may.
-            PermanentError: They are more than anybody needs.
+            PermanentError: There are too many pages or tags.
         """
         actions = messages.PUSHING if for_push else messages.READING
         access = messages.access_to(image.domain, image.path, actions, auth)
@@ -259,7 +259,7 @@ class RegistryClient:
             left_seconds = ends_at - self._monotonic()
             if left_seconds <= 0:
                 raise errors.RegistryUnavailableError(
-                    f"cannot {purpose}: {access.host} needs longer than"
+                    f"cannot {purpose}: {access.host} takes longer than"
                     f" {self._total_timeout:g} s"
                 )
             request = Request(
@@ -273,7 +273,7 @@ class RegistryClient:
             if reply.status == HTTPStatus.NOT_FOUND:
                 return list(found)
             left_bytes -= len(reply.body)
-            # Counted before they are read: a text takes ten times its bytes in memory.
+            # Counted before parsing: a text takes ten times its bytes in memory.
             left_tags -= reply.body.count(b",") + 1
             if left_tags < 0:
                 break
@@ -291,16 +291,16 @@ class RegistryClient:
             url = following
         raise errors.PermanentError(
             f"cannot {purpose}: it has more than {MAX_TAGS} tags or {MAX_PAGES} pages,"
-            " or they lead in a circle. Remove old tags in the registry"
+            " or the pages form a loop. Remove old tags in the registry"
         )
 
     def delete(
         self, image: reference.ImageReference, *, auth: AuthConfig | None
     ) -> None:
-        """Delete a manifest by its digest, and with it every tag that names it.
+        """Delete a manifest by its digest, and with it every tag of it.
 
         OCI specification, "Deleting Manifests"; registries refuse to delete by tag.
-        One that is gone already is fine.
+        A missing one is fine.
         """
         if not image.digest:
             raise errors.InvalidRequestError(
@@ -312,7 +312,7 @@ class RegistryClient:
     def blob_size(
         self, image: reference.ImageReference, digest: str, *, auth: AuthConfig | None
     ) -> int | None:
-        """Return the size of a blob in bytes; None if it is not known to be there."""
+        """Return the size of a blob in bytes; None if it is not known to exist."""
         return self._uploads.size(image, digest, auth=auth)
 
     def put_blob(
@@ -324,7 +324,7 @@ class RegistryClient:
         auth: AuthConfig | None,
         on_sent: Callable[[int], None] = lambda _size: None,
     ) -> None:
-        """Send a whole blob."""
+        """Upload a whole blob."""
         self._uploads.put(image, digest, body, auth=auth, on_sent=on_sent)
 
     def stream_blob(
@@ -334,7 +334,7 @@ class RegistryClient:
         *,
         auth: AuthConfig | None,
     ) -> str:
-        """Send the bytes of a blob as they come; return where it is to be closed."""
+        """Upload the bytes of a blob as they arrive; return the URL to finish it."""
         return self._uploads.stream(image, pieces, auth=auth)
 
     def close_blob(
@@ -345,25 +345,25 @@ class RegistryClient:
         *,
         auth: AuthConfig | None,
     ) -> None:
-        """End an upload whose bytes were sent."""
+        """Finish an upload whose bytes were sent."""
         self._uploads.close(image, location, digest, auth=auth)
 
 
 def _foreign(purpose: str, reply: Reply) -> errors.PermanentError:
-    """Return the error for an answer that is no manifest of ours.
+    """Return the error for an answer that is not a supported manifest.
 
-    A manifest of schema 1 or an OCI artifact has the tag; a page of whatever stands
-    before the registry (a single sign-on) tells nothing of it.
+    The tag may have a manifest of schema 1 or an OCI artifact; a page of a proxy in
+    front of the registry (single sign-on) says nothing about the tag.
     """
     if "schemaVersion" in protocol.load_object(reply.body):
         return errors.ForeignManifestError(
-            f"cannot {purpose}: it is no manifest of Docker's schema 2 or of OCI. Push"
-            " the image again with a current Docker Engine"
+            f"cannot {purpose}: it is not a manifest of Docker's schema 2 or of OCI."
+            " Push the image again with a current Docker Engine"
         )
     stated = reply.headers.get("content-type", "")
     what = protocol.clean(stated.partition(";")[0]) or "something else"
     return errors.PermanentError(
-        f"cannot {purpose}: what is answered is no manifest, but {what}. If that is a"
-        " page to sign in on, let the registry be reached without it",
+        f"cannot {purpose}: the answer is not a manifest, but {what}. If it is a login"
+        " page, make the registry reachable without it",
         status=reply.status,
     )

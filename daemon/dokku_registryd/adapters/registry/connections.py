@@ -1,7 +1,7 @@
-"""Connections of urllib3 that obey us: deadlines, addresses, the time they are kept.
+"""Connections of urllib3 with our deadlines, addresses and idle time.
 
-Whoever stands between us and a registry forgets connections that are idle, and not all
-of them say so. One that was idle for a minute is not used again.
+Proxies and firewalls between us and a registry drop idle connections, and not all of
+them say so. A connection that was idle for a minute is not used again.
 """
 
 import socket
@@ -20,7 +20,7 @@ from urllib3.exceptions import (
 from dokku_registryd.adapters.registry import answers, sockets
 from dokku_registryd.adapters.registry import deadlines as registry_deadlines
 
-IDLE_SECONDS: Final = 60.0  # below what any NAT in use forgets; Azure's is 240 s
+IDLE_SECONDS: Final = 60.0  # shorter than any known NAT's timeout; Azure's is 240 s
 
 
 def pool_classes(
@@ -30,13 +30,13 @@ def pool_classes(
     check: Callable[[list[str]], None],
     is_socks: bool = False,
 ) -> dict[str, type[HTTPConnectionPool]]:
-    """Return urllib3's pools with connections that obey.
+    """Return urllib3's pools with these connections.
 
     Args:
-        deadlines: Says how long the present thread's request may take.
+        deadlines: Returns the time limit of the present thread's request.
         monotonic: The clock for idle connections.
-        check: Raises if a host's addresses may not be connected to.
-        is_socks: Whether connections begin at a SOCKS proxy, which takes PySocks.
+        check: Raises if connections to a host's addresses are not allowed.
+        is_socks: Whether connections use a SOCKS proxy, which needs PySocks.
     """
     plain, secure = _socks() if is_socks else (HTTPConnection, HTTPSConnection)
 
@@ -93,14 +93,14 @@ def pool_classes(
 def _connect(
     connection: Any, seconds: float | None, check: Callable[[list[str]], None]
 ) -> socket.socket:
-    """Connect in our way, and fail in urllib3's words."""
+    """Connect with our function, and raise urllib3's errors."""
     try:
         return sockets.connect(
             connection._dns_host,  # noqa: SLF001 - with its dot, as urllib3 uses it
             connection.port,
             seconds=seconds,
             options=connection.socket_options or (),
-            # What a proxy connects to is its own choice.
+            # The proxy decides about its own connections.
             check=(lambda _found: None) if connection.proxy else check,
         )
     except UnicodeError:
@@ -114,7 +114,7 @@ def _connect(
 
 
 def _socks() -> tuple[type[HTTPConnection], type[HTTPSConnection]]:
-    # Only here: it takes a library that few hosts need.
+    # Imported here: few hosts need and have the library.
     from urllib3.contrib import socks  # noqa: PLC0415
 
     return socks.SOCKSConnection, socks.SOCKSHTTPSConnection

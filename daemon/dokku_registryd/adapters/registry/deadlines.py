@@ -1,9 +1,9 @@
-"""Ends requests that dawdle.
+"""Ends slow requests.
 
-requests limits the time between two bytes, so that whoever sends a byte now and then
-holds a thread for days. Here a timer shuts the connection down, which ends every read
-and write on it at once. While a request is sent, urllib3 goes by the limit for
-connecting; a body that is uploaded has one of its own.
+requests limits only the time between two bytes, so a server that sends a byte now and
+then blocks a thread for days. Here a timer shuts the connection down, which ends every
+read and write at once. While a request is sent, urllib3 uses the connect timeout; an
+upload has its own.
 """
 
 import contextlib
@@ -14,7 +14,7 @@ from collections.abc import Iterator
 
 
 class Deadline:
-    """The end of one request, whichever connection it travels on."""
+    """The end of one request, on any connection."""
 
     def __init__(
         self,
@@ -27,14 +27,14 @@ class Deadline:
         self.was_used = False
         """Whether the connection had served another request before."""
         self.wants_new = wants_new
-        """Whether no connection will do that was kept."""
+        """Whether an idle connection must not be used."""
         self._end = time.monotonic() + seconds
         self._stall_seconds = stall_seconds
         self._lock = threading.Lock()
         self._socket: socket.socket | None = None
 
     def watch(self, connected: socket.socket | None) -> None:
-        """Name the connection; one that is named too late is shut down at once."""
+        """Set the connection; it is shut down at once if the deadline is over."""
         with self._lock:
             self._socket = connected
         if connected is not None and self._stall_seconds is not None:
@@ -43,7 +43,7 @@ class Deadline:
             self.end()
 
     def left(self) -> float:
-        """Return the seconds that are left."""
+        """Return the remaining seconds."""
         return max(0.0, self._end - time.monotonic())
 
     def end(self) -> None:
@@ -51,20 +51,20 @@ class Deadline:
         with self._lock:
             self.is_over = True
             if self._socket is not None:
-                # TLS to a registry within TLS to a proxy is no socket itself.
+                # TLS to a registry within TLS to a proxy is not a socket itself.
                 lowest = getattr(self._socket, "socket", self._socket)
                 with contextlib.suppress(OSError):
-                    # That of SSLSocket would also forget the TLS state in use.
+                    # SSLSocket's own method would also drop the TLS state in use.
                     socket.socket.shutdown(lowest, socket.SHUT_RDWR)
 
     def forget(self) -> None:
-        """Leave the connection to whoever uses it next."""
+        """Release the connection for the next request."""
         with self._lock:
             self._socket = None
 
 
 class Deadlines:
-    """Knows which deadline the present thread is under."""
+    """Knows the deadline of the present thread."""
 
     def __init__(self) -> None:
         self._local = threading.local()
@@ -80,10 +80,10 @@ class Deadlines:
         """Put the present thread's request under a deadline.
 
         Args:
-            seconds: How long it may take in all.
-            stall_seconds: How long each piece of it may take to be sent; the limit
-                for connecting holds if it is None.
-            wants_new: Whether no connection will do that was kept.
+            seconds: How long it may take in total.
+            stall_seconds: How long each part of it may take to be sent; None for the
+                connect timeout.
+            wants_new: Whether an idle connection must not be used.
         """
         deadline = Deadline(seconds, stall_seconds, wants_new=wants_new)
         timer = threading.Timer(seconds, deadline.end)
@@ -100,7 +100,7 @@ class Deadlines:
     def watch(
         self, connected: socket.socket | None, *, was_used: bool | None = None
     ) -> None:
-        """Put a connection under the present thread's deadline."""
+        """Apply the present thread's deadline to a connection."""
         deadline = self._present()
         if deadline is not None:
             if was_used is not None:
@@ -108,12 +108,12 @@ class Deadlines:
             deadline.watch(connected)
 
     def wants_new(self) -> bool:
-        """Tell whether the present thread's request needs a new connection."""
+        """Return whether the present thread's request needs a new connection."""
         deadline = self._present()
         return deadline is not None and deadline.wants_new
 
     def most_seconds(self, seconds: float | None) -> float | None:
-        """Return a time limit that ends with the present thread's request."""
+        """Return a timeout that ends with the present thread's request."""
         deadline = self._present()
         if deadline is None:
             return seconds

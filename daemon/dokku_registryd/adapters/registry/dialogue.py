@@ -1,7 +1,6 @@
-"""A question to a registry, with its login and its redirects, up to a final answer.
+"""A request to a registry, with login and redirects, until the final answer.
 
-What is asked is the business of `client` and `uploads`, how bytes travel
-that of `transport`.
+`distribution` and `registry_uploads` build the requests; `registry_wire` sends them.
 """
 
 from dataclasses import replace
@@ -18,7 +17,7 @@ _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 
 
 class Dialogue:
-    """Asks registries. Safe to share between threads.
+    """Sends requests to registries. Thread-safe.
 
     Args:
         wire: Sends requests.
@@ -34,19 +33,19 @@ class Dialogue:
         self._authorizations = authorizations
 
     def token(self, access: tokens.TokenScope) -> Secret | None:
-        """Return the value of an Authorization header that served before."""
+        """Return the value of an Authorization header that worked before."""
         return self._authorizations.known(access)
 
     def ask(self, request: Request, access: tokens.TokenScope, *expected: int) -> Reply:
-        """Send, log in if the registry wants that, and raise what it refuses.
+        """Send, log in if the registry requires it, and raise a refusal.
 
-        A body in pieces goes only once, so a login that is refused then is final.
+        A streamed body can be sent only once, so a refused login is final then.
         """
         used = self._authorizations.known(access)
         reply = self._follow(replace(request, authorization=used), access)
         if used and reply.status == HTTPStatus.BAD_REQUEST and request.method == "GET":
-            # ECR Public answers a dead token so (aws/containers-roadmap#2835). Without
-            # one it says what it wants.
+            # ECR Public answers so to an expired token (aws/containers-roadmap#2835).
+            # Without a token it sends a challenge.
             self._authorizations.forget(access, used)
             used = None
             reply = self._follow(request, access)
@@ -58,15 +57,15 @@ class Dialogue:
         if reply.status < HTTPStatus.MULTIPLE_CHOICES or reply.status in expected:
             return reply
         if not messages.is_from(access.host, reply):
-            # Else a registry could have us repeat what another host says to us.
+            # Otherwise a registry could make us send it another host's answer.
             reply = replace(reply, body=b"")
         raise messages.refusal(request, access, reply, used)
 
     def ask_elsewhere(self, request: Request, access: tokens.TokenScope) -> Reply:
-        """Send to a host that the registry named, without its login.
+        """Send to a host that the registry named, without the registry's login.
 
         Raises:
-            RegistrydError: That host refuses; the login stays out of the message.
+            RegistrydError: That host refuses; the message does not contain the login.
         """
         reply = self._wire.send(
             replace(request, authorization=None, named_by=access.host)
@@ -76,7 +75,7 @@ class Dialogue:
         raise messages.refusal(request, access, reply, None)
 
     def _follow(self, request: Request, access: tokens.TokenScope) -> Reply:
-        """Send, and follow redirects of what only reads.
+        """Send, and follow redirects of read requests.
 
         Some registries answer manifests from another host. That host gets no login.
         """

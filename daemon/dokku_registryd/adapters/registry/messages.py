@@ -1,4 +1,4 @@
-"""Questions to a registry and the judgement of its answers, without the wire.
+"""Requests to a registry, and the evaluation of answers, without network access.
 
 Sources as in `client`: the OCI distribution specification 1.1 and Docker's token
 authentication specification.
@@ -25,14 +25,14 @@ from dokku_registryd.core.registry import (
 )
 from dokku_registryd.core.registry.protocol import Reply, Request
 
-MAX_MANIFEST_BYTES: Final = 4 << 20  # OCI, "Pushing Manifests": what all must take
+MAX_MANIFEST_BYTES: Final = 4 << 20  # OCI, "Pushing Manifests": the guaranteed minimum
 DIGEST_HEADER: Final = "docker-content-digest"
 _USER_AGENT: Final = "dokku-registryd"
 _ACCEPT: Final = ", ".join(protocol.MANIFEST_TYPES)
 READING: Final = "pull"
 PUSHING: Final = "pull,push"
-"""What whoever pushes asks for from the first request on (Quay makes a repository at
-that, and gives a token for `pull` alone no access to one that is yet to be made)."""
+"""The scope of a push from its first request on (Quay creates a repository for it, and
+denies a token for `pull` alone any access to a repository that does not exist yet)."""
 _ACTIONS: Final = {"PUT": PUSHING, "DELETE": "pull,delete"}
 _LENGTHS: Final = {"sha256": 64, "sha384": 96, "sha512": 128}
 
@@ -40,7 +40,7 @@ _LENGTHS: Final = {"sha256": 64, "sha384": 96, "sha512": 128}
 def access_to(
     domain: str, path: str, actions: str, auth: AuthConfig | None
 ) -> tokens.TokenScope:
-    """Build what a token is asked for."""
+    """Return the scope of a token."""
     return tokens.TokenScope(
         host=hosts.api_host(domain), path=path, actions=actions, auth=auth
     )
@@ -54,7 +54,7 @@ def build_request(
     *,
     for_push: bool = False,
 ) -> tuple[Request, tokens.TokenScope]:
-    """Build a request about one manifest."""
+    """Return a request about one manifest."""
     actions = _ACTIONS.get(method, PUSHING if for_push else READING)
     access = access_to(image.domain, image.path, actions, auth)
     name = image.digest or image.tag or "latest"
@@ -69,14 +69,14 @@ def build_request(
 
 
 def build_headers(request: Request) -> dict[str, str]:
-    """Return what goes along with a request.
+    """Return the headers of a request.
 
     Raises:
         InvalidRequestError: A value cannot be sent as a header.
     """
     headers = {
         "user-agent": _USER_AGENT,
-        # What is not compressed cannot explode, and its bytes are its digest's.
+        # No compression: avoids decompression bombs and keeps the digest valid.
         "accept-encoding": "identity",
         **request.headers,
     }
@@ -85,8 +85,8 @@ def build_headers(request: Request) -> dict[str, str]:
     for name, value in headers.items():
         if not protocol.is_header_value(value):
             raise errors.InvalidRequestError(
-                f"cannot {request.purpose}: the header {name} would hold characters"
-                " that no header may have"
+                f"cannot {request.purpose}: the header {name} would contain invalid"
+                " characters"
             )
     return headers
 
@@ -94,8 +94,8 @@ def build_headers(request: Request) -> dict[str, str]:
 def retry_after(headers: Mapping[str, str], now: float) -> float | None:
     """Return the seconds that an answer asks us to wait, if it does.
 
-    A date is compared with that of the answer, so that it takes the registry's own
-    clock to be wrong by itself. No answer makes a job wait for longer than a pause.
+    A date is compared with the date of the answer, so that a wrong clock of this host
+    does not matter. The wait is never longer than a pause.
     """
     asked = headers.get("retry-after", "")
     with contextlib.suppress(ValueError, OverflowError):
@@ -106,12 +106,12 @@ def retry_after(headers: Mapping[str, str], now: float) -> float | None:
 
 
 def check_digest(purpose: str, wanted: str, body: bytes) -> None:
-    """Compare bytes with the digest that they should have.
+    """Compare bytes with the expected digest.
 
-    OCI specification, "Digests": whoever fetches by digest should verify.
+    OCI specification, "Digests": clients that fetch by digest should verify.
 
     Raises:
-        DigestMismatchError: They have another.
+        DigestMismatchError: They have another digest.
     """
     algorithm, _, expected = wanted.partition(":")
     if len(expected) != _LENGTHS.get(algorithm):
@@ -120,16 +120,16 @@ def check_digest(purpose: str, wanted: str, body: bytes) -> None:
     if found != expected.lower():
         raise errors.DigestMismatchError(
             f"cannot {purpose}: its content has the digest {algorithm}:{found}, not"
-            f" {wanted}. The registry, or something before it, changes what it stores:"
-            " ask whoever runs it"
+            f" {wanted}. The registry, or a proxy in front of it, changes the content:"
+            " ask its operator"
         )
 
 
 def redirect(request: Request, reply: Reply, secrets: Iterable[Secret] = ()) -> Request:
-    """Return the request that a redirect asks for; another host gets no login.
+    """Return the request for a redirect; another host gets no login.
 
     Raises:
-        PermanentError: The way would no longer be encrypted, or is none.
+        PermanentError: It would no longer be encrypted, or is invalid.
     """
     location = reply.headers.get("location", "")
     target = protocol.resolve(reply.url, location)
@@ -157,23 +157,23 @@ def redirect(request: Request, reply: Reply, secrets: Iterable[Secret] = ()) -> 
 
 
 def is_from(host: str, reply: Reply) -> bool:
-    """Tell whether an answer is the registry's own, not that of a redirect's target."""
+    """Return whether an answer is the registry's own, not a redirect target's."""
     return urlsplit(reply.url).netloc == host
 
 
 def check_same_origin(
     purpose: str, url: str, following: str, secrets: Iterable[Secret] = ()
 ) -> None:
-    """Refuse a Link that leads to another host.
+    """Raise if a Link header points to another host.
 
     Raises:
         PermanentError: It does.
     """
     if protocol.origin(url) != protocol.origin(following):
         raise errors.PermanentError(
-            f"cannot {purpose}: the next page is said to be at"
-            f" {protocol.clean(following, secrets)!r}, and another host is"
-            " not asked"
+            f"cannot {purpose}: the next page is at"
+            f" {protocol.clean(following, secrets)!r}, on another host, which"
+            " is not followed"
         )
 
 
@@ -183,11 +183,11 @@ def refusal(
     reply: Reply,
     used: Secret | None,
 ) -> errors.RegistrydError:
-    """Return the error for an answer that is no success."""
+    """Return the error for an answer that is not a success."""
     hidden = (*access.secrets, *([used] if used else []))
     said = protocol.parse_error(reply.body, hidden)
     challenge = protocol.choose_challenge(reply.headers.get("www-authenticate", ""))
-    # RFC 6750, 3.1: the token is good, but does not reach that far.
+    # RFC 6750, 3.1: the token is valid, but has too few permissions.
     is_too_narrow = (
         reply.status == HTTPStatus.UNAUTHORIZED
         and access.auth is not None
@@ -218,7 +218,7 @@ def _errand(request: Request) -> refusals.Errand:
 
 
 def is_of_tls_server(reply: Reply) -> bool:
-    """Tell whether this is how a TLS server answers who speaks none to it."""
+    """Return whether this is a TLS server's answer to a request without TLS."""
     return (
         reply.status == HTTPStatus.BAD_REQUEST
         and "docker-distribution-api-version" not in reply.headers
@@ -227,7 +227,7 @@ def is_of_tls_server(reply: Reply) -> bool:
 
 
 def causes(error: BaseException) -> Iterator[BaseException]:
-    """Give an error and all that it wraps, however the libraries wrap it."""
+    """Yield an error and all errors that it wraps."""
     waiting: list[object] = [error]
     seen: list[object] = []
     while waiting:

@@ -1,6 +1,6 @@
-"""The way through a proxy: how requests is told of it, and what its failures say.
+"""Connections through a proxy: settings for requests, and errors.
 
-A failure names the proxy, without its login, and never the registry in its place.
+An error names the proxy without its login, and never the registry instead of it.
 """
 
 import base64
@@ -24,39 +24,39 @@ _SOCKS_LOGIN: Final = frozenset({"SOCKS5AuthError"})
 
 
 def at(address: str) -> Proxy:
-    """Return the proxy at an address, whoever said so."""
+    """Return the proxy at an address, from any source."""
     return Proxy(address=Secret(address), name="", variable="")
 
 
 def check(purpose: str, proxy: Proxy) -> None:
-    """Refuse a proxy that nothing can be sent through.
+    """Raise if a proxy cannot be used.
 
     Raises:
-        PermanentError: It is of another kind, or its login is not known.
+        PermanentError: Its scheme is not supported, or its login is unknown.
     """
     if reason := complaint(proxy):
         raise errors.PermanentError(f"cannot {purpose}: {reason}")
 
 
 def complaint(proxy: Proxy) -> str:
-    """Return why a proxy cannot be used, with the way out; empty if it can."""
+    """Return why a proxy cannot be used, with a hint; empty if it can."""
     has_socks = importlib.util.find_spec("socks") is not None
     return proxy.complaint(has_socks=has_socks)
 
 
 def addresses(proxy: Proxy | None) -> dict[str, str]:
-    """Return a proxy as requests wants it."""
+    """Return a proxy in the form of requests."""
     if proxy is None:
         return {}
     address = proxy.address.reveal()
     if address.startswith("socks5://"):
-        # As Go has it: the proxy looks names up.
+        # As in Go: the proxy resolves names.
         address = address.replace("socks5://", "socks5h://", 1)
     return {"http": address, "https": address}
 
 
 def headers(address: str) -> dict[str, str]:
-    """Return the login to a proxy as Go sends it: in UTF-8, which requests cannot."""
+    """Return the login to a proxy as Go sends it: in UTF-8, unlike requests."""
     login = at(address).login
     if login is None:
         return {}
@@ -66,22 +66,22 @@ def headers(address: str) -> dict[str, str]:
 
 
 def is_about_login(error: Exception) -> bool:
-    """Tell whether a proxy refused to open a way for want of a login."""
+    """Return whether a proxy refused a tunnel because of its login."""
     return _status(error) == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED
 
 
 def wants_login(purpose: str, proxy: Proxy) -> errors.PermanentError:
-    """Return the error for a proxy that takes no request without another login."""
+    """Return the error for a proxy that requires another login."""
     return errors.PermanentError(
-        f"cannot {purpose}: the proxy {proxy.shown} ({proxy.name}) wants another login"
-        f" than it gets (407). Give the proxy with its login, {proxy.place}"
+        f"cannot {purpose}: the proxy {proxy.shown} ({proxy.name}) requires another"
+        f" login (407). Configure the proxy with its login, {proxy.place}"
     )
 
 
 def explain(
     purpose: str, host: str, proxy: Proxy, error: Exception
 ) -> errors.RegistrydError | None:
-    """Return the error for a failure of a proxy; None if it was no fault of its own."""
+    """Return the error for a failure of a proxy; None if it did not cause it."""
     names = [
         type(cause).__name__
         for cause in messages.causes(error)
@@ -95,16 +95,16 @@ def explain(
         return wants_login(purpose, proxy)
     if status is None:
         return errors.RegistryUnavailableError(
-            f"cannot {purpose}: {host} cannot be reached through the proxy"
+            f"cannot {purpose}: {host} cannot be reached via the proxy"
             f" {proxy.shown} ({proxy.name})"
         )
     said = (
         f"cannot {purpose}: the proxy {proxy.shown} ({proxy.name}) answers {status}"
-        f" when it is asked for {host}"
+        f" to a request for {host}"
     )
     is_final = status < HTTPStatus.INTERNAL_SERVER_ERROR and status not in _PASSING
     if is_final:
-        return errors.PermanentError(f"{said}. Ask whoever runs it")
+        return errors.PermanentError(f"{said}. Ask its operator")
     return errors.RegistryUnavailableError(said)
 
 

@@ -1,8 +1,8 @@
-"""How a host is reached: TLS, certificates and proxy, as the Engine has them set up.
+"""The connection settings of a host: TLS, certificates and proxy, as the Engine's.
 
 Source for the folder of certificates:
-https://docs.docker.com/engine/security/certificates/. An operator who has made the
-Engine reach a registry need not do so again for us.
+https://docs.docker.com/engine/security/certificates/. A registry that works for the
+Engine works here without further configuration.
 """
 
 import contextlib
@@ -21,43 +21,43 @@ from dokku_registryd.core.registry import hosts, proxies
 # OpenSSL, SSL_CTX_set_security_level: RSA from 1024 bits on, as Go until 1.23.
 _WEAKER_KEYS: Final = "DEFAULT:@SECLEVEL=1"
 _INSIDE: Final = frozenset(hosts.Kind) - {hosts.Kind.PUBLIC}
-_FRESH_SECONDS: Final = 60.0  # how soon a change of the Engine's settings is seen
+_FRESH_SECONDS: Final = 60.0  # how soon a change of the Engine's settings applies
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """The way to one host. Equal routes may share connections."""
+    """The connection settings of one host. Equal routes may share connections."""
 
     host: str
     is_insecure: bool
     networks: tuple[str, ...] = ()
-    """Where all its addresses must lie, if that is why it is insecure."""
+    """The network that all its addresses must be in, if it is insecure by network."""
     kinds: frozenset[hosts.Kind] = frozenset()
-    """Where its addresses lead, as far as we look names up."""
+    """The networks of its addresses, if we resolve names."""
     refused: frozenset[hosts.Kind] = frozenset()
-    """Where its addresses must not lead, since a registry has named it."""
+    """The networks that its addresses must not be in, since a registry has named it."""
     said: tuple[proxies.Source, ...] = ()
-    """Who says which proxy, the one that counts first."""
+    """The sources of proxies, the most important first."""
     authorities: tuple[Path, ...] = ()
-    """Certificates of CAs, trusted besides those of the system."""
+    """Certificates of CAs, trusted in addition to those of the system."""
     clients: tuple[tuple[Path, Path], ...] = ()
-    """Certificates that we show, with their keys."""
+    """Client certificates with their keys."""
     changed: tuple[int, ...] = ()
-    """When these files were changed, so that a new certificate makes a new route."""
+    """The times of their last change, so that a new certificate makes a new route."""
     closed: str = ""
-    """Why certificates that may be there are not seen, with the way out."""
+    """Why existing certificates cannot be read, with a hint."""
 
 
 class Routes:
-    """Finds routes, and looks again after a minute.
+    """Finds routes, and caches them for a minute.
 
     Args:
-        facts: Asks the Engine what it says of itself.
+        facts: Returns the Engine's facts about itself.
         certs_dir: The folder with one folder for each host.
-        monotonic: The clock for looking again.
-        said: Who says which proxies are used, before the Engine.
-        inner_hosts: Hosts that a registry may name though they lie inside.
-        seconds: How long it may take to look a name up.
+        monotonic: The clock of the cache.
+        said: The sources of proxies that come before the Engine.
+        inner_hosts: Hosts in the own network that a registry may name.
+        seconds: The timeout of name resolution.
     """
 
     def __init__(
@@ -83,15 +83,14 @@ class Routes:
         """Return the route to a host.
 
         Args:
-            host: The host, with its port if that is not the usual one.
-            certificates_of: Whose certificates hold if the host has none of its own,
-                as the Engine trusts a registry's CA for its token server too.
-            named_by: The registry that has named the host; empty where an operator
-                has.
+            host: The host, with its port if it is not the default.
+            certificates_of: The host whose certificates are used if it has none of its
+                own, as the Engine trusts a registry's CA for its token server too.
+            named_by: The registry that has named the host; empty if the operator has.
 
         Raises:
             PermanentError: The folder of certificates is incomplete.
-            UnknownNameError: The host's name cannot be looked up.
+            UnknownNameError: The host's name cannot be resolved.
         """
         key = (host, certificates_of, named_by)
         now = self._monotonic()
@@ -106,18 +105,18 @@ class Routes:
         return route
 
     def forget(self, host: str) -> None:
-        """Look at a host again before it is next asked."""
+        """Determine the route of a host again before its next request."""
         with self._lock:
             self._known = {
                 key: kept for key, kept in self._known.items() if key[0] != host
             }
 
     def inside(self, host: str, named_by: str) -> frozenset[hosts.Kind]:
-        """Return where in our own network a host may lie that a registry names.
+        """Return the own network in which a host named by a registry may be.
 
         Raises:
             PermanentError: The registry's folder of certificates is incomplete.
-            UnknownNameError: The registry's name cannot be looked up.
+            UnknownNameError: The registry's name cannot be resolved.
         """
         return _INSIDE if host in self._inner_hosts else self.to(named_by).kinds
 
@@ -126,7 +125,7 @@ class Routes:
         listed = facts.insecure_registries
         said = (*self._said, proxies.from_engine(facts))
         addresses: list[str] = []
-        # What a proxy connects to is its own choice, so the name alone counts there.
+        # The proxy decides about its own connections, so only the name counts there.
         if not proxies.for_any(f"//{host}/", said):
             addresses = self._look_up(host)
         judged = hosts.judge(host, listed, lambda _name: addresses)
@@ -134,7 +133,7 @@ class Routes:
         refused: frozenset[hosts.Kind] = frozenset()
         is_chosen = hosts.lists_by_name(host, listed)
         if namer is not None and not namer.is_insecure and not is_chosen:
-            # No registry takes TLS away from another host, or leads us further in.
+            # A registry must not disable TLS for another host, or lead further inside.
             judged = hosts.Judgement(is_insecure=False)
             refused = _INSIDE - self.inside(host, named_by)
         route = Route(
@@ -158,29 +157,29 @@ class Routes:
         try:
             found = sockets.look_up(name, None, seconds=self._seconds)
         except UnicodeError:
-            return []  # Whoever connects says that it is no name.
+            return []  # Connecting will report that it is not a valid name.
         except OSError:
-            # Without its addresses nobody knows whether it needs TLS, nor who may
-            # name it; and nothing would come of asking it.
+            # Without its addresses it is unknown whether it needs TLS, or who may name
+            # it; and a request would fail anyway.
             raise UnknownNameError(
-                f"{host} is a name that cannot be looked up"
+                f"{host} is a name that cannot be resolved"
             ) from None
         return [str(address[0]) for *_, address in found]
 
 
 class UnknownNameError(errors.RegistryUnavailableError):
-    """The name of a host cannot be looked up, at least for the moment."""
+    """The name of a host cannot be resolved, at least for the moment."""
 
 
 class StrayAddressError(Exception):
-    """A host has an address that its route does not lead to."""
+    """A host has an address that its route does not allow."""
 
 
 def check_addresses(route: Route, addresses: list[str]) -> None:
-    """Refuse to connect to addresses that a route does not lead to.
+    """Raise if a route does not allow one of the addresses.
 
     Raises:
-        StrayAddressError: One of them is such.
+        StrayAddressError: It does not.
     """
     is_outside = route.networks and hosts.strays(addresses, route.networks)
     if is_outside or route.refused & hosts.kinds_of(addresses):
@@ -188,11 +187,11 @@ def check_addresses(route: Route, addresses: list[str]) -> None:
 
 
 def build_context(route: Route) -> ssl.SSLContext:
-    """Build the TLS settings of a route.
+    """Return the TLS settings of a route.
 
-    The system's CAs are trusted always. A host that the Engine's operator has declared
-    insecure is not verified, as the Engine does not verify it; no other is exempt.
-    A file that holds no certificate is passed over, as the Engine does.
+    The system's CAs are always trusted. A host that the Engine's operator has declared
+    insecure is not verified, as in the Engine; no other is exempt. A file without a
+    certificate is ignored, as in the Engine.
 
     Raises:
         PermanentError: A client's certificate or key cannot be used.
@@ -203,7 +202,7 @@ def build_context(route: Route) -> ssl.SSLContext:
         context.verify_mode = ssl.CERT_NONE
     is_trusting = [certificate_folders.trust(context, p) for p in route.authorities]
     if any(is_trusting):
-        # Old private CAs have keys that the Engine takes; those of the system do not.
+        # Old private CAs have keys that the Engine accepts; the system's do not.
         context.set_ciphers(_WEAKER_KEYS)
     for certificate, key in route.clients:
         with _explained(certificate):
@@ -212,18 +211,18 @@ def build_context(route: Route) -> ssl.SSLContext:
 
 
 def system_context() -> ssl.SSLContext:
-    """Build the TLS settings of a host that nothing special holds for."""
+    """Return the TLS settings of a host without special ones."""
     context = ssl.create_default_context()
-    # Python 3.13 turns this on; the Engine accepts what it rejects, such as private
-    # CAs without key identifiers.
+    # Python 3.13 enables this; the Engine accepts what it rejects, such as private CAs
+    # without key identifiers.
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-    # Go ends a chain at any certificate that it was given, a server's own too.
+    # Go ends a chain at any trusted certificate, even a server's own.
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     return context
 
 
 def _refuse_to_ask() -> str:
-    raise ValueError("the key is encrypted")  # else OpenSSL would ask the terminal
+    raise ValueError("the key is encrypted")  # otherwise OpenSSL asks the terminal
 
 
 def _with_certificates(route: Route, folder: Path) -> Route:
@@ -240,11 +239,11 @@ def _with_certificates(route: Route, folder: Path) -> Route:
 
 @contextlib.contextmanager
 def _explained(path: Path) -> Iterator[None]:
-    """Say which file is to blame."""
+    """Add the file to the error."""
     try:
         yield
     except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
         raise errors.PermanentError(
             f"cannot use {path}: {type(error).__name__}. Certificates of registries"
-            " must be readable for the daemon and in PEM form"
+            " must be in PEM form and readable for the service"
         ) from error

@@ -1,9 +1,9 @@
-"""Connections to one of a host's addresses, found soon although others are dead.
+"""Connects to the first reachable address of a host.
 
-RFC 8305 ("happy eyeballs"), with what a client of few hosts needs of it: addresses are
-tried in turn with a short head start, families by turns, and the first that answers is
-taken. Looking the name up counts in the time, and what is decided about a host's
-addresses is decided about those that are then connected to.
+RFC 8305 ("happy eyeballs"), as far as a client of few hosts needs it: addresses are
+tried in turn with a short delay, alternating families, and the first that answers is
+used. The timeout includes name resolution, and checks of a host's addresses apply to
+those that are then connected to.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ _PENDING: Final = frozenset({errno.EINPROGRESS, errno.EALREADY})
 Address = tuple[Any, ...]
 Option = tuple[int, int, int | bytes]
 Found = tuple[int, int, int, str, Address]
-"""What `getaddrinfo` gives: family, type, protocol, name, address."""
+"""An entry of `getaddrinfo`: family, type, protocol, name, address."""
 
 
 def connect(
@@ -39,14 +39,14 @@ def connect(
     Args:
         host: A name or an address.
         port: The port.
-        seconds: How long it may take in all, looking up included; None for ever.
+        seconds: The timeout including name resolution; None for no timeout.
         options: Socket options, set before connecting.
-        check: Raises if the host's addresses may not be connected to.
+        check: Raises if connections to the host's addresses are not allowed.
 
     Raises:
-        gaierror: The name cannot be looked up.
+        gaierror: The name cannot be resolved.
         TimeoutError: No address has answered in time.
-        OSError: None takes a connection.
+        OSError: None accepts a connection.
     """
     end = None if seconds is None else time.monotonic() + seconds
     found = look_up(host, port, seconds=seconds)
@@ -57,12 +57,12 @@ def connect(
 
 
 def look_up(name: str, port: int | None, *, seconds: float | None) -> list[Found]:
-    """Return a host's addresses, within a time: a resolver has no limit of its own.
+    """Return a host's addresses, with a timeout, which a resolver does not have.
 
     Raises:
-        gaierror: The name cannot be looked up.
+        gaierror: The name cannot be resolved.
         TimeoutError: It takes too long.
-        UnicodeError: It is no name.
+        UnicodeError: It is not a valid name.
     """
     bare = name.strip("[]")
     with contextlib.suppress(socket.gaierror):
@@ -83,12 +83,12 @@ def look_up(name: str, port: int | None, *, seconds: float | None) -> list[Found
     if failures:
         raise failures[0]
     if not answers:
-        raise TimeoutError(errno.ETIMEDOUT, "looking the name up takes too long")
+        raise TimeoutError(errno.ETIMEDOUT, "name resolution takes too long")
     return answers[0]
 
 
 def by_turns(found: Iterable[Found]) -> list[Found]:
-    """Return addresses in their order, but with their families by turns."""
+    """Return the addresses with alternating families, otherwise in their order."""
     families: dict[int, list[Found]] = {}
     for entry in found:
         families.setdefault(entry[0], []).append(entry)
@@ -97,7 +97,7 @@ def by_turns(found: Iterable[Found]) -> list[Found]:
 
 
 class _Race:
-    """Attempts to connect, each begun a head start after the one before."""
+    """Attempts to connect, each started a short delay after the previous one."""
 
     def __init__(
         self, found: list[Found], options: list[Option], end: float | None
@@ -121,7 +121,7 @@ class _Race:
                 loser.close()
 
     def _begin(self, entry: Found) -> socket.socket | None:
-        """Begin one attempt; on this host it may succeed at once."""
+        """Start one attempt; on this host it may succeed at once."""
         family, kind, protocol, _, address = entry
         try:
             trying = socket.socket(family, kind, protocol)
@@ -147,7 +147,7 @@ class _Race:
         return self._take(trying.fileno()) if not code else None
 
     def _wait(self) -> socket.socket | None:
-        """Wait for a winner, until the next attempt is due or time is over."""
+        """Wait for a success, until the next attempt is due or the time is over."""
         due = time.monotonic() + HEAD_START_SECONDS if self._waiting else None
         while self._trying:
             left = self._left(due)
@@ -174,7 +174,7 @@ class _Race:
             yield number
 
     def _take(self, number: int) -> socket.socket | None:
-        """Return a connection that stands; None if that attempt has failed."""
+        """Return an established connection; None if that attempt has failed."""
         trying = self._trying.pop(number)
         code = trying.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if not code:

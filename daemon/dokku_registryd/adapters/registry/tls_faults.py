@@ -1,4 +1,4 @@
-"""What a failed TLS handshake says of the other side, and what cures it."""
+"""Causes of a failed TLS handshake, and hints."""
 
 import ssl
 from typing import Final
@@ -12,30 +12,30 @@ _TLS_TO_PLAIN: Final = frozenset({"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE"
 
 
 def is_of_plain_server(error: Exception) -> bool:
-    """Tell whether who was spoken to in TLS answered in plain text."""
+    """Return whether a server answered a TLS request in plain text."""
     return any(map(shows_plain_server, messages.causes(error)))
 
 
 def shows_plain_server(cause: BaseException) -> bool:
-    """Tell whether one error shows by itself that the other side speaks no TLS."""
+    """Return whether one error itself shows that the server does not use TLS."""
     return isinstance(cause, ssl.SSLError) and cause.reason in _TLS_TO_PLAIN
 
 
 def hint(error: ssl.SSLCertVerificationError, ca_file: str, *, closed: str = "") -> str:
-    """Return what an operator can do about a certificate.
+    """Return a hint about a certificate.
 
     Args:
-        error: How the handshake failed.
-        ca_file: Where the certificate of a CA belongs.
-        closed: Why that may be there unseen, with the way out.
+        error: The error of the handshake.
+        ca_file: The path for the certificate of a CA.
+        closed: Why it may exist but cannot be read, with a hint.
     """
     if error.verify_code in _OUT_OF_TIME:
         return "Renew it, or correct the clock of this host"
     if error.verify_code in _OTHER_NAME:
         return (
-            "Use a name that it is for (property server of dokku registry:report), or"
-            " give the registry a certificate for this one"
+            "Use one of its names (property server of dokku registry:report), or give"
+            " the registry a certificate for this one"
         )
     if closed:
         return closed
-    return f"Put that of its CA into {ca_file}, as for the Engine"
+    return f"Put the certificate of its CA into {ca_file}, as for the Engine"

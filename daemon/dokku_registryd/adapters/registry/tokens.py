@@ -1,9 +1,9 @@
-"""Answers a registry's challenge, and remembers the answer while it is good.
+"""Answers a registry's challenge, and caches the answer while it is valid.
 
 Sources: RFC 7617 (Basic); Docker's token authentication specification
 (https://distribution.github.io/distribution/spec/auth/token/) and its OAuth2 form
-(https://distribution.github.io/distribution/spec/auth/oauth/). Which host may get a
-login at all is decided in `core.registry.hosts`.
+(https://distribution.github.io/distribution/spec/auth/oauth/). `core.registry.hosts`
+decides which hosts may get a login.
 """
 
 import contextlib
@@ -23,8 +23,8 @@ MAX_TOKEN_REPLY_BYTES: Final = 1 << 20
 _MAX_REDIRECTS: Final = 5
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _CLIENT_ID: Final = "dokku-registryd"
-_MARGIN_SECONDS: Final = 10.0  # a token must outlive the request that carries it
-_BASIC_SECONDS: Final = 300.0  # passwords are not kept for longer than they are used
+_MARGIN_SECONDS: Final = 10.0  # a token must outlive its request
+_BASIC_SECONDS: Final = 300.0  # passwords are not cached longer than needed
 _REFUSED: Final = frozenset(
     {HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
 )
@@ -32,33 +32,33 @@ _REFUSED: Final = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenScope:
-    """What somebody wants to do where: one token is good for exactly that."""
+    """The scope of one token."""
 
     host: str
     path: str
     actions: str
-    """Such as `pull,push`; empty for no repository."""
+    """For example `pull,push`; empty without a repository."""
     auth: AuthConfig | None
 
     @property
     def scope(self) -> str:
-        """The scope, as the token specification writes it."""
+        """The scope in the form of the token specification."""
         return f"repository:{self.path}:{self.actions}" if self.path else ""
 
     @property
     def anywhere(self) -> "TokenScope":
-        """The whole registry: Basic is good for all of it."""
+        """The whole registry: Basic is valid for all of it."""
         return replace(self, path="", actions="*")
 
     @property
     def secrets(self) -> tuple[Secret, ...]:
-        """What must never be shown."""
+        """The texts to hide."""
         return () if self.auth is None else self.auth.secrets
 
 
 @dataclass(slots=True)
 class _Turn:
-    """Who asks for one token, and how many wait for the answer with them."""
+    """The thread that requests one token, and the number of waiting threads."""
 
     lock: threading.Lock
     users: int = 0
@@ -69,10 +69,10 @@ class Authorizations:
 
     Args:
         send: Sends a request without following redirects.
-        is_insecure: Tells whether the Engine uses a host without verified TLS.
-        inside: Tells where in our own network a host may lie that a registry names.
+        is_insecure: Returns whether the Engine uses a host without verified TLS.
+        inside: Returns the own network in which a host named by a registry may be.
         monotonic: The clock for lifetimes.
-        patience: Seconds to wait for another thread that asks for the same token.
+        patience: Seconds to wait for another thread that requests the same token.
     """
 
     def __init__(
@@ -91,18 +91,18 @@ class Authorizations:
         self._patience = patience
         self._lock = threading.Lock()
         self._known: dict[TokenScope, tuple[Secret, float]] = {}
-        # One for each token that is being asked for, so no registry waits for another.
+        # One for each requested token, so no registry waits for another one.
         self._asking: dict[TokenScope, _Turn] = {}
 
     def known(self, access: TokenScope) -> Secret | None:
-        """Return the value that served before and is still good."""
+        """Return the value that worked before and is still valid."""
         with self._lock:
             kept = self._known.get(access) or self._known.get(access.anywhere)
         is_good = kept is not None and kept[1] > self._monotonic()
         return kept[0] if kept is not None and is_good else None
 
     def forget(self, access: TokenScope, used: Secret) -> None:
-        """Forget a value that is no longer good."""
+        """Remove an invalid value from the cache."""
         with self._lock:
             self._known = {
                 key: kept
@@ -115,7 +115,7 @@ class Authorizations:
     ) -> Secret:
         """Return a value that differs from the one that was refused.
 
-        Threads that need the same token at once ask for it once.
+        Threads that need the same token at the same time request it once.
 
         Raises:
             AuthenticationError: There is no login, or it is refused.
@@ -135,7 +135,7 @@ class Authorizations:
 
     @contextlib.contextmanager
     def _turn(self, access: TokenScope, purpose: str) -> Iterator[None]:
-        """Let one thread at a time ask for a token."""
+        """Let one thread at a time request a token."""
         with self._lock:
             app_lock = self._asking.setdefault(access, _Turn(threading.Lock()))
             app_lock.users += 1
@@ -169,8 +169,8 @@ class Authorizations:
         challenge = protocol.choose_challenge(header)
         if challenge is None:
             raise errors.AuthenticationError(
-                f"cannot {purpose}: the registry wants a login of a kind that is"
-                " neither Basic nor Bearer. Ask whoever runs it"
+                f"cannot {purpose}: the registry requires an authentication method"
+                " other than Basic and Bearer. Ask its operator"
             )
         if challenge.scheme == "bearer":
             request = self._token_request(access, challenge, refused.url, purpose)
@@ -180,8 +180,8 @@ class Authorizations:
             return value
         if access.auth is None or not access.auth.password:
             raise errors.AuthenticationError(
-                f"cannot {purpose}: the registry wants user name and password, and"
-                " there are none. Log in with dokku registry:login"
+                f"cannot {purpose}: the registry requires a user name and password,"
+                " and there is no login. Log in with dokku registry:login"
             )
         value = protocol.basic(access.auth)
         self._remember(access.anywhere, value, _BASIC_SECONDS)
@@ -202,14 +202,13 @@ class Authorizations:
             raise errors.AccessDeniedError(
                 f"cannot {purpose}: {access.host} names"
                 f" {protocol.clean(realm, access.secrets)!r} as its token"
-                " server, and no login"
-                f" goes there: {reason}. Ask whoever runs the registry"
+                f" server, which gets no login: {reason}. Ask the registry's operator"
             )
         read = {**challenge.parameters, "realm": realm}
         return _build_request(access, replace(challenge, parameters=read), purpose)
 
     def _follow(self, access: TokenScope, request: Request) -> Reply:
-        """Send, and go along where a token server sends us to another of its doors."""
+        """Send, and follow redirects of a token server to its other addresses."""
         for _ in range(_MAX_REDIRECTS + 1):
             reply = self._send(request)
             location = reply.headers.get("location", "")
@@ -220,8 +219,8 @@ class Authorizations:
                 shown = protocol.clean(target, access.secrets)
                 raise errors.AccessDeniedError(
                     f"cannot {request.purpose}: the token server of {access.host}"
-                    f" redirects to {shown!r}, and no login goes there. Ask whoever"
-                    " runs the registry"
+                    f" redirects to {shown!r}, which gets no login. Ask the"
+                    " registry's operator"
                 )
             request = replace(request, url=target)
         raise errors.PermanentError(
@@ -243,7 +242,7 @@ class Authorizations:
 
 
 def _build_request(access: TokenScope, challenge: Challenge, purpose: str) -> Request:
-    """Build the request for a token.
+    """Return the request for a token.
 
     GET with Basic or without a login ("Requesting a Token"); for an identity token,
     which is an OAuth2 refresh token, POST of a form ("Refresh Token Format").
@@ -292,7 +291,7 @@ def _refusal(
     hidden = (*access.secrets, *([used] if used else []))
     said = protocol.parse_error(reply.body, hidden)
     if reply.status in _REFUSED:
-        whose = f"user {access.auth.username!r}" if access.auth else "nobody special"
+        whose = f"user {access.auth.username!r}" if access.auth else "anonymous access"
         detail = f" ({said.text})" if said.text else ""
         return errors.AuthenticationError(
             f"cannot {purpose}: the token server of {access.host} refuses"

@@ -1,9 +1,9 @@
-"""One HTTP exchange with a registry or its token server, on requests, within limits.
+"""One HTTP exchange with a registry or its token server, using requests, with limits.
 
-Which host is reached how (TLS, proxy, certificates) is the business of
-`routes`; what is asked and what an answer means that of `client`. Here a
-request goes out and the bytes of its answer come back, or an error of ours that says
-what the operator can do. Nothing foreign leaves this module.
+`registry_routes` decides about TLS, proxy and certificates; `distribution` builds
+requests and evaluates answers. This module sends a request and returns the bytes of its
+answer, or raises our own error with a hint for the operator. No foreign exception
+leaves this module.
 """
 
 import contextlib
@@ -38,12 +38,12 @@ from dokku_registryd.adapters.registry import routes as registry_routes
 from dokku_registryd.core.registry import hosts, proxies
 from dokku_registryd.core.registry.protocol import Reply, Request
 
-_UNKNOWN_NAME: Final = "is a name that cannot be looked up"
+_UNKNOWN_NAME: Final = "is a name that cannot be resolved"
 MAX_ERROR_BYTES: Final = 64 << 10
 _CHUNK_BYTES: Final = 64 << 10
 _CONNECTIONS: Final = 32
 _MAX_LINES: Final = 256  # hosts; redirects could name any number of them
-# What changes nothing, or ends the same when it is done twice.
+# Methods that change nothing, or may be repeated.
 _REPEATABLE: Final = frozenset({"GET", "HEAD", "POST", "PUT"})
 _UNSENDABLE: Final = (
     requests.exceptions.InvalidURL,
@@ -56,16 +56,16 @@ _UNSENDABLE: Final = (
 
 @dataclass(slots=True, kw_only=True)
 class _Line:
-    """The connections to one host, and what is spoken on them."""
+    """The connections to one host, and its scheme."""
 
     route: registry_routes.Route
     session: requests.Session
     scheme: str = ""
-    """Empty until an insecure host has shown what it speaks."""
+    """Empty until the scheme of an insecure host is known."""
 
 
 class Wire:
-    """Sends one request and reads its answer, within limits."""
+    """Sends one request and reads its answer, with limits."""
 
     def __init__(
         self,
@@ -98,8 +98,8 @@ class Wire:
         """Send a request; redirects are returned, not followed.
 
         Raises:
-            RegistryUnavailableError: The host does not answer in time, or breaks off.
-            PermanentError: It cannot be trusted, or answers more than it may.
+            RegistryUnavailableError: The host does not answer in time, or disconnects.
+            PermanentError: It is not trusted, or its answer is too long.
         """
         host = urlsplit(request.url).netloc
         hosts.check_host(host)
@@ -116,7 +116,7 @@ class Wire:
             raise _stray(request, line.route) from None
         except (requests.RequestException, HTTPError, OSError, UnicodeError) as error:
             line.scheme = ""
-            # Without its cause, whose text may hold an address with a signature.
+            # Without its cause, whose text may contain an address with a signature.
             raise self._translate(request, line.route, error) from None
 
     def _speak(self, line: _Line, request: Request) -> Reply:
@@ -138,7 +138,7 @@ class Wire:
             refused = error
         if refused is not None:
             reply = self._exchange(line, plain)
-            # A plain server may refuse a request in the same words.
+            # A plain HTTP server may refuse a request with the same words.
             is_plain = tls_faults.is_of_plain_server(refused)
             if not is_plain and messages.is_of_tls_server(reply):
                 raise refused
@@ -146,9 +146,9 @@ class Wire:
         return reply
 
     def _as_before(self, line: _Line, request: Request) -> Reply | None:
-        """Speak what an insecure host spoke; None if it speaks something else by now.
+        """Use an insecure host's known scheme; return None if it has changed.
 
-        It may have got a certificate since, or lost it.
+        It may have got or lost a certificate meanwhile.
         """
         try:
             reply = self._exchange(line, request)
@@ -165,7 +165,7 @@ class Wire:
         try:
             return self._once(line, request)
         except _DeadConnectionError:
-            # It was kept from before, and whoever kept it too has let go of it.
+            # It was idle, and the other side has closed it.
             return self._once(line, request, wants_new=True)
 
     def _once(self, line: _Line, request: Request, *, wants_new: bool = False) -> Reply:
@@ -173,7 +173,7 @@ class Wire:
         if proxy is not None:
             registry_proxy.check(request.purpose, proxy)
         if line.route.is_insecure:
-            # Its operator has decided; a warning for each request helps nobody.
+            # The operator has decided; a warning for each request does not help.
             warnings.simplefilter("ignore", InsecureRequestWarning)
         timeouts, total, stall = self._timeouts, self._total_timeout, None
         if request.is_upload:
@@ -194,7 +194,7 @@ class Wire:
                     allow_redirects=False,
                     stream=True,
                 )
-                deadline.was_used = False  # what ends from here on is an answer
+                deadline.was_used = False  # from here on an error concerns the answer
                 with contextlib.closing(response):
                     _check_reply(request, response, proxy)
                     body = _read(request, response)
@@ -210,7 +210,7 @@ class Wire:
             finally:
                 if deadline.is_over:
                     raise errors.RegistryUnavailableError(
-                        f"cannot {request.purpose}: {line.route.host} needs longer than"
+                        f"cannot {request.purpose}: {line.route.host} takes longer than"
                         f" {total:g} s"
                     )
         headers = {name.lower(): value for name, value in response.headers.items()}
@@ -236,7 +236,7 @@ class Wire:
 
     def _open(self, route: registry_routes.Route) -> requests.Session:
         session = _Session()
-        session.trust_env = False  # else ~/.netrc and the environment's proxies hold
+        session.trust_env = False  # no ~/.netrc, no proxies of the environment
         session.headers.clear()
         session.cookies.set_policy(cookiejar.DefaultCookiePolicy(allowed_domains=[]))
         adapter = _Adapter(
@@ -271,23 +271,23 @@ class Wire:
                 )
             if tls_faults.shows_plain_server(cause):
                 return errors.PermanentError(
-                    f"{said} speaks no TLS. Give it a certificate, or add it to"
+                    f"{said} does not support TLS. Give it a certificate, or add it to"
                     " insecure-registries of the Docker Engine"
                 )
             if isinstance(cause, _UNSENDABLE):
                 return errors.InvalidRequestError(
-                    f"{said} is no address that can be asked. Check the property"
+                    f"{said} is not a valid address. Check the property"
                     " server of dokku registry:report"
                 )
         return errors.RegistryUnavailableError(f"{said} {_reason(error)}")
 
 
 class _DeadConnectionError(Exception):
-    """A connection that was kept from before has ended without an answer."""
+    """An idle connection has ended without an answer."""
 
 
 class _Sliced:
-    """A long body in slices: a socket's time limit is for one call, however long."""
+    """A long body in slices: a socket's timeout is for one call of any length."""
 
     def __init__(self, body: bytes | bytearray, on_sent: Callable[[int], None]) -> None:
         self._body = memoryview(body)
@@ -304,14 +304,14 @@ class _Sliced:
 
 
 class _Session(requests.Session):
-    """Leaves redirects alone; requests reads them even if it shall not follow."""
+    """Ignores redirects; requests reads them even if it must not follow them."""
 
     def get_redirect_target(self, _response: requests.Response) -> str | None:
         return None
 
 
 class _Adapter(requests.adapters.HTTPAdapter):
-    """Uses our TLS settings, and connections that obey deadlines."""
+    """Uses our TLS settings, and connections with deadlines."""
 
     def __init__(
         self, context: ssl.SSLContext, pool_classes: Callable[..., dict[str, Any]]
@@ -321,7 +321,7 @@ class _Adapter(requests.adapters.HTTPAdapter):
         super().__init__(pool_maxsize=_CONNECTIONS)
 
     def cert_verify(self, conn: Any, *_arguments: Any) -> None:
-        """Leave it to our TLS settings; requests would trust certifi's CAs, too."""
+        """Use our TLS settings only; requests would trust certifi's CAs, too."""
         is_verified = self._context.verify_mode is ssl.CERT_REQUIRED
         conn.cert_reqs = "CERT_REQUIRED" if is_verified else "CERT_NONE"
 
@@ -344,9 +344,9 @@ class _Adapter(requests.adapters.HTTPAdapter):
 def _stray(request: Request, route: registry_routes.Route) -> errors.RegistrydError:
     if route.refused:
         return errors.AccessDeniedError(
-            f"cannot {request.purpose}: {request.named_by} names {route.host}, which"
-            " leads into this host's own network, and is not asked. If that is meant,"
-            f" add {route.host} to registry.inner_hosts in the settings"
+            f"cannot {request.purpose}: {request.named_by} names {route.host}, which is"
+            " in this host's own network and is not asked. If that is intended, add"
+            f" {route.host} to registry.inner_hosts in the settings"
         )
     return errors.RegistryUnavailableError(
         f"cannot {request.purpose}: {route.host} has an address outside of the networks"
@@ -355,7 +355,7 @@ def _stray(request: Request, route: registry_routes.Route) -> errors.RegistrydEr
 
 
 def _is_repeatable(request: Request, error: requests.ConnectionError) -> bool:
-    """Tell whether a request may go once more, though nobody knows if it arrived."""
+    """Return whether to repeat a request, although it may have arrived."""
     is_short = request.pieces is None and not request.is_upload
     is_time = isinstance(error, requests.Timeout)
     return request.method in _REPEATABLE and is_short and not is_time
@@ -364,7 +364,7 @@ def _is_repeatable(request: Request, error: requests.ConnectionError) -> bool:
 def _check_reply(
     request: Request, response: requests.Response, proxy: proxies.Proxy | None
 ) -> None:
-    """Take what a proxy itself says for no answer of a registry."""
+    """Raise if the answer comes from the proxy itself, not from a registry."""
     is_forwarded = proxy is not None and request.url.startswith("http:")
     wanted = HTTPStatus.PROXY_AUTHENTICATION_REQUIRED
     if proxy is not None and is_forwarded and response.status_code == wanted:
@@ -386,8 +386,7 @@ def _read(request: Request, response: requests.Response) -> bytes:
         if is_error:
             return b""
         raise errors.PermanentError(
-            f"cannot {request.purpose}: the answer is compressed, which was not asked"
-            " for"
+            f"cannot {request.purpose}: the answer is compressed without a request for"
         )
     body = bytearray()
     limit = MAX_ERROR_BYTES if is_error else request.max_bytes
@@ -398,7 +397,7 @@ def _read(request: Request, response: requests.Response) -> bytes:
                 break
             raise errors.PermanentError(
                 f"cannot {request.purpose}: the answer is longer than {limit} bytes,"
-                " which no registry may send. Ask whoever runs it"
+                " the maximum for a registry. Ask its operator"
             )
     return bytes(body[:limit])
 
@@ -407,14 +406,14 @@ def _reason(error: Exception) -> str:
     if isinstance(error, requests.Timeout):
         return "does not answer in time"
     words = (_word(cause) for cause in messages.causes(error))
-    return next(filter(None, words), f"breaks off ({type(error).__name__})")
+    return next(filter(None, words), f"disconnects ({type(error).__name__})")
 
 
 def _word(cause: BaseException) -> str:
     if isinstance(cause, socket.gaierror):
         return _UNKNOWN_NAME
     if isinstance(cause, ssl.SSLError):
-        return "breaks off the TLS handshake"
+        return "disconnects during the TLS handshake"
     if isinstance(cause, OSError) and cause.strerror:
         return f"does not answer ({cause.strerror})"
     return "does not answer in time" if isinstance(cause, TimeoutError) else ""

@@ -1,11 +1,11 @@
-"""Blobs in a registry: whether one is there, and how its bytes get there.
+"""Blobs in a registry: existence checks and uploads.
 
 Sources: the OCI distribution specification 1.1, "Pushing Blobs"
 (https://github.com/opencontainers/distribution-spec/blob/v1.1.0/spec.md#pushing-blobs).
-Both ways are those of Docker's own image stores, so that every registry serves them: a
-session and one PUT with the whole body (containerd), or a session, one PATCH and an
-empty PUT (the classic store). A token for all of it is asked for `pull,push` from the
-first request on: some registries make a repository at that, and know none before.
+Both forms are those of Docker's own image stores, so that every registry supports them:
+a session and one PUT with the whole body (containerd), or a session, one PATCH and an
+empty PUT (the classic store). A token for `pull,push` is requested from the first
+request on: some registries create a repository for it, and have none before.
 """
 
 import re
@@ -25,23 +25,23 @@ from dokku_registryd.core.registry.protocol import Reply, Request
 
 _BODY_TYPE: Final = "application/octet-stream"
 _SIZE: Final = re.compile(r"[0-9]{1,18}", re.ASCII)
-_SESSIONS: Final = 3  # a registry of several machines may know a session on one only
+_SESSIONS: Final = 3  # a registry on several machines may know a session on one only
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Place:
-    """Where an upload goes on: what the registry said last."""
+    """The URL at which an upload continues, from the registry's last answer."""
 
     url: str
     is_elsewhere: bool
-    """Whether that is another host, which gets neither login nor headers of ours."""
+    """Whether that is another host, which gets neither login nor our headers."""
 
 
 class Uploads:
-    """Asks for blobs and sends them. Safe to share between threads.
+    """Checks and uploads blobs. Thread-safe.
 
     Args:
-        dialogue: The way to registries.
+        dialogue: Sends the requests.
     """
 
     def __init__(self, dialogue: registry_dialogue.Dialogue) -> None:
@@ -54,7 +54,7 @@ class Uploads:
         *,
         auth: AuthConfig | None,
     ) -> int | None:
-        """Return the size of a blob in bytes; None if it is not known to be there."""
+        """Return the size of a blob in bytes; None if it is not known to exist."""
         access = _access(image, auth)
         request = Request(
             method="HEAD",
@@ -79,7 +79,7 @@ class Uploads:
         auth: AuthConfig | None,
         on_sent: Callable[[int], None],
     ) -> None:
-        """Send a whole blob, in a session of its own."""
+        """Upload a whole blob in its own session."""
         access = _access(image, auth)
         left = _SESSIONS
         while True:
@@ -100,9 +100,9 @@ class Uploads:
         *,
         auth: AuthConfig | None,
     ) -> str:
-        """Send the bytes of a blob as they come, and return where it is to be closed.
+        """Upload the bytes of a blob as they arrive; return the URL to finish it.
 
-        What the pieces raise ends the upload.
+        An error raised by the pieces ends the upload.
         """
         access = _access(image, auth)
         place = self._open(image, access)
@@ -126,7 +126,7 @@ class Uploads:
         *,
         auth: AuthConfig | None,
     ) -> None:
-        """End an upload whose bytes were sent; the registry compares the digest."""
+        """Finish an upload whose bytes were sent; the registry compares the digest."""
         access = _access(image, auth)
         is_internal = protocol.is_same_host(location, f"//{access.host}")
         place = _Place(url=location, is_elsewhere=not is_internal)
@@ -188,13 +188,13 @@ def _place(
     *,
     before: _Place | None = None,
 ) -> _Place:
-    """Read where an upload goes on: the last Location counts (distribution-spec #415).
+    """Return the URL of the next request: the last Location (distribution-spec #415).
 
-    A registry behind a proxy that ends TLS may name itself with `http`; the way stays
-    the encrypted one by which it was reached.
+    A registry behind a proxy that terminates TLS may name itself with `http`; the
+    request stays encrypted if the previous one was.
 
     Raises:
-        PermanentError: It is no address, or the way would no longer be encrypted.
+        PermanentError: It is invalid, or would no longer be encrypted.
     """
     location = reply.headers.get("location", "")
     if not location and before is not None:
@@ -210,7 +210,7 @@ def _place(
     if is_downgrade or scheme not in {"http", "https"} or not host:
         raise errors.PermanentError(
             f"cannot {purpose}: the registry names"
-            f" {protocol.clean(target, secrets)!r} as the place for it, which"
-            " is not followed. Ask whoever runs it"
+            f" {protocol.clean(target, secrets)!r} as its location, which is"
+            " not followed. Ask its operator"
         )
     return _Place(url=target, is_elsewhere=True)

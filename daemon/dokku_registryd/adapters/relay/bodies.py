@@ -15,16 +15,16 @@ _LINE_BYTES: Final = 1024
 
 
 class BrokenOffError(errors.EngineUnavailableError):
-    """The Engine ended a request in its middle."""
+    """The Engine ended a request early."""
 
 
 class Body:
-    """What follows the headers of one request.
+    """The body of one request.
 
     Args:
         source: The connection.
-        coding: Transfer-Encoding, as it was sent; `identity` if it was not.
-        length: Content-Length, as it was sent; 0 if it was not.
+        coding: Transfer-Encoding as sent; `identity` if missing.
+        length: Content-Length as sent; 0 if missing.
     """
 
     def __init__(
@@ -34,13 +34,13 @@ class Body:
         self._coding = coding.strip().lower()
         self._length = length.strip()
         self.is_read = self._coding == "identity" and self._length == "0"
-        """Whether all of it is taken, so that another request may follow."""
+        """Whether all of it was read, so that another request may follow."""
 
     def pieces(self) -> Iterator[bytes]:
-        """Give it in pieces of `PIECE_BYTES` at most.
+        """Yield it in pieces of at most `PIECE_BYTES`.
 
         Raises:
-            BrokenOffError: The Engine does not send all of it, or in no known way.
+            BrokenOffError: The Engine does not send all of it, or with another coding.
         """
         if self.is_read:
             return
@@ -50,7 +50,7 @@ class Body:
         elif self._coding == "identity" and is_length:
             yield from self._exactly(int(self._length[:18]))
         else:
-            raise BrokenOffError("the Engine sent a body of a kind that is not read")
+            raise BrokenOffError("the Engine sent a body with an unknown coding")
         self.is_read = True
 
     def _exactly(self, length: int) -> Iterator[bytes]:
@@ -58,9 +58,9 @@ class Body:
             try:
                 piece = self._source.read(min(length, relay_protocol.PIECE_BYTES))
             except OSError as error:
-                raise BrokenOffError("the Engine sends no more") from error
+                raise BrokenOffError("the Engine stopped sending") from error
             if not piece:
-                raise BrokenOffError("the Engine broke off what it sent")
+                raise BrokenOffError("the Engine ended a request early")
             length -= len(piece)
             yield piece
 
@@ -69,23 +69,23 @@ class Body:
             yield from self._exactly(size)
             self._line()
         while self._line():
-            pass  # fields that follow the last chunk tell nothing of use
+            pass  # trailer fields are not needed
 
     def _chunk_size(self) -> int:
         stated = self._line().partition(b";")[0].strip()
         try:
             size = int(stated[:16], 16)
         except ValueError as error:
-            raise BrokenOffError("the Engine sent a chunk of no size") from error
+            raise BrokenOffError("the Engine sent a chunk without a size") from error
         if size < 0:
-            raise BrokenOffError("the Engine sent a chunk of no size")
+            raise BrokenOffError("the Engine sent a chunk without a size")
         return size
 
     def _line(self) -> bytes:
         try:
             line = self._source.readline(_LINE_BYTES)
         except OSError as error:
-            raise BrokenOffError("the Engine sends no more") from error
+            raise BrokenOffError("the Engine stopped sending") from error
         if not line.endswith(b"\n"):
-            raise BrokenOffError("the Engine broke off what it sent")
+            raise BrokenOffError("the Engine ended a request early")
         return line.strip()

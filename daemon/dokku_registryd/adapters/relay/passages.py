@@ -1,8 +1,8 @@
-"""Who may come in to the relay, and what becomes of what they bring.
+"""Logins of the relay, and what happens to the pushed content.
 
-A push brings layers and manifests. Layers go to the real registry by our client, with
+A push brings layers and manifests. Our client uploads layers to the real registry, with
 the app's login, which the Engine never sees; the manifest under the push's own name is
-kept for whoever opened the relay for it.
+kept for the release.
 """
 
 import contextlib
@@ -25,7 +25,7 @@ _TAG_BYTES: Final = 4
 
 
 class Guest:
-    """Somebody who may come in by a login of their own, until it ends.
+    """A login of the relay, until it ends.
 
     Args:
         host: Address and port of the relay.
@@ -43,7 +43,7 @@ class Guest:
         self._is_over = False
 
     def enter(self, connection: socket.socket) -> bool:
-        """Note a connection that has the login; False if that is over."""
+        """Record a connection with the login; False if the login has ended."""
         with self._lock:
             self.is_reached = True
             if not self._is_over:
@@ -51,12 +51,12 @@ class Guest:
             return not self._is_over
 
     def leave(self, connection: socket.socket) -> None:
-        """Forget a connection."""
+        """Remove a connection."""
         with self._lock:
             self._connections.discard(connection)
 
     def end(self) -> None:
-        """Let nothing in any more, and cut what is open."""
+        """End the login, and close its connections."""
         with self._lock:
             self._is_over = True
             connections = list(self._connections)
@@ -65,7 +65,7 @@ class Guest:
                 connection.shutdown(socket.SHUT_RDWR)
 
     def passage_to(self, name: str) -> "Passage | None":  # noqa: ARG002 - a guest has none
-        """Return the way to a repository, if the login is good for it."""
+        """Return the passage to a repository, if the login is valid for it."""
         return None
 
 
@@ -74,10 +74,10 @@ class Passage(Guest):
 
     Args:
         host: Address and port of the relay.
-        image: What the push is to become in its real registry.
-        registry: The client for that.
-        call: Runs what needs the app's login.
-        shelf: Counts the bytes that are kept.
+        image: The reference in the real registry.
+        registry: Its client.
+        call: Runs an operation with the app's login.
+        shelf: Counts the kept bytes.
     """
 
     def __init__(
@@ -97,7 +97,7 @@ class Passage(Guest):
         self._uploads: dict[str, relay_uploads.Upload] = {}
         self.repository = relay_protocol.repository_for(host, image)
         self.name = self.repository.removeprefix(f"{host}/")
-        # No two pushes share a name, so whoever removes it hits no other one.
+        # Names of pushes are unique, so removing one affects no other push.
         self.tag = f"{image.tag}-{secrets.token_hex(_TAG_BYTES)}"
         self.failure: errors.RegistrydError | None = None
         self.manifest: images.Manifest | None = None
@@ -105,32 +105,32 @@ class Passage(Guest):
 
     @property
     def reference(self) -> str:
-        """The name by which the Engine is to push."""
+        """The name for the Engine's push."""
         return f"{self.repository}:{self.tag}"
 
     def shown(self, text: str) -> str:
-        """Return a text of the Engine's with the real names in place of the relay's."""
+        """Return a text of the Engine with the relay's names replaced by real ones."""
         text = text.replace(self.repository, self._image.repository)
         text = text.replace(self.tag, self._image.tag)
         return text.replace(self.login.domain, self._image.domain)
 
     def liveness(self) -> int:
-        """Return what grows as long as bytes come in or go on."""
+        """Return a number that grows while bytes are received or sent."""
         return self._moved
 
     # -- for the relay's server
 
     def passage_to(self, name: str) -> "Passage | None":
-        """Return the way to a repository, if the login is good for it."""
+        """Return the passage to a repository, if the login is valid for it."""
         return self if name == self.name else None
 
     def fail(self, error: errors.RegistrydError) -> None:
-        """Note why the push cannot succeed; the first reason counts."""
+        """Record why the push cannot succeed; the first reason counts."""
         with self._lock:
             self.failure = self.failure or error
 
     def end(self) -> None:
-        """Let nothing in any more, cut what is open, and keep nothing."""
+        """End the login, close its connections, and discard kept content."""
         super().end()
         with self._lock:
             uploads = list(self._uploads.values())
@@ -139,9 +139,9 @@ class Passage(Guest):
             upload.drop()
 
     def size_of(self, digest: str) -> int | None:
-        """Return the size of a blob that the registry has; it is asked once.
+        """Return the size of a blob in the registry; it is asked once.
 
-        A refusal is no answer: the upload that follows gets it in the registry's words.
+        A refusal is ignored: the upload that follows gets it again.
         """
         with self._lock:
             if digest in self._sizes:
@@ -156,7 +156,7 @@ class Passage(Guest):
         return size
 
     def begin(self) -> str | None:
-        """Begin an upload and return its ID; None if there are too many."""
+        """Start an upload and return its ID; None if there are too many."""
         upload_id = uuid.uuid4().hex
         with self._lock:
             if self._is_over or len(self._uploads) >= MOST_UPLOADS:
@@ -165,12 +165,12 @@ class Passage(Guest):
         return upload_id
 
     def upload(self, upload_id: str) -> relay_uploads.Upload | None:
-        """Return an upload that is under way."""
+        """Return a running upload."""
         with self._lock:
             return self._uploads.get(upload_id)
 
     def receive(self, upload: relay_uploads.Upload, pieces: Iterable[bytes]) -> None:
-        """Take bytes of an upload in."""
+        """Process bytes of an upload."""
         upload.receive(
             self._counted(pieces),
             lambda stream: self._call(
@@ -179,12 +179,12 @@ class Passage(Guest):
         )
 
     def finish(self, upload_id: str, digest: str) -> None:
-        """Bring an upload to its end in the real registry."""
+        """Finish an upload in the real registry."""
         with self._lock:
             upload = self._uploads.pop(upload_id, None)
         if upload is None:
             raise errors.RegistryUnavailableError(
-                f"cannot push {self._image.familiar}: an upload ended twice"
+                f"cannot push {self._image.familiar}: an upload was finished twice"
             )
         try:
             if upload.location:
@@ -209,7 +209,7 @@ class Passage(Guest):
             self._sizes[digest] = upload.size
 
     def cancel(self, upload_id: str) -> None:
-        """Forget an upload."""
+        """Remove an upload."""
         with self._lock:
             upload = self._uploads.pop(upload_id, None)
         if upload is not None:
@@ -218,8 +218,8 @@ class Passage(Guest):
     def put(self, key: str, manifest: images.Manifest) -> bool:
         """Keep the manifest under the push's own tag, and pass on those by digest.
 
-        Engine 26.1 puts the parts of an index under the tag too, one after another, and
-        the index last of all. So what another one takes the place of is a part.
+        Engine 26.1 also puts the parts of an index under the tag, one after another,
+        and the index last. So a manifest that is replaced by another one is a part.
         """
         if key == self.tag:
             with self._lock:
@@ -238,7 +238,7 @@ class Passage(Guest):
             yield piece
 
     def _move(self, size: int) -> None:
-        self._moved += size  # Threads may lose some of it; it changes all the same.
+        self._moved += size  # A race may lose some; it still changes.
 
     def _put_part(self, manifest: images.Manifest) -> None:
         part = self._image.with_digest(manifest.digest)

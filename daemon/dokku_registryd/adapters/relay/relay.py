@@ -1,9 +1,9 @@
-"""The relay: a registry on loopback, by which the Engine hands over what it pushes.
+"""The relay: a registry on loopback to which the Engine pushes.
 
-So every request to a real registry is ours: layers go there by our client, with the
-app's login, which the Engine never sees; and the manifest under the number is kept
-here, for the release to put once it has looked the number up again. Each push has a
-login of its own that ends with it, and is good for one repository.
+So all requests to a real registry are ours: our client uploads the layers there, with
+the app's login, which the Engine never sees; and the manifest of the number is kept
+here, for the release to put once it has looked the number up again. Each push has its
+own login, which ends with it and is valid for one repository.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ from dokku_registryd.core.auth.logins import Secret
 from dokku_registryd.core.engine import relay_protocol
 from dokku_registryd.core.image import reference
 
-SWITCHED_OFF: Final = "engine.push_path asks for it"
+SWITCHED_OFF: Final = "engine.push_path is engine"
 _LOOK_AGAIN_SECONDS: Final = 300.0
 
 
@@ -29,11 +29,12 @@ class Relay:
     """Implements `ports.Relay`. Listens from its first use on.
 
     Args:
-        port: The port of 127.0.0.1, the same for ever: image stores remember by it
-            which layers were sent where. 0 means any, for tests.
-        refusal: Why it is not to be used at all; empty if it is.
-        on_change: Gets why it is not used, empty if it is, when that was found out.
-        monotonic: The clock for looking again whether the Engine reaches it.
+        port: The port on 127.0.0.1, which never changes: image stores remember pushed
+            layers by it. 0 means any port, for tests.
+        refusal: Why it must not be used; empty if it may.
+        on_change: Called with the reason why it is not used (empty if it is used) when
+            that becomes known.
+        monotonic: The clock for checking again whether the Engine reaches it.
     """
 
     def __init__(
@@ -64,21 +65,21 @@ class Relay:
         return f"{relay_protocol.HOST}:{self._port}"
 
     def is_required(self) -> bool:
-        """Whether a push that cannot go this way fails."""
+        """Whether a push that cannot use the relay fails."""
         return self._is_required
 
     @property
     def kept_bytes(self) -> int:
-        """How many bytes of layers are kept just now."""
+        """The number of bytes of layers that are kept now."""
         return self._shelf.size
 
     def instruct(self, *, refusal: str = "", is_required: bool = False) -> None:
-        """Take new settings: why it is not to be used, or whether it must be."""
+        """Apply new settings: why it must not be used, or whether it must be."""
         self._refusal = refusal
         self._is_required = is_required
 
     def close(self) -> None:
-        """End all pushes, and listen no more."""
+        """End all pushes, and stop listening."""
         with self._lock:
             self._is_closed = True
             server, self._server = self._server, None
@@ -89,11 +90,11 @@ class Relay:
             server.stop()
 
     def why_not(self, log_in: ports.LogIn) -> str:
-        """Return why the Engine cannot push by the relay, empty if it can.
+        """Return why the Engine cannot use the relay; empty if it can.
 
-        The Engine is asked to log in here, which shows that it reaches us and nobody
-        else, and hands over nothing. What it showed holds until a push is lost; a
-        failure is looked at again after some minutes.
+        The Engine is asked to log in here, which shows that it reaches us and no other
+        server. A success is valid until a push is lost; a failure is checked again
+        after some minutes.
         """
         reason = self._refusal or self._known(log_in)
         with self._lock:
@@ -116,7 +117,7 @@ class Relay:
         return reason
 
     def lost(self) -> None:
-        """Note that a push did not come here: look again before the next one."""
+        """Record that a push did not arrive here: check again before the next one."""
         with self._lock:
             self._good_until = None
 
@@ -127,17 +128,17 @@ class Relay:
         registry: ports.Registry,
         call: ports.Call,
     ) -> Iterator[passages.Passage]:
-        """Let one push through, until the context is left.
+        """Admit one push, until the context is left.
 
         Raises:
-            RegistryUnavailableError: The service stops.
+            RegistryUnavailableError: The service is stopping.
         """
         passage = passages.Passage(self.host, image, registry, call, self._shelf)
         with self._let_in(passage):
             yield passage
 
     def is_open(self, name: str) -> bool:
-        """Tell whether a push goes on by a name on this host."""
+        """Return whether a push with a name on this host is running."""
         with self._lock:
             return any(
                 isinstance(guest, passages.Passage) and guest.reference == name
@@ -145,11 +146,11 @@ class Relay:
             )
 
     def find(self, login: Secret) -> passages.Guest | None:
-        """Return whose login this is; None if nobody has it."""
+        """Return the owner of a login; None if there is none."""
         with self._lock:
             guests = list(self._guests)
         found = None
-        for guest in guests:  # all of them, so that the time tells nothing
+        for guest in guests:  # all of them, for a constant time
             if relay_protocol.is_same(login, guest.login.password):
                 found = guest
         return found
@@ -158,7 +159,7 @@ class Relay:
     def _let_in(self, guest: passages.Guest) -> Iterator[None]:
         with self._lock:
             if self._is_closed:
-                raise errors.RegistryUnavailableError("the service stops")
+                raise errors.RegistryUnavailableError("the service is stopping")
             self._guests.append(guest)
         try:
             yield
@@ -192,11 +193,11 @@ class Relay:
             if self._server is not None:
                 return ""
             if self._is_closed:
-                return "the service stops"
+                return "the service is stopping"
             try:
                 server = relay_server.Server(self._port, self.find)
             except OSError as error:
-                return f"{self.host} cannot be listened at ({error.strerror})"
+                return f"cannot listen at {self.host} ({error.strerror})"
             self._port = server.port
             self._server = server
         server.start()

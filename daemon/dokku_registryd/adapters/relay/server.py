@@ -1,7 +1,7 @@
-"""The relay's server: HTTP on loopback, a thread for each connection of the Engine's.
+"""The relay's server: HTTP on loopback, one thread for each connection.
 
-It speaks as much HTTP/1.1 as image stores of Docker do. They try TLS first where they
-are told of no other way, and go on in plain HTTP only after an answer in HTTP.
+It supports the part of HTTP/1.1 that Docker's image stores use. Without other settings
+they try TLS first, and continue in plain HTTP only after an answer in HTTP.
 """
 
 import http.server
@@ -25,11 +25,11 @@ from dokku_registryd.core.job import exhaustion
 
 MOST_CONNECTIONS: Final = 128  # of all pushes at once; an image store has about ten
 MAX_MANIFEST_BYTES: Final = 4 << 20  # OCI, "Pushing Manifests": what all must take
-_STRANGER_SECONDS: Final = 30.0  # how long somebody without a login may say nothing
-_GUEST_SECONDS: Final = 600.0  # an Engine may read a layer from a slow disk meanwhile
+_STRANGER_SECONDS: Final = 30.0  # the idle timeout without a login
+_GUEST_SECONDS: Final = 600.0  # with a login; an Engine may read from a slow disk
 _POLL_SECONDS: Final = 0.1
 _TLS_HANDSHAKE: Final = b"\x16"
-# What Go's servers, and so most registries, answer to who speaks TLS to them.
+# The answer of Go's servers, and so of most registries, to a TLS request.
 _TO_TLS: Final = (
     b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\n"
     b"Connection: close\r\n\r\n400 Bad Request"
@@ -42,11 +42,11 @@ class Server:
     """Listens on 127.0.0.1 until it is stopped.
 
     Args:
-        port: Where; 0 means any.
-        find: Tells whose login something is.
+        port: The port; 0 means any.
+        find: Returns the owner of a login.
 
     Raises:
-        OSError: The port cannot be had.
+        OSError: The port is in use.
     """
 
     def __init__(self, port: int, find: Find) -> None:
@@ -61,15 +61,15 @@ class Server:
 
     @property
     def port(self) -> int:
-        """Where it listens."""
+        """The address."""
         return int(self._server.server_address[1])
 
     def start(self) -> None:
-        """Take connections."""
+        """Accept connections."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Take no more connections; those of pushes are cut with their pushes."""
+        """Stop accepting connections; those of pushes are closed with their pushes."""
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
@@ -87,25 +87,25 @@ class _Server(socketserver.ThreadingTCPServer):
         super().__init__(*arguments)
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Serve a connection in a thread of its own, if there is room for one more."""
+        """Serve a connection in its own thread, if the limit allows it."""
         if not self._room.acquire(blocking=False):
             self.shutdown_request(request)
             return
         try:
             super().process_request(request, client_address)
-        except RuntimeError:  # The host has no thread for it.
+        except RuntimeError:  # The host is out of threads.
             self._room.release()
             self.shutdown_request(request)
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
-        """Serve a connection, and make room again."""
+        """Serve a connection, and release its slot."""
         try:
             super().process_request_thread(request, client_address)
         finally:
             self._room.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 - the library's signature
-        """Stay calm: an Engine that gives up cuts its connections."""
+        """Ignore errors: an Engine that gives up closes its connections."""
         structlog.get_logger().debug("relay.dropped")
 
 
@@ -115,7 +115,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     server_version = "dokku-registryd"
     sys_version = ""
     timeout = _STRANGER_SECONDS
-    # Else the second half of an answer waits 40 ms for an acknowledgement.
+    # Otherwise the second half of an answer waits 40 ms for an acknowledgement.
     disable_nagle_algorithm = True
     server: _Server
     connection: socket.socket
@@ -126,27 +126,27 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self._body = bodies.Body(self.rfile)
 
     def handle(self) -> None:
-        """Answer one connection, who speaks TLS in clear."""
+        """Serve one connection; answer a TLS request in plain HTTP."""
         if self.connection.recv(1, socket.MSG_PEEK) != _TLS_HANDSHAKE:
             super().handle()
             return
         self.connection.sendall(_TO_TLS)
-        # Or closing resets the connection before the answer is read.
+        # Otherwise closing resets the connection before the answer is read.
         self.connection.shutdown(socket.SHUT_WR)
         while self.connection.recv(relay_protocol.PIECE_BYTES):
             pass
 
     def finish(self) -> None:
-        """Forget the connection."""
+        """Remove the connection."""
         if self._guest is not None:
             self._guest.leave(self.connection)
         super().finish()
 
     def log_message(self, *_arguments: Any) -> None:
-        """Stay silent: what matters is told by whoever pushes."""
+        """Log nothing: the push reports errors."""
 
     def do_GET(self) -> None:
-        """Answer whatever is asked."""
+        """Answer any request."""
         self._body = bodies.Body(
             self.rfile,
             coding=self.headers.get("Transfer-Encoding", "identity"),
@@ -186,7 +186,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             passage.fail(error)
             self._refuse(HTTPStatus.FORBIDDEN, "DENIED")
         except OSError:
-            self.close_connection = True  # The Engine did not wait for its answer.
+            self.close_connection = True  # The Engine did not wait for the answer.
         except Exception as error:
             passage.fail(_known(error))
             raise
@@ -210,7 +210,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self._reply(HTTPStatus.OK, size=size, headers={"Docker-Content-Digest": digest})
 
     def _begin(self, passage: passages.Passage, mounted: str) -> None:
-        """Begin an upload; what was to be mounted may be there already."""
+        """Start an upload; a blob to mount may exist already."""
         for _ in self._body.pieces():
             pass
         if mounted and passage.size_of(mounted) is not None:
@@ -264,7 +264,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             code = "DIGEST_INVALID" if reference.is_digest(key) else "TAG_INVALID"
             self._refuse(HTTPStatus.BAD_REQUEST, code)
 
-    # -- what is said
+    # -- answers
 
     def _accepted(self, passage: passages.Passage, upload_id: str, size: int) -> None:
         headers = {
@@ -297,7 +297,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         headers: dict[str, str] | None = None,
     ) -> None:
         if not self._body.is_read:
-            # What is left of the body would be taken for the next request.
+            # The rest of the body would be read as the next request.
             self.close_connection = True
         self.send_response(status)
         self.send_header("Docker-Distribution-Api-Version", "registry/2.0")
@@ -319,4 +319,4 @@ def _known(error: Exception) -> errors.RegistrydError:
         return known
     kind = type(error).__name__
     structlog.get_logger().error("job.crashed", error=kind, exc_info=error)
-    return errors.DefectError(f"a defect of dokku-registryd: {kind}")
+    return errors.DefectError(f"a bug in dokku-registryd ({kind})")

@@ -1,8 +1,8 @@
-"""Layers on their way through the relay: kept while they are small, else passed on.
+"""Layers on their way through the relay: small ones are kept, others are streamed.
 
-What is kept can be sent again, after a fresh login or in a new session; what is longer
-goes on while it comes, in pieces, so that no push needs more memory than its share and
-nothing is ever written to a disk.
+A kept layer can be sent again, after a fresh login or in a new session; a larger one is
+sent on in pieces as it arrives, so that no push needs more memory than its share, and
+no layer is written to disk.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ from dokku_registryd.core.engine import relay_protocol
 
 
 class Shelf:
-    """Counts the bytes that all pushes keep. Safe between threads."""
+    """Counts the bytes that all pushes keep. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -23,7 +23,7 @@ class Shelf:
         self._of_all = 0
 
     def take(self, push: object, size: int, *, of_blob: int) -> bool:
-        """Count bytes that are about to be kept; False if there is no room."""
+        """Reserve bytes to keep; False if the limit is reached."""
         with self._lock:
             of_push = self._of_push.get(push, 0)
             if not relay_protocol.may_keep(
@@ -35,7 +35,7 @@ class Shelf:
         return True
 
     def give_back(self, push: object, size: int) -> None:
-        """Count bytes that are kept no more."""
+        """Release bytes."""
         with self._lock:
             left = self._of_push.get(push, 0) - size
             self._of_all -= size
@@ -46,28 +46,28 @@ class Shelf:
 
     @property
     def size(self) -> int:
-        """How many bytes are kept just now."""
+        """The number of kept bytes."""
         with self._lock:
             return self._of_all
 
 
 class Once:
-    """Pieces that can be taken once, and tell whether that was begun."""
+    """Pieces that can be iterated once, and know whether that has started."""
 
     def __init__(self, pieces: Iterable[bytes]) -> None:
         self._pieces = pieces
         self._is_begun = False
 
     def __iter__(self) -> Iterator[bytes]:
-        """Give the pieces.
+        """Yield the pieces.
 
         Raises:
-            RegistryUnavailableError: They were asked for before.
+            RegistryUnavailableError: They were iterated before.
         """
         if self._is_begun:
             raise errors.RegistryUnavailableError(
-                "an upload broke off after a part of it was sent, and begins anew with"
-                " the next attempt"
+                "an upload ended after a part of it was sent; the next attempt starts"
+                " again"
             )
         self._is_begun = True
         yield from self._pieces
@@ -77,7 +77,7 @@ class Upload:
     """One layer or config, from the Engine's first byte to the registry's answer.
 
     Args:
-        shelf: Where bytes are counted that it keeps.
+        shelf: Counts the kept bytes.
         push: The push that it belongs to.
     """
 
@@ -90,7 +90,7 @@ class Upload:
         self._hash = hashlib.sha256()
         self.size = 0
         self.location = ""
-        """Where it is to be closed; empty while all of it is kept."""
+        """The URL to finish it; empty while all of it is kept."""
 
     @property
     def body(self) -> bytearray:
@@ -98,7 +98,7 @@ class Upload:
         return self._kept
 
     def has_digest(self, digest: str) -> bool:
-        """Tell whether the bytes have a digest; what we cannot count may be true."""
+        """Return whether the bytes have a digest; True for an unknown algorithm."""
         algorithm, _, encoded = digest.partition(":")
         return algorithm != "sha256" or encoded == self._hash.hexdigest()
 
@@ -107,12 +107,12 @@ class Upload:
         pieces: Iterable[bytes],
         send: Callable[[Iterable[bytes]], str],
     ) -> None:
-        """Take bytes in, and pass them on once they are too many to be kept.
+        """Process bytes, and send them on once there are too many to keep.
 
         Args:
-            pieces: What comes from the Engine.
-            send: Sends all that it is given to the registry, and returns where the
-                upload is to be closed.
+            pieces: The bytes from the Engine.
+            send: Uploads all given bytes to the registry, and returns the URL to finish
+                the upload.
         """
         counted = self._count(pieces)
         for piece in counted:
@@ -123,7 +123,7 @@ class Upload:
             return
 
     def drop(self) -> None:
-        """Keep nothing any more; a second call is harmless."""
+        """Discard the kept bytes; a second call is harmless."""
         with self._lock:
             self._is_dropped = True
             kept, self._kept = self._kept, bytearray()
@@ -132,7 +132,7 @@ class Upload:
     def _keep(self, piece: bytes) -> bool:
         with self._lock:
             if self._is_dropped:
-                raise errors.RegistryUnavailableError("the push of a layer was ended")
+                raise errors.RegistryUnavailableError("the push of a layer was aborted")
             size = len(self._kept)
             if not self._shelf.take(self._push, len(piece), of_blob=size):
                 return False

@@ -1,6 +1,6 @@
-"""What a look at a spool tells: who works it, and how many files wait.
+"""Read-only facts about a spool: the process that owns it, and its number of files.
 
-`spool` works trigger files; this only looks, for those who ask often.
+`spool` processes trigger files; this module only reads, for frequent callers.
 """
 
 import contextlib
@@ -17,17 +17,17 @@ _OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class Holder:
-    """Who holds the lock.
+    """The process that holds the lock.
 
     Args:
         role: Whether it is a daemon or a hook.
-        pid: The process; 0 if nothing tells.
-        started: When it began, in clock ticks since the boot; 0 if nothing tells.
-        app: Whose deploy a hook belongs to.
-        beat_at: When a hook last showed that it gets on, in nanoseconds.
+        pid: The process ID; 0 if unknown.
+        started: Its start time in clock ticks since the boot; 0 if unknown.
+        app: The app whose deploy a hook belongs to.
+        beat_at: When a hook last reported progress, in nanoseconds.
     """
 
-    # A dataclass takes longer to load than `status` takes to look.
+    # A dataclass takes longer to load than `status` takes to read the facts.
     def __init__(
         self,
         role: str,
@@ -44,23 +44,23 @@ class Holder:
         self.beat_at = beat_at
 
     def __str__(self) -> str:
-        """Name it in a sentence."""
+        """Return a noun phrase for messages."""
         if self.role != HOOK:
             return f"dokku-registryd (process {self.pid or 'unknown'})"
         return (
-            f"the deploy of {self.app or 'another app'} (process {self.pid}), which"
-            " pushes for all while the service is stopped,"
+            f"the deploy of {self.app or 'another app'} (process {self.pid}, which"
+            " pushes for all apps while the service is stopped)"
         )
 
 
 def holder(data_dir: str) -> tuple[str, int] | None:
-    """Return role and process ID of who holds the lock; None if it is free."""
+    """Return role and process ID of the lock's holder; None if the lock is free."""
     found = look(data_dir)
     return (found.role, found.pid) if found else None
 
 
 def look(data_dir: str) -> Holder | None:
-    """Return who holds the lock; None if it is free."""
+    """Return the lock's holder; None if the lock is free."""
     try:
         descriptor = os.open(f"{data_dir}/lock", _OPEN)
     except OSError:
@@ -75,7 +75,7 @@ def look(data_dir: str) -> Holder | None:
 
 
 def teller(data_dir: str) -> str:
-    """Return what the daemon that holds the lock says of itself; empty if none does."""
+    """Return the lock file's text if a daemon holds the lock; otherwise empty."""
     found = holder(data_dir)
     if found is None or found[0] == HOOK:
         return ""
@@ -90,7 +90,7 @@ def teller(data_dir: str) -> str:
 
 
 def try_lock(descriptor: int, operation: int = fcntl.LOCK_EX) -> bool:
-    """Lock an open file or folder, unless somebody else has."""
+    """Lock an open file or folder without waiting; return whether it worked."""
     try:
         fcntl.flock(descriptor, operation | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -99,19 +99,19 @@ def try_lock(descriptor: int, operation: int = fcntl.LOCK_EX) -> bool:
 
 
 def pending(data_dir: str) -> int:
-    """Return how many trigger files wait.
+    """Return the number of waiting trigger files; 0 if there is no folder.
 
     Raises:
-        OSError: Nobody can tell, for another reason than that there is no folder.
+        OSError: The folder cannot be read.
     """
     return _count(f"{data_dir}/spool/new")
 
 
 def rejected(data_dir: str) -> int:
-    """Return how many trigger files were refused; beside each lies its reason.
+    """Return the number of rejected trigger files; each has a file with its reason.
 
     Raises:
-        OSError: Nobody can tell, for another reason than that there is no folder.
+        OSError: The folder cannot be read.
     """
     return _count(f"{data_dir}/spool/rejected") // 2
 
@@ -124,7 +124,7 @@ def _count(folder: str) -> int:
 
 
 def _nameless_holder(data_dir: str) -> Holder | None:
-    """Return whoever holds the folder although its lock file is gone."""
+    """Return the holder of the folder's lock if the lock file was removed."""
     with contextlib.suppress(OSError), dirs.opened(data_dir) as folder:
         if not try_lock(folder, fcntl.LOCK_SH):
             return Holder(DAEMON)
@@ -132,7 +132,7 @@ def _nameless_holder(data_dir: str) -> Holder | None:
 
 
 def _parse_holder(raw: bytes, beat_at: int) -> Holder:
-    line = raw.partition(b"\n")[0]  # what follows says more of the holder
+    line = raw.partition(b"\n")[0]  # the next lines describe the holder's program
     role, *more = line.decode("ascii", errors="replace").split() or [DAEMON]
     pid, started, app = [*more, "", "", ""][:3]
     return Holder(role, _number(pid), _number(started), app, beat_at=beat_at)

@@ -1,7 +1,7 @@
-"""Replies as files: the daemon appends, the hook that waits follows.
+"""Replies as files: the daemon appends, the waiting hook follows.
 
-Writing a reply never fails a job: the ledger holds the outcome, and a hook that finds
-no end of its reply asks the ledger.
+Writing a reply never fails a job: the ledger has the outcome, and a hook whose reply
+has no end asks the ledger.
 """
 
 import contextlib
@@ -14,7 +14,7 @@ from dokku_registryd.core.hook import replies
 
 
 class ReplyFiles:
-    """Implements `ports.Replies` below one folder."""
+    """Implements `ports.Replies` in one folder."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -25,19 +25,19 @@ class ReplyFiles:
         with contextlib.suppress(OSError):
             try:
                 atomic.append(self._folder / job_id, line)
-            except FileNotFoundError:  # The folder is made when it is first needed.
+            except FileNotFoundError:  # The folder is created on first use.
                 atomic.make_folder(self._folder)
                 atomic.append(self._folder / job_id, line)
 
     def remove(self, job_id: str) -> None:
-        """Remove a reply that was read to its end; no hook outlives a power cut."""
+        """Remove a reply that was read to its end; not synced."""
         with contextlib.suppress(OSError):
             atomic.remove(self._folder / job_id, is_strict=True, is_synced=False)
 
     def remove_older(self, than: float, *, but: Callable[[str], bool]) -> int:
         """Remove replies last written before `than` (epoch seconds); return the count.
 
-        Such a reply has nobody who waits for it, unless `but` says so of its job.
+        No hook waits for such a reply, unless `but` returns true for its job.
         """
         removed = 0
         with contextlib.suppress(OSError), os.scandir(self._folder) as entries:
@@ -52,8 +52,8 @@ class ReplyFiles:
         """Open a reply for reading; it may not exist yet.
 
         Args:
-            job_id: The job that is answered.
-            printed: How many lines from the beginning were read before.
+            job_id: The job.
+            printed: The number of lines that were read before.
         """
         return Follower(self._folder / job_id, printed=printed)
 
@@ -69,11 +69,11 @@ class Follower:
 
     @property
     def count(self) -> int:
-        """How many lines were read, those before us too."""
+        """The number of lines read, including those before."""
         return max(self._given, self._given - self._printed)
 
     def lines(self) -> Iterator[tuple[replies.Line, str]]:
-        """Give the complete lines that came since the last call."""
+        """Yield the complete lines that were added since the last call."""
         try:
             with os.fdopen(atomic.open_tail(self._path), "rb") as file:
                 if os.fstat(file.fileno()).st_size < self._position:
@@ -81,12 +81,12 @@ class Follower:
                 file.seek(self._position)
                 raw = file.read()
         except OSError:
-            return  # Nobody has answered yet, or what is there is no answer of ours.
+            return  # There is no reply yet, or the file is not ours.
         complete = raw[: raw.rfind(b"\n") + 1]
         self._position += len(complete)
         for line in complete.decode("utf-8", errors="replace").split("\n")[:-1]:
             parsed = replies.parse(line)
             is_new, self._printed = self._printed <= 0, self._printed - 1
-            # An end was never read before: it stands here where the file is a new one.
+            # An end is read only once: it is here if the file is a new one.
             if parsed is not None and (is_new or parsed[0] is replies.Line.EXIT):
                 yield parsed

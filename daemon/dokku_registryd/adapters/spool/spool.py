@@ -1,16 +1,16 @@
-"""The spool: trigger files, and the lock that says who works them.
+"""The spool: trigger files, and the lock of the process that owns them.
 
-Layout below the data folder::
+Layout of the data folder::
 
-    lock             held (flock) by whoever works the spool; never removed
+    lock             locked (flock) by the process that owns the spool; never removed
     spool/tmp        where hooks write
-    spool/new        accepted by nobody yet, or accepted and without an outcome; a
-                     release whose deploy was broken off is called `ID.cancelled`
-    spool/rejected   what we refuse, each with a file `NAME.reason` beside it
+    spool/new        not accepted yet, or accepted and without an outcome; a release
+                     whose deploy was interrupted has the name `ID.cancelled`
+    spool/rejected   invalid files, each with a file `NAME.reason`
 
 A file in `new` is a level, not an edge: it stays until its job has a recorded outcome,
 so neither a crash nor a lost inotify event can lose it. Names and contents come from
-other processes and are believed only after the checks in `read`.
+other processes and are trusted only after the checks in `read`.
 """
 
 import contextlib
@@ -38,7 +38,7 @@ DAEMON: Final = peek.DAEMON
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """A trigger file that can be trusted."""
+    """A valid trigger file."""
 
     trigger_id: str
     trigger: triggers.Trigger
@@ -46,14 +46,14 @@ class Found:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
-    """A file that was set aside, and why."""
+    """A file that was rejected, and why."""
 
     name: str
     reason: str
 
 
 class Spool:
-    """The trigger files below one data folder."""
+    """The trigger files in one data folder."""
 
     def __init__(self, data_dir: Path) -> None:
         self._data_dir = data_dir
@@ -62,15 +62,15 @@ class Spool:
         self._rejected = data_dir / "spool" / "rejected"
 
     def prepare(self) -> None:
-        """Make the folders that are missing."""
+        """Create the missing folders."""
         for folder in (self.new, self._tmp, self._rejected):
             atomic.make_folder(folder)
 
     def scan(self, known: frozenset[str] | set[str]) -> Iterator[Found | Refused]:
-        """Give the files in `new` whose names are not known yet, oldest first.
+        """Yield the files in `new` with unknown names, oldest first.
 
-        What cannot be trusted is moved to `rejected` on the way. Hooks name their
-        files by time, so the order of names is the order of triggers.
+        Invalid files are moved to `rejected`. Hooks name their files by time, so the
+        order of names is the order of triggers.
         """
         with (
             contextlib.suppress(FileNotFoundError),
@@ -83,7 +83,7 @@ class Spool:
                         yield found
 
     def add(self, trigger_id: str, trigger: triggers.Trigger) -> None:
-        """Leave a trigger, as a hook does."""
+        """Write a trigger, as a hook does."""
         self.prepare()
         temporary = self._tmp / trigger_id
         atomic.replace(temporary, triggers.render(trigger))
@@ -91,7 +91,7 @@ class Spool:
         atomic.sync_folder(self.new)
 
     def remove(self, trigger_id: str) -> None:
-        """Take a trigger away, once its outcome is recorded."""
+        """Remove a trigger whose outcome is recorded."""
         with (
             contextlib.suppress(FileNotFoundError),
             dirs.opened(self._data_dir, "spool", "new") as folder,
@@ -99,13 +99,13 @@ class Spool:
             os.unlink(trigger_id, dir_fd=folder)
 
     def take_back(self, trigger_id: str) -> bool:
-        """Say that nobody waits for a release any more, as its hook would.
+        """Cancel a release, as its hook would.
 
-        One rename makes its trigger file the order to cancel it. That needs no room on
-        the disk, and leaves no moment in which neither of both is there.
+        One rename turns its trigger file into the cancellation. It needs no disk space,
+        and one of both files exists at any time.
 
         Returns:
-            Whether the file was there.
+            Whether the file existed.
         """
         taken_back = f"{trigger_id}{triggers.CANCELLED_ENDING}"
         try:
@@ -117,13 +117,13 @@ class Spool:
         return True
 
     def promise(self, trigger_id: str) -> None:
-        """Let a release's trigger file name no waiter: its deploy was let go on.
+        """Remove the waiter from a release's trigger file: its deploy has continued.
 
-        The hook has ended well then, and whoever reads the file without a ledger must
-        not take that for a deploy that was broken off.
+        The hook will then exit with success, and a process that reads the file without
+        a ledger must not take that for an interrupted deploy.
 
         Raises:
-            OSError: The disk refuses; the file is as it was.
+            OSError: The disk refuses; the file is unchanged.
         """
         with contextlib.suppress(FileNotFoundError, errors.InvalidTriggerError):
             with dirs.opened(self._data_dir, "spool", "new") as folder:
@@ -134,37 +134,37 @@ class Spool:
             atomic.replace(self._tmp / trigger_id, triggers.render(unbound))
             (self._tmp / trigger_id).rename(self.new / trigger_id)
             if self.is_taken_back(trigger_id):
-                self.remove(trigger_id)  # The order to cancel it is its file by now.
+                self.remove(trigger_id)  # The file is a cancellation by now.
             atomic.sync_folder(self.new)
 
     def is_taken_back(self, trigger_id: str) -> bool:
-        """Tell whether a hook has just taken a trigger back."""
+        """Return whether a hook has just cancelled a trigger."""
         return os.path.lexists(self.new / f"{trigger_id}{triggers.CANCELLED_ENDING}")
 
     def pending(self) -> int:
-        """Return how many files wait in `new`.
+        """Return the number of files in `new`.
 
         Raises:
-            OSError: The folder is there and cannot be read.
+            OSError: The folder exists but cannot be read.
         """
         return peek.pending(str(self._data_dir))
 
     def rejected(self) -> int:
-        """Return how many files were refused.
+        """Return the number of rejected files.
 
         Raises:
-            OSError: The folder is there and cannot be read.
+            OSError: The folder exists but cannot be read.
         """
         return peek.rejected(str(self._data_dir))
 
     def _look(self, folder: int, name: str) -> Found | Refused | None:
         if not triggers.is_trigger_id(name):
-            return self._reject(folder, name, "its name cannot be a trigger's name")
+            return self._reject(folder, name, "its name is not a valid trigger name")
         try:
             trigger = triggers.parse_file(name, _read(folder, name))
             return Found(trigger_id=name, trigger=trigger)
         except FileNotFoundError:
-            return None  # Whoever left it took it away again.
+            return None  # Its writer has removed it.
         except errors.InvalidTriggerError as error:
             return self._reject(folder, name, str(error))
 
@@ -181,10 +181,10 @@ class Spool:
         return Refused(name=shown, reason=reason)
 
     def _free_name(self, wanted: str) -> str:
-        """Return a name under which nothing lies in `rejected` yet.
+        """Return an unused name in `rejected`.
 
-        A folder there would refuse the rename, and what cannot be moved away would
-        keep all later triggers from being seen.
+        A folder with the name would make the rename fail, and a file that cannot be
+        moved would block all later triggers.
         """
         candidates = itertools.chain(
             [wanted], (f"{wanted}.{number}" for number in itertools.count(2))
@@ -218,7 +218,7 @@ def _read(folder: int, name: str) -> bytes:
 
 def _check_owner(status: os.stat_result) -> None:
     if not stat.S_ISREG(status.st_mode):
-        raise errors.InvalidTriggerError("it is no regular file")
+        raise errors.InvalidTriggerError("it is not a regular file")
     if status.st_uid not in {os.geteuid(), 0}:
         raise errors.InvalidTriggerError(
             f"it belongs to user {status.st_uid}, not to user {os.geteuid()}"
@@ -233,11 +233,11 @@ def _safe_name(name: str) -> str:
 
 
 class SpoolLock:
-    """The right to work one spool.
+    """The lock of one spool.
 
-    `flock`, not `lockf`: a POSIX lock goes when the process closes any descriptor of
-    the file. The file is never removed by us. Somebody else may: so the data folder
-    itself is locked too, or two holders could lock two files of the same name.
+    `flock`, not `lockf`: a POSIX lock is released when the process closes any
+    descriptor of the file. We never remove the file. Another program may: so the data
+    folder itself is locked too, or two processes could lock two files of the same name.
     """
 
     def __init__(self, data_dir: Path) -> None:
@@ -246,12 +246,12 @@ class SpoolLock:
         self._folder: int | None = None
 
     def acquire(self, role: str, *, app: str = "", tells: str = "") -> bool:
-        """Take the lock if it is free, and write down who holds it.
+        """Acquire the lock if it is free, and record the holder.
 
         Args:
-            role: Who we are: `HOOK` or `DAEMON`.
-            app: Whose deploy a hook belongs to.
-            tells: More lines about us; see `core/install/builds.py`.
+            role: `HOOK` or `DAEMON`.
+            app: The app whose deploy a hook belongs to.
+            tells: More lines about this process; see `core/install/builds.py`.
         """
         atomic.make_folder(self._path.parent)
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -275,7 +275,7 @@ class SpoolLock:
         return True
 
     def beat(self) -> None:
-        """Show that whoever holds the lock gets on (`stale_holder`)."""
+        """Report progress of the lock's holder (`stale_holder`)."""
         if self._descriptor is not None:
             os.utime(self._descriptor)
 
@@ -284,7 +284,7 @@ class SpoolLock:
         return peek.holder(str(self._path.parent))
 
     def release(self) -> None:
-        """Give the lock back; harmless if it is not held."""
+        """Release the lock; harmless if it is not held."""
         for descriptor in (self._folder, self._descriptor):
             if descriptor is not None:
                 os.close(descriptor)

@@ -1,10 +1,10 @@
-"""A hook that holds the spool's lock and gets on no more: it is ended.
+"""Ends a hook that holds the spool's lock without progress.
 
-A hook that works the spool touches the lock file at each turn. One that is suspended
-(Ctrl-Z, a debugger, a frozen control group) or that hangs does not, and would keep all
-others waiting. Its lock cannot be taken from it without a moment in which two work one
-spool. So the process is ended, and the kernel frees the lock: first it is woken and
-asked, then killed. The deploy that it belongs to goes on as one that waits.
+A hook that owns the spool touches the lock file in each turn. A hook that is suspended
+(Ctrl-Z, a debugger, a frozen control group) or hangs does not, and would block all
+others. Its lock cannot be taken over without a moment in which two processes use one
+spool. So the process is ended, and the kernel releases the lock: it is first resumed
+and sent SIGTERM, then killed. The deploy that it belongs to continues as a waiting one.
 """
 
 import signal
@@ -16,15 +16,15 @@ from dokku_registryd.adapters.spool import peek
 
 # A turn takes two seconds, and a machine may be ten times slower than it should be.
 SILENT_SECONDS = 30.0
-# The kernel itself says that it does nothing.
+# The kernel reports that it is stopped.
 STOPPED_SECONDS = 10.0
 _ASKED_SECONDS = 5.0
-# Who did not run for so long has not watched.
+# After such a gap this process itself was suspended and has not watched.
 _GAP_SECONDS = 5.0
 
 
 class HolderWatch:
-    """Watches one holder after the other, from a process that waits for the lock.
+    """Watches the holders, from a process that waits for the lock.
 
     Args:
         data_dir: The folder with the lock.
@@ -39,10 +39,10 @@ class HolderWatch:
         self._asked_at = 0.0
 
     def look(self, now: float) -> None:
-        """End the holder if it is a hook that has shown no life for too long.
+        """End the holder if it is a hook without progress for too long.
 
         Args:
-            now: Seconds that never run backwards.
+            now: Monotonic seconds.
         """
         holder = peek.look(self._data_dir)
         passed, self._looked_at = now - self._looked_at, now

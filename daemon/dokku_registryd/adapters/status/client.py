@@ -1,4 +1,4 @@
-"""Asks the status socket, as the verbs `health` and `metrics` do."""
+"""Client of the status socket, for the verbs `health` and `metrics`."""
 
 import time
 from pathlib import Path
@@ -13,11 +13,11 @@ _CHUNK: Final = 65536
 
 
 def ask(path: Path, target: str) -> tuple[int, str]:
-    """Return status and text that the socket answers for a target such as `/readyz`.
+    """Return HTTP status and text for a target such as `/readyz`.
 
     Raises:
-        OSError: Nobody listens there, or we may not connect.
-        TransientError: No sensible answer came in time.
+        OSError: No process listens there, or the connection is denied.
+        TransientError: No valid answer came in time.
     """
     deadline = time.monotonic() + _SECONDS
     try:
@@ -44,8 +44,8 @@ def ask(path: Path, target: str) -> tuple[int, str]:
     words = head.split(b" ", 2)
     if not end or len(words) < 2 or not words[1].isdigit():  # noqa: PLR2004 - HTTP/1.1 200
         raise errors.TransientError(
-            f"{path} answers nothing to this user: run this as root or dokku, or put"
-            " the user into the group of status.group"
+            f"{path} rejects this user: run this as root or dokku, or add the user to"
+            " the group status.group"
         )
     return int(words[1]), body.decode("utf-8", "replace")
 

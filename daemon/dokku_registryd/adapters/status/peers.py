@@ -1,7 +1,7 @@
-"""Who is at the other end of a Unix socket, and whether they may ask.
+"""Checks the peer of a Unix socket.
 
-The kernel tells user and groups as they were when the other side connected, so nobody
-can claim to be somebody else.
+The kernel reports user and groups at the time of the connection, so a peer cannot
+pretend to be another user.
 """
 
 import contextlib
@@ -18,7 +18,7 @@ _GROUP: Final = struct.Struct("I")
 
 
 class PeerCheck:
-    """Lets in root, our own user, and the members of one group.
+    """Admits root, our own user, and the members of one group.
 
     Args:
         group: The group; None for none.
@@ -29,7 +29,7 @@ class PeerCheck:
         self._group = group
 
     def refuses(self, connection: socket.socket) -> int | None:
-        """Return the user that may not ask; None if this one may."""
+        """Return the rejected user; None if the peer is admitted."""
         raw = connection.getsockopt(
             socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size
         )
@@ -50,7 +50,7 @@ def find_group(name: str) -> int | None:
 
 
 def _groups(connection: socket.socket) -> list[int]:
-    """Return the further groups of the other side, as far as they can be told."""
+    """Return the supplementary groups of the peer, if they are known."""
     with contextlib.suppress(OSError):
         raw = connection.getsockopt(socket.SOL_SOCKET, _SO_PEERGROUPS, _MOST_BYTES)
         return [group for (group,) in _GROUP.iter_unpack(raw)]

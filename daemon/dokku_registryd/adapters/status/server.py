@@ -1,9 +1,9 @@
-"""The status socket's thread: it takes requests for health and metrics, and answers.
+"""The thread of the status socket: answers requests for health and metrics.
 
-One thread serves all connections without ever waiting for one of them. A connection
-has a few seconds and a few kilobytes, there are so many at once, and a crowd is let in
-bit by bit, so that whoever says nothing, dawdles or floods keeps nobody else out and
-takes no time from the jobs. Who may ask at a Unix socket is judged at the door.
+One thread serves all connections without blocking on one of them. A connection has a
+few seconds and a few kilobytes; their number is limited; and connections are accepted
+in small batches so idle, slow or excessive clients cannot starve others or slow jobs
+down. Peers of a Unix socket are checked when they connect.
 """
 
 import errno
@@ -21,8 +21,10 @@ import structlog
 from dokku_registryd.adapters.status import peers
 from dokku_registryd.core.status import http_protocol as protocol
 
-MOST_CONNECTIONS: Final = 16  # at once, and newly taken in each `accept_window_seconds`
-# A client that has its answer may still be sending; closing would take it away again.
+MOST_CONNECTIONS: Final = (
+    16  # at the same time, and accepted in each `accept_window_seconds`
+)
+# A client that has its answer may still be sending; closing would discard the answer.
 _LINGER_SECONDS: Final = 1.0
 _STOP_SECONDS: Final = 5.0
 _CHUNK: Final = 4096
@@ -36,14 +38,14 @@ Answerer = Callable[[str], protocol.Answer]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timeouts:
-    """How long the thread waits for others."""
+    """How long the thread waits for events."""
 
     connection_seconds: float = 5.0
-    """What one connection may take in all."""
+    """How long one connection may take in total."""
     accept_window_seconds: float = 0.05
-    """How long a crowd waits at the door; who has said nothing then must leave."""
+    """How long further clients wait; then an idle client is disconnected."""
     no_descriptors_seconds: float = 1.0
-    """How long everybody waits while the process may open nothing more."""
+    """How long accepting pauses while the process is out of descriptors."""
 
 
 _PATIENCE: Final = Timeouts()
@@ -61,13 +63,13 @@ class _Connection:
 
 
 class StatusServer(threading.Thread):
-    """Answers until it is stopped.
+    """Answers requests until it is stopped.
 
     Args:
-        listeners: The sockets to be asked at; whoever opened them closes them.
-        answer: Gives the answer for a path. It must not wait for long.
-        doorkeeper: Judges who asks at a Unix socket.
-        patience: How long it waits.
+        listeners: The listening sockets; the caller closes them.
+        answer: Returns the answer for a path. It must not block for long.
+        doorkeeper: Checks the peer of a Unix socket.
+        patience: The timeouts.
     """
 
     def __init__(
@@ -105,7 +107,7 @@ class StatusServer(threading.Thread):
             self._selector.close()
 
     def stop(self) -> None:
-        """End the thread and every connection; harmless to repeat."""
+        """Stop the thread and every connection; may be called repeatedly."""
         if self._is_stopping:
             return
         self._is_stopping = True
@@ -132,7 +134,7 @@ class StatusServer(threading.Thread):
             times.append(self._opens_at)
         return max(0.0, min(times) - time.monotonic()) if times else None
 
-    # -- the door
+    # -- accepting
 
     def _resume_accepting(self) -> None:
         self._opens_at = None
@@ -159,7 +161,7 @@ class StatusServer(threading.Thread):
         except OSError as error:
             if error.errno in {errno.EMFILE, errno.ENFILE, errno.ENOMEM}:
                 self._shut_door(self._patience.no_descriptors_seconds)
-            return  # Else whoever knocked has gone again.
+            return  # The client has disconnected.
         self._welcomed += 1
         if not self._may_ask(connection):
             connection.close()
@@ -170,7 +172,7 @@ class StatusServer(threading.Thread):
         )
         self._talks[connection.fileno()] = talk
         self._selector.register(connection, selectors.EVENT_READ, talk)
-        self._go_on(talk)  # Most have said all by now.
+        self._go_on(talk)  # Most clients have sent the whole request by now.
 
     def _is_crowded(self) -> bool:
         now = time.monotonic()
@@ -206,7 +208,7 @@ class StatusServer(threading.Thread):
         received = talk.connection.recv(_CHUNK)
         if not received:
             self._end(talk)
-        elif not talk.is_answered:  # Else whatever comes now is not read.
+        elif not talk.is_answered:  # Otherwise further input is ignored.
             talk.received += received
             is_local = talk.connection.family == socket.AF_UNIX
             request = protocol.parse(talk.received, is_local=is_local)
@@ -247,6 +249,6 @@ class StatusServer(threading.Thread):
 
 
 def _shown(error: Exception) -> str:
-    """Return what may be said of an error; the texts of most may hold any value."""
+    """Return a text for an error; other errors may contain any value."""
     name = type(error).__name__
     return f"{name}: {error}" if isinstance(error, (OSError, RuntimeError)) else name

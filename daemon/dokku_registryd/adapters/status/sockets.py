@@ -1,14 +1,14 @@
-"""Where the status socket lies, and how it gets there and goes away.
+"""The path of the status socket, its creation and removal.
 
-A name without a folder lies in the folder that systemd made for the service
-(`RUNTIME_DIRECTORY`, so /run/dokku-registryd), which any group may enter and which goes
-away with the service. Without systemd it lies in the data folder: that exists
-everywhere, is ours, and several daemons in test folders do not meet in it. The data
-folder always has `status.sock`: the socket itself, or a link to it. So whoever knows
-the data folder finds it, whatever the settings say.
+A name without a folder is created in the folder that systemd made for the service
+(`RUNTIME_DIRECTORY`, so /run/dokku-registryd), which any group may enter and which is
+removed with the service. Without systemd it is created in the data folder: that always
+exists, is ours, and differs between daemons in test folders. The data folder always has
+`status.sock`: the socket itself, or a link to it. So clients find it by the data
+folder, regardless of the settings.
 
-The socket is opened by whoever holds the spool lock. So one that nobody listens at was
-left by a daemon that died, and is replaced. What is not a socket of ours stays.
+The holder of the spool lock opens the socket. So a socket without a listener was left
+by a daemon that died, and is replaced. A file that is not our socket is kept.
 """
 
 import contextlib
@@ -25,14 +25,14 @@ from dokku_registryd.adapters.files import dirs
 NAME: Final = "status.sock"
 RUN_SOCKET: Final = Path("/run/dokku-registryd", NAME)
 _RUN_VARIABLE: Final = "RUNTIME_DIRECTORY"
-_BACKLOG: Final = 128  # a crowd waits here; beyond that a client is told to try again
-_PRIVATE: Final = 0o600  # as all that lies in the data folder, which nobody may enter
+_BACKLOG: Final = 128  # further clients are told to retry
+_PRIVATE: Final = 0o600  # as all files in the data folder, which only its owner enters
 _OURS: Final = 0o660
 _ANYBODYS: Final = 0o666  # the peer check decides
 
 
 def place(name: str, data_dir: Path, environ: Mapping[str, str]) -> Path:
-    """Return where the socket of a setting `status.socket` lies."""
+    """Return the path of the socket for a setting `status.socket`."""
     if name.startswith("/"):
         return Path(name)
     given = environ.get(_RUN_VARIABLE, "").partition(":")[0]
@@ -43,12 +43,12 @@ class UnixPlace:
     """A socket in the file system, from its opening to its end.
 
     Args:
-        path: Where it is to lie.
-        data_dir: The folder where it can be found; gets a link if it lies elsewhere.
-        is_for_anybody: Whether every user may connect, to be judged afterwards.
+        path: Its path.
+        data_dir: The folder for clients; gets a link if the socket is elsewhere.
+        is_for_anybody: Whether every user may connect, to be checked afterwards.
 
     Raises:
-        OSError: It cannot be opened, or somebody else's file lies there.
+        OSError: It cannot be opened, or the path has a foreign file.
     """
 
     def __init__(self, path: Path, data_dir: Path, *, is_for_anybody: bool) -> None:
@@ -68,12 +68,12 @@ class UnixPlace:
                 self.close()
                 raise
         if path != self._link:
-            # Without it the socket works for all who know where it lies.
+            # Without the link the socket still works for clients that know its path.
             with contextlib.suppress(OSError):
                 self._make_link()
 
     def close(self) -> None:
-        """Close it and take away what is ours; harmless to repeat."""
+        """Close it and remove our files; may be called repeatedly."""
         self.listener.close()
         with contextlib.suppress(OSError), _folder(self.path) as folder:
             if _identity(folder, self.path.name) == self._identity:
@@ -89,14 +89,14 @@ class UnixPlace:
 
 
 def listen_on_loopback(port: int) -> socket.socket:
-    """Listen at a TCP port that only this host reaches.
+    """Listen on a TCP port of the loopback interface.
 
     Raises:
         OSError: The port is taken.
     """
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     try:
-        # Or a restart would wait for connections that are gone.
+        # Otherwise a restart would wait for closed connections.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1", port))
         listener.listen(_BACKLOG)
@@ -107,14 +107,14 @@ def listen_on_loopback(port: int) -> socket.socket:
 
 
 def connect(path: Path, *, seconds: float) -> socket.socket:
-    """Connect to a Unix socket, however long its path is.
+    """Connect to a Unix socket with a path of any length.
 
     Raises:
-        OSError: Nobody listens there, or we may not ask.
+        OSError: No process listens there, or the connection is denied.
     """
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        # Python's own time limit would let a full backlog refuse instead of wait.
+        # With Python's own timeout a full backlog would refuse instead of wait.
         limit = struct.pack("ll", int(seconds), int(seconds % 1 * 1_000_000))
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
         with _folder(path) as folder:
@@ -129,7 +129,7 @@ def connect(path: Path, *, seconds: float) -> socket.socket:
 def _listen(folder: int, name: str) -> socket.socket:
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        # Nobody can connect before `listen`, whatever its mode is until then.
+        # Clients cannot connect before `listen`, with any mode.
         listener.bind(_short(folder, name))
     except OSError:
         listener.close()
@@ -138,7 +138,7 @@ def _listen(folder: int, name: str) -> socket.socket:
 
 
 def _clear(folder: int, path: Path, *, may_be_link: bool) -> None:
-    """Take away what a daemon that died has left, and nothing else."""
+    """Remove the socket of a daemon that died, and no other file."""
     try:
         status = os.stat(path.name, dir_fd=folder, follow_symlinks=False)
     except FileNotFoundError:
@@ -146,7 +146,7 @@ def _clear(folder: int, path: Path, *, may_be_link: bool) -> None:
     is_link = may_be_link and stat.S_ISLNK(status.st_mode)
     is_ours = status.st_uid == os.geteuid()
     if not is_ours or not (is_link or stat.S_ISSOCK(status.st_mode)):
-        raise OSError(f"{path} is there already and is no socket of ours")
+        raise OSError(f"{path} already exists and is not our socket")
     if not is_link and _is_alive(folder, path.name):
         raise OSError(f"{path} is the socket of another process that listens")
     os.unlink(path.name, dir_fd=folder)
@@ -160,7 +160,7 @@ def _is_alive(folder: int, name: str) -> bool:
         except ConnectionRefusedError:
             return False
         except OSError:
-            return True  # Its backlog is full, or we may not ask: somebody is there.
+            return True  # Its backlog is full, or access is denied: it is in use.
         return True
 
 
@@ -170,7 +170,7 @@ def _identity(folder: int, name: str) -> tuple[int, int]:
 
 
 def _short(folder: int, name: str) -> str:
-    """Return a path for the kernel, which takes 107 bytes at most."""
+    """Return a path for the kernel, which accepts at most 107 bytes."""
     return f"/proc/self/fd/{folder}/{name}"
 
 

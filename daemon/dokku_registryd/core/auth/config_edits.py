@@ -1,8 +1,8 @@
-"""Changes to an auth config (`config.json`) as `docker login` and `docker logout` do.
+"""Changes to an auth config (`config.json`), as `docker login` and `logout` make them.
 
-A document goes in and a new one comes out. What is not about the one registry stays:
-other entries, unknown keys such as `HttpHeaders`, and their order. Every spelling of
-the registry is one entry, because an old one would win over the new one.
+Each function returns a new document. Everything that does not concern the registry
+stays: other entries, unknown keys such as `HttpHeaders`, and their order. All spellings
+of the registry are one entry, because an old one would override the new one.
 """
 
 import base64
@@ -27,19 +27,19 @@ def with_login(document: Document, auth: AuthConfig) -> Document:
 
 
 def with_held_login(document: Document, domain: str) -> Document:
-    """Return the document with the empty entry for a login that a helper keeps."""
+    """Return the document with an empty entry for a login that a helper stores."""
     return _with_entry(document, domain, {})
 
 
 def without_login(document: Document, domain: str) -> Document:
-    """Return the document without a registry; `auths` stays, empty if need be."""
+    """Return the document without a registry; `auths` stays, even if empty."""
     return {**document, _AUTHS: _others(document, domain)}
 
 
 def without_secrets(document: Document) -> Document:
-    """Return what tells which logins helpers keep, and nothing else.
+    """Return the part of the document that names the logins that helpers store.
 
-    An empty document means: none.
+    An empty document means that there are none.
     """
     helpers = {key: document[key] for key in _HELPER_KEYS if document.get(key)}
     if not helpers:
@@ -49,13 +49,13 @@ def without_secrets(document: Document) -> Document:
 
 
 def render(document: Document) -> bytes:
-    """Return the file's content, indented as Docker does it."""
+    """Return the file's content, indented as Docker does."""
     return json.dumps(document, indent="\t").encode()
 
 
 def _with_entry(document: Document, domain: str, entry: Document) -> Document:
     server = config_file.server_for(reference.normalize_domain(domain))
-    # Assigned last, yet an entry that was there in this spelling keeps its place.
+    # Assigned last, but an existing entry in this spelling keeps its position.
     kept = _others(document, domain, but=server)
     return {**document, _AUTHS: {**kept, server: entry}}
 

@@ -1,9 +1,10 @@
-"""The auth config file (`config.json`) as `docker login` writes it, read as values.
+"""The auth config file (`config.json`), parsed as Docker does.
 
-Source: docker/cli, cli/config/configfile/file.go and cli/config/credentials. Three
-places may know a login: a helper for one host (`credHelpers`), a helper for all
-(`credsStore`; `docker login` then leaves an empty entry in `auths`), an entry of
-`auths`. Docker asks the helper where one is named, and goes by the spelling that it
+Source: docker/cli, cli/config/configfile/file.go and cli/config/credentials. A login
+can be stored in three places: by a helper for one host (`credHelpers`), by a helper for
+all hosts (`credsStore`; `docker login` then writes an empty entry to `auths`), or in an
+entry of `auths`. Docker asks the configured helper, and prefers the spelling that it
+writes itself. Like all Go programs it accepts keys in any case.
 writes itself before any other. Like everything written in Go it takes keys in any case.
 """
 
@@ -19,7 +20,7 @@ from dokku_registryd.core.auth.logins import AuthConfig, Secret
 from dokku_registryd.core.image import reference
 from dokku_registryd.core.text import json_documents
 
-# What Docker calls Docker Hub when it talks to helpers.
+# Docker Hub's name in requests to helpers.
 HUB_SERVER: Final = "https://index.docker.io/v1/"
 AUTHS: Final = "auths"
 HELPERS: Final = "credHelpers"
@@ -30,35 +31,35 @@ _WHOLE_REGISTRY: Final = {"", "v1", "v2"}
 
 
 class MalformedAuthError(ValueError):
-    """A file or entry that cannot be read; says where, never what it holds."""
+    """A file or entry is invalid; the message says where, never its content."""
 
 
 class Fit(IntEnum):
-    """How well a key of a file names a registry; the least is the best."""
+    """How well a key of a file matches a registry; the smallest is the best."""
 
     EXACT = 0
     """It is the spelling that Docker writes."""
     SPELLED = 1
     """It is an address of the registry, such as `https://HOST/v1/`."""
     INSIDE = 2
-    """It names something in the registry: a namespace, or a token of Docker Hub's."""
+    """It is part of the registry: a namespace, or a token of Docker Hub's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeldLogin:
-    """A login that a helper keeps."""
+    """A login that a helper stores."""
 
     helper: str
     server: str
-    """As the helper knows it: a host, or the address of Docker Hub."""
+    """The helper's name for it: a host, or the address of Docker Hub."""
 
     @property
     def domain(self) -> str:
-        """The registry in the one spelling that is compared."""
+        """The registry in the normalized spelling, for comparisons."""
         return reference.normalize_domain(self.server)
 
     def same_as(self, other: "HeldLogin") -> bool:
-        """Tell whether both are one login, however the server is spelled."""
+        """Return whether both are the same login, in any spelling of the server."""
         return (self.helper, _place(self.server)) == (
             other.helper,
             _place(other.server),
@@ -67,18 +68,18 @@ class HeldLogin:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuthFile:
-    """What one file says. An absent file says nothing."""
+    """The content of one file. An absent file is empty."""
 
-    # Not in repr: entries hold passwords.
+    # Not in repr: entries contain passwords.
     auths: Mapping[str, Any] = field(default_factory=dict, repr=False)
     helpers: Mapping[str, Any] = field(default_factory=dict)
     store: str = ""
 
     def login(self, domain: str) -> AuthConfig | None:
-        """Return the login that the file itself holds; an empty entry is none.
+        """Return the login stored in the file itself; an empty entry does not count.
 
         Raises:
-            MalformedAuthError: An entry for this very domain cannot be read.
+            MalformedAuthError: An entry for this domain is invalid.
         """
         for key in self._usable_keys(domain):
             found = _parse_entry(domain, self.auths[key])
@@ -87,17 +88,17 @@ class AuthFile:
         return None
 
     def asked_helpers(self, domain: str) -> list[HeldLogin]:
-        """Return which helper to ask for a domain's login, by which names, in order.
+        """Return the helper for a domain's login, and its names in the order to try.
 
         Raises:
-            MalformedAuthError: What names the helper is no text.
+            MalformedAuthError: The helper's name is not a string.
         """
         helper = self._helper_of(domain)
         servers = dict.fromkeys((server_for(domain), *self._usable_keys(domain)))
         return [HeldLogin(helper=helper, server=server) for server in servers if helper]
 
     def held_logins(self, domain: str) -> list[HeldLogin]:
-        """Return all that helpers may keep for a domain, whoever would be asked."""
+        """Return all logins that helpers may store for a domain."""
         servers = dict.fromkeys((server_for(domain), *self._keys(domain)))
         return [
             HeldLogin(helper=helper, server=server)
@@ -107,13 +108,13 @@ class AuthFile:
         ]
 
     def keeper(self, domain: str) -> HeldLogin | None:
-        """Return which helper a new login is given to; None for the file itself."""
+        """Return the helper that stores a new login; None for the file itself."""
         helper = self._helper_of(domain)
         server = server_for(reference.normalize_domain(domain))
         return HeldLogin(helper=helper, server=server) if helper else None
 
     def all_held_logins(self) -> list[HeldLogin]:
-        """Return every login that a helper keeps because of this file."""
+        """Return every login that helpers store because of this file."""
         found: list[HeldLogin] = []
         kept = [(key, self._helper_of(key)) for key in self.auths]
         kept += [(key, self._helper_of(key)) for key in self.helpers]
@@ -124,12 +125,12 @@ class AuthFile:
         return found
 
     def _helper_of(self, domain: str) -> str:
-        """Return the helper for a domain; an empty name turns the store off for it."""
+        """Return the helper for a domain; an empty name disables the store for it."""
         keys = _fitting(self.helpers, domain)
         helper = self.helpers[keys[0]] if keys else self.store
         if not isinstance(helper or "", str):
             raise MalformedAuthError(
-                f"the helper for {domain} in credHelpers is no text"
+                f"the helper for {domain} in credHelpers is not a string"
             )
         return helper or ""
 
@@ -137,10 +138,10 @@ class AuthFile:
         return _fitting(self.auths, domain)
 
     def _usable_keys(self, domain: str) -> list[str]:
-        """Return the keys under which a login for the whole registry may stand.
+        """Return the keys that may have a login for the whole registry.
 
-        Docker takes an entry for a namespace too where there is no better one, but
-        Docker Hub's, some of which hold tokens of a browser.
+        Docker also uses an entry for a namespace if there is no better one, except
+        Docker Hub's, some of which are tokens of a browser.
         """
         is_hub = reference.normalize_domain(domain) == reference.DOCKER_HUB
         worst = Fit.SPELLED if is_hub else Fit.INSIDE
@@ -165,7 +166,7 @@ def _is_inside(key: str) -> bool:
 
 
 def _place(server: str) -> str:
-    """Return what is compared: a registry, or what a key names inside of it."""
+    """Return the normalized form of a key: a registry, or a part of it."""
     if _is_inside(server):
         return _SCHEME.sub("", server.strip().lower()).rstrip("/")
     return reference.normalize_domain(server)
@@ -175,13 +176,13 @@ def parse(content: bytes) -> AuthFile:
     """Read a file.
 
     Raises:
-        MalformedAuthError: It is no auth config at all.
+        MalformedAuthError: It is not an auth config.
     """
     return parse_document(load(content))
 
 
 def parse_document(document: dict[str, Any]) -> AuthFile:
-    """Read a file's content as `load` gives it."""
+    """Parse a file's content as returned by `load`."""
     return AuthFile(
         auths=_section(document, AUTHS),
         helpers=_section(document, HELPERS),
@@ -190,29 +191,29 @@ def parse_document(document: dict[str, Any]) -> AuthFile:
 
 
 def load(content: bytes) -> dict[str, Any]:
-    """Return a file's whole content, with the sections that we read checked.
+    """Return a file's whole content, with the sections that we read validated.
 
-    Those have the names that Docker writes afterwards, whatever their case was.
+    Their keys are renamed to the names that Docker writes, regardless of their case.
 
     Raises:
-        MalformedAuthError: It is no auth config at all.
+        MalformedAuthError: It is not an auth config.
     """
     try:
         document = json_documents.load(content) if content.strip() else {}
     except json_documents.MalformedJsonError as error:
         raise MalformedAuthError(str(error)) from None
     if not isinstance(document, dict):
-        raise MalformedAuthError("it is no JSON object")
+        raise MalformedAuthError("it is not a JSON object")
     known = _with_known_names(document)
     if not isinstance(known.get(STORE) or "", str):
-        raise MalformedAuthError(f"{STORE} is no text")
+        raise MalformedAuthError(f"{STORE} is not a string")
     for name in (AUTHS, HELPERS):
         _section(known, name)
     return known
 
 
 def _with_known_names(document: dict[str, Any]) -> dict[str, Any]:
-    """Name sections as Docker does; of one that is there twice all entries count."""
+    """Rename sections as Docker does; merge the entries of duplicate sections."""
     known: dict[str, Any] = {}
     for key, value in document.items():
         name = _NAMES.get(key.lower(), key)
@@ -225,7 +226,7 @@ def _with_known_names(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def server_for(domain: str) -> str:
-    """Return what helpers call a registry (docker/cli, GetAuthConfigKey)."""
+    """Return the helpers' name for a registry (docker/cli, GetAuthConfigKey)."""
     normal = reference.normalize_domain(domain)
     return HUB_SERVER if normal == reference.DOCKER_HUB else domain
 
@@ -238,7 +239,7 @@ def _spelled(key: str) -> str:
 def _section(document: dict[str, Any], name: str) -> dict[str, Any]:
     section = document.get(name) or {}
     if not isinstance(section, dict):
-        raise MalformedAuthError(f"{name} is no object")
+        raise MalformedAuthError(f"{name} is not an object")
     return section
 
 
@@ -246,7 +247,7 @@ def _parse_entry(domain: str, entry: object) -> AuthConfig | None:
     if entry is None:
         return None
     if not isinstance(entry, dict):
-        raise MalformedAuthError(f"the entry for {domain} is no object")
+        raise MalformedAuthError(f"the entry for {domain} is not an object")
     folded = {name.lower(): value for name, value in entry.items()}
     texts = {
         name: _text(domain, folded, name)
@@ -268,7 +269,7 @@ def _parse_entry(domain: str, entry: object) -> AuthConfig | None:
 def _text(domain: str, entry: dict[str, Any], name: str) -> str:
     value = entry.get(name) or ""
     if not isinstance(value, str):
-        raise MalformedAuthError(f"{name} of the entry for {domain} is no text")
+        raise MalformedAuthError(f"{name} of the entry for {domain} is not a string")
     return value
 
 
@@ -278,11 +279,11 @@ def _decode(domain: str, encoded: str) -> tuple[str, str]:
         text = base64.b64decode("".join(encoded.split()), validate=True).decode()
     except (binascii.Error, ValueError):
         raise MalformedAuthError(
-            f"auth of the entry for {domain} is no base64 text"
+            f"auth of the entry for {domain} is not valid base64"
         ) from None
     username, colon, password = text.partition(":")
     if not colon or not username:
         raise MalformedAuthError(
-            f"auth of the entry for {domain} is not of the form user:password"
+            f"auth of the entry for {domain} does not have the form user:password"
         )
     return username, password.strip("\0")

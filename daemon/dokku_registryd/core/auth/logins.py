@@ -1,8 +1,8 @@
-"""A login to one registry, and the wrapper that keeps its secret out of print.
+"""A login to one registry, and the wrapper that keeps its secret out of output.
 
-`Secret` exists because `repr`, f-strings, tracebacks and loggers all print values
-without asking. Only `reveal()` gives the text, so a search for it lists every place
-where a secret leaves our hands.
+`repr`, f-strings, tracebacks and loggers all print values, so `Secret` prints only
+asterisks. Only `reveal()` returns the text, so a search for it lists every place where
+a secret is used.
 """
 
 import base64
@@ -19,11 +19,11 @@ class Secret:
         self._text: Final = text
 
     def reveal(self) -> str:
-        """Return the text. Call it only where the secret is handed over."""
+        """Return the text. Call it only where the secret is used."""
         return self._text
 
     def __bool__(self) -> bool:
-        """Tell whether there is anything to hide."""
+        """Return whether the secret is not empty."""
         return bool(self._text)
 
     def __eq__(self, other: object) -> bool:
@@ -35,7 +35,7 @@ class Secret:
         return hash(self._text)
 
     def __repr__(self) -> str:
-        """Print asterisks, whatever the length of the text."""
+        """Print asterisks, independent of the length of the text."""
         return "Secret('***')"
 
     __str__ = __repr__
@@ -50,7 +50,7 @@ _NO_SECRET: Final = Secret("")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuthConfig:
-    """What one registry accepts from one app.
+    """A login of one app to one registry.
 
     Either `username` and `password`, or `identity_token` (an OAuth2 refresh token,
     which a credential helper gives with the user name `<token>`).
@@ -61,11 +61,11 @@ class AuthConfig:
     password: Secret = _NO_SECRET
     identity_token: Secret = _NO_SECRET
     owner: str = field(default="", compare=False)
-    """The app whose file holds it, empty for the global one: who shares its limits."""
+    """The app whose file has it, empty for the global one; they share its limits."""
 
     @property
     def secrets(self) -> tuple[Secret, ...]:
-        """What must never be shown: alone, and as Basic sends it (RFC 7617)."""
+        """The texts to hide: alone, and in the form of Basic (RFC 7617)."""
         pair = f"{self.username}:{self.password.reveal()}" if self.password else ""
         encoded = base64.b64encode(pair.encode(errors="replace")).decode()
         return self.password, self.identity_token, Secret(encoded)

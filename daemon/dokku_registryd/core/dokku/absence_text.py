@@ -1,7 +1,7 @@
-"""The text in which a sweep keeps what it did not see, for the next sweep and `status`.
+"""The file in which a sweep records missing apps, for the next sweep and `status`.
 
-One line a fact, closed by `end`, so that a text which the disk took in part is told
-apart. `status` reads it too, and starts at once, so this imports nothing.
+One line for each fact; the last line is `end`, so a partly written file is detected.
+`status` reads it too and must start fast, so this module imports nothing.
 """
 
 TYPE_CHECKING = False  # as in `typing`, which takes longer to load than this reads
@@ -9,11 +9,11 @@ if TYPE_CHECKING:
     from typing import Any
 
 FILE_NAME = "absence"
-SOME_MISSING = "these apps have properties or a recorded release, and no folder"
+SOME_MISSING = "these apps have properties or a recorded release, but no folder"
 _HEADER = "dokku-registryd absence/1"
 _FOOTER = "end"
 PROPOSED_SECONDS = 3 * 86_400
-"""An app that was missing for so long is proposed for `forget`."""
+"""After this time `forget` is proposed for a missing app."""
 
 
 def render(facts: "dict[str, Any]") -> str:
@@ -29,7 +29,7 @@ def render(facts: "dict[str, Any]") -> str:
 
 
 def parse(text: str) -> "dict[str, Any]":
-    """Read facts; empty where the text is not whole or not of this form."""
+    """Return the facts; empty if the text is incomplete or has another format."""
     lines = text.split("\n")
     if lines[0] != _HEADER or lines[-2:] != [_FOOTER, ""]:
         return {}

@@ -1,7 +1,7 @@
-"""Which texts may be app names, and so parts of a path."""
+"""Valid app names, which are also used in paths."""
 
-# Dokku: common.go, isValidAppName and the older rule that allowed underscores. Told
-# without regular expressions, which a report would load for this alone.
+# Dokku: common.go, isValidAppName and the older rule that allowed underscores. Without
+# regular expressions, which a report would import only for this.
 _FIRST = frozenset("abcdefghijklmnopqrstuvwxyz0123456789")
 _ANY = _FIRST | frozenset("._-")
 
@@ -9,9 +9,9 @@ MAX_APP_NAME_LENGTH = 255  # bytes that a file name may have
 
 
 def is_app_name(text: str) -> bool:
-    """Tell whether a text can be the name of a Dokku app.
+    """Return whether a text can be the name of a Dokku app.
 
-    Such a name is safe as one component of a path: no slash, no leading dot, no
+    Such a name is safe as one part of a path: no slash, no leading dot, no
     control character, ASCII only.
     """
     return (

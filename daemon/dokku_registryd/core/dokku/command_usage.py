@@ -1,8 +1,8 @@
-"""What a command of ours takes, read from the line of its help.
+"""The arguments of a command, parsed from the line of its help.
 
-`registryd:doctor [--format text|json] [<app>]` names a flag with its values, the first
-of them as default, and an app that may be left out; `[--all]` would be a switch. So a
-command accepts what its help names, and nothing else can be passed through it.
+`registryd:doctor [--format text|json] [<app>]` has a flag with its values, the first of
+them as default, and an optional app; `[--all]` would be a switch. So a command accepts
+exactly the arguments that its help names.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ class Usage:
     """The arguments of one command.
 
     Args:
-        line: Its line of the help.
+        line: Its line in the help.
     """
 
     def __init__(self, line: str) -> None:
@@ -31,10 +31,10 @@ class Usage:
         }
 
     def parse(self, arguments: Sequence[str]) -> dict[str, str | bool | None]:
-        """Return the value of each flag, by its name, and the app where one is taken.
+        """Return the value of each flag by name, and the app if there is one.
 
         Raises:
-            UsageError: The arguments are wrong, or ask for help.
+            UsageError: The arguments are invalid, or ask for help.
         """
         flags = self._flags()
         parsed = flags.parse(arguments)
@@ -62,14 +62,14 @@ class Usage:
 
     def _check_count(self, flags: pflag.FlagSet, parsed: pflag.Parsed) -> None:
         if self._needs_app and not parsed.positional:
-            raise flags.mistake("no app was named")
+            raise flags.mistake("no app was given")
         if len(parsed.positional) > int(self._takes_app):
             unknown = parsed.positional[int(self._takes_app)]
             raise flags.mistake(f"unexpected argument: {unknown}")
 
 
 def _words(line: str) -> list[str]:
-    """Split at blanks that are not between brackets."""
+    """Split at blanks outside brackets."""
     words: list[str] = []
     for word in line.split(" "):
         if words and words[-1].startswith("[") and not words[-1].endswith("]"):

@@ -1,8 +1,8 @@
-"""What Dokku's own properties come to, as far as a report and a release both tell it.
+"""Computed values of Dokku's own properties, shared by reports and releases.
 
 The rules, odd ones included, are those of Dokku 0.38.27 (`plugins/registry`,
-functions.go and report.go). What a release needs besides is in `policy`. People
-and scripts wait for reports, so this imports next to nothing.
+functions.go and report.go). `properties` has the other rules of a release. Users and
+scripts wait for reports, so this module imports almost nothing.
 """
 
 import importlib
@@ -12,25 +12,25 @@ GLOBAL = "--global"
 CORE = "registry"
 """Folder of the properties that we share with Dokku's own plugin."""
 OURS = "registryd"
-"""Folder of the properties that are ours alone."""
+"""Folder of our own properties."""
 
 Reader = Callable[[str, str, str], str]
-"""Gives a property's raw text: (plugin folder, app or `--global`, name)."""
+"""Returns a property's raw text: (plugin folder, app or `--global`, name)."""
 
 _DOCKER_HUB = frozenset({"docker.io", "hub.docker.com"})
 
 
 def server(text: str) -> str:
-    """Return a server property as Dokku puts it before a repository."""
+    """Return a server property as Dokku prepends it to a repository."""
     host = text.strip().removesuffix("/")
     return "" if host in _DOCKER_HUB or not host else f"{host}/"
 
 
 def without_login(text: str) -> str:
-    """Return an address or a repository with stars in place of `USER:PASSWORD`.
+    """Return an address or a repository with `USER:PASSWORD` replaced by stars.
 
-    It ends at the last `@`, whatever the password holds. What follows the `@` of a
-    digest is shown: `web@sha256:...`.
+    The login ends at the last `@`, regardless of the password. The part behind the `@`
+    of a digest is shown: `web@sha256:...`.
     """
     _, mark, rest = text.rpartition("@")
     return f"***@{rest}" if mark and not rest.startswith("sha256:") else text
@@ -40,7 +40,7 @@ def image_repo(app: str, read: Reader) -> str:
     """Return the app's image repository.
 
     Raises:
-        TemplateError: The template that applies is wrong.
+        TemplateError: The template is invalid.
     """
     explicit = read(CORE, app, "image-repo").strip()
     if explicit:

@@ -1,9 +1,10 @@
-"""Deploys: how one ended, and what follows for the release that it was to bring.
+"""Deploys: how one ended, and the consequence for its release.
 
-Dokku asks for a number before its checks have passed. So what a deploy was told holds
-for its own questions until it has ended. What went live last is what every other
-question gets. A release is live when Dokku said so with `post-deploy`, when Dokku's
-record of the build says that it succeeded, or when a container of the app runs it.
+Dokku asks for a number before its checks have passed. So the release of a deploy
+answers that deploy's own questions until it has ended; all other questions are answered
+with the latest live release. A release is live when Dokku called `post-deploy`, when
+Dokku's record of the build says that it succeeded, or when a container of the app runs
+it.
 """
 
 import re
@@ -15,32 +16,32 @@ from typing import Final
 from dokku_registryd.core.image import images
 from dokku_registryd.core.release.releases import DeployedRelease
 
-# Dokku calls a container so until its checks have passed (scheduler-docker-local,
+# Dokku's name of a container until its checks have passed (scheduler-docker-local,
 # bin/scheduler-deploy-process-container).
 _UPCOMING: Final = ".upcoming-"
 _DEPLOY_CONTAINER: Final = "deploy"
 _PROCESS: Final = re.compile(r"[A-Za-z0-9_-]+\.\d+")
-"""What stands behind the app in the name of a container: `web.1`."""
-# What stands for `DOKKU_BUILD_ID` where Dokku gives none (before 0.38).
+"""The part behind the app in the name of a container: `web.1`."""
+# Used for `DOKKU_BUILD_ID` if Dokku gives none (before 0.38).
 _BY_PROCESS: Final = "pid-"
 
 
 class BuildState(StrEnum):
-    """What is known of one deploy of Dokku."""
+    """The state of one deploy of Dokku."""
 
     RUNNING = "running"
     SUCCEEDED = "succeeded"
     FAILED = "failed"
-    """Dokku says that it failed or was cancelled."""
+    """Dokku recorded that it failed or was cancelled."""
     ENDED = "ended"
-    """Its process is gone, and nothing says how it ended."""
+    """Its process is gone, and there is no record of its end."""
     UNKNOWN = "unknown"
-    """There is no record of it, or none that can be read."""
+    """It has no record, or an unreadable one."""
 
 
-# Dokku goes on where only the process of its record was killed, so that one is gone
-# proves little. A deploy without any record (`ps:rebuild --all` has none) has ended
-# when nobody holds the app's deploy lock, or else after a day.
+# Dokku continues if only the recorded process was killed, so a missing process proves
+# little. A deploy without a record (`ps:rebuild --all` has none) counts as ended when
+# the app's deploy lock is free, or after a day.
 PATIENCE: Final = 900.0
 _DAY: Final = 86_400.0
 _PATIENCE: Final = {BuildState.ENDED: PATIENCE, BuildState.UNKNOWN: _DAY}
@@ -48,43 +49,43 @@ _PATIENCE: Final = {BuildState.ENDED: PATIENCE, BuildState.UNKNOWN: _DAY}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
-    """What one deploy was told."""
+    """The reply to one deploy."""
 
     record: DeployedRelease
     since: float
-    """When it was told, in seconds since the epoch."""
+    """The time of the reply, in seconds since the epoch."""
 
 
 class Verdict(StrEnum):
-    """What follows for the release of a deploy."""
+    """The consequence for the release of a deploy."""
 
     WAIT = "wait"
     LIVE = "live"
     BACK = "back"
-    """What ran before is what runs."""
+    """The previous release keeps running."""
 
 
 def is_followed(build: str, scheduler: str, local: Iterable[str]) -> bool:
     """Return whether the end of a release's deploy will be known.
 
     Args:
-        build: The deploy, empty where a hook did not name it.
+        build: The deploy; empty if its hook did not name it.
         scheduler: The app's scheduler.
         local: The schedulers that run containers on this host.
     """
     if not build:
         return False
-    # Without a record of the build only containers on this host tell of its end.
+    # Without a record of the build only containers on this host show its end.
     return scheduler in local or not build.startswith(_BY_PROCESS)
 
 
 def judge(state: BuildState, *, is_running_here: bool, age_seconds: float) -> Verdict:
-    """Return what follows from the state of a deploy.
+    """Return the consequence of a deploy's state.
 
     Args:
-        state: What is known of it.
+        state: The deploy's state.
         is_running_here: Whether a container of the app runs its release.
-        age_seconds: How long ago the deploy was told of the release.
+        age_seconds: The age of the reply to the deploy.
     """
     if state is BuildState.SUCCEEDED:
         return Verdict.LIVE
@@ -97,16 +98,16 @@ def judge(state: BuildState, *, is_running_here: bool, age_seconds: float) -> Ve
 def may_hold_lock(
     build: str, all_told: Mapping[str, Told], *, by: str, age_seconds: float
 ) -> bool:
-    """Return whether it may be this deploy that holds the app's deploy lock.
+    """Return whether this deploy may hold the app's deploy lock.
 
-    It is the latest then, since a later one got the lock only after it. What somebody
-    left behind may keep a lock for ever, so after a day it tells nothing.
+    Then it is the latest one, since a later one would have got the lock after it. A
+    left-over process may hold a lock forever, so after a day the lock proves nothing.
 
     Args:
         build: The deploy.
-        all_told: What the deploys of the app were told.
-        by: A deploy that runs now; empty if none is known to.
-        age_seconds: How long ago the deploy was told of its release.
+        all_told: The replies to the app's deploys.
+        by: A deploy that is running now; empty if none is known.
+        age_seconds: The age of the reply to the deploy.
     """
     since = all_told[build].since
     is_latest = all(told.since <= since for told in all_told.values())
@@ -123,7 +124,7 @@ def runs(
     """Return whether a container of an app that passed its checks runs an image.
 
     Args:
-        containers: Those of the whole host.
+        containers: All containers of the host.
         app: The app.
         image_id: The image.
         recorded: The IDs of the containers that Dokku has recorded for the app.
@@ -138,15 +139,15 @@ def runs(
 
 
 def _has_passed(container: images.LocalContainer) -> bool:
-    """Tell whether Dokku has started a container for a process, and checked it.
+    """Return whether Dokku has started a container for a process, and checked it.
 
-    A container has the labels of its image as well, so that of its app tells little:
-    scripts of `app.json` and what an operator starts by hand have it too.
+    A container inherits the labels of its image, so the app's label proves little:
+    scripts of `app.json` and containers started by hand have it too.
     """
     if container.is_script or container.kind not in {"", _DEPLOY_CONTAINER}:
         return False
     if container.kind:
         return _UPCOMING not in container.name
-    # Older versions of Dokku label none; its processes are called so.
+    # Older versions of Dokku set no label; they use this name.
     process = container.name.removeprefix(f"{container.app}.")
     return process != container.name and bool(_PROCESS.fullmatch(process))

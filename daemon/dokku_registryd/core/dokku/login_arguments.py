@@ -1,9 +1,9 @@
-"""What `registry:login` and `registry:logout` were asked to do.
+"""The arguments of `registry:login` and `registry:logout`.
 
-Dokku's own plugin counts positional arguments: one too few, and an app is taken for a
-registry that then gets a user name or password that was meant for another. Here the
-names are looked at too: whether there is such an app, and whether a text can be a
-registry at all, since only a host with a dot or a port can stand in an image's name.
+Dokku's own plugin only counts positional arguments: if one is missing, it takes an app
+for a registry, which then gets a user name or password of another one. Here the names
+are checked too: whether the app exists, and whether a text can be a registry at all,
+since only a host with a dot or a port can be part of an image's name.
 """
 
 from collections.abc import Callable
@@ -18,7 +18,7 @@ _NO_PASSWORD: Final = Secret("")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Login:
-    """A login as it was asked for. What is missing is empty."""
+    """The arguments of a login. Missing ones are empty."""
 
     app: str = ""
     """Empty for the global auth config."""
@@ -26,12 +26,12 @@ class Login:
     username: str = ""
     password: Secret = _NO_PASSWORD
     is_deprecated: bool = False
-    """A global login that does not say so."""
+    """A global login without the flag."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Logout:
-    """A logout as it was asked for. What is missing is empty."""
+    """The arguments of a logout. Missing ones are empty."""
 
     app: str = ""
     server: str = ""
@@ -44,7 +44,7 @@ def parse_login(
     from_stdin: bool,
     is_app: Callable[[str], bool],
 ) -> Login:
-    """Return what `[APP] SERVER USERNAME [PASSWORD]` stands for."""
+    """Parse `[APP] SERVER USERNAME [PASSWORD]`."""
     complete = 2 if from_stdin else 3  # for the global login
     first, second, third, fourth = [*positional, "", "", "", ""][:4]
     is_for_app = not is_global and (
@@ -68,7 +68,7 @@ def parse_login(
 def parse_logout(
     positional: list[str], *, is_global: bool, is_app: Callable[[str], bool]
 ) -> Logout:
-    """Return what `[APP] SERVER` stands for."""
+    """Parse `[APP] SERVER`."""
     first, second = [*positional, "", ""][:2]
     if is_global or (len(positional) == 1 and not _means_app(first, second, is_app)):
         return Logout(server=_server(first))
@@ -76,15 +76,15 @@ def parse_logout(
 
 
 def is_host(text: str) -> bool:
-    """Tell whether a text can be the registry in an image's name."""
+    """Return whether a text can be the registry in an image's name."""
     return "." in text or ":" in text or text == "localhost"
 
 
 def _means_app(first: str, second: str, is_app: Callable[[str], bool]) -> bool:
-    """Tell whether the first argument is an app, though it could be a registry.
+    """Return whether the first argument is an app, although it could be a registry.
 
-    Apps are often called like a host, one that serves a registry too. Then a registry
-    behind it decides.
+    Apps are often named like a host, even one that serves a registry. Then a registry
+    after it decides.
     """
     if is_app(first):
         return not is_host(first) or not second or is_host(second)

@@ -1,9 +1,9 @@
-"""Flags as Dokku's own subcommands read them, and how they explain themselves.
+"""Flags as Dokku's own subcommands parse them, and their usage texts.
 
-Dokku parses with Go's pflag (https://pkg.go.dev/github.com/spf13/pflag), whose order,
-texts and exit statuses are kept: flags may stand anywhere, `--` ends them, a mistake
-prints the usage and then itself. The texts are those of version 1.0.6 and newer. There
-are no data classes here, whose library takes longer to load than a report takes.
+Dokku uses Go's pflag (https://pkg.go.dev/github.com/spf13/pflag), whose order, texts
+and exit statuses are kept: flags may be anywhere, `--` ends them, an error prints the
+usage and then itself. The texts are those of version 1.0.6 and newer. There are no data
+classes here, because importing them takes longer than a report.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,7 +16,7 @@ _FALSE = frozenset({"0", "f", "F", "false", "FALSE", "False"})
 
 
 class Flag:
-    """One flag: a switch, or one that takes a string."""
+    """One flag: a switch, or one with a string value."""
 
     def __init__(
         self, *, name: str, usage: str, is_switch: bool = True, default: str = ""
@@ -28,7 +28,7 @@ class Flag:
 
 
 class Parsed:
-    """What a command line says."""
+    """A parsed command line."""
 
     def __init__(self, strings: dict[str, str]) -> None:
         self.positional: list[str] = []
@@ -36,18 +36,18 @@ class Parsed:
         self.strings = strings
 
     def argument(self, at: int) -> str:
-        """Return a positional argument, empty where there is none."""
+        """Return a positional argument; empty if it is missing."""
         return self.positional[at] if at < len(self.positional) else ""
 
 
 class UsageError(errors.RegistrydError):
-    """The command line is wrong, or asks for help; the text is complete as it is."""
+    """The command line is invalid, or asks for help; the text is complete."""
 
     def __init__(self, message: str, *, status: int, reason: str = "") -> None:
         super().__init__(message)
         self.status = status
         self.reason = reason
-        """What is wrong, without the usage; empty where help was asked for."""
+        """The error without the usage; empty if help was requested."""
 
 
 class FlagSet:
@@ -58,10 +58,10 @@ class FlagSet:
         self.flags = flags
 
     def parse(self, arguments: Sequence[str]) -> Parsed:
-        """Read a command line.
+        """Parse a command line.
 
         Raises:
-            UsageError: It is wrong, or asks for help.
+            UsageError: It is invalid, or asks for help.
         """
         parsed = Parsed(
             {flag.name: flag.default for flag in self.flags if flag.default}
@@ -79,7 +79,7 @@ class FlagSet:
         return parsed
 
     def usage(self) -> str:
-        """Return what the command takes, without a line break at the end."""
+        """Return the usage, without a line break at the end."""
         heads = [
             f"      --{flag.name}{'' if flag.is_switch else ' string'}"
             for flag in self.flags
@@ -92,7 +92,7 @@ class FlagSet:
         return "\n".join(lines)
 
     def mistake(self, text: str) -> UsageError:
-        """Build the error for a command line that is wrong."""
+        """Return the error for an invalid command line."""
         return UsageError(f"{self.usage()}\n{text}", status=MISUSED, reason=text)
 
     def _take(self, argument: str, rest: Iterator[str], parsed: Parsed) -> None:

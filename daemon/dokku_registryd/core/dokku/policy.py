@@ -1,8 +1,8 @@
-"""How Dokku's registry properties become one app's policy.
+"""The policy of an app, computed from Dokku's properties and ours.
 
 The rules, odd ones included, are those of Dokku 0.38.27 (`plugins/registry`,
 functions.go and report.go): the app's values are trimmed, the global ones are not, so
-a global `true` with a line break behind it means off.
+a global `true` followed by a line break means off.
 """
 
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from dokku_registryd.core.dokku import computed
 from dokku_registryd.core.image import reference
 from dokku_registryd.core.release import numbering
 
-# What reports need too lies apart, so that they start without the rest.
+# A separate module has the part for reports, so that they start fast.
 GLOBAL: Final = computed.GLOBAL
 CORE: Final = computed.CORE
 OURS: Final = computed.OURS
@@ -28,7 +28,7 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Defaults:
-    """What holds where neither the app nor the host set a property of ours."""
+    """The values that apply if neither app nor host set our property."""
 
     push_policy: str = _WAIT
     push_deadline_seconds: float = 900
@@ -38,12 +38,12 @@ class Defaults:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppPolicy:
-    """What one app's properties come to."""
+    """The effective values of one app's properties."""
 
     app: str
     push_on_release: bool
     server: str
-    """Empty for Docker Hub, else with a trailing slash."""
+    """Empty for Docker Hub; otherwise with a trailing slash."""
     image_repo: str
     extra_tags: tuple[str, ...]
     tag_version: str
@@ -53,22 +53,22 @@ class AppPolicy:
     heal: bool
     keep_releases: int
     mistakes: tuple[str, ...] = ()
-    """Values that cannot be right, each with its property and the way out."""
+    """Invalid values, each with its property and a hint."""
     unread: tuple[tuple[str, str], ...] = ()
-    """Properties of ours that cannot be read, and why; their defaults stand here."""
+    """Our unreadable properties, and why; their defaults are used."""
     left_out: tuple[str, ...] = ()
-    """Values that a release does without, each with its property and the way out."""
+    """Ignored values, each with its property and a hint."""
 
     @property
     def last_number(self) -> int:
-        """The counter as a number; 0 where it is missing or unreadable."""
+        """The counter as a number; 0 if it is missing or unreadable."""
         return numbering.whole_number(self.tag_version.strip()) or 0
 
     def require(self, *wanted: str) -> None:
-        """Refuse to go by the defaults of properties of ours that cannot be read.
+        """Raise if defaults are used for our unreadable properties.
 
         Raises:
-            UnreadableError: One of these is there and cannot be read.
+            UnreadableError: One of them exists but cannot be read.
         """
         for name, why in self.unread:
             if name in wanted:
@@ -77,7 +77,7 @@ class AppPolicy:
 
 @dataclass(slots=True)
 class _Source:
-    """Reads properties of one app and collects what is wrong with them."""
+    """Reads properties of one app and collects their mistakes."""
 
     app: str
     read: Reader
@@ -92,7 +92,7 @@ class _Source:
         return self.core(name) or self.read(CORE, GLOBAL, name)
 
     def ours(self, name: str) -> str:
-        # What is ours alone must not keep an app from what Dokku's plugin would do.
+        # Our own properties must not prevent what Dokku's plugin would do.
         try:
             value = self.read(OURS, self.app, name).strip()
             return value or self.read(OURS, GLOBAL, name).strip()
@@ -102,15 +102,15 @@ class _Source:
 
 
 def resolve(app: str, read: Reader, defaults: Defaults) -> AppPolicy:
-    """Work out one app's policy.
+    """Compute one app's policy.
 
     Args:
         app: The app's name.
-        read: Gives a property's raw text: (plugin folder, app or `--global`, name).
-        defaults: What the settings say.
+        read: Returns a property's raw text: (plugin folder, app or `--global`, name).
+        defaults: The values from the settings.
 
     Raises:
-        UnreadableError: A property that Dokku's own plugin has too cannot be read.
+            UnreadableError: A property that Dokku's own plugin has too is unreadable.
     """
     source = _Source(app, read)
     server_text = read(CORE, app, "server") or read(CORE, GLOBAL, "server")
@@ -134,17 +134,17 @@ def resolve(app: str, read: Reader, defaults: Defaults) -> AppPolicy:
 
 
 def deadline_seconds(app: str, read: Reader, defaults: Defaults) -> float:
-    """Return how long a deploy waits, by its default where that cannot be read."""
+    """Return how long a deploy waits; the default if that is unreadable."""
     return _deadline(_Source(app, read), defaults.push_deadline_seconds)
 
 
 def own_values(app: str, read: Reader, defaults: Defaults) -> dict[str, str]:
-    """Return what the properties that are ours alone come to, as they are typed.
+    """Return the effective values of our own properties as text.
 
     Args:
         app: The app's name, or `--global`.
         read: As for `resolve`.
-        defaults: What the settings say.
+        defaults: The values from the settings.
     """
     source = _Source(app, read)
     return {
@@ -156,19 +156,19 @@ def own_values(app: str, read: Reader, defaults: Defaults) -> dict[str, str]:
 
 
 def is_numeric(tag: str) -> bool:
-    """Return whether a tag is one of those that releases are counted with."""
+    """Return whether a tag could be the number of a release."""
     return tag.isascii() and tag.isdigit()
 
 
 def parse_seconds(text: str) -> float | None:
-    """Read a time span such as `90`, `90s`, `15m`, `2h` or `1d`; None if it is none."""
+    """Parse a duration such as `90`, `90s`, `15m`, `2h` or `1d`; None if invalid."""
     digits, unit = (text[:-1], text[-1:]) if text[-1:] in _SECONDS else (text, "s")
     number = numbering.whole_number(digits)
     return None if number is None else float(number * _SECONDS[unit])
 
 
 def span(seconds: float) -> str:
-    """Return a time span in the largest unit that fits, such as `15m`."""
+    """Return a duration in the largest unit that fits, such as `15m`."""
     for unit, size in reversed(_SECONDS.items()):
         if seconds >= size and seconds % size == 0:
             return f"{seconds / size:g}{unit}"
@@ -176,13 +176,13 @@ def span(seconds: float) -> str:
 
 
 def _without_login(source: _Source, name: str, value: str) -> str:
-    """Take a login out of an address: nobody uses it there, and anybody may see it."""
+    """Remove a login from an address: it is not used there, and reports show it."""
     bare = computed.without_login(value)
     if bare != value:
         source.mistakes.append(
-            f"{name}: {bare} holds a login, which does not belong there. Set it anew"
-            f" without what stands before the @, with dokku registry:set {source.app}"
-            f" {name}, and log in with dokku registry:login"
+            f"{name}: {bare} contains a login. Set it again without the part before"
+            f" the @, with dokku registry:set {source.app} {name}, and log in with"
+            f" dokku registry:login"
         )
     return bare
 
@@ -204,12 +204,12 @@ def _extra_tags(source: _Source) -> tuple[str, ...]:
     tags = dict.fromkeys(text for text in texts if text)
     for tag in tags:
         if not reference.is_tag(tag):
-            source.mistakes.append(f"push-extra-tags: {tag!r} cannot be a tag")
+            source.mistakes.append(f"push-extra-tags: {tag!r} is not a valid tag")
     if numbers := [tag for tag in tags if is_numeric(tag)]:
-        # Dokku's own plugin overwrites the release of that number.
+        # Dokku's own plugin would overwrite the release of that number.
         source.left_out.append(
-            f"push-extra-tags: {', '.join(numbers)} left out, as releases are counted"
-            f" with numbers; use v{numbers[0]} instead"
+            f"push-extra-tags: {', '.join(numbers)} ignored, as numbers are the tags of"
+            f" releases; use v{numbers[0]} instead"
         )
     return tuple(tag for tag in tags if not is_numeric(tag))
 
@@ -219,7 +219,7 @@ def _tag_version(source: _Source) -> str:
     text = raw.strip()
     is_number = text.isascii() and text.isdigit()
     if is_number and numbering.whole_number(text) is None:
-        # In Dokku's words; what is no number at all a release refuses likewise.
+        # Dokku's message; a release refuses a text that is not a number the same way.
         source.mistakes.append(
             f"tag-version: Unable to convert existing tag version ({text}) to integer:"
             f' strconv.Atoi: parsing "{text}": value out of range'
@@ -239,7 +239,7 @@ def _deadline(source: _Source, default: float) -> float:
     text = source.ours("push-deadline")
     seconds = parse_seconds(text) if text else default
     if seconds is None:
-        source.mistakes.append(f"push-deadline: {text!r} is no time span such as 15m")
+        source.mistakes.append(f"push-deadline: {text!r} is not a duration such as 15m")
         return default
     return seconds
 
@@ -258,6 +258,6 @@ def _count(source: _Source, name: str, default: int) -> int:
         return default
     number = numbering.whole_number(text)
     if number is None:
-        source.mistakes.append(f"{name}: {text!r} is no whole number")
+        source.mistakes.append(f"{name}: {text!r} is not a whole number")
         return default
     return number

@@ -1,9 +1,9 @@
-"""Which apps are there, and what it means that one is not seen.
+"""Which apps are missing, and the presumed cause.
 
-An app is gone when a hook said so. An app whose folder cannot be seen may be on a disk
-that is not mounted, behind a link that leads nowhere, or in a backup that is only half
-restored. So nothing follows from its absence but a report. An app that stays away for
-days, while the root is the same and other apps are in it, is proposed for `forget`.
+An app is destroyed only if a hook said so. The folder of a missing app may be on an
+unmounted disk, behind a dangling link, or in a half restored backup. So a missing app
+is only reported. If an app is missing for days, while the root is the same and has
+other apps, `forget` is proposed for it.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -14,92 +14,92 @@ from typing import Any, Final
 from dokku_registryd.core.dokku import absence_text
 
 PROPOSED_SECONDS: Final = absence_text.PROPOSED_SECONDS
-# Between two looks the host may have been off: not all of that time counts.
+# Between two sweeps the host may have been off: not all of that time counts.
 _MOST_STEP_SECONDS: Final = 6 * 3600.0
-# How exact the counted time on the disk is: a sweep a second must not write each time.
+# The precision of the counted time on disk: a sweep a second must not write each time.
 _KEEP_SECONDS: Final = 600.0
 
 
 class Cause(StrEnum):
-    """Why apps are not seen, as far as it can be told."""
+    """The presumed cause of missing apps."""
 
     NOTHING = "none"
-    """All apps that have properties or a recorded release are there."""
+    """All apps with properties or a recorded release have a folder."""
     ROOT_UNREADABLE = "root_unreadable"
     """Dokku's root cannot be listed."""
     ROOT_EMPTY = "root_empty"
-    """Dokku's root has none of the apps: its disk is hardly mounted."""
+    """Dokku's root has none of the apps: its disk is probably not mounted."""
     ROOT_CHANGED = "root_changed"
-    """Dokku's root is on another device than when all apps were there."""
+    """Dokku's root is on another device than when all apps were present."""
     APPS = "apps"
-    """Some apps are missing while others are there."""
+    """Some apps are missing while others are present."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Root:
-    """What one listing of Dokku's root tells."""
+    """One listing of Dokku's root."""
 
     path: str
     apps: tuple[str, ...] = ()
-    """The apps whose folders are there, by themselves or behind a link."""
+    """The apps with a folder, or a link to one."""
     unseen: Mapping[str, str] = field(default_factory=dict)
     """Other entries with an app's name, and why they are not an app's folder."""
     device: int = 0
-    """The device that it is on; 0 where it could not be opened."""
+    """Its device; 0 if it could not be opened."""
     is_bare: bool = False
-    """Whether nothing at all is in it."""
+    """Whether it is empty."""
     error: str = ""
     """Why it could not be listed."""
 
     def has_entry(self, app: str) -> bool:
-        """Return whether something with an app's name is there, of any kind."""
+        """Return whether an entry of any kind has an app's name."""
         return app in self.apps or app in self.unseen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Missing:
-    """One app that has properties or a recorded release and is not seen."""
+    """One app with properties or a recorded release but without a folder."""
 
     app: str
     since: float
-    """When a look missed it for the first time, in seconds since the epoch."""
+    """When it was first missing, in seconds since the epoch."""
     counted: float = 0.0
     """Seconds of that time in which the root was the same and had other apps."""
     reason: str = ""
-    """What is there in place of its folder, if anything is."""
+    """Why the entry with its name is not its folder, if there is one."""
 
     @property
     def is_proposed(self) -> bool:
-        """Whether an operator should be asked to forget it."""
+        """Whether to propose `forget` to the operator."""
         return self.counted >= PROPOSED_SECONDS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Absence:
-    """What one look did not see."""
+    """The missing apps of one sweep."""
 
     cause: Cause = Cause.NOTHING
     detail: str = ""
-    """One sentence about the root, where that is the cause."""
+    """One sentence about the root, if that is the cause."""
     apps: tuple[Missing, ...] = ()
 
     @property
     def shown(self) -> tuple[object, ...]:
-        """What has to change before it is worth a log line."""
+        """The facts whose change is logged."""
         return (self.cause, tuple((entry.app, entry.reason) for entry in self.apps))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Memory:
-    """What is kept from one look to the next."""
+    """The facts kept from one sweep to the next."""
 
     device: int = 0
-    """The device of the root when all apps were there; 0 if that was never so."""
+    """The device of the root when all apps were present; 0 if never."""
     looked_at: float = 0.0
     absence: Absence = Absence()
 
     def is_worth_keeping(self, before: "Memory") -> bool:
-        """Return whether it differs from what the disk has by more than some time."""
+        """Return whether it differs from the recorded one by more than some time."""
         if self.device != before.device or self.absence.shown != before.absence.shown:
             return True
         is_counting = bool(self.absence.apps)
@@ -107,13 +107,13 @@ class Memory:
 
 
 def judge(root: Root, known: Collection[str], before: Memory, *, now: float) -> Memory:
-    """Return what a look means.
+    """Return the missing apps and the cause.
 
     Args:
-        root: What is in Dokku's root.
-        known: The apps that have properties or a recorded release; listed before the
-            root was, so that an app that is created in between is not missed.
-        before: What an earlier look means.
+        root: The content of Dokku's root.
+        known: The apps with properties or a recorded release; listed before the root,
+            so that an app created in between does not seem to be missing.
+        before: The result of the previous sweep.
         now: Seconds since the epoch.
     """
     missing = sorted(set(known).difference(root.apps))
@@ -137,9 +137,9 @@ def judge(root: Root, known: Collection[str], before: Memory, *, now: float) -> 
 
 
 def shows_gone(app: str, root: Root, known: Iterable[str], before: Memory) -> bool:
-    """Return whether a look shows for sure that an app's folder is not there.
+    """Return whether a listing proves that an app's folder does not exist.
 
-    That alone does not make an app gone: it is asked where a hook spoke before.
+    Absence alone does not mean a destroyed app: callers know it from a hook.
     """
     if root.error or root.is_bare or root.has_entry(app):
         return False
@@ -150,7 +150,7 @@ def shows_gone(app: str, root: Root, known: Iterable[str], before: Memory) -> bo
 
 
 def facts_of(memory: Memory) -> dict[str, Any]:
-    """Return what `absence_text` writes."""
+    """Return the facts for `absence_text`."""
     return {
         "device": memory.device,
         "looked_at": memory.looked_at,
@@ -169,7 +169,7 @@ def facts_of(memory: Memory) -> dict[str, Any]:
 
 
 def memory_of(facts: Mapping[str, Any]) -> Memory:
-    """Return what was written; an empty memory where that cannot be read."""
+    """Return the recorded facts; empty ones if they cannot be read."""
     if not facts or facts["cause"] not in {cause.value for cause in Cause}:
         return Memory()
     return Memory(
@@ -221,8 +221,8 @@ def _detail(cause: Cause, root: Root, known: int) -> str:
             )
         case Cause.ROOT_CHANGED:
             return (
-                f"{root.path} is on another device than when all apps were there. Is"
-                " its disk mounted, and restored whole?"
+                f"{root.path} is on another device than when all apps were present. Is"
+                " its disk mounted, and completely restored?"
             )
         case _:
             return ""

@@ -1,9 +1,9 @@
-"""Reports in Dokku's form: how they are asked for, computed and printed.
+"""Reports in Dokku's format: arguments, rows and output.
 
-Facts are those of Dokku 0.38.27 (`plugins/common`, ReportSingleApp; `plugins/registry`,
-report.go). A row is named by the flag that asks for it alone, and computed when it is
-needed: most people set no template, and a script wants one value. There are no data
-classes here, because the library for them would double the time that a report takes.
+The facts are those of Dokku 0.38.27 (`plugins/common`, ReportSingleApp;
+`plugins/registry`, report.go). A row is named by the flag that selects it, and is
+computed on use: most users set no template, and a script wants one value. There are no
+data classes here, because importing them would double the time of a report.
 """
 
 import functools
@@ -20,9 +20,9 @@ STDOUT = "stdout"
 JSON = "json"
 _INDENT = " " * 7
 _MIN_WIDTH = 31
-# Settable for the app and for all apps.
+# Can be set per app and globally.
 _SHARED = ("image-repo-template", "push-extra-tags", "push-on-release", "server")
-# Go's encoding/json escapes these too, so that the text may stand in HTML.
+# Go's encoding/json escapes these too, for use in HTML.
 _ESCAPES = str.maketrans(
     {
         **{chr(code): f"\\u{code:04x}" for code in (*range(32), 0x2028, 0x2029)},
@@ -33,16 +33,16 @@ _ESCAPES = str.maketrans(
 
 
 class ReportError(errors.RegistrydError):
-    """A report is asked for in a way that makes no sense. See `registry:help`."""
+    """The arguments of a report are invalid. See `registry:help`."""
 
 
 class Request:
-    """What report is wanted.
+    """The arguments of a report.
 
     Args:
-        app: Empty for all apps; `--global` for what holds for all apps.
-        info_flag: The one row that is wanted, empty for all.
-        form: `stdout` or `json`, if it is a good one.
+        app: Empty for all apps; `--global` for global values.
+        info_flag: The flag of the one requested row; empty for all.
+        form: `stdout` or `json`, if it is valid.
     """
 
     def __init__(self, *, app: str, info_flag: str, form: str) -> None:
@@ -51,10 +51,10 @@ class Request:
         self.form = form
 
     def check(self) -> None:
-        """Refuse forms that do not exist or do not fit.
+        """Reject unknown formats, and formats combined with a row.
 
         Raises:
-            ReportError: In Dokku's words.
+            ReportError: With Dokku's message.
         """
         if self.form not in {STDOUT, JSON}:
             raise ReportError(
@@ -67,11 +67,11 @@ class Request:
 
 
 def parse(command: str, arguments: Sequence[str]) -> Request:
-    """Read what follows `registry:report`.
+    """Parse the arguments of `registry:report`.
 
     Raises:
-        ReportError: Two single rows are wanted.
-        UsageError: pflag refuses what is left, or no format follows `--format`.
+        ReportError: Two single rows are requested.
+        UsageError: pflag rejects an argument, or `--format` has no value.
     """
     flags = pflag.FlagSet(
         command,
@@ -125,7 +125,7 @@ def registry_rows(app: str, read: computed.Reader) -> Rows:
 
 
 def lines(plugin: str, app: str, rows: Rows, *, is_quiet: bool) -> list[str]:
-    """Return a whole report for people."""
+    """Return the lines of a report."""
     width = max(_MIN_WIDTH, *map(len, rows))
     found = [] if is_quiet else [f"=====> {app} {plugin} information"]
     return found + [f"{_title(flag, width)}{rows[flag]()}" for flag in sorted(rows)]
@@ -133,13 +133,13 @@ def lines(plugin: str, app: str, rows: Rows, *, is_quiet: bool) -> list[str]:
 
 @functools.cache
 def _title(flag: str, width: int) -> str:
-    """Return what stands before a value; the same for thousands of apps."""
+    """Return the title in front of a value; the same for thousands of apps."""
     title = flag.removeprefix("--").replace("-", " ") + ":"
     return f"{_INDENT}{title[0].upper()}{title[1:]:{width - 1}}"
 
 
 def as_json(plugin: str, rows: Rows, *, has_legacy_keys: bool) -> str:
-    """Return a whole report as Go's `json.Marshal` writes it."""
+    """Return a report as Go's `json.Marshal` writes it."""
     values: dict[str, str] = {}
     for flag, value in rows.items():
         values[flag.removeprefix(f"--{plugin}-")] = value()
@@ -153,7 +153,7 @@ def single(rows: Rows, info_flag: str) -> str:
     """Return the value of one row.
 
     Raises:
-        ReportError: There is no such row; all are listed.
+        ReportError: There is no such row; the message lists all.
     """
     if info_flag not in rows:
         listed = ", ".join(sorted(rows))
@@ -175,7 +175,7 @@ class _Values:
 
     def computed(self, name: str) -> str:
         if name == "server":
-            # A blank value of the app beats the global one, and means Docker Hub.
+            # A blank value of the app overrides the global one, and means Docker Hub.
             return computed.server(self.own(name) or self.everywhere(name))
         value = self.own(name).strip() or self.everywhere(name)
         return value or ("false" if name == "push-on-release" else "")
@@ -188,7 +188,7 @@ class _Values:
 
 
 def _shown(name: str, value: str) -> str:
-    """Return a value for anybody to see: a server may hold a login by mistake."""
+    """Return a value without a login: a server may contain one by mistake."""
     return computed.without_login(value) if name == "server" else value
 
 

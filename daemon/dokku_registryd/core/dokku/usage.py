@@ -1,4 +1,4 @@
-"""Dokku's form of a help text: a heading, and commands in two columns."""
+"""Dokku's format of a help text: a heading, and commands in two columns."""
 
 from collections.abc import Mapping
 
@@ -7,12 +7,12 @@ _GAP = " " * 2
 
 
 def text(name: str, summary: str, commands: Mapping[str, str]) -> str:
-    """Return the help of one plugin, without a line break at its end.
+    """Return the help of one plugin, without a line break at the end.
 
     Args:
         name: The plugin's command, such as `registry`.
-        summary: What it is for.
-        commands: For each command line what it does.
+        summary: One line about the plugin.
+        commands: The description of each command line.
     """
     width = max(map(len, commands))
     return "\n".join(

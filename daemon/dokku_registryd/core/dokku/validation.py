@@ -1,7 +1,7 @@
-"""Which values a property may have, and what is stored of them.
+"""Valid values of properties, and their stored form.
 
-Dokku stores whatever it is given and fails at the next release. Here a value that
-cannot work is refused, with what was probably meant.
+Dokku stores any value and fails at the next release. Here an unusable value is refused,
+with a suggestion.
 """
 
 import importlib
@@ -19,42 +19,42 @@ _MAX_KEPT = 10_000
 _YES = frozenset({"1", "t", "y", "on", "yes", "true", "enable", "enabled"})
 _NO = frozenset({"0", "f", "n", "off", "no", "false", "disable", "disabled"})
 _SAMPLE_APP = "app"
-# Spellings that Dokku itself takes for Docker Hub.
+# Spellings that Dokku itself treats as Docker Hub.
 _DOCKER_HUB = frozenset({"docker.io", "hub.docker.com"})
 
 
 class ValueRefusedError(errors.RegistrydError):
-    """A value cannot work. The message says what can."""
+    """A value is unusable. The message says which ones are valid."""
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """What is stored, and what to tell about it."""
+    """The stored value, and a warning about it."""
 
     text: str
     warning: str = ""
 
 
 def push_on_release(_app: str, text: str) -> Accepted:
-    """Accept what Dokku compares with: exactly `true`, or `false`."""
+    """Accept `true`, the only text that Dokku compares with, or `false`."""
     return Accepted(_choice("push-on-release", text, on="true", off="false"))
 
 
 def push_extra_tags(_app: str, text: str) -> Accepted:
-    """Accept a list of tags; Dokku trims no items, so they are stored trimmed."""
+    """Accept a list of tags; Dokku does not trim items, so they are stored trimmed."""
     tags = list(dict.fromkeys(filter(None, (item.strip() for item in text.split(",")))))
     if not tags:
-        raise ValueRefusedError(f"push-extra-tags names no tag: {text!r}")
+        raise ValueRefusedError(f"push-extra-tags contains no tag: {text!r}")
     for tag in tags:
         if not reference.is_tag(tag):
             raise ValueRefusedError(
-                f"push-extra-tags must be tags with commas between them, such as"
-                f" stable,latest; {tag!r} cannot be a tag"
+                f"push-extra-tags must be tags separated by commas, such as"
+                f" stable,latest; {tag!r} is not a valid tag"
             )
         if policy.is_numeric(tag):
             raise ValueRefusedError(
-                f"push-extra-tags must not be numbers, which releases are counted"
-                f" with; say v{tag} instead of {tag}"
+                f"push-extra-tags must not be numbers, as numbers are the tags of"
+                f" releases; use v{tag} instead of {tag}"
             )
     return Accepted(",".join(tags))
 
@@ -67,20 +67,20 @@ def image_repo(_app: str, text: str) -> Accepted:
 
 
 def image_repo_template(app: str, text: str) -> Accepted:
-    """Accept a template that makes a repository of an app's name.
+    """Accept a template that renders a repository for an app's name.
 
-    One that fails is stored all the same, because Dokku's own tests store one and
-    expect it back; until it is corrected the repository is `dokku/APP`.
+    An invalid template is stored too, because Dokku's own tests store one and expect it
+    back; until it is corrected the repository is `dokku/APP`.
     """
     sample = _SAMPLE_APP if app == policy.GLOBAL else app
-    # It takes longer to load than all other properties need.
+    # Importing it takes longer than all other properties.
     gotemplate = importlib.import_module("dokku_registryd.core.gotemplate")
     try:
         rendered = gotemplate.render(text.strip(), sample).strip()
     except gotemplate.TemplateError as error:
         return Accepted(
             text,
-            f"image-repo-template has a mistake, so that dokku/APP is used: {error}."
+            f"image-repo-template is invalid, so dokku/APP is used: {error}."
             " The name of the app is {{ .AppName }}",
         )
     _check_repository(f"image-repo-template, for {sample},", rendered)
@@ -88,7 +88,7 @@ def image_repo_template(app: str, text: str) -> Accepted:
 
 
 def server(_app: str, text: str) -> Accepted:
-    """Accept a registry's host, with a port and a path if need be."""
+    """Accept a registry's host, optionally with port and path."""
     place = text.strip()
     hint = _server_hint(place)
     if hint:
@@ -110,14 +110,14 @@ def push_policy(_app: str, text: str) -> Accepted:
 
 
 def push_deadline(_app: str, text: str) -> Accepted:
-    """Accept a time span from a second to a day."""
+    """Accept a duration from a second to a day."""
     value = text.strip()
-    # Enough for the seconds of a day, and short enough to be counted with.
+    # Enough for the seconds of a day, and short enough for int().
     is_short = len(value) <= len(str(_DAY)) + 1
     seconds = policy.parse_seconds(value) if is_short else None
     if seconds is None or not 1 <= seconds <= _DAY:
         raise ValueRefusedError(
-            f"push-deadline must be a time span of at most a day, such as 90s, 15m, 2h"
+            f"push-deadline must be a duration of at most a day, such as 90s, 15m, 2h"
             f" or 1d, not {value!r}"
         )
     return Accepted(value)
@@ -129,7 +129,7 @@ def heal(_app: str, text: str) -> Accepted:
 
 
 def keep_releases(_app: str, text: str) -> Accepted:
-    """Accept a whole number within bounds."""
+    """Accept a whole number within limits."""
     value = text.strip()
     is_number = (
         value.isascii() and value.isdigit() and len(value) <= len(str(_MAX_KEPT))
@@ -169,10 +169,10 @@ def _check_repository(what: str, repository: str) -> None:
     if _shown(repository) != repository:
         raise ValueRefusedError(
             f"{what} must be a repository such as org/web, not {_shown(repository)!r}:"
-            " a login does not belong there, use dokku registry:login"
+            " it must not contain a login, use dokku registry:login"
         )
     try:
-        # Docker takes a first part with capitals for a host, which it is not meant as.
+        # Docker reads a first part with capitals as a host, which is not intended.
         has_capitals = repository.lower() != repository
         image = reference.parse(
             f"docker.io/{repository}" if has_capitals else repository
@@ -184,7 +184,7 @@ def _check_repository(what: str, repository: str) -> None:
     if image.tag or image.digest:
         raise ValueRefusedError(
             f"{what} must be a repository without a tag, such as org/web, not"
-            f" {repository!r}: each release has its own number for a tag"
+            f" {repository!r}: the tag is the number of the release"
         )
 
 
@@ -193,18 +193,18 @@ def _shown(text: str) -> str:
 
 
 def _server_hint(place: str) -> str:
-    """Return what is wrong with a server, empty if nothing is."""
+    """Return a hint about an invalid server; empty if it is valid."""
     if _shown(place) != place:
-        return "Leave out the login before the @, and use dokku registry:login"
+        return "Remove the login before the @, and use dokku registry:login"
     bare = place.removesuffix("/")
     host = bare.partition("/")[0]
     is_docker_hub = reference.normalize_domain(host) == reference.DOCKER_HUB
     if bare in _DOCKER_HUB:
         return ""
     if "://" in place:
-        return f"Leave out {place.partition('://')[0]}://"
+        return f"Remove {place.partition('://')[0]}://"
     if "//" in place:
-        return "One slash is enough"
+        return "Use a single slash"
     if is_docker_hub and host != reference.DOCKER_HUB:
         return "Docker Hub is docker.io"
     return _reference_hint(bare, host)
@@ -217,7 +217,7 @@ def _reference_hint(bare: str, host: str) -> str:
         return f"Docker refuses {bare}/image: {error}"
     if image.domain != host:
         return (
-            "Without a dot or a port it is no host: for a user or an organisation on"
-            " Docker Hub set image-repo"
+            "A host has a dot or a port: for a user or an organisation on Docker Hub"
+            " set image-repo"
         )
     return ""

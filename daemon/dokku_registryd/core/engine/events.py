@@ -1,16 +1,15 @@
-"""What the Engine's event stream means to us: whether the state is worth a look.
+"""Events of the Engine: whether one requires a sweep.
 
-Nothing is read from an event but the fact that something happened. The classic image
-store's `untag` does not say which name went, containerd's stores say nothing of a
-prune, and image labels are copied into the attributes, where an image's author can
-write what he likes.
+We read nothing from an event except that something happened. The classic image store's
+`untag` does not name the removed name, containerd's stores report no prune, and image
+labels are copied into the attributes, where an image's author can write anything.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-# Since API 1.52 events have no `status`, `id` and `from` any more: only these three.
+# Since API 1.52 events no longer have `status`, `id` and `from`: only these three.
 _WAKING: Final = {
     "image": frozenset({"untag", "delete", "prune"}),
     "container": frozenset({"destroy"}),
@@ -19,7 +18,7 @@ _WAKING: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineEvent:
-    """One event, as much of it as can be trusted."""
+    """The trusted parts of one event."""
 
     type: str
     action: str
@@ -27,12 +26,12 @@ class EngineEvent:
 
     @property
     def wakes_sweep(self) -> bool:
-        """Tell whether a wanted name may be missing, or a spare one free, since."""
+        """Return whether a wanted name may be missing now, or one may be removable."""
         return self.action in _WAKING.get(self.type, frozenset())
 
 
 def parse(raw: Mapping[str, Any]) -> EngineEvent | None:
-    """Read a raw event; None for what no Engine sends."""
+    """Parse a raw event; return None if it is not an event of an Engine."""
     kind, action, actor = raw.get("Type"), raw.get("Action"), raw.get("Actor")
     if not isinstance(kind, str) or not isinstance(action, str):
         return None

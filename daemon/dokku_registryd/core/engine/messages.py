@@ -1,7 +1,7 @@
-"""What goes to the Engine and comes from its listings, as values.
+"""Requests to the Engine and entries of its listings, as values.
 
-Names come as the Engine prints them; `<none>`, which stands for no name at all, is
-left out, and so are digests that containerd's stores list among the names.
+Names are as the Engine prints them; `<none>`, which means no name, is omitted, and so
+are digests that containerd's stores list among the names.
 """
 
 import base64
@@ -18,8 +18,8 @@ from dokku_registryd.core.image import images, reference
 _CONTAINERD_DRIVER: Final = "io.containerd.snapshotter"
 _HUB_ACCOUNT: Final = "https://index.docker.io/v1/"
 
-OLDEST_API: Final = (1, 24)  # docker-py refuses older ones
-# The newest that the tests have run against; 1.52 changed the events.
+OLDEST_API: Final = (1, 24)  # docker-py rejects older ones
+# The newest tested version; 1.52 changed the events.
 NEWEST_API: Final = (1, 51)
 _VERSION: Final = re.compile(r"(\d{1,4})\.(\d{1,4})", re.ASCII)
 
@@ -27,7 +27,7 @@ _VERSION: Final = re.compile(r"(\d{1,4})\.(\d{1,4})", re.ASCII)
 def choose_api(served: str) -> str:
     """Return the API version to speak with an Engine that serves up to `served`.
 
-    The oldest one where that is no version at all.
+    The oldest one if `served` is not a version.
     """
     found = _VERSION.fullmatch(served)
     version = (int(found[1]), int(found[2])) if found else OLDEST_API
@@ -36,36 +36,36 @@ def choose_api(served: str) -> str:
 
 
 def split_name(name: str) -> tuple[str, str]:
-    """Return repository and tag of an image's name, as the Engine's API wants them.
+    """Return repository and tag of an image's name, as the Engine's API expects them.
 
     Raises:
-        InvalidReferenceError: It is no name, or an image ID.
+        InvalidReferenceError: It is not a name, or is an image ID.
     """
     parsed = reference.parse(name)
     repository = parsed.with_tag("").familiar
     if repository == "sha256":
         raise errors.InvalidReferenceError(
-            f"{name} is an image ID, where the name of an image is needed"
+            f"{name} is an image ID, but the name of an image is needed"
         )
     return repository, parsed.tag or "latest"
 
 
 def encode_login(auth: logins.AuthConfig | None) -> str:
-    """Return a login as the Engine's header wants it; an empty one is anonymous."""
+    """Return a login for the Engine's header; an empty one is anonymous."""
     return base64.urlsafe_b64encode(json.dumps(_login(auth)).encode()).decode()
 
 
 def holds(image: images.LocalImage, digest: str) -> bool:
-    """Tell whether an image is the one that a registry knows by a digest."""
+    """Return whether an image is the one with this digest in a registry."""
     return bool(digest) and digest in image.identities
 
 
 def parse_image(raw: Mapping[str, Any], *, relay: str = "") -> images.LocalImage:
-    """Read an entry of the image listing, or an inspected image.
+    """Parse an entry of the image listing, or an inspected image.
 
     Args:
-        raw: What the Engine says.
-        relay: The host of the relay, whose names are no person's.
+        raw: The Engine's answer.
+        relay: The host of the relay, whose names are temporary.
     """
     labels = raw.get("Labels") or (raw.get("Config") or {}).get("Labels") or {}
     names = _names(raw.get("RepoTags"))
@@ -83,13 +83,13 @@ def parse_image(raw: Mapping[str, Any], *, relay: str = "") -> images.LocalImage
         ),
         labels=tuple(sorted((str(key), str(value)) for key, value in labels.items())),
         manifests=tuple(_manifests(raw.get("Manifests"))),
-        # A listing tells whole seconds, and a build makes two images in less.
+        # A listing has whole seconds, and a build may make two images within one.
         created=str(raw.get("Created") or "").removesuffix("Z"),
     )
 
 
 def parse_container(raw: Mapping[str, Any]) -> images.LocalContainer:
-    """Read an entry of the container listing."""
+    """Parse an entry of the container listing."""
     labels = raw.get("Labels") or {}
     names = raw.get("Names") or [""]
     return images.LocalContainer(
@@ -105,7 +105,7 @@ def parse_container(raw: Mapping[str, Any]) -> images.LocalContainer:
 
 
 def parse_facts(info: Mapping[str, Any]) -> images.EngineFacts:
-    """Read what the Engine says of itself."""
+    """Parse the Engine's answer about itself."""
     proxies = {
         "http": info.get("HttpProxy"),
         "https": info.get("HttpsProxy"),
@@ -121,13 +121,13 @@ def parse_facts(info: Mapping[str, Any]) -> images.EngineFacts:
 
 
 def _names(listed: Iterable[object] | None) -> tuple[str, ...]:
-    # Engine 26.1 lists a repository once more for every tag that it has.
+    # Engine 26.1 repeats a repository for every tag that it has.
     names = dict.fromkeys(str(name) for name in listed or ())
     return tuple(name for name in names if "<none>" not in name)
 
 
 def _manifests(listed: object) -> Iterable[str]:
-    """Give the digests of an index's images that are here; no attestations."""
+    """Yield the digests of an index's local images, without attestations."""
     for entry in listed if isinstance(listed, list) else ():
         found = _mapping(entry)
         if found.get("Kind") == "image" and found.get("Available") is True:
@@ -151,7 +151,7 @@ def _mapping(value: object) -> Mapping[str, Any]:
 
 
 def login_body(auth: logins.AuthConfig) -> dict[str, str]:
-    """Return a login as the Engine's `POST /auth` wants it."""
+    """Return a login for the Engine's `POST /auth`."""
     return {
         "username": auth.username,
         "password": auth.password.reveal(),

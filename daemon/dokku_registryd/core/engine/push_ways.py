@@ -1,6 +1,6 @@
-"""Which way pushes go, as the service last found it out: one line in a file.
+"""The path of pushes, as the service last determined it: one line in a file.
 
-Kept as text, so that `status` can show it without loading anything.
+Stored as text, so that `status` can show it without further imports.
 """
 
 FILE_NAME = "push-way"
@@ -15,7 +15,7 @@ def render(reason: str) -> str:
 
 
 def parse(text: str) -> str | None:
-    """Return why the relay is not used, empty if it is; None if nobody knows."""
+    """Return why the relay is not used, empty if it is used; None if unknown."""
     line = text.strip()
     if line == RELAY:
         return ""
@@ -24,7 +24,7 @@ def parse(text: str) -> str | None:
 
 
 def describe(reason: str) -> str:
-    """Return it in words."""
+    """Return a sentence for the path of pushes."""
     if reason:
-        return f"the Engine pushes by itself, since {reason}"
-    return "the Engine hands images over to the service, which pushes them"
+        return f"the Engine pushes directly: {reason}"
+    return "the Engine pushes through the relay of the service"

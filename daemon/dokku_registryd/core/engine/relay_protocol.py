@@ -1,10 +1,10 @@
-"""What the Engine asks of the relay, parsed, and the names that it is given for that.
+"""Parses the Engine's requests to the relay, and names repositories for it.
 
-The relay is a registry on loopback that only the Engine of this host speaks to, one
-push at a time for each login. It serves what image stores of Docker use of the OCI
-distribution specification 1.1
+The relay is a registry on loopback for the Engine of this host only, with one push at a
+time for each login. It serves the part of the OCI distribution specification 1.1 that
+Docker's image stores use
 (https://github.com/opencontainers/distribution-spec/blob/v1.1.0/spec.md, "Endpoints"),
-and nothing else. Nothing here trusts what it reads.
+and nothing else. All input is untrusted.
 """
 
 import base64
@@ -22,13 +22,13 @@ from dokku_registryd.core.image import reference
 
 HOST: Final = "127.0.0.1"
 USERNAME: Final = "dokku-registryd"
-LOGIN_BYTES: Final = 32  # of chance, which nobody guesses while a push runs
+LOGIN_BYTES: Final = 32  # random, so that it cannot be guessed during a push
 MOST_OF_BLOB: Final = (
     8 << 20
-)  # bytes of one blob that are kept, so that it can be repeated
-MOST_OF_PUSH: Final = 16 << 20  # bytes that one push may have us keep at once
-MOST_OF_ALL: Final = 64 << 20  # bytes that all pushes may have us keep at once
-PIECE_BYTES: Final = 64 << 10  # read at once; what an upload holds besides
+)  # bytes of one blob that are kept, so that it can be sent again
+MOST_OF_PUSH: Final = 16 << 20  # bytes that are kept for one push
+MOST_OF_ALL: Final = 64 << 20  # bytes that are kept for all pushes
+PIECE_BYTES: Final = 64 << 10  # size of one read, in addition to the kept bytes
 
 _NAME = r"(?P<name>[a-z0-9]+(?:[._/-]+[a-z0-9]+)*)"
 _ROUTES: Final = (
@@ -42,11 +42,11 @@ _UNFIT = re.compile(r"[^a-z0-9]+")
 _MAX_REPOSITORY: Final = (
     255  # characters, with the host (moby's distribution/reference)
 )
-_SHORT: Final = 8  # characters of a hash that tell two hosts apart
+_SHORT: Final = 8  # characters of a hash that distinguish two hosts
 
 
 class What(Enum):
-    """What a request is about."""
+    """The endpoint of a request."""
 
     BASE = auto()
     BLOB = auto()
@@ -66,19 +66,19 @@ METHODS: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Errand:
-    """One request of the Engine's."""
+    """One request of the Engine."""
 
     what: What
     name: str = ""
-    """The repository, as the relay calls it; empty for `/v2/`."""
+    """The repository's name in the relay; empty for `/v2/`."""
     key: str = ""
     """A digest, the ID of an upload, or the tag or digest of a manifest."""
     digest: str = ""
-    """What an upload is to end as, or a mount is about; empty if it is not said."""
+    """The digest of an upload's end or of a mount; empty if not given."""
 
 
 def parse(target: str) -> Errand | None:
-    """Read the target of a request; None if nothing of ours is there."""
+    """Parse the target of a request; return None if we do not serve it."""
     try:
         parts = urlsplit(target)
         stated = parse_qs(parts.query)
@@ -106,15 +106,15 @@ def parse(target: str) -> Errand | None:
 
 
 def parse_start(content_range: str) -> int | None:
-    """Return where a part of an upload begins, by its Content-Range; None if unread."""
+    """Return the offset of an upload's part from its Content-Range; None if invalid."""
     found = _RANGE.fullmatch(content_range.strip())
     return int(found[1]) if found else None
 
 
 def parse_login(header: str) -> Secret:
-    """Return the password of an Authorization header (RFC 7617); empty if it has none.
+    """Return the password of an Authorization header (RFC 7617); empty if none.
 
-    Every push has one of its own, so the user's name says nothing.
+    Every push has its own password, so the user name is ignored.
     """
     kind, _, encoded = header.partition(" ")
     if kind.lower() != "basic":
@@ -127,16 +127,16 @@ def parse_login(header: str) -> Secret:
 
 
 def is_same(given: Secret, wanted: Secret) -> bool:
-    """Compare two logins in a time that tells nothing of where they differ."""
+    """Compare two logins in constant time."""
     one, other = given.reveal().encode(), wanted.reveal().encode()
     return bool(one) and hmac.compare_digest(one, other)
 
 
 def repository_for(host: str, image: reference.ImageReference) -> str:
-    """Return what the relay calls a repository: the same name for ever.
+    """Return the relay's name of a repository, which never changes.
 
-    Image stores remember by host and path where a layer was sent, and another registry
-    may have a repository of the same path.
+    Image stores remember pushed layers by host and path, and another registry may have
+    a repository with the same path.
 
     Args:
         host: Address and port of the relay.
@@ -153,18 +153,18 @@ def repository_for(host: str, image: reference.ImageReference) -> str:
 
 
 def is_name_at(host: str, name: str) -> bool:
-    """Tell whether a name on this host was made for the relay, and for no person."""
+    """Return whether a name on this host is a temporary name for the relay."""
     return bool(host) and name.startswith(f"{host}/")
 
 
 def may_keep(size: int, *, of_blob: int, of_push: int, of_all: int) -> bool:
-    """Decide whether more of a blob is kept; what is not kept is sent on at once.
+    """Return whether to keep more of a blob; the rest is sent on at once.
 
     Args:
-        size: How many bytes more.
-        of_blob: What is kept of this blob, in bytes.
-        of_push: What is kept of all blobs of this push.
-        of_all: What is kept of all pushes.
+        size: The number of further bytes.
+        of_blob: The kept bytes of this blob.
+        of_push: The kept bytes of all blobs of this push.
+        of_all: The kept bytes of all pushes.
     """
     return (
         of_blob + size <= MOST_OF_BLOB

@@ -1,9 +1,8 @@
-"""Reads the stream that the Engine answers a push or pull with.
+"""Parses the stream in which the Engine answers a push or pull.
 
-The Engine sends HTTP 200 and then JSON lines; a refusal is one of them, and nothing
-follows it. Texts differ between image stores and versions, so the reading of them is
-one table here, with the wording of Engine 20.10 (classic store), 26.1 and later
-(containerd store).
+The Engine sends HTTP 200 and then JSON lines; a refusal is one of them, and the last.
+Texts differ between image stores and versions, so one table here matches the wording of
+Engine 20.10 (classic store), 26.1 and later (containerd store).
 """
 
 import re
@@ -23,22 +22,22 @@ _STATUS: Final = re.compile(
     r"\bstatus(?: code)?:?(?: from \w+ request to)?:? (\d{3})\b"
 )
 _RESPONSE: Final = re.compile(r"\bhttp (?:response )?(?:status )?(\d{3})\b")
-_TITLE: Final = re.compile(r"<title>(\d{3})\b")  # a web page of what stands before it
-# Characters of a foreign error text that we pass on: what it is about stands first, and
-# why it failed last. With a digest in every address that is far apart.
+_TITLE: Final = re.compile(r"<title>(\d{3})\b")  # a web page of a reverse proxy
+# The length of a foreign error text to show: its subject is at the beginning, and its
+# reason at the end. With a digest in every address both are far apart.
 _FIRST_TEXT: Final = 100
 _LAST_TEXT: Final = 300
-_READ_LAST: Final = 3072  # characters of what is read at all that come from its end
+_READ_LAST: Final = 3072  # characters to read from its end
 _BUSY: Final = frozenset({"Preparing", "Waiting", "Pushing"})
 
-# First match wins. What comes first is what also holds words of the later ones: a
-# limit is often worded as a denial, and a TLS handshake may time out.
+# The first match wins. Earlier rows also contain words of later ones: a limit is often
+# worded as a denial, and a TLS handshake may time out.
 _WORDS: Final[tuple[tuple[str, Ground], ...]] = (
-    # containerd 2 passes on the registry's words and drops its status, a fault's too.
+    # containerd 2 passes on the registry's text but drops its status.
     (r"from registry: unavailable", Ground.BUSY),
     (r"from registry: unknown", Ground.AWAY),
     (r"immutable|tag invalid", Ground.IMMUTABLE),
-    # The code comes before a colon or alone: a project may be called like it.
+    # The code is followed by a colon or alone: a project may have the same name.
     (
         (
             r"(?:^|: )toomanyrequests:|(?:^|from registry: )toomanyrequests\b"
@@ -55,7 +54,7 @@ _WORDS: Final[tuple[tuple[str, Ground], ...]] = (
         r"no such host|name resolution|server misbehaving|unavailable|bad gateway",
         Ground.AWAY,
     ),
-    # A record that was damaged on the way, or a server that is just being set up.
+    # A record was damaged on the way, or a server is just being set up.
     (r"bad record mac|tls: (?:internal error|use of closed)", Ground.AWAY),
     (r"does not provide any platform|^missing content", Ground.NOT_HERE),
     (r"unauthorized|no basic auth credentials", Ground.UNAUTHORIZED),
@@ -65,15 +64,15 @@ _WORDS: Final[tuple[tuple[str, Ground], ...]] = (
     (r"x509|certificate|tls: |to https client", Ground.CERTIFICATE),
     (r"invalid (?:reference format|repository name)", Ground.MALFORMED),
     (r"(?:name|manifest) unknown|not known to registry", Ground.MISSING),
-    # The registry has the manifest and lacks a part of it: it may be on its way.
+    # The registry has the manifest but lacks a part of it: it may be on its way.
     (r"blob unknown|unknown blob|content descriptor", Ground.INCOMPLETE),
     (r"not found|does not exist|no such image", Ground.MISSING),
 )
 
-# What words mean only while no status says otherwise: it tells that the registry has
-# answered, and names of projects are among the words.
+# Words that only count without a status: with a status the registry has answered, and
+# names of projects may contain these words.
 _OUTDONE_BY_STATUS: Final = frozenset({Ground.LIMITED, Ground.AWAY})
-# What the words of the registry say better than those of the Engine around them.
+# Words of the registry that say more than those of the Engine around them.
 _TELLING: Final = frozenset(
     {
         Ground.READ_ONLY,
@@ -94,7 +93,7 @@ _ERRANDS: Final[Mapping[str, refusals.Errand]] = {
 
 
 def error_of(line: Mapping[str, Any]) -> str:
-    """Return the error that a line of the stream carries, as it is; empty if none."""
+    """Return the raw error of a line of the stream; empty if there is none."""
     detail = line.get("errorDetail")
     message = detail.get("message") if isinstance(detail, Mapping) else None
     return str(message or line.get("error") or "")
@@ -103,7 +102,7 @@ def error_of(line: Mapping[str, Any]) -> str:
 def digest_of(line: Mapping[str, Any]) -> str:
     """Return the digest that a line reports, empty if none.
 
-    The classic store sends it as `aux`; a status line with it is on every store.
+    The classic store sends it as `aux`; every store sends a status line with it.
     """
     aux = line.get("aux")
     if isinstance(aux, Mapping) and isinstance(aux.get("Digest"), str):
@@ -114,7 +113,7 @@ def digest_of(line: Mapping[str, Any]) -> str:
 
 
 def text_of(line: Mapping[str, Any], secrets: Iterable[logins.Secret] = ()) -> str:
-    """Return what a person may want to see of a line; empty for progress bars."""
+    """Return the text to show of a line; empty for progress bars."""
     status = str(line.get("status") or "").strip()
     if not status or line.get("progressDetail") or status in _BUSY:
         return ""
@@ -125,15 +124,15 @@ def text_of(line: Mapping[str, Any], secrets: Iterable[logins.Secret] = ()) -> s
 def refusal(
     action: str, target: str, text: str, secrets: Iterable[logins.Secret] = ()
 ) -> errors.RegistrydError:
-    """Return the error for a text that the Engine or registry gave.
+    """Return the error for a text of the Engine or registry.
 
-    A text that nobody has seen before counts as transient: attempts are bounded.
+    An unknown text counts as transient: the number of attempts is limited.
 
     Args:
-        action: What was tried: `push` or `pull`.
+        action: `push` or `pull`.
         target: The image reference.
-        text: The Engine's words.
-        secrets: What the Engine was given, and may repeat.
+        text: The Engine's text.
+        secrets: Secrets that the Engine was given, and may repeat.
     """
     text = foreign_text.read(text, secrets, last=_READ_LAST)
     ground = _classify(text)
@@ -145,21 +144,21 @@ def refusal(
 
 
 def clean(text: str, secrets: Iterable[logins.Secret] = ()) -> str:
-    """Return a foreign text as `foreign_text.read` does, cut to what is shown."""
+    """Return a foreign text as `foreign_text.read` does, shortened for output."""
     read = foreign_text.read(text, secrets, last=_READ_LAST)
     return foreign_text.shorten(read, first=_FIRST_TEXT, last=_LAST_TEXT)
 
 
 class Progress:
-    """Tells whether a push or pull still gets on.
+    """Detects a push or pull that makes no progress.
 
     A containerd store repeats the same line ten times a second while nothing moves, so
-    a line alone is no progress: something in it must have changed.
+    a line alone is not progress: its content must have changed.
 
     Args:
-        started: When the transfer began, in seconds of a clock that never runs back.
-        stall_seconds: How long it may go without a change.
-        deadline_seconds: How long it may take in all.
+        started: When the transfer began, in monotonic seconds.
+        stall_seconds: How long it may make no progress.
+        deadline_seconds: How long it may take in total.
     """
 
     def __init__(
@@ -173,7 +172,7 @@ class Progress:
         self._liveness: object = None
 
     def note(self, line: Mapping[str, Any], now: float) -> str:
-        """Take a line in, and return why the transfer has to end, empty if not."""
+        """Process a line; return why the transfer has to end, or empty."""
         detail = line.get("progressDetail")
         current = detail.get("current") if isinstance(detail, Mapping) else None
         state = (line.get("status"), current)
@@ -184,10 +183,10 @@ class Progress:
         return self._verdict(now)
 
     def feel(self, liveness: object, now: float) -> str:
-        """Return why the transfer has to end, empty if not.
+        """Return why the transfer has to end, or empty.
 
         Args:
-            liveness: Changes as long as bytes move out of the Engine's sight.
+            liveness: Changes while bytes move that the Engine does not see.
             now: The time.
         """
         if liveness != self._liveness:
@@ -197,7 +196,7 @@ class Progress:
 
     def _verdict(self, now: float) -> str:
         if now - self._moved >= self._stall_seconds:
-            return f"nothing moved for {self._stall_seconds:g} s"
+            return f"no progress for {self._stall_seconds:g} s"
         if now - self._started >= self._deadline_seconds:
             return f"it took longer than {self._deadline_seconds:g} s"
         return ""
@@ -218,7 +217,7 @@ def _classify(text: str) -> Ground:
 
 
 def _words(text: str) -> str:
-    """Leave out URLs and references: an app may well be called `timeout:500`."""
+    """Remove URLs and references: an app may be called `timeout:500`."""
     return " ".join(
         word for word in text.lower().split() if not re.search(r"[/:][^\s:,]", word)
     )

@@ -1,7 +1,7 @@
-"""Reads a format: which argument goes where, and what is wrong with it.
+"""Parses a format: the argument of each verb, and mistakes.
 
-What `printf` does with a wrong format is no error to Go. The complaint stands in the
-result, as https://pkg.go.dev/fmt#hdr-Format_errors lists them.
+A wrong format of `printf` is not an error in Go. The result contains the message, as
+listed in https://pkg.go.dev/fmt#hdr-Format_errors.
 """
 
 import re

@@ -41,7 +41,7 @@ def parse(text: str) -> int | float | complex | None:
     """Return a number's value; None where an `int` cannot hold it.
 
     Raises:
-        QuotingError: It is no number that a template can hold.
+        QuotingError: It is not a valid number of a template.
     """
     imaginary = _parse_float(text[:-1]) if text.endswith("i") else None
     if imaginary is not None and math.isfinite(imaginary):
@@ -65,7 +65,7 @@ def parse_complex(text: str) -> complex:
     """Return the value of a sum such as `1+2i`.
 
     Raises:
-        QuotingError: It is no such sum.
+        QuotingError: It is not such a sum.
     """
     found = _COMPLEX.fullmatch(text)
     if found is None:

@@ -1,7 +1,7 @@
 """Text as Go sees it: bytes that are mostly UTF-8, and the quoted form of them.
 
-A byte that is no part of valid UTF-8 travels in a Python string as a lone surrogate,
-so that every conversion here can be undone.
+A byte outside valid UTF-8 is a lone surrogate in the Python string, so that every
+conversion can be reversed.
 """
 
 import re

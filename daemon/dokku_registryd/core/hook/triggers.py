@@ -1,4 +1,4 @@
-r"""What a hook tells us, and the text format of its trigger file.
+r"""Triggers of hooks, and the text format of a trigger file.
 
 A trigger file is UTF-8 text of at most `MAX_BYTES`::
 
@@ -9,9 +9,9 @@ A trigger file is UTF-8 text of at most `MAX_BYTES`::
     scheduler=docker-local
     end
 
-The opening line is the format's version. The closing line shows that the disk took
-the whole text. A shell writes this with one `printf`, without any escaping, because
-no value may hold a line break. A value we do not expect is refused, never guessed.
+The first line is the format's version. The last line shows that the file is complete. A
+shell writes it with one `printf`, without escaping, because no value may contain a line
+break. An unexpected value is rejected, never guessed.
 """
 
 import re
@@ -33,7 +33,7 @@ _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trigger:
-    """One trigger, whatever it came by."""
+    """One trigger, from any source."""
 
     kind: Kind
     app: str = ""
@@ -42,7 +42,7 @@ class Trigger:
     other: str = ""
     tag: str = ""
     build: str = ""
-    """Which deploy of Dokku it belongs to: `DOKKU_BUILD_ID`, or what stands for it."""
+    """The deploy of Dokku that it belongs to: `DOKKU_BUILD_ID`, or its substitute."""
     waiter: str = ""
     """The process that waits for the reply, as `core.job.waiters` writes it."""
     job: str = ""
@@ -50,31 +50,31 @@ class Trigger:
 
     @property
     def apps(self) -> tuple[str, ...]:
-        """The apps that this trigger is about: its lanes."""
+        """The apps of this trigger: its lanes."""
         return tuple(name for name in (self.app, self.other) if name)
 
 
-# A hook that breaks a wait off gives its trigger file this ending, by one rename.
+# A hook that cancels its wait gives the trigger file this suffix, by one rename.
 CANCELLED_ENDING: Final = ".cancelled"
 
-# One value, which hooks of several versions call otherwise.
+# One value with different names in different versions of the hooks.
 _BUILD_KEYS: Final = ("build", "deploy")
-# A program declares the keys it reads (core/install/builds.py); hooks omit others.
+# Keys that a program announces (core/install/builds.py): hooks omit the others.
 OPTIONAL_KEYS: Final = tuple(
     sorted({key for rules in RULES.values() for key in rules.optional})
 )
 
 
 def is_trigger_id(text: str) -> bool:
-    """Tell whether a file name can be the identity of a trigger."""
+    """Return whether a file name can be the identity of a trigger."""
     return bool(_ID.fullmatch(text))
 
 
 def parse(raw: bytes) -> Trigger:
-    """Read a trigger file.
+    """Parse a trigger file.
 
     Raises:
-        InvalidTriggerError: It is not exactly in our format; the text says where.
+        InvalidTriggerError: It has another format; the message says where.
     """
     lines = _lines(raw)
     values = _values(lines[1:-1])
@@ -88,10 +88,10 @@ def parse(raw: bytes) -> Trigger:
 
 
 def parse_file(name: str, raw: bytes) -> Trigger:
-    """Read a trigger file by its name: a release that was taken back is `cancelled`.
+    """Parse a trigger file; by its name a cancelled release becomes `cancelled`.
 
     Raises:
-        InvalidTriggerError: It is not exactly in our format; the text says where.
+        InvalidTriggerError: It has another format; the message says where.
     """
     trigger = parse(raw)
     if trigger.kind is Kind.RELEASE and name.endswith(CANCELLED_ENDING):
@@ -100,12 +100,12 @@ def parse_file(name: str, raw: bytes) -> Trigger:
 
 
 def cancellation(job_id: str, app: str) -> Trigger:
-    """Return the trigger that says that nobody waits for a release any more."""
+    """Return the trigger that cancels a release."""
     return Trigger(kind=Kind.CANCELLED, app=app, job=job_id)
 
 
 def render(trigger: Trigger) -> bytes:
-    """Write a trigger in the format that `parse` reads."""
+    """Return a trigger in the format that `parse` reads."""
     rules = RULES[trigger.kind]
     fields = {name: str(getattr(trigger, name)) for name in rules.fields}
     for name in rules.optional:

@@ -1,4 +1,4 @@
-"""What the Engine and the registry tell about images, as values."""
+"""Facts about images from Engine and registry, as values."""
 
 import hashlib
 from dataclasses import dataclass, field
@@ -19,24 +19,24 @@ class LocalImage:
     references: tuple[str, ...] = ()
     """Names with a tag, as the Engine prints them (`org/web:3`)."""
     repo_digests: tuple[str, ...] = ()
-    """`repository@digest`; no proof of a push on containerd image stores."""
+    """`repository@digest`; on containerd image stores not a proof of a push."""
     labels: tuple[tuple[str, str], ...] = ()
     manifests: tuple[str, ...] = ()
-    """Digests of an index's images for one platform that are here.
+    """Digests of an index's images for one platform on this host.
 
-    Only known where one image is asked for, of Engines that tell.
+    Only known for a single inspected image, and with newer Engines.
     """
     passing: tuple[str, ...] = ()
-    """Names that it has only while it is pushed by the relay; no person's."""
+    """Temporary names during a push through the relay."""
     created: str = field(default="", compare=False)
-    """When it was made (RFC 3339, UTC), where one image is asked for."""
+    """When it was created (RFC 3339, UTC); only for a single inspected image."""
 
     @property
     def identities(self) -> frozenset[str]:
-        """All that names this very content: image ID and digests.
+        """All identifiers of this content: image ID and digests.
 
         The index of an image and its manifest for one platform are two digests of the
-        same image; which of them an Engine pushes depends on its version.
+        same image; the Engine's version decides which one it pushes.
         """
         digests = (name.partition("@")[2] for name in self.repo_digests)
         return frozenset((self.image_id, *digests, *self.manifests))
@@ -47,10 +47,10 @@ class LocalImage:
         return dict(self.labels).get(APP_LABEL, "")
 
     def digest_in(self, repository: str) -> str:
-        """Return what the Engine remembers as its digest in a repository, if it does.
+        """Return the Engine's digest of the image in a repository; empty if unknown.
 
         Args:
-            repository: As the Engine prints it, so without Docker Hub's host.
+            repository: As the Engine prints it, without Docker Hub's host.
         """
         for repo_digest in self.repo_digests:
             name, _, digest = repo_digest.partition("@")
@@ -77,13 +77,13 @@ class LocalContainer:
     """Whether it runs a script of `app.json`: it has a label `dokku_phase_script`."""
 
 
-# What Engines before 29.10 always have, unless somebody says otherwise.
+# The default of Engines before 29.10.
 LOOPBACK: Final = ("127.0.0.0/8", "::1/128")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineFacts:
-    """What the Engine says of itself."""
+    """The Engine's facts about itself."""
 
     version: str
     image_store: str
@@ -97,18 +97,18 @@ class EngineFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """A manifest or index exactly as the registry gave it."""
+    """A manifest or index exactly as the registry returned it."""
 
     media_type: str
     body: bytes
 
     @property
     def digest(self) -> str:
-        """The digest that these bytes have, whatever a header claimed."""
+        """The digest of these bytes, regardless of a header."""
         return "sha256:" + hashlib.sha256(self.body).hexdigest()
 
     def names_image(self, image_id: str) -> bool:
-        """Tell whether this is the image that the Engine calls `image_id`.
+        """Return whether this is the image that the Engine calls `image_id`.
 
         Classic stores use the digest of the config as the image's ID, containerd
         stores that of the manifest or index.

@@ -1,15 +1,14 @@
-"""Names of superseded releases: which there may be, and which may be taken away.
+"""Local names of superseded releases: which exist, and which may be removed.
 
-Of each superseded image one name stays, so that Dokku's own retirement can remove it:
-an image with two names it never removes. Nobody retires what was built for an app that
-was renamed since, so of that every name goes. Where the scheduler runs nothing on this
-host nothing is retired either, so there the release before stays, as in Dokku's own
-plugin, and of the others every name goes. An image that a container uses, or that any
-app's wanted set or unconfirmed push needs, keeps its names. Of an image that is needed
-only those names go that it had under a number that was found to be taken, once the
-deploy that was told of it is over. While the ledger lacks what
-the app runs (Dokku's own plugin counts before it pushes) nothing is known to be
-superseded.
+One name of each superseded image stays, so that Dokku's own retirement can remove the
+image: it never removes an image with two names. Dokku does not retire images that were
+built under an app's old name, so all their names are removed. If the scheduler runs
+nothing on this host, nothing is retired here, so the previous release stays, as in
+Dokku's own plugin, and all names of older ones are removed. An image that a container
+uses, or that any app's wanted set or unconfirmed push needs, keeps its names. The
+exception is the names of a number that turned out to be taken: they are removed once
+the deploy that was told the number has ended. While the ledger lacks the deployed
+release (Dokku's own plugin counts before it pushes), no release counts as superseded.
 """
 
 from collections.abc import Iterable, Sequence
@@ -33,15 +32,15 @@ class Leftover:
     is_local: bool
     """Whether Dokku runs the app on this host, and so retires its images here."""
     is_stale: bool = False
-    """Whether only the names are spare, and the image may be needed."""
+    """Whether only the names are removable, and the image may be needed."""
 
 
 def leftovers_of(state: wanted.AppState, schedulers: Sequence[str]) -> list[Leftover]:
-    """Return what superseded releases of one app may have left.
+    """Return the images and names that superseded releases of one app may have left.
 
     Args:
         state: The app.
-        schedulers: Those that keep images on this host.
+        schedulers: The schedulers that keep images on this host.
     """
     deployed = wanted.deployed_of(state)
     current = wanted.release_of(state, deployed) if deployed else None
@@ -49,7 +48,7 @@ def leftovers_of(state: wanted.AppState, schedulers: Sequence[str]) -> list[Left
         return []
     is_local = current is None or current.scheduler in schedulers
     least = 0 if is_local else _KEPT_ELSEWHERE
-    # One image may have been released twice.
+    # One image may belong to two releases.
     names_of: dict[str, list[str]] = {}
     superseded = _superseded(state, deployed, least=least)
     for entry in superseded:
@@ -70,11 +69,11 @@ def leftovers_of(state: wanted.AppState, schedulers: Sequence[str]) -> list[Left
 def removable_names(
     left: Iterable[Leftover], observed: wanted.Observed, needed: frozenset[str]
 ) -> list[str]:
-    """Return the names that may be taken away.
+    """Return the names to remove.
 
     Args:
-        left: What superseded releases may have left.
-        observed: What is on this host.
+        left: The images and names that superseded releases may have left.
+        observed: The state of this host.
         needed: Image IDs and references that a container, any app or a push needs.
     """
     found: list[str] = []
@@ -106,8 +105,8 @@ def _superseded(
         and not entry.failed_at
     ]
     kept = max(state.policy.keep_releases, least)
-    # What failed lost its names at once, unless the Engine did not answer then.
-    # Of one whose deploy failed no container will be made any more.
+    # Failed releases lost their names at once, unless the Engine did not answer. No new
+    # container will be created for a release whose deploy failed.
     ended = [
         entry
         for entry in state.releases
@@ -117,7 +116,7 @@ def _superseded(
 
 
 def _stale_names(entry: Release, state: wanted.AppState) -> tuple[str, ...]:
-    """Return the names of a number that was taken, once no deploy may use them."""
+    """Return the names of a taken number that no deploy can use any more."""
     told = state.deployed
     if told is not None and told != entry.deployed and entry.goes_by(told):
         return ()
@@ -134,10 +133,10 @@ def _stale_names(entry: Release, state: wanted.AppState) -> tuple[str, ...]:
 
 
 def _is_retired(entry: Leftover, observed: wanted.Observed) -> bool:
-    """Tell whether Dokku removes an image once nothing runs it: it goes by a label."""
+    """Return whether Dokku removes the image when it is unused: a label decides."""
     return observed.apps.get(entry.image_id, entry.app) == entry.app
 
 
 def _is_bare(entry: Leftover, ours: Iterable[str], observed: wanted.Observed) -> bool:
-    """Tell whether an image would have no name without ours."""
+    """Return whether an image would have no name without ours."""
     return observed.name_counts[entry.image_id] == len(set(ours))

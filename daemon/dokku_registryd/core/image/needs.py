@@ -1,8 +1,8 @@
-"""What one app needs of its host, and what it has left there.
+"""The images that one app needs on its host, and those that it has left there.
 
-It follows from the app's files and releases, so it may be remembered for as long as
-those stay as they are. It is little, however many releases the app has had: what is
-kept in mind of superseded ones is bounded by the images that are here.
+They follow from the app's files and releases, so they may be cached as long as these do
+not change. They are small, however many releases the app has had: of superseded ones
+only those with local images are kept.
 """
 
 from collections.abc import Iterable, Sequence
@@ -16,32 +16,32 @@ _UNCONFIRMED = frozenset({ReleaseState.RESERVED, ReleaseState.CONFIRMED})
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """What one app needs, and what it does not need any more."""
+    """The needs of one app, and its leftovers."""
 
     entries: tuple[wanted.Wanted, ...] = ()
     """The references that must exist here."""
     unconfirmed: tuple[str, ...] = ()
     """IDs of images whose push is not done."""
     images: tuple[str, ...] = ()
-    """IDs of the images of its releases, as far as they are here."""
+    """IDs of the local images of its releases."""
     left: tuple[leftovers.Leftover, ...] = ()
-    """What superseded releases left of these images."""
+    """The names of these images that superseded releases left."""
 
 
 NOTHING = Need()
-"""What the many apps need that are never pushed."""
+"""The needs of the many apps that are never pushed."""
 
 
 def need_of(
     state: wanted.AppState, schedulers: Sequence[str], here: frozenset[str]
 ) -> Need:
-    """Work out what one app needs.
+    """Compute the needs of one app.
 
     Args:
         state: The app.
-        schedulers: Those that keep images on this host.
-        here: The IDs of the images on this host. Of a release whose image is gone
-            nothing is kept in mind: `unclaimed_images` finds images that come back.
+        schedulers: The schedulers that keep images on this host.
+        here: The IDs of the images on this host. A release whose image is gone is
+            omitted: `unclaimed_images` finds images that come back.
     """
     unconfirmed = dict.fromkeys(
         release.image_id for release in state.releases if release.state in _UNCONFIRMED
@@ -59,7 +59,7 @@ def need_of(
 
 
 def unknown(releases: Iterable[Release], here: frozenset[str]) -> Need:
-    """Return what an app needs of which the files cannot be read: all that it has.
+    """Return the needs of an app with unreadable files: all of its images.
 
     Args:
         releases: The app's releases.
@@ -90,10 +90,10 @@ def needed(
 def unclaimed_images(
     found: Iterable[Need], observed: wanted.Observed, needed: frozenset[str]
 ) -> set[str]:
-    """Return the IDs of images that may be of some release that nobody has in mind.
+    """Return the IDs of images that may belong to a release unknown to the cache.
 
-    A release has a number for a tag, and what is needed stays anyhow. Hardly any image
-    of a host is left, so it is worth a question to the ledger whose it is.
+    A release has a number as tag, and needed images stay anyway. This leaves few images
+    of a host, so asking the ledger for their releases is cheap.
     """
     known = {image_id for need in found for image_id in need.images}
     return {

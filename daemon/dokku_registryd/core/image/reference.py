@@ -3,8 +3,8 @@
 The grammar and its error texts are those of the module distribution/reference
 (https://github.com/distribution/reference, `reference.go` and `normalize.go`); golden
 cases in `tests/vectors/image-reference.jsonl` come from that module. Two traps of
-Python are avoided throughout: `$` would accept a line break at the end, and the class
-of word characters would accept letters of any script.
+Python are avoided: `$` would accept a line break at the end, and the class of word
+characters would accept letters of any script.
 """
 
 import re
@@ -20,7 +20,7 @@ _LIBRARY: Final = "library/"
 _MAX_NAME_LENGTH: Final = 255
 _DIGEST_LENGTHS: Final = {"sha256": 64, "sha384": 96, "sha512": 128}
 
-# Every spelling under which Docker Hub occurs in properties and auth configs.
+# All spellings of Docker Hub in properties and auth configs.
 _HUB_SPELLINGS: Final = frozenset(
     {
         "docker.io",
@@ -54,7 +54,7 @@ _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.ASCII)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageReference:
-    """A parsed reference. Parts that are absent are empty."""
+    """A parsed reference. Missing parts are empty."""
 
     domain: str
     path: str
@@ -63,12 +63,12 @@ class ImageReference:
 
     @property
     def repository(self) -> str:
-        """Domain and path: which set of images, without saying which image."""
+        """Domain and path: the set of images, without the single image."""
         return f"{self.domain}/{self.path}" if self.domain else self.path
 
     @property
     def familiar(self) -> str:
-        """The reference as people type it: Docker Hub's host and library left out."""
+        """The short form: without Docker Hub's host and library."""
         name = self.repository
         if self.domain == DOCKER_HUB:
             name = self.path
@@ -79,7 +79,7 @@ class ImageReference:
 
     @property
     def canonical(self) -> str:
-        """The reference with domain and, where it names no image yet, `latest`."""
+        """The long form: with domain and, without tag and digest, `latest`."""
         if not self.tag and not self.digest:
             return f"{self.repository}:latest"
         return self.repository + self._suffix()
@@ -89,7 +89,7 @@ class ImageReference:
         return replace(self, tag=tag, digest="")
 
     def with_digest(self, digest: str) -> "ImageReference":
-        """Return a manifest of the same repository."""
+        """Return a reference to a manifest of the same repository."""
         return replace(self, tag="", digest=digest)
 
     def _suffix(self) -> str:
@@ -99,10 +99,10 @@ class ImageReference:
 
 
 def parse(text: str) -> ImageReference:
-    """Read a reference as it is typed.
+    """Parse a reference in short or long form.
 
     Raises:
-        InvalidReferenceError: With the text that the Docker CLI would show.
+        InvalidReferenceError: With the Docker CLI's message.
     """
     if _IDENTIFIER.fullmatch(text):
         raise errors.InvalidReferenceError(
@@ -119,21 +119,21 @@ def parse(text: str) -> ImageReference:
 
 
 def is_tag(text: str) -> bool:
-    """Tell whether a text can be a tag."""
+    """Return whether a text can be a tag."""
     return bool(_ONLY_TAG.fullmatch(text))
 
 
 def is_digest(text: str) -> bool:
-    """Tell whether a text is a digest."""
+    """Return whether a text is a digest."""
     algorithm, _, encoded = text.partition(":")
     length = _DIGEST_LENGTHS.get(algorithm)
     return len(encoded) == length and set(encoded) <= _HEX
 
 
 def normalize_domain(host: str) -> str:
-    """Return one spelling for a registry host, as auth configs and properties name it.
+    """Return the normalized spelling of a registry host in auth configs or properties.
 
-    Scheme, path and slashes at the end are left out, letters become small, and every
+    Scheme, path and trailing slashes are removed, letters become lower case, and every
     name of Docker Hub becomes `docker.io`.
     """
     bare = host.strip().lower()

@@ -1,9 +1,9 @@
-"""The wanted set: which image references must exist on this host, and the gaps in it.
+"""The wanted set: the image references that must exist on this host, and its gaps.
 
-Nothing here asks why a name is missing. A prune, a `docker rmi`, a new disk and an
-event that we never saw all look the same: a wanted name that no image carries. A name
-that leads to another image is a gap as well, where nobody but us gives that name: the
-next container would run that image.
+The reason of a missing name does not matter. A prune, a `docker rmi`, a new disk and a
+missed event all look the same: no image has a wanted name. A name that points to
+another image is a gap as well, if only we tag that name: the next container would run
+that image.
 """
 
 from collections import Counter
@@ -21,14 +21,14 @@ _DOKKUS_OWN: Final = "dokku/"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppState:
-    """All that decides what one app needs."""
+    """All facts that decide the needs of one app."""
 
     policy: dokku_policy.AppPolicy
     deployed: DeployedRelease | None = None
     releases: tuple[Release, ...] = ()
     """The ledger's rows of this app, newest first."""
     deploying: tuple[DeployedRelease, ...] = ()
-    """What deploys were told that have not ended, as far as we know."""
+    """The replies to deploys that have not ended, as far as we know."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,14 +38,14 @@ class Wanted:
     app: str
     reference: str
     source: str
-    """The deployed reference: where a pull would get the image from."""
+    """The deployed reference, which a pull would use."""
     image_id: str = ""
-    """What the Engine called the image; empty where nobody recorded it."""
+    """The Engine's image ID; empty if it was not recorded."""
     digest: str = ""
-    """What the registry has confirmed; empty where nobody recorded it."""
+    """The confirmed digest; empty if it was not recorded."""
     may_pull: bool = True
     is_exclusive: bool = False
-    """Whether another image under this name is somebody else's, and wrong."""
+    """Whether another image with this name is foreign, and wrong."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,19 +56,19 @@ class Observed:
     """Reference, as the Engine prints it, to image ID."""
     image_ids: frozenset[str]
     apps: Mapping[str, str] = field(default_factory=dict)
-    """Image ID to the app that it was built for, where a label says so."""
+    """Image ID to the app that it was built for, if a label says so."""
     identities: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    """Image ID to all that names the same content."""
+    """Image ID to all identifiers of the same content."""
     name_counts: Mapping[str, int] = field(init=False)
-    """Image ID to how many names it has."""
+    """Image ID to its number of names."""
 
     def __post_init__(self) -> None:
-        """Count once what is asked of every app."""
+        """Compute once the values that every app needs."""
         object.__setattr__(self, "name_counts", Counter(self.names.values()))
 
     @classmethod
     def of(cls, listing: Iterable[images.LocalImage]) -> "Observed":
-        """Build it from one listing of the Engine."""
+        """Return the state from one listing of the Engine."""
         listed = list(listing)
         return cls(
             names={
@@ -82,17 +82,17 @@ class Observed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retag:
-    """The image is still here: give it its name back. No network is needed."""
+    """The image is still here: tag it again. No network is needed."""
 
     wanted: Wanted
     image_id: str
     leads_to: str = ""
-    """The ID of another image that has the name; empty where none has it."""
+    """The ID of another image with the name; empty if there is none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pull:
-    """The image is gone: fetch it, by digest where one is recorded."""
+    """The image is gone: pull it, by digest if one is recorded."""
 
     wanted: Wanted
     leads_to: str = ""
@@ -100,7 +100,7 @@ class Pull:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lost:
-    """The name may not be pulled, and its image is not here."""
+    """The name cannot be pulled, and its image is not here."""
 
     wanted: Wanted
     leads_to: str = ""
@@ -110,11 +110,11 @@ Gap = Retag | Pull | Lost
 
 
 def deployed_of(state: AppState) -> DeployedRelease | None:
-    """Return the release that an app runs, recorded by us or implied by Dokku's files.
+    """Return an app's deployed release, recorded by us or implied by Dokku's files.
 
-    An app that was switched to push-on-release and never released has none: Dokku's
-    own plugin would invent number 1 here. One that runs a release without a push has
-    none either, also where push is on by now.
+    An app with push-on-release that was never released has none: Dokku's own plugin
+    would invent number 1 here. An app whose release was not pushed has none either,
+    even if push is on now.
     """
     if state.deployed is not None:
         return None if state.deployed.is_local else state.deployed
@@ -131,18 +131,18 @@ def deployed_of(state: AppState) -> DeployedRelease | None:
 def wanted_of(state: AppState, schedulers: Sequence[str]) -> list[Wanted]:
     """Return the references that one app needs on this host.
 
-    What is recorded is needed also where push is off by now: until a deploy without a
-    push is live, every restart starts it by that name. From then on it starts Dokku's
-    own names, of which Dokku's cleanup may take those that it asks for.
+    A recorded release is needed even if push is off now: until a deploy without a push
+    is live, every restart starts the recorded one. After that Dokku's own names are
+    started, and Dokku's cleanup may remove those of our names that it asks for.
 
     Args:
         state: The app.
-        schedulers: Those that keep images on this host.
+        schedulers: The schedulers that keep images on this host.
     """
     if not state.policy.heal:
         return []
     deployed = deployed_of(state)
-    # What runs comes first: it has the name that Dokku gives to the latest build.
+    # The deployed release comes first: it has Dokku's name of the latest build.
     shown = [*([deployed] if deployed else []), *state.deploying]
     found = {
         entry.reference: entry
@@ -156,9 +156,9 @@ def wanted_of(state: AppState, schedulers: Sequence[str]) -> list[Wanted]:
 
 
 def _local_names(state: AppState) -> list[Wanted]:
-    """Return the names that Dokku asks for of a release without a push.
+    """Return the names that Dokku asks for after a release without a push.
 
-    A build gives them, and no registry has them.
+    A build tags them, and no registry has them.
     """
     recorded, policy = state.deployed, state.policy
     if recorded is None or not recorded.is_local or not recorded.image_id:
@@ -167,7 +167,7 @@ def _local_names(state: AppState) -> list[Wanted]:
     try:
         reference.parse(source)
     except errors.InvalidReferenceError:
-        return []  # Dokku asks for it in vain: no image can have it.
+        return []  # Dokku's question fails: no image can have the name.
     return [
         Wanted(
             app=policy.app,
@@ -212,10 +212,10 @@ def _wanted_of(
 
 
 def _digest_of(state: AppState, release: Release) -> str:
-    """Return under which digest the registry has a release, by whatever number.
+    """Return the digest of a release in the registry, under any number.
 
-    A release of an image that was pushed before may go on while the registry is away:
-    only its number is late, and its content is there already.
+    A release of an already pushed image may continue while the registry is unavailable:
+    only its number is delayed, and its content is already there.
     """
     known = (
         older.digest
@@ -230,7 +230,7 @@ def _digest_of(state: AppState, release: Release) -> str:
 def release_of(state: AppState, deployed: DeployedRelease) -> Release | None:
     """Return the ledger's row of the deployed release, if there is one.
 
-    Dokku may go by a number that was found to be taken while a deploy used it.
+    Dokku may use a number that turned out to be taken while a deploy used it.
     """
     for release in state.releases:
         if release.reference == deployed.reference:
@@ -239,24 +239,24 @@ def release_of(state: AppState, deployed: DeployedRelease) -> Release | None:
 
 
 def _is_ours_alone(source: str, state: AppState) -> bool:
-    """Tell whether nobody but us gives the deployed name on this host.
+    """Return whether only we tag the deployed name on this host.
 
-    Dokku's own plugin does where it is in charge, and its numbers may come again; then
-    there is no record of ours. Dokku itself builds `dokku/APP:N` at `ps:start`. The
-    name without the registry is Dokku's habit, and starts nothing: it may be anybody's
+    If Dokku's own plugin is in charge, it tags the name too, and its numbers may recur;
+    then we have no record. Dokku itself builds `dokku/APP:N` at `ps:start`. The name
+    without the registry starts nothing, so it may belong to another program
     (`redis:7`).
     """
     return state.deployed is not None and not source.startswith(_DOKKUS_OWN)
 
 
 def gaps(wanted: Iterable[Wanted], observed: Observed) -> list[Gap]:
-    """Return what is missing and how each piece can come back."""
+    """Return the missing references, and how each can be restored."""
     found = (_gap(entry, observed) for entry in wanted)
     return [gap for gap in found if gap is not None]
 
 
 def engine_name(name: str) -> str:
-    """Return a reference as the Engine lists it: Docker Hub's host is left out."""
+    """Return a reference as the Engine lists it: without Docker Hub's host."""
     host, slash, path = name.partition("/")
     is_on_hub = slash and host in reference.HUB_HOSTS
     return (path if is_on_hub else name).removeprefix("library/")
@@ -269,14 +269,14 @@ def _gap(entry: Wanted, observed: Observed) -> Gap | None:
     image_id = _ours(entry, observed)
     if image_id:
         return Retag(wanted=entry, leads_to=leads_to, image_id=image_id)
-    # What has taken our name was put there by somebody: no tag can prove what is ours.
+    # A foreign image has our name: no tag can prove which image is ours.
     if entry.may_pull and (entry.digest or not leads_to):
         return Pull(wanted=entry, leads_to=leads_to)
     return Lost(wanted=entry, leads_to=leads_to)
 
 
 def _is_same(entry: Wanted, image_id: str, observed: Observed) -> bool:
-    """Tell whether an image is the wanted one, or cannot be told from it."""
+    """Return whether an image may be the wanted one, by all known facts."""
     ours = {entry.image_id, entry.digest} - {""}
     if not ours:
         return True
@@ -286,7 +286,7 @@ def _is_same(entry: Wanted, image_id: str, observed: Observed) -> bool:
 
 
 def _ours(entry: Wanted, observed: Observed) -> str:
-    """Return the ID of the wanted image if it is here, empty if not."""
+    """Return the ID of the local wanted image; empty if it is missing."""
     if entry.image_id in observed.image_ids:
         return entry.image_id
     if entry.digest:
@@ -295,5 +295,5 @@ def _ours(entry: Wanted, observed: Observed) -> str:
                 return image_id
     if entry.image_id or entry.digest:
         return ""
-    # Nobody recorded what it is: what has the deployed name has the others too.
+    # Its ID was not recorded: the image with the deployed name gets the others too.
     return observed.names.get(engine_name(entry.source), "")

@@ -1,17 +1,16 @@
-"""Which program runs: its version and the fingerprint of its files.
+"""The running program: its version and the fingerprint of its files.
 
-The process that works the spool says it in the lock file, below the line with its
-number::
+The process that owns the spool writes them to the lock file, below the line with its
+process ID::
 
     daemon 1234
     reads build deploy waiter
     version 0.1.0
     fingerprint 5f0c0e2a1b9d4c77
 
-So it can be read without asking a process that may hang. `reads` names the optional
-keys of trigger files that this program understands: hooks leave the others out
-(`adapters/spool/spool.py`). A lock file without these lines is that of a program from
-before there were any.
+So a reader need not ask a process that may hang. `reads` lists the optional keys of
+trigger files that this program understands; hooks omit the others
+(`adapters/spool/spool.py`). Older programs write a lock file without these lines.
 """
 
 TYPE_CHECKING = False  # as in `typing`; `status` starts sooner without it
@@ -22,11 +21,11 @@ CURE = "sudo dokku-registryd install"
 
 
 class Build:
-    """One program.
+    """Version and fingerprint of one program.
 
     Args:
-        version: As `--version` says it; empty where the program does not tell.
-        fingerprint: Of its files; empty where it does not tell.
+        version: As printed by `--version`; empty if unknown.
+        fingerprint: Of its files; empty if unknown.
     """
 
     __slots__ = ("fingerprint", "version")
@@ -37,29 +36,29 @@ class Build:
 
 
 def render(build: Build) -> str:
-    """Return what the lock file says of a program."""
+    """Return the lines of the lock file for a program."""
     return f"version {build.version}\nfingerprint {build.fingerprint}\n"
 
 
 def parse(text: str) -> Build:
-    """Return the program that a lock file tells of; lines of other meaning are fine."""
+    """Return the program that a lock file describes; ignore other lines."""
     pairs = (line.partition(" ") for line in text.split("\n"))
     told = {key: value.strip() for key, _, value in pairs}
     return Build(told.get("version", ""), told.get("fingerprint", ""))
 
 
 def difference(running: Build, version: str, fingerprint: "Callable[[], str]") -> str:
-    """Return in which way another program runs than is installed; empty if none does.
+    """Return how the running program differs from the installed one; empty if equal.
 
     Args:
-        running: The program that runs.
-        version: The one that is installed.
-        fingerprint: Gives that of its files; it is asked where versions are the same.
+        running: The running program.
+        version: The installed version.
+        fingerprint: Returns the installed fingerprint; called if versions are equal.
     """
     if not running.version:
-        return f"runs an older version, installed is {version}"
+        return f"runs an older version than the installed {version}"
     if running.version != version:
-        return f"runs {running.version}, installed is {version}"
+        return f"runs {running.version}, but {version} is installed"
     if running.fingerprint != fingerprint():
-        return f"runs {version}, but not the files of it that are installed"
+        return f"runs {version} with other files than the installed ones"
     return ""

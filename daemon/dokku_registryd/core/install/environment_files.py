@@ -1,9 +1,9 @@
-"""`/etc/default/dokku-registryd`, read as systemd reads it.
+"""`/etc/default/dokku-registryd`, parsed as systemd does.
 
 Source: systemd.exec(5), `EnvironmentFile=`, and systemd's src/basic/env-file.c (252).
-`NAME=value` lines; comments begin with `#` or `;`. A value may be quoted in whole or
-in part, and goes on behind a backslash at the end of a line. Nothing is expanded. The
-hooks have the same rules in hooks/environment-file, where nothing of it is executed.
+`NAME=value` lines; comments begin with `#` or `;`. A value may be quoted in whole or in
+part, and continues after a backslash at the end of a line. Nothing is expanded. The
+hooks have the same rules in hooks/environment-file, and execute nothing of the file.
 """
 
 import re
@@ -15,7 +15,7 @@ _BLANKS: Final = " \t\r\n\v\f"
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _ESCAPED: Final = '"\\`$'
 _OURS: Final = re.compile(r"DOKKU_REGISTRYD_(?!DEFAULTS$).*|(?:https?|no|all)_proxy")
-# What a shell and Dokku's own hooks live by; hooks leave it as it is.
+# Variables of the shell and of Dokku's own hooks; our hooks do not change them.
 _NOT_FOR_HOOKS: Final = re.compile(
     r"[^a-z\n]*+[a-z].*|_.*|(?:DOKKU|PLUGIN|LC|LD)_.*|(?:BASH|EPOCH).*|PS[0-9]|PATH"
     r"|IFS|ENV|LANG|LANGUAGE|CDPATH|GLOBIGNORE|EXECIGNORE|SHELLOPTS|PPID|UID|EUID|GROUPS|RANDOM"
@@ -26,18 +26,18 @@ _NOT_FOR_HOOKS: Final = re.compile(
 
 @dataclass(slots=True)
 class EnvironmentFile:
-    """What a file of variables says."""
+    """The content of a file of variables."""
 
     values: dict[str, str] = field(default_factory=dict)
     """By name; the last line counts."""
     idle: list[int] = field(default_factory=list)
-    """The lines, counted from 1, that count for nothing and are no comments."""
+    """The numbers, from 1, of lines without effect that are not comments."""
     unexpanded: list[str] = field(default_factory=list)
-    """Names whose value looks as if a shell were to expand it."""
+    """Names whose value looks as if it needed shell expansion."""
 
 
 def parse(text: str) -> EnvironmentFile:
-    """Read the text of such a file."""
+    """Parse the text of such a file."""
     found = EnvironmentFile()
     lines = _Lines(text)
     for line in lines:
@@ -63,28 +63,28 @@ def parse(text: str) -> EnvironmentFile:
 
 
 def is_for_hooks(name: str) -> bool:
-    """Return whether hooks take a variable from the file."""
+    """Return whether hooks read a variable from the file."""
     if _OURS.fullmatch(name):
         return True
     return name != "DOKKU_REGISTRYD_DEFAULTS" and not _NOT_FOR_HOOKS.fullmatch(name)
 
 
 class _Lines:
-    """Gives the lines of a text one by one."""
+    """Iterates over the lines of a text."""
 
     def __init__(self, text: str) -> None:
         self._lines = text.split("\n")
         if not self._lines[-1]:
             self._lines.pop()
         self.number = 0
-        """Of the line that was given last, counted from 1."""
+        """The number, from 1, of the line returned last."""
 
     def __iter__(self) -> Iterator[str]:
         while (line := self.next()) is not None:
             yield line
 
     def next(self) -> str | None:
-        """Return the next line, None at the end."""
+        """Return the next line; None at the end."""
         if self.number >= len(self._lines):
             return None
         self.number += 1
@@ -92,7 +92,7 @@ class _Lines:
 
 
 def _unquote(rest: str, lines: _Lines) -> str:
-    """Return a value, of which `rest` is the first line."""
+    """Return a value; `rest` is its first line."""
     value: list[str] = []
     while True:
         rest = rest.lstrip(_BLANKS)

@@ -1,4 +1,4 @@
-"""How much of an installation a host has, and what stands in the way of one."""
+"""The state of an installation on a host, and the reasons that prevent one."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,42 +8,42 @@ from dokku_registryd.core.install.paths import Paths
 
 
 class Mode(StrEnum):
-    """Which plugin answers `registry:*` and pushes."""
+    """The plugin that answers `registry:*` and pushes."""
 
     TAKEOVER = "takeover"
-    """Ours; Dokku's own is disabled."""
+    """Our plugin; Dokku's own is disabled."""
     COMPANION = "companion"
-    """Dokku's own; ours only records, heals and cleans up."""
+    """Dokku's own plugin; ours only records, heals and cleans up."""
 
 
 class Presence(StrEnum):
-    """Something that we put on a host."""
+    """The state of an installed file or folder."""
 
     ABSENT = "absent"
     STALE = "stale"
-    """It is ours, but not what this version would put there."""
+    """It is ours, but differs from what this version installs."""
     CURRENT = "current"
     PACKAGED = "packaged"
-    """The package itself brought it: it is left alone, on the way back too."""
+    """It belongs to the package: neither install nor uninstall changes it."""
     FOREIGN = "foreign"
-    """Somebody else's: it is never touched."""
+    """It belongs to another program: it is never changed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What is seen on a host."""
+    """The state of a host."""
 
     has_dokku: bool = True
     has_plugn: bool = True
     owner: str = "dokku"
-    """Who owns Dokku's folders."""
+    """The user that owns Dokku's folders."""
     owner_problem: str = ""
-    """Why the owner cannot run the program, where he cannot."""
+    """Why the owner cannot run the program; empty if the owner can."""
     has_core: bool = True
     is_core_enabled: bool = True
     has_settings: bool = False
     has_folders: bool = False
-    """The data folder and what is in it exist with owner and modes."""
+    """The data folder and its subfolders exist with the right owner and modes."""
     has_properties: bool = False
     program: Presence = Presence.ABSENT
     plugin: Presence = Presence.ABSENT
@@ -51,67 +51,67 @@ class Facts:
     noted_mode: str = ""
     has_records: bool = False
     has_data: bool = False
-    """Anything of ours is left that a purge removes."""
+    """There is data that a purge removes."""
     has_systemd: bool = True
     unit: Presence = Presence.ABSENT
     is_service_enabled: bool = False
     is_service_running: bool = False
-    """systemd says that it runs."""
+    """systemd reports it as running."""
     daemon: int = 0
-    """The process ID of the daemon that works the spool; 0 where none does."""
+    """The process ID of the daemon that owns the spool; 0 if there is none."""
     difference: str = ""
-    """In which way that one, or a service that waits, runs another program."""
+    """How the program of that daemon, or of a waiting service, differs from ours."""
     waiting: tuple[str, ...] = ()
-    """Releases whose deploy went on before their push was done."""
+    """Releases whose deploy continued before their push was done."""
 
     @property
     def is_outdated(self) -> bool:
-        """Whether something that runs is about to be replaced, or was already."""
+        """Whether files of a running program are about to be replaced, or were."""
         stale = Presence.STALE in {self.program, self.plugin, self.unit}
         return stale or bool(self.difference)
 
 
 def objections(facts: Facts, places: Paths, mode: Mode) -> list[str]:
-    """Return why an installation cannot begin; each says what to do."""
+    """Return the reasons that prevent an installation, each with a hint."""
     found = []
     if not facts.has_dokku:
         found.append(
-            f"{places.plugins}/available is no folder. Is Dokku installed? Where it"
-            " lies elsewhere, say so with DOKKU_LIB_ROOT"
+            f"{places.plugins}/available is not a folder. Is Dokku installed? If it is"
+            " in another folder, set DOKKU_LIB_ROOT"
         )
     if not facts.has_plugn:
-        found.append("there is no plugn on the PATH. Dokku brings it: install Dokku")
+        found.append("plugn is not on the PATH. It is part of Dokku: install Dokku")
     if facts.owner_problem:
         found.append(
             f"user {facts.owner} cannot run {places.python} ({facts.owner_problem})."
-            " Install the package where everybody can read it, such as"
+            " Install the package in a folder that all users can read, such as"
             " /opt/dokku-registryd"
         )
     if facts.program is Presence.FOREIGN:
         found.append(
             f"{places.program} is another program, or another version of this one."
-            " Move it away"
+            " Move or remove it"
         )
     if facts.daemon and facts.difference and not facts.is_service_running:
         found.append(
-            f"process {facts.daemon} works {places.data_dir} and is not the service"
-            f" {places.service}; it {facts.difference}. Stop it, repeat this, and start"
-            " it again"
+            f"process {facts.daemon} uses {places.data_dir} but is not the service"
+            f" {places.service}; it {facts.difference}. Stop it, repeat this command,"
+            " and start it again"
         )
     if mode is Mode.COMPANION and not facts.has_core:
-        found.append("there is no registry plugin of Dokku's own to accompany")
+        found.append("--companion needs Dokku's own registry plugin, which is missing")
     if mode is Mode.COMPANION and not facts.is_core_enabled:
         found += waiting_objection(facts.waiting)
     return found
 
 
 def waiting_objection(waiting: Sequence[str]) -> list[str]:
-    """Return why Dokku's own plugin cannot answer yet, if it cannot."""
+    """Return why Dokku's own plugin cannot take over yet; empty if it can."""
     if not waiting:
         return []
     reason = (
-        f"the deploy of {', '.join(waiting)} went on before the push was done, and"
-        " Dokku's own plugin knows nothing of such numbers. Wait until"
-        " dokku-registryd status says that nothing waits"
+        f"the deploy of {', '.join(waiting)} continued before the push was done, and"
+        " Dokku's own plugin does not know such numbers. Wait until dokku-registryd"
+        " status shows no pending jobs"
     )
     return [reason]

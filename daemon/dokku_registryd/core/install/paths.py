@@ -1,17 +1,17 @@
-"""Where an installation puts things, and the texts that name those places."""
+"""The paths of an installation, and the texts of files that contain them."""
 
 import re
 import shlex
 from dataclasses import dataclass
 from typing import Final
 
-# How we know a program file of ours; uninstalling removes no other.
+# The mark of our program file; uninstalling does not remove other files.
 PROGRAM_MARK: Final = 'Made by "dokku-registryd install"'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Paths:
-    """The paths of one host. `root` is empty, or a folder that stands for `/`."""
+    """The paths of one host. `root` is empty, or a folder used instead of `/`."""
 
     root: str = ""
     dokku_root: str = "/home/dokku"
@@ -20,7 +20,7 @@ class Paths:
     plugins: str = "/var/lib/dokku/plugins"
     core_plugins: str = "/var/lib/dokku/core-plugins"
     python: str = "/usr/bin/python3"
-    """The interpreter that has this package."""
+    """The Python interpreter with this package."""
     service: str = "dokku-registryd"
 
     @property
@@ -35,7 +35,7 @@ class Paths:
 
     @property
     def core_link(self) -> str:
-        """The link that makes Dokku's own registry plugin an enabled one."""
+        """The link that enables Dokku's own registry plugin."""
         return f"{self.plugins}/enabled/registry"
 
     @property
@@ -50,7 +50,7 @@ class Paths:
 
     @property
     def program(self) -> str:
-        """The program as unit, hooks and people call it."""
+        """The program that unit, hooks and users call."""
         return f"{self.root}/usr/local/bin/dokku-registryd"
 
     @property
@@ -60,7 +60,7 @@ class Paths:
 
     @property
     def tmpfiles(self) -> str:
-        """What systemd-tmpfiles makes at boot."""
+        """The configuration of systemd-tmpfiles."""
         return f"{self.root}/etc/tmpfiles.d/dokku-registryd.conf"
 
     @property
@@ -70,7 +70,7 @@ class Paths:
 
     @property
     def mode_note(self) -> str:
-        """What the operator wanted, for hooks that find it otherwise."""
+        """The mode that the operator chose, for hooks that find another state."""
         return f"{self.data_dir}/mode"
 
     @property
@@ -80,12 +80,12 @@ class Paths:
 
     @property
     def private_folders(self) -> tuple[str, ...]:
-        """What must exist for the owner alone, parents first."""
+        """Folders that only the owner may access, parents first."""
         spool = f"{self.data_dir}/spool"
         return (
             self.data_dir,
             spool,
-            f"{spool}/tmp",  # noqa: S108 - not the one that everybody may write to
+            f"{spool}/tmp",  # noqa: S108 - not the world-writable one
             f"{spool}/new",
             f"{spool}/rejected",
             f"{self.data_dir}/replies",
@@ -93,14 +93,14 @@ class Paths:
 
     @property
     def property_folders(self) -> tuple[str, ...]:
-        """What Dokku's own PropertySetup makes, for both plugins; parents first."""
+        """Folders of Dokku's PropertySetup for both plugins, parents first."""
         root = self.config_root
         return (root, f"{root}/registry", f"{root}/registryd")
 
     def program_text(self) -> str:
-        """Return the program file: it starts our interpreter, apart from others.
+        """Return the program file, which runs our interpreter in isolation.
 
-        `-I` leaves out the caller's PYTHON* variables, home and current folder.
+        `-I` ignores the caller's PYTHON* variables, home and current folder.
         """
         return (
             f"#!/bin/sh\n# {PROGRAM_MARK}, which also keeps it up to date.\n"
@@ -108,7 +108,7 @@ class Paths:
         )
 
     def localize(self, text: str) -> str:
-        """Return a shipped text with the usual paths replaced by those of this host."""
+        """Return a shipped text with the default paths replaced by this host's."""
         usual = Paths()
         replaced = {
             usual.data_dir: self.data_dir,
@@ -118,7 +118,7 @@ class Paths:
             usual.dokku_root: self.dokku_root,
         }
         pattern = "|".join(
-            # In a unit a minus before a path says that it may be missing.
+            # In a unit a minus before a path means that it may be missing.
             rf"(?<![\w.])(?<!\w-){re.escape(path)}(?![\w.-])"
             for path in replaced
         )

@@ -1,13 +1,13 @@
-"""Installing and uninstalling as plans: what is seen on a host, and what is left to do.
+"""Plans for installing and uninstalling, computed from the state of a host.
 
-A plan is a list of steps, each with the sentence that is said before it is done. A step
-that finds its work done says that instead. So a plan can be shown without being carried
-out, an installation that stopped half-way goes on where it stopped, and the way back
-works from wherever it stopped.
+A plan is a list of steps. Each has a sentence that is printed before the step runs; a
+step that is already done has a sentence that says so. So a plan can be shown without
+running it, an interrupted installation continues where it stopped, and uninstalling
+works from any stage.
 
-The order is the point. Ours is enabled before Dokku's own plugin is disabled, and the
-other way round on the way back: between the two our hooks only accompany (they look
-anew each time), so at no moment does nobody answer Dokku's questions.
+The order matters. Installing enables our plugin before it disables Dokku's;
+uninstalling enables Dokku's plugin before it disables ours. While both are enabled, our
+hooks run as companion (they check at each call), so one plugin always answers Dokku.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from dokku_registryd.core.install.paths import Paths
 
 
 class Kind(StrEnum):
-    """What a step does."""
+    """The kind of a step."""
 
     STOP_SERVICE = "stop service"
     WRITE_SETTINGS = "write settings"
@@ -44,18 +44,18 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One change, or the remark that it is not needed."""
+    """One change, or the statement that it is not needed."""
 
     kind: Kind
     text: str
-    """What is about to change, or why nothing does."""
+    """The change, or why it is not needed."""
     hint: str = ""
-    """What to look at when it fails."""
+    """A hint for the case that the step fails."""
     is_done: bool = False
 
 
 def plan_install(facts: Facts, places: Paths, mode: Mode) -> list[Step]:
-    """Return what brings a host from what is seen to an installation."""
+    """Return the steps to install on a host in the given state."""
     steps = [
         _settings(facts, places),
         _folders(facts, places),
@@ -68,18 +68,18 @@ def plan_install(facts: Facts, places: Paths, mode: Mode) -> list[Step]:
         *_switch(facts, places, mode),
         Step(
             kind=Kind.ADOPT,
-            text="Adopt what apps have pushed into the ledger, and say what differs",
-            hint="See whether Docker runs: docker info",
+            text="Record pushed releases in the ledger, and list differences",
+            hint="Check that Docker runs: docker info",
         ),
         _start(facts),
     ]
     if facts.is_service_running and facts.is_outdated:
-        reason = f"and then start it again: it {facts.difference}"
+        reason = f"to start it again later: it {facts.difference}"
         why = reason if facts.difference else "while its files are replaced"
         stop = Step(
             kind=Kind.STOP_SERVICE,
             text=f"Stop the service {places.service} {why}",
-            hint=f"See systemctl status {places.service}",
+            hint=f"See: systemctl status {places.service}",
         )
         return [stop, *steps]
     return steps
@@ -88,8 +88,8 @@ def plan_install(facts: Facts, places: Paths, mode: Mode) -> list[Step]:
 def _settings(facts: Facts, places: Paths) -> Step:
     return _step(
         Kind.WRITE_SETTINGS,
-        f"Write the settings file {places.settings}, every key at its default",
-        f"The settings file {places.settings} is there already and stays as it is",
+        f"Write the settings file {places.settings} with all keys at their defaults",
+        f"The settings file {places.settings} already exists and is not changed",
         is_done=facts.has_settings,
     )
 
@@ -97,8 +97,8 @@ def _settings(facts: Facts, places: Paths) -> Step:
 def _folders(facts: Facts, places: Paths) -> Step:
     return _step(
         Kind.MAKE_FOLDERS,
-        f"Make {places.data_dir} with spool and replies, for user {facts.owner} alone",
-        f"{places.data_dir} is there already, with spool and replies",
+        f"Create {places.data_dir} with spool and replies, private to {facts.owner}",
+        f"{places.data_dir} with spool and replies already exists",
         is_done=facts.has_folders,
     )
 
@@ -106,39 +106,38 @@ def _folders(facts: Facts, places: Paths) -> Step:
 def _properties(facts: Facts, places: Paths) -> Step:
     return _step(
         Kind.MAKE_PROPERTIES,
-        f"Make {places.config_root}/registryd for properties of our own",
-        f"{places.config_root}/registryd is there already",
+        f"Create {places.config_root}/registryd for the properties of the plugin",
+        f"{places.config_root}/registryd already exists",
         is_done=facts.has_properties,
     )
 
 
 def _program(facts: Facts, places: Paths) -> Step:
-    verb = "Correct" if facts.program is Presence.STALE else "Write"
+    verb = "Update" if facts.program is Presence.STALE else "Write"
     return _step(
         Kind.WRITE_PROGRAM,
-        f"{verb} {places.program}, which starts the program with {places.python}",
-        f"{places.program} starts the program already",
+        f"{verb} {places.program}, which runs the program with {places.python}",
+        f"{places.program} is up to date",
         is_done=facts.program in {Presence.CURRENT, Presence.PACKAGED},
     )
 
 
 def _unit(facts: Facts, places: Paths) -> Step:
-    verb = "Correct" if facts.unit is Presence.STALE else "Write"
+    verb = "Update" if facts.unit is Presence.STALE else "Write"
     return _step(
         Kind.WRITE_UNIT,
-        f"{verb} {places.unit} and {places.tmpfiles}, and have systemd read them",
-        f"{places.unit} and {places.tmpfiles} are there already",
+        f"{verb} {places.unit} and {places.tmpfiles}, and reload systemd",
+        f"{places.unit} and {places.tmpfiles} are up to date",
         is_done=facts.unit is Presence.CURRENT,
     )
 
 
 def _plugin(facts: Facts, places: Paths) -> Step:
-    verb = "Replace" if facts.plugin is Presence.STALE else "Put"
-    where = "in" if facts.plugin is Presence.STALE else "into"
+    verb = "Update" if facts.plugin is Presence.STALE else "Install"
     return _step(
         Kind.PUT_PLUGIN,
-        f"{verb} the plugin {where} {places.plugin}",
-        f"The plugin is in {places.plugin} already",
+        f"{verb} the plugin in {places.plugin}",
+        f"The plugin in {places.plugin} is up to date",
         is_done=facts.plugin is Presence.CURRENT,
     )
 
@@ -149,7 +148,7 @@ def _enable(places: Paths, *, is_done: bool) -> Step:
         places,
         "enable registryd",
         text="Enable the plugin registryd",
-        already="The plugin registryd is enabled already",
+        already="The plugin registryd is already enabled",
         is_done=is_done,
     )
 
@@ -157,8 +156,8 @@ def _enable(places: Paths, *, is_done: bool) -> Step:
 def _note(facts: Facts, places: Paths, mode: Mode) -> Step:
     return _step(
         Kind.NOTE_MODE,
-        f"Note in {places.mode_note} that {mode} is wanted",
-        f"{places.mode_note} says already that {mode} is wanted",
+        f"Record the mode {mode} in {places.mode_note}",
+        f"The mode {mode} is already recorded in {places.mode_note}",
         is_done=facts.noted_mode == mode,
     )
 
@@ -171,31 +170,32 @@ def _switch(facts: Facts, places: Paths, mode: Mode) -> list[Step]:
         places,
         "disable registry",
         text=f"Disable Dokku's own registry plugin: remove the link {places.core_link}",
-        already="Dokku's own registry plugin is disabled already",
+        already="Dokku's own registry plugin is already disabled",
         is_done=not facts.is_core_enabled,
     )
     return [disable]
 
 
 def _enable_core(facts: Facts, places: Paths) -> Step:
-    already = "Dokku's own registry plugin is enabled already"
+    already = "Dokku's own registry plugin is already enabled"
     if not facts.has_core:
-        already = "This Dokku has no registry plugin of its own to be enabled"
+        already = "This Dokku has no registry plugin of its own"
     return _plugn(
         Kind.ENABLE_CORE,
         places,
         "enable registry",
-        text=f"Enable Dokku's own registry plugin: make the link {places.core_link}",
+        text=f"Enable Dokku's own registry plugin: create the link {places.core_link}",
         already=already,
         is_done=facts.is_core_enabled or not facts.has_core,
     )
 
 
 def _records(facts: Facts, places: Paths) -> Step:
-    # They would hide what Dokku's own plugin releases from now on.
+    # They would hide later releases of Dokku's own plugin.
     return _step(
         Kind.DROP_RECORDS,
-        f"Remove the recorded releases in {places.records}: Dokku's own plugin answers",
+        f"Remove the recorded releases in {places.records}, now that Dokku's own plugin"
+        " answers",
         f"There are no recorded releases in {places.records}",
         is_done=not facts.has_records,
     )
@@ -205,23 +205,24 @@ def _start(facts: Facts) -> Step:
     if not facts.has_systemd:
         return Step(
             kind=Kind.START_SERVICE,
-            text="systemd does not run here, so there is no service: hooks push by"
-            " themselves, and nothing heals until dokku-registryd run is started",
+            text="systemd does not run here, so no service is started: hooks push by"
+            " themselves, and missing images are not restored unless you start"
+            " dokku-registryd run",
             is_done=True,
         )
     is_running = facts.is_service_running and not facts.is_outdated
     return Step(
         kind=Kind.START_SERVICE,
-        text="The service dokku-registryd runs already"
+        text="The service dokku-registryd is already running"
         if is_running and facts.is_service_enabled
         else "Start the service dokku-registryd, now and at every boot",
-        hint="See journalctl -u dokku-registryd",
+        hint="See: journalctl -u dokku-registryd",
         is_done=is_running and facts.is_service_enabled,
     )
 
 
 def plan_uninstall(facts: Facts, places: Paths, *, is_purge: bool) -> list[Step]:
-    """Return what takes back whatever is seen of an installation."""
+    """Return the steps to remove an installation, complete or not."""
     steps = [
         _retire(facts),
         _enable_core(facts, places),
@@ -244,9 +245,9 @@ def plan_uninstall(facts: Facts, places: Paths, *, is_purge: bool) -> list[Step]
 def _retire(facts: Facts) -> Step:
     return _step(
         Kind.RETIRE_SERVICE,
-        "Stop the service dokku-registryd and start it no more at boot",
-        "The service dokku-registryd does not run",
-        hint="See systemctl status dokku-registryd",
+        "Stop the service dokku-registryd and disable it at boot",
+        "The service dokku-registryd is not running",
+        hint="See: systemctl status dokku-registryd",
         is_done=not (facts.is_service_enabled or facts.is_service_running),
     )
 
@@ -254,9 +255,9 @@ def _retire(facts: Facts) -> Step:
 def _removal(kind: Kind, what: str, presence: Presence) -> Step:
     already = f"There is no {what}"
     if presence is Presence.PACKAGED:
-        already = f"{what} came with the package and stays"
+        already = f"{what} belongs to the package and stays"
     elif presence is Presence.FOREIGN:
-        already = f"{what} is not ours and stays"
+        already = f"{what} does not belong to dokku-registryd and stays"
     return _step(
         kind,
         f"Remove {what}",
@@ -274,7 +275,7 @@ def _purge(facts: Facts, places: Paths, *, is_purge: bool) -> Step:
         )
     return _step(
         Kind.PURGE,
-        f"Remove {ours} for good",
+        f"Permanently remove {ours}",
         already,
         is_done=not (is_purge and facts.has_data),
     )
@@ -296,5 +297,5 @@ def _plugn(
         text,
         already,
         is_done=is_done,
-        hint=f"See what this says: PLUGIN_PATH={places.plugins} plugn {command}",
+        hint=f"Run: PLUGIN_PATH={places.plugins} plugn {command}",
     )

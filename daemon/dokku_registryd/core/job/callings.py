@@ -1,9 +1,9 @@
-"""What an app was called when: names of apps change hands.
+"""The names that an app had over time: apps are renamed, and names are reused.
 
-An order that changes what an app runs (`kinds.ORDERED`) names the app as it was
-called then. A release that waits goes along with its app to a new name, where another
-app may have been released, destroyed or renamed before. So an order counts against the
-release only while the app of the release had the name that the order gives.
+An order that changes what an app runs (`kinds.ORDERED`) has the app's name at that
+time. A waiting release moves with its app to a new name, which another app may have
+used before. So an order counts for the release only if the release's app had that name
+at the time of the order.
 """
 
 from collections.abc import Iterable
@@ -14,42 +14,42 @@ from dokku_registryd.core.job.kinds import Kind
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """One order that changed what an app runs, or is to change it."""
+    """One job that changed what an app runs, or will change it."""
 
     sequence: int
-    """Its place among all jobs of the ledger."""
+    """Its sequence number among all jobs of the ledger."""
     kind: Kind
     app: str
     other: str = ""
-    """The new name, of a rename."""
+    """The new name of a rename."""
     build: str = ""
-    """The deploy that it belongs to, where its hook has said so."""
+    """The deploy that it belongs to, if its hook named it."""
     is_done: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calling:
-    """A name that an app had, between two places in the order of jobs."""
+    """A name that an app had, between two sequence numbers of jobs."""
 
     app: str
     after: int
     before: int | None = None
-    """None for the name that it has now."""
+    """None for the present name."""
 
     def covers(self, order: Order) -> bool:
-        """Tell whether an order is about the app that had the name then."""
+        """Return whether an order is about the app that had the name then."""
         if order.app != self.app or order.sequence <= self.after:
             return False
         return self.before is None or order.sequence < self.before
 
 
 def callings(app: str, renames: Iterable[Order], *, since: int) -> list[Calling]:
-    """Return what the app that has a name now was called, the latest name first.
+    """Return the names that an app has had, the present one first.
 
     Args:
         app: Its present name.
-        renames: The renames that were carried out; others have given nothing away.
-        since: The place in the order of jobs that is looked back to.
+        renames: The completed renames; others have not moved anything.
+        since: The oldest sequence number of interest.
     """
     found: list[Calling] = []
     before: int | None = None

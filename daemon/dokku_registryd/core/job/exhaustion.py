@@ -1,7 +1,7 @@
-"""A host that has run out of something: no defect of ours, and over soon perhaps.
+"""Exhausted resources of the host: not a bug in this program, and often temporary.
 
-Python tells of it by errors that look like bugs. Adapters may have made another error
-of one before, so what an error came from is looked at too.
+Python reports them by exceptions that look like bugs. Adapters may already have
+converted one, so the causes of an exception are checked too.
 """
 
 import errno
@@ -18,23 +18,23 @@ _LACKING: Final[Mapping[int, str]] = {
     errno.ENOSPC: "space on a disk",
     errno.EDQUOT: "space on a disk",
 }
-# CPython's words (Modules/_threadmodule.c); there is no class for it.
+# CPython's message (Modules/_threadmodule.c); there is no class for it.
 _NO_THREAD: Final = "can't start new thread"
 
 
 def lacking(error: BaseException) -> str:
-    """Return what the host has run out of; empty if an error tells of nothing such."""
+    """Return the exhausted resource; empty if the error has another cause."""
     return next(filter(None, map(_lacking, _chain(error))), "")
 
 
 def translate(error: Exception) -> Exception:
-    """Return what an error is where the host has run out of something, else itself."""
+    """Return an `ExhaustedError` if a resource is exhausted, else the error itself."""
     what = "" if isinstance(error, errors.TransientError) else lacking(error)
     if not what:
         return error
     return errors.ExhaustedError(
-        f"this host has run out of {what} for a moment ({type(error).__name__}). It is"
-        " tried again; if it happens often, see the limits of the service and of its"
+        f"this host has run out of {what} ({type(error).__name__}). The service will"
+        " retry; if it happens often, check the limits of the service and of its"
         " user"
     )
 

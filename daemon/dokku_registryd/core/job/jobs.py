@@ -1,8 +1,8 @@
 """A job: a trigger with an identity, and the rules for which job may run when.
 
-The identity is the trigger file's name, so a file that is seen twice is one job.
-"Never two at once" and "a newer one replaces it" are values here; the queue in
-`runtime` only obeys them.
+The identity is the trigger file's name, so a file that is read twice is one job. The
+rules "never run two at once" and "a newer one replaces it" are values here; the queue
+in `runtime` applies them.
 """
 
 from collections.abc import Iterable
@@ -13,55 +13,55 @@ from dokku_registryd.core.hook import triggers
 from dokku_registryd.core.job import kinds, outcomes
 from dokku_registryd.core.job.kinds import Kind
 
-# Whoever runs beside a job that kills the process is counted too. So from the second
-# death on a job runs without other suspects, and only what kills alone gets this far.
+# Jobs running at the time of a crash are all counted. So a job with two crashes runs
+# without other suspects, and only a job that crashes the process alone reaches this.
 SUSPECT_DEATHS: Final = 2
 MAX_CRASHES: Final = 6
-_SUSPECTS: Final = " suspects"  # no app has such a name
+_SUSPECTS: Final = " suspects"  # not a valid app name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """Something to do, durable from the moment it is accepted."""
+    """A unit of work, durable once it is accepted."""
 
     job_id: str
     trigger: triggers.Trigger
     accepted_at: float = 0.0
     """Seconds since the epoch."""
     attempts: int = 0
-    """Attempts begun so far, those before a crash included."""
+    """Attempts started so far, including those before a crash."""
     crashes: int = 0
-    """Attempts in a row that the process did not outlive."""
+    """Consecutive attempts that ended with a crash of the process."""
     defects: int = 0
-    """Attempts in this process that ended by something unforeseen."""
+    """Attempts in this process that ended with an unexpected exception."""
     is_background_push: bool = False
-    """A release whose deploy went on already; only its push is left to do."""
+    """A release whose deploy already continued; only its push is left."""
     known_since: float | None = None
-    """When it was accepted, by the clock of this process that nobody can set."""
+    """When it was accepted, in monotonic seconds of this process."""
     host: str = ""
-    """The registry that it speaks to; empty for none, or where that is not known."""
+    """The registry that it asks; empty for none or an unknown one."""
 
     @property
     def kind(self) -> Kind:
-        """What is to be done."""
+        """The kind of the job."""
         return self.trigger.kind
 
     @property
     def rules(self) -> kinds.Rules:
-        """What holds for all jobs of its kind."""
+        """The rules of its kind."""
         return kinds.RULES[self.kind]
 
     @property
     def app(self) -> str:
-        """The app it is about; empty for a sweep."""
+        """Its app; empty for a sweep."""
         return self.trigger.app
 
     def waited_seconds(self, *, now: float, monotonic: float) -> float:
-        """Return seconds since it was accepted, in spite of a clock that is set.
+        """Return the seconds since acceptance, even if the clock was set.
 
         Args:
             now: Seconds since the epoch.
-            monotonic: Seconds of the clock that nobody can set.
+            monotonic: Monotonic seconds.
         """
         if self.known_since is not None:
             return monotonic - self.known_since
@@ -69,46 +69,46 @@ class Job:
 
     @property
     def is_internal(self) -> bool:
-        """Whether the daemon made it itself, so that nobody waits for it."""
+        """Whether the daemon created it itself, so that no hook waits for it."""
         return self.job_id.startswith(f"{self.kind.value}-")
 
     @property
     def is_awaited(self) -> bool:
-        """Whether somebody may follow its reply."""
+        """Whether a hook or user may follow its reply."""
         return self.rules.is_awaited and not self.is_internal
 
     @property
     def is_background(self) -> bool:
-        """Whether it may take minutes and nobody waits for it: others go first."""
+        """Whether it may take minutes and no hook waits for it: others go first."""
         return self.is_background_push or (
             self.rules.is_background and self.is_internal
         )
 
     @property
     def is_preempting(self) -> bool:
-        """Whether a heal of its app need not be finished before it.
+        """Whether it preempts a heal of its app.
 
-        Whatever was to be healed is another image afterwards, or nobody's.
+        The images to restore are different afterwards, or no longer needed.
         """
         return self.rules.is_preempting and not self.is_background_push
 
     @property
     def is_disowning(self) -> bool:
-        """Whether a push of its app need not be finished before it."""
+        """Whether it preempts a push of its app."""
         return self.rules.is_disowning
 
     @property
     def is_renewing(self) -> bool:
-        """Whether heals of its app that wait should look anew once it has ended well.
+        """Whether waiting heals of its app should retry once it has succeeded.
 
-        What they failed at was the release before.
+        They failed for the previous release.
         """
         return self.rules.is_renewing
 
     def shows_service(self, outcome: outcomes.Outcome) -> bool:
-        """Tell whether its end shows that its registry serves what it is asked for.
+        """Return whether its success shows that its registry works.
 
-        A heal may have found all that it needed on this host.
+        A heal may have found all images on this host.
         """
         if self.kind is Kind.HEAL:
             return outcome.detail == outcomes.PULLED
@@ -116,11 +116,11 @@ class Job:
 
     @property
     def lanes(self) -> tuple[str, ...]:
-        """Lanes in which no other job may run meanwhile.
+        """Lanes in which no other job may run at the same time.
 
-        Each app has one, and a second one for deliveries, so that the next release of
-        an app need not wait while the one before is still being pushed behind its
-        back. Whatever takes an app away needs both. A sweep has a lane of its own.
+        Each app has one, and a second one for background pushes, so that the next
+        release of an app does not wait for the background push of the previous one. A
+        job that removes or renames an app needs both. A sweep has its own lane.
         """
         if self.rules.has_own_lane:
             return ("",)
@@ -128,18 +128,18 @@ class Job:
 
     @property
     def is_suspect(self) -> bool:
-        """Whether it may be what kills the process; suspects run one at a time."""
+        """Whether it may crash the process; suspects run one at a time."""
         return self.crashes >= SUSPECT_DEATHS
 
     @property
     def is_poison(self) -> bool:
-        """Whether it has killed the process too often to be tried again."""
+        """Whether it has crashed the process too often to be retried."""
         return self.crashes >= MAX_CRASHES
 
     @property
     def _own_lanes(self) -> tuple[str, ...]:
         deliveries = tuple(f"{app} deliveries" for app in self.trigger.apps)
-        # Both move extra tags, so never side by side.
+        # Both move extra tags, so they never run in parallel.
         if self.is_background_push or self.kind is Kind.SETTLE:
             return deliveries
         if self.rules.is_exclusive:
@@ -149,22 +149,22 @@ class Job:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobRecord:
-    """A job as the ledger knows it."""
+    """A job as recorded in the ledger."""
 
     job: Job
     outcome: outcomes.Outcome | None = None
     finished_at: float = 0.0
     last_error: str = ""
-    """Why the latest attempt did not succeed, while there is no outcome."""
+    """Why the latest attempt failed, while there is no outcome."""
     retry_at: float = 0.0
     """When the next attempt is due, in seconds since the epoch."""
 
 
 def superseded_by(newer: Job, waiting: Iterable[Job]) -> list[Job]:
-    """Return the waiting jobs that a newer job makes needless.
+    """Return the waiting jobs that a newer job supersedes.
 
-    Nothing is lost: these kinds look at the state when they run. A release is never
-    replaced, since each one was promised its own number.
+    Nothing is lost: these kinds read the state when they run. A release is never
+    superseded, since each one was promised its own number.
     """
     if not newer.rules.is_level:
         return []
@@ -178,7 +178,7 @@ def superseded_by(newer: Job, waiting: Iterable[Job]) -> list[Job]:
 
 
 def dropped_by(newer: Job, waiting: Iterable[Job]) -> list[Job]:
-    """Return the waiting jobs whose app a newer job takes away."""
+    """Return the waiting jobs whose app a newer job destroys or renames."""
     if not newer.rules.is_dropping:
         return []
     return [

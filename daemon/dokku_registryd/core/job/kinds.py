@@ -1,7 +1,7 @@
-"""The kinds of work, and all rules that hold for the jobs of one: a row each.
+"""The kinds of jobs, and the rules of each kind: one row each.
 
-What a job of a kind does is a row in `runtime/execution.py`; what the hooks and the
-daemon write down to ask for one is in `core/hook/triggers.py`.
+`runtime/execution.py` has the effect of each kind; `core/hook/triggers.py` has the
+format in which hooks and the daemon request one.
 """
 
 from collections.abc import Mapping
@@ -12,73 +12,73 @@ from typing import Final
 
 
 class Kind(StrEnum):
-    """What happened, or what somebody asks for."""
+    """The kind of a trigger or job."""
 
     RELEASE = "release"
-    """Dokku released an image that is to be pushed; a hook waits for the answer."""
+    """Dokku released an image that must be pushed; a hook waits for the reply."""
     LOCAL = "local"
-    """Dokku released an image with push off: nothing of ours is deployed any more."""
+    """Dokku released an image with push-on-release off: ours is no longer deployed."""
     RECORDED = "recorded"
     """Dokku's own plugin has pushed a release under the number `tag`."""
     CANCELLED = "cancelled"
-    """The deploy that waited for the release trigger `job` was broken off."""
+    """The deploy that waited for the release trigger `job` was interrupted."""
     DEPLOYED = "deployed"
     """Containers of the new release run."""
     DESTROYED = "destroyed"
-    """The app is gone."""
+    """The app was destroyed."""
     RENAMED = "renamed"
-    """The app `app` is called `other` from now on."""
+    """The app `app` was renamed to `other`."""
     HEAL = "heal"
-    """Look at one app's images now."""
+    """Restore one app's missing images."""
     PUSH = "push"
-    """Make sure that the registry has the app's deployed release."""
+    """Ensure that the registry has the app's deployed release."""
     ABANDONED = "abandoned"
-    """Folders of an app were left that no longer exists; made by a sweep only."""
+    """A destroyed app has left folders; created by a sweep only."""
     SETTLE = "settle"
-    """Find out how deploys of an app have ended; made by the daemon only."""
+    """Find out how deploys of an app have ended; created by the daemon only."""
     SWEEP = "sweep"
-    """Look at the whole host; made by the daemon only."""
+    """Compare the whole host with the wanted state; created by the daemon only."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """What holds for every job of one kind. All flags are off unless a row says so."""
+    """The rules of one kind. All flags are off unless a row sets them."""
 
     fields: tuple[str, ...] = ()
-    """Keys that its trigger file must have; none: only the daemon asks for it."""
+    """Required keys of its trigger file; none if only the daemon creates it."""
     optional: tuple[str, ...] = ()
-    """Keys that it may have: hooks of an older version leave them out."""
+    """Optional keys: hooks of an older version omit them."""
     is_level: bool = False
-    """It looks at the state anew when it runs: a newer one of the app replaces it."""
+    """It reads the state when it runs: a newer one of the app supersedes it."""
     is_awaited: bool = False
-    """A hook or a person follows its reply."""
+    """A hook or user follows its reply."""
     is_exclusive: bool = False
-    """Nothing else of the app may run beside it, no delivery either."""
+    """No other job of the app may run at the same time, not even a background push."""
     is_ordered: bool = False
-    """It changes what Dokku runs: its place among the others of the app counts."""
+    """It changes what Dokku runs: its order among the app's jobs matters."""
     asks_for_later: bool = False
-    """It asks which orders of the app were accepted after it, so those are kept."""
+    """It reads which orders of the app were accepted after it, so those are kept."""
     is_background: bool = False
-    """The daemon does it for itself, and it may wait for a registry."""
+    """The daemon does it on its own, and it may wait for a registry."""
     is_preempting: bool = False
-    """A heal of the app that runs gives up for it."""
+    """It preempts a running heal of the app."""
     is_disowning: bool = False
-    """A push of the app that runs gives up for it: what it pushes is nobody's
-    afterwards, or goes on under another name."""
+    """It preempts a running push of the app, whose result is not needed afterwards, or
+    which continues under another name."""
     is_remote: bool = False
-    """It speaks to the app's registry, or to the helper that keeps its login."""
+    """It asks the app's registry, or the helper that stores its login."""
     is_sending: bool = False
-    """Its good end shows that the registry takes what it is sent."""
+    """Its success shows that the registry accepts pushes."""
     is_renewing: bool = False
     """After it the app needs other images than before."""
     is_dropping: bool = False
-    """All that waits for the app ends with it."""
+    """It ends all waiting jobs of the app."""
     outlives_app: bool = False
-    """It is done also where the app was destroyed since."""
+    """It runs even if the app was destroyed meanwhile."""
     is_tried_for_ever: bool = False
-    """Nobody waits for it, and the state stays wrong until it succeeds."""
+    """No hook waits for it, and the state stays wrong until it succeeds."""
     has_own_lane: bool = False
-    """It is about the whole host, not about an app; it is not recorded."""
+    """It concerns the whole host, not one app; it is not recorded."""
 
 
 RULES: Final[Mapping[Kind, Rules]] = MappingProxyType(
@@ -96,7 +96,7 @@ RULES: Final[Mapping[Kind, Rules]] = MappingProxyType(
         ),
         Kind.LOCAL: Rules(
             fields=("app",),
-            # Called otherwise, since a program that reads `build` may not know it here.
+            # Another name, since a program that reads `build` may not know it here.
             optional=("deploy",),
             is_ordered=True,
             is_tried_for_ever=True,

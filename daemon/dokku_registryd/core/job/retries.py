@@ -1,4 +1,4 @@
-"""What follows from the way an attempt ended: one pure choice, tested as a table."""
+"""Decides what follows from a failed attempt: a pure function, tested as a table."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -12,29 +12,29 @@ class Verdict(StrEnum):
     """What to do with a job whose attempt failed."""
 
     RETRY = "retry"
-    """Wait, then try again."""
+    """Wait, then retry."""
     CONTINUE_DEPLOY = "accept late"
-    """Let the deploy go on, and try again behind its back."""
+    """Let the deploy continue, and retry in the background."""
     GIVE_UP = "give up"
     """Record the failure."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """One attempt of a job, as far as the choice depends on it."""
+    """The facts about one attempt that the decision depends on."""
 
     kind: Kind
     error: errors.RegistrydError
     waited_seconds: float
     """Since the job was accepted."""
     deadline_seconds: float
-    """How long whoever waits is willing to wait."""
+    """How long the hook is willing to wait."""
     is_deploy_continued: bool = False
-    """The deploy went on already; nobody waits any more."""
+    """The deploy already continued; no hook waits any more."""
     may_accept_late: bool = False
-    """This very image is in the registry already, under another number."""
+    """The registry already has this image under another number."""
     cannot_succeed: bool = False
-    """Its image is gone, and a later release of the app has arrived."""
+    """Its image is gone, and a later release of the app has been pushed."""
 
     @property
     def is_release_held_back(self) -> bool:
@@ -44,13 +44,13 @@ class Attempt:
 
 
 def defect(error: Exception, job: jobs.Job) -> errors.RegistrydError:
-    """Return what an error means that nobody has foreseen.
+    """Return the error for an unexpected exception.
 
-    A deploy that waits for it is worth one more attempt: what broke may have been a
-    moment's.
+    If a deploy waits for the job it is retried once: the cause may have been
+    temporary.
     """
     said = (
-        f"a defect of dokku-registryd: {type(error).__name__}; its log has the details."
+        f"a bug in dokku-registryd ({type(error).__name__}); see its log for details."
         " Please report it"
     )
     is_first = job.is_awaited and job.kind is Kind.RELEASE and job.defects == 1
@@ -58,16 +58,16 @@ def defect(error: Exception, job: jobs.Job) -> errors.RegistrydError:
 
 
 def after_failure(attempt: Attempt) -> Verdict:
-    """Choose what follows from a failed attempt.
+    """Decide what follows from a failed attempt.
 
-    An accepted release and a heal are tried for ever, even after a refusal that only
-    a person can cure: when it is cured, nobody has to remember to ask again. One that
-    can never succeed ends when nobody needs it any more. A sweep is not retried, since
-    the next one is due anyway.
+    An accepted release and a heal are retried forever, even after a refusal that the
+    operator has to resolve: then they succeed without a new request. A release that can
+    never succeed ends when it is no longer needed. A sweep is not retried, since the
+    next one is due anyway.
     """
     if attempt.kind is Kind.SWEEP or attempt.cannot_succeed:
         return Verdict.GIVE_UP
-    # What it gave way to says what becomes of it.
+    # The job that preempted it decides what happens to it.
     has_given_way = isinstance(attempt.error, errors.PreemptedError)
     if (
         RULES[attempt.kind].is_tried_for_ever
@@ -79,7 +79,7 @@ def after_failure(attempt: Attempt) -> Verdict:
         return Verdict.GIVE_UP
     if attempt.may_accept_late and not isinstance(attempt.error, errors.DefectError):
         return Verdict.CONTINUE_DEPLOY
-    # A release that was held back until its deadline may ask a last time.
+    # A release that was paused until its deadline may ask one last time.
     is_late = attempt.waited_seconds >= attempt.deadline_seconds
     is_over = is_late and not attempt.is_release_held_back
     return Verdict.GIVE_UP if is_over else Verdict.RETRY

@@ -1,17 +1,18 @@
-"""Which waiting job may begin: who waits for it, its age, due times, and busy lanes.
+"""Scheduling: which waiting job may start next.
 
-A job comes before another if somebody waits for it and not for the other (that is
-background work: heals of the daemon's own, and pushes behind a deploy's back), else if
-it was accepted first. The rule: a job may begin when its due time has come, none of
-its lanes is busy, and in none of them a job waits that comes before it and whose time
-has come too. Of those that may, the first to come begins, where coming back from an
+A job comes before another one if a hook or user waits for it but not for the other;
+otherwise the one accepted first comes first. (Background work, for which none waits, is
+internal heals and background pushes.) A job may start when it is due, its lanes are
+free, and no due job ahead of it waits for one of them. Of the jobs that may start, the
+one that has waited longest starts; a retried job counts from the end of its latest
+attempt, so it goes behind jobs that have not run yet.
 attempt counts: who is tried again goes behind those that never had their turn.
 
-Background work never takes all workers, however long it is. Nor does one registry,
-since it may hang: the jobs of a host get half of the workers, and more only while it
-has just shown that it serves and no job of another host may begin. Every step costs a
-logarithm of what waits, since a hundred thousand trigger files may come at once. Time
-is handed in; nothing blocks.
+Background work never uses all workers. Nor does one registry, since it may hang: the
+jobs of a host get half of the workers, and more only if the host has just served a
+request and no job of another host may start. Every operation takes logarithmic time,
+since a hundred thousand trigger files may arrive at once. Time is an argument; nothing
+blocks.
 """
 
 import heapq
@@ -24,16 +25,16 @@ from dokku_registryd.core.job import jobs, shares
 from dokku_registryd.core.job.kinds import Kind
 
 _Rank = tuple[bool, int]
-"""Whether it is background work, and an order: the least comes first."""
+"""Whether it is background work, and its position: the smallest comes first."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
     job: jobs.Job
     order: int
-    """Of acceptance: it decides within a lane."""
+    """Position by acceptance: the order within a lane."""
     app_lock: int
-    """Of acceptance, or of the end of its latest attempt: it decides between apps."""
+    """Position by acceptance or by the end of its latest attempt: between apps."""
     due: float
 
     @property
@@ -46,13 +47,13 @@ class _Entry:
 
 
 class Schedule:
-    """The jobs that wait and those that run. Not safe between threads.
+    """The waiting and running jobs. Not thread-safe.
 
     Args:
-        most_background: How many jobs of background work may run at the same time;
-            None is no limit.
-        most_of_host: How many jobs of one registry may run at the same time unless it
-            has just served; None is no limit.
+        most_background: The maximum number of background jobs that run at the same
+            time; None for no limit.
+        most_of_host: The maximum number of jobs of one registry that run at the same
+            time unless it has just served a request; None for no limit.
     """
 
     def __init__(
@@ -68,18 +69,18 @@ class Schedule:
         self._shares = shares.Shares(most_of_host)
         self._of_app: defaultdict[str, dict[str, None]] = defaultdict(dict)
         self._due: set[str] = set()
-        # Heaps keep names of jobs that are gone until they come up; see `_head`.
+        # Heaps keep names of removed jobs until they reach the top; see `_head`.
         self._later: list[tuple[float, str]] = []
         self._lines: defaultdict[str, list[tuple[_Rank, str]]] = defaultdict(list)
         self._ready: defaultdict[str, list[tuple[_Rank, str]]] = defaultdict(list)
-        """Those that may begin, by host."""
+        """The jobs that may start, by host."""
 
     def put(self, job: jobs.Job, *, due: float = 0.0) -> None:
-        """Let a job wait; one that was here before keeps its place in its lanes.
+        """Add a waiting job; a job that was here before keeps its position.
 
         Args:
-            job: The job; one of the same identity that waits is replaced.
-            due: When it may begin at the earliest; 0 is at once.
+            job: The job; it replaces a waiting one with the same identity.
+            due: The earliest time to start; 0 means at once.
         """
         self._withdraw(job.job_id)
         now = next(self._counter)
@@ -96,7 +97,7 @@ class Schedule:
             self._admit(job.job_id)
 
     def take(self, now: float) -> jobs.Job | None:
-        """Return the job to begin, if one may, and mark its lanes busy."""
+        """Return the job to start, if any, and mark its lanes busy."""
         self._admit_due(now)
         is_full = self._is_background_full()
         first: tuple[bool, _Rank, str] | None = None
@@ -118,11 +119,11 @@ class Schedule:
         return job
 
     def note_served(self, host: str, now: float) -> None:
-        """Note that a registry has just done all that a job asked of it."""
+        """Record that a registry has just served all requests of a job."""
         self._shares.note_served(host, now)
 
     def release(self, job: jobs.Job) -> None:
-        """Free the lanes of a job whose attempt is over."""
+        """Free the lanes of a job whose attempt has ended."""
         self._running.remove(job)
         self._shares.end(job.host)
         self._busy.difference_update(job.lanes)
@@ -130,14 +131,14 @@ class Schedule:
         self._offer_heads(job)
 
     def withdraw(self, job_id: str) -> bool:
-        """Take a waiting job out for good; False if it does not wait."""
+        """Remove a waiting job; return False if it does not wait."""
         is_waiting = job_id in self._entries
         self._withdraw(job_id)
         self._forget_order(job_id)
         return is_waiting
 
     def next_due(self) -> float | None:
-        """Return when the next job becomes due that is not due yet."""
+        """Return when the next job becomes due that is not due now."""
         while self._later:
             due, job_id = self._later[0]
             entry = self._entries.get(job_id)
@@ -151,7 +152,7 @@ class Schedule:
 
         Args:
             app: The app.
-            kind: Only jobs of this kind; None is all of them.
+            kind: Only jobs of this kind; None for all.
         """
         for job_id in list(self._of_app.get(app, ())):
             job = self._entries[job_id].job
@@ -159,7 +160,7 @@ class Schedule:
                 self.put(job)
 
     def waiting(self) -> list[jobs.Job]:
-        """Return the jobs that wait, oldest first."""
+        """Return the waiting jobs, oldest first."""
         return self._sorted(self._entries)
 
     def waiting_of(self, app: str) -> list[jobs.Job]:
@@ -167,7 +168,7 @@ class Schedule:
         return self._sorted(self._of_app.get(app, ()))
 
     def waiting_before(self, job: jobs.Job) -> list[jobs.Job]:
-        """Return the waiting jobs of its apps that are older than a running one."""
+        """Return the waiting jobs of a running job's apps that are older than it."""
         order = self._orders.get(job.job_id, next(self._counter))
         of_apps = {
             job_id: None
@@ -178,22 +179,22 @@ class Schedule:
         return self._sorted(of_apps)
 
     def is_preempted(self, app: str, now: float) -> bool:
-        """Tell whether a job waits for which a heal of an app should give up."""
+        """Return whether a waiting job preempts a heal of an app."""
         return any(job.is_preempting for job in self._due_of(app, now))
 
     def is_disowned(self, app: str, now: float) -> bool:
-        """Tell whether a job waits for which a push of an app should give up."""
+        """Return whether a waiting job preempts a push of an app."""
         return any(job.is_disowning for job in self._due_of(app, now))
 
     def has(self, kind: Kind, app: str) -> bool:
-        """Tell whether a job of this kind and app waits."""
+        """Return whether a job of this kind and app is waiting."""
         return any(
             self._entries[job_id].job.kind is kind
             for job_id in self._of_app.get(app, ())
         )
 
     def running(self) -> list[jobs.Job]:
-        """Return the jobs that run."""
+        """Return the running jobs."""
         return list(self._running)
 
     def _due_of(self, app: str, now: float) -> Iterator[jobs.Job]:
@@ -225,7 +226,7 @@ class Schedule:
             heapq.heappush(self._ready[entry.job.host], (entry.call, job_id))
 
     def _ready_head(self, host: str) -> tuple[_Rank, str] | None:
-        """Return the job of a host that may begin before its others."""
+        """Return the first job of a host that may start."""
         line = self._ready.get(host)
         while line:
             call, job_id = line[0]
@@ -246,7 +247,7 @@ class Schedule:
         )
 
     def _head(self, lane: str) -> str | None:
-        """Return the due job of a lane that comes before all others."""
+        """Return the first due job of a lane."""
         line = self._lines.get(lane)
         while line:
             rank, job_id = line[0]

@@ -1,10 +1,10 @@
-"""Who waits for a release: the process that a hook names, and whether it is gone.
+"""The process that waits for a release, and whether it has exited.
 
-A hook that is killed cannot say so. Its trigger names its process as
-`PID.STARTTIME.NAMESPACE`: the number, the start in clock ticks since the boot (field 22
-of `/proc/PID/stat`), by which a number that was used again is told apart, and the inode
-of its PID namespace, which is left out where a shell cannot tell. What cannot be known
-is no sign of a death: a waiter is gone only if this kernel would show it to us.
+A hook that is killed cannot cancel its release. Its trigger names its process as
+`PID.STARTTIME.NAMESPACE`: the process ID, the start in clock ticks since the boot
+(field 22 of `/proc/PID/stat`), which detects a reused ID, and the inode of its PID
+namespace, which a shell omits if it is unknown. Unknown facts do not mean an exit: a
+waiter counts as exited only if this kernel would show it to us.
 """
 
 from dataclasses import dataclass
@@ -14,14 +14,14 @@ _PARTS = 3
 
 
 class Sight(Enum):
-    """What a look at the table of processes tells."""
+    """The result of looking a process up."""
 
     THERE = auto()
-    """It is this very process that runs, or is suspended."""
+    """It is this process, running or suspended."""
     ABSENT = auto()
-    """No such process is there, or only what is left of it."""
+    """There is no such process, or it is a zombie."""
     UNKNOWN = auto()
-    """A process has this number, and nothing tells which."""
+    """A process has this ID, but it is unknown which one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +32,11 @@ class Waiter:
     started: int
     """In clock ticks since the boot."""
     namespace: int = 0
-    """The inode of its PID namespace; 0 if that is not known."""
+    """The inode of its PID namespace; 0 if unknown."""
 
 
 def parse(text: str) -> Waiter | None:
-    """Read a waiter; None for what names no process."""
+    """Parse a waiter; return None if the text does not name a process."""
     parts = text.split(".")[:_PARTS]
     if len(parts) < _PARTS - 1 or not all(_is_number(part) for part in parts):
         return None
@@ -44,18 +44,18 @@ def parse(text: str) -> Waiter | None:
 
 
 def is_gone(waiter: Waiter, sight: Sight, *, namespace: int, was_seen: bool) -> bool:
-    """Tell whether a waiter is gone for certain.
+    """Return whether a waiter has certainly exited.
 
     Args:
         waiter: The process.
-        sight: What a look at it told.
-        namespace: The PID namespace of whoever looked; 0 if that is not known.
-        was_seen: Whether it was seen from there before.
+        sight: The result of looking it up.
+        namespace: The PID namespace of the reader; 0 if unknown.
+        was_seen: Whether the process was found before.
     """
     is_near = was_seen or (waiter.namespace != 0 and waiter.namespace == namespace)
     return is_near and sight is Sight.ABSENT
 
 
 def _is_number(text: str) -> bool:
-    # Longer ones are none that a kernel gives.
+    # No kernel uses longer ones.
     return text.isascii() and text.isdigit() and len(text) <= 20  # noqa: PLR2004

@@ -1,13 +1,13 @@
-"""Back-off of a registry: who asked it too often sends it nothing for a while.
+"""Back-off of a registry: no requests to it for a while after it asked for fewer.
 
-Each job has its own growing wait. Besides, a host that answers 429 or 503 pauses all
-jobs that it would count together: those with the same login that go the same way, as
-registries limit pulls and pushes apart. So fifty jobs do not go on asking what one of
-them was just refused, and no team pays for the limit of another one. Other failures
-concern one job alone.
+Each job has its own growing wait. Also, a host that answers 429 or 503 pauses all jobs
+that it counts together: those with the same login and the same direction, since
+registries limit pulls and pushes separately. So fifty jobs do not repeat a request that
+one of them was just refused, and the limit of one team does not delay another one.
+Other failures concern one job only.
 
-A pause holds back what begins. What is under way in the same attempt goes on, and a
-deploy that waits may ask now and then: its repository may be served all the same.
+A pause blocks new attempts. Running ones continue, and a waiting deploy may ask now and
+then: the registry may still serve its repository.
 """
 
 from collections.abc import Iterable
@@ -17,16 +17,16 @@ from typing import Final
 
 from dokku_registryd import errors
 
-# What a registry asks for is honoured, but no release waits for a day because of it.
+# A registry's requested wait is honoured, but no release waits a day because of it.
 MOST_SECONDS: Final = 3600.0
-# How often a deploy that waits may ask in spite of a pause.
+# How often a waiting deploy may ask in spite of a pause.
 PROBE_SECONDS: Final = 60.0
 _ROUNDING: Final = 0.001  # of sums of seconds since the epoch
-_GLOBAL: Final = "--global"  # how Dokku writes it; no app has such a name
+_GLOBAL: Final = "--global"  # as in Dokku; not a valid app name
 
 
 class Direction(StrEnum):
-    """Which way an image goes; registries have limits for each of them."""
+    """The direction of an image; registries have separate limits for each."""
 
     PULL = "pull"
     PUSH = "push"
@@ -34,17 +34,17 @@ class Direction(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Key:
-    """Whose requests a registry counts together, as far as we can tell."""
+    """The requests that a registry counts together, as far as we know."""
 
     domain: str
     owner: str
-    """The app whose file holds the login, `--global`, or empty without a login."""
+    """The app whose file has the login, `--global`, or empty without a login."""
     username: str
     direction: Direction
 
     @property
     def login(self) -> str:
-        """The login, in words for a person."""
+        """A phrase for the login."""
         if not self.owner:
             return "no login"
         whose = "the global login" if self.owner == _GLOBAL else f"{self.owner}'s login"
@@ -53,26 +53,26 @@ class Key:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pause:
-    """A host is not asked with one login, in one direction, for some time."""
+    """A host gets no requests with one login in one direction for some time."""
 
     domain: str
     owner: str
     username: str
     direction: Direction
     app: str
-    """Whose request was refused last."""
+    """The app whose request was refused last."""
     not_before: float
     """Seconds since the epoch."""
     seconds: float
-    """How long it was when it began."""
+    """Its length when it began."""
     failures: int
-    """How often in a row the host refused."""
+    """Consecutive refusals of the host."""
     reason: str
-    """The refusal; for that app and for the operator, since it names an image."""
+    """The refusal; only for that app and the operator, since it names an image."""
 
     @property
     def key(self) -> Key:
-        """Whom it holds back."""
+        """The requests that it blocks."""
         return Key(
             domain=self.domain,
             owner=self.owner,
@@ -81,37 +81,37 @@ class Pause:
         )
 
     def remaining(self, now: float) -> float:
-        """Return seconds until the host may be asked again; 0 if it may.
+        """Return the seconds until the host may be asked again; 0 if it may.
 
-        More than there was at its beginning is left only where the clock was set back
-        since. Nobody knows then how much is left, and to ask once too often is better
-        than to wait until the clock comes round again.
+        If more is left than its whole length, the clock was set back, and the real rest
+        is unknown. Then the pause is over: one request too many is better than a very
+        long wait.
         """
         left = self.not_before - now
         return left if 0.0 < left <= self.seconds + _ROUNDING else 0.0
 
     def held_back(self, app: str, now: float) -> str:
-        """Say why an app's request is not sent; the refusal itself to its app only."""
+        """Return why an app's request is not sent; the refusal to its own app only."""
         said = (
-            f"the registry {self.domain} is left alone for {self.remaining(now):.0f} s"
-            " more, as it asked for fewer requests"
+            f"backing off from registry {self.domain} for another"
+            f" {self.remaining(now):.0f} s (rate limited)"
         )
         return f"{said}: {self.reason}" if app == self.app else said
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiter:
-    """A deploy that waits for what is asked."""
+    """A deploy that waits for a request."""
 
     waited_seconds: float
     deadline_seconds: float
 
     def seconds_to_probe(self, pause: Pause, now: float) -> float:
-        """Return when it may send one request through a pause, 0 for now.
+        """Return when it may send one request in spite of a pause; 0 means now.
 
-        Once a minute, as its attempts are no more frequent then, and a last time when
-        its deadline has come. A registry that nobody has asked for a minute may be
-        asked at once.
+        Once a minute, the interval of its later attempts, and once more when its
+        deadline has come. If the registry was not asked for a minute, it may be asked
+        at once.
         """
         left_alone = pause.seconds - pause.remaining(now)
         soonest = min(
@@ -129,10 +129,10 @@ def key_of(
 
     Args:
         domain: The host.
-        owner: The app whose file holds the login, empty for the global file; None
-            without a login, since a registry counts those by their address.
+        owner: The app whose file has the login, empty for the global file; None without
+            a login, since a registry counts those by their address.
         username: The user's name.
-        direction: Which way the image goes.
+        direction: Push or pull.
     """
     if owner is None:
         return Key(domain=domain, owner="", username="", direction=direction)
@@ -145,7 +145,7 @@ def key_of(
 
 
 def longest(known: Iterable[Pause], now: float) -> dict[str, float]:
-    """Return for how long each host is left alone by those that wait longest."""
+    """Return the longest remaining pause of each host in seconds."""
     left: dict[str, float] = {}
     for pause in known:
         seconds = pause.remaining(now)
@@ -155,32 +155,32 @@ def longest(known: Iterable[Pause], now: float) -> dict[str, float]:
 
 
 def asks_for_pause(error: errors.RegistrydError) -> bool:
-    """Tell whether a failure is a host's wish for fewer requests."""
+    """Return whether a failure means that a host wants fewer requests."""
     return isinstance(error, errors.RateLimitedError | errors.RegistryBusyError)
 
 
 def direction_of(error: errors.RegistrydError, attempt: Direction) -> Direction:
-    """Return which direction a refusal is about.
+    """Return the direction that a refusal concerns.
 
-    A release reads, too. What limits its reads is a limit on pulls, of which Docker Hub
-    has one, and no reason to push nothing.
+    A release also reads. A limit on its reads is a limit on pulls, such as Docker
+    Hub's, and must not block pushes.
     """
     is_of_reading = isinstance(error, errors.RateLimitedError) and error.is_of_reading
     return Direction.PULL if is_of_reading else attempt
 
 
 def delay_of_waiter(delay: float, error: errors.RegistrydError) -> float:
-    """Return how long a deploy that waits leaves a registry alone after a failure."""
+    """Return the wait of a deploy before its next request after a failure."""
     if isinstance(error, errors.HeldBackError):
-        # Its next turn is known, and another wait on top of it would miss that.
+        # Its next time to ask is fixed, and a further wait would miss it.
         return error.retry_after or 0.0
     return min(delay, PROBE_SECONDS) if asks_for_pause(error) else delay
 
 
 def failures_after(known: Pause | None, *, now: float) -> int:
-    """Return how often in a row a host has refused, once it did so again.
+    """Return the number of consecutive refusals including the new one.
 
-    Requests that were on their way when a pause began are no further refusals.
+    Requests that were sent before a pause began do not count.
     """
     if known is None:
         return 1
@@ -200,10 +200,10 @@ def begin(
 
     Args:
         known: The pause so far.
-        key: Whom it holds back.
-        app: Whose request was refused.
+        key: The requests that it blocks.
+        app: The app whose request was refused.
         error: The refusal.
-        delay: Seconds to wait, with jitter; what the host asked for is in it.
+        delay: Seconds to wait, with jitter, including the host's requested wait.
         now: Seconds since the epoch.
     """
     left = known.remaining(now) if known is not None else 0.0

@@ -1,7 +1,7 @@
-"""What a token says it is good for.
+"""The permissions in a token.
 
 Source: https://distribution.github.io/distribution/spec/auth/jwt/, "access". Only some
-token servers give such tokens; others are for the registry alone to understand.
+token servers issue readable tokens; others are opaque.
 """
 
 import base64
@@ -14,10 +14,10 @@ _PARTS = 3  # header, claims, signature
 
 
 def parse_actions(authorization: Secret, path: str) -> frozenset[str] | None:
-    """Return the actions that a token allows in a repository; None if it is silent.
+    """Return the allowed actions of a token in a repository; None if it is opaque.
 
-    The signature is not looked at: the registry does that, and nothing rests on this
-    but advice to an operator.
+    The signature is not verified: the registry does that, and the result is only used
+    for hints to the operator.
     """
     scheme, _, token = authorization.reveal().partition(" ")
     parts = token.split(".")

@@ -1,7 +1,7 @@
-"""Rules about hosts: which need no TLS, which go through a proxy, which get a login.
+"""Rules for hosts: TLS, proxy, and whether they may get a login.
 
-They follow the Docker Engine, so that what an operator has set up for it holds here
-too: `insecure-registries` (moby, daemon/pkg/registry/config.go) and NO_PROXY (Go,
+They follow the Docker Engine, so that its configuration applies here too:
+`insecure-registries` (moby, daemon/pkg/registry/config.go) and NO_PROXY (Go,
 golang.org/x/net/http/httpproxy).
 """
 
@@ -17,7 +17,7 @@ from dokku_registryd import errors
 from dokku_registryd.core.image import images, reference
 from dokku_registryd.core.registry import protocol
 
-# Docker Hub's API has another name than the images have.
+# The host of Docker Hub's API differs from that of its images.
 HUB_API: Final = "registry-1.docker.io"
 _NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
 _MOST_PORT: Final = 65535
@@ -33,7 +33,7 @@ def api_host(domain: str) -> str:
     """Return the host, with its port, that serves a domain's API.
 
     Raises:
-        InvalidRequestError: The text is no host.
+        InvalidRequestError: The text is not a host.
     """
     check_host(domain)
     is_hub = reference.normalize_domain(domain) == reference.DOCKER_HUB
@@ -41,27 +41,27 @@ def api_host(domain: str) -> str:
 
 
 def check_host(text: str) -> None:
-    """Refuse what cannot be a host or host:port, and so no part of a path either.
+    """Raise unless the text is a host or host:port, and so safe as part of a path.
 
     Raises:
-        InvalidRequestError: The text is no host.
+        InvalidRequestError: The text is not a host.
     """
     matched = _DOMAIN.fullmatch(text)
     if matched is None or int(matched[2] or 0) > _MOST_PORT:
         raise errors.InvalidRequestError(
-            f"cannot use {text[:100]!r} as a registry: it is no host or host:port."
+            f"cannot use {text[:100]!r} as a registry: it is not a host or host:port."
             " Check the property server of dokku registry:report"
         )
 
 
 def bare_host(host: str) -> str:
-    """Return a host without port and brackets, in small letters."""
+    """Return a host without port and brackets, in lower case."""
     matched = _DOMAIN.fullmatch(host)
     return (matched[1] if matched else host).strip("[]").lower()
 
 
 class Kind(StrEnum):
-    """Where an address leads."""
+    """The network of an address."""
 
     LOOPBACK = "this host itself"
     LINK = "its link"
@@ -71,28 +71,27 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
-    """How a host is to be reached."""
+    """How to connect to a host."""
 
     is_insecure: bool
     """Whether the Engine would use it without verified TLS."""
     networks: tuple[str, ...] = ()
-    """Where all its addresses must lie for that; empty for anywhere."""
+    """The network that all its addresses must be in for that; empty for any."""
 
 
 def judge(
     host: str, listed: Iterable[str], addresses: Callable[[str], Iterable[str]]
 ) -> Judgement:
-    """Tell whether a registry is used without verified TLS, and within what.
+    """Return whether a registry is used without verified TLS, and in which network.
 
-    What the Engine lists counts, and nothing else: from 29.10 on it leaves loopback out
-    where its operator has listed registries. A name is within a network if *all* its
-    addresses are, so that an address which somebody slips into an answer about it
-    changes nothing.
+    Only the Engine's list counts: from 29.10 on it has no loopback by default if the
+    operator has listed registries. A name is within a network if *all* its addresses
+    are, so an address that an attacker adds to the DNS answer changes nothing.
 
     Args:
         host: The host with its port, if it has one.
         listed: `insecure-registries`: hosts and networks.
-        addresses: Looks a name up; asked because the Engine applies networks to
+        addresses: Resolves a name; called because the Engine applies networks to
             names too.
     """
     entries = [entry.strip().lower() for entry in listed]
@@ -104,7 +103,7 @@ def judge(
     if known:
         return Judgement(is_insecure=_is_within(known, networks))
     if _is_localhost(name):
-        # Both families, whichever of them the Engine lists.
+        # Both families, even if the Engine lists only one.
         is_listed = any(network.is_loopback for network in networks)
         return Judgement(
             is_insecure=is_listed, networks=images.LOOPBACK if is_listed else ()
@@ -116,25 +115,25 @@ def judge(
 
 
 def lists_by_name(host: str, listed: Iterable[str]) -> bool:
-    """Tell whether a host itself is among `insecure-registries`."""
+    """Return whether a host itself is among `insecure-registries`."""
     names = [entry for entry in listed if "/" not in entry]
     return judge(host, names, lambda _name: ()).is_insecure
 
 
 def strays(addresses: Iterable[str], networks: Iterable[str]) -> bool:
-    """Tell whether an address lies outside of the networks."""
+    """Return whether an address is outside of the networks."""
     allowed = _networks(networks)
     parsed = [_parse_address(text) for text in addresses]
     return not all(one and _is_within(one, allowed) for one in parsed)
 
 
 def is_address(name: str) -> bool:
-    """Tell whether a host is an address, not a name, as it is commonly spelled."""
+    """Return whether a host is an address in the usual spelling, not a name."""
     return _parse_address(name) is not None
 
 
 def kinds_of(addresses: Iterable[str]) -> frozenset[Kind]:
-    """Tell where addresses lead."""
+    """Return the networks of addresses."""
     return frozenset(map(_kind_of, addresses))
 
 
@@ -156,7 +155,7 @@ def _is_localhost(name: str) -> bool:
 
 
 def choose_proxy(url: str, proxies: Mapping[str, str]) -> str:
-    """Return the proxy for an address, empty for none, by the Engine's settings."""
+    """Return the proxy for an address by the Engine's settings; empty for none."""
     parts = urlsplit(url)
     proxy = proxies.get(parts.scheme, "")
     name = parts.hostname or ""
@@ -173,11 +172,11 @@ def choose_proxy(url: str, proxies: Mapping[str, str]) -> str:
 
 
 def read_realm(realm: str, registry_url: str) -> str:
-    """Return a realm as it can be meant.
+    """Return the corrected address of a token server.
 
-    Harbor behind a proxy that ends TLS names its own token server with http
-    (goharbor/harbor issues 3114 and 3933). At the very host of the registry, which
-    speaks TLS, it is asked by that.
+    Harbor behind a proxy that terminates TLS names its own token server with http
+    (goharbor/harbor issues 3114 and 3933). If it is on the registry's own host, which
+    uses TLS, it is asked with https.
     """
     scheme, host, port = protocol.origin(realm)
     registry = protocol.origin(registry_url)
@@ -192,9 +191,9 @@ def read_realm(realm: str, registry_url: str) -> str:
 
 
 def stays_safe(before: str, after: str) -> bool:
-    """Tell whether a redirect of a token server may take a login along.
+    """Return whether a redirect of a token server may get the login.
 
-    It stays at the same host, or goes on there by TLS.
+    It must stay on the same host, or change only to TLS.
     """
     old, new = protocol.origin(before), protocol.origin(after)
     is_upgrade = old[0] == "http" and new[0] == "https" and old[1] == new[1]
@@ -212,20 +211,20 @@ def refuse_realm(
     """Return why a login must not go to a token server; empty if it may.
 
     A registry names its token server itself (token specification, "How to
-    authenticate"), so a hostile one could collect passwords in clear or reach into the
-    host's own network (CVE-2020-15157;
+    authenticate"), so a hostile one could collect passwords in clear text or reach into
+    the host's own network (CVE-2020-15157;
     https://github.com/google/go-containerregistry/issues/2193).
 
     Args:
-        realm: Where the login would go.
-        registry_url: What was asked.
+        realm: The address of the token server.
+        registry_url: The address of the registry's request.
         registry_is_insecure: Whether the Engine uses the registry without TLS.
-        inside: Where in the host's own network the token server may lie.
+        inside: The host's own network in which the token server may be.
     """
     scheme, host, _ = protocol.origin(realm)
     reasons = {
-        "it is no http address": scheme not in {"http", "https"} or not host,
-        "it holds a user name": "@" in realm.partition("://")[2].partition("/")[0],
+        "it is not an http address": scheme not in {"http", "https"} or not host,
+        "it contains a user name": "@" in realm.partition("://")[2].partition("/")[0],
         "it is not https": scheme != "https" and not registry_is_insecure,
         "it is an address inside a private network": (
             not registry_is_insecure
@@ -237,7 +236,7 @@ def refuse_realm(
 
 
 def _kind_of_name(host: str) -> Kind:
-    """Tell where a host leads that need not be looked up; any other may be public."""
+    """Return the network of a host known without DNS; other hosts may be public."""
     is_plain = _parse_address(host) is not None or _is_localhost(host)
     return _kind_of(host) if is_plain else Kind.PUBLIC
 
@@ -284,7 +283,7 @@ def _is_exempt(entry: str, name: str, address: Address | None, port: int) -> boo
 def _names(entry: str, name: str, address: Address | None) -> bool:
     if address:
         return _parse_address(entry) == address
-    # Go: "foo.com" is the host and all below it, ".foo.com" only what is below.
+    # Go: "foo.com" is the host and its subdomains, ".foo.com" only the subdomains.
     suffix = entry.removeprefix("*")
     if suffix.startswith("."):
         return name.endswith(suffix)

@@ -1,10 +1,10 @@
-"""What a registry and its token server say, parsed: headers, replies, error bodies.
+"""Parses answers of registries and token servers: headers, replies, error bodies.
 
 Sources: the OCI distribution specification 1.1
 (https://github.com/opencontainers/distribution-spec/blob/v1.1.0/spec.md) and Docker's
 token authentication specification
-(https://distribution.github.io/distribution/spec/auth/token/). Nothing here trusts
-what it reads: each parser returns None or nothing for what it cannot use.
+(https://distribution.github.io/distribution/spec/auth/token/). All input is untrusted:
+each parser returns None or an empty value for invalid input.
 """
 
 import base64
@@ -28,7 +28,7 @@ MANIFEST_TYPES: Final = (
 MAX_ERROR_TEXT: Final = 300  # characters of a foreign text that a message may hold
 DEFAULT_TOKEN_SECONDS: Final = 60.0  # token specification, "expires_in"
 _EPOCH_DIGITS: Final = 10  # from 2001 to 2286
-MAX_TOKEN_SECONDS: Final = 86400.0  # no token is kept for longer than a day
+MAX_TOKEN_SECONDS: Final = 86400.0  # no token is cached for longer than a day
 
 _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # noqa: S105 - RFC 9110, 5.6.2
 _SCHEME = re.compile(rf"\s*(?:,\s*)*({_TOKEN})(?:\s+|\s*$|(?=,))")
@@ -41,22 +41,22 @@ _REL_NEXT = re.compile(r";\s*rel\s*=\s*\"?next\"?\s*(?:;|$)", re.IGNORECASE)
 _DIGEST = re.compile(r"[a-z0-9]+(?:[+._-][a-z0-9]+)*:[0-9a-fA-F]{32,128}")
 _HEADER_VALUE = re.compile(r"[\x20-\x7e]+")
 _MAX_TAG: Final = 128  # characters; OCI specification, "Pulling manifests"
-_MAX_ERRORS: Final = 32  # that are read of one body; the first one says it
+_MAX_ERRORS: Final = 32  # of one body that are read; the first one has the reason
 _MAX_HEADER: Final = 16 << 10  # characters; a challenge has some hundred
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Challenge:
-    """One way in that a 401 offers (RFC 9110, 11.6.1)."""
+    """One authentication method of a 401 (RFC 9110, 11.6.1)."""
 
     scheme: str
-    """In small letters: `basic` or `bearer`."""
+    """In lower case: `basic` or `bearer`."""
     parameters: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Token:
-    """What a token server gives, and how long it lasts."""
+    """A token and its lifetime."""
 
     value: Secret
     expires_in: float
@@ -64,42 +64,42 @@ class Token:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """One question over HTTP."""
+    """One HTTP request."""
 
     method: str
     url: str
-    """Without a scheme (`//host/...`) it goes by whatever the host speaks."""
+    """Without a scheme (`//host/...`) the host's usual scheme is used."""
     purpose: str
-    """What is tried, on what, for messages: `read the manifest of r.example/web:3`."""
+    """The operation, for messages: `read the manifest of r.example/web:3`."""
     headers: Mapping[str, str] = field(default_factory=dict)
     authorization: Secret | None = None
     body: bytes | bytearray | None = None
     pieces: Iterable[bytes] | None = None
-    """A body that is sent as it comes: it has no length, and goes only once."""
+    """A streamed body: it has no length, and can be sent only once."""
     on_sent: Callable[[int], None] = field(
         default=lambda _size: None, repr=False, compare=False
     )
-    """Gets sizes of parts of a long body as they are sent."""
+    """Called with the sizes of parts of a long body as they are sent."""
     is_upload: bool = False
-    """Whether it may take as long as a push, so long as it moves."""
+    """Whether it may take as long as a push, as long as it makes progress."""
     max_bytes: int
-    """A longer answer is refused."""
+    """The maximum size of the answer."""
     most_seconds: float | None = None
-    """How long it may take at most, where that is less than any request may."""
+    """A shorter timeout than that of other requests."""
     certificates_of: str = ""
-    """The registry whose certificates hold if the host of `url` has none."""
+    """The registry whose certificates apply if the host of `url` has none."""
     named_by: str = ""
-    """The registry that has named the host of `url`; empty where an operator has."""
+    """The registry that has named the host of `url`; empty if the operator has."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """An answer over HTTP, read to its end."""
+    """An HTTP answer, read to its end."""
 
     status: int
     url: str
     headers: Mapping[str, str]
-    """Names in small letters."""
+    """Names in lower case."""
     body: bytes = b""
     retry_after: float | None = None
 
@@ -113,7 +113,7 @@ class ErrorBody:
 
 
 def parse_challenges(header: str) -> list[Challenge]:
-    """Read WWW-Authenticate, which may hold several challenges in one line."""
+    """Parse WWW-Authenticate, which may have several challenges in one line."""
     header = header[:_MAX_HEADER]
     found: list[Challenge] = []
     position = 0
@@ -132,17 +132,17 @@ def parse_challenges(header: str) -> list[Challenge]:
 
 
 def choose_challenge(header: str) -> Challenge | None:
-    """Return the challenge to answer: Bearer before Basic, None if there is neither."""
+    """Return the challenge to answer: Bearer before Basic; None if there is neither."""
     offered = {challenge.scheme: challenge for challenge in parse_challenges(header)}
     return offered.get("bearer") or offered.get("basic")
 
 
 def scope_for(challenge: Challenge, path: str, wanted: str) -> str:
-    """Return the scope to ask for: the challenge's if it is about `path`, else ours.
+    """Return the scope to request: the challenge's if it is about `path`, else ours.
 
     A challenge may lack it, or name an example (token specification, "Requesting a
-    Token"; ghcr.io answers `/v2/` with `repository:user/image:pull`). One that wants
-    no more than we do is about one request: what follows needs the rest.
+    Token"; ghcr.io answers `/v2/` with `repository:user/image:pull`). A scope for less
+    than ours is about one request; the next requests need the rest.
     """
     offered = challenge.parameters.get("scope", "")
     prefix = f"repository:{path}:"
@@ -153,10 +153,10 @@ def scope_for(challenge: Challenge, path: str, wanted: str) -> str:
 
 
 def parse_token(body: bytes) -> Token | None:
-    """Read a token server's reply (token specification, "Token Response Fields").
+    """Parse a token server's reply (token specification, "Token Response Fields").
 
-    Either of `token` and `access_token` may be there; `issued_at` is left aside, as
-    the clock of the other side need not agree with ours.
+    Either of `token` and `access_token` may be present; `issued_at` is ignored, as the
+    clocks may differ.
     """
     content = load_object(body)
     value = content.get("token") or content.get("access_token")
@@ -175,10 +175,10 @@ def basic(auth: AuthConfig) -> Secret:
 
 
 def parse_retry_after(value: str, now: float) -> float | None:
-    """Return the seconds to wait: a number, or the time until an HTTP date.
+    """Return the seconds to wait: from a number, or until an HTTP date.
 
-    A number of ten digits is a time, in seconds since the epoch: so Docker's own
-    documentation had it for Hub until 2025 (docker/docs#22916).
+    A number with ten digits is a time in seconds since the epoch: Docker documented it
+    so for Hub until 2025 (docker/docs#22916).
     """
     text = value.strip()
     if text.isascii() and text.isdigit():
@@ -192,10 +192,10 @@ def parse_retry_after(value: str, now: float) -> float | None:
 
 
 def next_page(header: str, url: str) -> str | None:
-    """Return the address that a Link header gives for the next page, if any.
+    """Return the address of the next page from a Link header, if any.
 
-    It may be relative (OCI specification, "Listing Tags"). Whether it may be followed
-    is for the caller to judge.
+    It may be relative (OCI specification, "Listing Tags"). The caller decides whether
+    to follow it.
     """
     for target, parameters in _LINK.findall(header[:_MAX_HEADER]):
         if _REL_NEXT.search(parameters.strip()):
@@ -204,7 +204,7 @@ def next_page(header: str, url: str) -> str | None:
 
 
 def resolve(url: str, target: str) -> str:
-    """Return the absolute form of an address; nonsense stays as it is."""
+    """Return the absolute form of an address; an invalid one is unchanged."""
     try:
         return urljoin(url, target)
     except ValueError:
@@ -212,9 +212,9 @@ def resolve(url: str, target: str) -> str:
 
 
 def origin(url: str) -> tuple[str, str, int | None]:
-    """Return scheme, host and port: what must agree for a login to travel along.
+    """Return scheme, host and port, which must be equal to send a login along.
 
-    An address that cannot be read has an origin that agrees with no other.
+    An invalid address has an origin that is equal to no other.
     """
     try:
         parts = urlsplit(url)
@@ -225,7 +225,7 @@ def origin(url: str) -> tuple[str, str, int | None]:
 
 
 def netloc(url: str) -> str:
-    """Return the host of an address, with the port that it names; empty for none."""
+    """Return host and port of an address; empty for none."""
     try:
         return urlsplit(url).netloc
     except ValueError:
@@ -233,7 +233,7 @@ def netloc(url: str) -> str:
 
 
 def is_same_host(url: str, other: str) -> bool:
-    """Tell whether two addresses are of one host and port, whatever their scheme."""
+    """Return whether two addresses have the same host and port, with any scheme."""
     places = []
     for one in (url, other):
         try:
@@ -246,13 +246,13 @@ def is_same_host(url: str, other: str) -> bool:
 
 
 def parse_digest(text: str) -> str | None:
-    """Return a digest as a header states it; None if it is none."""
+    """Return the digest in a header; None if it is invalid."""
     bare = text.strip()
     return bare if _DIGEST.fullmatch(bare) else None
 
 
 def media_type(content_type: str, body: bytes) -> str | None:
-    """Return which kind of manifest this is, from the header, else from the body."""
+    """Return the media type of a manifest, from the header or from the body."""
     stated = content_type.partition(";")[0].strip().lower()
     if stated in MANIFEST_TYPES:
         return stated
@@ -261,7 +261,7 @@ def media_type(content_type: str, body: bytes) -> str | None:
 
 
 def parse_tags(body: bytes) -> list[str]:
-    """Return the names of one page; `null` is an empty one, longer ones are none."""
+    """Return the names of one page; `null` means none, and long lists are rejected."""
     names = load_object(body).get("tags")
     if not isinstance(names, list):
         return []
@@ -269,10 +269,9 @@ def parse_tags(body: bytes) -> list[str]:
 
 
 def parse_error(body: bytes, secrets: Iterable[Secret] = ()) -> ErrorBody:
-    """Read an error body and make its codes and its text fit to be shown.
+    """Parse an error body, and clean its codes and text for output.
 
-    However many there are, all codes together have `MAX_ERROR_TEXT` characters at most,
-    and so have all texts.
+    All codes together have at most `MAX_ERROR_TEXT` characters, and so have all texts.
     """
     hidden = tuple(secrets)
     content = load_object(body)
@@ -295,17 +294,17 @@ def parse_error(body: bytes, secrets: Iterable[Secret] = ()) -> ErrorBody:
 
 
 def clean(text: str, secrets: Iterable[Secret] = ()) -> str:
-    """Return a foreign text as `foreign_text.read` does, cut to what is shown."""
+    """Return a foreign text as `foreign_text.read` does, shortened for output."""
     return _shown(foreign_text.read(text, secrets))
 
 
 def is_header_value(text: str) -> bool:
-    """Tell whether a text can be sent in a header: visible ASCII on one line."""
+    """Return whether a text is valid in a header: visible ASCII on one line."""
     return bool(_HEADER_VALUE.fullmatch(text))
 
 
 def load_object(body: bytes) -> dict[str, Any]:
-    """Return a JSON object; an empty one for anything else."""
+    """Return a JSON object; an empty one for other input."""
     try:
         content = json_documents.load(body)
     except json_documents.MalformedJsonError:
@@ -322,7 +321,7 @@ def _shown(text: str) -> str:
 
 
 def _first(codes: Iterable[str]) -> Iterator[str]:
-    """Give as many codes as fit into what is shown."""
+    """Yield as many codes as fit into the output."""
     left = MAX_ERROR_TEXT
     for code in codes:
         left -= len(code) + 1

@@ -1,9 +1,9 @@
-"""Which proxy an address is asked through, and who said so.
+"""The proxy for an address, and the source that configures it.
 
-The Engine tells its own by `docker info`, but masks the login in it (moby,
-daemon/config, `MaskCredentials`). So what an operator says in the settings goes first,
-then the variables that programs commonly read, then the Engine's word. A login is in
-the variables only: settings are shown by `check`.
+The Engine reports its own in `docker info`, but masks the login (moby, daemon/config,
+`MaskCredentials`). So the settings come first, then the usual environment variables,
+then the Engine. A login is accepted in the variables only, since `check` shows the
+settings.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,46 +16,46 @@ from dokku_registryd.core.image import images
 from dokku_registryd.core.registry import hosts
 
 NONE: Final = "none"
-"""The setting that means: no proxy at all, whatever others say."""
+"""The value of the setting that means: no proxy, regardless of other sources."""
 FILE: Final = "/etc/default/dokku-registryd"
 _MASKED: Final = "xxxxx:xxxxx"
 _NOTHING: Final = Secret("")
-# Go resolves no name of its own behind SOCKS, whichever of the two is said.
+# With SOCKS Go never resolves names itself, with both spellings.
 _SOCKS: Final = frozenset({"socks5", "socks5h"})
 _SCHEMES: Final = frozenset({"http", "https"}) | _SOCKS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """What one party says of proxies."""
+    """The proxy configuration of one source."""
 
     name: str
-    """Who says it, for messages: `the Docker Engine`."""
+    """The source, for messages: `the Docker Engine`."""
     http: Secret = _NOTHING
     https: Secret = _NOTHING
     exempt: str = ""
-    """What is asked without: hosts, domains, networks, as in NO_PROXY."""
+    """The exceptions: hosts, domains, networks, as in NO_PROXY."""
     is_direct: bool = False
     """Whether it says that there is no proxy."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proxy:
-    """A proxy that an address is asked through."""
+    """The proxy for one address."""
 
     address: Secret
     """`scheme://login@host:port`."""
     name: str
-    """Who said so."""
+    """The source that configures it."""
     variable: str
-    """The variable that would say otherwise."""
+    """The variable that overrides it."""
 
     @property
     def shown(self) -> str:
         """The address without its login."""
         parts = self._parts()
         if parts is None:
-            return "whose address cannot be read"
+            return "with an invalid address"
         host = parts.netloc.rpartition("@")[2]
         return f"{parts.scheme}://{host}"
 
@@ -76,38 +76,38 @@ class Proxy:
 
     @property
     def is_encrypted(self) -> bool:
-        """Whether the way to the proxy itself is TLS."""
+        """Whether the connection to the proxy itself uses TLS."""
         parts = self._parts()
         return parts is not None and parts.scheme == "https"
 
     def complaint(self, *, has_socks: bool) -> str:
-        """Return why it cannot be used, with the way out; empty if it can.
+        """Return why it cannot be used, with a hint; empty if it can.
 
         Args:
-            has_socks: Whether what speaks SOCKS is installed.
+            has_socks: Whether the SOCKS library is installed.
         """
         parts = self._parts()
         who = f"the proxy {self.shown} ({self.name})"
         if parts is None or parts.scheme not in _SCHEMES:
             return (
-                f"{who} is of no kind that can be used. Give one with http://,"
+                f"{who} has an unsupported scheme. Configure one with http://,"
                 f" https:// or socks5://, {self.place}"
             )
         if parts.netloc.rpartition("@")[0] == _MASKED:
             return (
-                f"the Docker Engine uses the proxy {self.shown}, and does not tell the"
-                f" login for it. Give the proxy with its login, {self.place}"
+                f"the Docker Engine uses the proxy {self.shown}, but does not reveal"
+                f" its login. Configure the proxy with its login, {self.place}"
             )
         if self.is_socks and not has_socks:
             return (
-                f"{who} speaks SOCKS, which needs the library PySocks. Install it"
-                " beside the program: pip install 'dokku-registryd[socks]'"
+                f"{who} uses SOCKS, which needs the library PySocks. Install it"
+                " in the program's environment: pip install 'dokku-registryd[socks]'"
             )
         return ""
 
     @property
     def place(self) -> str:
-        """Where an operator says otherwise, for messages."""
+        """How to override it, for messages."""
         return f"as {self.variable} in {FILE}, and restart the service"
 
     def _parts(self) -> SplitResult | None:
@@ -120,7 +120,7 @@ class Proxy:
 
 
 def from_settings(proxy: str, exempt: Sequence[str]) -> Source:
-    """Return what the settings say."""
+    """Return the proxy of the settings."""
     address = Secret("" if proxy == NONE else proxy)
     return Source(
         name="the setting registry.proxy",
@@ -132,7 +132,7 @@ def from_settings(proxy: str, exempt: Sequence[str]) -> Source:
 
 
 def from_environment(environ: Mapping[str, str]) -> Source:
-    """Return what the variables say; Go reads large letters first."""
+    """Return the proxy of the variables; Go reads upper case first."""
 
     def read(name: str) -> str:
         return environ.get(name) or environ.get(name.lower()) or ""
@@ -146,7 +146,7 @@ def from_environment(environ: Mapping[str, str]) -> Source:
 
 
 def from_engine(facts: images.EngineFacts) -> Source:
-    """Return what the Engine says."""
+    """Return the proxy of the Engine."""
     said = dict(facts.proxies)
     return Source(
         name="the Docker Engine",
@@ -157,10 +157,10 @@ def from_engine(facts: images.EngineFacts) -> Source:
 
 
 def choose(url: str, sources: Sequence[Source]) -> Proxy | None:
-    """Return the proxy for an address, None for none.
+    """Return the proxy for an address; None for none.
 
-    Each of the three is taken from the first source that has it, so that exceptions
-    of the Engine hold for a proxy of which an operator has given the login only.
+    Each of the three parts is taken from the first source that has it, so the Engine's
+    exceptions also apply to a proxy that the operator configured to add its login.
     """
     scheme = urlsplit(url).scheme
     exempt = next((source.exempt for source in sources if source.exempt), "")
@@ -175,7 +175,7 @@ def choose(url: str, sources: Sequence[Source]) -> Proxy | None:
 
 
 def for_any(url: str, sources: Sequence[Source]) -> list[Proxy]:
-    """Return the proxies for an address, by every scheme that it may be asked by."""
+    """Return the proxies for an address with every scheme."""
     urls = [f"https:{url}", f"http:{url}"] if url.startswith("//") else [url]
     return [proxy for proxy in (choose(one, sources) for one in urls) if proxy]
 

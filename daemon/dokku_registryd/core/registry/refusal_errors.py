@@ -1,7 +1,7 @@
-"""Which error a registry's refusal is: the table that retries and advice rest on.
+"""Maps a registry's refusal to an error, on which retries and hints depend.
 
-Sources: the OCI distribution specification 1.1, "Error Codes", and what the registries
-named below answer in practice.
+Sources: the OCI distribution specification 1.1, "Error Codes", and answers of the
+registries named below.
 """
 
 import re
@@ -22,14 +22,14 @@ _IMMUTABLE_CODES: Final = frozenset(
     {"TAG_INVALID", "TAG_IMMUTABLE", "TAG_ALREADY_EXISTS"}
 )
 _IMMUTABLE_TEXT: Final = re.compile(
-    # Each "tag" is looked at up to the next one, so no text is read twice.
+    # Each "tag" is matched up to the next one, so no text is read twice.
     r"immutab|imagetagalreadyexists|cannot be overwritten|operation is disallowed"
     r"|tag\b(?:(?!tag\b|\balready exists).)*+already exists",
     re.IGNORECASE,
 )
 
 
-# What a tag that may not move is never meant by, whatever else is said.
+# Statuses that never mean an immutable tag, regardless of the text.
 _BEFORE_TAGS: Final = frozenset(
     {
         refusals.Ground.LIMITED,
@@ -42,10 +42,10 @@ _BEFORE_TAGS: Final = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
-    """A status that is no success, and what came with it."""
+    """A status that is not a success, and the answer's content."""
 
     purpose: str
-    """What was tried, on what: `push r.example/web:3`."""
+    """The operation and its object: `push r.example/web:3`."""
     status: int
     codes: tuple[str, ...] = ()
     text: str = ""
@@ -53,11 +53,11 @@ class Refusal:
     errand: refusals.Errand = refusals.Errand.LOOK_UP
     puts_tag: bool = False
     reads: bool = False
-    """Whether only something was asked for, as in each pull."""
+    """Whether the request only read, as in each pull."""
 
 
 def build_error(refusal: Refusal) -> errors.RegistrydError:
-    """Return the error that a refusal stands for."""
+    """Return the error for a refusal."""
     ground = _ground(refusal)
     kind = refusals.error_class(ground)
     advice = refusals.sentence(ground, refusal.errand)

@@ -1,9 +1,9 @@
-"""Grounds of refusals: what a registry's answer means, and what to say on which errand.
+"""Grounds of refusals: the meaning of a registry's answer, and the hint for the user.
 
-One table for both ways a refusal is heard: at first hand, with status, code and words,
-and by the Engine, which passes on some of its words. Sources: the OCI distribution
-specification 1.1, "Error Codes"; what the registries named below answer in practice;
-what people have pasted into reports (`tests/vectors/engine-refusals.jsonl`).
+One table serves both sources: answers of the registry, with status, code and text, and
+messages of the Engine, which contain some of its text. Sources: the OCI distribution
+specification 1.1, "Error Codes"; answers of the registries named below; texts in public
+bug reports (`tests/vectors/engine-refusals.jsonl`).
 """
 
 import re
@@ -17,7 +17,7 @@ from dokku_registryd import errors
 
 
 class Errand(StrEnum):
-    """What was wanted, which decides what is advised."""
+    """The operation, which decides about the hint."""
 
     LOOK_UP = "look-up"
     PUSH = "push"
@@ -27,15 +27,15 @@ class Errand(StrEnum):
 
 
 class Ground(StrEnum):
-    """Why something is refused."""
+    """The reason of a refusal."""
 
     LIMITED = "limited"
     BUSY = "busy"
     AWAY = "away"
     READ_ONLY = "read-only"
-    """Harbor's mode for maintenance; 403 was chosen so that clients stop."""
+    """Harbor's maintenance mode; it answers 403 so that clients stop."""
     EXPIRED = "expired"
-    """A login of some hours (ECR): a fresh one does."""
+    """A login that is valid for hours (ECR): a fresh one works."""
     UNAUTHORIZED = "unauthorized"
     DENIED = "denied"
     DISABLED = "disabled"
@@ -44,28 +44,28 @@ class Ground(StrEnum):
     PROXY = "proxy"
     IMMUTABLE = "immutable"
     UNSUITED = "unsuited"
-    """The registry does not take this kind of manifest."""
+    """The registry does not accept this kind of manifest."""
     MISSING = "missing"
     NOT_HERE = "not-here"
-    """The image is not whole on this host."""
+    """The image is incomplete on this host."""
     INCOMPLETE = "incomplete"
-    """A part of what is there is missing: it may be on its way."""
+    """A part of the manifest is missing: it may be on its way."""
     CERTIFICATE = "certificate"
     MALFORMED = "malformed"
     UNKNOWN = "unknown"
 
 
 TEMPORARY: Final = frozenset({408, 425, 499})
-"""Statuses below 500 that another attempt may not meet."""
+"""Statuses below 500 that another attempt may not get."""
 _FIRST_SERVER_ERROR: Final = 500
 _BUSY: Final = 503
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Row:
-    """What a ground is known by: a status, or words of it or a code.
+    """The signs of a ground: statuses, words of the text, or codes.
 
-    A row with both wants both. Where no status is known (0) the words alone count.
+    A row with statuses and words needs both. With unknown status (0) words suffice.
     """
 
     ground: Ground
@@ -91,7 +91,7 @@ def _row(ground: Ground, *statuses: int, codes: str = "", words: str = "") -> _R
     )
 
 
-# First match wins; what comes first is what also has the status of the later ones.
+# The first match wins; earlier rows share statuses with later ones.
 _ROWS: Final = (
     _row(Ground.LIMITED, 429),
     _row(Ground.LIMITED, codes="TOOMANYREQUESTS"),
@@ -162,10 +162,8 @@ _ERRORS: Final[Mapping[Ground, type[errors.RegistrydError]]] = MappingProxyType(
 _LOG_IN: Final = "Log in again with dokku registry:login"
 _NEXT: Final = "The next attempt may succeed"
 _MAY_READ: Final = "The login may not read this: grant it in the registry"
-_NO_REGISTRY: Final = (
-    "There is no registry at this address: check the name of the server"
-)
-# What any errand is told, and what some are told instead.
+_NO_REGISTRY: Final = "There is no registry at this address: check the property server"
+# The hint for all operations, and exceptions for some.
 _SENTENCES: Final[Mapping[Ground, tuple[str, Mapping[Errand, str]]]] = MappingProxyType(
     {
         Ground.LIMITED: (
@@ -179,8 +177,8 @@ _SENTENCES: Final[Mapping[Ground, tuple[str, Mapping[Errand, str]]]] = MappingPr
         Ground.AWAY: (_NEXT, {}),
         Ground.READ_ONLY: (
             (
-                "The registry takes nothing while it is in its mode for"
-                " maintenance; the next attempt may find it open"
+                "The registry is in maintenance mode and accepts no pushes; the"
+                " next attempt may succeed"
             ),
             {},
         ),
@@ -189,22 +187,22 @@ _SENTENCES: Final[Mapping[Ground, tuple[str, Mapping[Errand, str]]]] = MappingPr
         Ground.DENIED: (
             (
                 "The login is not allowed to do this: grant it in the registry, or"
-                " log in as somebody else with dokku registry:login"
+                " log in as another user with dokku registry:login"
             ),
             {Errand.LOOK_UP: _MAY_READ, Errand.HEAL: _MAY_READ},
         ),
-        Ground.DISABLED: ("Switch the registry's API on for this project", {}),
+        Ground.DISABLED: ("Enable the registry's API for this project", {}),
         Ground.QUOTA: (
             (
-                "The registry has no room left for this login: delete old images"
+                "The registry has no space left for this login: delete old images"
                 " there, or raise its quota"
             ),
             {},
         ),
         Ground.TOO_LARGE: (
             (
-                "What stands before the registry (nginx, Cloudflare, a load"
-                " balancer) takes no request of this size: raise its limit for"
+                "A proxy in front of the registry (nginx, Cloudflare, a load"
+                " balancer) rejects requests of this size: raise its limit for"
                 " request bodies (in nginx client_max_body_size), or make the"
                 " image's layers smaller"
             ),
@@ -212,47 +210,47 @@ _SENTENCES: Final[Mapping[Ground, tuple[str, Mapping[Errand, str]]]] = MappingPr
         ),
         Ground.PROXY: (
             (
-                "The proxy on the way to the registry wants a login of its own:"
-                " give it one in the address of the Docker Engine's proxy"
+                "The proxy to the registry requires its own login: add it to the"
+                " address of the Docker Engine's proxy"
             ),
             {},
         ),
         Ground.IMMUTABLE: (
             (
-                "The tag exists and may not move: allow it in the registry, or use"
-                " another tag"
+                "The tag exists and is immutable: allow moving it in the registry,"
+                " or use another tag"
             ),
             {},
         ),
         Ground.UNSUITED: (
             (
-                "The registry does not take this kind of image: it may be too old"
-                " for it, or set up for others"
+                "The registry does not accept this kind of image: it may be too"
+                " old, or configured for other kinds"
             ),
             {},
         ),
         Ground.MISSING: (
             (
-                "The repository or a part of the image is not there: push the image"
-                " anew, or create the repository if the registry wants that"
+                "The repository or a part of the image is missing: push the image"
+                " again, or create the repository if the registry requires that"
             ),
             {
-                Errand.PUSH: "The repository, or a part of the image, is not there:"
-                " create the repository if the registry wants that",
+                Errand.PUSH: "The repository or a part of the image is missing:"
+                " create the repository if the registry requires that",
                 Errand.HEAL: "",
                 Errand.LOGIN: _NO_REGISTRY,
             },
         ),
         Ground.NOT_HERE: (
             (
-                "The image is not whole on this host: build the app again with"
+                "The image is incomplete on this host: rebuild the app with"
                 " dokku ps:rebuild"
             ),
             {},
         ),
         Ground.INCOMPLETE: ("", {}),
         Ground.CERTIFICATE: (
-            "Check the registry's name, and what the Engine knows of its certificate",
+            "Check the registry's name, and the Engine's settings for its certificate",
             {},
         ),
         Ground.MALFORMED: (
@@ -268,9 +266,9 @@ def judge(status: int, codes: frozenset[str] = frozenset(), text: str = "") -> G
     """Return the ground of an answer.
 
     Args:
-        status: The HTTP status; 0 if it is not known.
+        status: The HTTP status; 0 if unknown.
         codes: Codes of an error body.
-        text: Words of it.
+        text: Its text.
     """
     for row in _ROWS:
         if row.matches(status, codes, text):
@@ -281,11 +279,11 @@ def judge(status: int, codes: frozenset[str] = frozenset(), text: str = "") -> G
 
 
 def sentence(ground: Ground, errand: Errand) -> str:
-    """Return what to do, without a full stop; empty if there is nothing to add."""
+    """Return the hint, without a full stop; empty if there is none."""
     common, special = _SENTENCES[ground]
     return special.get(errand, common)
 
 
 def error_class(ground: Ground) -> type[errors.RegistrydError]:
-    """Return the error that a ground stands for."""
+    """Return the error class of a ground."""
     return _ERRORS[ground]

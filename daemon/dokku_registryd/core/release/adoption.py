@@ -1,8 +1,7 @@
-"""Adopting an app: from what somebody else released to a row of the ledger.
+"""Adopting an app: recording a release of another program in the ledger.
 
-Dokku's own plugin records a number and nothing else. What that number stands for is
-seen on three sides, in the properties, in the Engine and in the registry; where they
-disagree, somebody should know before it matters.
+Dokku's own plugin records only a number. Its image is determined from properties, the
+Engine and the registry; if they disagree, the operator is told.
 """
 
 from dataclasses import dataclass
@@ -13,20 +12,20 @@ from dokku_registryd.core.release.releases import DeployedRelease, Release, Rele
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What a registry says of one number."""
+    """A registry's answer about one number."""
 
     problem: str = ""
-    """Why nothing can be said, where that is so."""
+    """Why the registry could not be asked; empty if it answered."""
     digest: str = ""
-    """What the number stands for; empty where there is no such number."""
+    """The digest of the number's manifest; empty if there is no such number."""
     highest: int = 0
-    """The highest number in the repository that is near, as far as it tells."""
+    """The highest number near this one in the repository, if the registry lists it."""
     has_login: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Findings:
-    """One app from all sides."""
+    """The facts about one app from all sources."""
 
     state: wanted.AppState
     deployed: DeployedRelease
@@ -34,9 +33,9 @@ class Findings:
     keeps_images: bool
     """Whether this scheduler keeps images on this host."""
     image: images.LocalImage | None
-    """What carries the deployed reference here."""
+    """The image with the deployed reference on this host."""
     is_named_by_digest: bool
-    """Whether an image's ID is the digest of its manifest, as containerd has it."""
+    """Whether an image ID is the manifest's digest, as in containerd's store."""
     answer: Answer
 
     @property
@@ -46,7 +45,7 @@ class Findings:
 
     @property
     def local_digest(self) -> str:
-        """What the image on this host is called in its registry; empty if unknown."""
+        """The digest of this host's image in its repository; empty if unknown."""
         if self.image is None:
             return ""
         repository = wanted.engine_name(self.deployed.reference.rpartition(":")[0])
@@ -55,39 +54,39 @@ class Findings:
 
     @property
     def known(self) -> Release | None:
-        """The ledger's row, if there is one already."""
+        """The row in the ledger, if there is one."""
         return wanted.release_of(self.state, self.deployed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Adoption:
-    """What became of one app, and what somebody should look at."""
+    """The result of adopting one app, with the differences found."""
 
     app: str
     reference: str
-    """Empty where it could not be read what the app runs."""
+    """The deployed reference; empty if it could not be read."""
     is_new: bool
-    """The ledger did not have it before."""
+    """Whether the release was new in the ledger."""
     digest: str = ""
     differences: tuple[str, ...] = ()
 
 
 def unread(app: str, why: str) -> Adoption:
-    """Return what becomes of an app of which a file cannot be read: nothing."""
+    """Return the result for an app with an unreadable file: not adopted."""
     return Adoption(
         app=app,
         reference="",
         is_new=False,
-        differences=(f"{why}; not adopted. Repeat it with dokku-registryd adopt",),
+        differences=(f"{why}; not adopted. Retry with: dokku-registryd adopt",),
     )
 
 
 def digest_of(findings: Findings) -> str:
-    """Return the digest to be recorded: what a later pull must bring back.
+    """Return the digest to record: the image that a later pull must restore.
 
-    Where this host and the registry disagree, what the app runs is what counts: a pull
-    must never take what somebody else put under the tag. A number that the registry
-    lacks has no digest, since nothing was ever confirmed.
+    If this host and the registry disagree, the image on this host counts: a pull must
+    not take an image that another client pushed to the tag. A number that the registry
+    does not have gets no digest, because its push was never confirmed.
     """
     answer = findings.answer
     if not answer.problem and not answer.digest:
@@ -114,7 +113,7 @@ def release_of(findings: Findings, *, now: float) -> Release:
 
 
 def differences(findings: Findings) -> tuple[str, ...]:
-    """Return what the sides disagree on, each with what follows or what to do."""
+    """Return the differences between the sources, each with its effect or a hint."""
     return tuple(
         text
         for text in (
@@ -145,7 +144,7 @@ def _about_image(findings: Findings) -> str:
     if findings.image is not None or not findings.keeps_images:
         return ""
     if answer.digest:
-        return f"{target} is not on this host: the service brings it back"
+        return f"{target} is not on this host: the service restores it"
     where = "not on this host"
     if not answer.problem:
         where = "neither on this host nor in the registry"
@@ -163,13 +162,13 @@ def _about_number(findings: Findings) -> list[str]:
     elif answer.digest and findings.local_digest not in {"", answer.digest}:
         found.append(
             f"number {number} is {_short(findings.local_digest)} on this host and"
-            f" {_short(answer.digest)} in the registry, where somebody put another"
-            f" image: dokku ps:rebuild {findings.app}"
+            f" {_short(answer.digest)} in the registry, where another client pushed"
+            f" another image: dokku ps:rebuild {findings.app}"
         )
     if answer.highest > number:
         found.append(
-            f"Dokku counts to {number}, the registry to {answer.highest}: the next"
-            f" release gets the first number above {number} that is free"
+            f"Dokku's last number is {number}, the registry's is {answer.highest}: the"
+            f" next release gets the first free number above {number}"
         )
     return found
 
@@ -182,7 +181,7 @@ def _about_ledger(findings: Findings) -> str:
         "",
         answer.digest,
     }:
-        return ""  # The same, or said above.
+        return ""  # Equal, or reported above.
     return (
         f"number {known.number} is {_short(known.digest)} in the ledger and"
         f" {_short(answer.digest)} in the registry: dokku ps:rebuild {findings.app}"

@@ -1,8 +1,7 @@
-"""Files that nothing needs any more: what is old enough, in each folder of ours.
+"""Old files that are no longer needed: the age limit of each folder of ours.
 
-Each folder has an owner of its end. Replies, jobs, releases and forgotten apps have
-theirs elsewhere; here are the others. No file goes that a process may be writing or
-that a start after a crash would read.
+Replies, jobs, releases and destroyed apps are removed by other modules. No file is
+removed that a process may be writing or that a start after a crash would read.
 """
 
 import re
@@ -14,10 +13,10 @@ from typing import Final
 _DAY: Final = 86_400.0
 
 WRITING_SECONDS: Final = _DAY  # a hook writes a trigger in milliseconds
-REJECTED_SECONDS: Final = 30 * _DAY  # an operator reads them, or never
-REJECTED_MOST: Final = 500  # a flood of them says no more than that
-REJECTED_LEAST: Final = 20  # also where a clock that jumps makes all of them old
-ASIDE_SECONDS: Final = 90 * _DAY  # of use to a person, and to a way back
+REJECTED_SECONDS: Final = 30 * _DAY  # for the operator to read
+REJECTED_MOST: Final = 500  # a flood of more adds no information
+REJECTED_LEAST: Final = 20  # kept even if a clock that jumps makes all of them old
+ASIDE_SECONDS: Final = 90 * _DAY  # for the operator, and for a downgrade
 ASIDE_MOST: Final = 3  # a ledger may be large
 ASIDE_LEAST: Final = 1
 NOTED_SECONDS: Final = _DAY  # a destruction takes seconds
@@ -27,31 +26,31 @@ _ASIDE = re.compile(r"(ledger\.sqlite3\.(?:corrupt|before))-(\d+)(?:-wal|-shm)?"
 
 
 class Place(StrEnum):
-    """A folder of ours, and what its old files are."""
+    """A folder of ours, and the kind of its old files."""
 
     WRITING = "writing"
-    """Files that are being written, wherever they lie."""
+    """Files that are being written, in any folder."""
     REJECTED = "rejected"
-    """Trigger files that were refused, and why."""
+    """Rejected trigger files, and the reasons."""
     ASIDE = "aside"
-    """Ledgers that were set aside: damaged ones, and those of an older schema."""
+    """Ledgers that were moved aside: damaged ones, and those of an older schema."""
     NOTED = "noted"
-    """Notes which logins helpers keep, of apps whose destruction was broken off."""
+    """Lists of logins in helpers, of apps whose destruction was interrupted."""
     COPYING = "copying"
-    """What is written among Dokku's properties, such as a login."""
+    """Files being written among Dokku's properties, such as a login."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remnant:
-    """One file or folder that may be of no use any more."""
+    """One file or folder that may be no longer needed."""
 
     place: Place
     path: str
-    """Below the data folder; of COPYING below Dokku's folder of properties."""
+    """Relative to the data folder; COPYING: to Dokku's folder of properties."""
     changed_at: float
-    """When it was written or came to its place, in seconds since the epoch."""
+    """When it was written or moved there, in seconds since the epoch."""
     is_needed: bool = False
-    """Its writer lives; or, of a note, nothing else knows what it says."""
+    """Its writer is alive; or it is a list whose content is known nowhere else."""
 
     @property
     def name(self) -> str:
@@ -60,7 +59,7 @@ class Remnant:
 
 
 def spare(found: Iterable[Remnant], *, now: float) -> list[Remnant]:
-    """Return what may go."""
+    """Return the files to remove."""
     of: dict[Place, list[Remnant]] = {place: [] for place in Place}
     for remnant in found:
         of[remnant.place].append(remnant)
@@ -74,7 +73,7 @@ def spare(found: Iterable[Remnant], *, now: float) -> list[Remnant]:
 
 
 def is_set_aside(name: str) -> bool:
-    """Tell whether a name in the data folder is that of a ledger that was set aside."""
+    """Return whether a name in the data folder is a ledger that was moved aside."""
     return bool(_ASIDE.fullmatch(name))
 
 
@@ -85,7 +84,7 @@ def _old(found: list[Remnant], before: float) -> list[Remnant]:
 
 
 def _rejected(found: list[Remnant], now: float) -> list[Remnant]:
-    """A file and its reason go together."""
+    """Group a file with its reason."""
     return _beyond(
         found,
         key=lambda entry: entry.name.removesuffix(_REASON),
@@ -96,7 +95,7 @@ def _rejected(found: list[Remnant], now: float) -> list[Remnant]:
 
 
 def _aside(found: list[Remnant], now: float) -> list[Remnant]:
-    """A ledger goes with its log; each kind has its own latest ones."""
+    """Group a ledger with its log; each kind keeps its own latest ones."""
     spare: list[Remnant] = []
     kinds: dict[str, list[Remnant]] = {}
     for entry in found:
@@ -125,7 +124,7 @@ def _beyond(
     most: int,
     least: int,
 ) -> list[Remnant]:
-    """Return what is beyond the latest `most`, or old and beyond the latest `least`."""
+    """Return those beyond the latest `most`, or old and beyond the latest `least`."""
     together: dict[str, list[Remnant]] = {}
     for entry in found:
         together.setdefault(key(entry), []).append(entry)

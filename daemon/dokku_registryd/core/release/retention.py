@@ -1,10 +1,9 @@
-"""Which rows of an app's releases the ledger may let go.
+"""Which rows of an app's releases may be removed from the ledger.
 
-A host that lives for years has had thousands of releases of one app, and hardly any of
-them is of use again. What is kept, however old, is what some question may still need:
-what Dokku runs or counts by, what is not done, what names on this host lead to, and the
-highest number of each repository, since numbers are counted from it and none is ever
-given twice.
+An app may have had thousands of releases, and few of them are needed again. Rows are
+kept, however old, if they may still be needed: those that Dokku runs or counts by,
+unfinished ones, those of local names, and the highest number of each repository, since
+numbers are counted from it and never reused.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -12,19 +11,19 @@ from collections.abc import Collection, Iterable, Sequence
 from dokku_registryd.core.image import wanted
 from dokku_registryd.core.release.releases import Release, ReleaseState
 
-KEPT_RELEASES = 100  # what a person may look back at; half a year of daily releases
+KEPT_RELEASES = 100  # for the operator to read; half a year of daily releases
 _UNCONFIRMED = frozenset({ReleaseState.RESERVED, ReleaseState.CONFIRMED})
 
 
 def spare(
     state: wanted.AppState, *, here: Collection[str], unfinished: Collection[str]
 ) -> list[str]:
-    """Return the jobs whose rows may go.
+    """Return the jobs whose rows may be removed.
 
     Args:
         state: The app, its releases newest first.
         here: The IDs of the images on this host.
-        unfinished: The jobs that have no outcome.
+        unfinished: The jobs without an outcome.
     """
     rows = state.releases
     if len(rows) <= KEPT_RELEASES:
@@ -46,13 +45,13 @@ def spare(
 
 
 def _latest(state: wanted.AppState) -> Iterable[str]:
-    """Give the latest rows, and those that stand behind names that are to be kept."""
+    """Yield the latest rows, and those of names that are kept."""
     rows = state.releases
     yield from (row.job_id for row in rows[:KEPT_RELEASES])
     pushed = [row for row in rows if row.state is ReleaseState.PUSHED]
-    # One more, since the deployed one has its names anyhow.
+    # One more, since the deployed one keeps its names anyway.
     yield from (row.job_id for row in pushed[: state.policy.keep_releases + 1])
-    # What no later push makes up for is shown until one does.
+    # A failed push is shown until a later one succeeds.
     newest = pushed[0].sequence if pushed else -1
     yield from (
         row.job_id for row in rows if row.is_deploy_continued and row.sequence > newest
@@ -60,7 +59,7 @@ def _latest(state: wanted.AppState) -> Iterable[str]:
 
 
 def _counted(rows: Sequence[Release]) -> Iterable[str]:
-    """Give the rows from which the next number is counted."""
+    """Yield the rows from which the next number is counted."""
     highest: dict[str, Release] = {}
     for row in rows:
         for counted in ("", row.repository):
@@ -70,7 +69,7 @@ def _counted(rows: Sequence[Release]) -> Iterable[str]:
 
 
 def _told(state: wanted.AppState) -> Iterable[str]:
-    """Give the rows of what Dokku is told to run, counts by, or ran last."""
+    """Yield the rows of releases that Dokku runs, counts by, or ran last."""
     deployed = wanted.deployed_of(state)
     numbers = {state.policy.last_number, deployed.number if deployed else 0}
     yield from (row.job_id for row in state.releases if row.number in numbers)
@@ -79,7 +78,7 @@ def _told(state: wanted.AppState) -> Iterable[str]:
 
 
 def _digests(rows: Sequence[Release], kept: Collection[str]) -> Iterable[str]:
-    """Give the rows that know the digest of an image where a kept row does not."""
+    """Yield the rows with the digest of an image if a kept row lacks it."""
     lacking = {
         (row.image_id, row.repository)
         for row in rows

@@ -1,4 +1,4 @@
-"""The facts of one moment, and the series that show them (`metric_families`)."""
+"""The facts of one moment, and their series (`metric_families`)."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -15,15 +15,15 @@ from dokku_registryd.core.status.metrics import Durations, Sample
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sweep:
-    """What the last sweep saw."""
+    """The results of the last sweep."""
 
     wanted: int
     missing: int = 0
-    """What it did not find, and no heal has brought back since."""
+    """The missing references that no heal has restored since."""
     lost: int
+    """Missing ones that cannot be recovered."""
     moved: int = 0
-    """Of missing and lost ones: names that lead to another image."""
-    """Missing, and not to be brought back from anywhere."""
+    """Missing or lost ones whose name points to another image."""
     ended_at: float
     """Seconds since the epoch."""
     took_seconds: float
@@ -31,7 +31,7 @@ class Sweep:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counts:
-    """What was counted since the start of the process."""
+    """The counters since the start of the process."""
 
     finished: Mapping[tuple[Kind, Ending], int] = field(default_factory=dict)
     retried: Mapping[Kind, int] = field(default_factory=dict)
@@ -43,17 +43,17 @@ class Counts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Book:
-    """What the ledger says."""
+    """The facts from the ledger."""
 
     unpushed: tuple[Release, ...]
-    """Releases that went on and that the registry does not have, the oldest first."""
+    """Deployed releases that the registry does not have, the oldest first."""
     paused: Mapping[str, float]
-    """Seconds that are left, by domain."""
+    """Remaining seconds, by domain."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Files:
-    """What the disk says."""
+    """The facts about the disk."""
 
     waiting: int
     rejected: int
@@ -64,7 +64,7 @@ class Files:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Process:
-    """What the kernel says of this process."""
+    """The kernel's facts about this process."""
 
     started_at: float
     cpu_seconds: float
@@ -76,7 +76,7 @@ class Process:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """All that is shown; None is what could not be found out this time."""
+    """All facts; None for a source that could not be read this time."""
 
     version: str
     fingerprint: str
@@ -89,14 +89,14 @@ class Facts:
     """When the oldest unfinished job was accepted; None if there is no job."""
     counts: Counts
     absence: presence.Absence
-    """What the last sweep did not see."""
+    """The apps that the last sweep did not find."""
     book: Book | None
     files: Files | None
     process: Process | None
 
 
 def expose(facts: Facts) -> str:
-    """Return all that is known at one moment, in Prometheus' text format."""
+    """Return all facts of one moment, in Prometheus text format."""
     shown: dict[str, Iterable[Sample]] = {
         **_state(facts),
         **_counted(facts.counts),
@@ -132,7 +132,7 @@ def _state(facts: Facts) -> dict[str, Iterable[Sample]]:
 
 
 def _counted(counts: Counts) -> dict[str, Iterable[Sample]]:
-    # Series begin at 0: an increase from nothing is none for Prometheus.
+    # Series begin at 0: Prometheus does not count an increase from a missing series.
     shown: dict[str, Iterable[Sample]] = {
         "jobs_finished_total": [
             Sample(
@@ -174,7 +174,7 @@ def _swept(sweep: Sweep) -> dict[str, Iterable[Sample]]:
 
 
 def _missing_apps(absence: presence.Absence) -> list[Sample]:
-    # A root that cannot be read hides apps, even where no app is known to be in it.
+    # An unreadable root hides apps, even if no app is known to be in it.
     hidden = max(1, len(absence.apps))
     causes = [cause for cause in presence.Cause if cause is not presence.Cause.NOTHING]
     return _each(

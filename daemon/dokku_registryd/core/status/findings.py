@@ -1,41 +1,41 @@
-"""What `doctor` finds out: one line each, good or bad."""
+"""Findings of `doctor`: one check result each."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 
 class Level(StrEnum):
-    """How much a finding matters."""
+    """The severity of a finding."""
 
     OK = "ok"
     WARN = "warn"
-    """It works, but hardly as intended."""
+    """It works, but probably not as intended."""
     FAIL = "fail"
-    """The next deploy or heal breaks here."""
+    """The next deploy or heal will fail."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One fact, and the way out where it is no good one."""
+    """One check result, with a hint if it failed."""
 
     level: Level
     check: str
-    """What was looked at: a stable word for scripts."""
+    """The name of the check, stable for scripts."""
     text: str
     app: str = ""
-    """Empty for the host."""
+    """The app; empty for the host."""
 
 
 def ok(check: str, text: str, *, app: str = "") -> Finding:
-    """Build a finding that nobody needs to act on."""
+    """Return a finding that requires no action."""
     return Finding(level=Level.OK, check=check, text=text, app=app)
 
 
 def warn(check: str, text: str, *, app: str = "") -> Finding:
-    """Build a finding that somebody should look at."""
+    """Return a finding that the operator should check."""
     return Finding(level=Level.WARN, check=check, text=text, app=app)
 
 
 def fail(check: str, text: str, *, app: str = "") -> Finding:
-    """Build a finding that somebody must act on."""
+    """Return a finding that requires action."""
     return Finding(level=Level.FAIL, check=check, text=text, app=app)

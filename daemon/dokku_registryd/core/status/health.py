@@ -1,8 +1,8 @@
-"""Whether the service lives, and whether it does its work: facts in, reasons out.
+"""Liveness and readiness of the service: returns reasons for a set of facts.
 
-`/livez` is for whoever would restart it: false only where a restart may help. `/readyz`
-is for whoever would be called: it is false, too, while the Engine or the disk is at
-fault, and each reason says what to look at.
+`/livez` is for a supervisor: it fails only if a restart may help. `/readyz` is for a
+monitor: it also fails while the Engine or the disk has a fault, and each reason says
+what to check.
 """
 
 from collections.abc import Iterator
@@ -23,16 +23,17 @@ class Liveness:
     """Facts about the process itself."""
 
     silent_seconds: float | None
-    """Since the main loop turned; None before its first turn and while it drains."""
+    """Seconds since the main loop turned; None before its first turn and while it
+    drains."""
     limit_seconds: float
     """The watchdog's limit."""
     thread_failure: str = ""
-    """Which thread died or hangs."""
+    """The thread that died or hangs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """All that readiness depends on."""
+    """The facts that readiness depends on."""
 
     liveness: Liveness
     is_starting: bool = False
@@ -40,7 +41,7 @@ class Facts:
     is_connected: bool = True
     """Whether the Engine answers and its events are read."""
     has_swept: bool = True
-    """Whether one sweep came to its end."""
+    """Whether one sweep has finished."""
     ledger_error: str = ""
     """Why the ledger cannot be read or written."""
     spool_error: str = ""
@@ -54,20 +55,20 @@ class Reason:
     check: str
     """One of `CHECKS`."""
     text: str
-    """One line for a person."""
+    """One line for the operator."""
 
 
 def liveness_failures(liveness: Liveness) -> Iterator[str]:
-    """Give the reasons for a restart; none if the service lives."""
+    """Yield the reasons for a restart; none if the service is alive."""
     silent = liveness.silent_seconds
     if silent is not None and silent > liveness.limit_seconds:
-        yield f"the main loop has not turned for {silent:.0f} s"
+        yield f"the main loop has been blocked for {silent:.0f} s"
     if liveness.thread_failure:
         yield liveness.thread_failure
 
 
 def why_unready(facts: Facts) -> tuple[Reason, ...]:
-    """Return the reasons why triggers are not worked as they should be."""
+    """Return the reasons why triggers are not processed."""
     return tuple(_reasons(facts))
 
 
@@ -83,7 +84,7 @@ def _reasons(facts: Facts) -> Iterator[Reason]:
             ENGINE, "the Docker Engine does not answer: see systemctl status docker"
         )
     if not facts.has_swept:
-        yield Reason(SWEEP, "the first sweep is not done yet")
+        yield Reason(SWEEP, "the first sweep is not finished yet")
     if facts.ledger_error:
         yield Reason(LEDGER, f"the ledger cannot be used: {facts.ledger_error}")
     if facts.spool_error:

@@ -1,8 +1,8 @@
-"""The little of HTTP that the status socket speaks: GET and HEAD, one request each.
+"""The part of HTTP that the status endpoint serves: GET and HEAD, one request each.
 
-Whatever is not exactly a request of HTTP/1 gets an answer that says so. Of the headers
-only Host is read, at the port: a page in a browser on this host could otherwise ask by
-a name of its own that leads to 127.0.0.1.
+An invalid HTTP/1 request gets an error answer. Only the Host header is read, and only
+at the TCP port: otherwise a page in a browser on this host could ask with a host name
+of its own that resolves to 127.0.0.1.
 """
 
 import re
@@ -28,7 +28,7 @@ PLAIN: Final = "text/plain; charset=utf-8"
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a client asks for."""
+    """A client's request."""
 
     path: str
     is_head: bool = False
@@ -36,26 +36,26 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What it gets."""
+    """The answer to it."""
 
     status: int
     body: str
     content_type: str = PLAIN
 
 
-MALFORMED: Final = Answer(400, "This is no HTTP request.\n")
+MALFORMED: Final = Answer(400, "This is not a valid HTTP request.\n")
 TOO_LONG: Final = Answer(431, f"A request has at most {MOST_BYTES} bytes.\n")
-MISDIRECTED: Final = Answer(421, "Ask 127.0.0.1 or localhost by that name.\n")
+MISDIRECTED: Final = Answer(421, "Use the host name 127.0.0.1 or localhost.\n")
 NOT_FOUND: Final = Answer(404, "Ask for /livez, /readyz or /metrics.\n")
-NOT_ALLOWED: Final = Answer(405, "Only GET and HEAD are answered.\n")
+NOT_ALLOWED: Final = Answer(405, "Only GET and HEAD are allowed.\n")
 
 
 def parse(raw: bytes, *, is_local: bool = True) -> Request | Answer | None:
-    """Read a request; None while it is incomplete, an answer where it is none.
+    """Parse a request; None while it is incomplete, an answer if it is invalid.
 
     Args:
-        raw: What has come of it.
-        is_local: Whether it came to a socket that no browser can name.
+        raw: The received bytes.
+        is_local: Whether it came over a Unix socket, which browsers cannot use.
     """
     head, end, _ = raw.replace(b"\r\n", b"\n").partition(b"\n\n")
     if not end:
@@ -74,12 +74,12 @@ def parse(raw: bytes, *, is_local: bool = True) -> Request | Answer | None:
 
 
 def _names_us(head: bytes) -> bool:
-    """Tell whether all Host headers name this host as nobody else can; none does so."""
+    """Return whether there is no Host header or all are a name of this host."""
     return all(_HOST.fullmatch(host) for host in _HOSTS.findall(head))
 
 
 def render(answer: Answer, *, is_head: bool = False) -> bytes:
-    """Write an answer; the connection ends with it."""
+    """Return an answer as bytes; the connection is closed after it."""
     body = answer.body.encode("utf-8", "replace")
     lines = [
         f"HTTP/1.1 {answer.status} {_REASONS[answer.status]}",

@@ -1,6 +1,6 @@
-"""Every log line there is: its event, its levels, its meaning, its fields.
+"""The table of log events: name, levels, meaning and fields of each.
 
-Log monitoring relies on these names, so a change here is a change of interface.
+Log monitoring relies on these names, so a change here changes an interface.
 `docs/log-events.md` is rendered from this table, `logs` checks lines against it in
 tests, and `tests/unit/test_log_events.py` compares it with the code.
 """
@@ -11,19 +11,19 @@ from types import MappingProxyType
 from typing import Final
 
 CONTEXT: Final = ("job_id", "intent", "app", "reference", "target")
-"""Fields that are bound once and may then stand on any line."""
+"""Fields that are bound once and may then appear on any line."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventFields:
-    """What one event promises."""
+    """The levels, meaning and fields of one event."""
 
     levels: tuple[str, ...]
     meaning: str
     fields: tuple[str, ...]
 
     def allows(self, field: str) -> bool:
-        """Tell whether a line of this event may carry a field."""
+        """Return whether a line of this event may carry a field."""
         return field in self.fields or field in CONTEXT
 
 
@@ -38,207 +38,213 @@ EVENTS: Final[Mapping[str, EventFields]] = MappingProxyType(
         "daemon.started": _event(
             "info",
             "version fingerprint data_dir",
-            "The process runs and has read its settings.",
+            "The process has started and has read its settings.",
         ),
         "daemon.ready": _event(
-            "info", "took_seconds", "Triggers are taken and jobs are worked."
+            "info", "took_seconds", "The service accepts triggers and runs jobs."
         ),
-        "daemon.reloaded": _event("info", "", "The settings were read again."),
+        "daemon.reloaded": _event("info", "", "The service reloaded its settings."),
         "daemon.draining": _event(
             "info",
             "signal running waiting",
-            "No new job begins; running ones may finish within drain_seconds.",
+            "The service is stopping: it starts no new job, and running jobs may finish"
+            " within drain_seconds.",
         ),
         "daemon.stopped": _event(
             "info",
             "running waiting",
-            "The process ends; jobs that remain go on at the next start.",
+            "The process exits; unfinished jobs continue at the next start.",
         ),
         "daemon.failed": _event(
-            "critical", "error", "The process ends because it cannot do its work."
+            "critical", "error", "The process exits because of a fatal error."
         ),
         "engine.connected": _event(
             "info",
             "engine_version image_store",
-            "The Engine answers and its events are read.",
+            "The service is connected to the Engine and reads its events.",
         ),
         "engine.lost": _event(
-            "warning", "error", "The Engine does not answer; it is tried again."
+            "warning", "error", "The Engine does not answer; the service will retry."
         ),
         "event.ignored": _event(
-            "debug", "action reason", "An Engine event needs nothing to be done."
+            "debug", "action reason", "An Engine event requires no action."
         ),
         "trigger.accepted": _event(
             "info", "trigger", "A trigger file became a durable job."
         ),
         "trigger.rejected": _event(
-            "warning", "file reason", "A trigger file was set aside in rejected."
+            "warning",
+            "file reason",
+            "A trigger file is invalid and was moved to the folder rejected.",
         ),
         "trigger.remove_failed": _event(
-            "warning", "error", "A trigger file that is done with cannot be removed."
+            "warning", "error", "A processed trigger file could not be removed."
         ),
         "spool.lost": _event(
             "warning",
             "error",
-            "The spool cannot be watched; it is read every rescan_interval_seconds.",
+            "The spool cannot be watched; the service scans it every"
+            " rescan_interval_seconds.",
         ),
-        "spool.recovered": _event("info", "", "The spool is watched again."),
+        "spool.recovered": _event("info", "", "The service watches the spool again."),
         "sweep.requested": _event(
-            "debug", "reason", "Something may have changed, so a sweep follows."
+            "debug", "reason", "A sweep was requested because of a possible change."
         ),
         "sweep.finished": _event(
             "info",
             "wanted missing spare gone took_seconds",
-            "Wanted references were compared with the Engine's images.",
+            "A sweep compared the wanted references with the Engine's images.",
         ),
         "sweep.failed": _event(
-            "warning", "error", "The comparison was not possible; it is tried again."
+            "warning", "error", "A sweep failed; the service will retry."
         ),
         "apps.missed": _event(
             "warning",
             "cause apps reason",
-            "Apps that have properties or a recorded release are not seen below Dokku's"
-            " root; everything of theirs stays. Told when it changes.",
+            "Apps that have properties or a recorded release have no folder in Dokku's"
+            " root. Their data is kept. Logged only when the list changes.",
         ),
-        "apps.returned": _event(
-            "info", "", "All apps that were missing are there again."
-        ),
+        "apps.returned": _event("info", "", "All missing apps are present again."),
         "remnants.removed": _event(
             "info",
             "files rows",
-            "A sweep removed files of ours and releases in the ledger that nothing"
-            " needs any more.",
+            "A sweep removed files of the service and releases in the ledger that are"
+            " no longer needed.",
         ),
-        "job.queued": _event("info", "", "The daemon itself found something to do."),
+        "job.queued": _event("info", "", "The service created a job on its own."),
         "job.retry_scheduled": _event(
             "warning info",
             "attempt delay_seconds error",
-            "An attempt failed and another one follows; info means that it only gave"
-            " way to a release, rename or destruction of its app.",
+            "An attempt failed and will be retried; info means that it was preempted by"
+            " a release, rename or destruction of its app.",
         ),
         "job.finished": _event(
             "info error",
             "image_id digest outcome detail attempts queued_seconds took_seconds error",
-            "A job ended; error means that it will not be tried again.",
+            "A job finished; error means that it failed and will not be retried.",
         ),
         "job.crashed": _event(
-            "error", "error", "An attempt ended by a bug; see the traceback."
+            "error", "error", "An attempt ended because of a bug; see the traceback."
         ),
         "release.reserved": _event(
-            "info", "number image_id", "A release has its number."
+            "info", "number image_id", "A number was assigned to a release."
         ),
         "release.renumbered": _event(
             "warning",
             "number previous",
-            "Its number was taken in the registry, so the release got another.",
+            "The release got a new number because the registry already had its number.",
         ),
         "number.unchecked": _event(
             "debug",
             "error",
-            "The registry did not tell whether a number is taken before its deploy went"
-            " on; the push behind it finds out.",
+            "The registry did not say in time whether a number is taken; the background"
+            " push will find out.",
         ),
         "number.undisclosed": _event(
             "info",
             "error",
-            "The registry refuses to tell whether a number is taken; the push decides.",
+            "The registry refused to tell whether a number is taken; the push will find"
+            " out.",
         ),
         "release.presumed": _event(
             "warning",
             "number error",
-            "The registry took what was pushed and refuses to be asked for it: that it"
-            " took it counts.",
+            "The registry accepted the push but refuses to be read; the release counts"
+            " as pushed.",
         ),
         "release.confirmed": _event(
             "info",
             "number digest manner",
-            "The registry answers for the number: it was pushed, only named anew since"
-            " the registry had the image, or found there after a crash.",
+            "The registry has the number: it was pushed, it was only tagged because the"
+            " registry already had the image, or it was found there after a crash.",
         ),
         "release.live": _event(
-            "info", "number", "Containers run a release, or its deploy has succeeded."
+            "info", "number", "Containers run a release, or its deploy succeeded."
         ),
         "release.overtaken": _event(
             "warning",
             "number previous",
-            "A restart that had begun before a release went live started the one before"
-            " it again; dokku ps:restart brings the newer.",
+            "A restart that began before a release went live started the previous"
+            " release again; run dokku ps:restart to start the newer one.",
         ),
         "deploy.failed": _event(
             "warning",
             "number",
-            "The deploy of a release failed or was broken off: Dokku is told of what"
-            " ran before, and extra tags go back to it.",
+            "The deploy of a release failed or was interrupted: the previous release is"
+            " reported to Dokku, and extra tags are restored to it.",
         ),
         "registry.paused": _event(
             "warning",
             "domain app login direction delay_seconds failures error",
-            "A registry asked for fewer requests; for so long it gets none with this"
-            " login in this direction, but one a minute of each deploy that waits.",
+            "A registry asked for fewer requests. The service sends it no requests with"
+            " this login in this direction for delay_seconds, except one a minute for"
+            " each waiting deploy.",
         ),
         "relay.used": _event(
             "info",
             "host",
-            "The Engine hands over what it pushes, and the service pushes it.",
+            "The Engine pushes through the relay of the service.",
         ),
         "relay.unused": _event(
             "warning info",
             "reason",
-            "The Engine pushes by itself, so two hosts that push at once may overwrite"
-            " each other's number; told once for each reason. info means that"
-            " engine.push_path asks for it.",
+            "The Engine pushes directly, so two hosts that push at the same time may"
+            " overwrite each other's number. Logged once for each reason; info means"
+            " that engine.push_path requests it.",
         ),
         "relay.dropped": _event(
-            "debug", "", "The Engine cut a connection to the relay in its middle."
+            "debug", "", "The Engine closed a connection to the relay early."
         ),
         "tags.restored": _event(
             "info",
             "tags digest",
-            "Tags of a failed release went back to what they stood for.",
+            "Tags of a failed release were restored to their previous image.",
         ),
         "property.ignored": _event(
             "warning",
             "reason",
-            "A release does without a value that cannot be used, such as a number as an"
+            "A release ignored an unusable value of a property, such as a number as an"
             " extra tag.",
         ),
         "tags.restore_failed": _event(
             "warning",
             "tags error",
-            "Tags of a failed release may have stayed at it.",
+            "Tags of a failed release could not be restored and may still point to it.",
         ),
         "tags.unrecorded": _event(
             "warning",
             "tags",
-            "The registry did not tell what tags stand for; they move all the same, and"
-            " go back to the release before if this one fails.",
+            "The registry could not be asked where tags point. They are moved anyway,"
+            " and restored to the previous release if this one fails.",
         ),
         "name.moved": _event(
             "warning",
             "image_id leads_to",
-            "The deployed name leads to another image on this host than was released;"
-            " it is moved back where ours is here or its digest is known.",
+            "The deployed name points to another image on this host than was released;"
+            " it is moved back if the released image is here or its digest is known.",
         ),
         "name.returned": _event(
             "warning",
             "image_id",
-            "A heal gave a name at the moment at which a build did; the image of the"
-            " build has it again.",
+            "A heal and a build tagged the same name at the same time; the name was"
+            " returned to the image of the build.",
         ),
         "name.untagged": _event(
-            "info", "", "A local name of a superseded release was taken away."
+            "info", "", "A local name of a superseded release was removed."
         ),
         "untag.deferred": _event(
-            "debug", "error", "Local names of a failed release stay until a sweep."
+            "debug",
+            "error",
+            "Local names of a failed release are kept until the next sweep.",
         ),
         "heal.blocked": _event(
-            "warning", "reason", "An image is missing and may not be brought back now."
+            "warning", "reason", "An image is missing and cannot be restored now."
         ),
         "heal.unproved": _event(
             "warning",
             "",
-            "An image was pulled by its tag: no digest tells whether it is the one that"
-            " was released.",
+            "An image was pulled by its tag, without a digest to prove that it is the"
+            " released one.",
         ),
         "login.erased": _event(
             "info", "domain", "A login was removed from its credential helper."
@@ -246,50 +252,55 @@ EVENTS: Final[Mapping[str, EventFields]] = MappingProxyType(
         "holder.ended": _event(
             "warning",
             "pid app silent_seconds is_ours",
-            "A hook that held the spool and got on no more was asked to end; is_ours is"
-            " false where it could not be told from another process.",
+            "A hook held the spool without progress and was sent a signal to end;"
+            " is_ours is false if the process could not be identified as a hook.",
         ),
         "waiter.lost": _event(
             "info",
             "job_id app waiter",
-            "The hook that waited for a release is gone without a word; it is taken"
-            " back.",
+            "The hook that waited for a release exited without cancelling it; the"
+            " release is cancelled.",
         ),
         "storage.write_failed": _event(
-            "error", "error", "Ledger or spool cannot be written; it is tried again."
+            "error",
+            "error",
+            "The ledger or the spool could not be written; the service will retry.",
         ),
         "host.exhausted": _event(
             "error",
             "what",
-            "The host lacked threads, memory, descriptors or space; it is tried again.",
+            "The host ran out of threads, memory, descriptors or space; the service"
+            " will retry.",
         ),
         "ledger.rebuilt": _event(
             "error",
             "reason set_aside",
-            "The ledger was unreadable, set aside and built anew.",
+            "The ledger was unreadable; it was moved aside and rebuilt.",
         ),
         "settings.suspicious": _event(
-            "warning", "message", "The settings work, but probably not as intended."
+            "warning", "message", "A setting is valid but probably not intended."
         ),
         "status.opened": _event(
-            "info", "socket port", "Health and metrics can be asked for."
+            "info", "socket port", "The status endpoint serves health and metrics."
         ),
         "status.failed": _event(
             "warning error",
             "error",
-            "They cannot be asked for here; everything else goes on. error means that"
-            " one answer was not possible.",
+            "The status endpoint could not be opened; the service keeps running. error"
+            " means that one request could not be answered.",
         ),
         "status.denied": _event(
-            "debug", "user", "A user who may not ask was turned away."
+            "debug", "user", "A request from a user without access was rejected."
         ),
         "thread.died": _event(
-            "critical", "name error", "A thread ended by a bug; see the traceback."
+            "critical",
+            "name error",
+            "A thread ended because of a bug; see the traceback.",
         ),
         "library.warned": _event(
             "warning error critical",
             "logger message",
-            "A library that we use has something to say.",
+            "A library logged a message.",
         ),
     }
 )
@@ -306,8 +317,8 @@ def _lines() -> Iterator[str]:
     yield ""
     yield "One line is one JSON object. Every line has `event`, `level` and `timestamp`"
     yield "(ISO 8601, UTC); a bug adds `exception`, a traceback without values."
-    yield f"What a line is about stands in {context}, where they apply."
-    yield "Names and fields are a stable interface; a change is in the changelog."
+    yield f"Any line may also have {context}."
+    yield "Names and fields are a stable interface; the changelog lists each change."
     yield ""
     yield "| event | level | fields | meaning |"
     yield "|---|---|---|---|"

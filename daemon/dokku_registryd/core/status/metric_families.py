@@ -1,8 +1,8 @@
-"""Every metric there is: its name, its type, its labels, and what it means.
+"""The table of metrics: name, type, labels and help text of each.
 
 Names are a stable interface. `docs/monitoring.md` has the table that `table` renders.
-No series is one for each app of the host: an app has a label only while something of
-it is wrong, and even then only so many of them do.
+An app gets a series only while one of its releases is not pushed, and at most
+`MOST_APPS` apps do.
 """
 
 from collections.abc import Mapping
@@ -14,11 +14,11 @@ from dokku_registryd.core.status import metrics
 from dokku_registryd.core.status.metrics import Family
 
 INTENTS: Final = tuple(kind for kind in Kind if kind is not Kind.SWEEP)
-"""Intents whose jobs are recorded; sweeps are counted apart."""
+"""Intents whose jobs are recorded; sweeps are counted separately."""
 DURATION_BOUNDS: Final = (0.1, 0.5, 2.5, 10.0, 60.0, 300.0, 900.0)
-"""From a retag to the default `push-deadline`."""
+"""Buckets in seconds, from a retag to the default `push-deadline`."""
 MOST_APPS: Final = 50
-"""How many apps get a series at most, those that wait longest first."""
+"""The maximum number of apps with a series; the longest waiting come first."""
 
 _PREFIX: Final = "dokku_registryd_"
 _COUNTER, _GAUGE = metrics.Kind.COUNTER, metrics.Kind.GAUGE
@@ -34,95 +34,98 @@ _LISTED: Final = (
     _family(
         "build_info",
         _GAUGE,
-        "Always 1; says which version runs, and of which files.",
+        "Always 1; labels: the running version and the fingerprint of its files.",
         "version",
         "fingerprint",
     ),
     _family("ready", _GAUGE, "1 if /readyz answers 200, else 0."),
-    _family(
-        "check_ok", _GAUGE, "1 if this part of readiness is well, else 0.", "check"
-    ),
+    _family("check_ok", _GAUGE, "1 if this readiness check passes, else 0.", "check"),
     _family(
         "engine_connected",
         _GAUGE,
-        "1 while the Docker Engine's events are read and it answered the last sweep.",
+        "1 if the service reads the Docker Engine's events and the Engine answered the "
+        "last sweep, else 0.",
     ),
-    _family("jobs", _GAUGE, "Jobs without an outcome: running or waiting.", "state"),
+    _family("jobs", _GAUGE, "Unfinished jobs, running or waiting.", "state"),
     _family(
         "oldest_job_age_seconds",
         _GAUGE,
-        "How long the oldest job without an outcome exists; 0 if there is none.",
+        "Age of the oldest unfinished job; 0 if there is none.",
     ),
-    _family("jobs_finished_total", _COUNTER, "Jobs that ended.", "intent", "outcome"),
+    _family("jobs_finished_total", _COUNTER, "Finished jobs.", "intent", "outcome"),
     _family(
         "attempts_retried_total",
         _COUNTER,
-        "Attempts that failed and are followed by another one.",
+        "Failed attempts that were retried.",
         "intent",
     ),
     _family(
         "job_duration_seconds",
         metrics.Kind.HISTOGRAM,
-        "From a job's acceptance to its outcome, waits and retries included.",
+        "Time from a job's acceptance to its outcome, including waits and retries.",
         "intent",
     ),
     _family(
         "unpushed_releases",
         _GAUGE,
-        "Releases that went on and that the registry does not have: their push is "
-        "waiting for its turn, or was given_up.",
+        "Deployed releases that the registry does not have: their push is still "
+        "waiting, or was given_up.",
         "state",
     ),
     _family(
         "oldest_unpushed_release_age_seconds",
         _GAUGE,
-        "Age of the oldest release that went on and is not pushed; 0 if none is.",
+        "Age of the oldest deployed release that is not pushed; 0 if there is none.",
     ),
     _family(
         "unpushed_release_age_seconds",
         _GAUGE,
-        f"Age of an app's oldest release that went on and is not pushed, for the "
-        f"{MOST_APPS} apps that wait longest.",
+        f"Age of an app's oldest deployed release that is not pushed, for the "
+        f"{MOST_APPS} longest waiting apps.",
         "app",
     ),
     _family("wanted_references", _GAUGE, "References that must exist on this host."),
     _family(
         "missing_references",
         _GAUGE,
-        "Wanted references that the last sweep did not find and are not back since.",
+        "Wanted references that the last sweep did not find and that were not restored "
+        "after it.",
     ),
     _family(
         "lost_references",
         _GAUGE,
-        "Wanted references that it did not find and that can come from nowhere.",
+        "Missing references that cannot be recovered.",
     ),
     _family(
         "moved_references",
         _GAUGE,
-        "Of both: deployed names that it found at another image than was released.",
+        "Missing or lost references whose name exists but points to another image than "
+        "was released.",
     ),
     _family(
-        "last_sweep_timestamp_seconds", _GAUGE, "When the last sweep came to its end."
+        "last_sweep_timestamp_seconds",
+        _GAUGE,
+        "When the last sweep ended, in seconds since the epoch.",
     ),
-    _family("last_sweep_duration_seconds", _GAUGE, "How long the last sweep took."),
-    _family("sweeps_total", _COUNTER, "Looks at the whole host.", "outcome"),
+    _family("last_sweep_duration_seconds", _GAUGE, "Duration of the last sweep."),
+    _family("sweeps_total", _COUNTER, "Sweeps of the whole host.", "outcome"),
     _family(
         "missing_apps",
         _GAUGE,
-        "Apps that have properties or a recorded release and that the last sweep did "
-        "not see below Dokku's root, by what is known of the cause.",
+        "Apps with properties or a recorded release that had no folder in Dokku's root "
+        "at the last sweep, by presumed cause.",
         "cause",
     ),
     _family(
         "trigger_files",
         _GAUGE,
-        "Files of hooks that wait for their outcome, or were rejected.",
+        "Trigger files of hooks that are waiting for an outcome or were rejected.",
         "state",
     ),
     _family(
         "registry_pause_seconds",
         _GAUGE,
-        "How long a registry that asked for fewer requests is still left alone.",
+        "Remaining time of the pause after a registry asked for fewer requests.",
         "domain",
     ),
     _family(
@@ -131,7 +134,8 @@ _LISTED: Final = (
     _family(
         "scrape_error",
         _GAUGE,
-        "1 if this source could not be read in time, so its metrics are absent.",
+        "1 if this source could not be read in time and its metrics are missing, else "
+        "0.",
         "source",
     ),
     _family(
@@ -143,7 +147,7 @@ _LISTED: Final = (
     _family(
         "cpu_seconds_total",
         _COUNTER,
-        "Processor time of the process, in user and system mode.",
+        "User and system CPU time of the process.",
         prefix="process_",
     ),
     _family(
@@ -160,7 +164,7 @@ _LISTED: Final = (
     ),
     _family("open_fds", _GAUGE, "Open file descriptors.", prefix="process_"),
     _family(
-        "max_fds", _GAUGE, "How many file descriptors it may open.", prefix="process_"
+        "max_fds", _GAUGE, "Maximum number of open file descriptors.", prefix="process_"
     ),
 )
 FAMILIES: Final[Mapping[str, Family]] = MappingProxyType(

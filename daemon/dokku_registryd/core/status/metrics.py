@@ -1,7 +1,7 @@
-r"""Metric families as values, and Prometheus' text format 0.0.4 that they are shown in.
+r"""Metric families as values, and Prometheus text format 0.0.4.
 
-The format is line by line: `# HELP`, `# TYPE`, then a sample a line. A backslash and a
-line break are escaped in help texts, and a double quote in label values besides
+The format is line by line: `# HELP`, `# TYPE`, then one sample per line. A backslash
+and a line break are escaped in help texts, and also a double quote in label values
 (https://prometheus.io/docs/instrumenting/exposition_formats/).
 """
 
@@ -16,7 +16,7 @@ _VALUE: Final = str.maketrans({"\\": r"\\", "\n": r"\n", '"': r"\""})
 
 
 class Kind(StrEnum):
-    """What a family's figures are."""
+    """The type of a metric."""
 
     COUNTER = "counter"
     GAUGE = "gauge"
@@ -25,43 +25,43 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Family:
-    """One name, what it means, and by what its series differ."""
+    """A metric: its name, type, help text and labels."""
 
     name: str
     kind: Kind
     text: str
-    """One sentence for the operator; it is the help text too."""
+    """The help text: one sentence for the operator."""
     labels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One figure."""
+    """One sample."""
 
     value: float
     labels: Mapping[str, str] = field(default_factory=dict)
     suffix: str = ""
-    """What follows the family's name, in a histogram only."""
+    """The suffix of the family's name; only in a histogram."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Durations:
-    """A histogram's figures: how many seconds things took."""
+    """The samples of a histogram of durations."""
 
     bounds: tuple[float, ...]
     """The upper bounds of all buckets but the last, which has none."""
     counts: tuple[int, ...]
-    """How many fell into each bucket; one more than there are bounds."""
+    """The count of each bucket; one more than there are bounds."""
     seconds: float = 0.0
     """The sum of all."""
 
     @classmethod
     def none(cls, bounds: tuple[float, ...]) -> "Durations":
-        """Build one that nothing was added to."""
+        """Return an empty histogram."""
         return cls(bounds=bounds, counts=(0,) * (len(bounds) + 1))
 
     def plus(self, seconds: float) -> "Durations":
-        """Return the figures with one more."""
+        """Return the histogram with one more value."""
         at = sum(seconds > bound for bound in self.bounds)
         counts = list(self.counts)
         counts[at] += 1
@@ -70,7 +70,7 @@ class Durations:
         )
 
     def samples(self, labels: Mapping[str, str]) -> Iterator[Sample]:
-        """Give the series of a histogram: each bucket holds those below it too."""
+        """Yield the samples: each bucket includes the smaller ones."""
         below = 0
         bounds = [*map(number, self.bounds), "+Inf"]
         for bound, count in zip(bounds, self.counts, strict=True):
@@ -86,7 +86,7 @@ def render(shown: Iterable[tuple[Family, Iterable[Sample]]]) -> str:
 
 
 def number(value: float) -> str:
-    """Return a figure as short as it can be without becoming another one."""
+    """Return the shortest text of a number without loss."""
     if value == int(value):
         return str(int(value))
     return repr(float(value))

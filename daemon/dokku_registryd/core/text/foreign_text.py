@@ -1,10 +1,9 @@
-"""Texts that others write, made fit to be matched, stored and shown.
+"""Foreign texts, cleaned for matching, storing and showing.
 
-A registry, its token server, an Engine or whatever stands between answers with any
-text. It is cut first, since nothing else bounds it; then the secrets that it repeats
-are taken out, in each spelling that they are known to come in; then queries of
-addresses, some of which hold signatures, and what is no visible character. Only then is
-it searched for words.
+A registry, its token server, an Engine or a proxy may answer with any text. It is first
+cut to a maximum length; then the secrets that it repeats are removed, in all known
+spellings; then queries of addresses, some of which contain signatures, and invisible
+characters. Only then is it searched for words.
 """
 
 import base64
@@ -17,27 +16,27 @@ from urllib.parse import quote, quote_plus
 
 from dokku_registryd.core.auth.logins import Secret
 
-MAX_TEXT: Final = 4096  # characters of one answer's texts that are read at all
+MAX_TEXT: Final = 4096  # characters of one answer's texts that are read
 MASK: Final = "***"
 
-# An address is read as a whole, with or without a query, so each character is looked at
-# once. What follows a last colon is no part of it: Go writes `"https://x?y": reason`.
+# An address is matched as a whole, with or without a query, so each character is read
+# once. The text after a last colon is not part of it; Go: `"https://x?y": reason`.
 _QUERY: Final = re.compile(
     r"(https?://[^\s?\"'<>]*+)(?:\?[^\s\"'<>]*?(?=:?(?:[\s\"'<>]|$)))?", re.IGNORECASE
 )
-# Fewer bytes have spellings in base64 and hexadecimal that any text may hold.
+# Shorter secrets have base64 and hexadecimal spellings that any text may contain.
 _LEAST_ENCODED: Final = 6
-# Of a secret that a cut has broken, fewer characters than these tell nothing.
+# Shorter parts of a secret that the cut has split reveal nothing.
 _LEAST_BROKEN: Final = 3
 
 
 def read(text: str, secrets: Iterable[Secret] = (), *, last: int = 0) -> str:
-    """Return what may be matched and shown of a foreign text, in one line.
+    """Return a foreign text in one line, safe to match and show.
 
     Args:
         text: The text, of any length.
-        secrets: What must not be in it.
-        last: How many of the `MAX_TEXT` characters come from its end, if it is longer.
+        secrets: Secrets to remove.
+        last: How many of the `MAX_TEXT` characters to take from its end, if longer.
     """
     spelled = spellings(secrets)
     if len(text) <= MAX_TEXT:
@@ -49,12 +48,12 @@ def read(text: str, secrets: Iterable[Secret] = (), *, last: int = 0) -> str:
             tail = mask(text[-last:], spelled)
             parts.append(_without_broken_start(tail, spelled))
     line = " … ".join(_visible(_QUERY.sub(r"\1", part)) for part in parts)
-    # A blank in place of something invisible may have completed one.
+    # The blank for an invisible character may have completed a secret.
     return mask(line, spelled)
 
 
 def shorten(text: str, *, first: int, last: int = 0) -> str:
-    """Return the beginning of a text that was read, and its end if that is wanted."""
+    """Return the beginning of a text, and its end if requested."""
     if len(text) <= first + last:
         return text
     return f"{text[:first]} … {text[-last:]}" if last else f"{text[:first]}..."
@@ -68,16 +67,16 @@ def mask(text: str, spelled: Iterable[str]) -> str:
 
 
 def holds(text: str, secrets: Iterable[Secret]) -> bool:
-    """Tell whether a secret stands in a text, in whatever spelling."""
+    """Return whether a text contains a secret in any spelling."""
     return any(spelling in text for spelling in spellings(secrets))
 
 
 def spellings(secrets: Iterable[Secret]) -> list[str]:
-    """Return how secrets may be written, the longest first.
+    """Return the spellings of secrets, the longest first.
 
-    As they are; percent-encoded; within JSON, as Python and as Go write it; within
-    HTML; in base64 and hexadecimal, also as part of something longer, as the password
-    of `user:password` is.
+    Plain; percent-encoded; within JSON, as Python and as Go write it; within HTML; in
+    base64 and hexadecimal, also as part of a longer text, as the password in
+    `user:password`.
     """
     found = {one for secret in secrets for one in _spell(secret.reveal()) if one}
     return sorted(found, key=lambda text: (-len(text), text))
@@ -85,7 +84,7 @@ def spellings(secrets: Iterable[Secret]) -> list[str]:
 
 def _spell(text: str) -> Iterator[str]:
     yield text
-    # "Basic ..." and "Bearer ..." are often repeated without their first word.
+    # "Basic ..." and "Bearer ..." are often repeated without the first word.
     scheme, _, value = text.partition(" ")
     if scheme.lower() in {"basic", "bearer"}:
         yield from _spell(value)
@@ -111,10 +110,10 @@ def _spell(text: str) -> Iterator[str]:
 
 
 def _base64(raw: bytes) -> Iterator[str]:
-    """Give what base64 has of these bytes, whatever stands before and after them."""
+    """Yield the base64 spellings of these bytes at any offset."""
     for before in range(3):
         encoded = base64.b64encode(b"\0" * before + raw).decode().rstrip("=")
-        # The first and the last character hold bits of neighbours.
+        # The first and the last character contain bits of neighbours.
         first = -(-before * 8 // 6)
         bits = (before + len(raw)) * 8
         whole = encoded[first : bits // 6]

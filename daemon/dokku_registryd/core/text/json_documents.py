@@ -1,28 +1,28 @@
-"""JSON that others wrote: auth configs, helpers, registries, token servers, the Engine.
+"""JSON of other programs: auth configs, helpers, registries, token servers, the Engine.
 
-JSON may hold what the program cannot use: texts that are not Unicode, numbers without
-end, a hundred thousand levels. Every reader of `core` and `adapters` reads through
-`load`, so what comes out can be converted, compared, encoded and walked.
+JSON may contain values that the program cannot use: invalid Unicode, endless numbers, a
+hundred thousand levels. All code of `core` and `adapters` parses with `load`, so its
+results can be converted, compared, encoded and traversed.
 """
 
 import json
 from typing import Any, Final
 
 MAX_DEPTH: Final = 64  # manifests, tokens and auth configs have fewer than ten levels
-# Each takes up to a hundred bytes of memory for the three that it takes in a document.
+# Each value needs up to a hundred bytes of memory and three bytes in a document.
 MAX_VALUES: Final = 200_000
 MAX_DIGITS: Final = 20  # of the largest whole number of 64 bits
 
 
 class MalformedJsonError(ValueError):
-    """The content cannot be used. The text says why, never what the content is."""
+    """The content is unusable. The message has the reason, never the content."""
 
 
 def load(content: bytes) -> Any:
-    """Return what a JSON document holds.
+    """Return the parsed JSON document.
 
     Raises:
-        MalformedJsonError: It is not JSON in UTF-8, or beyond the limits.
+        MalformedJsonError: It is not JSON in UTF-8, or exceeds the limits.
     """
     if sum(map(content.count, (b",", b"[", b"{"))) > MAX_VALUES:
         raise MalformedJsonError(f"it has more than {MAX_VALUES} values")
@@ -34,11 +34,11 @@ def load(content: bytes) -> Any:
     except MalformedJsonError:
         raise
     except ValueError:
-        # Without the cause, which holds the content.
-        raise MalformedJsonError("it is no JSON") from None
+        # Without the cause, which contains the content.
+        raise MalformedJsonError("it is not valid JSON") from None
     except RecursionError:
         raise MalformedJsonError(f"it has more than {MAX_DEPTH} levels") from None
-    # Only an escape can spell half of a pair; all else is decoded already.
+    # Only an escape can produce half of a pair; the bytes were decoded already.
     _check(document, may_have_halves="\\u" in text)
     return document
 
@@ -64,7 +64,7 @@ def _check_texts(values: list[Any]) -> None:
     for value in values:
         for text in value if isinstance(value, dict) else [value]:
             if isinstance(text, str) and not _is_unicode(text):
-                raise MalformedJsonError("it holds a text that is not Unicode")
+                raise MalformedJsonError("it contains a text that is not Unicode")
 
 
 def _values(container: dict[str, Any] | list[Any]) -> list[Any]:
@@ -77,16 +77,16 @@ def _is_unicode(text: str) -> bool:
 
 def _whole(text: str) -> int:
     if len(text.lstrip("-")) > MAX_DIGITS:
-        raise MalformedJsonError(f"it holds a number of more than {MAX_DIGITS} digits")
+        raise MalformedJsonError(f"a number has more than {MAX_DIGITS} digits")
     return int(text)
 
 
 def _finite(text: str) -> float:
     number = float(text)
     if number in {float("inf"), float("-inf")}:
-        raise MalformedJsonError("it holds a number that is too large")
+        raise MalformedJsonError("a number is too large")
     return number
 
 
 def _refuse(_name: str) -> float:
-    raise MalformedJsonError("it is no JSON")
+    raise MalformedJsonError("it is not valid JSON")

@@ -1,18 +1,18 @@
-"""What a text may hold on its way to a terminal, whoever wrote it.
+"""Makes texts of any origin safe for a terminal.
 
-A terminal obeys control characters: it clears its screen, takes another title, or puts
-something into the clipboard. Marks that turn the direction of writing show a line as
-another one. Every outlet of this program passes its texts through here.
+A terminal obeys control characters: it clears its screen, changes its title, or fills
+the clipboard. Direction marks show a line as another one. All output of this program
+passes through here.
 """
 
 _LAST_SINGLE = 0xFFFF
 
 
 def printable(text: str) -> str:
-    """Return a text that commands no terminal; lines stay lines.
+    """Return a text without control characters, except line breaks.
 
-    Control characters (C0 and C1), marks of direction and other invisible ones, and
-    halves of characters are dropped; blanks of any width become blanks.
+    Control characters (C0 and C1), direction marks and other invisible ones, and
+    surrogates are removed; blanks of any width become blanks.
     """
     if text.isprintable():
         return text
@@ -20,9 +20,9 @@ def printable(text: str) -> str:
 
 
 def escaped(document: str) -> str:
-    r"""Return a JSON document with `\u` in place of what `printable` would drop.
+    r"""Return a JSON document with `\u` escapes for characters unsafe to print.
 
-    Within JSON such a character stands in a text only, where that means the same.
+    In JSON such a character occurs in strings only, where the escape means the same.
     """
     if document.isprintable():
         return document
@@ -35,7 +35,7 @@ def escaped(document: str) -> str:
 def _shown(mark: str) -> str:
     if mark == "\n" or mark.isprintable():
         return mark
-    # Other line breaks and separators of files count as blanks for Python too.
+    # For Python other line breaks and file separators are blanks too.
     is_blank = mark == "\t" or (mark.isspace() and mark > "\x85")
     return " " if is_blank else ""
 

@@ -1,7 +1,7 @@
-"""Absence: which apps a sweep did not see, told and kept, and nothing else.
+"""Absence: detects, records and logs the apps that a sweep did not find.
 
-An app is gone when a hook said so. What merely cannot be seen keeps its properties,
-logins, releases and images. An operator hears of it, and decides.
+An app counts as destroyed only if a hook said so. A merely missing app keeps its
+properties, logins, releases and images. The operator is told, and decides.
 """
 
 import contextlib
@@ -13,12 +13,12 @@ from dokku_registryd.core.dokku import presence
 
 
 def look(context: ports.Context) -> presence.Memory:
-    """Return what a look at Dokku's root means; nothing is changed.
+    """Return which apps are missing, judged by Dokku's root as it is now.
 
     Raises:
-        UnreadableError: It cannot be told which apps have properties.
+        UnreadableError: The list of apps with properties cannot be read.
     """
-    # Owners before apps: what is created in between must not seem to be missing.
+    # Owners before apps: an app created in between must not seem to be missing.
     known = context.properties.owners()
     root = context.properties.root()
     before = context.absences.recall()
@@ -26,14 +26,14 @@ def look(context: ports.Context) -> presence.Memory:
 
 
 def note(context: ports.Context) -> None:
-    """Look, keep what was not seen, and tell it where that has changed."""
+    """Detect missing apps, record them, and log a change."""
     before = context.absences.recall().absence
     try:
         found = look(context)
     except errors.UnreadableError:
-        return  # To the sweep every app is unknown then, and `doctor` says why.
+        return  # The sweep treats every app as unknown then; `doctor` reports why.
     with contextlib.suppress(errors.TransientError):
-        # A disk that refuses it now is asked again by the next sweep.
+        # If the disk refuses it now, the next sweep retries.
         context.absences.keep(found)
     if found.absence.shown == before.shown:
         return
@@ -55,12 +55,12 @@ def note(context: ports.Context) -> None:
 
 
 def shows_gone(app: str, context: ports.Context) -> bool:
-    """Return whether an app's folder is not there, for sure.
+    """Return whether an app's folder is certainly absent.
 
-    For apps that a hook spoke of: alone it does not make an app gone.
+    For apps that a hook reported: absence alone does not make an app destroyed.
 
     Raises:
-        UnreadableError: It cannot be told which apps have properties.
+        UnreadableError: The list of apps with properties cannot be read.
     """
     known = context.properties.owners()
     root = context.properties.root()

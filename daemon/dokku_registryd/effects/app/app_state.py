@@ -1,4 +1,4 @@
-"""Reads what an app is and needs, as the values that `core.image.wanted` decides on."""
+"""Reads the state of apps, as the values on which `core.image.wanted` decides."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,16 +10,16 @@ from dokku_registryd.core.release import releases
 
 
 def policy_of(context: ports.Context, app: str) -> policy.AppPolicy:
-    """Return what an app's properties come to, read from their files.
+    """Return an app's policy, read from its property files.
 
     Raises:
-        UnreadableError: One that decides where images go cannot be read.
+        UnreadableError: A property that decides where images go cannot be read.
     """
     return policy.resolve(app, context.properties.get, context.defaults)
 
 
 def deadline_of(context: ports.Context, app: str) -> float:
-    """Return how long a deploy of an app waits; it never fails."""
+    """Return how many seconds a deploy of an app waits; never fails."""
     return policy.deadline_seconds(app, context.properties.get, context.defaults)
 
 
@@ -37,7 +37,7 @@ def all_states(context: ports.Context) -> tuple[list[wanted.AppState], dict[str,
     """Return the states of the apps that were ever pushed.
 
     Returns:
-        The states, and why an app's state cannot be read, by the app.
+        The states, and for each unreadable app the reason.
     """
     is_companion = context.is_companion()
     told = _deploying(context)
@@ -63,7 +63,7 @@ def all_states(context: ports.Context) -> tuple[list[wanted.AppState], dict[str,
 def all_needs(
     context: ports.Context, look: ports.Snapshot, observed: wanted.Observed
 ) -> dict[str, needs.Need]:
-    """Return what each app needs, worked out anew where anything has changed."""
+    """Return the needs of each app, computed again if anything has changed."""
     is_companion = context.is_companion()
     mark_of = context.ledger.release_marks()
     remembered = context.remembered
@@ -101,9 +101,9 @@ def all_needs(
 
 
 def _unknown(context: ports.Context, app: str, observed: wanted.Observed) -> needs.Need:
-    """Return the need of an app of which something cannot be read.
+    """Return the need of an app with an unreadable file.
 
-    `doctor` names the file, and a heal or a release of the app waits for it.
+    `doctor` names the file; a heal or a release of the app waits for it.
     """
     return needs.unknown(context.ledger.releases(app), observed.image_ids)
 
@@ -126,7 +126,7 @@ def _need_in(
     if state is None:
         return needs.NOTHING
     need = needs.need_of(state, context.schedulers, observed.image_ids)
-    # Unread, `keep-releases` may say that more releases are to be kept.
+    # The unreadable `keep-releases` may require more releases to be kept.
     return need if files.is_whole else replace(need, left=())
 
 
@@ -144,7 +144,7 @@ def _state_in(
     known = tuple(context.ledger.releases(app))
     is_counted = files.read(policy.CORE, app, "tag-version")
     if deployed is None and not is_counted and not known:
-        return None  # Most apps of a host may be local ones.
+        return None  # Most apps of a host may not use a registry.
     return wanted.AppState(
         policy=policy.resolve(app, files.read, context.defaults),
         deployed=deployed,
@@ -156,7 +156,7 @@ def _state_in(
 def _deploying(
     context: ports.Context,
 ) -> Callable[[str], tuple[releases.DeployedRelease, ...]]:
-    """Return what gives the releases that deploys of an app were told."""
+    """Return a function from app to the releases that its deploys were told."""
     apps = frozenset(context.deploying.apps())
     return lambda app: _told(context, app) if app in apps else ()
 
@@ -173,5 +173,5 @@ def _told(context: ports.Context, app: str) -> tuple[releases.DeployedRelease, .
 
 
 def _recorded(context: ports.Context, app: str) -> releases.DeployedRelease | None:
-    """Return our record; Dokku's own plugin goes by its properties alone."""
+    """Return our record; None if Dokku's own plugin is in charge."""
     return None if context.is_companion() else context.deployed.deployed(app)

@@ -1,8 +1,8 @@
-"""Names that a build of Dokku gives: a heal must not take them from a newer image.
+"""Names that a Dokku build tags: a heal must not take them from a newer image.
 
-The Engine knows no "give this name unless somebody has it". So a name of a build is
-given only while no deploy holds the app's lock, after one more look, and what it was
-taken from all the same, in the moment between, gets it back.
+The Engine has no "tag only if the name is free". So a heal tags a name of a build only
+while no deploy holds the app's lock, after it has checked once more, and returns the
+name to an image that had it in the moment between.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -17,7 +17,7 @@ _LATEST: Final = ":latest"
 
 
 def healable(gaps: Iterable[wanted.Gap], context: ports.Context) -> list[wanted.Gap]:
-    """Return the gaps that a heal would close now; the others need a deploy's end."""
+    """Return the gaps that a heal would close now; the others wait for a deploy."""
     found = [gap for gap in gaps if not isinstance(gap, wanted.Lost)]
     built = {gap.wanted.app for gap in found if not gap.wanted.may_pull}
     deploying = {app for app in built if context.is_deploying(app)}
@@ -27,15 +27,15 @@ def healable(gaps: Iterable[wanted.Gap], context: ports.Context) -> list[wanted.
 
 
 def give(gap: wanted.Retag, context: ports.Context) -> bool:
-    """Give an image the name, and give it on to a build that had it first.
+    """Tag the image with the name; return the name to a build that had it first.
 
     Returns:
-        Whether it was given; a deploy that runs or has just ended gives it itself.
+        Whether it was tagged; a running or just finished deploy tags it itself.
     """
     app, name = gap.wanted.app, gap.wanted.reference
     if context.is_deploying(app):
         return False
-    # Listed before the look: an image that is not in it is newer than the gap.
+    # Listed before the check: an image that is not in it is newer than the gap.
     before = {
         image.image_id: bool(image.references)
         for image in context.engine.images_of(app)
@@ -65,11 +65,11 @@ def _newer(
     before: Mapping[str, bool],
     passed: Collection[str],
 ) -> list[str]:
-    """Return the images that came since, and those that lost their last name.
+    """Return the images that appeared since, and those that lost their last name.
 
-    What lost it while ours has the name lost it to us: a build that changes nothing
-    gives the name to an image that was here. A number is given at `ps:start` alone, so
-    what came since and has another name was never called by it.
+    An image that lost the name while ours has it lost it to us: a build without changes
+    tags an image that was here. Numbers are only tagged at `ps:start`, so a new image
+    with another name never had this name.
     """
     is_number = not name.endswith(_LATEST)
     return [
@@ -86,10 +86,10 @@ def _is_bereft(image: images.LocalImage, before: Mapping[str, bool]) -> bool:
 
 
 def _latest(image_ids: Iterable[str], context: ports.Context) -> str:
-    """Return what was built last, empty if nothing is here any more.
+    """Return the latest built image; empty if none of them is here any more.
 
-    A listing tells whole seconds, and a build makes two images in less. Builders that
-    write no time into images leave the names that only a release gets.
+    A listing has whole seconds, and a build may make two images within one. Builders
+    that write no time into images do not remove names that only a release gets.
     """
     found = [context.engine.image(image_id) for image_id in image_ids]
     here = [image for image in found if image is not None]

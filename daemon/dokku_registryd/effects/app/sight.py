@@ -1,7 +1,7 @@
-"""Sight: what is on this host of one app, looked at by name, one by one.
+"""The images of one app on this host, inspected by name.
 
-A listing of the Engine does not tell which platform manifests an image has, so a name
-that seems to lead to another image is looked at once more here.
+An Engine's listing does not contain the platform manifests of an image, so a name that
+seems to point to another image is inspected once more here.
 """
 
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ from dokku_registryd.core.image import images, wanted
 def observe(
     entries: Iterable[wanted.Wanted], context: ports.Context
 ) -> wanted.Observed:
-    """Look at every name, image ID and digest that some references are about.
+    """Inspect every name, image ID and digest of some references.
 
     Raises:
         EngineUnavailableError: The Engine does not answer.
@@ -43,7 +43,7 @@ def observe(
 
 
 def gaps(entries: Iterable[wanted.Wanted], context: ports.Context) -> list[wanted.Gap]:
-    """Return what is missing of some references, looked at one by one."""
+    """Return the missing references among these, inspected one by one."""
     listed = list(entries)
     return wanted.gaps(listed, observe(listed, context))
 
@@ -51,10 +51,10 @@ def gaps(entries: Iterable[wanted.Wanted], context: ports.Context) -> list[wante
 def confirmed(
     found: list[wanted.Gap], entries: Iterable[wanted.Wanted], context: ports.Context
 ) -> list[wanted.Gap]:
-    """Return gaps of which a listing told, with none that one look shows to be wrong.
+    """Return the gaps of a listing without those that an inspection disproves.
 
-    A name that another image seems to have may have moved since, or lead to the same
-    image under another digest.
+    A name that another image seems to have may have moved since, or may point to the
+    same image under another digest.
     """
     moved = {gap.wanted.app for gap in found if gap.leads_to}
     if not moved:
@@ -64,7 +64,7 @@ def confirmed(
 
 
 def tell(found: Iterable[wanted.Gap]) -> None:
-    """Log the names that lead to another image."""
+    """Log the names that point to another image."""
     for gap in found:
         if gap.leads_to:
             structlog.get_logger().warning(

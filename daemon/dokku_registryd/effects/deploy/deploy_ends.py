@@ -1,4 +1,4 @@
-"""How deploys of Dokku ended: its records, its locks, and what its containers run."""
+"""How deploys ended: Dokku's records, its locks, and the running containers."""
 
 from collections.abc import Mapping
 
@@ -9,13 +9,13 @@ _Told = Mapping[str, deploys.Told]
 
 
 def has_ended(app: str, build: str, all_told: _Told, context: ports.Context) -> bool:
-    """Return whether a deploy has ended, however it did.
+    """Return whether a deploy has ended, with success or not.
 
     Args:
         app: The app.
         build: The deploy.
-        all_told: What the deploys of the app were told.
-        context: What tells of them.
+        all_told: The replies to the app's deploys.
+        context: The host.
     """
     state, age = _look(app, build, all_told, context)
     verdict = deploys.judge(state, is_running_here=False, age_seconds=age)
@@ -23,9 +23,9 @@ def has_ended(app: str, build: str, all_told: _Told, context: ports.Context) -> 
 
 
 def goes_on(app: str, build: str, context: ports.Context) -> bool:
-    """Return whether a deploy was let go on with its release, as far as can be told.
+    """Return whether a deploy was allowed to continue, as far as can be told.
 
-    It was told of it, or has succeeded since: Dokku ends one whose hook has failed.
+    It got that reply, or has succeeded later: Dokku ends one whose hook has failed.
     """
     if not build:
         return False
@@ -33,24 +33,24 @@ def goes_on(app: str, build: str, context: ports.Context) -> bool:
         if build in context.deploying.told(app):
             return True
     except errors.TransientError:
-        return True  # What cannot be read takes nothing back.
+        return True  # An unreadable file must not undo anything.
     return context.builds.state(app, build) is deploys.BuildState.SUCCEEDED
 
 
 def judge(
     app: str, build: str, all_told: _Told, context: ports.Context, *, by: str = ""
 ) -> deploys.Verdict:
-    """Return what follows for the release of a deploy.
+    """Return the consequence for the release of a deploy.
 
     Args:
         app: The app.
         build: The deploy.
-        all_told: What the deploys of the app were told.
-        context: What tells of them.
-        by: The deploy that asks, if one does: it runs, and came later.
+        all_told: The replies to the app's deploys.
+        context: The host.
+        by: The deploy that asks, if any: it is running, and started later.
 
     Raises:
-        TransientError: Neither Engine nor Dokku's files tell what runs.
+        TransientError: Neither the Engine nor Dokku's files say what runs.
     """
     state, age = _look(app, build, all_told, context, by=by)
     verdict = deploys.judge(state, is_running_here=False, age_seconds=age)
@@ -63,10 +63,10 @@ def judge(
 def _look(
     app: str, build: str, all_told: _Told, context: ports.Context, *, by: str = ""
 ) -> tuple[deploys.BuildState, float]:
-    """Return what is known of a deploy, and how long ago it was told, in seconds.
+    """Return the facts about a deploy, and the seconds since its reply.
 
-    All processes are looked at to know who holds a lock, so it is not done before it
-    matters.
+    Finding the holder of a lock reads all processes, so it is not done before it is
+    needed.
     """
     state = context.builds.state(app, build)
     age = max(0.0, context.clock.now() - all_told[build].since)
@@ -74,7 +74,7 @@ def _look(
     if verdict is deploys.Verdict.BACK and deploys.may_hold_lock(
         build, all_told, by=by, age_seconds=age
     ):
-        # Dokku's record may say `canceled` of a deploy that goes on.
+        # Dokku may record `canceled` for a deploy that continues.
         if context.is_deploying(app):
             state = deploys.BuildState.RUNNING
     elif (
@@ -90,7 +90,7 @@ def _runs(app: str, build: str, told: deploys.Told, context: ports.Context) -> b
     containers = context.engine.containers()
     recorded = context.builds.containers(app)
     if told.record.is_local:
-        # Its image has no identity in the ledger: something else than ours runs.
+        # The ledger does not know its image: a foreign image runs.
         known = _known_images(app, context)
         return known is not None and any(
             deploys.runs([container], app, container.image_id, recorded=recorded)
@@ -104,11 +104,10 @@ def _runs(app: str, build: str, told: deploys.Told, context: ports.Context) -> b
 
 
 def _known_images(app: str, context: ports.Context) -> set[str] | None:
-    """Return the images of an app's releases; None where that of what ran is unknown.
+    """Return the images of an app's releases; None if the running one is unknown.
 
-    A ledger that was lost or put back knows nothing of what runs. Then the names that
-    it has on this host tell its image, and where they are gone too nothing proves that
-    anything else runs.
+    A ledger that was lost or restored does not know what runs. Then the names on this
+    host tell its image; if they are gone too, nothing proves that another image runs.
     """
     known = {release.image_id for release in context.ledger.releases(app)}
     before = context.deployed.deployed(app)

@@ -1,10 +1,10 @@
-"""Live releases: what Dokku is told, and what counts as running.
+"""Live releases: the answers to Dokku, and which release counts as running.
 
-While a deploy runs, its own questions are answered with its release. Every other
-question, and every question after the deploy has failed, is answered with what went
-live last. So `deployed/APP` and Dokku's `tag-version` change when a release is live,
-and not when it was pushed. A release whose hook did not name its deploy, or whose
-scheduler tells of no end, counts as live once it was pushed, as in Dokku's own plugin.
+While a deploy runs, its own questions are answered with its release. All other
+questions, and all questions after the deploy has failed, are answered with the latest
+live release. So `deployed/APP` and Dokku's `tag-version` change when a release goes
+live, not when it is pushed. A release counts as live once it is pushed, as in Dokku's
+own plugin, if its hook did not name its deploy or its scheduler reports no end.
 """
 
 from dataclasses import replace
@@ -19,7 +19,7 @@ from dokku_registryd.core.release.releases import Release, ReleaseState
 from dokku_registryd.effects.deploy import deploy_ends, reply_writer
 from dokku_registryd.effects.registry import numbers, tag_returns
 
-# What happened after a release so that nothing of it may be shown any more.
+# Later events after which a release must not be recorded any more.
 _REPLACED = frozenset({Kind.LOCAL, Kind.RECORDED, Kind.DESTROYED, Kind.RENAMED})
 
 
@@ -29,22 +29,22 @@ def is_followed(release: Release, context: ports.Context) -> bool:
 
 
 def is_replaced(release: Release, context: ports.Context) -> bool:
-    """Return whether the app has been released without us since, or is gone.
+    """Return whether the app has been released without us since, or is destroyed.
 
     Raises:
-        PreemptedError: The app is being renamed; the release goes on under its new
+        PreemptedError: The app is being renamed; the release continues under its new
             name.
     """
     context.take_in()
     since = context.ledger.orders_after(release.job_id, release.app)
     if any(order.kind is Kind.RENAMED and not order.is_done for order in since):
         raise errors.PreemptedError(
-            f"the release of {release.app} gave way to its new name"
+            f"the release of {release.app} was preempted by its rename"
         )
-    # A rename that is done and did not take it along has left it without an app.
+    # A finished rename that did not move the release has left it without an app.
     replacing = [order for order in since if order.kind in _REPLACED]
     if all(order.kind is Kind.LOCAL and order.build for order in replacing):
-        # What a deploy brings that has not ended may come to nothing.
+        # A deploy that has not ended may still fail.
         told = context.deploying.told(release.app) if replacing else {}
         return any(
             order.build not in told or not told[order.build].record.is_local
@@ -56,8 +56,8 @@ def is_replaced(release: Release, context: ports.Context) -> bool:
 def may_show(release: Release, context: ports.Context) -> bool:
     """Return whether extra tags and records may move to a release.
 
-    Of releases that are live the one counts that went live last, which need not be the
-    one that was asked for last: `post-deploy` has made it the record.
+    Of the live releases the one that went live last counts, which need not be the one
+    that was requested last: `post-deploy` has recorded it.
     """
     if release.failed_at or is_replaced(release, context):
         return False
@@ -65,7 +65,7 @@ def may_show(release: Release, context: ports.Context) -> bool:
 
 
 def _runs(release: Release, context: ports.Context) -> bool | None:
-    """Tell whether a release is what went live last; None where nobody recorded it."""
+    """Return whether a release is the one that went live last; None if unrecorded."""
     if not release.live_at or not is_followed(release, context):
         return None
     recorded = context.deployed.deployed(release.app)
@@ -73,7 +73,7 @@ def _runs(release: Release, context: ports.Context) -> bool | None:
 
 
 def is_latest(release: Release, context: ports.Context) -> bool:
-    """Return whether Dokku was let go on with no later release of the app."""
+    """Return whether no later release of the app was allowed to continue."""
     return not any(
         not later.failed_at
         and (later.is_deploy_continued or later.state is ReleaseState.PUSHED)
@@ -82,15 +82,15 @@ def is_latest(release: Release, context: ports.Context) -> bool:
 
 
 def is_overtaken(release: Release, context: ports.Context) -> bool:
-    """Tell whether a later release of the app stands in the registry already."""
+    """Return whether the registry already has a later release of the app."""
     return latest(release, context).job_id != release.job_id
 
 
 def latest(release: Release, context: ports.Context) -> Release:
-    """Return the latest release of the app that has arrived; this, if none is later.
+    """Return the latest pushed release of the app; this one if none is later.
 
-    One that failed after it was confirmed, or whose deploy failed, does not count: its
-    tags were moved back. Nor does one that had been live before this one was.
+    A release that failed after confirmation, or whose deploy failed, does not count;
+    its tags were restored. Nor does one that had been live before this one.
     """
     runs = _runs(release, context)
     for later in context.ledger.later_releases(release):
@@ -101,7 +101,7 @@ def latest(release: Release, context: ports.Context) -> Release:
 
 
 def tell(release: Release, context: ports.Context) -> None:
-    """Let Dokku's deploy know the names of its release."""
+    """Answer questions of Dokku's deploy with the names of its release."""
     with context.app_lock(release.app):
         if is_followed(release, context):
             if not release.live_at and not release.failed_at:
@@ -111,14 +111,14 @@ def tell(release: Release, context: ports.Context) -> None:
 
 
 def take_back(release: Release, context: ports.Context) -> None:
-    """Let Dokku be answered as before a release; hold the app's turn meanwhile."""
+    """Answer Dokku as before a release; the caller holds the app's lock."""
     if is_followed(release, context):
         context.deploying.forget(release.app, release.build)
         return
     try:
         is_shown = context.deployed.deployed(release.app) == release.deployed
     except errors.UnreadableError:
-        return  # It is not known to be ours, and a question about it fails.
+        return  # It may not be ours, and a question about it fails.
     if not is_shown:
         return
     is_ours = not context.is_companion()
@@ -131,13 +131,13 @@ def take_back(release: Release, context: ports.Context) -> None:
 
 
 def show(release: Release, context: ports.Context) -> None:
-    """Record what was confirmed, where Dokku may be told of it by now.
+    """Record a confirmed release, if Dokku may be told of it already.
 
-    Hold the app's turn meanwhile.
+    The caller holds the app's lock.
     """
     if is_followed(release, context) and not release.live_at:
         told = context.deploying.told(release.app).get(release.build)
-        # A number that a deploy was told stays what it is until that has ended.
+        # A number that a deploy was told is kept until the deploy has ended.
         if not release.is_deploy_continued or (
             told and told.record == release.deployed
         ):
@@ -152,15 +152,15 @@ def show(release: Release, context: ports.Context) -> None:
 
 
 def go_live(release: Release, context: ports.Context) -> None:
-    """Record that containers of a release run, or that its deploy has succeeded."""
+    """Record that containers of a release run, or that its deploy succeeded."""
     with context.app_lock(release.app):
-        # Containers of a release tell more than whatever made its deploy seem failed.
+        # Running containers count for more than a sign that the deploy failed.
         first = not release.live_at or bool(release.failed_at)
         moment = context.clock.now() if first else release.live_at
         lives = replace(release, live_at=moment, failed_at=0.0)
         is_shown = _went_live_last(lives, context) and not is_replaced(release, context)
         if first and is_shown and release.build and not context.is_companion():
-            # Dokku is told of its containers also while the ledger has no room.
+            # Dokku is told of its containers even if the ledger cannot be written.
             context.deployed.link_told(release.app, release.build)
         if first:
             release = context.ledger.update_release(
@@ -173,7 +173,7 @@ def go_live(release: Release, context: ports.Context) -> None:
                     policy.CORE, release.app, "tag-version", str(release.number)
                 )
         if release.is_taken_back:
-            # Its extra tags come forward again (`settling`), which needs the registry.
+            # Its extra tags are moved again (`settling`), which needs the registry.
             context.submit(Trigger(kind=Kind.SETTLE, app=release.app))
         if release.build:
             context.deploying.forget(release.app, release.build)
@@ -188,12 +188,12 @@ def go_live(release: Release, context: ports.Context) -> None:
 
 
 def tell_overtaken(app: str, tag: str, context: ports.Context) -> None:
-    """Log that a restart put back what ran before: it began before a deploy went live.
+    """Log that a restart restored the previous release: it began before a deploy.
 
     Args:
         app: The app.
-        tag: What Dokku says that it has started; anything but a number tells nothing.
-        context: What holds the record.
+        tag: The tag that Dokku has started; only a number says something.
+        context: The host.
     """
     try:
         deployed = context.deployed.deployed(app)
@@ -215,13 +215,13 @@ def tell_overtaken(app: str, tag: str, context: ports.Context) -> None:
 def settle(
     app: str, context: ports.Context, reply: reply_writer.ReplyWriter, *, by: str = ""
 ) -> list[str]:
-    """Draw the consequence of each deploy that has ended; return their builds.
+    """Apply the consequence of each deploy that has ended; return their builds.
 
     Args:
         app: The app.
-        context: What holds the records.
-        reply: Who hears of it.
-        by: The deploy that waits for it, which runs.
+        context: The host.
+        reply: The reply.
+        by: The deploy that waits for it, which is running.
 
     Raises:
         TransientError: Engine or registry do not answer.
@@ -246,7 +246,7 @@ def settle(
 def fail(
     release: Release, context: ports.Context, reply: reply_writer.ReplyWriter
 ) -> None:
-    """Take a release back whose deploy has failed: what ran before runs on.
+    """Undo a release whose deploy has failed: the previous one keeps running.
 
     Raises:
         TransientError: The registry does not answer.
@@ -274,21 +274,21 @@ def _settle_local(
     context: ports.Context,
     verdict: deploys.Verdict,
 ) -> None:
-    """Draw the consequence where a deploy has no release in the ledger.
+    """Apply the consequence if a deploy has no release in the ledger.
 
     Raises:
-        TransientError: Its order still waits to be taken in.
+        TransientError: Its trigger has not been accepted yet.
     """
     if verdict is not deploys.Verdict.LIVE and told.record.is_local:
         context.take_in()
         if not context.ledger.revoke_local(app, build):
             raise errors.TransientError(
                 f"the release of {app} without a push, whose deploy has failed, is"
-                " still waiting for its turn"
+                " still pending"
             )
     with context.app_lock(app):
         if verdict is deploys.Verdict.LIVE:
-            # It has no push, or the ledger was lost since.
+            # It has no push, or the ledger was lost.
             numbers.record(app, told.record, context)
         context.deploying.forget(app, build)
 
@@ -296,9 +296,9 @@ def _settle_local(
 def _went_live_last(release: Release, context: ports.Context) -> bool:
     """Return whether a release that has just turned out to be live went live last.
 
-    The record tells, unless its hook could not write that: what its deploy was told is
-    still there then, or was taken away when the deploy seemed to have failed. So the
-    order of reservation does.
+    The record tells, unless its hook could not write it: then the reply to its deploy
+    still exists, or was removed when the deploy seemed to have failed. So the order of
+    reservation decides.
     """
     is_unrecorded = release.is_taken_back or release.build in context.deploying.told(
         release.app
@@ -310,7 +310,7 @@ def _went_live_last(release: Release, context: ports.Context) -> bool:
 def _is_last_live(release: Release, context: ports.Context) -> bool:
     """Return whether no later release of the app is live.
 
-    One that nobody follows counts as live once it has arrived.
+    A release whose deploy is not followed counts as live once it is pushed.
     """
     for later in context.ledger.later_releases(release):
         if later.failed_at:

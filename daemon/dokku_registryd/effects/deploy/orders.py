@@ -1,8 +1,8 @@
-"""Orders that change what Dokku runs without a push of ours.
+"""Jobs that only change the order of an app's jobs, without a push of ours.
 
-They only take their place in the order of an app's jobs: what was accepted before them
-commits nothing afterwards. A deploy that was broken off is such an order for the one
-release that it waited for: `check` ends that before anything moves.
+Jobs that were accepted before them commit nothing afterwards. The cancellation of a
+deploy is such a job for the one release that the deploy waited for: `check` ends that
+release before anything moves.
 """
 
 from dokku_registryd import errors, ports
@@ -16,7 +16,7 @@ def perform_local(
     context: ports.Context,
     reply: reply_writer.ReplyWriter,
 ) -> outcomes.Outcome:
-    """Note that an app was released with push off."""
+    """Record that an app was released with push-on-release off."""
     return outcomes.done("released without a push")
 
 
@@ -25,29 +25,29 @@ def perform_cancelled(
     context: ports.Context,
     reply: reply_writer.ReplyWriter,
 ) -> outcomes.Outcome:
-    """Note what became of a release whose deploy was broken off.
+    """Report the result of cancelling a release.
 
-    The release itself ends it, in its own lane: the intake has told it (`check`).
+    The release itself ends in its own lane: the intake has informed it (`check`).
     """
     job_id = job.trigger.job
     record = context.ledger.job(job_id)
     release = context.ledger.release_of(job_id)
     if record is None:
-        return outcomes.skipped(f"release {job_id} was never begun")
+        return outcomes.skipped(f"release {job_id} was never started")
     if release is not None and release.is_deploy_continued:
-        return outcomes.skipped(f"release {job_id} goes on, as its deploy was promised")
+        return outcomes.skipped(f"release {job_id} continues, as its deploy was told")
     if record.outcome is not None and record.outcome.is_good:
-        return outcomes.skipped(f"release {job_id} had ended before")
-    return outcomes.done(f"release {job_id} was taken back")
+        return outcomes.skipped(f"release {job_id} had already finished")
+    return outcomes.done(f"release {job_id} was cancelled")
 
 
 def check(job: jobs.Job | Release, context: ports.Context) -> None:
-    """Return if somebody waits for a release, or it was promised to go on.
+    """Raise unless a deploy still waits for a release, or it may continue anyway.
 
-    Called before every step that others see.
+    Called before every step with a visible effect.
 
     Raises:
-        CancelledError: The deploy was broken off.
+        CancelledError: The deploy was interrupted.
     """
     error = cancellation(job, context)
     if error is not None:
@@ -57,9 +57,9 @@ def check(job: jobs.Job | Release, context: ports.Context) -> None:
 def cancellation(
     job: jobs.Job | Release, context: ports.Context
 ) -> errors.CancelledError | None:
-    """Return what a release ends with whose deploy was broken off, if it was.
+    """Return the error of a release whose deploy was interrupted; None for others.
 
-    What was committed stays: its deploy never tells that it is live.
+    Committed changes stay: its deploy never reports it as live.
     """
     if not context.is_cancelled(job.job_id):
         return None
@@ -69,5 +69,5 @@ def cancellation(
     ):
         return None
     return errors.CancelledError(
-        f"the deploy that waited for this release of {job.app} was broken off"
+        f"the deploy that waited for this release of {job.app} was interrupted"
     )

@@ -1,4 +1,4 @@
-"""A release that cannot be finished now: let its deploy continue, or give it up.
+"""A release that cannot be finished now: continue its deploy, or give it up.
 
 `core.job.retries` decides what follows from a failed attempt; this module does it.
 """
@@ -20,13 +20,13 @@ LOCAL_SCHEDULER: Final = "docker-local"
 def accept(
     release: Release, context: ports.Context, reply: reply_writer.ReplyWriter
 ) -> Release:
-    """Let the deploy go on before the push is done; the push stays in the ledger."""
+    """Let the deploy continue before the push is done; the push stays in the ledger."""
     if release.is_deploy_continued:
         return release
     if release.state is ReleaseState.RESERVED:
         release = numbers.secure(release, context, reply)
     with context.app_lock(release.app):
-        # Before anybody may hear of it; `give_up` takes it back.
+        # Before the hook can be told; `give_up` restores it.
         if not live.is_replaced(release, context):
             live.tell(release, context)
         release = context.ledger.update_release(
@@ -34,17 +34,17 @@ def accept(
         )
     reply.detail(f"Pushing {release.reference} in the background")
     with contextlib.suppress(OSError):
-        # Whoever begins with a new ledger takes nothing back then. Where the disk
-        # refuses, the deploy itself speaks for it (`deploy_ends.goes_on`).
+        # A process that starts with a new ledger then undoes nothing. If the disk
+        # refuses, the deploy itself proves it (`deploy_ends.goes_on`).
         context.promise(release.job_id)
     reply.finish(status=0)
     return release
 
 
 def delayed_part(release: Release, context: ports.Context) -> str:
-    """Return what of a release is late when its registry is away, empty for all of it.
+    """Return the part of a release that is delayed while its registry is unavailable.
 
-    The deploy may go on where only this part is late: its content is safe already.
+    Empty if all of it is. Otherwise the deploy may continue: its content is pushed.
     """
     if release.state is ReleaseState.CONFIRMED:
         return "its extra tags are"
@@ -57,14 +57,14 @@ def delayed_part(release: Release, context: ports.Context) -> str:
 
 
 def cannot_succeed(release: Release, context: ports.Context) -> bool:
-    """Tell whether a release whose deploy went on can never be pushed, and need not be.
+    """Return whether a release whose deploy continued can never be pushed.
 
-    Its image is nowhere on this host, and a later release of its app has arrived.
+    Its image is gone from this host, and a later release of its app has been pushed.
     """
     if not release.is_deploy_continued:
         return False
     if release.state is not ReleaseState.RESERVED:
-        # Failed is what `give_up` left that died before the job had its outcome.
+        # FAILED: the process died between `give_up` and recording the outcome.
         return release.state is ReleaseState.FAILED
     with contextlib.suppress(errors.RegistrydError):
         is_gone = context.engine.image(release.image_id) is None
@@ -78,9 +78,9 @@ def give_up(
     reply: reply_writer.ReplyWriter,
     error: errors.RegistrydError,
 ) -> None:
-    """Record that a release will not be tried again, and take its names away.
+    """Record that a release will not be retried, and remove its names.
 
-    Dokku's properties and the registry's moving tags then show the release before.
+    Dokku's properties and the registry's moving tags then show the previous release.
     """
     release = context.ledger.release_of(job.job_id)
     if release is None or release.state is ReleaseState.PUSHED:
@@ -97,7 +97,7 @@ def give_up(
         for name in release.names:
             context.engine.untag(name)
     except errors.RegistrydError as unreachable:
-        # The sweep takes the names away once the Engine answers.
+        # The sweep removes the names when the Engine answers again.
         structlog.get_logger().debug(
             "untag.deferred", app=release.app, error=str(unreachable)
         )

@@ -1,4 +1,4 @@
-"""What an effect tells the person who waits, if there is one."""
+"""Writes the reply of a job to the waiting hook, if there is one."""
 
 from dokku_registryd import ports
 from dokku_registryd.core.hook import replies
@@ -6,11 +6,11 @@ from dokku_registryd.core.job import jobs
 
 
 class ReplyWriter:
-    """Writes the reply of one job, in the words of Dokku's own plugin.
+    """Writes the reply of one job, with the texts of Dokku's own plugin.
 
     Args:
-        replies_port: Where replies go.
-        job_id: The job that is answered; empty for nobody.
+        replies_port: The replies.
+        job_id: The job; empty if no hook waits for it.
     """
 
     def __init__(self, replies_port: ports.Replies, job_id: str) -> None:
@@ -18,28 +18,28 @@ class ReplyWriter:
         self._job_id = job_id
 
     def headline(self, text: str) -> None:
-        """Name the step that begins."""
+        """Write the name of the step that begins."""
         self._write(replies.Line.HEADLINE, text)
 
     def detail(self, text: str) -> None:
-        """Say what happens inside the step."""
+        """Write a detail of the step."""
         self._write(replies.Line.DETAIL, text)
 
     def output(self, text: str) -> None:
-        """Pass on what the Engine says; an empty text is nothing to be passed on."""
+        """Write output of the Engine; ignore an empty text."""
         if text:
             self._write(replies.Line.OUTPUT, text)
 
     def warning(self, text: str) -> None:
-        """Say what somebody should act on."""
+        """Write a warning for the user."""
         self._write(replies.Line.WARNING, text)
 
     def deadline(self, seconds: float) -> None:
-        """Say how long to wait from now on, at most; a later word only adds to it."""
+        """Extend the hook's deadline to so many seconds from now, if that is later."""
         self._write(replies.Line.DEADLINE, str(max(0, round(seconds))))
 
     def finish(self, *, status: int) -> None:
-        """End the reply with the exit status of whoever waits."""
+        """End the reply with the exit status of the hook."""
         self._write(replies.Line.EXIT, str(status))
 
     def _write(self, kind: replies.Line, text: str) -> None:
@@ -48,5 +48,5 @@ class ReplyWriter:
 
 
 def for_job(replies_port: ports.Replies, job: jobs.Job) -> ReplyWriter:
-    """Return the voice that answers a job; it says nothing where nobody listens."""
+    """Return the writer that answers a job; it writes nothing if no hook waits."""
     return ReplyWriter(replies_port, job.job_id if job.is_awaited else "")

@@ -1,8 +1,8 @@
-"""Settling: how the deploys of an app have ended, and where extra tags belong since.
+"""Settling: how the deploys of an app have ended, and where extra tags belong now.
 
-A deploy that seemed to have failed may go live all the same: Dokku's record says
-`canceled` of one that goes on, or a container comes up late. Its extra tags have gone
-back by then, so they come forward once more.
+A deploy that seemed to have failed may still go live: Dokku may record `canceled` for
+one that continues, or a container may start late. Its extra tags were restored by then,
+so they are moved again.
 """
 
 from dokku_registryd import ports
@@ -18,7 +18,7 @@ from dokku_registryd.effects.registry import extra_tags, registry_session
 def perform(
     job: jobs.Job, context: ports.Context, reply: reply_writer.ReplyWriter
 ) -> outcomes.Outcome:
-    """Find out how the deploys of an app have ended, and draw the consequence.
+    """Find out how the deploys of an app have ended, and apply the consequences.
 
     Raises:
         TransientError: Engine or registry do not answer.
@@ -30,15 +30,15 @@ def perform(
         if _bring_forward(release, context, reply)
     ]
     if not settled and not forward:
-        return outcomes.skipped("no deploy of it has ended")
+        return outcomes.skipped("no deploy has ended")
     if not settled:
         return outcomes.done(f"extra tags moved again to {', '.join(forward)}")
-    return outcomes.done(f"deploys that have ended: {', '.join(settled)}")
+    return outcomes.done(f"ended deploys: {', '.join(settled)}")
 
 
 def _taken_back(app: str, context: ports.Context) -> list[Release]:
-    """Return the releases whose tags went back although they have not failed."""
-    with context.app_lock(app):  # Whoever asks for this may still be at it.
+    """Return the releases whose tags were restored although they have not failed."""
+    with context.app_lock(app):  # The caller may hold it already.
         return [
             release
             for release in context.ledger.releases(app)
@@ -67,7 +67,7 @@ def _bring_forward(
             is_under_way=True,
         )
         extra_tags.move(release, tags, session, context, reply)
-        # A later one may have arrived in the app's other lane meanwhile.
+        # The app's other lane may have pushed a later one meanwhile.
         shown = live.latest(release, context)
         if shown != release and shown.repository == release.repository:
             extra_tags.move(shown, tags, session, context, reply)

@@ -1,8 +1,8 @@
-"""Keeps the logins that one attempt has used out of all that is said of it.
+"""Removes the logins that one attempt has used from all of its messages.
 
-Whoever passes a foreign text on cleans it of the secrets that he knows of. This is
-where all texts of an attempt come past once more, on their way into reply, ledger and
-log: it knows each login that the attempt has asked for, whoever repeats it.
+Code that passes a foreign text on removes the secrets that it knows. All messages of an
+attempt pass here once more, on their way to reply, ledger and log: this module knows
+each login that the attempt has used.
 """
 
 import threading
@@ -18,19 +18,19 @@ from dokku_registryd.core.text import foreign_text
 
 Failure = TypeVar("Failure", bound=errors.RegistrydError)
 
-# A shorter one stands in words of ours: `web`, or the name of a user.
+# A shorter one may be a usual word: `web`, or the name of a user.
 _LEAST: Final = 6
 
 
 class Discretion:
-    """What must not be said of one attempt."""
+    """The secrets of one attempt."""
 
     def __init__(self) -> None:
         self._spelled: list[str] = []
         self._lock = threading.Lock()
 
     def over(self, context: ports.Context) -> ports.Context:
-        """Return a world that notes each login, and lets none into a reply."""
+        """Return a context that notes each login, and removes it from replies."""
         return replace(
             context,
             credentials=_Noted(context.credentials, self),
@@ -38,7 +38,7 @@ class Discretion:
         )
 
     def note(self, secrets: Iterable[logins.Secret]) -> None:
-        """Hide these from now on."""
+        """Hide these values from now on."""
         long = [secret for secret in secrets if len(secret.reveal()) >= _LEAST]
         spelled = foreign_text.spellings(long)
         with self._lock:
@@ -46,17 +46,17 @@ class Discretion:
             self._spelled = [*known, *(one for one in spelled if one not in known)]
 
     def text(self, text: str) -> str:
-        """Return a text without what must not be said."""
+        """Return a text without secrets."""
         return foreign_text.mask(text, self._spelled)
 
     def outcome(self, outcome: outcomes.Outcome) -> outcomes.Outcome:
-        """Return an outcome without what must not be said."""
+        """Return an outcome without secrets."""
         return replace(
             outcome, detail=self.text(outcome.detail), error=self.text(outcome.error)
         )
 
     def error(self, error: Failure) -> Failure:
-        """Take what must not be said out of an error."""
+        """Remove secrets from an error."""
         error.args = (self.text(str(error)),)
         return error
 

@@ -1,9 +1,9 @@
 """Extra tags: names in the registry that move from one release to the next.
 
-They move only after the number is confirmed, by putting its manifest under each of
-them, so no layer is sent and nothing is left of them on this host. What each of them
-stood for is asked and kept before the first one moves: a release that fails here all
-the same, or whose deploy does, moves them back to that.
+They move only after the number is confirmed, by putting its manifest under each tag, so
+no layer is sent and no name is left on this host. Their digests are read and recorded
+before the first one moves: if the release or its deploy fails later, they are moved
+back.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ from dokku_registryd.effects.deploy import precedence, reply_writer
 from dokku_registryd.effects.registry import registry_session
 
 UNREAD: Final = "?"
-"""Stands for what the registry did not tell: neither a digest nor its absence."""
+"""The registry did not answer: neither a digest nor an absence."""
 
 
 def note(
@@ -32,10 +32,10 @@ def note(
     session: registry_session.RegistrySession,
     context: ports.Context,
 ) -> None:
-    """Keep what extra tags stand for before a release moves them.
+    """Record the present digests of extra tags before a release moves them.
 
-    What was kept first stays, whatever they stand for by now. What the registry does
-    not tell is left out: whoever moves the tags asks once more.
+    An earlier record stays, even if the tags have moved since. A tag that the registry
+    did not answer for is omitted; it is asked again when the tags move.
     """
     known = context.ledger.tag_moves(release.job_id)
     names = [name for name in names_of(release, tags) if name not in known]
@@ -63,13 +63,13 @@ def move(
     *,
     manifest: images.Manifest | None = None,
 ) -> None:
-    """Put a confirmed release under each extra tag, side by side.
+    """Put a confirmed release under each extra tag, in parallel.
 
-    Its manifest is asked for unless it came with the confirmation.
+    Its manifest is fetched unless it came with the confirmation.
 
     Raises:
         TransientError: The registry does not answer; some tags may have moved.
-        PermanentError: It refuses one; some others may have moved.
+        PermanentError: It refuses one; others may have moved.
     """
     names = names_of(release, tags)
     if not names:
@@ -80,7 +80,7 @@ def move(
         manifest = session.call(partial(manifest_of, image, release.digest, context))
     if manifest is None:
         raise errors.RegistryUnavailableError(
-            f"the registry confirmed {release.reference}, but does not give it out"
+            f"the registry confirmed {release.reference}, but does not return it"
         )
     note(release, names, session, context)
     _note_unread(release, names, context)
@@ -88,7 +88,7 @@ def move(
         reply.detail(f"Tagging {release.image_repo} as {name} in registry format")
         reply.detail(f"Pushing {release.repository}:{name}")
     with ThreadPoolExecutor(max_workers=context.parallel_tags) as pool:
-        # All are begun before the first failure is raised.
+        # All are started before the first failure is raised.
         targets = [image.with_tag(name) for name in names]
         for result in [
             pool.submit(put, target, manifest, session, context) for target in targets
@@ -99,7 +99,7 @@ def move(
 def tell_left_out(
     policy: dokku_policy.AppPolicy, reply: reply_writer.ReplyWriter
 ) -> None:
-    """Say which values a release does without; Dokku's plugin lets it go on too."""
+    """Warn of values that a release ignores; Dokku's plugin continues too."""
     log = structlog.get_logger().bind(app=policy.app)
     for text in policy.left_out:
         log.warning("property.ignored", reason=text)
@@ -107,7 +107,7 @@ def tell_left_out(
 
 
 def _note_unread(release: Release, names: list[str], context: ports.Context) -> None:
-    """Go on without what cannot be read: a release is worth more than its undoing."""
+    """Continue if digests cannot be read: a release matters more than undoing it."""
     known = context.ledger.tag_moves(release.job_id)
     unread = [name for name in names if name not in known]
     if not unread:
@@ -119,7 +119,7 @@ def _note_unread(release: Release, names: list[str], context: ports.Context) -> 
 
 
 def names_of(release: Release, tags: Iterable[str]) -> list[str]:
-    """Return the tags that a release moves: its own number is none of them."""
+    """Return the tags that a release moves, without its own number."""
     return [tag for tag in tags if tag != str(release.number)]
 
 
@@ -160,6 +160,6 @@ def put(
     if stored != manifest.digest:
         raise errors.DigestMismatchError(
             f"{target.familiar} was put as {manifest.digest}, but the registry"
-            f" stored {stored}. Ask whoever runs the registry why it changes"
+            f" stored {stored}. Ask the registry's operator why it changes"
             " manifests"
         )

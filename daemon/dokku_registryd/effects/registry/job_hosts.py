@@ -1,7 +1,7 @@
-"""Which registry a job will speak to, so that one that hangs never has all workers.
+"""The registry of a job, so that a registry that hangs never occupies all workers.
 
-What is told is a guess for that purpose alone: properties may change until the job
-runs, and what cannot be found out counts for no host.
+The result is a guess for that purpose only: properties may change until the job runs,
+and a job with an unknown registry counts for no host.
 """
 
 from dokku_registryd import errors, ports
@@ -14,7 +14,7 @@ _GONE = frozenset({Kind.DESTROYED, Kind.ABANDONED})
 
 
 def of(job: jobs.Job, context: ports.Context) -> str:
-    """Return the host of the registry that a job will speak to, empty if unknown."""
+    """Return the host of the registry that a job will ask; empty if unknown."""
     if not job.rules.is_remote:
         return ""
     try:
@@ -29,7 +29,7 @@ def _reference(job: jobs.Job, context: ports.Context) -> str:
     if reserved is not None:
         return reserved.reference
     if job.kind in _GONE:
-        # Its properties went with it; what is left to ask is its login's helper.
+        # Its properties are gone; only the helper of its login is left to ask.
         latest = context.ledger.latest_release(job.app)
         return latest.reference if latest else ""
     if job.kind is not Kind.RELEASE:

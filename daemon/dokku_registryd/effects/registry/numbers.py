@@ -1,10 +1,9 @@
-"""Numbers: who has one in the registry, the next one, and which of them Dokku goes by.
+"""Numbers: their owner in the registry, the next free one, and the one Dokku uses.
 
-A number is never overwritten, so a release whose number is taken gets another one. What
-Dokku was told to deploy does not change by that: a deploy reads the name once and
-creates containers from it for as long as it takes, and the registry would answer with
-somebody else's image. So the names of the number that Dokku was told stay on this host
-until the deploy is over.
+A number is never overwritten: a release whose number is taken gets another one. The
+number that Dokku was told to deploy does not change by that: a deploy reads the name
+once and creates containers from it later, and the registry would answer with a foreign
+image. So the names of that number stay on this host until the deploy has ended.
 """
 
 import contextlib
@@ -25,7 +24,7 @@ from dokku_registryd.core.release.releases import DeployedRelease, Release
 from dokku_registryd.effects.deploy import reply_writer
 from dokku_registryd.effects.registry import registry_session
 
-# Numbers to try where others push to the same repository at the same time.
+# Numbers to try if others push to the same repository at the same time.
 MOST_NUMBERS: Final = 10
 
 _Answer = TypeVar("_Answer")
@@ -33,14 +32,14 @@ _Answer = TypeVar("_Answer")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sent:
-    """What the registry answers for a number, and how it came there."""
+    """The registry's answer for a number, and its history."""
 
     digest: str
     manner: str = ""
     manifest: images.Manifest | None = None
-    """Given where it was seen on the way, so that nobody has to ask for it again."""
+    """The manifest, if it was read on the way, so that it is not fetched again."""
     unseen: str = ""
-    """Why the answer to the push alone counts: the registry refused to be asked."""
+    """Why only the answer to the push counts: the registry refused to be read."""
 
 
 TAKEN: Final = Sent(digest="")
@@ -49,11 +48,11 @@ TAKEN: Final = Sent(digest="")
 def find(
     release: Release, session: registry_session.RegistrySession, context: ports.Context
 ) -> Sent | None:
-    """Return what has our number: our image, another one, or None.
+    """Return the owner of our number: our image, another one, or None.
 
-    None is a number that is free, as far as the registry tells. It is asked for our
-    own safety, so a refusal decides nothing: some logins may push and not read, and
-    some registries let nobody read what was not scanned or signed. The push decides.
+    None means that the number is free, as far as the registry tells. The lookup is only
+    a safeguard, so a refusal decides nothing: some logins may push but not read, and
+    some registries return no image before it is scanned or signed. The push decides.
     """
     image = reference.parse(release.reference)
     try:
@@ -61,8 +60,8 @@ def find(
     except errors.ForeignManifestError:
         return TAKEN
     except errors.RateLimitedError as error:
-        # Docker Hub counts a GET as a pull, and a HEAD not, so a limit on pulls need
-        # hold no push up.
+        # Docker Hub counts a GET as a pull, but not a HEAD, so a limit on pulls need
+        # not delay a push.
         is_free = error.is_of_reading and session.call(
             partial(_is_absent, image, context)
         )
@@ -84,7 +83,7 @@ def find(
 
 
 def note_unknown(release: Release, error: errors.PermanentError) -> None:
-    """Log that the registry does not tell what has a number."""
+    """Log that the registry does not tell the owner of a number."""
     structlog.get_logger().info(
         "number.undisclosed",
         job_id=release.job_id,
@@ -97,10 +96,10 @@ def note_unknown(release: Release, error: errors.PermanentError) -> None:
 def next_free(
     release: Release, session: registry_session.RegistrySession, context: ports.Context
 ) -> int:
-    """Return the nearest number above ours that nobody has, as far as is known.
+    """Return the nearest free number above ours, as far as is known.
 
-    Each is looked up. The list of tags only spares look-ups of what it names: not every
-    login may read it, and some registries cannot give it.
+    Each candidate is looked up. The list of tags only avoids lookups: not every login
+    may read it, and some registries cannot return it.
 
     Raises:
         DigestMismatchError: All of them are taken.
@@ -116,9 +115,9 @@ def next_free(
         if found is None or found.digest:
             return number
     raise errors.DigestMismatchError(
-        f"cannot push {release.reference}: the {numbering.MOST_AHEAD} numbers above it"
-        " are taken by other images, too. Give the app a repository of its own with"
-        " dokku registry:set"
+        f"cannot push {release.reference}: the next {numbering.MOST_AHEAD} numbers are"
+        " also taken by other images. Set another image-repo for the app with dokku"
+        " registry:set"
     )
 
 
@@ -128,9 +127,9 @@ def take_next(
     context: ports.Context,
     reply: reply_writer.ReplyWriter,
 ) -> Release:
-    """Give a release another number, or the next one that no other release has.
+    """Give a release the given number, or the next one that no other release has.
 
-    The names of the older number go, unless Dokku was told of it.
+    The names of the old number are removed, unless Dokku was told that number.
     """
     older = release
     release = context.ledger.renumber(release.job_id, at_least=number)
@@ -156,9 +155,9 @@ def take_next(
 def secure(
     release: Release, context: ports.Context, reply: reply_writer.ReplyWriter
 ) -> Release:
-    """Look a number up before Dokku is told of it, and take another if it is taken.
+    """Look a number up before Dokku is told of it; take another one if it is taken.
 
-    A registry that does not answer within `look_seconds` holds no deploy up.
+    A registry that does not answer within `look_seconds` does not delay the deploy.
     """
     image = reference.parse(release.reference)
     session = registry_session.RegistrySession(
@@ -174,13 +173,13 @@ def secure(
         number = _ask(partial(next_free, release, session, context), context)
         release = take_next(release, number or release.number + 1, context, reply)
     for name in release.stale_names:
-        # An attempt died before it had taken them away; nobody was told of them.
+        # An attempt died before it had removed them; Dokku was not told of them.
         context.engine.untag(name)
     return release
 
 
 def note_live(app: str, context: ports.Context) -> None:
-    """Note that the deploy of what Dokku was told is over, so the number may change."""
+    """Record that the deploy of the told number has ended, so it may change."""
     told = context.deployed.deployed(app)
     row = next((row for row in context.ledger.releases(app) if row.goes_by(told)), None)
     if row is None:
@@ -191,7 +190,7 @@ def note_live(app: str, context: ports.Context) -> None:
 
 
 def show(release: Release, context: ports.Context) -> None:
-    """Let Dokku be told the present number, unless a deploy still uses another."""
+    """Tell Dokku the present number, unless a deploy still uses another one."""
     told = context.deployed.deployed(release.app)
     if told != release.deployed and release.goes_by(told) and not release.live_at:
         return
@@ -199,15 +198,15 @@ def show(release: Release, context: ports.Context) -> None:
 
 
 def record(app: str, deployed: DeployedRelease, context: ports.Context) -> None:
-    """Let Dokku be answered with a release, unless its own plugin answers."""
+    """Answer Dokku with a release, unless Dokku's own plugin answers."""
     if not context.is_companion():
         context.deployed.record_deployed(app, deployed)
 
 
 def _is_platform_of(release: Release, digest: str, context: ports.Context) -> bool:
-    """Tell whether a digest is that of the platform of our image that is here.
+    """Return whether a digest is that of the platform that our local image has.
 
-    The Engine pushes no more than that of an index of which it has one platform.
+    The Engine pushes only that platform of an index.
     """
     image = context.engine.image(release.image_id)
     return image is not None and digest in image.manifests
@@ -218,7 +217,7 @@ def _read(
     context: ports.Context,
     auth: logins.AuthConfig | None,
 ) -> images.Manifest | None:
-    # Absence is what we expect, and only GET proves it.
+    # Absence is expected here, and only GET proves it.
     return context.registry.manifest(image, auth=auth, for_push=True)
 
 
@@ -239,10 +238,10 @@ def _tags(
 
 
 def _ask(question: Callable[[], _Answer], context: ports.Context) -> _Answer | None:
-    """Return an answer; None if it is an error, or does not come in time."""
+    """Return an answer; None if it is an error or does not arrive in time."""
     pool = ThreadPoolExecutor(1, "number")
     asked = pool.submit(question)
-    pool.shutdown(wait=False)  # An answer that comes too late is nobody's.
+    pool.shutdown(wait=False)  # A late answer is discarded.
     try:
         return asked.result(context.look_seconds)
     except (errors.RegistrydError, TimeoutError) as error:

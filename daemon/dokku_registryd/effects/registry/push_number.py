@@ -1,10 +1,10 @@
-"""Delivery: a reserved number reaches the registry, and the registry confirms it.
+"""Pushes a reserved number; the registry confirms it.
 
-A number is never overwritten. Where it is taken by the same image, that is a success
-(we were here before and died); where it is taken by another one (a recreated app, a
-clone, a second host), the release gets the next free number. Others may push while we
-do, and an upload takes long: so the manifest is put under the number last of all, by
-us, right after the number was looked up once more (`sending`).
+A number is never overwritten. If the registry has the same image under it, that is a
+success (an earlier attempt died); if it has another image (a recreated app, a clone, a
+second host), the release gets the next free number. Other clients may push at the same
+time, and an upload takes long: so our client puts the manifest under the number last,
+right after it has looked the number up once more (`sending`).
 """
 
 from collections.abc import Callable, Sequence
@@ -27,7 +27,7 @@ from dokku_registryd.effects.registry import (
     sending,
 )
 
-# Where known content cannot be named, the Engine finds out for itself what is missing.
+# If known content cannot be tagged, the Engine finds out what is missing.
 _UNFIT = (
     errors.ImageNotFoundError,
     errors.InvalidRequestError,
@@ -37,7 +37,7 @@ _UNFIT = (
 
 
 def tag(release: Release, context: ports.Context) -> None:
-    """Give the image its names on this host."""
+    """Tag the image with its names on this host."""
     for name in release.names:
         context.engine.tag(release.image_id, name)
 
@@ -50,20 +50,19 @@ def push(
     *,
     tags: Sequence[str] = (),
 ) -> tuple[Release, numbers.Sent]:
-    """Push under a number that is ours; return once the registry has confirmed it.
+    """Push under a reserved number; return once the registry has confirmed it.
 
-    Each question costs a round trip, and a deployer waits for them one after the other.
-    So the manifest that extra tags need comes with the confirmation, and what those
-    stand for so far beside it; a manifest that is known is fetched while the registry
-    looks the number up. The image gets its names
-    on this host meanwhile: asking changes nothing, and what is asked comes to nothing
-    if the Engine refuses.
+    Each request costs a round trip, and the deploy waits for all of them. So the
+    manifest that extra tags need comes with the confirmation, and the present digests
+    of those tags are read in parallel; a known manifest is fetched while the registry
+    looks the number up. Meanwhile the image is tagged on this host: the lookup is
+    read-only, and its result is discarded if tagging fails.
 
     Returns:
-        The release, and what the registry answered for it.
+        The release, and the registry's answer for it.
 
-    An image that is gone from this host is no failure where the registry has it: then
-    an earlier attempt died before it could tell, and a heal brings the names back.
+    If the image is gone from this host but the registry has it, that is not a failure:
+    an earlier attempt died before it could say so, and a heal restores the names.
 
     Raises:
         TransientError: Engine or registry do not answer.
@@ -101,12 +100,12 @@ def push(
     raise errors.DigestMismatchError(
         f"cannot push {release.reference}: {numbers.MOST_NUMBERS} numbers in a row"
         " were taken by other images. Find out who else pushes to this repository, or"
-        " give the app one of its own with dokku registry:set"
+        " set another image-repo for the app with dokku registry:set"
     )
 
 
 def _give_way(release: Release, context: ports.Context) -> None:
-    """Return if a push may go on: its app is there, and its deploy waits for it."""
+    """Raise unless the push may continue: its app exists and its deploy waits."""
     precedence.give_way(release.app, release.reference, context)
     orders.check(release, context)
 
@@ -120,9 +119,9 @@ def _send(
     *,
     tags: Sequence[str],
 ) -> numbers.Sent:
-    """Send the image and ask for it; the registry's answer must be what was sent.
+    """Send the image and ask for it; the registry must answer with the sent digest.
 
-    Where it took what was sent and then refuses to be asked, that it took it counts.
+    If the registry accepts the push but refuses to be read, its acceptance counts.
     """
     try:
         if known is not None and _put_known(release, known, session, context):
@@ -130,7 +129,7 @@ def _send(
         else:
             sent = _push(release, session, context, reply)
     except errors.TagImmutableError:
-        # A PUT whose first answer was lost is refused when it comes again.
+        # A PUT whose first answer was lost is refused when it is repeated.
         return numbers.find(release, session, context) or numbers.TAKEN
     if sent.manner == "found" or not sent.digest:
         return sent
@@ -144,7 +143,7 @@ def _send(
         return replace(sent, unseen=unseen)
     if stored is None:
         raise errors.RegistryUnavailableError(
-            f"the registry took {release.reference}, but does not show it"
+            f"the registry accepted {release.reference}, but does not return it"
         )
     if stored.digest != sent.digest:
         return numbers.TAKEN
@@ -156,7 +155,7 @@ def _ask_back(
     question: Callable[..., numbers.Sent | None],
     session: registry_session.RegistrySession,
 ) -> tuple[numbers.Sent | None, str]:
-    """Return what the registry shows under the number, or why it refuses to tell."""
+    """Return the registry's manifest for the number, or why it refuses to tell."""
     try:
         return session.call(question), ""
     except errors.ForeignManifestError:
@@ -181,7 +180,7 @@ def _push(
     context: ports.Context,
     reply: reply_writer.ReplyWriter,
 ) -> numbers.Sent:
-    """Bring the image into the registry and under its number, if that is free yet."""
+    """Upload the image and put it under its number, if that is still free."""
     errand = sending.Errand(
         name=release.reference,
         image_id=release.image_id,
@@ -219,7 +218,7 @@ def _read(
 def _known_manifest(
     release: Release, session: registry_session.RegistrySession, context: ports.Context
 ) -> images.Manifest | None:
-    """Fetch the manifest of an image that the repository has; None if it has not."""
+    """Fetch the manifest of an image that the repository has; None if it does not."""
     digest = _known_digest(release, context)
     if not digest:
         return None
@@ -242,7 +241,7 @@ def _put_known(
     session: registry_session.RegistrySession,
     context: ports.Context,
 ) -> bool:
-    """Name content that the repository has already; False where it must be pushed."""
+    """Tag content that the repository already has; False if it must be pushed."""
     try:
         extra_tags.put(reference.parse(release.reference), known, session, context)
     except _UNFIT:

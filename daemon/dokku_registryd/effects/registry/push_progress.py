@@ -1,21 +1,21 @@
-"""A push under way: what it tells its deploy, and how it hears that nobody waits."""
+"""A running push: reports progress to its deploy, and detects its cancellation."""
 
 from dokku_registryd import ports
 from dokku_registryd.core.release.releases import Release
 from dokku_registryd.effects.deploy import orders, reply_writer
 
-# While an upload moves, its hook waits for at least so long from each word on.
+# While an upload makes progress, its hook waits at least this long after each line.
 MOVING_SECONDS = 120.0
 _WORD_SECONDS = 15.0
 
 
 class Progress:
-    """Takes the lines of one push.
+    """Handles the progress lines of one push.
 
     Args:
-        release: What is pushed.
-        context: Whose clock it goes by.
-        reply: Whom it tells.
+        release: The pushed release.
+        context: The host, for its clock.
+        reply: The reply.
     """
 
     def __init__(
@@ -27,10 +27,10 @@ class Progress:
         self._word_due = context.clock.monotonic() + _WORD_SECONDS
 
     def note(self, text: str) -> None:
-        """Pass a line on, and let the hook know that it may go on waiting.
+        """Write a line to the reply, and extend the hook's deadline.
 
         Raises:
-            CancelledError: The deploy was broken off.
+            CancelledError: The deploy was interrupted.
         """
         orders.check(self._release, self._context)
         self._says.output(text)

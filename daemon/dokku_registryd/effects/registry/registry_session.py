@@ -1,7 +1,7 @@
-"""An app's way into one registry, with one fresh login before a refusal counts.
+"""An app's access to one registry, with one fresh login before a refusal counts.
 
-It is also where a registry that asked for fewer requests is left alone, by all jobs
-that it counts together (`core.registry.backoff`).
+It also enforces the pause of a registry that asked for fewer requests, for all jobs
+that the registry counts together (`core.registry.backoff`).
 """
 
 import threading
@@ -28,10 +28,10 @@ def of_release(
     policy: dokku_policy.AppPolicy,
     context: ports.Context,
 ) -> "RegistrySession":
-    """Return a release's way into its registry; a deploy that waits may ask at times.
+    """Return a release's access to its registry; a waiting deploy may ask now and then.
 
-    What is left of a release that the registry has confirmed (extra tags, say) waits
-    for no pause: it is served already, and Dokku waits for it.
+    The rest of a release that the registry has confirmed (such as extra tags) ignores
+    pauses: the registry serves it already, and Dokku waits for it.
     """
     waiter = None
     if not release.is_deploy_continued:
@@ -52,20 +52,20 @@ def of_release(
 
 
 class RegistrySession:
-    """Calls a registry or the Engine with one app's login for one domain.
+    """Calls a registry or the Engine with an app's login for one domain.
 
-    The login is resolved when it is needed and once more after a refusal: tokens of
-    some registries live for hours only, and an operator may just have logged in. Safe
-    between threads.
+    It resolves the login on use, and once more after a refusal: tokens of some
+    registries live for hours only, and the operator may just have logged in.
+    Thread-safe.
 
     Args:
         context: The host.
-        app: Whose login it is.
+        app: The app whose login is used.
         domain: The registry.
-        direction: Which way the image goes, for all requests of the attempt.
-        waiter: The deploy that waits for it, if one does.
-        is_under_way: Whether the registry has served this attempt's purpose already,
-            so that no pause holds it back.
+        direction: Push or pull, for all requests of the attempt.
+        waiter: The deploy that waits for it, if any.
+        is_under_way: Whether the registry has already served this attempt's purpose,
+            so that it ignores pauses.
     """
 
     def __init__(
@@ -92,12 +92,12 @@ class RegistrySession:
         self._probing = threading.Lock()
 
     def call(self, operation: Callable[[logins.AuthConfig | None], Answer]) -> Answer:
-        """Run an operation with the login, anew if the login is refused.
+        """Run an operation with the login; retry with a fresh one if it is refused.
 
         Raises:
-            AuthenticationError: A login that was resolved this moment is refused too,
-                or none can be read and the registry wants one.
-            HeldBackError: The registry is in back-off, and was not asked.
+            AuthenticationError: A freshly resolved login is refused too, or the login
+                is unreadable and the registry requires one.
+            HeldBackError: The registry is paused, and was not asked.
         """
         if self._is_under_way:
             return self._ask(operation)
@@ -105,7 +105,7 @@ class RegistrySession:
         if self._check(key) is None:
             return self._ask(operation)
         with self._probing:
-            # What else this attempt asks meanwhile waits for the one answer.
+            # Other requests of this attempt wait for the one answer.
             if self._refusal is not None:
                 raise self._refusal
             answer = self._ask(operation)
@@ -117,7 +117,7 @@ class RegistrySession:
             answer = self._call(operation)
         except errors.TransientError as error:
             if backoff.asks_for_pause(error):
-                # A limit on pulls holds none of a push's other questions back.
+                # A limit on pulls does not delay other requests of a push.
                 if backoff.direction_of(error, self._direction) is self._direction:
                     self._refusal = error
                 self._begin_pause(error)
@@ -137,10 +137,10 @@ class RegistrySession:
         try:
             return operation(self._resolve())
         except errors.AuthenticationError:
-            return operation(self._resolve(anew=True))
+            return operation(self._resolve(refresh=True))
 
     def _check(self, key: backoff.Key) -> backoff.Pause | None:
-        """Return the latest pause, over or not; raise if it holds this request back."""
+        """Return the latest pause, over or not; raise if it blocks this request."""
         known = self._context.ledger.pause_of(key)
         now = self._context.clock.now()
         remaining = known.remaining(now) if known else 0.0
@@ -153,7 +153,7 @@ class RegistrySession:
         else:
             app_lock = remaining
         error = errors.HeldBackError(known.held_back(self._app, now))
-        # Whoever waits for the same end must not come back at the same moment.
+        # Jobs that wait for the same end must not all retry at the same moment.
         wait = remaining + self._context.delay(known.failures, error)
         error.retry_after = wait if self._waiter is None else min(wait, app_lock)
         raise error
@@ -193,10 +193,10 @@ class RegistrySession:
             direction=self._direction,
         )
 
-    def _resolve(self, *, anew: bool = False) -> logins.AuthConfig | None:
-        """Return the login. Where it cannot be read the registry may want none."""
+    def _resolve(self, *, refresh: bool = False) -> logins.AuthConfig | None:
+        """Return the login; None if it is unreadable, as the registry may need none."""
         with self._lock:
-            if anew or not self._is_resolved:
+            if refresh or not self._is_resolved:
                 self._trouble, self._auth = None, None
                 try:
                     self._auth = self._context.credentials.resolve(

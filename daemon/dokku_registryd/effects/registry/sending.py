@@ -1,9 +1,9 @@
-"""Sending: the Engine hands an image over, and our hands bring it into its registry.
+"""Sending: the Engine hands an image over, and our client uploads it to its registry.
 
-It pushes to the relay, by a name that nobody else has and with a login that is good for
-this one push. So layers go on by our client, refusals are heard at first hand, and the
-manifest comes back to whoever asked: nothing has the number yet. Where the Engine does
-not reach the relay it pushes by itself, as it would without us.
+The Engine pushes to the relay, with a unique name and a login for this one push. Our
+client uploads the layers, sees the registry's refusals itself, and returns the manifest
+to the caller: no number is set yet. If the Engine cannot reach the relay, it pushes
+directly, as it would without us.
 """
 
 import contextlib
@@ -14,7 +14,7 @@ from dokku_registryd import errors, ports
 from dokku_registryd.core.image import images, reference
 from dokku_registryd.effects.registry import extra_tags, registry_session
 
-# What ends a push whatever the way, and is no sign that the relay was not reached.
+# Errors that end a push on either path; they do not mean an unreachable relay.
 _FINAL = (
     errors.CancelledError,
     errors.PreemptedError,
@@ -25,10 +25,10 @@ _FINAL = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Errand:
-    """One image that is to get into its registry."""
+    """One image to upload to its registry."""
 
     name: str
-    """Its name there, with its number; the image has it on this host."""
+    """Its name there, with its number; the local image has the name."""
     image_id: str
     on_progress: Callable[[str], None]
     give_way: Callable[[], None]
@@ -37,11 +37,11 @@ class Errand:
 def hand_over(
     errand: Errand, session: registry_session.RegistrySession, context: ports.Context
 ) -> images.Manifest | None:
-    """Bring all parts of an image into its registry, but none under its number.
+    """Upload all parts of an image to its registry, but not under its number.
 
     Returns:
-        The manifest that the Engine would have put under the number; None where the
-        Engine has to push by itself.
+        The manifest that the Engine would have put under the number; None if the
+        Engine has to push directly.
 
     Raises:
         TransientError: Engine or registry do not answer.
@@ -66,25 +66,25 @@ def hand_over(
                 raise passage.failure
             if passage.manifest is not None:
                 return passage.manifest
-    # It went to somebody else on another loopback, or nowhere.
+    # The Engine pushed to another server on another loopback, or nowhere.
     context.relay.lost()
-    _check_spare("the Engine did not come to the relay", errand, context)
+    _check_spare("the Engine did not reach the relay", errand, context)
     return None
 
 
 def _check_spare(reason: str, errand: Errand, context: ports.Context) -> None:
-    """Return if the Engine may push by itself."""
+    """Raise unless the Engine may push directly."""
     if context.relay.is_required():
         raise errors.TransientError(
-            f"cannot push {errand.name}: {reason}, and engine.push_path asks for the"
-            " relay. Correct one of them"
+            f"cannot push {errand.name}: {reason}, but engine.push_path is relay."
+            " Correct one of them"
         )
 
 
 def push_directly(
     errand: Errand, session: registry_session.RegistrySession, context: ports.Context
 ) -> str:
-    """Let the Engine push by itself, and return the digest that it reports."""
+    """Let the Engine push directly, and return the digest that it reports."""
     return session.call(
         lambda auth: context.engine.push(
             errand.name,
@@ -101,23 +101,23 @@ def put(
     session: registry_session.RegistrySession,
     context: ports.Context,
 ) -> None:
-    """Put what was handed over under its number.
+    """Put the uploaded manifest under its number.
 
     Raises:
-        DigestMismatchError: The registry says that it stored something else.
-        TagImmutableError: The number is taken, and may not move.
-        RegistryUnavailableError: The registry lacks what it said it had.
+        DigestMismatchError: The registry reports another digest.
+        TagImmutableError: The number is taken, and cannot be moved.
+        RegistryUnavailableError: The registry lacks parts that it reported before.
     """
     try:
         extra_tags.put(target, manifest, session, context)
     except errors.ImageNotFoundError as error:
         raise errors.RegistryUnavailableError(
-            f"{error}. Its parts were there a moment ago, and are looked for again"
+            f"{error}. The registry had its parts a moment ago; they are checked again"
         ) from error
 
 
 def take_away(names: Iterable[str], context: ports.Context) -> None:
-    """Take names of pushes away that did not live to do it themselves."""
+    """Remove the temporary names of pushes that died before they could."""
     for name in names:
         if not context.relay.is_open(name):
             context.engine.untag(name)
@@ -134,13 +134,13 @@ def _push(errand: Errand, passage: ports.Passage, context: ports.Context) -> Non
             liveness=passage.liveness,
         )
     finally:
-        # A sweep does it where the Engine is away just now.
+        # A sweep does it if the Engine is unavailable now.
         with contextlib.suppress(errors.TransientError):
             context.engine.untag(passage.reference)
 
 
 class _Lookout:
-    """Looks whether a push is still needed, and may still succeed."""
+    """Checks whether a push is still needed and can still succeed."""
 
     def __init__(self, errand: Errand, passage: ports.Passage) -> None:
         self._errand = errand
@@ -148,7 +148,7 @@ class _Lookout:
         self._liveness = passage.liveness()
 
     def look(self) -> None:
-        """Return if it goes on; let whoever waits know that bytes still move.
+        """Return if it may continue; report progress to the waiting hook.
 
         Raises:
             RegistrydError: Why it ends.

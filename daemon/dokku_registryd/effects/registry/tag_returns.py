@@ -1,7 +1,7 @@
-"""Extra tags of a release that does not count go back to what they stood for.
+"""Restores extra tags of a release that failed to their previous image.
 
-What that is was asked and kept before the first of them moved (`extra_tags.note`), so
-it holds for an app's first release and after the ledger's earlier rows are gone.
+The previous digests were recorded before the first tag moved (`extra_tags.note`), so
+this works for an app's first release and after earlier rows of the ledger are gone.
 """
 
 from collections.abc import Mapping
@@ -31,14 +31,14 @@ def restore(
     *,
     must_answer: bool = False,
 ) -> None:
-    """Move the tags of a release that does not count back to what they stood for.
+    """Restore the tags of a release that failed to their previous digests.
 
-    It does what it can, and may be repeated: a tag that stands for something else by
-    now is left alone, and one that cannot be moved back is said and logged.
+    It does what it can, and may be repeated: a tag that points elsewhere by now is not
+    touched, and a tag that cannot be restored is reported and logged.
 
     Raises:
-        TransientError: The registry does not answer, and `must_answer`: the caller
-            comes back.
+        TransientError: The registry does not answer, and `must_answer` is set: the
+            caller retries.
     """
     moves = _moves(release, context)
     if not moves or not release.digest or _is_right(release, context):
@@ -64,7 +64,7 @@ def restore(
 
 @dataclass(frozen=True, slots=True)
 class _Return:
-    """What came of moving one tag back."""
+    """The result of restoring one tag."""
 
     tag: str
     digest: str
@@ -80,7 +80,7 @@ def _restore(
     *,
     must_answer: bool,
 ) -> _Return | None:
-    """Move one tag back; None if it is not at this release, or was there before."""
+    """Restore one tag; None if it is not at this release, or was there before."""
     target = reference.parse(release.reference).with_tag(tag)
     digest = _goal(release, tag, previous, context)
     try:
@@ -102,11 +102,11 @@ def _put_back(
     session: registry_session.RegistrySession,
     context: ports.Context,
 ) -> str:
-    """Let a tag stand for a digest again; return why that cannot be, empty if it is."""
+    """Point a tag to a digest again; return why that is impossible, or empty."""
     if digest == extra_tags.UNREAD:
-        return "nobody knows what it stood for"
+        return "its previous image is unknown"
     if not digest:
-        return "it was not there before, and a tag alone cannot be deleted"
+        return "it did not exist before, and a tag alone cannot be deleted"
     manifest = session.call(partial(extra_tags.manifest_of, target, digest, context))
     if manifest is None:
         return f"the registry no longer has {digest}"
@@ -138,10 +138,10 @@ def _tell(
 
 
 def _goal(release: Release, tag: str, previous: str, context: ports.Context) -> str:
-    """Return the digest to which a tag goes back.
+    """Return the digest to which a tag is restored.
 
-    What it stood for may be a release that failed as well and could not put it back:
-    then that one's own memory counts.
+    Its previous release may have failed as well without restoring the tag: then the
+    record of that one counts.
     """
     seen = {release.job_id}
     while previous and previous != extra_tags.UNREAD:
@@ -156,10 +156,10 @@ def _goal(release: Release, tag: str, previous: str, context: ports.Context) -> 
 
 
 def _is_right(release: Release, context: ports.Context) -> bool:
-    """Tell whether a later release that counts stands for the same digest.
+    """Return whether a later release that counts has the same digest.
 
-    A build that changes nothing gives the same image once more: tags that stand for it
-    are that release's by now.
+    A build without changes produces the same image again: tags at it belong to the
+    later release now.
     """
     rows = context.ledger.releases_with_digest(release.digest, release)
     return any(row.sequence > release.sequence and not _has_failed(row) for row in rows)
@@ -172,7 +172,7 @@ def _has_failed(release: Release) -> bool:
 def _failed_release(
     release: Release, digest: str, context: ports.Context
 ) -> Release | None:
-    """Return the release that a digest stands for, if all such have failed.
+    """Return the release of a digest, if all releases with it have failed.
 
     Another app may have pushed it to the same repository.
     """
@@ -198,9 +198,9 @@ def _digest_before(release: Release, context: ports.Context) -> str:
 
 
 def _moves(release: Release, context: ports.Context) -> Mapping[str, str]:
-    """Return which tags a release may have moved, and what is kept of them.
+    """Return the tags that a release may have moved, and their recorded digests.
 
-    Nothing was kept by versions that moved them without asking.
+    Older versions moved them without recording anything.
     """
     tags = app_state.policy_of(context, release.app).extra_tags
     unread = dict.fromkeys(extra_tags.names_of(release, tags), extra_tags.UNREAD)

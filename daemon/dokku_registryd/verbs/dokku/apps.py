@@ -24,7 +24,7 @@ _NAME_RULE = (
 
 
 def verify(call: dokku_call.Call, app: str) -> None:
-    """Refuse what is no app, or none of this user's.
+    """Require an app that exists and that this user may use.
 
     Raises:
         DokkuError: In Dokku's words.
@@ -54,7 +54,7 @@ def existing(call: dokku_call.Call) -> list[str]:
 
 
 def reader(call: dokku_call.Call) -> computed.Reader:
-    """Return a way to read properties that says once what it cannot read."""
+    """Return a reader of properties that warns once about each unreadable one."""
     known: dict[tuple[str, str], dict[str, str | None]] = {}
 
     def read(plugin: str, app: str, name: str) -> str:
@@ -76,7 +76,7 @@ def _is_app(call: dokku_call.Call, app: str) -> bool:
 
 
 def _is_folder(entry: "os.DirEntry[str]") -> bool:
-    # What the listing says spares a question for each of thousands of apps.
+    # The listing has the type, which avoids a `stat` for each of thousands of apps.
     return entry.is_dir(follow_symlinks=False) or os.path.isdir(entry.path)
 
 

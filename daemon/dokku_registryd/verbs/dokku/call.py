@@ -1,11 +1,10 @@
-"""Dokku's way to call us: `registry:report APP`, `registryd:set APP heal off`.
+"""Commands that Dokku calls: `registry:report APP`, `registryd:set APP heal off`.
 
-Here is what these commands share: which module answers which name, what Dokku says in
-the environment, and its output style
-(https://github.com/dokku/dokku/blob/v0.38.27/plugins/common/log.go).
-Scripts rely on their texts, streams and exit statuses, so nothing of argparse gets in
-between. People and scripts wait for these commands, so heavy imports are left to those
-that need them.
+This module has what they share: the module of each command, Dokku's environment
+variables, and Dokku's output style
+(https://github.com/dokku/dokku/blob/v0.38.27/plugins/common/log.go). Scripts rely on
+the texts, streams and exit statuses, so argparse is not used. Users and scripts wait
+for these commands, so slow imports are done only by the commands that need them.
 """
 
 import importlib
@@ -43,12 +42,12 @@ NO_SUCH_APP = 20
 
 
 class DokkuError(errors.RegistrydError):
-    """A command cannot be done; the text is what Dokku shows behind its `!`.
+    """A command failed; the message is printed behind Dokku's `!`.
 
     Args:
-        message: One or several lines.
+        message: One or more lines.
         status: The exit status.
-        is_raw: Whether the text goes to stderr as it is.
+        is_raw: Whether the message is printed to stderr without `!`.
     """
 
     def __init__(
@@ -60,11 +59,11 @@ class DokkuError(errors.RegistrydError):
 
 
 class Call:
-    """One call of a command, and how it answers.
+    """One call of a command, and its output.
 
     Args:
         name: The command, such as `registry:report`.
-        arguments: What follows it; an app named by `dokku --app` stands in front.
+        arguments: Its arguments; the app of `dokku --app` is added in front.
         environ: The environment that Dokku gives to plugins.
     """
 
@@ -79,11 +78,11 @@ class Call:
         self.lib_root = environ.get("DOKKU_LIB_ROOT") or "/var/lib/dokku"
 
     def line(self, text: str) -> None:
-        """Print a line as it is, to stdout."""
+        """Print a line to stdout."""
         sys.stdout.write(f"{terminal_text.printable(text)}\n")
 
     def headline(self, text: str) -> None:
-        """Print `=====> text`, unless Dokku is to be quiet."""
+        """Print `=====> text`, unless Dokku runs with --quiet."""
         if not self.is_quiet:
             self.line(f"=====> {text}")
 
@@ -94,10 +93,10 @@ class Call:
 
 
 def perform(argv: list[str], environ: MutableMapping[str, str]) -> int:
-    """Answer one command and return the exit status.
+    """Run one command and return its exit status.
 
     Raises:
-        RegistrydError: A verb of the program failed; `cli` knows its exit status.
+        RegistrydError: A verb of the program failed; `cli` maps it to a status.
     """
     module = MODULES.get(argv[0])
     if module is None:
@@ -123,7 +122,7 @@ def perform(argv: list[str], environ: MutableMapping[str, str]) -> int:
 def _with_app(arguments: list[str], app: str) -> list[str]:
     """Put the app of `dokku --app APP` in front, as Dokku does for its own plugins.
 
-    Dokku leaves the flag where it does not lead the command line, so it goes here.
+    If the flag is not the first argument, Dokku passes it on, so it is removed here.
     """
     if not app:
         return arguments

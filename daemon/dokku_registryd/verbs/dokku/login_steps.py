@@ -1,7 +1,6 @@
-"""What logging in and out do once the arguments are right.
+"""Logging in and out, with valid arguments.
 
-Apart from the commands themselves, because what is imported here takes longer to load
-than a complaint about arguments should.
+Separate from the commands, because these imports are too slow for a usage error.
 """
 
 import os
@@ -21,17 +20,17 @@ from dokku_registryd.verbs.service import registries
 from dokku_registryd.wiring import credentials
 
 _TRIGGER: Final = "post-registry-login"
-# What every other command advises is what has just failed.
+# The usual hint of an authentication error makes no sense for a login.
 _ADVICE: Final = ". Log in again with dokku registry:login"
 
 
 def log_in(
     call: dokku_call.Call, login: login_arguments.Login, password: Secret
 ) -> None:
-    """Have the registry check a login, then store it.
+    """Check a login with the registry, then store it.
 
     Raises:
-        DokkuError: It is refused, or cannot be stored.
+        DokkuError: The registry refuses it, or it cannot be stored.
     """
     settings = _enter(call)
     auth = AuthConfig(
@@ -53,10 +52,10 @@ def log_in(
 def tell_plugins(
     call: dokku_call.Call, login: login_arguments.Login, password: Secret
 ) -> int:
-    """Fire the trigger with which other plugins learn of a login.
+    """Fire the trigger that tells other plugins about a login.
 
     Returns:
-        The exit status; the login stays where a plugin fails, as in core.
+        The exit status; the login stays even if a plugin fails, as in core.
     """
     folder = call.environ.get("PLUGIN_PATH") or f"{call.lib_root}/plugins"
     plugins = plugn.Plugn(Path(folder), call.environ)
@@ -64,8 +63,8 @@ def tell_plugins(
         return 0
     if not plugn.is_safe(password):
         call.warn(
-            f"The trigger {_TRIGGER} was not called: plugn would garble or execute this"
-            " password. Only printable ASCII without a backslash is safe with it"
+            f"The trigger {_TRIGGER} was not called: plugn would corrupt or execute"
+            " this password. Only printable ASCII without backslashes is safe"
         )
         return 0
     try:
@@ -83,7 +82,7 @@ def tell_plugins(
 
 
 def log_out(call: dokku_call.Call, logout: login_arguments.Logout) -> None:
-    """Remove a login, and tell where it has to stay.
+    """Remove a login, and warn if a credential helper has to keep it.
 
     Raises:
         DokkuError: It cannot be removed.
@@ -108,7 +107,7 @@ def log_out(call: dokku_call.Call, logout: login_arguments.Logout) -> None:
 
 
 def _enter(call: dokku_call.Call) -> config.Settings:
-    """Load the settings, and become the user that Dokku runs as."""
+    """Load the settings, and become the user that runs Dokku."""
     settings = config.load(
         file=None,
         overrides={

@@ -1,8 +1,8 @@
 """`registry:login`: check a login with the registry itself, then store it.
 
-Nothing is stored, and no plugin is told, before the registry has taken the login. The
-password stays in this process and in the auth config or its helper; the one exception
-is the trigger `post-registry-login`, whose plugins are meant to get it.
+The login is stored, and plugins are told, only after the registry has accepted it. The
+password stays in this process and in the auth config or its helper, except for the
+trigger `post-registry-login`, whose plugins receive it.
 """
 
 import getpass
@@ -32,13 +32,13 @@ _FLAGS: Final = pflag.FlagSet(
         ),
     ),
 )
-_MAX_PASSWORD_BYTES: Final = 64 << 10  # a key file as a password has a few thousand
+_MAX_PASSWORD_BYTES: Final = 64 << 10  # a key file as password has a few thousand
 
 
 def perform(call: dokku_call.Call) -> int:
-    """Log in, or say what stands in the way."""
+    """Log in."""
     _, hard = resource.getrlimit(resource.RLIMIT_CORE)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, hard))  # a dump holds the password
+    resource.setrlimit(resource.RLIMIT_CORE, (0, hard))  # no password in a core dump
     parsed = login_scene.read_arguments(call, _FLAGS)
     from_stdin = _STDIN_SWITCH in parsed.switches
     login = login_arguments.parse_login(
@@ -68,7 +68,7 @@ def _is_at_terminal() -> bool:
 
 def _read_password() -> Secret:
     if not sys.stdin:
-        return Secret("")  # closed by whoever called
+        return Secret("")  # closed by the caller
     content = sys.stdin.buffer.read(_MAX_PASSWORD_BYTES + 1)
     if len(content) > _MAX_PASSWORD_BYTES:
         raise dokku_call.DokkuError("The password on stdin is too long")
@@ -83,13 +83,13 @@ def _check_names(call: dokku_call.Call, login: login_arguments.Login) -> None:
         login_scene.check_app(call, login.app)
     if ":" in login.username or not login.username.isprintable():
         raise login_scene.login_failure(
-            "a user name can hold neither a colon nor control characters"
+            "a user name must not contain a colon or control characters"
         )
     try:
         hosts.check_host(reference.normalize_domain(login.server))
     except errors.InvalidRequestError:
         raise login_scene.login_failure(
-            f"{login.server!r} is no host or host:port"
+            f"{login.server!r} is not a host or host:port"
         ) from None
 
 
@@ -99,9 +99,9 @@ def _check_password(
     if not password:
         raise login_scene.missing(call, "password", login.app)
     if "\0" in password.reveal() or not _is_text(password):
-        raise dokku_call.DokkuError("The password is no text in UTF-8")
+        raise dokku_call.DokkuError("The password is not valid UTF-8")
 
 
 def _is_text(password: Secret) -> bool:
-    # Bytes that were no UTF-8 came in as lone surrogates. No exception holds the text.
+    # Invalid UTF-8 was read as lone surrogates. No exception contains the text.
     return not any("\ud800" <= mark <= "\udfff" for mark in password.reveal())

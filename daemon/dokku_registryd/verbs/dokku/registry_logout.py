@@ -19,7 +19,7 @@ _FLAGS: Final = pflag.FlagSet(
 
 
 def perform(call: dokku_call.Call) -> int:
-    """Log out; nothing is said where all went well, as in core."""
+    """Log out; print nothing on success, as in core."""
     parsed = login_scene.read_arguments(call, _FLAGS)
     logout = login_arguments.parse_logout(
         parsed.positional,

@@ -1,4 +1,4 @@
-"""`registry:report`: what the registry properties of apps are and come to."""
+"""`registry:report`: the registry properties of apps, set and computed."""
 
 from functools import partial
 

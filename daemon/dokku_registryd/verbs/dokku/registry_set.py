@@ -1,4 +1,4 @@
-"""`registry:set`: Dokku's own properties, with values that can work."""
+"""`registry:set`: Dokku's own properties, with validated values."""
 
 from dokku_registryd.core.dokku import policy, validation
 from dokku_registryd.verbs.dokku import call as dokku_call
@@ -6,7 +6,7 @@ from dokku_registryd.verbs.dokku import setting
 
 
 def perform(call: dokku_call.Call) -> int:
-    """Set or unset a property; the daemon reads it when it needs it."""
+    """Set or unset a property; the daemon reads it on use."""
     return setting.perform(
         call,
         policy.CORE,

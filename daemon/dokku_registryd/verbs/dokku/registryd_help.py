@@ -6,24 +6,22 @@ from dokku_registryd.verbs.dokku import call as dokku_call
 SUMMARY = "Manage pushes and healing of released images"
 COMMANDS = {
     "registryd:doctor [--format text|json] [<app>]": (
-        "Find what would break the next deploy"
+        "Find problems that would break a deploy"
     ),
     "registryd:heal [--dry-run] [--format text|json] [<app>]": (
-        "Bring vanished images back now"
+        "Restore missing images now"
     ),
-    "registryd:health [--format text|json]": "Tell whether the service does its work",
-    "registryd:metrics [--all]": "Print metrics in Prometheus' text format",
+    "registryd:health [--format text|json]": "Check whether the service is ready",
+    "registryd:metrics [--all]": "Print metrics in Prometheus text format",
     "registryd:push <app>": "Push the latest release of an app again",
-    "registryd:releases [--format text|json] [<app>]": (
-        "List releases from the newest on"
-    ),
+    "registryd:releases [--format text|json] [<app>]": "List releases newest first",
     "registryd:report [<app>] [<flag>]": (
         "Displays a registryd report for one or more apps"
     ),
     "registryd:set <app>|--global <property> (<value>)": (
         "Set or clear a registryd property for an app"
     ),
-    "registryd:status [--format text|json]": "Show what the service does and lacks",
+    "registryd:status [--format text|json]": "Show running pending and recent jobs",
 }
 
 

@@ -1,4 +1,4 @@
-"""`registryd:report`: our own properties, and what an app runs from its registry."""
+"""`registryd:report`: our own properties, and the deployed release of an app."""
 
 import functools
 import importlib
@@ -54,31 +54,31 @@ def _recorded_rows(call: dokku_call.Call, app: str) -> dict[str, Callable[[], st
 
 
 class _Recorded:
-    """What is recorded of one app, read when it is asked for."""
+    """The recorded release of one app, read on first use."""
 
     def __init__(self, call: dokku_call.Call, app: str) -> None:
         self._call = call
         self._app = app
 
     def reference(self) -> str:
-        """Return what the app runs."""
+        """Return the deployed reference; empty if there is none."""
         return self._deployed.reference if self._deployed else ""
 
     def digest(self) -> str:
-        """Return what the registry answered for it."""
+        """Return the digest of the deployed release; empty if unknown."""
         return self._release.digest if self._release else ""
 
     def pushed_at(self) -> str:
-        """Return when it had arrived; empty while it has not."""
+        """Return when the push was confirmed (ISO 8601, UTC); empty before."""
         if self._release is None or not self._release.pushed_at:
             return ""
         moment = time.gmtime(self._release.pushed_at)
         return time.strftime("%Y-%m-%dT%H:%M:%SZ", moment)
 
     def lag(self) -> str:
-        """Return for how long a push has been on its way; empty if none is."""
-        begun = [row.created_at for row in self._releases if row.state in _WAITING]
-        return str(max(0, int(time.time() - min(begun)))) if begun else ""
+        """Return the age in seconds of the oldest unfinished push; empty if none."""
+        started = [row.created_at for row in self._releases if row.state in _WAITING]
+        return str(max(0, int(time.time() - min(started)))) if started else ""
 
     @cached_property
     def _deployed(self) -> releases.DeployedRelease | None:
@@ -132,6 +132,6 @@ def _store(call: dokku_call.Call) -> property_files.PropertyFiles:
 
 
 def _data_dir(call: dokku_call.Call) -> Path:
-    """Return our data folder, by the rule of `hooks/functions`."""
+    """Return our data folder, by the same rule as `hooks/functions`."""
     named = call.environ.get("DOKKU_REGISTRYD_PATHS__DATA_DIR")
     return Path(named or f"{call.lib_root}/data/registryd")

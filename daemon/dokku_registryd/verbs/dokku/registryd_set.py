@@ -1,4 +1,4 @@
-"""`registryd:set`: the properties that are ours alone."""
+"""`registryd:set`: the properties of this plugin."""
 
 from dokku_registryd.core.dokku import policy, validation
 from dokku_registryd.verbs.dokku import call as dokku_call
@@ -6,13 +6,13 @@ from dokku_registryd.verbs.dokku import setting
 
 
 def perform(call: dokku_call.Call) -> int:
-    """Set or unset a property; the daemon reads it when it needs it."""
+    """Set or unset a property; the daemon reads it on use."""
     call.arguments = _with_numbers(call.arguments)
     return setting.perform(call, policy.OURS, validation.REGISTRYD)
 
 
 def _with_numbers(arguments: list[str]) -> list[str]:
-    """Let a number below zero be a value, which is refused as such, and no flag."""
+    """Treat a negative number as a value, which is then rejected, not as a flag."""
     for at, argument in enumerate(arguments):
         if argument == "--":
             break

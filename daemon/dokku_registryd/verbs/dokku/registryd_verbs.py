@@ -1,8 +1,8 @@
-"""Verbs of the program that Dokku calls too: `registryd:doctor`, `registryd:heal`, ….
+"""Verbs of the program that Dokku also calls: `registryd:doctor`, `registryd:heal`, ….
 
-A user of Dokku may be allowed these commands only. Settings, such as the place of
-credential helpers, and other files are for the operator's shell, so a verb gets what
-the help of its command names, and nothing else.
+Some users of Dokku may run these commands only. They must not change settings, such as
+the folder of credential helpers, or read other files. So a verb accepts only the
+arguments that the help of its command names.
 """
 
 import importlib
@@ -17,10 +17,10 @@ from dokku_registryd.verbs.dokku import registryd_help
 
 
 def perform(call: dokku_call.Call) -> int:
-    """Do what the program's verb of this name does; its statuses are the same.
+    """Run the program's verb of the same name and return its exit status.
 
     Raises:
-        DokkuError: The arguments are wrong.
+        DokkuError: The arguments are invalid.
     """
     usage = _usage(call.name)
     try:
@@ -49,6 +49,6 @@ def _usage(name: str) -> command_usage.Usage:
 
 
 def _print(text: str) -> None:
-    # At once: what a push comes to is told line by line.
+    # Flush each line: a push prints its progress.
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()

@@ -1,4 +1,4 @@
-"""What `registry:report` and `registryd:report` have in common."""
+"""Shared by `registry:report` and `registryd:report`."""
 
 from collections.abc import Callable
 
@@ -13,13 +13,13 @@ RowsOf = Callable[[str], report.Rows]
 def perform(
     call: dokku_call.Call, plugin: str, rows_of: RowsOf, *, has_legacy_keys: bool
 ) -> int:
-    """Print the report that is asked for.
+    """Print the requested report.
 
     Args:
         call: The call.
         plugin: The first word of each row.
-        rows_of: Gives the rows of an app, or of `--global`.
-        has_legacy_keys: Whether JSON has each key with the plugin's name too.
+        rows_of: Returns the rows of an app, or of `--global`.
+        has_legacy_keys: Whether JSON also has each key with the plugin's name.
     """
     try:
         request = report.parse(call.name, call.arguments)

@@ -1,4 +1,4 @@
-"""What `registry:set` and `registryd:set` have in common."""
+"""Shared by `registry:set` and `registryd:set`."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,13 +19,13 @@ def perform(
     *,
     only_for_apps: frozenset[str] = frozenset(),
 ) -> int:
-    """Set a property, or unset it where no value is given.
+    """Set a property, or unset it if no value is given.
 
     Args:
         call: The call.
         plugin: The folder of the properties.
-        checks: Says for each property what its value may be.
-        only_for_apps: The properties that cannot be set for all apps.
+        checks: The validator of each property.
+        only_for_apps: The properties that cannot be set globally.
     """
     app, name, value = _read(call)
     if app != policy.GLOBAL:
@@ -65,7 +65,7 @@ def _checked(
 ) -> validation.Accepted:
     if not value.strip():
         raise dokku_call.DokkuError(
-            f"{name} must not be blank; leave it out to unset it"
+            f"{name} must not be blank; to unset it, omit the value"
         )
     if value.encode(errors="replace").decode() != value:
         raise dokku_call.DokkuError(f"{name} must be UTF-8, not {value!r}")

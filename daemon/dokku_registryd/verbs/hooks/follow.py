@@ -1,8 +1,9 @@
-"""`follow`: what a hook runs when it cannot follow the reply to a release itself.
+"""`follow`: prints the reply to a release for a hook that cannot do so itself.
 
-The hook does so as long as a daemon works the spool (hooks/follow-reply). This goes on
-behind the last line that was printed. When nobody works the spool it does so itself, so
-that a deploy needs no service: the lock decides, and whoever dies leaves it free.
+The hook prints the reply as long as a daemon owns the spool (hooks/follow-reply). This
+verb continues behind the last printed line. If no process owns the spool, it takes the
+lock and runs the jobs itself, so that a deploy does not need the service. The kernel
+frees the lock of a process that dies.
 """
 
 import argparse
@@ -25,37 +26,37 @@ from dokku_registryd.verbs.hooks import patience
 from dokku_registryd.verbs.output import Output
 
 _COUNTER = itertools.count()
-# How often to look, as a part of the time so far; half of it a deploy waits too long.
+# The poll interval as a part of the elapsed time; a deploy waits half of it in vain.
 _POLL_PART = 0.01
 _SHORTEST_SECONDS = 0.01
 _LONGEST_SECONDS = 0.1
 _LOCK_POLL_SECONDS = 0.5
-_LEDGER_POLL_SECONDS = 2.0  # a reply that got lost (disk full) must not hang a deploy
+_LEDGER_POLL_SECONDS = 2.0  # a lost reply (disk full) must not block a deploy
 
 
 def perform(arguments: argparse.Namespace, out: Output) -> int:
-    """Print the reply to one trigger and return the status it ends with."""
+    """Print the reply to one trigger and return its exit status."""
     identity.become_owner(Path(arguments.data_dir), arguments.environ)
     return follow(arguments, out)
 
 
 def follow(arguments: argparse.Namespace, out: Output) -> int:
-    """Print the reply to `arguments.id` below `arguments.data_dir`."""
+    """Print the reply to `arguments.id` in `arguments.data_dir`."""
     return _Follow(arguments, out).run()
 
 
 def leave(arguments: argparse.Namespace, out: Output, trigger: triggers.Trigger) -> int:
-    """Leave a trigger as a hook would, and follow its reply."""
+    """Write a trigger as a hook would, and follow its reply."""
     trigger_id = f"{time.time_ns() // 1000:016d}.{os.getpid()}.{next(_COUNTER)}"
     spool.Spool(Path(arguments.data_dir)).add(trigger_id, trigger)
     arguments.id, arguments.printed = trigger_id, 0
-    # A person sees for how long this takes, and ends it as they like.
+    # No timeout: the user sees the progress and can interrupt it.
     arguments.app, arguments.waited, arguments.left = trigger.app, 0.0, math.inf
     return follow(arguments, out)
 
 
 class _Follow:
-    """One hook that waits."""
+    """One waiting hook."""
 
     def __init__(self, arguments: argparse.Namespace, out: Output) -> None:
         self._arguments = arguments
@@ -121,20 +122,20 @@ class _Follow:
 
     def _finish(self, status: int) -> int:
         self._is_answered.set()
-        worker = self._worker  # It takes its own name away when it ends.
+        worker = self._worker  # The thread clears the attribute when it ends.
         if worker is not None:
-            # An accepted release goes on in the next process that works the spool.
+            # The next process that owns the spool continues an accepted release.
             worker.join(_LEDGER_POLL_SECONDS)
         self._replies.remove(self._job_id)
         return status
 
     def _recorded_twice(self) -> int | None:
-        """Return the recorded status, once the reply had time to arrive too."""
+        """Return the recorded status one call later, so that the reply can arrive."""
         before, self._status_seen = self._status_seen, self._recorded()
         return before
 
     def _recorded(self) -> int | None:
-        """Return the status that the ledger knows of, if it does."""
+        """Return the status from the ledger; None if there is none yet."""
         path = self._data_dir / "ledger.sqlite3"
         if not path.exists():
             return None
@@ -151,31 +152,33 @@ class _Follow:
             book.close()
         if record is not None and record.outcome is not None:
             return 0 if record.outcome.is_good else 1
-        # The deploy may go on, and the end of the reply is what got lost.
+        # The deploy may continue; only the end of the reply was lost.
         return 0 if release is not None and release.is_deploy_continued else None
 
     def _check_callers(self) -> None:
-        """Go on only while the hook and its caller are there: they need the status.
+        """Stop if the hook or its caller, which need the status, has exited.
 
         Raises:
-            RegistrydError: One of them is gone.
+            RegistrydError: One of them has exited.
         """
         if self._callers is not None and processes.callers() != self._callers:
-            raise errors.RegistrydError("the deploy that waited is gone")
+            raise errors.RegistrydError("the waiting deploy has exited")
 
     def _describe(self) -> str:
-        """Name whom this hook waits for, and what keeps them from getting on."""
+        """Return the process that this hook waits for, and what blocks it."""
         refusal = disk_trial.refusal(self._data_dir)
         if refusal:
-            return f"dokku-registryd cannot write to {self._data_dir} ({refusal}), and"
+            return (
+                f"dokku-registryd, which cannot write to {self._data_dir} ({refusal})"
+            )
         if self._worker is not None:
-            return "the push, which this process makes while the service is stopped,"
-        return str(peek.look(str(self._data_dir)) or "the next to push")
+            return "the push by this process (the service is stopped)"
+        return str(peek.look(str(self._data_dir)) or "the next pushing process")
 
     def _work_if_free(self, follower: reply_files.Follower) -> None:
         before, self._seen = self._seen, package.mark()
         if before != self._seen:
-            return  # An installation is at it; by the next look it has come further.
+            return  # An installation is in progress; check again at the next poll.
         if not self._lock.acquire(spool.HOOK, app=self._arguments.app):
             self._watch.look(time.monotonic())
         else:
@@ -187,17 +190,17 @@ class _Follow:
             self._worker.start()
 
     def _begin_again(self, lines: int) -> None:
-        """Become the program that was installed meanwhile, behind so many lines.
+        """Replace this process by the newly installed program, which skips `lines`.
 
-        What works the spool is loaded when it is needed, and must not be of another
-        version than what we have loaded before.
+        The code that runs jobs is loaded on demand. Its version must be the same as
+        that of the code loaded before.
         """
         self._lock.release()
         printed = ["--printed", str(lines), *self._patience.options(time.monotonic())]
         os.execv(sys.executable, [*sys.orig_argv, *printed])  # noqa: S606 - ourselves
 
     def _work(self) -> None:
-        """Work the spool until this hook's own job has an outcome."""
+        """Run jobs of the spool until this hook's own job has an outcome."""
         from dokku_registryd.verbs.hooks import inline  # noqa: PLC0415 - heavy imports
 
         try:
@@ -211,7 +214,7 @@ class _Follow:
             self._failure = error
         except OSError as error:
             self._failure = errors.RegistrydError(
-                f"cannot work the spool: {os.strerror(error.errno or 0)}"
+                f"cannot process the spool: {os.strerror(error.errno or 0)}"
             )
         finally:
             self._lock.release()

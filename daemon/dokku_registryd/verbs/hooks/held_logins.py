@@ -1,7 +1,7 @@
-"""`held-logins`: which logins an auth config leaves to helpers, without any secret.
+"""`held-logins`: the logins of an auth config that helpers store, without secrets.
 
-The hook `pre-delete` keeps what this prints until the app is gone. Nothing is printed
-for a file that names no helper.
+The hook `pre-delete` keeps this output until the app is destroyed. The output is empty
+for a file without helpers.
 """
 
 import argparse
@@ -15,10 +15,10 @@ _MAX_BYTES = 1 << 20
 
 
 def perform(arguments: argparse.Namespace, out: Output) -> int:  # noqa: ARG001 - verbs share one signature
-    """Read an auth config from stdin and print what is no secret in it.
+    """Read an auth config from stdin and print it without its secrets.
 
     Raises:
-        RegistrydError: It is no auth config.
+        RegistrydError: It is not an auth config.
     """
     content = sys.stdin.buffer.read(_MAX_BYTES)
     try:

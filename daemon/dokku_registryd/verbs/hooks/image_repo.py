@@ -1,4 +1,4 @@
-"""`image-repo`: the answer to one of Dokku's questions that needs a Go template."""
+"""`image-repo`: answers the one question of Dokku that needs a Go template."""
 
 import argparse
 import sys
@@ -12,7 +12,7 @@ from dokku_registryd.verbs.output import Output
 
 
 def perform(arguments: argparse.Namespace, out: Output) -> int:
-    """Print the computed image repository of an app, with core's words on errors."""
+    """Print the computed image repository of an app, with core's error messages."""
     environ = arguments.environ
     lib_root = Path(environ.get("DOKKU_LIB_ROOT") or "/var/lib/dokku")
     files = property_files.PropertyFiles(

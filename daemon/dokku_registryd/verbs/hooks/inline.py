@@ -1,8 +1,8 @@
-"""Works the spool inside a hook's own process, when no daemon does.
+"""Runs jobs inside a hook's own process if there is no daemon.
 
-It is the daemon's code on the daemon's files: other triggers that wait are worked too,
-in their order. It ends when the hook's own job has an outcome, or may go on behind the
-deploy; whatever is unfinished then waits for the daemon, or for the next hook.
+It is the daemon's code on the daemon's files, so other pending triggers are processed
+too, in their order. It ends when the hook's own job has an outcome, or may continue in
+the background; the daemon or the next hook runs the unfinished jobs.
 """
 
 import argparse
@@ -24,16 +24,16 @@ def work(
     is_answered: Callable[[], bool],
     on_turn: Callable[[], None],
 ) -> None:
-    """Work the spool until one job needs no more waiting for.
+    """Run jobs until the hook need not wait for its own job any more.
 
     Args:
         arguments: The hook's arguments.
         job_id: The hook's own job.
-        is_answered: Tells whether the hook has read the end of its reply.
-        on_turn: Called at each turn, to show that this process gets on.
+        is_answered: Returns whether the hook has read the end of its reply.
+        on_turn: Called in each turn of the main loop, to report progress.
 
     Raises:
-        RegistrydError: The settings are wrong, or the ledger cannot be used.
+        RegistrydError: The settings are invalid, or the ledger cannot be used.
     """
     settings = config.load(
         file=arguments.config,

@@ -1,8 +1,8 @@
-"""How long a hook waits, and what it says meanwhile of whom it waits for.
+"""The timeout of a waiting hook, and its messages about the process it waits for.
 
-The daemon ends a release at its deadline. A hook cannot rely on that: a daemon may be
-frozen, or its disk may be full. So it has a clock of its own, which leaves the daemon
-the time to speak first, and it does not wait in silence.
+The daemon ends a release at its deadline. A hook cannot rely on that: the daemon may
+hang, or its disk may be full. So the hook has its own timeout, which is longer than the
+daemon's, and reports a long silence.
 """
 
 import argparse
@@ -14,21 +14,21 @@ from dokku_registryd.adapters.dokku import property_files
 from dokku_registryd.core.dokku import policy as dokku_policy
 from dokku_registryd.core.hook import replies
 
-# What the daemon may take to end a release whose deadline is over; as in follow-reply.
+# How long the daemon may take to end an overdue release; as in follow-reply.
 MARGIN_SECONDS = 60.0
 FIRST_WORD_SECONDS = 20.0
-_SHOWN_SECONDS = 10.0  # a hook that is answered at once need not load the settings
+_SHOWN_SECONDS = 10.0  # a hook that is answered at once does not load the settings
 _GAP_SECONDS = 10.0
 
 
 class Patience:
-    """One wait.
+    """The timeout of one wait.
 
     Args:
-        arguments: The hook's arguments; `waited` are the seconds so far, `left` those
-            until its end, if the daemon has said when that is.
-        now: Seconds that never run backwards.
-        describe: Names whom it waits for, as the beginning of a sentence.
+        arguments: The hook's arguments; `waited` are the elapsed seconds, `left` the
+            remaining seconds if the daemon has announced the deadline, else None.
+        now: Monotonic time in seconds.
+        describe: Returns the subject of a message: the process that it waits for.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class Patience:
         self._latest = ""
 
     def heard(self, kind: replies.Line, text: str, *, now: float) -> None:
-        """Take a line of the reply in."""
+        """Process a line of the reply."""
         if kind is not replies.Line.DEADLINE:
             self._latest, self._spoken_at = text, now
             self._word_at = now + FIRST_WORD_SECONDS
@@ -56,10 +56,10 @@ class Patience:
                 self._ends, self._is_told = ends, True
 
     def check(self, now: float, *, say: Callable[[replies.Printed], None]) -> None:
-        """Speak when there was silence for long.
+        """Print a message after a long silence.
 
         Raises:
-            TransientError: The wait is over.
+            TransientError: The timeout is over.
         """
         passed, self._checked_at = now - self._checked_at, now
         if now - self._spoken_at < _SHOWN_SECONDS and not self._is_told:
@@ -67,19 +67,19 @@ class Patience:
         if self._ends is None:
             self._ends = self._began + _deadline(self._arguments) + MARGIN_SECONDS
         if passed > _GAP_SECONDS:
-            # Who did not run for a while knows nothing of others.
+            # This process was suspended, and perhaps the daemon too.
             self._ends = max(self._ends, now + MARGIN_SECONDS)
         if now >= self._ends:
             raise errors.TransientError(
-                f"no end of the release within its push-deadline and"
-                f" {MARGIN_SECONDS:.0f} s more: {self._describe()} does not get on."
-                " The deploy fails, and the release is taken back"
+                f"the release did not finish within its push-deadline and another"
+                f" {MARGIN_SECONDS:.0f} s: {self._describe()} makes no progress."
+                " The deploy fails, and the release is cancelled"
             )
         if now >= self._word_at:
             self._speak(now, say)
 
     def options(self, now: float) -> list[str]:
-        """Return the options with which another process goes on with this wait."""
+        """Return the options for another process to continue this wait."""
         found = [f"--waited={now - self._began:.3f}"]
         if self._is_told and self._ends is not None:
             found.append(f"--left={max(0.0, self._ends - now):.3f}")
@@ -88,9 +88,9 @@ class Patience:
     def _speak(self, now: float, say: Callable[[replies.Printed], None]) -> None:
         silent = now - self._spoken_at
         self._word_at = now + silent
-        text = f"Waiting: {self._describe()} has said nothing for {silent:.0f} s"
+        text = f"Waiting: no message from {self._describe()} for {silent:.0f} s"
         if self._latest:
-            text = f"{text}. The last word was: {self._latest}"
+            text = f"{text}. Last message: {self._latest}"
         quiet = bool(self._arguments.environ.get("DOKKU_QUIET_OUTPUT"))
         shown = replies.show(replies.Line.DETAIL, text, quiet=quiet)
         if shown is not None:
@@ -98,7 +98,7 @@ class Patience:
 
 
 def _deadline(arguments: argparse.Namespace) -> float:
-    """Return an app's push-deadline, as far as settings and properties can be read."""
+    """Return an app's push-deadline, or the default if settings are unreadable."""
     from dokku_registryd import config  # noqa: PLC0415 - takes long, for few hooks
 
     try:
@@ -114,6 +114,6 @@ def _deadline(arguments: argparse.Namespace) -> float:
         )
         policy = dokku_policy.resolve(arguments.app, files.get, settings.defaults)
     except (errors.RegistrydError, OSError):
-        # A daemon may go by settings that were right when it began.
+        # The daemon may still use settings that were valid when it started.
         return dokku_policy.Defaults().push_deadline_seconds
     return policy.push_deadline_seconds

@@ -1,6 +1,6 @@
-"""`adopt`: take what Dokku's own plugin released into the ledger, and say what differs.
+"""`adopt`: record releases of Dokku's own plugin in the ledger, and list differences.
 
-`install` calls it as a program of its own, because it must not run as root.
+`install` runs it as a separate program, because it must not run as root.
 """
 
 import argparse
@@ -21,13 +21,13 @@ from dokku_registryd.verbs import preparation
 from dokku_registryd.verbs.output import Output
 from dokku_registryd.wiring import contexts, engines
 
-HOOK_WAIT_SECONDS = 3600.0  # as a daemon that starts waits for a hook
+HOOK_WAIT_SECONDS = 3600.0  # as a starting daemon waits for a hook
 _LOCK_POLL_SECONDS = 0.2
 _LOCAL_SCHEDULER = "docker-local"
 
 
 def perform(arguments: argparse.Namespace, out: Output) -> int:
-    """Adopt all apps that were pushed, or only look.
+    """Adopt all apps with a pushed release, or only list them.
 
     Raises:
         EngineUnavailableError: The Engine does not answer.
@@ -69,7 +69,7 @@ def _adopt(
 def _ledger(
     arguments: argparse.Namespace, settings: config.Settings, out: Output
 ) -> Iterator[ledger.SqliteLedger]:
-    """Give the ledger; while no service has it, nobody else works on it meanwhile."""
+    """Yield the ledger, and hold the spool's lock if no service holds it."""
     lock = spool.SpoolLock(settings.data_dir)
     if arguments.dry_run:
         book = preparation.read_ledger(settings) or ledger.SqliteLedger(None)
@@ -85,9 +85,10 @@ def _ledger(
 def _open(
     lock: spool.SpoolLock, settings: config.Settings, out: Output
 ) -> ledger.SqliteLedger:
-    """Open the ledger to write; beside another process only where it is up to date.
+    """Open the ledger for writing.
 
-    A hook that works on an older one ends with its deploy, and is waited for.
+    If another process uses the ledger too, its schema must be current. A hook that
+    uses an older one exits with its deploy, so this waits for it.
     """
     deadline = time.monotonic() + HOOK_WAIT_SECONDS
     is_told = False
@@ -102,15 +103,17 @@ def _open(
         if holder is not None and not is_told:
             is_told = True
             out.line(
-                f"       Waiting for the deploy whose hook, pid {holder[1]}, works on"
-                " the ledger"
+                f"       Waiting for the deploy whose hook, pid {holder[1]}, uses the"
+                " ledger"
             )
         time.sleep(_LOCK_POLL_SECONDS)
     book, aside = ledger.open_or_rebuild(
         settings.ledger_file, stamp=str(int(time.time()))
     )
     if aside:
-        out.error(f"the ledger was damaged and begun anew; the old one is {aside}")
+        out.error(
+            f"the ledger was damaged and has been rebuilt; the old one is {aside}"
+        )
     return book
 
 
@@ -129,14 +132,14 @@ def _scheduler(host: plugins.Plugins, name: str) -> str:
     try:
         return host.detect_scheduler(name)
     except errors.RegistrydError:
-        return _LOCAL_SCHEDULER  # As Dokku itself has it where nobody answers.
+        return _LOCAL_SCHEDULER  # Dokku's default if no plugin answers.
 
 
 def _as_text(entry: adoption.Adoption, *, is_dry_run: bool) -> list[str]:
     verb = "would be adopted" if is_dry_run else "adopted"
     state = f"{verb}, {entry.digest or 'digest unknown'}"
     if not entry.is_new:
-        state = "in the ledger already"
+        state = "is already in the ledger"
     warnings = [f" !     {entry.app}: {text}" for text in entry.differences]
     if not entry.reference:
         return warnings
@@ -149,6 +152,6 @@ def _summary(found: list[adoption.Adoption]) -> str:
     known = sum(bool(entry.reference) and not entry.is_new for entry in found)
     differing = sum(bool(entry.differences) for entry in found)
     return (
-        f"       New in the ledger: {new}; known before: {known};"
-        f" with something to look at: {differing}"
+        f"       Adopted: {new}; already in the ledger: {known};"
+        f" with differences: {differing}"
     )

@@ -1,7 +1,7 @@
-"""`forget`: remove what is left of an app that is gone and that no hook spoke of.
+"""`forget`: remove the data of an app that was destroyed without our hooks.
 
-A sweep never does so by itself: an app that it cannot see may be on a disk that is not
-mounted. This does what the hook `post-delete` does, and leaves the same trigger.
+A sweep never does this on its own: the folder of a missing app may be on a disk that is
+not mounted. This does the same as the hook `post-delete`, with the same trigger.
 """
 
 import argparse
@@ -23,10 +23,10 @@ from dokku_registryd.verbs.service import doctor_host
 
 
 def perform(arguments: argparse.Namespace, out: Output) -> int:
-    """Remove properties, logins and releases of an app, if that is confirmed.
+    """Remove properties, logins and releases of an app, if confirmed.
 
     Raises:
-        RegistrydError: The app is there, or it cannot be told.
+        RegistrydError: The app exists, or its absence cannot be verified.
     """
     settings = preparation.enter(arguments, out)
     app = arguments.app
@@ -34,20 +34,20 @@ def perform(arguments: argparse.Namespace, out: Output) -> int:
         raise errors.RegistrydError(f"{app!r} is not an app name")
     _check_absent(settings, app)
     if not _is_known(settings, app):
-        out.line(f"Nothing is left of {app}.")
+        out.line(f"There is no data of {app}.")
         return 0
     if not arguments.yes:
         doubt = doctor_host.apps_on(settings).absence
         if doubt.detail:
             out.error(doubt.detail)
         out.error(
-            f"this removes properties, logins and releases of {app} for good, those in"
-            f" credential helpers too. If {app} is gone, run: dokku-registryd forget"
-            f" {app} --yes"
+            f"this permanently removes properties, logins (also in credential helpers)"
+            f" and releases of {app}. If {app} was destroyed, run: dokku-registryd"
+            f" forget {app} --yes"
         )
         return 1
     _forget(settings, app)
-    out.line(f"{app} is forgotten; the service erases its logins and releases.")
+    out.line(f"Forgot {app}. The service erases its logins and releases.")
     return 0
 
 
@@ -59,7 +59,7 @@ def _check_absent(settings: config.Settings, app: str) -> None:
         reason = root.unseen.get(app, "")
         found = f"{root.path}/{app} is {reason}" if reason else f"App {app} exists"
         raise errors.RegistrydError(
-            f"{found}. Destroy it with dokku apps:destroy {app}, or remove that"
+            f"{found}. Destroy it with dokku apps:destroy {app}, or remove the folder"
         )
 
 
@@ -79,7 +79,7 @@ def _is_known(settings: config.Settings, app: str) -> bool:
 
 
 def _forget(settings: config.Settings, app: str) -> None:
-    """Do what the hook does, in its order; a second call does what is left."""
+    """Do the steps of the hook in its order; a second call does the remaining ones."""
     stamp = f"{time.time_ns() // 1000:016d}.{os.getpid()}.0"
     folders = destroyed_apps.DestroyedApps(
         root=settings.forgotten_dir, config_root=settings.config_root
@@ -90,7 +90,7 @@ def _forget(settings: config.Settings, app: str) -> None:
         atomic.remove(place, is_strict=True)
     except OSError as error:
         raise errors.TransientError(
-            f"cannot remove what is left of {app}: {error.filename or place}:"
+            f"cannot remove the data of {app}: {error.filename or place}:"
             f" {os.strerror(error.errno or 0)}"
         ) from error
     trigger = triggers.Trigger(kind=Kind.DESTROYED, app=app)

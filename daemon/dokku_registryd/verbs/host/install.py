@@ -1,4 +1,4 @@
-"""`install`: put plugin, unit, settings and program in place, and adopt what runs."""
+"""`install`: install plugin, unit, settings and program, and adopt releases."""
 
 import argparse
 import dataclasses
@@ -12,10 +12,10 @@ from dokku_registryd.verbs.output import Output
 
 
 def perform(arguments: argparse.Namespace, out: Output) -> int:
-    """Install, or say what would be done.
+    """Install, or list the steps.
 
     Raises:
-        InstallationError: Something is in the way, or a step failed.
+        InstallationError: The host does not allow it, or a step failed.
     """
     mode = Mode.COMPANION if arguments.companion else Mode.TAKEOVER
     host = installing.Host(arguments)
@@ -37,8 +37,8 @@ def perform(arguments: argparse.Namespace, out: Output) -> int:
         return 0
     flags = ["--companion"] if arguments.companion else []
     ways = (
-        f"To go on from here: {installing.command(arguments, 'install', *flags)}."
-        f" To go back: {installing.command(arguments, 'uninstall')}"
+        f"To continue: {installing.command(arguments, 'install', *flags)}."
+        f" To revert: {installing.command(arguments, 'uninstall')}"
     )
     installing.carry_out(steps, host.changes(mode).perform, out, ways=ways)
     out.line(_closing(steps))
@@ -47,5 +47,5 @@ def perform(arguments: argparse.Namespace, out: Output) -> int:
 
 def _closing(steps: list[plans.Step]) -> str:
     if all(step.is_done or step.kind is Kind.ADOPT for step in steps):
-        return "=====> Everything was in place already"
-    return "=====> Installed. What it does now: dokku registryd:status"
+        return "=====> Already installed"
+    return "=====> Installed. See: dokku registryd:status"

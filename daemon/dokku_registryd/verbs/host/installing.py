@@ -1,8 +1,8 @@
-"""What `install` and `uninstall` share: the host they work on, and how a plan is run.
+"""Shared by `install` and `uninstall`: the host, and the execution of a plan.
 
-Both need root for systemd's and Dokku's folders. Whatever touches ledger and spool runs
-as a program of its own that becomes their owner (see `identity`), so that nothing of
-root's is left there.
+Both need root for systemd's and Dokku's folders. Steps that write to ledger or spool
+run as a separate program that becomes their owner (see `identity`), so that root owns
+no file there.
 """
 
 import argparse
@@ -30,20 +30,20 @@ _UNDELIVERED = {releases.ReleaseState.RESERVED, releases.ReleaseState.CONFIRMED}
 
 
 class InstallationError(errors.RegistrydError):
-    """A step failed. Its text says how to go on, and how to go back."""
+    """A step failed. The message says how to continue and how to revert."""
 
 
 class Host:
-    """The host that is installed to, as the arguments describe it.
+    """The host to install on, as described by the arguments.
 
     Raises:
-        RegistrydError: Root is needed, or the settings are wrong.
+        RegistrydError: The user is not root, or the settings are invalid.
     """
 
     def __init__(self, arguments: argparse.Namespace) -> None:
         require_root(os.geteuid(), arguments.root)
         self._arguments = arguments
-        # What unit and hooks read holds here too, or they would look elsewhere.
+        # Use the variables of unit and hooks, so that all use the same paths.
         arguments.environ = {**_defaults(arguments), **arguments.environ}
         self.where = _places(arguments)
         self.owner = installed.owner_of(Path(self.where.dokku_root))
@@ -54,13 +54,13 @@ class Host:
         }
 
     def look(self) -> host_state.Facts:
-        """Return what is seen."""
+        """Return the state of the host."""
         return installed.look(self.where, self.owner, self.environ)
 
     def changes(
         self, mode: host_state.Mode = host_state.Mode.TAKEOVER
     ) -> host_changes.HostChanges:
-        """Return what carries steps out."""
+        """Return the executor of steps."""
         return host_changes.HostChanges(
             self.where,
             self.owner,
@@ -70,7 +70,7 @@ class Host:
         )
 
     def waiting(self) -> tuple[str, ...]:
-        """Return the releases whose deploy went on before their push was done.
+        """Return the releases whose deploy continued before their push was done.
 
         Raises:
             RegistrydError: The ledger cannot be read.
@@ -82,7 +82,7 @@ class Host:
         )
 
     def count_jobs(self) -> int:
-        """Return how many jobs and trigger files wait.
+        """Return the number of pending jobs and trigger files.
 
         Raises:
             RegistrydError: The ledger cannot be read.
@@ -91,9 +91,9 @@ class Host:
         return len(status["unfinished"]) + status["trigger_files"] if status else 0
 
     def renamed(self) -> list[str]:
-        """Say which apps Dokku's own plugin will call otherwise than they are called.
+        """Return a warning for each app whose image Dokku's plugin names differently.
 
-        It computes names from properties; we answer what was released.
+        Dokku's plugin computes the name from properties; we answer the released name.
         """
         files = property_files.PropertyFiles(
             config_root=Path(self.where.config_root),
@@ -118,7 +118,7 @@ class Host:
         return found
 
     def closed(self) -> list[str]:
-        """Say which certificates of registries the service cannot look at."""
+        """Return warnings about registry certificates that the service cannot read."""
         settings = _load(self._arguments)
         certs_dir = settings.paths.certs_dir
         if certs_dir == config.Paths().certs_dir:
@@ -129,13 +129,13 @@ class Host:
         return [*check.about_certificates(here)]
 
     def _ask(self, verb: str) -> Any:
-        """Return what a verb says as JSON; nothing where there are no data."""
+        """Return the JSON result of a verb; None if there is no data folder."""
         if not Path(self.where.data_dir).exists():
             return None
         try:
             said = programs.run([*self._program(), verb, "--format=json"], self.environ)
         except errors.RegistrydError as error:
-            # What counts is what our own program complained of.
+            # Keep only the error message of our own program.
             raise errors.RegistrydError(
                 str(error).rpartition(f"{_NAME}: ")[2]
             ) from None
@@ -158,20 +158,20 @@ class Host:
 
 
 def require_root(euid: int, root: str) -> None:
-    """Refuse anybody but root, unless it is about a folder that stands for `/`.
+    """Require root, unless a folder is used instead of `/`.
 
     Raises:
-        RegistrydError: In Dokku's words.
+        RegistrydError: With Dokku's message.
     """
     if euid != 0 and not root:
         raise errors.RegistrydError("This command must be run as root")
 
 
 def refuse(reasons: Sequence[str], what: str) -> None:
-    """Stop before anything is changed, if there is a reason.
+    """Stop before any change if there are reasons.
 
     Raises:
-        InstallationError: With every reason.
+        InstallationError: With all reasons.
     """
     if reasons:
         raise InstallationError(f"cannot {what}: {'; '.join(reasons)}")
@@ -184,16 +184,16 @@ def carry_out(
     *,
     ways: str,
 ) -> None:
-    """Say each step, then do it; stop at the first that fails.
+    """Print and perform each step; stop at the first failure.
 
     Args:
         steps: The plan.
-        perform: Does one step.
-        out: Where it is said.
-        ways: How to go on after a failure, or back.
+        perform: Performs one step.
+        out: The output.
+        ways: How to continue after a failure, or revert.
 
     Raises:
-        InstallationError: With the reason, the cure, and the way on and back.
+        InstallationError: With the reason, the hint, and how to continue or revert.
     """
     for step in steps:
         out.line(f"       {step.text}")
@@ -204,13 +204,13 @@ def carry_out(
         except (errors.RegistrydError, OSError) as error:
             hint = f" {step.hint}." if step.hint else ""
             raise InstallationError(
-                f"this failed: {step.text} ({host_changes.reason_of(error)}).{hint}"
-                f" Nothing after it was done. {ways}"
+                f"this step failed: {step.text} ({host_changes.reason_of(error)})."
+                f"{hint} The remaining steps were skipped. {ways}"
             ) from error
 
 
 def command(arguments: argparse.Namespace, verb: str, *flags: str) -> str:
-    """Return how this call is repeated."""
+    """Return the command line of a verb with the options of this call."""
     root = ["--root", arguments.root] if arguments.root else []
     config_file = ["--config", arguments.config] if arguments.config else []
     return shlex.join(["dokku-registryd", verb, *flags, *root, *config_file])

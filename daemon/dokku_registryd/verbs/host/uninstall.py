@@ -1,4 +1,4 @@
-"""`uninstall`: give everything back to Dokku's own plugin, from any stage."""
+"""`uninstall`: remove an installation, complete or not, and enable Dokku's plugin."""
 
 import argparse
 import sys
@@ -10,14 +10,14 @@ from dokku_registryd.verbs.output import Output
 
 
 def perform(arguments: argparse.Namespace, out: Output) -> int:
-    """Uninstall, or say what would be done.
+    """Uninstall, or list the steps.
 
     Raises:
-        InstallationError: Accepted releases wait, or a step failed.
+        InstallationError: Background pushes are unfinished, or a step failed.
     """
     host = installing.Host(arguments)
     facts = host.look()
-    # Where Dokku's own plugin is in charge already nothing is given back any more.
+    # If Dokku's own plugin is enabled, it is responsible for releases already.
     is_free = arguments.force or facts.is_core_enabled
     waiting, jobs = _ask(host, is_free=is_free)
     if not is_free:
@@ -29,9 +29,9 @@ def perform(arguments: argparse.Namespace, out: Output) -> int:
     out.line(f"-----> Uninstalling dokku-registryd {__version__}")
     fate = "are lost" if arguments.purge else f"stay in {host.where.data_dir}"
     if jobs:
-        out.line(f" !     Jobs that are not done yet: {jobs}; they {fate}")
+        out.line(f" !     Pending jobs: {jobs}; they {fate}")
     if waiting:
-        out.line(f" !     Not in the registry yet: {', '.join(waiting)}")
+        out.line(f" !     Not pushed yet: {', '.join(waiting)}")
     for text in host.renamed():
         out.line(f" !     {text}")
     if arguments.dry_run:
@@ -41,19 +41,21 @@ def perform(arguments: argparse.Namespace, out: Output) -> int:
         return 0
     flags = [f"--{name}" for name in ("force", "purge") if getattr(arguments, name)]
     again = installing.command(arguments, "uninstall", *flags)
-    ways = f"To go on from here: {again}"
+    ways = f"To continue: {again}"
     installing.carry_out(steps, host.changes().perform, out, ways=ways)
-    out.line("=====> Uninstalled. Dokku's own registry plugin answers again")
+    out.line("=====> Uninstalled. Dokku's own registry plugin is enabled again")
     out.line(f"       The package itself stays in {sys.prefix}")
     return 0
 
 
 def _ask(host: installing.Host, *, is_free: bool) -> tuple[tuple[str, ...], int]:
-    """Return the releases that wait for their push, and how many jobs wait."""
+    """Return the releases that are not pushed yet, and the number of pending jobs."""
     try:
         return host.waiting(), host.count_jobs()
     except errors.RegistrydError as error:
         if not is_free:
-            reason = f"nobody can tell what waits ({error}), so add --force"
+            reason = (
+                f"cannot list pending pushes ({error}). Add --force to discard them"
+            )
             installing.refuse([reason], "uninstall")
         return (), 0

@@ -1,4 +1,4 @@
-"""`heal`: bring vanished images back now, or say what would be done."""
+"""`heal`: restore missing images now, or list them."""
 
 import argparse
 
@@ -28,7 +28,7 @@ def perform(arguments: argparse.Namespace, out: Output) -> int:
     if arguments.format == "json":
         out.json([_as_json(gap) for gap in gaps])
     elif not gaps:
-        out.line("Every wanted image is here.")
+        out.line("No missing images.")
     if arguments.dry_run:
         if arguments.format == "text":
             for gap in gaps:
@@ -36,7 +36,7 @@ def perform(arguments: argparse.Namespace, out: Output) -> int:
         return 0
     if arguments.format == "json":
         out = Output(line=lambda _text: None, error=out.error)  # stdout is one value
-    # A heal says why it cannot move back what leads to another image.
+    # Heal moved names even if they are lost: the job reports why it cannot.
     healable = [gap for gap in gaps if gap.leads_to or not isinstance(gap, wanted.Lost)]
     statuses = [
         follow.leave(arguments, out, triggers.Trigger(kind=Kind.HEAL, app=name))
@@ -66,15 +66,15 @@ def _gaps(settings: config.Settings, only: str | None) -> list[wanted.Gap]:
 
 def _as_text(gap: wanted.Gap) -> str:
     name = gap.wanted.reference
-    moved = f"; it leads to {gap.leads_to} now" if gap.leads_to else ""
+    moved = f"; it points to {gap.leads_to} now" if gap.leads_to else ""
     match gap:
         case wanted.Retag():
-            return f"retag  {name}  (its image is here, no network{moved})"
+            return f"retag  {name}  (its image is on this host{moved})"
         case wanted.Pull():
-            source = gap.wanted.digest or f"{gap.wanted.source}, unproved"
+            source = gap.wanted.digest or f"{gap.wanted.source}, digest unknown"
             return f"pull   {name}  (from the registry, {source}{moved})"
         case wanted.Lost():
-            return f"leave  {name}  (its image is gone; a build makes it{moved})"
+            return f"leave  {name}  (cannot be restored; rebuild the app{moved})"
 
 
 def _as_json(gap: wanted.Gap) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""`push`: make sure that the registry has an app's deployed release."""
+"""`push`: ensure that the registry has an app's deployed release."""
 
 import argparse
 
@@ -10,7 +10,7 @@ from dokku_registryd.verbs.output import Output
 
 
 def perform(arguments: argparse.Namespace, out: Output) -> int:
-    """Ask for a push of the deployed release and print what comes of it."""
+    """Request a push of the deployed release and print its progress."""
     preparation.enter(arguments, out)
     preparation.check_app(arguments, arguments.app)
     trigger = triggers.Trigger(kind=Kind.PUSH, app=arguments.app)

@@ -1,4 +1,4 @@
-"""`releases`: what was released, under which number, and what the registry has."""
+"""`releases`: the releases in the ledger, with number, state and digest."""
 
 import argparse
 import dataclasses
@@ -21,7 +21,7 @@ def perform(arguments: argparse.Namespace, out: output.Output) -> int:
         out.json([_as_json(release) for release in rows])
         return 0
     if not rows:
-        out.line("Nothing was released yet.")
+        out.line("No releases yet.")
         return 0
     now = time.time()
     table = preparation.Table(
@@ -46,7 +46,7 @@ def _as_row(release: releases.Release, now: float) -> tuple[str, ...]:
 
 def _as_json(release: releases.Release) -> dict[str, object]:
     facts = dataclasses.asdict(release)
-    # Of no use to anybody else.
+    # Internal fields.
     for name in ("previous_number", "sequence", "is_taken_back"):
         del facts[name]
     return {**facts, "reference": release.reference}

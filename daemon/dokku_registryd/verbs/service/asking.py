@@ -1,4 +1,4 @@
-"""How verbs ask the running service, and what they say when nobody answers."""
+"""Requests of verbs to the running service, and the error if it does not answer."""
 
 import argparse
 from pathlib import Path
@@ -10,10 +10,10 @@ from dokku_registryd.verbs import data_folder, identity
 
 
 def ask(arguments: argparse.Namespace, target: str) -> tuple[int, str]:
-    """Return status and text that the service answers for a target such as `/readyz`.
+    """Return the service's HTTP status and text for a target such as `/readyz`.
 
     Raises:
-        ConfigurationError: The settings are wrong.
+        ConfigurationError: The settings are invalid.
         TransientError: The service does not answer; the text says what to do.
     """
     data_dir = data_folder.find(arguments)
@@ -27,13 +27,13 @@ def ask(arguments: argparse.Namespace, target: str) -> tuple[int, str]:
 
 
 def _ask_outside(target: str) -> tuple[int, str]:
-    """Ask as a user who may not look into the data folder, but perhaps may ask."""
+    """Ask as a user who cannot read the data folder but may be in the group."""
     try:
         return client.ask(sockets.RUN_SOCKET, target)
     except OSError:
         raise errors.TransientError(
-            "this user may not ask the service: run this as root or dokku, or put the"
-            " user into the group of status.group"
+            "this user has no access to the service: run this as root or dokku, or add"
+            " the user to the group status.group"
         ) from None
 
 
@@ -43,5 +43,6 @@ def _why_silent(data_dir: Path) -> str:
         return "the service is stopped: start it with systemctl start dokku-registryd"
     return (
         f"the service (pid {holder[1]}) has no status socket: status.socket is empty,"
-        " or it is starting, or its log has a line status.failed that says why"
+        " or the service is still starting, or its log has a line status.failed with"
+        " the reason"
     )

@@ -1,7 +1,7 @@
-"""`check`: what the service would run with, and what looks wrong on this host.
+"""`check`: the settings in effect, and warnings about this host.
 
-Mistakes in the settings are `ConfigurationError` and end with status 78. Everything
-else is a warning: the service starts all the same, but hardly as intended.
+Mistakes in the settings raise `ConfigurationError` and end with status 78. All other
+findings are warnings: the service starts, but probably not as intended.
 """
 
 import argparse
@@ -20,13 +20,13 @@ from dokku_registryd.core.install import environment_files
 from dokku_registryd.core.registry import hosts
 from dokku_registryd.verbs import output
 
-# What the unit file's EnvironmentFile names, and what the hooks read.
+# The unit's EnvironmentFile; the hooks read it too.
 DEFAULTS_FILE = "/etc/default/dokku-registryd"
 DEFAULTS_VARIABLE = "DOKKU_REGISTRYD_DEFAULTS"
 
 
 def perform(arguments: argparse.Namespace, out: output.Output) -> int:
-    """Print settings, places and warnings."""
+    """Print settings, paths and warnings."""
     environ: Mapping[str, str] = arguments.environ
     settings = config.load(
         file=arguments.config, overrides=arguments.overrides, environ=environ
@@ -51,7 +51,7 @@ def perform(arguments: argparse.Namespace, out: output.Output) -> int:
 
 
 def list_warnings(settings: config.Settings, environ: Mapping[str, str]) -> list[str]:
-    """Return what looks wrong with variables and folders, each with its way out."""
+    """Return warnings about variables and paths, each with a hint."""
     return [
         *_about_variables(settings, environ),
         *_about_places(settings),
@@ -92,27 +92,27 @@ def _about_variables(
     yield from _about_lines(file)
     defaults = read_defaults(Path(file))
     for name in config.unknown_variables({**defaults, **environ}):
-        yield f"{name} is no setting and has no effect."
+        yield f"{name} is not a setting and has no effect."
     for name in map(config.variable, config.fields()):
         if name in defaults and environ.get(name) != defaults[name]:
-            yield f"{name} is set for the service in {file}, but not for this check."
+            yield f"{name} is set for the service in {file}, but not for this command."
     name = config.variable("paths.data_dir")
     seen = defaults.get(name) or f"{settings.paths.dokku_lib_root}/data/registryd"
     if Path(seen) != settings.data_dir:
         yield (
-            f"Hooks leave trigger files in {seen}, but the data folder is "
+            f"Hooks write trigger files to {seen}, but the data folder is "
             f"{settings.data_dir}. Set {name} in {file}."
         )
 
 
 def service_environ(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables that the service has, as far as this process can tell."""
+    """Return the variables of the service, as far as this process can tell."""
     file = environ.get(DEFAULTS_VARIABLE, DEFAULTS_FILE)
     return {**read_defaults(Path(file)), **environ}
 
 
 def read_defaults(path: Path) -> dict[str, str]:
-    """Read `NAME=value` lines as systemd does, and so the hooks."""
+    """Read `NAME=value` lines as systemd and the hooks do."""
     return _read_defaults(path).values
 
 
@@ -127,12 +127,12 @@ def _read_defaults(path: Path) -> environment_files.EnvironmentFile:
 def _about_lines(file: str) -> Iterator[str]:
     found = _read_defaults(Path(file))
     for number in found.idle:
-        yield f"{file}: line {number} is no NAME=value and has no effect."
+        yield f"{file}: line {number} is not NAME=value and has no effect."
     for name in found.unexpanded:
-        yield f"{file}: the value of {name} is taken as it stands, nothing expands it."
+        yield f"{file}: the value of {name} is used literally, without expansion."
     for name in found.values:
         if not environment_files.is_for_hooks(name):
-            yield f"{file}: {name} counts for the service, but not for hooks."
+            yield f"{file}: {name} applies to the service, but not to hooks."
 
 
 def _about_places(settings: config.Settings) -> Iterator[str]:
@@ -141,20 +141,23 @@ def _about_places(settings: config.Settings) -> Iterator[str]:
         ("paths.dokku_lib_root", Path(settings.paths.dokku_lib_root)),
     ):
         if not folder.is_dir():
-            yield f"{key}: {folder} is no folder. Is Dokku installed there?"
+            yield f"{key}: {folder} is not a folder. Is Dokku installed there?"
     socket = settings.engine.socket
     path = Path(socket.removeprefix("unix://"))
     if socket.startswith("unix://") and not path.is_socket():
-        yield f"engine.socket: nothing listens at {path}. Is Docker running?"
+        yield f"engine.socket: {path} is not a socket. Is Docker running?"
     elif socket.startswith("unix://") and not os.access(path, os.R_OK | os.W_OK):
-        yield f"engine.socket: {path} is not open to you. Run this as user dokku."
+        yield (
+            f"engine.socket: {path} is not accessible to the current user. Run this as"
+            " user dokku."
+        )
     if socket.startswith("tcp://"):
         yield _about_clear_text(socket)
     if socket.startswith("tcp://") and settings.engine.push_path != "engine":
         yield (
-            "engine.socket: an Engine behind tcp:// does not reach the relay of the"
-            " service, so it pushes by itself. Set engine.push_path to engine to say"
-            " that it is meant so."
+            "engine.socket: an Engine at tcp:// cannot reach the relay of the service,"
+            " so it pushes directly. If that is intended, set engine.push_path to"
+            " engine."
         )
     elif (reason := push_way.read(str(settings.data_dir))) and (
         settings.engine.push_path != "engine"
@@ -171,18 +174,18 @@ def _about_clear_text(socket: str) -> str:
     }
     if host == "localhost" or is_loopback:
         return (
-            f"engine.socket: whoever may connect to {socket} commands the Engine, and"
-            " so is root there: every user of this host. Use unix:// instead."
+            f"engine.socket: every user of this host can connect to {socket}, which"
+            " gives root access. Use unix:// instead."
         )
     return (
-        f"engine.socket: {socket} is not encrypted. Logins go over the network in"
-        " clear, and whoever comes to that port commands the Engine. Use unix://, or a"
-        " tunnel (ssh -L) that ends at a socket of this host."
+        f"engine.socket: {socket} is not encrypted. Logins cross the network in clear"
+        " text, and any client that reaches the port has root access. Use unix://, or"
+        " a tunnel (ssh -L) to a Unix socket on this host."
     )
 
 
 def _about_properties(settings: config.Settings) -> Iterator[str]:
-    """Warn of files that a release waits for, or a question of Dokku fails at."""
+    """Yield warnings about unreadable files that a release or a hook needs."""
     reader = None
     if os.geteuid() == 0:
         with contextlib.suppress(OSError):
@@ -195,14 +198,14 @@ def _about_properties(settings: config.Settings) -> Iterator[str]:
 
 
 def about_certificates(settings: config.Settings) -> Iterator[str]:
-    """Warn of certificates of registries that the service cannot use."""
+    """Yield warnings about registry certificates that the service cannot use."""
     reader = None
     if os.geteuid() == 0:
         with contextlib.suppress(OSError):
             owner = Path(settings.paths.dokku_root).stat()
             socket = Path(settings.engine.socket.removeprefix("unix://"))
             group = socket.stat().st_gid if socket.exists() else None
-            # The unit gives the service the group of the Engine's socket.
+            # The unit adds the service to the group of the Engine's socket.
             reader = certificate_folders.visitor(owner, further_group=group)
     folder = Path(settings.paths.certs_dir)
     for text in certificate_folders.survey(folder, reader):
@@ -210,19 +213,19 @@ def about_certificates(settings: config.Settings) -> Iterator[str]:
 
 
 def _about_owner(path: Path, settings: config.Settings) -> Iterator[str]:
-    """Warn if a private path belongs to somebody else than Dokku's own folder."""
+    """Warn if a private path and Dokku's root have different owners."""
     try:
         status = path.stat()
         owner = Path(settings.paths.dokku_root).stat().st_uid
     except FileNotFoundError:
-        return  # The service makes what is missing, and a login makes an auth config.
+        return  # The service creates the folders; a login creates the auth config.
     except PermissionError:
-        yield f"{path} cannot be looked at. Run this as user dokku."
+        yield f"{path} cannot be read. Run this as user dokku."
         return
     if status.st_uid != owner:
         yield (
-            f"{path} belongs to user {status.st_uid}, not to {owner} who owns "
-            f"{settings.paths.dokku_root}. Correct it with chown."
+            f"{path} belongs to user {status.st_uid}, but {settings.paths.dokku_root} "
+            f"belongs to {owner}. Correct it with chown."
         )
     if stat.S_IMODE(status.st_mode) & 0o077:
-        yield f"{path} is open to other users. Correct it with chmod go=."
+        yield f"{path} is accessible to other users. Correct it with chmod go=."

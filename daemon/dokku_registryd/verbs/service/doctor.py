@@ -1,7 +1,7 @@
-"""`doctor`: what an operator needs to know before a deploy. Nothing is changed.
+"""`doctor`: check the host and the apps before a deploy. It changes nothing.
 
-Each finding is one line that begins with `ok`, `warn` or `fail`, and says the way out.
-What is asked of registries is bounded: in how many at once, and in time.
+Each finding is one line that begins with `ok`, `warn` or `fail` and includes a hint.
+The number of parallel requests to registries and their duration are limited.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from dokku_registryd.verbs.output import Output
 from dokku_registryd.verbs.service import check, doctor_apps, doctor_host, registries
 from dokku_registryd.wiring import clients, contexts, credentials, engines
 
-# Somebody waits, so a registry gets less time than a release would give it.
+# A user waits, so the timeouts are shorter than those of a release.
 _LIMITS = {
     "connect_timeout_seconds": 5.0,
     "read_timeout_seconds": 10.0,
@@ -29,7 +29,7 @@ _LIMITS = {
 
 
 def perform(arguments: argparse.Namespace, out: Output) -> int:
-    """Print the findings; the status is 1 if one of them is a failure."""
+    """Print the findings; return 1 if one of them is a failure."""
     found = [*_examine(arguments)]
     if arguments.format == "json":
         out.json([dataclasses.asdict(finding) for finding in found])
@@ -82,7 +82,7 @@ def _context(
 
 
 def _ledger(settings: config.Settings) -> ledger.SqliteLedger:
-    """Open the ledger; one that cannot be read is among the host's findings."""
+    """Open the ledger, or an empty one if it is unreadable (a finding of the host)."""
     with contextlib.suppress(errors.LedgerError):
         book = preparation.read_ledger(settings)
         if book is not None:

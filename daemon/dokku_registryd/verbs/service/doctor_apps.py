@@ -1,8 +1,8 @@
-"""The part of `doctor` that concerns apps: would a push and a pull work now?
+"""The app checks of `doctor`: would a push and a pull work now?
 
-Each app's questions build on each other, so they are asked in order and end with the
-first that fails; apps are asked side by side. Nothing is uploaded: what a login may do
-is read from the token that it gets, where the registry gives one that can be read.
+The checks of one app depend on each other, so they run in order and stop at the first
+failure; apps are checked in parallel. Nothing is uploaded: the permissions of a login
+are read from its token, if the registry issues a readable one.
 """
 
 import functools
@@ -28,7 +28,7 @@ _TOTAL_SECONDS = 120.0
 
 @dataclass(slots=True, kw_only=True)
 class DoctorContext:
-    """What is asked."""
+    """The ports and clients of the checks, and known answers of registries."""
 
     context: ports.Context
     registry: client.RegistryClient
@@ -37,9 +37,9 @@ class DoctorContext:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def ping(self, domain: str, login: AuthConfig | None) -> str:
-        """Return why a registry does not take a login; empty if it does.
+        """Return why a registry refuses a login; empty if it accepts it.
 
-        Apps that share a login ask once, or nearly so.
+        The answer is cached, so apps that share a login rarely ask twice.
         """
         key = (domain, login)
         with self._lock:
@@ -52,8 +52,8 @@ class DoctorContext:
 
 
 def examine(around: DoctorContext, *, only: str | None) -> Iterator[Finding]:
-    """Look at one app, or at all that push."""
-    # Which apps cannot be seen, and why, is among the host's findings.
+    """Yield the findings about one app, or about all apps."""
+    # Missing apps are findings of the host.
     apps = [only] if only else list(around.context.properties.root().apps)
     pool = ThreadPoolExecutor(_PARALLEL, "doctor")
     asked = {name: pool.submit(_look, around, name, bool(only)) for name in apps}
@@ -65,8 +65,8 @@ def examine(around: DoctorContext, *, only: str | None) -> Iterator[Finding]:
         else:
             yield findings.warn(
                 "app",
-                f"not looked at within {_TOTAL_SECONDS:g} s. Name it to look at it"
-                " alone",
+                f"not checked within {_TOTAL_SECONDS:g} s. Check it alone with: dokku"
+                f" registryd:doctor {name}",
                 app=name,
             )
 
@@ -76,12 +76,12 @@ def _look(around: DoctorContext, app: str, is_named: bool) -> list[Finding]:  # 
         return list(_app(around, app, is_named=is_named))
     except errors.RegistrydError as error:
         return [findings.fail("app", str(error), app=app)]
-    except Exception as error:  # noqa: BLE001 - the other apps are looked at all the same
+    except Exception as error:  # noqa: BLE001 - the other apps are checked anyway
         kind = type(error).__name__
         return [
             findings.fail(
                 "app",
-                f"cannot be looked at: a defect of dokku-registryd, {kind}. Please"
+                f"not checked because of a bug in dokku-registryd ({kind}). Please"
                 " report it",
                 app=app,
             )
@@ -92,7 +92,7 @@ def _app(around: DoctorContext, app: str, *, is_named: bool) -> Iterator[Finding
     for path in around.context.deploying.odd(app):
         yield findings.warn(
             "deploy",
-            f"{path} is no regular file, and tells nothing. Remove it",
+            f"{path} is not a regular file and is ignored. Remove it",
             app=app,
         )
     state = app_state.state_of(around.context, app)
@@ -101,7 +101,7 @@ def _app(around: DoctorContext, app: str, *, is_named: bool) -> Iterator[Finding
         if is_named:
             yield findings.ok(
                 "push",
-                "off: releases stay on this host. Switch it on with: dokku registry:set"
+                "off: releases stay on this host. Enable it with: dokku registry:set"
                 f" {app} push-on-release true",
                 app=app,
             )
@@ -116,8 +116,8 @@ def _app(around: DoctorContext, app: str, *, is_named: bool) -> Iterator[Finding
     except errors.InvalidReferenceError as error:
         yield findings.fail(
             "properties",
-            f"{policy.server}{policy.image_repo} is no repository: {error}. Correct"
-            f" server or image-repo with dokku registry:set {app}",
+            f"{policy.server}{policy.image_repo} is not a valid repository: {error}."
+            f" Correct server or image-repo with dokku registry:set {app}",
             app=app,
         )
         return
@@ -126,7 +126,7 @@ def _app(around: DoctorContext, app: str, *, is_named: bool) -> Iterator[Finding
 
 
 def _names(around: DoctorContext, state: wanted.AppState) -> Iterator[Finding]:
-    """Tell what the names on this host lack; another part tells of a silent Engine."""
+    """Yield findings about local names; the host checks report a silent Engine."""
     app = state.policy.app
     entries = wanted.wanted_of(state, around.context.schedulers)
     try:
@@ -137,23 +137,22 @@ def _names(around: DoctorContext, state: wanted.AppState) -> Iterator[Finding]:
     for gap in moved:
         yield findings.fail(
             "image",
-            f"{gap.wanted.reference} leads to another image on this host than was"
-            f" released ({gap.leads_to}). Bring ours back with: dokku registryd:heal"
-            f" {app}",
+            f"{gap.wanted.reference} points to another image on this host than was"
+            f" released ({gap.leads_to}). Restore it with: dokku registryd:heal {app}",
             app=app,
         )
     if entries and not moved:
         lacking = f": {len(gaps)} of its names are missing" if gaps else ""
         yield findings.ok(
             "image",
-            f"{entries[0].source} leads to nothing but what was released{lacking}",
+            f"{entries[0].source} does not point to another image{lacking}",
             app=app,
         )
 
 
 @dataclass(frozen=True, slots=True)
 class _AppChecks:
-    """One app's questions to its registry."""
+    """The registry checks of one app."""
 
     around: DoctorContext
     state: wanted.AppState
@@ -181,7 +180,7 @@ class _AppChecks:
             return
         yield findings.ok(
             "registry",
-            f"{self.image.domain} answers and takes "
+            f"{self.image.domain} answers and accepts "
             + ("the login" if login else "anonymous requests"),
             app=self.app,
         )
@@ -213,7 +212,7 @@ class _AppChecks:
         if actions is None:
             return findings.ok(
                 "repository",
-                f"{name}: whether the login may push only a push can tell",
+                f"{name}: only a push can show whether the login may push",
                 app=self.app,
             )
         lacking = [action for action in ("pull", "push") if action not in actions]
@@ -221,7 +220,7 @@ class _AppChecks:
             return findings.fail(
                 "repository",
                 f"{name}: the login may not {' or '.join(lacking)}. Grant it in the"
-                " registry, or log in as somebody else with: dokku registry:login"
+                " registry, or log in as another user with: dokku registry:login"
                 f" {self.app} {self.image.domain} USER",
                 app=self.app,
             )
@@ -230,7 +229,7 @@ class _AppChecks:
     def _release(self, login: AuthConfig | None) -> Finding:
         deployed = wanted.deployed_of(self.state)
         if deployed is None:
-            return findings.ok("release", "nothing was released yet", app=self.app)
+            return findings.ok("release", "no release yet", app=self.app)
         name = deployed.reference
         row = wanted.release_of(self.state, deployed)
         recorded = (row.digest if row else "") or deployed.digest
@@ -244,16 +243,16 @@ class _AppChecks:
             if isinstance(error, errors.PermanentError) and self._is_presumed(row):
                 return findings.warn(
                     "release",
-                    f"{name} counts as confirmed because the registry took it, and"
-                    " refuses to be asked for it. A heal cannot bring back what this"
-                    f" login may not read: {error}",
+                    f"{name} counts as confirmed because the registry accepted the"
+                    " push, but this login may not read it, so a heal cannot restore"
+                    f" it: {error}",
                     app=self.app,
                 )
             return findings.fail("release", str(error), app=self.app)
         return self._compare(name, digest, recorded)
 
     def _is_presumed(self, row: releases.Release | None) -> bool:
-        """Tell whether nothing but its push has confirmed a release."""
+        """Return whether only the push itself confirmed a release."""
         record = self.around.context.ledger.job(row.job_id) if row else None
         ended = record.outcome if record else None
         return ended is not None and ended.detail.startswith(outcomes.UNSEEN)
@@ -262,26 +261,29 @@ class _AppChecks:
         if digest is None:
             return findings.fail(
                 "release",
-                f"{name} is not in the registry. Put it there with: dokku"
-                f" registryd:push {self.app}",
+                f"{name} is not in the registry. Push it with: dokku registryd:push"
+                f" {self.app}",
                 app=self.app,
             )
         if not recorded:
             return findings.warn(
                 "release",
-                f"{name} is there; no digest was recorded, so a heal would take"
-                " whatever stands there by then. Record it with: dokku-registryd adopt",
+                f"{name} is in the registry, but its digest is not recorded, so a heal"
+                " cannot verify the image that it pulls. Record it with:"
+                " dokku-registryd adopt",
                 app=self.app,
             )
         if digest != recorded:
             return findings.fail(
                 "release",
                 f"{name} is {digest} in the registry, but {recorded} was pushed. Find"
-                " out who else pushes there; a heal pulls by the recorded digest",
+                " out who else pushes to it; a heal pulls by the recorded digest",
                 app=self.app,
             )
         return findings.ok(
-            "release", f"{name} is there with the recorded digest", app=self.app
+            "release",
+            f"{name} is in the registry with the recorded digest",
+            app=self.app,
         )
 
 

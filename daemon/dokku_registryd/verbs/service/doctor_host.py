@@ -1,4 +1,4 @@
-"""The part of `doctor` that concerns the host: settings, spool, service, Engine."""
+"""The host checks of `doctor`: settings, spool, service, Engine."""
 
 import os
 import time
@@ -22,16 +22,16 @@ from dokku_registryd.verbs import preparation
 from dokku_registryd.verbs.service import check, registries
 from dokku_registryd.wiring import clients
 
-# A host that no exception is for.
+# A host that no exception matches.
 _ANYWHERE = "https://registry.invalid/"
 
 
 def examine(settings: config.Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
-    """Look at everything that is not about one app."""
+    """Yield the findings about the host."""
     warnings = check.list_warnings(settings, environ)
     yield from (findings.warn("settings", warning) for warning in warnings)
     if not warnings:
-        yield findings.ok("settings", "nothing looks wrong")
+        yield findings.ok("settings", "valid, no warnings")
     yield from _apps(settings)
     yield from _spool(settings)
     yield _disk(settings)
@@ -48,35 +48,38 @@ def _apps(settings: config.Settings) -> Iterator[Finding]:
         yield findings.fail("apps", str(error))
         return
     if found.cause is presence.Cause.NOTHING:
-        yield findings.ok("apps", "all that have properties are there")
+        yield findings.ok("apps", "all apps with properties have a folder")
         return
     if found.detail:
         said = found.detail if found.detail.endswith("?") else f"{found.detail}."
-        yield findings.fail("apps", f"{said} Nothing of an app is removed")
+        yield findings.fail("apps", f"{said} No data of apps is removed")
     for entry in found.apps:
         yield _missing(entry, is_alone=found.cause is presence.Cause.APPS)
 
 
 def _missing(entry: presence.Missing, *, is_alone: bool) -> Finding:
-    text = "it has properties or a recorded release, and its folder is not seen"
+    text = "it has properties or a recorded release, but no folder"
     if entry.reason:
         text += f": {entry.reason}"
     if entry.is_proposed:
         days = int(entry.counted // 86_400)
-        text += f". No hook said that it was destroyed. It is missing for {days} days"
+        text += (
+            f". It has been missing for {days} days, and no hook reported that it was"
+            " destroyed"
+        )
     if is_alone:
         text += (
-            ". If it is gone for good, remove what is left of it with:"
+            ". If it was destroyed, remove its data with:"
             f" dokku-registryd forget {entry.app}"
         )
     return findings.warn("apps", text, app=entry.app)
 
 
 def apps_on(settings: config.Settings) -> presence.Memory:
-    """Return what a look at Dokku's root means just now.
+    """Return which apps are missing, judged by Dokku's root as it is now.
 
     Raises:
-        UnreadableError: It cannot be told which apps have properties.
+        UnreadableError: The list of apps with properties cannot be read.
     """
     files = property_files.PropertyFiles(
         config_root=settings.config_root,
@@ -94,11 +97,13 @@ def _spool(settings: config.Settings) -> Iterator[Finding]:
         folders.append(settings.replies_dir)
     bad = [folder for folder in folders if not os.access(folder, os.W_OK | os.X_OK)]
     for folder in bad:
-        reason = "is not yours to write" if folder.exists() else "does not exist"
+        reason = "does not exist"
+        if folder.exists():
+            reason = "is not writable by the current user"
         yield findings.fail(
             "spool",
             f"{folder} {reason}. Start the service once (systemctl start"
-            " dokku-registryd), which makes it, and run this as user dokku",
+            " dokku-registryd) to create it, and run this as user dokku",
         )
     files = spool.Spool(settings.data_dir)
     try:
@@ -107,7 +112,8 @@ def _spool(settings: config.Settings) -> Iterator[Finding]:
         yield findings.fail(
             "spool",
             f"cannot read {error.filename or settings.spool_dir}:"
-            f" {os.strerror(error.errno or 0)}. It must be a folder of user dokku",
+            f" {os.strerror(error.errno or 0)}. It must be a folder that user dokku"
+            " owns",
         )
         return
     if rejected:
@@ -117,7 +123,7 @@ def _spool(settings: config.Settings) -> Iterator[Finding]:
             f" {settings.spool_dir / 'rejected'}, then remove them",
         )
     if not bad:
-        yield findings.ok("spool", f"writable, {pending} trigger files wait")
+        yield findings.ok("spool", f"writable, {pending} trigger files waiting")
 
 
 def _disk(settings: config.Settings) -> Finding:
@@ -132,8 +138,8 @@ def _disk(settings: config.Settings) -> Finding:
     if free < floor:
         return findings.warn(
             "disk",
-            f"{free} MB are free for {folder}, below heal.min_free_disk_mb ({floor}):"
-            " nothing is pulled. Make room",
+            f"{free} MB are free for {folder}, less than heal.min_free_disk_mb"
+            f" ({floor}): no image is pulled. Free disk space",
         )
     return findings.ok("disk", f"{free} MB are free for {folder}")
 
@@ -142,12 +148,12 @@ def _ledger(settings: config.Settings) -> Finding:
     try:
         book = preparation.read_ledger(settings)
         if book is None:
-            return findings.ok("ledger", "not begun yet")
+            return findings.ok("ledger", "does not exist yet")
         waiting = len(book.unfinished_jobs())
         book.close()
     except errors.LedgerError as error:
         return findings.fail("ledger", str(error))
-    return findings.ok("ledger", f"readable, {waiting} jobs are not done")
+    return findings.ok("ledger", f"readable, {waiting} jobs pending")
 
 
 def _service(settings: config.Settings) -> Finding:
@@ -159,8 +165,9 @@ def _service(settings: config.Settings) -> Finding:
         return findings.ok("service", f"running, pid {holder[1]}")
     return findings.warn(
         "service",
-        "stopped: a deploy pushes by itself, but nothing heals and no push is tried"
-        " again. Start it with: systemctl start dokku-registryd",
+        "stopped: deploys push by themselves, but missing images are not restored and"
+        " failed background pushes are not retried. Start it with: systemctl start"
+        " dokku-registryd",
     )
 
 
@@ -181,12 +188,12 @@ def _engine(settings: config.Settings, environ: Mapping[str, str]) -> Iterator[F
         yield findings.fail("proxy", complaint)
         return
     yield findings.ok(
-        "proxy", f"registries are reached through {proxy.shown} ({proxy.name})"
+        "proxy", f"registries are reached via {proxy.shown} ({proxy.name})"
     )
 
 
 def _pushes(settings: config.Settings) -> Iterator[Finding]:
-    """Tell which way pushes go, if there was one yet."""
+    """Yield a finding about the path of pushes, if it is known."""
     reason = push_way.read(str(settings.data_dir))
     if reason is None:
         return
@@ -196,7 +203,7 @@ def _pushes(settings: config.Settings) -> Iterator[Finding]:
         return
     yield findings.warn(
         "pushes",
-        f"{text}. Two hosts that push at once may overwrite each other's number."
-        " Set engine.relay_port to a free one, or engine.push_path to engine if it is"
-        " to stay so",
+        f"{text}. Two hosts that push at the same time may overwrite each other's"
+        " number. Set engine.relay_port to a free port, or engine.push_path to engine"
+        " if that is intended",
     )

@@ -1,4 +1,4 @@
-"""`health`: whether the service does its work, for a person, a script or a monitor."""
+"""`health`: whether the service is ready, for an operator, a script or a monitor."""
 
 import argparse
 
@@ -10,7 +10,7 @@ _READY = 200
 
 
 def perform(arguments: argparse.Namespace, out: Output) -> int:
-    """Print `ready`, or what is not well; the exit status says the same."""
+    """Print `ready` and return 0, or print the reasons and return 1."""
     reasons = _reasons(arguments)
     if arguments.format == "json":
         out.json({"ready": not reasons, "reasons": reasons})

@@ -1,7 +1,7 @@
-"""`metrics`: what the service counts, in Prometheus' text format.
+"""`metrics`: the metrics of the service, in Prometheus text format.
 
-It is meant for a file that node_exporter's textfile collector reads. That program has
-`process_*` metrics of its own and refuses those of others, so they are left out.
+The output is meant for node_exporter's textfile collector. That program exports its own
+`process_*` metrics and rejects duplicates, so they are omitted.
 """
 
 import argparse

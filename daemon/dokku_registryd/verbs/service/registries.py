@@ -1,4 +1,4 @@
-"""A way to registries for commands that must work while the Engine does not answer."""
+"""Registry clients for commands that must work while the Engine does not answer."""
 
 import contextlib
 from collections.abc import Iterator
@@ -8,14 +8,12 @@ from dokku_registryd.adapters.registry import client
 from dokku_registryd.core.image import images
 from dokku_registryd.wiring import clients, engines
 
-_ENGINE_SECONDS = (
-    5.0  # somebody waits at a terminal, and the answer can be done without
-)
+_ENGINE_SECONDS = 5.0  # a user waits at a terminal, and the answer is optional
 
 
 @contextlib.contextmanager
 def opened(settings: config.Settings) -> Iterator[client.RegistryClient]:
-    """Give a client for registries."""
+    """Yield a registry client."""
     known = engine_facts(settings)
     registry = clients.build_registry(settings, lambda: known)
     try:
@@ -25,9 +23,9 @@ def opened(settings: config.Settings) -> Iterator[client.RegistryClient]:
 
 
 def engine_facts(settings: config.Settings) -> images.EngineFacts:
-    """Return the Engine's settings; its defaults if it does not answer.
+    """Return the Engine's settings, or its defaults if it does not answer.
 
-    Those are: loopback needs no TLS, everything else does, and there is no proxy.
+    Its defaults: TLS for all registries except loopback, and no proxy.
     """
     try:
         return ask_engine(settings)
@@ -36,7 +34,7 @@ def engine_facts(settings: config.Settings) -> images.EngineFacts:
 
 
 def ask_engine(settings: config.Settings) -> images.EngineFacts:
-    """Return what the Engine says of itself, soon or not at all.
+    """Return the Engine's settings, with a short timeout.
 
     Raises:
         EngineUnavailableError: It does not answer.

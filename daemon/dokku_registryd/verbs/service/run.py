@@ -1,4 +1,4 @@
-"""`run`: the service in the foreground, as systemd starts it."""
+"""`run`: runs the service in the foreground, as systemd starts it."""
 
 import argparse
 import os
@@ -20,7 +20,7 @@ from dokku_registryd.verbs.output import Output
 if TYPE_CHECKING:
     from dokku_registryd.runtime import status_endpoint
 
-# How long a daemon that starts waits for a hook that works the spool itself.
+# How long a starting daemon waits for a hook that owns the spool.
 HOOK_WAIT_SECONDS = 3600.0
 _LOCK_POLL_SECONDS = 0.2
 
@@ -29,8 +29,8 @@ def perform(arguments: argparse.Namespace, out: Output) -> int:
     """Run until SIGTERM or SIGINT; reload on SIGHUP.
 
     Raises:
-        ConfigurationError: The settings are wrong.
-        SpoolBusyError: Another daemon works this spool.
+        ConfigurationError: The settings are invalid.
+        SpoolBusyError: Another daemon owns this spool.
     """
     secrecy.forbid_dumps()
     heap.limit_free_memory()
@@ -58,7 +58,7 @@ def _configure_logs(settings: config.Settings) -> None:
 
 
 def _log_death(death: "threading.ExceptHookArgs") -> None:
-    """Say why a thread died; the supervisor then ends the process."""
+    """Log why a thread died; the supervisor then ends the process."""
     structlog.get_logger().critical(
         "thread.died",
         name=death.thread.name if death.thread else "",
@@ -68,7 +68,7 @@ def _log_death(death: "threading.ExceptHookArgs") -> None:
 
 
 class _Daemon:
-    """One life of the service."""
+    """One run of the service."""
 
     def __init__(
         self, arguments: argparse.Namespace, settings: config.Settings, out: Output
@@ -97,7 +97,7 @@ class _Daemon:
             data_dir=str(self._settings.data_dir),
         )
         for name in config.unknown_variables(self._arguments.environ):
-            self._log.warning("settings.suspicious", message=f"{name} is no setting")
+            self._log.warning("settings.suspicious", message=f"{name} is not a setting")
         if not self._take_lock():
             return 0
         try:
@@ -152,7 +152,7 @@ class _Daemon:
             service.close()
 
     def _reason(self, error: Exception) -> str:
-        """Return why a start failed; SQLite has no words for a full disk."""
+        """Return why a start failed; SQLite does not name a full disk."""
         refusal = disk_trial.refusal(self._settings.data_dir)
         text = str(error)
         return f"{text} ({refusal})" if refusal and refusal not in text else text
@@ -167,17 +167,17 @@ class _Daemon:
             if holder is not None and not is_hook:
                 who = f"process {holder[1]}" if holder[1] else "another process"
                 raise errors.SpoolBusyError(
-                    f"{who} works {self._settings.data_dir} already."
-                    " Stop it, or give this one a paths.data_dir of its own"
+                    f"{who} already uses {self._settings.data_dir}."
+                    " Stop it, or set another paths.data_dir for this one"
                 )
             if self._signal:
                 return False
             if time.monotonic() > deadline:
                 raise errors.SpoolBusyError(
-                    f"a hook holds {self._settings.data_dir} for more than an hour:"
-                    f" look at process {holder[1] if holder else '?'}"
+                    f"a hook has been using {self._settings.data_dir} for more than an"
+                    f" hour: check process {holder[1] if holder else '?'}"
                 )
-            self._notifier.status("Waiting for a hook that works the spool")
+            self._notifier.status("Waiting for a hook that runs jobs")
             watch.look(time.monotonic())
             time.sleep(_LOCK_POLL_SECONDS)
         return True
@@ -205,7 +205,7 @@ class _Daemon:
             self._settings = _load(self._arguments)
         except errors.ConfigurationError as error:
             self._log.warning(
-                "settings.suspicious", message=f"kept as they were: {error}"
+                "settings.suspicious", message=f"settings not reloaded: {error}"
             )
         else:
             _configure_logs(self._settings)

@@ -1,4 +1,4 @@
-"""`status`: is the service up, what waits, and what lags behind."""
+"""`status`: the state of the service, and its running, pending and recent jobs."""
 
 import importlib
 import time
@@ -25,7 +25,7 @@ _RECENT = 5
 
 
 def perform(arguments: "argparse.Namespace", out: output.Output) -> int:
-    """Print the state of the service and of the jobs that are not done."""
+    """Print the state of the service and of its jobs."""
     data_dir = data_folder.locate(arguments)
     complaint = identity.become_owner(data_dir, arguments.environ)
     if complaint:
@@ -59,7 +59,7 @@ def _facts(data_dir: str) -> dict[str, object]:
 
 
 def _push_way(data_dir: str) -> dict[str, object]:
-    """Return which way pushes go, and why; a null way before the first one."""
+    """Return the path of pushes and the reason; the path is null before the first."""
     reason = push_way.read(data_dir)
     if reason is None:
         return {"way": None, "reason": ""}
@@ -70,11 +70,11 @@ def _counted(count: "Callable[[str], int]", data_dir: str) -> int:
     try:
         return count(data_dir)
     except OSError:
-        return 0  # `doctor` and `health` say why; all else is worth showing.
+        return 0  # `doctor` and `health` report the reason; show the rest.
 
 
 def _missing(data_dir: str, now: float) -> dict[str, object]:
-    """Return what the last sweep did not see below Dokku's root."""
+    """Return the apps that the last sweep did not find in Dokku's root."""
     found = absence_facts.read(data_dir)
     return {
         "cause": found["cause"],
@@ -139,7 +139,7 @@ def _finished(row: "dict[str, Any]", now: float) -> dict[str, object]:
 
 
 def _elapsed(since: float, now: float) -> float:
-    """Return seconds since then; none where the clock was set back since."""
+    """Return the seconds since then; 0 if the clock was set back."""
     return max(0.0, round(now - since, 1))
 
 
@@ -149,23 +149,23 @@ def _as_text(facts: dict[str, object]) -> list[str]:
     for entry in _dicts(facts["paused"]):
         left = output.age(_seconds(entry["seconds"]))
         lines.append(
-            f"Paused:  {entry['domain']} for {left} more ({entry['direction']} with"
+            f"Paused:  {entry['domain']} for another {left} ({entry['direction']} with"
             f" {entry['login']}), refused {entry['failures']} times: {entry['reason']}"
         )
     lines += _way_lines(facts["push_way"])
     lines += _missing_lines(facts["missing"])
     lines.append("")
-    lines.append("Not done yet:" if unfinished else "Nothing waits.")
+    lines.append("Pending:" if unfinished else "No pending jobs.")
     for entry in unfinished:
         lines.append(f"  {_age(entry)} {entry['intent']} {entry['app']}")
         if entry["last_error"]:
             lines.append(
                 f"      attempt {entry['attempts']}: {entry['last_error']}"
-                f" (again in {output.age(_seconds(entry['retry_in_seconds']))})"
+                f" (retry in {output.age(_seconds(entry['retry_in_seconds']))})"
             )
     if recent:
         lines.append("")
-        lines.append("Done last:")
+        lines.append("Recent:")
     for entry in recent:
         what = entry["reference"] or entry["app"]
         detail = f" ({entry['detail']})" if entry["detail"] else ""
@@ -189,10 +189,10 @@ def _missing_lines(missing: object) -> list[str]:
     for row in rows:
         what = f" ({row['reason']})" if row["reason"] else ""
         since = output.age(_seconds(row["age_seconds"]))
-        lines.append(f"         {row['app']}, not seen for {since}{what}")
+        lines.append(f"         {row['app']}, missing for {since}{what}")
         if row["is_proposed"]:
             lines.append(
-                f"         If {row['app']} is gone for good: dokku-registryd forget"
+                f"         If {row['app']} was destroyed, run: dokku-registryd forget"
                 f" {row['app']}"
             )
     return lines
@@ -201,11 +201,11 @@ def _missing_lines(missing: object) -> list[str]:
 def _service_line(facts: dict[str, object]) -> str:
     if facts["service"] == "stopped":
         return (
-            "Service: stopped. Releases are pushed by the deploy itself; nothing heals."
-            " Start it with: systemctl start dokku-registryd"
+            "Service: stopped. Deploys push by themselves; missing images are not"
+            " restored. Start it with: systemctl start dokku-registryd"
         )
     if facts["service"] == spool_peek.HOOK:
-        return f"Service: stopped; the hook with pid {facts['pid']} works the spool."
+        return f"Service: stopped; the hook with pid {facts['pid']} runs the jobs."
     line = f"Service: running, pid {facts['pid']}"
     if facts["outdated"]:
         line += f"; it {facts['outdated']}: {builds.CURE}"
@@ -215,7 +215,7 @@ def _service_line(facts: dict[str, object]) -> str:
 def _spool_line(facts: dict[str, object]) -> str:
     line = f"Spool:   {facts['data_dir']}/spool, {facts['trigger_files']} waiting"
     if facts["rejected_files"]:
-        line += f", {facts['rejected_files']} rejected (each has a .reason beside it)"
+        line += f", {facts['rejected_files']} rejected (see the .reason files)"
     return line
 
 
