@@ -48,11 +48,15 @@ $(ENGINES)/.made: tests/support/fetch_engines.sh tests/support/fetch_tools.sh
 	@tests/support/fetch_tools.sh $(ENGINES)
 	@touch $@
 
+# Texts that are checked for words (tests/support/word_list.py).
+WORDED = .ci bench daemon docs hooks systemd tests *.md *.toml Makefile
+
 .PHONY: lint-fast
-lint-fast: venv engines ## Check format, style and shell
+lint-fast: venv engines ## Check format, style, words and shell
 	@$(VENV)/bin/ruff format --check --quiet || { \
 		echo "run $(VENV)/bin/ruff format"; exit 1; }
 	@$(VENV)/bin/ruff check --quiet
+	@$(PYTHON) tests/support/word_list.py $(WORDED)
 	@shellcheck -x $(SHELL_FILES)
 	@$(VENV)/bin/shfmt -l -d $(SHFMT) $(SHELL_FILES) || { \
 		echo "run $(VENV)/bin/shfmt -w $(SHFMT) FILE"; exit 1; }
@@ -61,7 +65,7 @@ lint-fast: venv engines ## Check format, style and shell
 lint: lint-fast ## Check types and imports too
 	@$(VENV)/bin/mypy --no-error-summary
 	@$(VENV)/bin/lint-imports --no-cache >/dev/null || { $(VENV)/bin/lint-imports; exit 1; }
-	@echo "format, style, types, imports and shell are fine"
+	@echo "format, style, types, imports, words and shell are fine"
 
 .PHONY: unit
 unit: venv engines ## Run the unit tests, and check the systemd unit
