@@ -130,7 +130,7 @@ def test_values_that_cannot_work(
 @pytest.mark.parametrize(
     ("value", "hint"),
     [
-        ("https://ghcr.io", "Leave out https://"),
+        ("https://ghcr.io", "Remove https://"),
         ("ghcr.io//org", "Use a single slash"),
         ("ghcr.io//", "Use a single slash"),
         ("index.docker.io", "Docker Hub is docker.io"),
