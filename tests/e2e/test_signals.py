@@ -50,7 +50,7 @@ def test_running_push_finishes(idle_one: Site, held: RunningHook, gate: Gate) ->
 
     assert held.finish().code == 0
     assert one.service.wait() == 0
-    assert line["running"] == 1
+    assert line["running"] >= 1  # A sweep may run beside it.
     assert one.service.lines("job.finished", intent="release", outcome="done")
     assert one.remote().count_puts(1) == 1
 
