@@ -63,7 +63,7 @@ def _kind_of(item: pytest.Item) -> str:
 def _fresh_programs(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Start our program anew for tests marked so: see support/fork_server.py."""
+    """Start the program itself for tests marked so: see support/fork_server.py."""
     if request.node.get_closest_marker("fresh_programs"):
         monkeypatch.setenv("REGISTRYD_FORK", "no")
 

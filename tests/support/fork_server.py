@@ -366,7 +366,7 @@ def _describe(process: Path) -> dict[str, Any]:
 
 def _become(call: Mapping[str, Any], main: Callable[[list[str]], int]) -> int:
     """Be the process that was called for."""
-    # It dies with the server, as it would with whoever starts it.
+    # It dies with the server, as it would with its parent.
     ctypes.CDLL(None).prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGTERM, 0, 0, 0)
     os.chdir(call["folder"])
     os.umask(call["umask"])

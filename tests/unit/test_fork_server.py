@@ -125,7 +125,7 @@ def test_who_can_be_a_fork(
     environ: dict[str, str],
     can_fork: bool,
 ) -> None:
-    """Whatever changes how Python starts is started anew."""
+    """A call that changes how Python starts gets a process of its own."""
     monkeypatch.delenv("REGISTRYD_FORK", raising=False)
 
     assert fork_server.can_fork(program, {**ENVIRON, **environ}) == can_fork

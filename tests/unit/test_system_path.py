@@ -29,7 +29,7 @@ def test_programs_of_a_real_dokku(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(system_path.FOREIGN))
 def test_a_host_has_its_own(tmp_path: Path, name: str) -> None:
-    """Whatever this machine has, a host finds its own program or none."""
+    """A host finds its own program or none, not that of the machine."""
     host = DokkuHost(tmp_path)
 
     found = host.run(["sh", "-c", f"command -v {name}"]).stdout.strip()

@@ -1,1 +1,1 @@
-"""Files and folders that nobody can swap for links. Used by the other adapters."""
+"""Files and folders, opened so that a swapped link has no effect. For adapters."""

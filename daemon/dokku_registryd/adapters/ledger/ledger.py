@@ -1,8 +1,8 @@
 """The ledger: jobs, releases and outcomes in one SQLite file.
 
-Each method is one transaction, and each is safe to repeat after a crash. The file
-itself is `file`'s business; a corrupt one is set aside here, under a name with
-its time, and begun anew.
+Each method is one transaction and safe to repeat after a crash. `file` opens the
+SQLite file; this module moves a corrupt file aside, under a name with its time, and
+creates a new one.
 """
 
 import contextlib

@@ -1,4 +1,4 @@
 """Registries: what they answer, what a refusal means, and how a host may be reached.
 
-`refusals` is the one table of answers; whoever sends a request reads it there.
+`refusals` is the one table of answers, for every request that is sent.
 """
