@@ -43,7 +43,7 @@ class AuthFolder:
             return stream.read(MAX_FILE_BYTES)
 
     def replace(self, content: bytes) -> None:
-        """Put a new file in place, durable and in one step. Hold the lock.
+        """Replace the file, durable and atomic. Hold the lock.
 
         A writer that was killed may have left its temporary file, which holds a login.
         """
@@ -77,7 +77,7 @@ class AuthFolder:
         fcntl.flock(self._descriptor, fcntl.LOCK_EX)
 
     def close_to_others(self) -> None:
-        """Take the folder's mode away from everybody but its owner."""
+        """Make the folder private to its owner."""
         if stat.S_IMODE(os.fstat(self._descriptor).st_mode) != atomic.PRIVATE_FOLDER:
             os.fchmod(self._descriptor, atomic.PRIVATE_FOLDER)
 
@@ -88,7 +88,7 @@ class AuthFolder:
 
 @contextlib.contextmanager
 def opened(folder: Path) -> Iterator[AuthFolder]:
-    """Open a folder that exists.
+    """Open an existing folder.
 
     Raises:
         OSError: It does not, or is a link.

@@ -1,4 +1,4 @@
-"""Stores logins where Docker finds them, and takes them away again.
+"""Stores logins for Docker, and removes them.
 
 What `docker login` and `docker logout` do to a file and its credential helpers, with
 what they lack: two writers never undo each other's work, a file is whole whenever the
@@ -64,7 +64,7 @@ class AuthWriter:
                     opened.close_to_others()
 
     def log_out(self, app: str, domain: str) -> list[HeldLogin]:
-        """Remove the login for one registry; none there is fine.
+        """Remove the login for one registry; a missing one is fine.
 
         Returns:
             The logins that stay in their helpers, because another file uses them.
@@ -80,7 +80,7 @@ class AuthWriter:
                 opened.lock()
                 document = _load(opened)
                 held = config_file.parse_document(document).held_logins(domain)
-                # First the helpers: if they fail, the file still tells what to erase.
+                # Helpers first: if they fail, the file still lists the logins to erase.
                 kept = self._credentials.erase(folder, held).kept
                 changed = config_edits.without_login(document, domain)
                 if document and changed != document:
@@ -98,7 +98,7 @@ def _load(opened: folders.AuthFolder) -> config_edits.Document:
 
 @contextlib.contextmanager
 def _explained(action: str, folder: Path) -> Iterator[None]:
-    """Say which file is to blame, and never what it holds."""
+    """Add the file to an error, never its content."""
     path = folder / folders.FILE_NAME
     try:
         yield

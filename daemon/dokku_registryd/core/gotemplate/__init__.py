@@ -12,15 +12,15 @@ from dokku_registryd import errors
 from dokku_registryd.core.gotemplate import executor, nodes, parser, quoting, values
 
 SOURCE_LIMIT: Final = 8192
-"""Characters of a template; a line of text has some hundred."""
+"""Maximum characters of a template; usual ones have some hundred."""
 
 
 class TemplateError(errors.RegistrydError):
-    """A template is wrong. Correct the property `image-repo-template`."""
+    """A template is invalid. Correct the property `image-repo-template`."""
 
 
 def render(template: str, app_name: str) -> str:
-    """Return what a template makes of an app's name.
+    """Return the text that a template renders for an app's name.
 
     Raises:
         TemplateError: With Go's text, or with the bound of ours that was reached.

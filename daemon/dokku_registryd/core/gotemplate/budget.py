@@ -1,4 +1,4 @@
-"""What one execution may spend. Go bounds none of this; a daemon has to.
+"""Limits of one execution. Go has none; a daemon needs them.
 
 A host's property should not be able to occupy the daemon or to fill its memory:
 `{{range 999999999}}` is a valid template.
@@ -10,46 +10,46 @@ from typing import Final
 from dokku_registryd.core.gotemplate import nodes
 
 LENGTH_LIMIT: Final = 4096
-"""Bytes of the result, and of every text on the way there."""
+"""Maximum bytes of the result, and of every intermediate text."""
 STEP_LIMIT: Final = 10_000
-"""Statements, commands and operands; some 0.1 s."""
+"""Maximum statements, commands and operands; some 0.1 s."""
 DEPTH_LIMIT: Final = 75
-"""Levels over all definitions; each takes some six of Python's 1000 frames."""
+"""Maximum nesting of all definitions; a level takes six of Python's 1000 frames."""
 _BYTES_PER_STEP = 32
 
 
 @dataclass(slots=True)
 class Budget:
-    """What was written and spent so far, and the current depth."""
+    """The output and the costs so far, and the current depth."""
 
     output: bytearray = field(default_factory=bytearray)
     steps: int = 0
     depth: int = 0
 
     def write(self, content: bytes) -> None:
-        """Add to the result."""
+        """Append to the result."""
         check_length(len(self.output) + len(content))
         self.output += content
 
     def spend(self, length: int = 0) -> None:
-        """Count one step, and more where it works on long texts."""
+        """Count one step, and more for long texts."""
         self.steps += 1 + length // _BYTES_PER_STEP
         if self.steps > STEP_LIMIT:
             raise nodes.LimitError(f"takes more than {STEP_LIMIT} steps")
 
     def enter(self) -> None:
-        """Go one level down."""
+        """Enter a level."""
         self.depth += 1
         if self.depth > DEPTH_LIMIT:
             raise nodes.LimitError(f"is executed more than {DEPTH_LIMIT} levels deep")
 
     def leave(self) -> None:
-        """Come back up."""
+        """Leave a level."""
         self.depth -= 1
 
 
 def check_length(length: int) -> None:
-    """Refuse a text that is too long, before it is built.
+    """Raise for a text that is too long, before it is built.
 
     Raises:
         LimitError: It is.

@@ -1,4 +1,4 @@
-"""Finds the value of a pipeline, on the way from parsed template to result.
+"""Evaluates pipelines: from parsed template to result.
 
 An error names the node that was looked at last, which is not always the one that is
 to blame; `Evaluator.node` follows Go in that.
@@ -12,12 +12,12 @@ from dokku_registryd.core.gotemplate.budget import Budget, check_length
 from dokku_registryd.core.gotemplate.values import Value
 
 _Piped = tuple[Value, ...]
-"""The value from the command before, if there is one."""
+"""The value of the previous command, if there is one."""
 
 
 @dataclass(slots=True)
 class Evaluator:
-    """The variables of one definition in execution."""
+    """The variables of one running definition."""
 
     budget: Budget
     name: str
@@ -25,13 +25,13 @@ class Evaluator:
     node: nodes.Located | None = None
 
     def fail(self, message: str) -> NoReturn:
-        """Refuse the template, at the node that was looked at last."""
+        """Raise an error at the node that was visited last."""
         if self.node is None:
             raise TypeError(message)
         raise nodes.ExecutionFailure(message, template=self.name, node=self.node)
 
     def assign(self, name: str, value: Value) -> None:
-        """Give a new value to the innermost variable of a name."""
+        """Assign a value to the innermost variable of a name."""
         self.variables[self._place(name)] = (name, value)
 
     def _place(self, name: str) -> int:
@@ -200,7 +200,7 @@ class Evaluator:
         *,
         until: bool,
     ) -> tuple[Value, ...]:
-        """Return values up to the one that settles `and` or `or`, if one does."""
+        """Return values up to the one that decides `and` or `or`, if one does."""
         given: list[Value] = []
         for operand in operands:
             given.append(self._operand(dot, operand))

@@ -1,4 +1,4 @@
-"""Executes what the parser built. The last step of `gotemplate.render`."""
+"""Executes parsed definitions. The last step of `gotemplate.render`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ _BREAK = "break"
 
 
 def execute(definitions: Mapping[str, nodes.Body], name: str, data: Value) -> bytes:
-    """Return what one of the definitions prints.
+    """Return the output of a definition.
 
     Raises:
         ExecutionFailure: With Go's words.
@@ -26,7 +26,7 @@ def execute(definitions: Mapping[str, nodes.Body], name: str, data: Value) -> by
 
 @dataclass(frozen=True, slots=True)
 class _Execution:
-    """One definition in execution."""
+    """One running definition."""
 
     definitions: Mapping[str, nodes.Body]
     budget: Budget

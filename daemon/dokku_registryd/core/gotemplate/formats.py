@@ -34,7 +34,7 @@ class _EndError(Exception):
 
 @dataclass(slots=True)
 class _Format:
-    """A place in a format, and the argument that is next."""
+    """A position in a format, and the next argument."""
 
     text: str
     arguments: list[Value]
@@ -102,7 +102,7 @@ class _Format:
         return printing.show(value, directive)
 
     def _index(self) -> None:
-        """Read `[2]`: which argument is next."""
+        """Parse `[2]`, which selects the next argument."""
         self.after_index = False
         if not self.text.startswith("[", self.at):
             return
@@ -152,7 +152,7 @@ class _Format:
         return number
 
     def _star(self) -> int | None:
-        """Take a width or precision from the arguments."""
+        """Read a width or precision from the arguments."""
         self.at += 1
         self.after_index = False
         if self.argument >= len(self.arguments):

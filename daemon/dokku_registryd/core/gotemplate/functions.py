@@ -25,12 +25,12 @@ _MOST_SLICE_INDEXES = 3
 
 
 class CallError(Exception):
-    """A function refuses its arguments. Correct the template."""
+    """A function rejects its arguments. Correct the template."""
 
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """What to call and how many arguments it takes; None where there is no most."""
+    """The function and its number of arguments; None for no maximum."""
 
     call: Callable[[_Values], Value]
     least: int
@@ -132,7 +132,7 @@ def _not(given: _Values) -> Value:
 
 
 def refuse_call(value: Value, operands: tuple[nodes.Operand, ...]) -> NoReturn:
-    """Refuse `call`: nothing that a template can reach is a function.
+    """Reject `call`: a template cannot reach any function value.
 
     Args:
         value: What is called.

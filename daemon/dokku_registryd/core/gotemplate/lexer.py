@@ -44,7 +44,7 @@ _DELIMITED = {
 
 
 class Kind(enum.Enum):
-    """What a token is."""
+    """The kind of a token."""
 
     TEXT = enum.auto()
     OPEN = enum.auto()
@@ -84,7 +84,7 @@ _WORDS = {"true": Kind.BOOL, "false": Kind.BOOL, "nil": Kind.NIL}
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """One token and where it starts."""
+    """One token and its position."""
 
     kind: Kind
     text: str
@@ -92,7 +92,7 @@ class Token:
     line: int
 
     def __str__(self) -> str:
-        """Return the token as error texts show it."""
+        """Return the token as it is quoted in error texts."""
         if self.kind is Kind.END_OF_TEXT:
             return "EOF"
         if self.kind is Kind.ERROR:
@@ -105,7 +105,7 @@ class Token:
 
 
 class _UnreadableError(Exception):
-    """No token starts here, or the one that does never ends."""
+    """No token starts here, or the token never ends."""
 
 
 def tokenize(source: str) -> list[Token]:
@@ -121,7 +121,7 @@ def tokenize(source: str) -> list[Token]:
 
 
 class _Scanner:
-    """A place in the source; `_start` is where the current token began."""
+    """A position in the source; `_start` is the start of the current token."""
 
     def __init__(self, source: str) -> None:
         self._source = source
@@ -164,7 +164,7 @@ class _Scanner:
         return following[:1] == "-" and following[1:] in {*BLANKS}
 
     def _closing(self, at: int) -> tuple[bool, bool]:
-        """Tell whether the action ends here, and whether it trims what follows."""
+        """Return whether the action ends here, and whether it trims the next text."""
         if self._source.startswith(_CLOSE, at):
             return True, False
         is_blank = self._source[at : at + 1] in {*BLANKS}

@@ -1,4 +1,4 @@
-"""The parts of a parsed template, and how a template can fail.
+"""The nodes of a parsed template, and the errors of a template.
 
 Nodes are frozen. `str()` of a node gives its source in the normal form that Go quotes
 in error texts; positions count characters from the start of the template.
@@ -10,11 +10,11 @@ from dokku_registryd.core.gotemplate import quoting
 
 
 class LimitError(Exception):
-    """A limit of ours was reached. Shorten the template."""
+    """One of our limits was reached. Shorten the template."""
 
 
 class SyntaxFailure(Exception):  # noqa: N818 - becomes a TemplateError in the face
-    """The template cannot be parsed. The message lacks the name of the template."""
+    """The template cannot be parsed. The message omits the name of the template."""
 
 
 class ExecutionFailure(Exception):  # noqa: N818 - becomes a TemplateError in the face
@@ -131,7 +131,7 @@ class String:
 
 @dataclass(frozen=True, slots=True)
 class Pipeline:
-    """Commands, each handing its value to the next, and variables for the result."""
+    """Commands, each passing its value to the next, and variables for the result."""
 
     at: int
     variables: tuple[Variable, ...]
@@ -227,5 +227,5 @@ Located = Operand | Command | Call
 
 
 def in_parentheses(operand: Operand) -> str:
-    """Return an operand's source as it stands among others."""
+    """Return an operand's source as part of a command."""
     return f"({operand})" if isinstance(operand, Pipeline) else str(operand)

@@ -1,4 +1,4 @@
-"""Numbers: how a template writes them, how Go prints them."""
+"""Numbers: their syntax in a template, and Go's output format."""
 
 import math
 import re
@@ -20,7 +20,7 @@ _LOOKS_LIKE_FLOAT = re.compile(r"[.eEpP]")
 _PREFIX = re.compile(r"([+-]?0)[xXbBoO]")
 _STRAY_UNDERSCORE = re.compile(r"(?<![0-9])_|_(?![0-9])")
 _STRAY_HEX_UNDERSCORE = re.compile(r"(?<![0-9a-fA-F])_|_(?![0-9a-fA-F])")
-# Go takes each part without a second try; an i at its start may become `Inf`.
+# Go parses each part without backtracking; an i at its start may become `Inf`.
 _PART = (
     r"(?>[iI]?(?:0[xX][0-9a-fA-F_]*(?:\.[0-9a-fA-F_]*)?(?:[pP][+-]?[0-9_]*)?"
     r"|[0-9_]*(?:\.[0-9_]*)?(?:[eE][+-]?[0-9_]*)?))"
@@ -33,12 +33,12 @@ _MOST_DECIMALS = 20  # of the last uint64; Python itself refuses to read thousan
 _PLAIN_EXPONENTS = range(-4, 6)
 _MANTISSA_BITS = 53
 _LEAST_EXPONENT = -1074
-# A float64 has at most 767 significant digits; more would only cost time.
+# A float64 has at most 767 significant digits; more would only take time.
 _MOST_DIGITS = 800
 
 
 def parse(text: str) -> int | float | complex | None:
-    """Return a number's value; None where an `int` cannot hold it.
+    """Return a number's value; None if an `int` cannot represent it.
 
     Raises:
         QuotingError: It is not a valid number of a template.
@@ -128,7 +128,7 @@ def _parse_integer(text: str) -> int | None:
 
 
 def _parse_float(text: str) -> float | None:
-    """Return the number, infinity where it is too large, None where it is none."""
+    """Return the number, infinity if it is too large, None if it is invalid."""
     if _has_stray_underscore(text):
         return None
     bare = text.replace("_", "")

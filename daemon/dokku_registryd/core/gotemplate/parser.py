@@ -25,7 +25,7 @@ def parse(source: str) -> dict[str, nodes.Body]:
 
 @dataclass(slots=True)
 class _Parser:
-    """One definition in the making; all of them read the same stream."""
+    """One definition being parsed; all of them read the same stream."""
 
     reader: reader.Reader
     definitions: dict[str, nodes.Body]
@@ -66,7 +66,7 @@ class _Parser:
         return _Parser(reader.Reader(self.reader.stream), self.definitions)
 
     def body(self) -> tuple[nodes.Body, str]:
-        """Return statements and what ended them: `{{end}}` or `{{else}}`."""
+        """Return statements and their end: `{{end}}` or `{{else}}`."""
         self.reader.stream.enter()
         statements: list[nodes.Statement] = []
         while self.reader.peek_solid().kind is not Kind.END_OF_TEXT:

@@ -1,4 +1,4 @@
-"""Builds the nodes of pipelines: what stands between `{{` and `}}`."""
+"""Builds the nodes of pipelines: the part between `{{` and `}}`."""
 
 from dokku_registryd.core.gotemplate import functions, nodes, numbers, quoting
 from dokku_registryd.core.gotemplate.lexer import Kind, Token

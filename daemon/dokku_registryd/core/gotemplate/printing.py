@@ -36,7 +36,7 @@ _PLAIN = Directive()
 
 
 def print_one(value: Value) -> bytes:
-    """Return a value as an action puts it into the result."""
+    """Return a value as an action prints it."""
     return values.NO_VALUE if value is None else join((value,))
 
 
@@ -82,7 +82,7 @@ def show(value: Value, directive: Directive) -> str:
 
 
 def name_and_show(value: Value, directive: Directive = _PLAIN) -> str:
-    """Return a value with its type, as complaints hold it."""
+    """Return a value with its type, as error texts quote it."""
     if value is None:
         return "<nil>"
     return f"{values.type_name(value)}={show(value, replace(directive, verb='v'))}"

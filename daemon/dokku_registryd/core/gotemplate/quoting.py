@@ -1,4 +1,4 @@
-"""Text as Go sees it: bytes that are mostly UTF-8, and the quoted form of them.
+"""Strings in Go's form: bytes that are mostly UTF-8, and their quoted form.
 
 A byte outside valid UTF-8 is a lone surrogate in the Python string, so that every
 conversion can be reversed.
@@ -33,11 +33,11 @@ _LONE_BYTE_BASE = 0xDC00
 
 
 class QuotingError(ValueError):
-    """A constant is not well formed. Correct its quotes or escapes."""
+    """A constant is malformed. Correct its quotes or escapes."""
 
 
 def encode(text: str) -> bytes:
-    """Return Go's bytes for a text from outside."""
+    """Return Go's bytes for a Python string."""
     try:
         return restore(text)
     except UnicodeEncodeError:  # surrogates that stand for no byte
@@ -50,12 +50,12 @@ def decode(content: bytes) -> str:
 
 
 def restore(text: str) -> bytes:
-    """Undo `decode`."""
+    """Reverse `decode`."""
     return text.encode("utf-8", "surrogateescape")
 
 
 def readable(content: bytes) -> str:
-    """Return text for people: every invalid byte becomes U+FFFD."""
+    """Return printable text: every invalid byte becomes U+FFFD."""
     return _LONE_BYTES.sub("\ufffd", decode(content))
 
 
@@ -66,34 +66,34 @@ def quote_text(text: str, *, mark: str = '"', only_ascii: bool = False) -> str:
 
 
 def is_lone_byte(character: str) -> bool:
-    """Tell whether a decoded character stands for an invalid byte."""
+    """Return whether a decoded character represents an invalid byte."""
     return bool(_LONE_BYTES.match(character))
 
 
 def is_character(code: int) -> bool:
-    """Tell whether a number is the code of a character."""
+    """Return whether a number is a valid code point."""
     return 0 <= code <= _LAST_RUNE and code not in _SURROGATES
 
 
 def is_blank(content: bytes) -> bool:
-    """Tell whether bytes are only what Go counts as white space."""
+    """Return whether bytes contain only Go's white space."""
     text = decode(content)
     return text.isspace() and not _BLANK_IN_PYTHON_ONLY.search(text)
 
 
 def can_be_raw(text: str) -> bool:
-    """Tell whether decoded text can stand in backquotes."""
+    """Return whether decoded text can be put in backquotes."""
     return not _NEVER_RAW.search(text)
 
 
 def name_character(character: str) -> str:
-    """Return a character as code point and, where it can be seen, as itself."""
+    """Return a character as code point and, if it is visible, as itself."""
     code = f"U+{ord(character):04X}"
     return f"{code} '{character}'" if character.isprintable() else code
 
 
 def unquote(literal: str) -> bytes:
-    """Return what a string constant in double quotes or backquotes stands for.
+    """Return the value of a string constant in double quotes or backquotes.
 
     Raises:
         QuotingError: An escape is wrong.
@@ -109,7 +109,7 @@ def unquote(literal: str) -> bytes:
 
 
 def unquote_character(literal: str) -> int:
-    """Return the code point that a character constant stands for.
+    """Return the code point of a character constant.
 
     Raises:
         QuotingError: It is empty, holds more than one character or a wrong escape.
@@ -138,7 +138,7 @@ def _quoted(character: str, mark: str, only_ascii: bool) -> str:  # noqa: FBT001
 
 
 def _unescape(literal: str, at: int, *, mark: str) -> tuple[int, bool, int]:
-    """Return one code point or byte, whether it is a byte, and what follows it."""
+    """Return one code point or byte, whether it is a byte, and the rest."""
     if literal[at] != "\\":
         return ord(literal[at]), False, at + 1
     found = _ESCAPE.match(literal, at)

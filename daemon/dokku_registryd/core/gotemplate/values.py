@@ -1,4 +1,4 @@
-"""The values that a template can reach, and what Go says about each of them.
+"""The values that a template can reach, and Go's rules for each of them.
 
 A string is `bytes`, an `int` is `int`, and `None` stands for no value at all, be it
 Go's nil or a definition that was called without data.
@@ -13,7 +13,7 @@ NO_VALUE = b"<no value>"
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    """What the template is executed with."""
+    """The data of the template."""
 
     app_name: bytes
 
@@ -27,7 +27,7 @@ class Byte:
 
 Value = bytes | bool | int | Byte | float | complex | Data | None
 
-# The order matters: in Python a bool is an int too.
+# The order matters: in Python a bool is also an int.
 _TYPE_NAMES: tuple[tuple[type, str], ...] = (
     (bytes, "string"),
     (bool, "bool"),
@@ -48,17 +48,17 @@ def type_name(value: Value) -> str:
 
 
 def is_true(value: Value) -> bool:
-    """Tell whether `if` takes the value for true."""
+    """Return whether `if` treats the value as true."""
     return bool(value.value if isinstance(value, Byte) else value)
 
 
 def as_integer(value: Value) -> int | None:
-    """Return what both types of integers hold; None for every other type."""
+    """Return the value of both integer types; None for every other type."""
     if isinstance(value, Byte):
         return value.value
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def character(code: int) -> str:
-    """Return one character; U+FFFD for a number that is the code of none."""
+    """Return one character; U+FFFD for an invalid code point."""
     return chr(code) if quoting.is_character(code) else "\ufffd"
