@@ -23,7 +23,7 @@ def render(template: str, app_name: str) -> str:
     """Return the text that a template renders for an app's name.
 
     Raises:
-        TemplateError: With Go's text, or with the bound of ours that was reached.
+        TemplateError: With Go's text, or with the limit that was reached.
     """
     try:
         output = _execute(template, app_name)

@@ -1,4 +1,4 @@
-"""Old files that are no longer needed: the age limit of each folder of ours.
+"""Old files that are no longer needed: the age limit of each folder.
 
 Replies, jobs, releases and destroyed apps are removed by other modules. No file is
 removed that a process may be writing or that a start after a crash would read.
@@ -26,7 +26,7 @@ _ASIDE = re.compile(r"(ledger\.sqlite3\.(?:corrupt|before))-(\d+)(?:-wal|-shm)?"
 
 
 class Place(StrEnum):
-    """A folder of ours, and the kind of its old files."""
+    """A folder of dokku-registryd, and the kind of its old files."""
 
     WRITING = "writing"
     """Files that are being written, in any folder."""

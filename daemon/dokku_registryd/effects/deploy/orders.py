@@ -1,4 +1,4 @@
-"""Jobs that only change the order of an app's jobs, without a push of ours.
+"""Jobs that only change the order of an app's jobs, without a push by dokku-registryd.
 
 Jobs that were accepted before them commit nothing afterwards. The cancellation of a
 deploy is such a job for the one release that the deploy waited for: `check` ends that
