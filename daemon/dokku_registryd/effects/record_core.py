@@ -58,7 +58,7 @@ def perform(
 def _forget_older(app: str, number: int, context: ports.Context) -> None:
     """Remove our own record that this release of Dokku's plugin replaces.
 
-    A later dokku-registryd release, made with its plugin disabled again, keeps its record.
+    A later release, made with its plugin disabled again, keeps its record.
     """
     recorded = context.deployed.deployed(app)
     if context.is_companion() or (recorded and recorded.number <= number):

@@ -1,10 +1,10 @@
 """Dokku's deploy lock of an app: whether a process holds it, without locking it.
 
 Dokku locks it with `flock --nonblock` and fails at once if it is held, so even a shared
-lock of dokku-registryd could end a deploy. The kernel lists the locks of each open file of a
-process. `/proc/locks` lists all locks, but the service cannot see it, and its device
-numbers may differ from those of `stat`. Processes of other users are ignored; Dokku's
-deploys run as the user of the service.
+lock of dokku-registryd could end a deploy. The kernel lists the locks of each open file
+of a process. `/proc/locks` lists all locks, but the service cannot see it, and its
+device numbers may differ from those of `stat`. Processes of other users are ignored;
+Dokku's deploys run as the user of the service.
 """
 
 import os
