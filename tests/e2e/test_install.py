@@ -116,7 +116,9 @@ def test_dry_run(bare: BareSite, flags: tuple[str, ...]) -> None:
     assert lines[-1] == "=====> Dry run: nothing was changed"
     done = bare.install(*flags).stdout.splitlines()
     assert lines[:-1] == [
-        line for line in done[:-1] if not line.startswith(("       web:", "       New"))
+        line
+        for line in done[:-1]
+        if not line.startswith(("       web:", "       Adopted"))
     ]
 
 
@@ -210,7 +212,7 @@ def test_upgrade(bare: BareSite) -> None:
 
     result = bare.install()
 
-    assert f"       Replace the plugin in {plugin}\n" in result.stdout
+    assert f"       Update the plugin in {plugin}\n" in result.stdout
     assert bare.tree() == complete
     assert bare.systemctl_calls()[seen:] == [
         "stop dokku-registryd",

@@ -157,7 +157,7 @@ def test_another_version(upgraded: UpgradeSite) -> None:
 def test_other_files_of_the_same_version(upgraded: UpgradeSite) -> None:
     """Files that changed under the same version run after `install` too."""
     site, before = upgraded, upgraded.pid
-    site.copy.edit("core/dokku/app_names.py", '"""Which', '"""Corrected: Which')
+    site.copy.edit("core/dokku/app_names.py", '"""Valid', '"""Corrected: Valid')
 
     site.put_in_place()
 
