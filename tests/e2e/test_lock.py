@@ -26,7 +26,7 @@ def test_second_daemon(one: Site) -> None:
     done = one.service.run("run")
 
     assert done.returncode == 1
-    assert f"process {one.service.pid} works" in done.stderr
+    assert f"process {one.service.pid} already uses" in done.stderr
     assert "paths.data_dir" in done.stderr
     one.make_app()
     one.ship()
@@ -94,6 +94,6 @@ def test_lock_that_was_removed(one: Site) -> None:
     done = one.service.run("run")
 
     assert done.returncode == 1
-    assert "works" in done.stderr
+    assert "already uses" in done.stderr
     one.make_app()
     one.ship()

@@ -44,7 +44,7 @@ def test_number_as_an_extra_tag(site: Site) -> None:
     result = site.release()
 
     assert result.code == 0
-    assert "push-extra-tags: 1 left out" in result.stderr
+    assert "push-extra-tags: 1 ignored" in result.stderr
     remote = site.remote()
     assert remote.digest(1) == first
     assert remote.digest("stable") == remote.digest(2) != first

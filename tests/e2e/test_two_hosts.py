@@ -132,7 +132,7 @@ def test_a_port_in_use(idle_one: Site) -> None:
 
     assert idle_one.releases() == [(2, "pushed"), (1, "pushed")]
     assert status["push_way"]["way"] == "engine"
-    reason = f"{idle_one.service.relay} cannot listen at"
+    reason = f"cannot listen at {idle_one.service.relay}"
     assert reason in status["push_way"]["reason"]
     assert reason in shown
     assert [text for text in checked["warnings"] if reason in text]

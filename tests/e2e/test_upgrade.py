@@ -281,5 +281,5 @@ def test_a_daemon_that_is_not_the_service(upgraded: UpgradeSite) -> None:
     result = site.ours("install", "--root", str(site.root))
 
     assert result.code == 1
-    assert f"process {site.service.pid} works {site.host.data_dir}" in result.stderr
+    assert f"process {site.service.pid} uses {site.host.data_dir}" in result.stderr
     assert site.tree(without=of_service) == before

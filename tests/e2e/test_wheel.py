@@ -22,7 +22,8 @@ NOBODY = 65534
 _AS_NOBODY = f"""
 import os
 from dokku_registryd import cli
-from dokku_registryd.verbs import install, output
+from dokku_registryd.verbs import output
+from dokku_registryd.verbs.host import install
 os.setuid({NOBODY})
 raise SystemExit(cli.main())
 """

@@ -67,7 +67,7 @@ class InstalledCopy:
 
     def add_schema(self) -> None:
         """Let the ledger have one more version of its schema."""
-        path = self._package / "adapters" / "ledger_schema.py"
+        path = self._package / "adapters" / "ledger" / "schema.py"
         text = path.read_text()
         head, _, tail = text.rpartition('",\n)\n')
         assert head, "the migrations end otherwise than they did"
