@@ -3,7 +3,9 @@
 Only the standard library is used, so that a demo can import this too.
 """
 
+import contextlib
 import json
+import secrets
 import socket
 import subprocess
 from collections.abc import Mapping
@@ -21,6 +23,9 @@ IDENTITY_TOKEN: Final = "registry-test-identity-token"
 # bcrypt of PASSWORD, at the lowest cost: the registry computes it for each request.
 _HTPASSWD: Final = "ci:$2y$04$OzoZCGq4oWNC9QJDmNwPKOsjoyl1rNT1GjR5dWj8JkIuW1jCUMoqi\n"
 _START_SECONDS: Final = 20
+_EPHEMERAL_PORTS: Final = Path("/proc/sys/net/ipv4/ip_local_port_range")
+_FIRST_PORT: Final = 1024
+_CHOICE: Final = 12_000  # ports; two registries that start at once rarely choose one
 _STOP_SECONDS: Final = 10
 
 
@@ -185,7 +190,15 @@ def _start_token_server(folder: Path) -> TokenServer:
 
 
 def _find_free_port() -> int:
+    """Return a port that no outgoing connection takes while the registry is away."""
+    ephemeral = int(_EPHEMERAL_PORTS.read_text().split()[0])
+    below = range(max(_FIRST_PORT, ephemeral - _CHOICE), ephemeral)
+    while below:
+        port = secrets.choice(below)
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            return port
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+        chosen: int = probe.getsockname()[1]
+        return chosen
