@@ -87,12 +87,12 @@ def _add_release_verbs(verbs: "argparse._SubParsersAction[Parser]") -> None:
         "--dry-run", action="store_true", help="list missing images, change nothing"
     )
     _add_format(heal)
-    push = _add_verb(verbs, "push", "push the latest release of an app again")
+    push = _add_verb(verbs, "push", "ensure that the registry has the running release")
     push.add_argument("app", metavar="APP", help="push this app")
 
 
 def _add_host_verbs(verbs: "argparse._SubParsersAction[Parser]") -> None:
-    install = _add_verb(verbs, "install", "install on this host (root)")
+    install = _add_verb(verbs, "install", "install plugin and service (root)")
     install.add_argument(
         "--companion", action="store_true", help="keep Dokku's own plugin enabled"
     )
@@ -108,11 +108,11 @@ def _add_host_verbs(verbs: "argparse._SubParsersAction[Parser]") -> None:
     )
     _add_installing(uninstall)
     forget = _add_verb(verbs, "forget", "remove the data of a missing app")
-    forget.add_argument("app", metavar="APP", help="forget this app")
+    forget.add_argument("app", metavar="APP", help="the missing app")
     forget.add_argument(
         "--yes", action="store_true", help="confirm; without it nothing is removed"
     )
-    adopt = _add_verb(verbs, "adopt", "adopt releases of Dokku's own plugin")
+    adopt = _add_verb(verbs, "adopt", "record releases of Dokku's own plugin")
     adopt.add_argument(
         "--dry-run", action="store_true", help="list differences, change nothing"
     )
@@ -161,7 +161,7 @@ def _add_common(parser: Parser, *, overrides: str, default: str | None) -> None:
         "--config",
         metavar="FILE",
         default=default,
-        help="read settings from FILE (DOKKU_REGISTRYD_CONFIG)",
+        help="read settings from FILE ($DOKKU_REGISTRYD_CONFIG)",
     )
     parser.add_argument(
         "--set",

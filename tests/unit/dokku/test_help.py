@@ -33,11 +33,11 @@ Additional commands:
     registryd:heal [--dry-run] [--format text|json] [<app>]  Restore missing images now
     registryd:health [--format text|json]                    Check whether the service is ready
     registryd:metrics [--all]                                Print metrics in Prometheus text format
-    registryd:push <app>                                     Push the latest release of an app again
-    registryd:releases [--format text|json] [<app>]          List releases newest first
+    registryd:push <app>                                     Ensure that the registry has the running release
+    registryd:releases [--format text|json] [<app>]          List releases from newest to oldest
     registryd:report [<app>] [<flag>]                        Displays a registryd report for one or more apps
     registryd:set <app>|--global <property> (<value>)        Set or clear a registryd property for an app
-    registryd:status [--format text|json]                    Show running pending and recent jobs
+    registryd:status [--format text|json]                    Show unfinished and recent jobs
 """  # noqa: E501 - as it is printed
 REGISTRY_LINE = "    registry, Manage registry settings for an app\n"
 REGISTRYD_LINE = "    registryd, Manage pushes and healing of released images\n"

@@ -75,7 +75,7 @@ EVENTS: Final[Mapping[str, EventFields]] = MappingProxyType(
         "trigger.rejected": _event(
             "warning",
             "file reason",
-            "A trigger file is invalid and was moved to the folder rejected.",
+            "A trigger file is invalid and was moved to spool/rejected.",
         ),
         "trigger.remove_failed": _event(
             "warning", "error", "A processed trigger file could not be removed."
@@ -93,7 +93,8 @@ EVENTS: Final[Mapping[str, EventFields]] = MappingProxyType(
         "sweep.finished": _event(
             "info",
             "wanted missing spare gone took_seconds",
-            "A sweep compared the wanted references with the Engine's images.",
+            "A sweep compared the wanted references with the Engine's images; spare"
+            " counts the names to remove, gone the destroyed apps.",
         ),
         "sweep.failed": _event(
             "warning", "error", "A sweep failed; the service will retry."
@@ -137,26 +138,26 @@ EVENTS: Final[Mapping[str, EventFields]] = MappingProxyType(
         "number.unchecked": _event(
             "debug",
             "error",
-            "The registry did not say in time whether a number is taken; the background"
-            " push will find out.",
+            "The registry did not answer in time whether a number is taken; the"
+            " background push will find out.",
         ),
         "number.undisclosed": _event(
             "info",
             "error",
-            "The registry refused to tell whether a number is taken; the push will find"
-            " out.",
+            "The registry refused the lookup of a number; the push will find out"
+            " whether it is taken.",
         ),
         "release.presumed": _event(
             "warning",
             "number error",
-            "The registry accepted the push but refuses to be read; the release counts"
-            " as pushed.",
+            "The registry accepted the push but refuses reads; the release counts as"
+            " pushed.",
         ),
         "release.confirmed": _event(
             "info",
-            "number digest manner",
-            "The registry has the number: it was pushed, it was only tagged because the"
-            " registry already had the image, or it was found there after a crash.",
+            "number digest method",
+            "The registry has the number. The method is pushed, named (only tagged, as"
+            " the registry had the image) or found (after a crash).",
         ),
         "release.live": _event(
             "info", "number", "Containers run a release, or its deploy succeeded."
@@ -214,14 +215,14 @@ EVENTS: Final[Mapping[str, EventFields]] = MappingProxyType(
         "tags.unrecorded": _event(
             "warning",
             "tags",
-            "The registry could not be asked where tags point. They are moved anyway,"
-            " and restored to the previous release if this one fails.",
+            "The lookup of the current tags failed. They are moved anyway, and restored"
+            " to the previous release if this one fails.",
         ),
         "name.moved": _event(
             "warning",
             "image_id leads_to",
-            "The deployed name points to another image on this host than was released;"
-            " it is moved back if the released image is here or its digest is known.",
+            "The deployed name points to a different image on this host than the"
+            " released one; it moves back if that one is here or has a known digest.",
         ),
         "name.returned": _event(
             "warning",
@@ -252,8 +253,8 @@ EVENTS: Final[Mapping[str, EventFields]] = MappingProxyType(
         "holder.ended": _event(
             "warning",
             "pid app silent_seconds is_ours",
-            "A hook held the spool without progress and was sent a signal to end;"
-            " is_ours is false if the process could not be identified as a hook.",
+            "A hook owned the spool without progress and was sent SIGTERM; is_ours is"
+            " false if the process could not be identified as a hook.",
         ),
         "waiter.lost": _event(
             "info",

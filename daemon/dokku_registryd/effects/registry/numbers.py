@@ -35,7 +35,7 @@ class Sent:
     """The registry's answer for a number, and its history."""
 
     digest: str
-    manner: str = ""
+    method: str = ""
     manifest: images.Manifest | None = None
     """The manifest, if it was read on the way, so that it is not fetched again."""
     unseen: str = ""
@@ -79,7 +79,7 @@ def find(
         release, manifest.digest, context
     ):
         return TAKEN
-    return Sent(digest=manifest.digest, manner="found", manifest=manifest)
+    return Sent(digest=manifest.digest, method="found", manifest=manifest)
 
 
 def note_unknown(release: Release, error: errors.PermanentError) -> None:

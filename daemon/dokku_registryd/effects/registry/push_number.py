@@ -125,13 +125,13 @@ def _send(
     """
     try:
         if known is not None and _put_known(release, known, session, context):
-            sent = numbers.Sent(digest=known.digest, manner="named", manifest=known)
+            sent = numbers.Sent(digest=known.digest, method="named", manifest=known)
         else:
             sent = _push(release, session, context, reply)
     except errors.TagImmutableError:
         # A PUT whose first answer was lost is refused when it is repeated.
         return numbers.find(release, session, context) or numbers.TAKEN
-    if sent.manner == "found" or not sent.digest:
+    if sent.method == "found" or not sent.digest:
         return sent
     is_asked_for = bool(tags) and sent.manifest is None
     with ThreadPoolExecutor(max_workers=1) as aside:
@@ -190,13 +190,13 @@ def _push(
     manifest = sending.hand_over(errand, session, context)
     if manifest is None:
         digest = sending.push_directly(errand, session, context)
-        return numbers.Sent(digest=digest, manner="pushed")
+        return numbers.Sent(digest=digest, method="pushed")
     found = numbers.find(release, session, context)
     if found is not None:
         return found
     _give_way(release, context)
     sending.put(reference.parse(release.reference), manifest, session, context)
-    return numbers.Sent(digest=manifest.digest, manner="pushed", manifest=manifest)
+    return numbers.Sent(digest=manifest.digest, method="pushed", manifest=manifest)
 
 
 def _look_up(
@@ -267,6 +267,6 @@ def _confirm(release: Release, sent: numbers.Sent, context: ports.Context) -> Re
         reference=release.reference,
         number=release.number,
         digest=sent.digest,
-        manner=sent.manner,
+        method=sent.method,
     )
     return confirmed
