@@ -39,3 +39,19 @@ def test_each_function_is_there(file: str, functions: str) -> None:
     wanted = set(re.findall(r"`([a-z_]+)`", functions))
 
     assert wanted <= _defined(_place(file))
+
+
+@pytest.mark.parametrize("walk", ["One release", "One heal"])
+def test_a_walk_is_short(walk: str) -> None:
+    """A reader opens at most 20 files, and comes back to at most two."""
+    section = PAGE.partition(f"## {walk}, file by file")[2].partition("\n## ")[0]
+    rows = [line for line in section.splitlines() if line.startswith("|")]
+    steps = FILES.findall("\n".join(rows))
+    opened = [
+        name
+        for name, before in zip(steps, ["", *steps], strict=False)
+        if name != before
+    ]
+
+    assert 8 <= len(set(opened)) <= 20
+    assert len(opened) - len(set(opened)) <= 2
