@@ -117,7 +117,7 @@ def test_version_imports_nothing_heavy() -> None:
     modules = done.stdout.splitlines()[-1].split()
     assert "dokku_registryd.cli" in modules
     assert HEAVY.isdisjoint(modules)
-    assert len(modules) < 50
+    assert len(modules) < 55  # Python 3.14 itself loads more
 
 
 def test_version_beside_other_words() -> None:
