@@ -89,10 +89,10 @@ def _measure(host: Host, *, starts: int) -> _Costs:
     costs.report = [timing.program(argv, host.files.environ) for _ in range(3)]
     _wait_until_settled(host)
     _sweep(host, [], [])
-    for app_lock in range(_SWEEPS):
+    for sweep in range(_SWEEPS):
         _sweep(host, costs.sweep, costs.sweep_cpu)
-        app = crowd.app_name(app_lock)
-        host.files.set_property(app, "push-extra-tags", f"edit-{app_lock}")
+        app = crowd.app_name(sweep)
+        host.files.set_property(app, "push-extra-tags", f"edit-{sweep}")
         _sweep(host, costs.edit_sweep, costs.edit_sweep_cpu)
     costs.memory = dict(timing.memory_bytes(host.service.pid))
     return costs

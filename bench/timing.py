@@ -37,11 +37,11 @@ def in_turns(
 ) -> list[list[float]]:
     """Measure A B A B ..., every other pair the other way round; A's come first."""
     found: list[list[float]] = [[] for _ in sides]
-    for app_lock in range(-warm_up, rounds):
-        order = range(len(sides)) if app_lock % 2 == 0 else reversed(range(len(sides)))
+    for number in range(-warm_up, rounds):
+        order = range(len(sides)) if number % 2 == 0 else reversed(range(len(sides)))
         for at in order:
             seconds = sides[at]()
-            if app_lock >= 0:
+            if number >= 0:
                 found[at].append(seconds)
     return found
 

@@ -44,8 +44,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     long = [item for item in items if item.get_closest_marker("long")]
     rest = [item for item in items if item not in long]
     for number, item in enumerate(long):
-        app_lock, part = divmod(number, _PROCESSES)
-        rest.insert(len(rest) * part // _PROCESSES + app_lock, item)
+        round_number, part = divmod(number, _PROCESSES)
+        rest.insert(len(rest) * part // _PROCESSES + round_number, item)
     items[:] = rest
 
 

@@ -81,11 +81,12 @@ class Service:
             triggers_spool=self.spool,
             job_waiters=self._waiters,
         )
-        ending.subscribe(lambda _job_id: self._wakeup.ring())
         self._executor = execution.Executor(
             job_finishing=ending, backoff=contexts.backoff_of(settings)
         )
         self._intake = intake.Intake(ending)
+        # After the intake: a scan that is woken now must find the job forgotten.
+        ending.subscribe(lambda _job_id: self._wakeup.ring())
         watch = trigger_files.SpoolWatch(self.spool.new, self._wakeup.ring)
         self.supervisor = supervisor.Supervisor(
             executor=self._executor,

@@ -1,5 +1,6 @@
 """The program as a person calls it: texts, exit statuses, what it imports."""
 
+import importlib
 import json
 import os
 import re
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import dokku_registryd
-from dokku_registryd import cli
+from dokku_registryd import cli, verbs
 from support import open_way
 
 LISTED = [
@@ -179,6 +180,22 @@ def test_an_unknown_verb() -> None:
         "dokku-registryd: argument VERB: invalid choice: 'nosuch'"
         " (see dokku-registryd --help)\n"
     )
+
+
+def test_every_verb_has_its_module() -> None:
+    """Each verb of the parser has a row in `verbs.MODULES`, and the row a module."""
+    assert set(verbs.MODULES) == {*LISTED, *HIDDEN}
+    for name in verbs.MODULES.values():
+        module = importlib.import_module(f"{verbs.__name__}.{name}")
+        assert callable(module.perform)
+
+
+def test_the_readme_lists_the_verbs() -> None:
+    """A user finds each verb in the README."""
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+
+    shown = re.findall(r"^dokku-registryd ([a-z-]+)", readme, re.MULTILINE)
+    assert [verb for verb in LISTED if verb not in shown] == []
 
 
 @pytest.mark.parametrize("verb", ["", *LISTED, *HIDDEN])

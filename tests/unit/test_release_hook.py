@@ -312,6 +312,20 @@ def test_no_program(host: DokkuHost) -> None:
     assert host.spool() == {}
 
 
+def test_an_unreadable_property_comes_first(host: DokkuHost) -> None:
+    """No other plugin is called for a release that fails for a property of ours."""
+    host.add_plugin("other", {"pre-deploy": "#!/bin/sh\nexit 7\n"})
+    path = host.config_root / "registry" / "web" / "push-on-release"
+    path.unlink(missing_ok=True)
+    path.mkdir(parents=True)
+
+    failed = release(host)
+
+    assert failed.code == 1
+    assert "Unable to read registry property web.push-on-release" in failed.stderr
+    assert not (host.root / "plugn.calls").exists()
+
+
 def test_companion_only_leaves_word(host: DokkuHost) -> None:
     """Beside Dokku's own plugin nothing is pushed, tagged, printed or waited for."""
     host.enable_core()

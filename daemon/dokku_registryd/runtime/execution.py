@@ -72,6 +72,7 @@ class Executor:
         self.queue: queue.JobQueue = job_finishing.queue
         self.counters: counters.Counters = job_finishing.counters
         self._ledger_refusals: set[str] = set()
+        job_finishing.subscribe(self._ledger_refusals.discard)
 
     @property
     def context(self) -> ports.Context:
@@ -100,7 +101,6 @@ class Executor:
         outcome = self._attempt(job, attempt)
         if isinstance(outcome, outcomes.Outcome):
             self.finishing.finish(job, outcome, attempts=attempt, started=started)
-            self._ledger_refusals.discard(job.job_id)
 
     def _attempt(
         self, job: jobs.Job, attempt: int

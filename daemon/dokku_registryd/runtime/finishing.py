@@ -44,7 +44,7 @@ class Finishing:
         self._subscribers: list[Callable[[str], None]] = []
 
     def subscribe(self, callback: Callable[[str], None]) -> None:
-        """Call back with the ID of each job that has ended, in its own thread."""
+        """Call back with the ID of each job that ends, in the order of subscription."""
         self._subscribers.append(callback)
 
     def finish(

@@ -73,7 +73,9 @@ def _add_service_verbs(verbs: "argparse._SubParsersAction[Parser]") -> None:
     metrics = _add_verb(verbs, "metrics", "print metrics in Prometheus text format")
     metrics.add_argument("--all", action="store_true", help="include process_* metrics")
     doctor = _add_verb(verbs, "doctor", "find problems that would break a deploy")
-    doctor.add_argument("app", nargs="?", metavar="APP", help="check one app only")
+    doctor.add_argument(
+        "app", nargs="?", metavar="APP", help="check the host and this app"
+    )
     _add_format(doctor)
 
 
@@ -87,7 +89,7 @@ def _add_release_verbs(verbs: "argparse._SubParsersAction[Parser]") -> None:
         "--dry-run", action="store_true", help="list missing images, change nothing"
     )
     _add_format(heal)
-    push = _add_verb(verbs, "push", "ensure that the registry has the running release")
+    push = _add_verb(verbs, "push", "ensure that the registry has the deployed release")
     push.add_argument("app", metavar="APP", help="push this app")
 
 

@@ -31,7 +31,7 @@ HELD_BACK = errors.HeldBackError("not sent")
             "give up", id="unless-its-image-is-gone-and-not-needed",
         ),
         pytest.param(
-            Kind.RELEASE, OUTAGE, 1, {"may_accept_late": True}, "accept late",
+            Kind.RELEASE, OUTAGE, 1, {"may_accept_late": True}, "continue deploy",
             id="only-the-name-is-late",
         ),
         pytest.param(
@@ -47,7 +47,7 @@ HELD_BACK = errors.HeldBackError("not sent")
             id="no-release-fails-by-a-request-that-was-not-sent",
         ),
         pytest.param(
-            Kind.RELEASE, HELD_BACK, 1, {"may_accept_late": True}, "accept late",
+            Kind.RELEASE, HELD_BACK, 1, {"may_accept_late": True}, "continue deploy",
             id="held-back-and-only-the-name-is-late",
         ),
         pytest.param(Kind.PUSH, HELD_BACK, 900, {}, "give up", id="a-held-back-push"),

@@ -23,13 +23,13 @@ class Waiting:
 
     job: jobs.Job
     order: int
-    app_lock: int
+    turn: int
     due: float
 
     @property
     def call(self) -> tuple[bool, int]:
         """What decides between two that may begin."""
-        return (is_background(self.job), self.app_lock)
+        return (is_background(self.job), self.turn)
 
 
 class LanesMachine(RuleBasedStateMachine):
@@ -170,8 +170,8 @@ class LanesMachine(RuleBasedStateMachine):
         order = self.orders.setdefault(job.job_id, self.count)
         if any(job.job_id == other.job_id for other in self.running):
             self.turns[job.job_id] = self.count
-        app_lock = self.turns.setdefault(job.job_id, self.count)
-        self.waiting[job.job_id] = Waiting(job, order, app_lock, due)
+        turn = self.turns.setdefault(job.job_id, self.count)
+        self.waiting[job.job_id] = Waiting(job, order, turn, due)
         self.lanes.put(job, due=due)
 
     def forget(self, job_id: str) -> None:

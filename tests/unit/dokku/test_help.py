@@ -33,7 +33,7 @@ Additional commands:
     registryd:heal [--dry-run] [--format text|json] [<app>]  Restore missing images now
     registryd:health [--format text|json]                    Check whether the service is ready
     registryd:metrics [--all]                                Print metrics in Prometheus text format
-    registryd:push <app>                                     Ensure that the registry has the running release
+    registryd:push <app>                                     Ensure that the registry has the deployed release
     registryd:releases [--format text|json] [<app>]          List releases from newest to oldest
     registryd:report [<app>] [<flag>]                        Displays a registryd report for one or more apps
     registryd:set <app>|--global <property> (<value>)        Set or clear a registryd property for an app

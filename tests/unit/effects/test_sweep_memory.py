@@ -63,9 +63,9 @@ def two(host: Host) -> Host:
     for number, app in enumerate(["api", "web"]):
         host.create_app(app)
         host.set(app, "heal", "on")
-        for app_lock in range(2):
-            host.engine.add_image(f"dokku/{app}:latest", f"{app}-{app_lock}".encode())
-            job = host.add_job(Kind.RELEASE, f"{number}.{app_lock}.1", app=app)
+        for attempt in range(2):
+            host.engine.add_image(f"dokku/{app}:latest", f"{app}-{attempt}".encode())
+            job = host.add_job(Kind.RELEASE, f"{number}.{attempt}.1", app=app)
             host.perform(release.perform, job)
     host.create_app("local", push_on_release="")
     return host

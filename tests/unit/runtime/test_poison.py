@@ -150,7 +150,7 @@ def test_suspects_run_one_at_a_time(host: Host) -> None:
     """
     for job_id, app in (("1.1.1", "web"), ("2.1.1", "api"), ("3.1.1", "new")):
         host.add_job(Kind.HEAL, job_id, app=app)
-    for _ in range(jobs.SUSPECT_DEATHS):
+    for _ in range(jobs.SUSPECT_CRASHES):
         for job_id in ("1.1.1", "2.1.1"):
             host.ledger.start_attempt(job_id)
         host.ledger.count_deaths()

@@ -29,7 +29,8 @@ _FOLDER = re.compile(
 _GATHERING_SECONDS: Final = 3600
 _FILE_NAME = folders.FILE_NAME
 # A longer name does not fit into a file name with the added parts. Then the file name
-# has its beginning, and a file has all of it; hooks/functions has the same rule.
+# has its beginning, and a file has all of it. hooks/app-removal-functions has the same
+# rule.
 _LONGEST: Final = 200
 _WHOLE_NAME: Final = "app"
 

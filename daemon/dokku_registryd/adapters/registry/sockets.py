@@ -93,7 +93,7 @@ def by_turns(found: Iterable[Found]) -> list[Found]:
     for entry in found:
         families.setdefault(entry[0], []).append(entry)
     turns = itertools.zip_longest(*families.values())
-    return [entry for app_lock in turns for entry in app_lock if entry is not None]
+    return [entry for turn in turns for entry in turn if entry is not None]
 
 
 class _Race:

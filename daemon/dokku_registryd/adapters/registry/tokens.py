@@ -137,10 +137,10 @@ class Authorizations:
     def _turn(self, access: TokenScope, purpose: str) -> Iterator[None]:
         """Let one thread at a time request a token."""
         with self._lock:
-            app_lock = self._asking.setdefault(access, _Turn(threading.Lock()))
-            app_lock.users += 1
+            turn = self._asking.setdefault(access, _Turn(threading.Lock()))
+            turn.users += 1
         try:
-            if not app_lock.lock.acquire(timeout=self._patience):
+            if not turn.lock.acquire(timeout=self._patience):
                 raise errors.RegistryUnavailableError(
                     f"cannot {purpose}: the token server of {access.host} does not"
                     " answer"
@@ -148,11 +148,11 @@ class Authorizations:
             try:
                 yield
             finally:
-                app_lock.lock.release()
+                turn.lock.release()
         finally:
             with self._lock:
-                app_lock.users -= 1
-                if not app_lock.users:
+                turn.users -= 1
+                if not turn.users:
                     del self._asking[access]
 
     def _remember(self, access: TokenScope, value: Secret, seconds: float) -> None:

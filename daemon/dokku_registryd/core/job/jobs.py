@@ -15,7 +15,7 @@ from dokku_registryd.core.job.kinds import Kind
 
 # Jobs running at the time of a crash are all counted. So a job with two crashes runs
 # without other suspects, and only a job that crashes the process alone reaches this.
-SUSPECT_DEATHS: Final = 2
+SUSPECT_CRASHES: Final = 2
 MAX_CRASHES: Final = 6
 _SUSPECTS: Final = " suspects"  # not a valid app name
 
@@ -129,7 +129,7 @@ class Job:
     @property
     def is_suspect(self) -> bool:
         """Whether it may crash the process; suspects run one at a time."""
-        return self.crashes >= SUSPECT_DEATHS
+        return self.crashes >= SUSPECT_CRASHES
 
     @property
     def is_poison(self) -> bool:

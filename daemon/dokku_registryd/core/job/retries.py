@@ -13,7 +13,7 @@ class Verdict(StrEnum):
 
     RETRY = "retry"
     """Wait, then retry."""
-    CONTINUE_DEPLOY = "accept late"
+    CONTINUE_DEPLOY = "continue deploy"
     """Let the deploy continue, and retry in the background."""
     GIVE_UP = "give up"
     """Record the failure."""

@@ -33,7 +33,7 @@ class _Entry:
     job: jobs.Job
     order: int
     """Position by acceptance: the order within a lane."""
-    app_lock: int
+    turn: int
     """Position by acceptance or by the end of its latest attempt: between apps."""
     due: float
 
@@ -43,7 +43,7 @@ class _Entry:
 
     @property
     def call(self) -> _Rank:
-        return (self.job.is_background, self.app_lock)
+        return (self.job.is_background, self.turn)
 
 
 class Schedule:
@@ -64,7 +64,7 @@ class Schedule:
         self._running: list[jobs.Job] = []
         self._busy: set[str] = set()
         self._orders: dict[str, int] = {}
-        self._app_locks: dict[str, int] = {}
+        self._turns: dict[str, int] = {}
         self._counter = itertools.count()
         self._shares = shares.Shares(most_of_host)
         self._of_app: defaultdict[str, dict[str, None]] = defaultdict(dict)
@@ -86,9 +86,9 @@ class Schedule:
         now = next(self._counter)
         order = self._orders.setdefault(job.job_id, now)
         if self._is_running(job.job_id):
-            self._app_locks[job.job_id] = now
-        app_lock = self._app_locks.setdefault(job.job_id, now)
-        self._entries[job.job_id] = _Entry(job, order, app_lock, due)
+            self._turns[job.job_id] = now
+        turn = self._turns.setdefault(job.job_id, now)
+        self._entries[job.job_id] = _Entry(job, order, turn, due)
         for app in job.trigger.apps or ("",):
             self._of_app[app][job.job_id] = None
         if due:
@@ -288,7 +288,7 @@ class Schedule:
     def _forget_order(self, job_id: str) -> None:
         if job_id not in self._entries and not self._is_running(job_id):
             self._orders.pop(job_id, None)
-            self._app_locks.pop(job_id, None)
+            self._turns.pop(job_id, None)
 
     def _is_running(self, job_id: str) -> bool:
         return any(job.job_id == job_id for job in self._running)

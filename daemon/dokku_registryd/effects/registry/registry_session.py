@@ -147,15 +147,15 @@ class RegistrySession:
         if known is None or not remaining:
             return known
         if self._waiter is not None:
-            app_lock = self._waiter.seconds_to_probe(known, now)
-            if not app_lock:
+            probe_in = self._waiter.seconds_to_probe(known, now)
+            if not probe_in:
                 return known
         else:
-            app_lock = remaining
+            probe_in = remaining
         error = errors.HeldBackError(known.held_back(self._app, now))
         # Jobs that wait for the same end must not all retry at the same moment.
         wait = remaining + self._context.delay(known.failures, error)
-        error.retry_after = wait if self._waiter is None else min(wait, app_lock)
+        error.retry_after = wait if self._waiter is None else min(wait, probe_in)
         raise error
 
     def _begin_pause(self, error: errors.TransientError) -> None:

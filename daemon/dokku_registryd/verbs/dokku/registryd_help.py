@@ -13,7 +13,7 @@ COMMANDS = {
     ),
     "registryd:health [--format text|json]": "Check whether the service is ready",
     "registryd:metrics [--all]": "Print metrics in Prometheus text format",
-    "registryd:push <app>": "Ensure that the registry has the running release",
+    "registryd:push <app>": "Ensure that the registry has the deployed release",
     "registryd:releases [--format text|json] [<app>]": (
         "List releases from newest to oldest"
     ),

@@ -59,7 +59,8 @@ def _check_absent(settings: config.Settings, app: str) -> None:
         reason = root.unseen.get(app, "")
         found = f"{root.path}/{app} is {reason}" if reason else f"App {app} exists"
         raise errors.RegistrydError(
-            f"{found}. Destroy it with dokku apps:destroy {app}, or remove the folder"
+            f"{found}; forget is only for apps whose folder is gone. If you do not need"
+            f" the app, run dokku apps:destroy {app}"
         )
 
 
