@@ -61,14 +61,6 @@ def plan(context: ports.Context) -> Plan:
         )
 
 
-def perform(
-    job: jobs.Job, context: ports.Context, reply: reply_writer.ReplyWriter
-) -> outcomes.Outcome:
-    """Request the jobs that the state of the whole host requires."""
-    carry_out(context)
-    return outcomes.done()
-
-
 def carry_out(context: ports.Context) -> Plan:
     """Request the jobs that the state of the whole host requires; return the plan."""
     log = structlog.get_logger()

@@ -47,8 +47,8 @@ EFFECTS: Mapping[Kind, Effect] = {
     Kind.ABANDONED: forget.perform,
     Kind.RENAMED: forget.rename,
     Kind.SETTLE: settling.perform,
-    Kind.SWEEP: sweep.perform,
 }
+"""By kind, what its jobs do. `Executor.run` makes sweeps, which the ledger has not."""
 
 # The ledger is retried if the disk refuses it; no job may be lost.
 LEDGER_RETRY_SECONDS = 5.0

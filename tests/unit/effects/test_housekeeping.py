@@ -46,7 +46,7 @@ def test_a_long_history_is_shortened(host: Host) -> None:
     host.create_app(tag_version=str(MANY))
     fill(host)
 
-    host.perform(sweep.perform, host.add_job(Kind.SWEEP, "sweep-1", app=""))
+    sweep.carry_out(host.context)
 
     assert numbers(host) == list(range(11, MANY + 1))
     assert host.ledger.tag_moves("1.web.1") == {}

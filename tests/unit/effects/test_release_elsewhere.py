@@ -35,9 +35,8 @@ def test_old_names_are_cleaned_up(host: Host) -> None:
     """The release and the one before stay on this host, as in Dokku's own plugin."""
     for number in (1, 2, 3, 4):
         deploy(host, number, "k3s")
-    job = host.add_job(Kind.SWEEP, "9.1.1", app="")
 
-    host.perform(sweep.perform, job)
+    sweep.carry_out(host.context)
 
     kept = {name for name in host.names() if name.startswith(REPOSITORY)}
     assert kept == {f"{REPOSITORY}:3", f"{REPOSITORY}:4"}

@@ -21,7 +21,7 @@ from worlds import REPOSITORY, Host
 
 def run_sweep(host: Host) -> None:
     """Sweep once."""
-    host.perform(sweep.perform, host.add_job(Kind.SWEEP, "sweep-1", app=""))
+    sweep.carry_out(host.context)
 
 
 def deploy(host: Host, job_id: str, content: bytes, *, app: str = "web") -> None:
@@ -103,7 +103,7 @@ def test_names_that_a_running_deploy_gives(three: Host) -> None:
     three.engine.lose("dokku/shop:latest")
     context = three.replace(is_deploying=lambda app: app == "web")
 
-    three.perform(sweep.perform, three.add_job(Kind.SWEEP, app=""), context)
+    sweep.carry_out(context)
 
     assert three.submitted == [heal_of("shop")]
 
@@ -113,7 +113,7 @@ def test_a_deployed_name_is_healed_during_a_deploy(three: Host) -> None:
     three.engine.lose("r.example/org/web:1")
     context = three.replace(is_deploying=lambda _: True)
 
-    three.perform(sweep.perform, three.add_job(Kind.SWEEP, app=""), context)
+    sweep.carry_out(context)
 
     assert three.submitted == [heal_of("web")]
 

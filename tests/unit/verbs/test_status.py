@@ -144,8 +144,8 @@ def test_a_clock_that_was_set_back(caller: Caller, book: ledger.SqliteLedger) ->
     assert told["recent"][1]["age_seconds"] == 0.0
 
 
-def test_a_paused_registry(caller: Caller, book: ledger.SqliteLedger) -> None:
-    """A registry in back-off is shown, for a person and for a script."""
+def pause(book: ledger.SqliteLedger, reason: str) -> None:
+    """Let a registry be in back-off, with its own words for it."""
     book.set_pause(
         backoff.Pause(
             domain="r.example",
@@ -156,9 +156,14 @@ def test_a_paused_registry(caller: Caller, book: ledger.SqliteLedger) -> None:
             not_before=time.time() + 90,
             seconds=90,
             failures=2,
-            reason="slow down",
+            reason=reason,
         )
     )
+
+
+def test_a_paused_registry(caller: Caller, book: ledger.SqliteLedger) -> None:
+    """A registry in back-off is shown, for a person and for a script."""
+    pause(book, "slow down")
 
     (entry,) = caller.call("status", "--format", "json").json["paused"]
     assert 80 < entry.pop("seconds") <= 90
@@ -252,19 +257,7 @@ def test_words_of_a_registry_command_no_terminal(caller: Caller) -> None:
     book.postpone("1.1.1", retry_at=time.time() + 60, error=said)
     add(book, "1.1.2", Kind.RELEASE, "web", age=60)
     book.finish_job("1.1.2", outcomes.failed(said), at=time.time())
-    book.set_pause(
-        backoff.Pause(
-            domain="r.example",
-            owner="web",
-            username="ci",
-            direction=backoff.Direction.PUSH,
-            app="web",
-            not_before=time.time() + 90,
-            seconds=90,
-            failures=2,
-            reason=said,
-        )
-    )
+    pause(book, said)
     stored = book.job("1.1.1")
     book.close()
 
