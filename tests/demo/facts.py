@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from support import engine_api
+from support import engine_api, file_tree
 from support.registries import RegistryServer
 
 _MANIFEST: Final = ", ".join(
@@ -116,8 +116,8 @@ def files_with(folder: Path, secrets: Iterable[str]) -> list[Path]:
     needles = [secret.encode() for secret in secrets]
     return [
         path
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and any(needle in path.read_bytes() for needle in needles)
+        for path, content in file_tree.contents(folder)
+        if any(needle in content for needle in needles)
     ]
 
 

@@ -18,6 +18,7 @@ import pytest
 
 from dokku_registryd import errors
 from dokku_registryd.adapters.status import client
+from support import file_tree
 from support.dokku_host import GLOBAL
 from support.site import Site
 from support.waiting import until
@@ -109,10 +110,9 @@ def _files(site: Site) -> list[str]:
     """Return the files below the host that hold a secret, auth configs left out."""
     return [
         str(path)
-        for path in site.host.root.rglob("*")
-        if path.is_file()
-        and path.name not in {"config.json", "docker-credential-leaky"}
-        and any(form in path.read_bytes() for form in FORMS)
+        for path, content in file_tree.contents(site.host.root)
+        if path.name not in {"config.json", "docker-credential-leaky"}
+        and any(form in content for form in FORMS)
     ]
 
 

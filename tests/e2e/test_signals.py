@@ -2,9 +2,11 @@
 
 import os
 import signal
+import stat
 
 import pytest
 
+from support import file_tree
 from support.gate import Gate
 from support.running_hook import RunningHook
 from support.site import Site
@@ -163,10 +165,9 @@ def test_daemon_runs_as_the_owner_of_its_folder(one: Site) -> None:
     one.make_app()
     one.ship()
 
-    modes = {
-        path.relative_to(one.host.data_dir).parts[0]: path.stat().st_mode & 0o077
-        for path in one.host.data_dir.rglob("*")
-    }
+    modes = file_tree.modes(one.host.data_dir)
+    links = {path for path, mode in modes.items() if stat.S_ISLNK(mode)}
 
-    assert set(modes.values()) == {0}
+    assert {"ledger.sqlite3", "spool/new", "deployed/web"} <= modes.keys()
+    assert [p for p, mode in modes.items() if mode & 0o077 and p not in links] == []
     assert one.host.data_dir.stat().st_uid == os.geteuid()

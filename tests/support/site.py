@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, Self
 
-from support import engine_api, engines
+from support import engine_api, engines, file_tree
 from support.dokku_host import GLOBAL, DokkuHost, Result
 from support.engines import EngineServer
 from support.registries import RegistryServer
@@ -247,8 +247,6 @@ class Site:
         forms = (secret.encode(), base64.b64encode(f"ci:{secret}".encode()))
         return [
             str(path)
-            for path in self.host.root.rglob("*")
-            if path.is_file()
-            and path.name != "config.json"
-            and any(form in path.read_bytes() for form in forms)
+            for path, content in file_tree.contents(self.host.root)
+            if path.name != "config.json" and any(form in content for form in forms)
         ]
