@@ -157,7 +157,7 @@ class Daemon:
     def ends(self) -> Exception | None:
         """Wait for the end of the main loop and return why it ended."""
         assert self.main is not None
-        self.main.join(10)
+        self.main.join(120)
         assert not self.main.is_alive()
         return self.error
 

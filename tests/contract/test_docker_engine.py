@@ -100,11 +100,11 @@ def test_closing_ends_a_push(engine: EngineServer, connect: Connect) -> None:
         engine.import_image(name, {"content": b"hangs"})
         pushing = threading.Thread(target=try_push)
         pushing.start()
-        assert registry.is_asked.wait(10)
+        assert registry.is_asked.wait(120)
 
         adapter.close()
 
-        pushing.join(10)
+        pushing.join(120)
         assert not pushing.is_alive()
         assert len(caught) == 1
 
@@ -130,7 +130,7 @@ def test_a_frozen_engine_holds_no_stream(
 
     with engine.paused():
         stream.close()
-        reading.join(10)
+        reading.join(120)
 
     assert not reading.is_alive()
 
@@ -157,7 +157,7 @@ def test_a_killed_engine_ends_everything(
 
     engine.kill()
 
-    reading.join(10)
+    reading.join(120)
     assert not reading.is_alive()
     with pytest.raises(errors.EngineUnavailableError, match=r"docker\.sock"):
         adapter.images()

@@ -77,7 +77,7 @@ class Listener:
     def close(self) -> None:
         """End the stream from this thread."""
         self.stream.close()
-        self.thread.join(10)
+        self.thread.join(120)
         assert self.has_ended()
 
 

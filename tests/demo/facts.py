@@ -53,7 +53,7 @@ def ask_registry(
 ) -> tuple[int, str]:
     """Return status and digest that a registry answers with."""
     headers = {"Authorization": f"Basic {login.basic}", "Accept": _MANIFEST}
-    connection = http.client.HTTPConnection(registry.host, timeout=10)
+    connection = http.client.HTTPConnection(registry.host, timeout=120)
     try:
         connection.request("HEAD", target, headers=headers)
         response = connection.getresponse()

@@ -25,7 +25,7 @@ def test_one_group_of_rows() -> None:
         cwd=_ROOT,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
 

@@ -50,7 +50,7 @@ def notices(idle_one: Site, tmp_path: Path) -> Iterator[socket.socket]:
     path = tmp_path / "notify"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
         channel.bind(str(path))
-        channel.settimeout(30)
+        channel.settimeout(120)
         idle_one.host.environ["NOTIFY_SOCKET"] = str(path)
         yield channel
         idle_one.service.stop()

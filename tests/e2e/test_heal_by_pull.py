@@ -99,8 +99,7 @@ def test_digest_is_gone(site: Site) -> None:
     _lose_all(site)
 
     site.service.wait_for("job.retry_scheduled", intent="heal", app="web")
-    (waiting,) = site.ask("status")["unfinished"]
-    assert (waiting["intent"], waiting["app"]) == ("heal", "web")
+    waiting = site.waiting("heal")
     assert "the registry no longer has sha256:" in waiting["last_error"]
     assert "dokku ps:rebuild web" in waiting["last_error"]
     assert site.names() == {}
@@ -161,6 +160,6 @@ def test_too_little_disk(one: Site) -> None:
     _lose_all(one)
 
     one.service.wait_for("heal.blocked", app="web", reference=one.reference(1))
-    (waiting,) = one.ask("status")["unfinished"]
+    waiting = one.waiting("heal")
     assert "heal.min_free_disk_mb" in waiting["last_error"]
     assert one.names() == {}

@@ -15,7 +15,7 @@ def _notices(site: Site) -> Iterator[socket.socket]:
     path = site.host.root / "notify"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
         channel.bind(str(path))
-        channel.settimeout(30)
+        channel.settimeout(120)
         site.host.environ["NOTIFY_SOCKET"] = str(path)
         yield channel
         del site.host.environ["NOTIFY_SOCKET"]

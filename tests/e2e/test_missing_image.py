@@ -125,7 +125,7 @@ def test_an_image_that_is_nowhere(site: Site) -> None:
     with pytest.raises(CommandError, match=f"App image .{site.reference(1)}. not"):
         dokku.ps_restart("web")
 
-    (waiting,) = site.ask("status")["unfinished"]
+    waiting = site.waiting("heal")
     assert "dokku ps:rebuild web" in waiting["last_error"]
 
 

@@ -37,7 +37,7 @@ def systemd(idle_one: Site, tmp_path: Path) -> Iterator[_Listener]:
     path = tmp_path / "notify"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
         channel.bind(str(path))
-        channel.settimeout(30)
+        channel.settimeout(120)
         idle_one.host.environ["NOTIFY_SOCKET"] = str(path)
         yield _Listener(channel)
         idle_one.service.stop()

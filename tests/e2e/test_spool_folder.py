@@ -34,7 +34,7 @@ def test_removed_and_made_again(one: Site, spool: Path) -> None:
     result = one.announce_deploy()
 
     assert (result.code, result.stderr) == (0, "")
-    one.service.wait_for("job.finished", intent="deployed", app="web", timeout=10)
+    one.service.wait_for("job.finished", intent="deployed", app="web")
     until(lambda: not one.host.spool(), what="the end of the trigger")
 
 
@@ -42,7 +42,7 @@ def test_removed_only(one: Site, spool: Path) -> None:
     """The daemon recreates the folders, and a release works again."""
     _remove(spool)
 
-    until((spool / "new").is_dir, what="the folder", timeout=10)
+    until((spool / "new").is_dir, what="the folder")
     one.ship()
 
     assert one.deployed() == one.reference(1)

@@ -72,7 +72,7 @@ def as_nobody(path: Path, *, group: str) -> subprocess.CompletedProcess[str]:
         ["setpriv", *who, sys.executable, "-IS", "-c", _ASK, str(path)],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=300,
         check=False,
     )
 

@@ -26,7 +26,7 @@ def analyze(*arguments: str) -> subprocess.CompletedProcess[str]:
         ["systemd-analyze", *arguments],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
 

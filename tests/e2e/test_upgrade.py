@@ -250,7 +250,7 @@ def test_a_deploy_that_waits(upgraded: UpgradeSite, tmp_path: Path) -> None:
         _upgrade_under(site)
         lock.release()
 
-        assert hook.wait(60) == 0, said.read_text()
+        assert hook.wait(120) == 0, said.read_text()
     finally:
         hook.kill()
     assert said.read_text().count("Waiting for the registry") == 1

@@ -38,7 +38,7 @@ def run(*argv: object, user: int | None = None) -> str:
         user=user,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
     assert done.returncode == 0, f"{argv}: {done.stderr}"
@@ -124,7 +124,7 @@ def test_root_is_needed() -> None:
         [sys.executable, "-I", "-c", _AS_NOBODY, "install", "--dry-run"],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
 

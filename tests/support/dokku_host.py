@@ -80,7 +80,7 @@ class DokkuHost:
         *argv: str,
         stdin: str | None = None,
         environ: Mapping[str, str] | None = None,
-        timeout: float = 60,
+        timeout: float = 120,
     ) -> Result:
         """Run `dokku ARGV`, as far as commands are answered by plugins' `commands`."""
         return self.run(
@@ -97,7 +97,7 @@ class DokkuHost:
         stdin: str | None = None,
         environ: Mapping[str, str] | None = None,
         umask: int = 0o022,
-        timeout: float = 60,
+        timeout: float = 120,
     ) -> Result:
         """Run one trigger of all enabled plugins, as `plugn trigger` does.
 
@@ -124,7 +124,7 @@ class DokkuHost:
         stdin: str | None = None,
         environ: Mapping[str, str] | None = None,
         umask: int = 0o022,
-        timeout: float = 60,
+        timeout: float = 120,
     ) -> Result:
         """Run a program in the environment that Dokku gives to hooks."""
         done = subprocess.run(

@@ -39,7 +39,7 @@ def request(
     *,
     body: bytes | None = None,
     headers: Mapping[str, str] | None = None,
-    timeout: float = 60,
+    timeout: float = 120,
 ) -> bytes:
     """Send one request to the socket at `path` and return the answer's body.
 

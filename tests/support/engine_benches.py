@@ -127,7 +127,7 @@ def ask_digest(registry: RegistryServer, reference: str) -> str | None:
         "Authorization": f"Basic {base64.b64encode(login).decode()}",
         "Accept": _MANIFESTS,
     }
-    connection = http.client.HTTPConnection(registry.host, timeout=10)
+    connection = http.client.HTTPConnection(registry.host, timeout=120)
     try:
         target = f"/v2/{wanted.path}/manifests/{wanted.tag}"
         connection.request("HEAD", target, headers=headers)

@@ -161,7 +161,7 @@ def call(
     *,
     env: Mapping[str, str],
     cwd: Path,
-    timeout: float = 60,
+    timeout: float = 120,
 ) -> "subprocess.CompletedProcess[str]":
     """Run ours, or a program like it, without input; return what it printed.
 

@@ -60,7 +60,7 @@ class Remote:
             "Accept": ", ".join(_KINDS),
             **seeding.authorize(self._server, self._path),
         }
-        connection = http.client.HTTPConnection(self._server.host, timeout=30)
+        connection = http.client.HTTPConnection(self._server.host, timeout=120)
         try:
             connection.request(method, f"/v2/{self._path}/{what}", headers=headers)
             response = connection.getresponse()
@@ -74,7 +74,7 @@ class Remote:
 
 def contents(server: RegistryServer, store: str) -> dict[str, dict[str, str]]:
     """Return all that a registry has: repository, tag, what an Engine calls it."""
-    connection = http.client.HTTPConnection(server.host, timeout=30)
+    connection = http.client.HTTPConnection(server.host, timeout=120)
     try:
         headers = seeding.authorize(server, "")
         connection.request("GET", "/v2/_catalog", headers=headers)

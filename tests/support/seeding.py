@@ -71,7 +71,7 @@ def put(server: RegistryServer, path: str, tag: str, manifest: Manifest) -> None
 def fetch(server: RegistryServer, path: str, tag: str) -> Manifest | None:
     """Return the manifest of a tag, if there is one."""
     headers = {"Accept": f"{SCHEMA2}, {OCI}, {LIST}, {INDEX}"}
-    connection = http.client.HTTPConnection(server.host, timeout=30)
+    connection = http.client.HTTPConnection(server.host, timeout=120)
     try:
         connection.request(
             "GET",
@@ -123,7 +123,7 @@ def _send(
 ) -> str:
     headers = {"Content-Type": kind} if kind else {}
     headers |= authorize(server, path)
-    connection = http.client.HTTPConnection(server.host, timeout=30)
+    connection = http.client.HTTPConnection(server.host, timeout=120)
     try:
         connection.request(method, target, body=body, headers=headers)
         response = connection.getresponse()

@@ -141,7 +141,7 @@ class ServiceProcess:
             self._process.send_signal(number)
 
     def run(
-        self, *arguments: str, timeout: float = 60
+        self, *arguments: str, timeout: float = 120
     ) -> "subprocess.CompletedProcess[str]":
         """Call the command line beside the daemon."""
         return fork_server.call(
@@ -162,7 +162,7 @@ class ServiceProcess:
         ]
 
     def wait_for(
-        self, event: str, *, timeout: float = 30, count: int = 1, **fields: object
+        self, event: str, *, timeout: float = 120, count: int = 1, **fields: object
     ) -> dict[str, Any]:
         """Return the `count`th log line of an event with these fields, when it came."""
 

@@ -19,6 +19,7 @@ from support.registries import RegistryServer
 from support.remote import Remote
 from support.running_hook import RunningHook
 from support.service import PROGRAM, ServiceProcess
+from support.waiting import until
 
 _LABEL: Final = "com.dokku.app-name"
 
@@ -236,6 +237,19 @@ class Site:
         done = self.service.run(*arguments, "--format", "json")
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
+
+    def waiting(self, intent: str, app: str = "web") -> dict[str, Any]:
+        """Return an unfinished job of an app, once `status` shows why it waits."""
+
+        def failed() -> list[dict[str, Any]]:
+            return [
+                row
+                for row in self.ask("status")["unfinished"]
+                if (row["intent"], row["app"]) == (intent, app) and row["last_error"]
+            ]
+
+        (found,) = until(failed, what=f"a {intent} job of {app} that waits")
+        return found
 
     def releases(self, app: str = "web") -> list[tuple[int, str]]:
         """Return number and state of an app's releases, the newest first."""

@@ -9,7 +9,7 @@ _Fact = TypeVar("_Fact")
 
 def until(
     fact: Callable[[], _Fact],
-    timeout: float = 10,
+    timeout: float = 120,
     *,
     what: str = "",
     pause: float = 0.02,

@@ -73,7 +73,7 @@ def call(
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
 
@@ -111,7 +111,7 @@ def test_version_imports_nothing_heavy() -> None:
         env={**os.environ, "PYTHONPATH": str(Path(cli.__file__).parents[1])},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=True,
     )
 
@@ -347,7 +347,7 @@ def test_reader_that_leaves_early(host: list[str]) -> None:
             [sys.executable, "-m", "dokku_registryd", *host, "check"],
             stdout=writing,
             stderr=subprocess.PIPE,
-            timeout=60,
+            timeout=300,
             check=False,
         )
     finally:

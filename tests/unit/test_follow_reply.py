@@ -144,7 +144,7 @@ class Deploy:
 
     def finish(self) -> Result:
         """Return how it ended, once it has."""
-        stdout, stderr = self.process.communicate(timeout=60)
+        stdout, stderr = self.process.communicate(timeout=300)
         return Result(os.fsdecode(stdout), os.fsdecode(stderr), self.process.returncode)
 
 
@@ -549,7 +549,7 @@ def test_a_full_output(host: DokkuHost, lock: spool.SpoolLock) -> None:
     ):
         deploy.answer(b"headline One\n")
 
-        assert deploy.process.wait(60) == 1
+        assert deploy.process.wait(120) == 1
         assert is_taken_back(deploy)
 
 
@@ -699,7 +699,7 @@ def test_a_terminal_that_is_gone(host: DokkuHost, lock: spool.SpoolLock) -> None
         deploy.process.stdout.close()
         deploy.answer(b"output two\nexit 0\n")
 
-        assert deploy.process.wait(60) == 1
+        assert deploy.process.wait(120) == 1
         assert deploy.process.stderr is not None
         assert deploy.process.stderr.read() == b""
         deploy.process.stdout = None

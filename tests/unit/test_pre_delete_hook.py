@@ -54,7 +54,7 @@ def forget(host: LoginHost, app: str = "web") -> list[str]:
     credentials = AuthConfigs(
         config_root=host.host.config_root / "registry",
         global_dir=host.path(GLOBAL).parent,
-        helper_timeout=10,
+        helper_timeout=120,
         helper_path=f"{host.host.bin}:/usr/bin:/bin",
     )
     erased = []

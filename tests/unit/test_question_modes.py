@@ -272,7 +272,7 @@ def alone(argv: list[str], lib_root: Path) -> Result:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     return Result(done.stdout, done.stderr, done.returncode)

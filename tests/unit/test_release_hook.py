@@ -207,7 +207,7 @@ def test_a_full_disk_fails_the_release(host: DokkuHost) -> None:
         restore_signals=False,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
 

@@ -54,7 +54,7 @@ class Host:
         return AuthConfigs(
             config_root=self.root / "config",
             global_dir=self.root / "home" / ".docker",
-            helper_timeout=10,
+            helper_timeout=120,
             helper_path=f"{self.root}/bin:/usr/bin:/bin",
         )
 

@@ -968,7 +968,7 @@ def test_threads_share_one_token(client: Client, bearer: MemoryRegistry) -> None
     gate = threading.Barrier(8)
 
     def put(number: int) -> str:
-        gate.wait(10)
+        gate.wait(120)
         return registry.put_manifest(
             image(bearer, str(number)), MANIFEST, auth=login(bearer)
         )

@@ -55,7 +55,7 @@ def test_the_login_that_docker_uses(row: dict[str, Any], tmp_path: Path) -> None
     credentials = AuthConfigs(
         config_root=tmp_path / "apps",
         global_dir=folder,
-        helper_timeout=30,
+        helper_timeout=120,
         helper_path=f"{helpers}:/usr/bin:/bin",
     )
 

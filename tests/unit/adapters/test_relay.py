@@ -39,7 +39,7 @@ class Knocker:
     """A client of the relay with a login."""
 
     def __init__(self, relay: Relay, login: logins.AuthConfig | None) -> None:
-        self.connection = http.client.HTTPConnection(relay.host, timeout=30)
+        self.connection = http.client.HTTPConnection(relay.host, timeout=120)
         self.headers: dict[str, str] = {}
         if login is not None:
             pair = f"{login.username}:{login.password.reveal()}".encode()
@@ -162,7 +162,7 @@ def test_who_speaks_tls_is_answered_in_clear(relay: Relay) -> None:
     """Image stores try TLS first, and go on without it only after such an answer."""
     hello = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(500)
     host, _, port = relay.host.partition(":")
-    with socket.create_connection((host, int(port)), timeout=10) as client:
+    with socket.create_connection((host, int(port)), timeout=120) as client:
         client.sendall(hello)
         client.shutdown(socket.SHUT_WR)
         answer = b""
@@ -201,10 +201,10 @@ def test_a_crowd_is_turned_away(relay: Relay, passage: Passage) -> None:
     """So many connections at once are served, and no more; room comes back."""
     host, _, port = relay.host.partition(":")
     crowd = [
-        socket.create_connection((host, int(port)), timeout=10)
+        socket.create_connection((host, int(port)), timeout=120)
         for _ in range(MOST_CONNECTIONS)
     ]
-    with socket.create_connection((host, int(port)), timeout=10) as late:
+    with socket.create_connection((host, int(port)), timeout=120) as late:
         assert late.recv(1) == b""
     for one in crowd:
         one.close()

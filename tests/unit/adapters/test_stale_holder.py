@@ -1,5 +1,6 @@
 """A hook that holds the spool without progress is ended, and no other process."""
 
+import contextlib
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -19,11 +20,11 @@ class Holding:
     The test itself holds it; what the file says is all that others know.
     """
 
-    def __init__(self, folder: Path, script: str = "exec sleep 1000") -> None:
+    def __init__(self, folder: Path, prelude: str = "") -> None:
         self.lock = spool.SpoolLock(folder)
         assert self.lock.acquire(spool.HOOK, app="web")
         self.process = subprocess.Popen(
-            ["sh", "-c", f"echo; {script}"], stdout=subprocess.PIPE
+            ["sh", "-c", f"{prelude}\necho; exec sleep 1000"], stdout=subprocess.PIPE
         )
         assert self.process.stdout is not None
         assert self.process.stdout.readline() == b"\n"
@@ -92,7 +93,7 @@ def test_a_hook_that_hangs(holding: Holding) -> None:
 
         holding.watch_for(2)
 
-    assert holding.process.wait(60) == -signal.SIGTERM
+    assert holding.process.wait(120) == -signal.SIGTERM
     (line,) = logged
     assert (line["event"], line["app"], line["is_ours"]) == (
         "holder.ended",
@@ -117,20 +118,19 @@ def test_a_hook_that_is_suspended(holding: Holding) -> None:
 
     holding.watch_for(12)
 
-    assert holding.process.wait(60) == -signal.SIGTERM
+    assert holding.process.wait(120) == -signal.SIGTERM
 
 
 def test_a_hook_that_cannot_be_asked(tmp_path: Path) -> None:
     """What does not end when it is asked to is killed."""
     # What it ignores, the program that it becomes ignores too.
-    holding = Holding(tmp_path, "trap '' TERM; exec sleep 1000")
-    holding.watch_for(34)
-    assert holding.is_alive
+    with contextlib.closing(Holding(tmp_path, "trap '' TERM")) as holding:
+        holding.watch_for(34)
+        assert holding.is_alive
 
-    holding.watch_for(4)
+        holding.watch_for(4)
 
-    assert holding.process.wait(60) == -signal.SIGKILL
-    holding.close()
+        assert holding.process.wait(120) == -signal.SIGKILL
 
 
 def test_a_watcher_that_did_not_run(holding: Holding) -> None:

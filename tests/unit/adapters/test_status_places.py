@@ -212,7 +212,7 @@ def test_doorkeeper(
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
         listener.bind(f"\0registryd-test-{os.getpid()}-{who}-{group}")
         listener.listen()
-        listener.settimeout(20)
+        listener.settimeout(120)
         code = _KNOCK.replace("sys.argv[1]", "chr(0) + sys.argv[1]")
         name = listener.getsockname()[1:].decode()
         knocker = subprocess.Popen(
@@ -223,7 +223,7 @@ def test_doorkeeper(
             with connection:
                 verdict = peers.PeerCheck(group).refuses(connection)
         finally:
-            knocker.wait(20)
+            knocker.wait(120)
 
     assert verdict == refused
 

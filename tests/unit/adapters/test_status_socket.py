@@ -247,7 +247,7 @@ def test_a_process_without_descriptors(hasty_server: Server) -> None:
     """A connection that cannot be taken now is taken when descriptors are there."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     client = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    client.settimeout(20)
+    client.settimeout(120)
     with client:
         # Nothing can be opened from here on, and what is open stays so.
         resource.setrlimit(resource.RLIMIT_NOFILE, (client.fileno() + 1, hard))
@@ -279,7 +279,7 @@ def test_an_answer_that_is_none(tmp_path: Path) -> None:
     with closing(
         sockets.UnixPlace(tmp_path / "s", tmp_path, is_for_anybody=False)
     ) as place:
-        place.listener.settimeout(20)
+        place.listener.settimeout(120)
 
         def slam() -> None:
             connection, _ = place.listener.accept()

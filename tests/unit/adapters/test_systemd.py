@@ -17,7 +17,7 @@ class Listener:
     def __init__(self, address: str) -> None:
         self.channel = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.channel.bind(address)
-        self.channel.settimeout(5)
+        self.channel.settimeout(120)
 
     def heard(self) -> list[str]:
         """Return the lines of the next datagram."""

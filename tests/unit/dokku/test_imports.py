@@ -50,7 +50,7 @@ def modules(host: DokkuHost, *argv: str) -> set[str]:
         },
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=True,
     )
     return set(done.stdout.splitlines()[-1].split())

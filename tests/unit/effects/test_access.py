@@ -226,12 +226,12 @@ def test_a_deploy_sends_one_request_only(host: Host) -> None:
 
     def refuse_slowly(_auth: logins.AuthConfig | None) -> None:
         began.set()
-        assert go_on.wait(30)
+        assert go_on.wait(120)
         raise LIMITED
 
     with ThreadPoolExecutor() as pool:
         first = pool.submit(session.call, refuse_slowly)
-        assert began.wait(30)
+        assert began.wait(120)
         second = pool.submit(session.call, must_not_ask)
         until(second.running)
         go_on.set()

@@ -90,7 +90,7 @@ def test_known_content_that_cannot_be_read(host: Host) -> None:
 def test_tags_are_asked_for_while_the_number_is_confirmed(host: Host) -> None:
     """What an extra tag stands for costs no round trip of its own."""
     host.set("web", "push-extra-tags", "stable")
-    both = threading.Barrier(2, timeout=10)
+    both = threading.Barrier(2, timeout=120)
     is_pushed = threading.Event()
 
     def meet(method: str) -> None:
@@ -111,7 +111,7 @@ def test_tags_are_asked_for_while_the_number_is_confirmed(host: Host) -> None:
 
 def test_names_are_given_while_the_registry_is_asked(host: Host) -> None:
     """The image's first name and the question for its number wait for each other."""
-    both = threading.Barrier(2, timeout=10)
+    both = threading.Barrier(2, timeout=120)
     met: list[str] = []
 
     def meet(method: str) -> None:

@@ -100,6 +100,6 @@ def test_a_worker_outlives_it(host: Host, logged: Lines) -> None:
 
     thread.stop()
     shop.executor.queue.close()
-    thread.join(10)
+    thread.join(120)
     said = [line["what"] for line in logged if line["event"] == "host.exhausted"]
     assert said == ["memory"]

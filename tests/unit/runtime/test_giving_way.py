@@ -34,7 +34,7 @@ def begin_push(shop: Workshop, is_held: threading.Event) -> threading.Thread:
     )
     thread = threading.Thread(target=shop.work)
     thread.start()
-    assert is_held.wait(10)
+    assert is_held.wait(120)
     return thread
 
 
@@ -61,7 +61,7 @@ def test_a_destroyed_app(host: Host, arrange: Callable[[Host], Workshop]) -> Non
 
     host.leave(Kind.DESTROYED, "2.1.1")
     shop.intake.scan()
-    running.join(10)
+    running.join(120)
     host.engine.push = push  # type: ignore[method-assign]
     host.engine.add_image(IMAGE, b"new")
     host.set("web", "push-policy", "wait")
@@ -82,7 +82,7 @@ def test_a_renamed_app(host: Host, arrange: Callable[[Host], Workshop]) -> None:
 
     host.leave(Kind.RENAMED, "2.1.1", app="web", other="new")
     shop.intake.scan()
-    running.join(10)
+    running.join(120)
     host.engine.push = push  # type: ignore[method-assign]
     shop.work_all()
     renamed = shop.ending("2.1.1")

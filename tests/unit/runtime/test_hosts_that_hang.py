@@ -32,7 +32,7 @@ class Bad:
         """Push, or hang."""
         if reference.startswith("bad.example"):
             self.hanging += 1
-            assert self.may_go_on.wait(60)
+            assert self.may_go_on.wait(120)
         return self.engine.push(reference, **more)
 
 
@@ -57,7 +57,7 @@ def shop(host: Host, bad: Bad) -> Iterator[Workshop]:
         thread.stop()
     opened.executor.queue.close()
     for thread in threads:
-        thread.join(30)
+        thread.join(120)
 
 
 def release(host: Host, shop: Workshop, app: str, server: str, job_id: str) -> None:
@@ -110,7 +110,7 @@ def test_one_registry_alone(host: Host, shop: Workshop) -> None:
 
     def meet(method: str) -> None:
         if method == "push":
-            gate.wait(30)
+            gate.wait(120)
 
     shop.executor.context = host.replace(engine=watch(host.context.engine, meet))
     for number in range(WORKERS):

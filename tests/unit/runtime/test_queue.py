@@ -123,7 +123,7 @@ def test_a_waiting_worker_is_woken() -> None:
     thread.start()
 
     line.put(job("1"))
-    thread.join(10)
+    thread.join(120)
 
     assert taken == [job("1")]
 

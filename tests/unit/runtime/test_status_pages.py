@@ -157,12 +157,12 @@ def test_a_dead_thread(scene: Scene) -> None:
     scene.daemon.loop._scan_due = 0.0
 
     reader.stop()
-    reader.join(10)
+    reader.join(120)
 
     alive = scene.daemon.loop.thread_failure
     assert alive == "the thread that reads events has died"
     assert scene.daemon.main is not None
-    scene.daemon.main.join(10)
+    scene.daemon.main.join(120)
     assert str(scene.daemon.error) == alive
 
 

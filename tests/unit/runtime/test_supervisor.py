@@ -49,7 +49,7 @@ def hold(host: Host) -> tuple[threading.Event, threading.Event, Any]:
     def wait(method: str) -> None:
         if method == "push":
             begun.set()
-            may_go_on.wait(30)
+            may_go_on.wait(120)
 
     return begun, may_go_on, watch(host.context.engine, wait)
 
@@ -172,7 +172,7 @@ def test_a_stuck_attempt_ends_the_run(host: Host, build: Build) -> None:
     host.leave(Kind.RELEASE)
 
     daemon.start()
-    begun.wait(10)
+    begun.wait(120)
     daemon.bell.ring()
 
     assert str(daemon.ends()).startswith(
@@ -188,7 +188,7 @@ def test_draining_lets_an_attempt_finish(host: Host, build: Build) -> None:
     host.leave(Kind.RELEASE, "1.1.1")
     host.leave(Kind.RELEASE, "2.1.1", app="api")
     daemon.start()
-    begun.wait(10)
+    begun.wait(120)
     daemon.loop.stop()
     daemon.ends()
 
@@ -197,7 +197,7 @@ def test_draining_lets_an_attempt_finish(host: Host, build: Build) -> None:
     draining.start()
     until(lambda: daemon.shop.executor.queue._is_closed)
     may_go_on.set()
-    draining.join(10)
+    draining.join(120)
 
     assert (left, daemon.shop.finished) == ([0], ["1.1.1"])
     assert daemon.shop.waiting[0] == "2.1.1"
@@ -209,7 +209,7 @@ def test_draining_has_a_limit(host: Host, build: Build) -> None:
     daemon = build(engine=engine, workers=1)
     host.leave(Kind.RELEASE)
     daemon.start()
-    begun.wait(10)
+    begun.wait(120)
     daemon.loop.stop()
     daemon.ends()
 
@@ -225,7 +225,7 @@ def test_a_stop_during_an_attempt_is_not_a_crash(host: Host, build: Build) -> No
     daemon = build(engine=engine, workers=1)
     host.leave(Kind.RELEASE)
     daemon.start()
-    begun.wait(10)
+    begun.wait(120)
     daemon.loop.stop()
     daemon.ends()
 
@@ -242,7 +242,7 @@ def test_an_attempt_that_hangs_is_a_death(host: Host, build: Build) -> None:
     daemon = build(engine=engine, workers=1, stuck_seconds=0.0)
     host.leave(Kind.RELEASE)
     daemon.start()
-    begun.wait(10)
+    begun.wait(120)
     daemon.bell.ring()
     assert daemon.ends() is not None
 

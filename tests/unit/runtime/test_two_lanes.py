@@ -24,7 +24,7 @@ class Hold:
         """Wait, the first time."""
         if not self.is_held.is_set():
             self.is_held.set()
-            assert self.may_go_on.wait(10)
+            assert self.may_go_on.wait(120)
 
 
 def begin(shop: Workshop, host: Host) -> tuple[jobs.Job, jobs.Job]:
@@ -49,15 +49,15 @@ def run_both(shop: Workshop, host: Host, hold: Hold, *, until_done: bool) -> Non
     delivery, release = begin(shop, host)
     threads = [threading.Thread(target=shop.executor.run, args=(delivery,))]
     threads[0].start()
-    assert hold.is_held.wait(10)
+    assert hold.is_held.wait(120)
     threads.append(threading.Thread(target=shop.executor.run, args=(release,)))
     threads[1].start()
     if until_done:  # It waits for nothing that takes a network's time.
-        threads[1].join(10)
+        threads[1].join(120)
     until(lambda: "2" in host.tags(), what="the newer number")
     hold.may_go_on.set()
     for thread in threads:
-        thread.join(10)
+        thread.join(120)
         assert not thread.is_alive()
     assert (shop.ending(), shop.ending("2.1.1")) == ("done", "done")
 

@@ -120,7 +120,7 @@ def test_a_ledger_that_refuses_puts_the_job_back(host: Host, logged: Lines) -> N
 
     thread.stop()
     shop.executor.queue.close()
-    thread.join(10)
+    thread.join(120)
     assert set(host.tags()) == {"1"}
     refused = [line for line in logged if line["event"] == "storage.write_failed"]
     assert [line["error"] for line in refused] == ["the disk is full"]

@@ -47,7 +47,7 @@ def listen(logged: Lines) -> Iterator[Listen]:
     yield begin
     for ear in ears:
         ear.reader.stop()
-        ear.reader.join(10)
+        ear.reader.join(120)
         assert not ear.reader.is_alive()
 
 
@@ -208,6 +208,6 @@ def test_a_reader_that_is_stopped_at_once(engine: FakeEngine) -> None:
     reader.stop()
     reader.start()
 
-    reader.join(10)
+    reader.join(120)
 
     assert not reader.is_alive()

@@ -134,7 +134,7 @@ def test_the_status_imports_nothing_heavy(
         },
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=True,
     )
 

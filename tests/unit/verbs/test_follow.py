@@ -89,7 +89,7 @@ def test_a_reply_is_printed_as_it_grows(caller: Caller, lock: spool.SpoolLock) -
         answer(caller, line)
     assert hook.is_alive()
     answer(caller, (Line.EXIT, "0"))
-    hook.join(10)
+    hook.join(120)
 
     assert done[0].lines == [
         "-----> Pushing image to registry",
@@ -142,7 +142,7 @@ def test_a_spool_that_is_worked_is_left_alone(
     until(lambda: capsys.readouterr().err)
     answer(caller, (Line.EXIT, "0"))
 
-    hook.join(10)
+    hook.join(120)
 
     assert done == [Called(status=0, lines=[])]
     assert caller.spool.pending() == 1
@@ -158,7 +158,7 @@ def test_a_hook_whose_daemon_died(caller: Caller, lock: spool.SpoolLock) -> None
     hook.start()
 
     lock.release()
-    hook.join(20)
+    hook.join(120)
 
     assert done == [Called(status=1, lines=[])]
     assert caller.spool.rejected() == 1

@@ -44,7 +44,7 @@ def test_root_becomes_the_owner(tmp_path: Path, place: str) -> None:
         [sys.executable, "-c", code, f"{tmp_path}/{place}"],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=True,
     )
 
@@ -80,7 +80,7 @@ def test_an_owner_without_a_name(verb: str, status: int) -> None:
             [sys.executable, "-m", "dokku_registryd", *verb.split(), *caller.options],
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=300,
             check=False,
         )
 

@@ -35,7 +35,7 @@ def test_a_wish_and_its_answer(caller: Caller, lock: spool.SpoolLock) -> None:
     caller.replies.write(found.trigger_id, Line.HEADLINE, "Pushing image to registry")
     caller.replies.write(found.trigger_id, Line.DETAIL, "the registry has it")
     caller.replies.write(found.trigger_id, Line.EXIT, "0")
-    asking.join(10)
+    asking.join(120)
 
     assert found.trigger == triggers.Trigger(kind=Kind.PUSH, app="web")
     assert done == [
