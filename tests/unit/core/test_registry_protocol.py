@@ -46,10 +46,29 @@ from dokku_registryd.core.registry.protocol import Challenge
                 Challenge(scheme="bearer", parameters={"realm": "y"}),
             ],
         ),
+        (
+            'Bearer realm="https://a/t" service="s"',
+            [
+                Challenge(
+                    scheme="bearer",
+                    parameters={"realm": "https://a/t", "service": "s"},
+                )
+            ],
+        ),
+        (
+            'Bearer realm="https://a/t";service=s; Basic realm=x',
+            [
+                Challenge(
+                    scheme="bearer",
+                    parameters={"realm": "https://a/t", "service": "s"},
+                ),
+                Challenge(scheme="basic", parameters={"realm": "x"}),
+            ],
+        ),
     ],
 )
 def test_challenges_are_read(header: str, expected: list[Challenge]) -> None:
-    """One line may hold several challenges, quoted or not."""
+    """One line may hold several challenges, quoted or not, with odd separators."""
     assert protocol.parse_challenges(header) == expected
 
 

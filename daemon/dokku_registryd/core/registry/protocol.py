@@ -31,9 +31,10 @@ _EPOCH_DIGITS: Final = 10  # from 2001 to 2286
 MAX_TOKEN_SECONDS: Final = 86400.0  # no token is cached for longer than a day
 
 _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # noqa: S105 - RFC 9110, 5.6.2
-_SCHEME = re.compile(rf"\s*(?:,\s*)*({_TOKEN})(?:\s+|\s*$|(?=,))")
+_SCHEME = re.compile(rf"\s*(?:[,;]\s*)*({_TOKEN})(?:\s+|\s*$|(?=,))")
+# Some registries separate parameters with semicolons or spaces; the Engine copes.
 _PARAMETER = re.compile(
-    rf'\s*(?:,\s*)*({_TOKEN})\s*=\s*(?:"((?:[^"\\]|\\.)*)"|({_TOKEN}))\s*(?=,|$)'
+    rf'\s*(?:[,;]\s*)*({_TOKEN})\s*=\s*(?:"((?:[^"\\]|\\.)*)"|({_TOKEN}))(?=[\s,;]|$)'
 )
 _TOKEN68 = re.compile(r"\s*[A-Za-z0-9._~+/-]+=*\s*(?=,|$)")
 _LINK = re.compile(r"<([^<>]*)>((?:[^,\"]|\"[^\"]*\")*)")
