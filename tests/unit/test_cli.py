@@ -171,14 +171,17 @@ def test_help_lists_the_verbs() -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_an_unknown_verb() -> None:
-    """The complaint names it and the way to the list, and no verb of hooks."""
-    done = call("nosuch")
+@pytest.mark.parametrize(
+    ("verb", "hint"),
+    [("nosuch", ""), ("relases", ", did you mean releases?"), ("folow", "")],
+)
+def test_an_unknown_verb(verb: str, hint: str) -> None:
+    """The error names it, a similar one and the help, and no verb of hooks."""
+    done = call(verb)
 
     assert (done.stdout, done.returncode) == ("", 2)
     assert done.stderr == (
-        "dokku-registryd: argument VERB: invalid choice: 'nosuch'"
-        " (see dokku-registryd --help)\n"
+        f"dokku-registryd: unknown verb '{verb}'{hint} (see dokku-registryd --help)\n"
     )
 
 
@@ -264,6 +267,7 @@ def test_check_prints_settings(host: list[str]) -> None:
     assert "heal.enabled = true" in lines
     assert "engine.timeout_seconds = 30" in lines
     assert f"settings_file = {host[1]}" in lines
+    assert lines[-1] == "The settings are valid; 1 warning."
 
 
 def test_check_warns(host: list[str], tmp_path: Path) -> None:

@@ -132,12 +132,12 @@ def test_all_mistakes_at_once(file: Path) -> None:
         "  daemon.workers (DOKKU_REGISTRYD_DAEMON__WORKERS): "
         "must be a whole number from 1 to 64\n"
         f"  engine ({file}): must be a table, [engine]\n"
-        f"  heal.min_free_disk ({file}): unknown key; "
-        "did you mean heal.min_free_disk_mb?\n"
-        f"  relase.push_policy ({file}): unknown key; "
-        "did you mean release.push_policy?\n"
+        f"  heal.min_free_disk ({file}): unknown key "
+        "(did you mean heal.min_free_disk_mb?)\n"
+        f"  relase.push_policy ({file}): unknown key "
+        "(did you mean release.push_policy?)\n"
         f"  release.keep_releases ({file}): must be a whole number from 0 to 10000\n"
-        f"  workers ({file}): unknown key; did you mean daemon.workers?"
+        f"  workers ({file}): unknown key (did you mean daemon.workers?)"
     )
 
 

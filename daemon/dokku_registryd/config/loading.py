@@ -169,7 +169,7 @@ def _unknown(key: str, found: _Given) -> str:
     near = difflib.get_close_matches(key, names, n=1) or [
         name for name in names if name.endswith(f".{key.rpartition('.')[2]}")
     ]
-    hint = f"; did you mean {near[0]}?" if near else ""
+    hint = f" (did you mean {near[0]}?)" if near else ""
     return f"{key} ({found.where}): unknown key{hint}"
 
 

@@ -5,11 +5,14 @@ and building all verbs takes longer than starting Python.
 """
 
 import argparse
+import difflib
 import os
+import re
 
 from dokku_registryd import PROGRAM, __version__
 
 _MISUSED = 2
+_HOOK_VERBS = frozenset({"follow", "image-repo", "held-logins"})  # never suggested
 
 
 class Parser(argparse.ArgumentParser):
@@ -18,9 +21,20 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> None:  # type: ignore[override]
         """Print the error and how to get help, and exit."""
         if message.startswith("argument VERB: "):
-            # The list would include verbs that only hooks call.
-            message = message.partition(" (choose from")[0]
+            message = _describe_unknown(message)
         self.exit(_MISUSED, f"{PROGRAM}: {message} (see {self.prog} --help)\n")
+
+
+def _describe_unknown(message: str) -> str:
+    """Name an unknown verb and a similar one, but none that only hooks call."""
+    verb, _, rest = message.removeprefix("argument VERB: invalid choice: ").partition(
+        " (choose from "
+    )
+    offered = re.findall(r"[a-z][a-z-]+", rest)
+    near = difflib.get_close_matches(
+        verb.strip("'"), [name for name in offered if name not in _HOOK_VERBS], n=1
+    )
+    return f"unknown verb {verb}" + (f", did you mean {near[0]}?" if near else "")
 
 
 def parse(argv: list[str]) -> argparse.Namespace:

@@ -172,8 +172,8 @@ def test_what_is_wrong_on_the_host(host: LoginHost) -> None:
 
     lines = result.stdout.splitlines()
     assert (
-        f"fail  spool: {data}/spool/tmp does not exist. Start the service once"
-        " (systemctl start dokku-registryd) to create it, and run this as user dokku"
+        f"fail  spool: not found: {data}/spool/tmp. Start the service once to create"
+        " them: systemctl start dokku-registryd"
     ) in lines
     assert (
         "warn  spool: 1 trigger files were rejected: read the .reason files in"

@@ -47,7 +47,14 @@ def perform(arguments: argparse.Namespace, out: output.Output) -> int:
         out.line(f"{key} = {_render(value)}")
     for warning in warnings:
         out.error(f"warning: {warning}")
+    out.line(_verdict(len(warnings)))
     return 0
+
+
+def _verdict(warnings: int) -> str:
+    if not warnings:
+        return "The settings are valid."
+    return f"The settings are valid; {warnings} warning{'s' * (warnings > 1)}."
 
 
 def list_warnings(settings: config.Settings, environ: Mapping[str, str]) -> list[str]:

@@ -95,15 +95,20 @@ def _spool(settings: config.Settings) -> Iterator[Finding]:
     folders = [settings.spool_dir / name for name in ("tmp", "new")]
     if settings.replies_dir.exists():
         folders.append(settings.replies_dir)
-    bad = [folder for folder in folders if not os.access(folder, os.W_OK | os.X_OK)]
-    for folder in bad:
-        reason = "does not exist"
-        if folder.exists():
-            reason = "is not writable by the current user"
+    missing = [str(folder) for folder in folders if not folder.exists()]
+    if missing:
         yield findings.fail(
             "spool",
-            f"{folder} {reason}. Start the service once (systemctl start"
-            " dokku-registryd) to create it, and run this as user dokku",
+            f"not found: {', '.join(missing)}. Start the service once to create"
+            " them: systemctl start dokku-registryd",
+        )
+    present = [folder for folder in folders if str(folder) not in missing]
+    closed = [path for path in present if not os.access(path, os.W_OK | os.X_OK)]
+    for folder in closed:
+        yield findings.fail(
+            "spool",
+            f"{folder} is not writable by the current user. Run this as user dokku, or"
+            " give the folder to that user",
         )
     files = spool.Spool(settings.data_dir)
     try:
@@ -122,7 +127,7 @@ def _spool(settings: config.Settings) -> Iterator[Finding]:
             f"{rejected} trigger files were rejected: read the .reason files in"
             f" {settings.spool_dir / 'rejected'}, then remove them",
         )
-    if not bad:
+    if not missing and not closed:
         yield findings.ok("spool", f"writable, {pending} trigger files waiting")
 
 
