@@ -508,7 +508,9 @@ def test_a_manifest_of_another_kind_is_not_a_page(
 ) -> None:
     """Schema 1 and artifacts have the tag; a page tells nothing of it."""
     kind = "application/vnd.docker.distribution.manifest.v1+prettyjws"
-    server.put(PATH, "1", b'{"schemaVersion":1}', kind)
+    # Its digest is that of its bytes without the signatures.
+    headers = {"Content-Type": kind, "Docker-Content-Digest": "sha256:" + "1" * 64}
+    server.rule("/manifests/1", Answer(body=b'{"schemaVersion":1}', headers=headers))
     server.rule("/manifests/2", Answer(body=b"<html>", headers={"Content-Type": "a/b"}))
     registry = client.open()
 

@@ -108,10 +108,14 @@ def test_another_digest_decides(host: Host) -> None:
     assert host.tags() == {"1": theirs, "2": host.release().digest}
 
 
-def test_a_number_of_another_kind(host: Host) -> None:
-    """A manifest of another kind has the number, too."""
+@pytest.mark.parametrize(
+    "foreign",
+    [errors.ForeignManifestError("schema 1"), errors.DigestMismatchError("changed")],
+    ids=lambda error: type(error).__name__,
+)
+def test_a_number_of_another_kind(host: Host, foreign: errors.PermanentError) -> None:
+    """A manifest of another kind, or one that a proxy changes, has the number, too."""
     theirs = host.store(f"{REPOSITORY}:1", "an artifact")
-    foreign = errors.ForeignManifestError("schema 1")
     manifest = host.registry.manifest
 
     def refuse(image: Any, **how: Any) -> Any:

@@ -57,7 +57,7 @@ def find(
     image = reference.parse(release.reference)
     try:
         manifest = session.call(partial(_read, image, context))
-    except errors.ForeignManifestError:
+    except (errors.ForeignManifestError, errors.DigestMismatchError):
         return TAKEN
     except errors.RateLimitedError as error:
         # Docker Hub counts a GET as a pull, but not a HEAD, so a limit on pulls need
