@@ -15,13 +15,14 @@ from dokku_registryd.adapters.dokku import (
     build_records,
     deploying_files,
     destroyed_apps,
+    host_variables,
     modes,
     property_files,
 )
 from dokku_registryd.adapters.files import absence_file, remnant_files
 from dokku_registryd.adapters.ledger import ledger
 from dokku_registryd.adapters.spool import reply_files, spool
-from dokku_registryd.core.dokku import policy
+from dokku_registryd.core.dokku import other_plugins, policy
 from dokku_registryd.core.hook import replies, triggers
 from dokku_registryd.core.image import reference
 from dokku_registryd.core.image.images import Manifest
@@ -143,7 +144,9 @@ class Host:
     def set(self, app: str, name: str, value: str) -> None:
         """Set a property, in the folder where it belongs."""
         ours = {"push-policy", "push-deadline", "heal", "keep-releases"}
-        plugin = policy.OURS if name in ours else policy.CORE
+        others = other_plugins.PROPERTIES.items()
+        foreign = {name: plugin for plugin, names in others for name in names}
+        plugin = policy.OURS if name in ours else foreign.get(name, policy.CORE)
         self.files.set(plugin, app, name, value)
 
     def use_relay(self) -> None:
@@ -299,6 +302,9 @@ def build_world(
         defaults=policy.Defaults(),
         schedulers=("docker-local",),
         is_companion=lambda: modes.is_companion(folder),
+        is_cleanup_off=lambda: host_variables.may_be_true(
+            other_plugins.VARIABLE, folder / "home", ()
+        ),
         submit=submitted.append,
         is_preempted=lambda _app: False,
         is_cancelled=lambda _job_id: False,

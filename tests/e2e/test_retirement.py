@@ -1,5 +1,8 @@
 """Superseded releases: which of their local names go, and when."""
 
+import pytest
+
+from support import engine_api
 from support.site import Site
 
 
@@ -53,6 +56,31 @@ def test_keep_releases(one: Site) -> None:
     one.service.wait_for("name.untagged", reference=one.reference(1))
     assert one.reference(2) in one.names()
     assert one.reference(1) not in one.names()
+
+
+def test_skip_cleanup(one: Site) -> None:
+    """An image that Dokku is told to keep survives `ps:retire`, until a number is set.
+
+    It removes images by ID, without force.
+    """
+    one.make_app()
+    one.host.set_property("web", "skip-cleanup", "true", plugin="builder")
+    first = one.ship()
+    one.ship()
+    one.announce_deploy()
+    one.service.wait_for("job.finished", intent="deployed", app="web")
+    # The sweep that says 0 has begun after the deploy.
+    one.host.set_property("web", "heal", "off", plugin="registryd")
+    one.announce_deploy()
+    one.service.wait_for("sweep.finished", wanted=0, spare=0)
+
+    with pytest.raises(engine_api.EngineApiError, match="409"):
+        one.untag(first)
+    assert {one.reference(1), "dokku/web:1"} <= one.names().keys()
+
+    one.host.set_property("web", "keep-releases", "0", plugin="registryd")
+    one.announce_deploy()
+    one.service.wait_for("name.untagged", reference=one.reference(1))
 
 
 def test_names_of_others_stay(one: Site) -> None:

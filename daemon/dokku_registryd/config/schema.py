@@ -237,7 +237,9 @@ class Release(Table):
         ge=0,
         le=10000,
         description="How many superseded releases keep their local names; "
-        "the property keep-releases overrides it.",
+        "the property keep-releases overrides it. If Dokku's builder property "
+        "skip-cleanup, of the app or global, is true, all keep them unless "
+        "keep-releases is set.",
     )
 
 

@@ -56,6 +56,8 @@ class Context:
     """Schedulers that keep images on this host."""
     is_companion: Callable[[], bool]
     """Returns whether Dokku's own registry plugin is in charge, without a cache."""
+    is_cleanup_off: Callable[[], bool]
+    """Returns whether `DOKKU_SKIP_CLEANUP` lets Dokku keep old images of all apps."""
     submit: Callable[[triggers.Trigger], None]
     """Requests a further job, after the present one."""
     is_preempted: Callable[[str], bool]

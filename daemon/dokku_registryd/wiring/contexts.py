@@ -10,6 +10,7 @@ from dokku_registryd.adapters.dokku import (
     deploy_locks,
     deploying_files,
     destroyed_apps,
+    host_variables,
     modes,
     property_files,
 )
@@ -20,7 +21,7 @@ from dokku_registryd.adapters.files import (
 from dokku_registryd.adapters.host import clocks
 from dokku_registryd.adapters.relay import relay
 from dokku_registryd.adapters.spool import reply_files, spool
-from dokku_registryd.core.dokku import absence_text
+from dokku_registryd.core.dokku import absence_text, other_plugins
 from dokku_registryd.core.hook import triggers
 from dokku_registryd.runtime import (
     retrying,
@@ -79,6 +80,9 @@ def build_context(
         defaults=settings.defaults,
         schedulers=tuple(settings.heal.schedulers),
         is_companion=lambda: modes.is_companion(Path(settings.paths.dokku_lib_root)),
+        is_cleanup_off=lambda: host_variables.may_be_true(
+            other_plugins.VARIABLE, Path(settings.paths.dokku_root)
+        ),
         submit=submit,
         is_preempted=is_preempted,
         is_disowned=is_disowned,

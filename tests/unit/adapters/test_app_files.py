@@ -11,11 +11,12 @@ import pytest
 from dokku_registryd import errors
 from dokku_registryd.adapters.dokku import property_survey, snapshot
 from dokku_registryd.adapters.dokku.property_files import PropertyFiles
-from dokku_registryd.core.dokku import policy
+from dokku_registryd.core.dokku import other_plugins, policy
 from dokku_registryd.core.release import releases
 from support.waiting import until
 
 CORE, OURS, GLOBAL = policy.CORE, policy.OURS, policy.GLOBAL
+BUILDER = other_plugins.BUILDER
 MINUTE = snapshot.RACY_SECONDS + 1.0
 HOUR = float(snapshot.VOID_SECONDS)
 TICK_NS = 10_000_000  # the longest tick of a Linux kernel
@@ -133,6 +134,10 @@ def _replace_folder_by_clone(place: Place) -> None:
     (place.core / "clone").rename(place.core / "web")
 
 
+def _skip_cleanup(place: Place) -> None:
+    place.store.set(BUILDER, "web", "skip-cleanup", "true")
+
+
 CHANGES: dict[str, Callable[[Place], object]] = {
     "in-place": _write_in_place,
     "in-place-and-time-set-back": _set_time_back,
@@ -149,6 +154,10 @@ CHANGES: dict[str, Callable[[Place], object]] = {
     "folder-replaced": _replace_folder_by_clone,
     "root-removed": lambda place: shutil.rmtree(place.ours),
     "global-in-place": lambda place: (place.core / GLOBAL / "server").write_text("x.y"),
+    "of-another-plugin": _skip_cleanup,
+    "global-of-another-plugin": lambda place: place.store.set(
+        BUILDER, GLOBAL, "skip-cleanup", "true"
+    ),
     "global-added": lambda place: place.store.set(OURS, GLOBAL, "heal", "off"),
     "record-in-place": lambda place: (place.records / "web").write_text("\nweb\n4\n"),
     "record-removed": lambda place: place.store.forget_deployed("web"),
@@ -175,6 +184,21 @@ def test_a_login_does_not_matter(place: Place) -> None:
     login.write_text("{ }")
 
     assert place.is_unchanged(mark)
+
+
+def test_another_property_of_another_plugin_does_not_matter(place: Place) -> None:
+    """What Dokku's builder writes at each build does not cause reading the app."""
+    place.store.set(BUILDER, "web", "detected", "dockerfile")
+    place.store.set(BUILDER, "api", "detected", "dockerfile")
+    place.pass_tick()
+    mark = place.mark()
+
+    (place.root / "config" / BUILDER / "web" / "detected").write_text("pack")
+
+    assert place.is_unchanged(mark)
+    with place.store.look() as look:
+        assert look.owners() == {"web"}
+        assert look.of("web").read(BUILDER, "web", "skip-cleanup") == ""
 
 
 def test_what_was_changed_within_the_last_minute(place: Place) -> None:

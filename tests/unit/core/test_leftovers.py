@@ -1,6 +1,7 @@
 """The names of superseded releases that may go."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -131,6 +132,11 @@ def test_nothing_stays_of_an_image_that_dokku_would_not_find() -> None:
             replace(TWO, policy=replace(POLICY, keep_releases=1)), (), id="kept"
         ),
         pytest.param(
+            replace(TWO, policy=replace(POLICY, names_kept_by="skip-cleanup")),
+            (),
+            id="cleanup-is-off",
+        ),
+        pytest.param(
             replace(TWO, deployed=replace(DEPLOYED, number=2)), (), id="deployed"
         ),
         pytest.param(
@@ -165,21 +171,27 @@ def test_an_image_that_was_released_twice_keeps_one_name() -> None:
     assert spare == ["r.example/org/web:2", "org/web:2"]
 
 
-def test_elsewhere_the_release_before_stays() -> None:
+@pytest.mark.parametrize("kept_by", ["", "skip-cleanup"])
+def test_elsewhere_the_release_before_stays(kept_by: str) -> None:
     """Where the scheduler runs nothing here, two releases stay and no other name."""
     kept = tuple(release(number, scheduler="k3s") for number in (3, 2, 1))
-    state = replace(TWO, releases=kept)
+    policy = replace(POLICY, names_kept_by=kept_by)
+    state = replace(TWO, releases=kept, policy=policy)
     older = {"r.example/org/web:1": "sha256:i1", "org/web:1": "sha256:i1"}
     seen = replace(OLD, names={**OLD.names, **older})
 
     spare = removable_names(state, seen)
 
     assert spare == ["r.example/org/web:1", "org/web:1"]
+    assert leftovers.kept_by(state, LOCAL) == ""
 
 
-def test_names_of_a_failed_release_go_first() -> None:
+@pytest.mark.parametrize(
+    "facts", [{"keep_releases": 1}, {"names_kept_by": "skip-cleanup"}]
+)
+def test_names_of_a_failed_release_go_first(facts: dict[str, Any]) -> None:
     """A release that failed does not count as one that is kept."""
-    policy = replace(POLICY, keep_releases=1)
+    policy = replace(POLICY, **facts)
     failed = release(2, state=ReleaseState.FAILED)
     state = replace(TWO, policy=policy, releases=(release(3), failed))
 

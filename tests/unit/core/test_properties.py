@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
+from dokku_registryd import errors
 from dokku_registryd.core.dokku import policy as dokku_policy
 
 DEFAULTS = dokku_policy.Defaults()
@@ -220,6 +221,55 @@ def test_no_time_spans(text: str) -> None:
 def test_time_spans_for_people(seconds: float, text: str) -> None:
     """A time span is shown in the largest unit that fits."""
     assert dokku_policy.span(seconds) == text
+
+
+APP, HOST = "builder property skip-cleanup of web", "global builder property"
+
+
+@pytest.mark.parametrize(
+    ("values", "by_variable", "kept_by"),
+    [
+        ({}, False, ""),
+        ({"web_skip_cleanup": "true"}, False, APP),
+        ({"all_skip_cleanup": "true"}, False, f"{HOST} skip-cleanup"),
+        ({}, True, "variable DOKKU_SKIP_CLEANUP"),
+        # Dokku's cleanup compares exactly, and any of the three is enough for it.
+        ({"web_skip_cleanup": "true\n", "all_skip_cleanup": "True"}, False, ""),
+        (
+            {"web_skip_cleanup": "false", "all_skip_cleanup": "true"},
+            False,
+            f"{HOST} skip-cleanup",
+        ),
+        ({"web_skip_cleanup": "true", "web_keep_releases": "0"}, True, ""),
+        ({"web_skip_cleanup": "true", "all_keep_releases": "2"}, True, ""),
+        ({"web_skip_cleanup": "true", "web_keep_releases": "no"}, False, APP),
+    ],
+)
+def test_names_that_are_kept(
+    values: dict[str, str], by_variable: bool, kept_by: str
+) -> None:
+    """Names stay where Dokku is told to keep images, unless a number is set."""
+    defaults = dokku_policy.Defaults(keep_releases=1, skip_cleanup=by_variable)
+    read = reader(**values)
+
+    resolved = dokku_policy.resolve("web", read, defaults)
+
+    assert resolved.names_kept_by == kept_by
+    shown = dokku_policy.own_values("web", read, defaults)["keep-releases"]
+    assert shown == ("all" if kept_by else str(resolved.keep_releases))
+
+
+def test_names_that_may_be_kept() -> None:
+    """A property that cannot be read is neither set nor unset."""
+
+    def read(plugin: str, _app: str, name: str) -> str:
+        if plugin == "builder":
+            raise errors.UnreadableError(f"cannot read {name}")
+        return ""
+
+    resolved = dokku_policy.resolve("web", read, DEFAULTS)
+
+    assert resolved.names_kept_by == "cannot read skip-cleanup"
 
 
 def test_values_of_ours_as_text() -> None:

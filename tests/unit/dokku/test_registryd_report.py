@@ -150,6 +150,24 @@ def test_settings(dokku: Dokku, tmp_path: Path) -> None:
     assert (report["computed-keep-releases"], report["computed-heal"]) == ("4", "off")
 
 
+def test_names_that_are_kept(host: DokkuHost) -> None:
+    """An app whose images Dokku keeps shows that, by property or by variable."""
+    variable = {"DOKKU_SKIP_CLEANUP": "true"}
+    line = ("registryd:report", "foo", "--registryd-computed-keep-releases")
+    before = host.command(*line)
+    by_variable = host.command(*line, environ=variable)
+    host.set_property("foo", "skip-cleanup", "true", plugin="builder")
+    by_property = host.command(*line)
+    host.set_property("foo", "keep-releases", "0", plugin="registryd")
+
+    assert (before.stdout, by_variable.stdout, by_property.stdout) == (
+        "0\n",
+        "all\n",
+        "all\n",
+    )
+    assert host.command(*line, environ=variable).stdout == "0\n"
+
+
 def test_settings_with_a_mistake(dokku: Dokku, tmp_path: Path) -> None:
     """Wrong settings are said; what needs none is still answered."""
     (tmp_path / "config.toml").write_text("[heal]\nenabled = 7\n")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from dokku_registryd import errors
-from dokku_registryd.core.dokku import policy
+from dokku_registryd.core.dokku import other_plugins, policy
 from dokku_registryd.core.hook import triggers
 from dokku_registryd.core.hook.replies import Line
 from dokku_registryd.core.image import wanted
@@ -177,6 +177,54 @@ def test_releases_that_are_kept(host: Host) -> None:
     kept = list(host.names().values())
     assert kept.count(host.release("2.1.1").image_id) == 3
     assert kept.count(host.release("1.1.1").image_id) == 1
+
+
+def skip_cleanup(host: Host, by: str) -> None:
+    """Tell Dokku to keep the images of an app, or of all."""
+    if by == "variable":
+        folder = host.folder / "home" / ".dokkurc"
+        folder.mkdir()
+        (folder / "CLEANUP").write_text("export DOKKU_SKIP_CLEANUP=true\n")
+    else:
+        host.set(by, "skip-cleanup", "true")
+
+
+@pytest.mark.parametrize("by", ["web", policy.GLOBAL, "variable"])
+def test_releases_that_dokku_is_told_to_keep(host: Host, by: str) -> None:
+    """Where Dokku does not clean up, no superseded release loses a name."""
+    for number in (1, 2, 3):
+        deploy(host, f"{number}.1.1", str(number).encode())
+    before = host.names()
+    skip_cleanup(host, by)
+
+    run_sweep(host)
+    kept = host.names()
+    host.set("web", "keep-releases", "1")
+    run_sweep(host)
+
+    assert kept == before
+    left = list(host.names().values())
+    assert left.count(host.release("2.1.1").image_id) == 3
+    assert left.count(host.release("1.1.1").image_id) == 1
+
+
+@pytest.mark.parametrize("owner", ["web", policy.GLOBAL])
+def test_a_property_of_dokku_that_cannot_be_read(host: Host, owner: str) -> None:
+    """While it is unknown whether images are kept, names stay and deploys go on."""
+    path = host.folder / "config" / other_plugins.BUILDER / owner / "skip-cleanup"
+    path.mkdir(parents=True)
+
+    for number in (1, 2, 3):
+        deploy(host, f"{number}.1.1", str(number).encode())
+    before = host.names()
+    run_sweep(host)
+    unread = host.names()
+    path.rmdir()
+    run_sweep(host)
+
+    assert set(host.tags()) == {"1", "2", "3"}
+    assert unread == before
+    assert len(host.names()) < len(before)
 
 
 @pytest.mark.parametrize("owner", ["web", policy.GLOBAL])

@@ -145,6 +145,7 @@ def test_properties_that_cannot_be_read(host: LoginHost) -> None:
         host.host.config_root / "registry" / "web" / "server",
         host.host.config_root / "registry" / "--global" / "push-on-release",
         host.host.config_root / "registryd" / "web" / "heal",
+        host.host.config_root / "builder" / "web" / "skip-cleanup",
         host.host.data_dir / "deployed" / "web",
     ]
     for path in broken:
@@ -236,6 +237,20 @@ def test_all_is_well(host: LoginHost, htpasswd_registry: RegistryServer) -> None
         f"ok    repository: {name}: only a push can show whether the login may push",
         f"ok    release: {name}:3 is in the registry with the recorded digest",
     ]
+
+
+def test_names_that_are_kept(
+    host: LoginHost, htpasswd_registry: RegistryServer
+) -> None:
+    """It is said why the names of old releases stay, and what limits them."""
+    record(host, htpasswd_registry, digest="sha256:" + "1" * 64)
+    host.host.set_property("web", "skip-cleanup", "true", plugin="builder")
+
+    assert of_app(host)[0] == (
+        "ok    names: superseded releases keep their names: builder property"
+        " skip-cleanup of web. Keep fewer with: dokku registryd:set web keep-releases"
+        " NUMBER"
+    )
 
 
 def test_a_release_that_is_gone(

@@ -4,13 +4,13 @@ import contextlib
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from dokku_registryd.adapters.dokku import property_files, property_reading
 from dokku_registryd.adapters.files import atomic
-from dokku_registryd.core.dokku import app_names, policy
+from dokku_registryd.core.dokku import app_names, other_plugins, policy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +47,8 @@ def unreadable(
     yield from _missing(config_root, deployed_root)
     for plugin in (policy.CORE, policy.OURS):
         yield from _in_plugin(config_root / plugin, reader)
+    for plugin, names in other_plugins.PROPERTIES.items():
+        yield from _in_plugin(config_root / plugin, reader, only=names)
     yield from _records(deployed_root, reader)
 
 
@@ -66,7 +68,9 @@ def _missing(config_root: Path, deployed_root: Path) -> Iterator[str]:
             yield str(property_files.unreadable(Path(error.filename), error))
 
 
-def _in_plugin(root: Path, reader: Reader | None) -> Iterator[str]:
+def _in_plugin(
+    root: Path, reader: Reader | None, *, only: Collection[str] | None = None
+) -> Iterator[str]:
     try:
         listed = sorted(os.listdir(root))  # noqa: PTH208 - names are wanted
     except FileNotFoundError:
@@ -76,10 +80,12 @@ def _in_plugin(root: Path, reader: Reader | None) -> Iterator[str]:
         return
     for app in listed:
         if app == policy.GLOBAL or app_names.is_app_name(app):
-            yield from _in_folder(root / app, reader)
+            yield from _in_folder(root / app, reader, only=only)
 
 
-def _in_folder(path: Path, reader: Reader | None) -> Iterator[str]:
+def _in_folder(
+    path: Path, reader: Reader | None, *, only: Collection[str] | None
+) -> Iterator[str]:
     try:
         folder = property_reading.open_app(str(path))
         if folder is None:
@@ -91,7 +97,8 @@ def _in_folder(path: Path, reader: Reader | None) -> Iterator[str]:
         # Names of properties have no dot; those of logins do.
         listed = os.listdir(folder)  # noqa: PTH208 - of an open folder
         for name in sorted(name for name in listed if "." not in name):
-            yield from _of_file(folder, path / name, reader)
+            if only is None or name in only:
+                yield from _of_file(folder, path / name, reader)
     except OSError as error:
         yield str(property_files.unreadable(path, error))
     finally:

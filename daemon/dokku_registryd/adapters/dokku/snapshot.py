@@ -18,7 +18,7 @@ which does not change the time of the folder, so each file is checked.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -26,7 +26,7 @@ from typing import Final
 from dokku_registryd import errors, ports
 from dokku_registryd.adapters.dokku import property_reading
 from dokku_registryd.adapters.files import atomic, dirs
-from dokku_registryd.core.dokku import app_names, policy
+from dokku_registryd.core.dokku import app_names, other_plugins, policy
 from dokku_registryd.core.image import reference
 from dokku_registryd.core.release import numbering, releases
 
@@ -34,7 +34,9 @@ LIMIT: Final = property_reading.LIMIT
 # Longer than the kernel keeps mapped pages dirty (30 s) and than clocks are slewed.
 RACY_SECONDS: Final = 60
 VOID_SECONDS: Final = 3600
-PLUGINS: Final = (policy.CORE, policy.OURS)
+OWNERS: Final = (policy.CORE, policy.OURS)
+"""The plugins whose properties show that we have something of an app."""
+PLUGINS: Final = (*OWNERS, *other_plugins.PROPERTIES)
 _CORE: Final = PLUGINS.index(policy.CORE)
 
 _Values = dict[str, str]
@@ -99,7 +101,7 @@ class Snapshot:
 
     def owners(self) -> set[str]:
         """Return the apps that have properties, logins or a recorded release."""
-        return {*self._recorded.union(*self._owners)}
+        return {*self._recorded.union(*self._owners[: len(OWNERS)])}
 
     def of(self, app: str) -> ports.AppFiles:
         """Read all files of one app."""
@@ -192,7 +194,7 @@ class Snapshot:
 
     def _read_own(self, plugin: str, root: int | None, app: str) -> "_Reading":
         reading = _Reading(str(self._config_root / plugin / app))
-        reading.properties(root, app)
+        reading.properties(root, app, only=other_plugins.PROPERTIES.get(plugin))
         return reading
 
     def _read_shared(self, plugin: str) -> "_Reading":
@@ -258,8 +260,10 @@ class _Reading:
         """Return why a file, or its folder, cannot be read; empty if it can."""
         return self._unread.get(name) or self._unread.get("", "")
 
-    def properties(self, root: int | None, app: str) -> None:
-        """Read all properties of one folder."""
+    def properties(
+        self, root: int | None, app: str, *, only: Iterable[str] | None = None
+    ) -> None:
+        """Read all properties of one folder, or `only` those of these names."""
         if root is None:
             self.told.append(None)
             return
@@ -275,7 +279,8 @@ class _Reading:
             self.told.append(os.fstat(folder))
             # Names of properties have no dot; those of logins do.
             listed = os.listdir(folder)  # noqa: PTH208 - of an open folder
-            for name in sorted(name for name in listed if "." not in name):
+            wanted = listed if only is None else set(only).intersection(listed)
+            for name in sorted(name for name in wanted if "." not in name):
                 self._property(folder, name)
         except OSError as error:
             self._miss("", error)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from dokku_registryd import errors
-from dokku_registryd.core.dokku import computed
+from dokku_registryd.core.dokku import computed, other_plugins
 from dokku_registryd.core.image import reference
 from dokku_registryd.core.release import numbering
 
@@ -20,6 +20,9 @@ OURS: Final = computed.OURS
 Reader = computed.Reader
 server = computed.server
 image_repo = computed.image_repo
+
+ALL: Final = "all"
+"""The computed `keep-releases` of an app whose superseded releases keep their names."""
 
 _WAIT = "wait"
 _BACKGROUND = "background"
@@ -34,6 +37,8 @@ class Defaults:
     push_deadline_seconds: float = 900
     heal: bool = True
     keep_releases: int = 0
+    skip_cleanup: bool = False
+    """Whether the variable `DOKKU_SKIP_CLEANUP` is `true`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +57,8 @@ class AppPolicy:
     push_deadline_seconds: float
     heal: bool
     keep_releases: int
+    names_kept_by: str = ""
+    """Why all superseded releases keep their names; empty if `keep_releases` counts."""
     mistakes: tuple[str, ...] = ()
     """Invalid values, each with its property and a hint."""
     unread: tuple[tuple[str, str], ...] = ()
@@ -126,7 +133,8 @@ def resolve(app: str, read: Reader, defaults: Defaults) -> AppPolicy:
         push_in_background=_policy(source, defaults.push_policy) == _BACKGROUND,
         push_deadline_seconds=_deadline(source, defaults.push_deadline_seconds),
         heal=_switch(source, "heal", default=defaults.heal),
-        keep_releases=_count(source, "keep-releases", defaults.keep_releases),
+        keep_releases=(kept := _kept(source, defaults))[0],
+        names_kept_by=kept[1],
         mistakes=tuple(source.mistakes),
         unread=tuple(source.unread),
         left_out=tuple(source.left_out),
@@ -147,9 +155,10 @@ def own_values(app: str, read: Reader, defaults: Defaults) -> dict[str, str]:
         defaults: The values from the settings.
     """
     source = _Source(app, read)
+    kept, kept_by = _kept(source, defaults)
     return {
         "heal": "on" if _switch(source, "heal", default=defaults.heal) else "off",
-        "keep-releases": str(_count(source, "keep-releases", defaults.keep_releases)),
+        "keep-releases": ALL if kept_by else str(kept),
         "push-deadline": span(_deadline(source, defaults.push_deadline_seconds)),
         "push-policy": _policy(source, defaults.push_policy),
     }
@@ -252,12 +261,15 @@ def _switch(source: _Source, name: str, *, default: bool) -> bool:
     return default if not text else text == "on"
 
 
-def _count(source: _Source, name: str, default: int) -> int:
-    text = source.ours(name)
-    if not text:
-        return default
-    number = numbering.whole_number(text)
-    if number is None:
-        source.mistakes.append(f"{name}: {text!r} is not a whole number")
-        return default
-    return number
+def _kept(source: _Source, defaults: Defaults) -> tuple[int, str]:
+    """Return how many superseded releases keep their names, and why all of them do."""
+    text = source.ours("keep-releases")
+    number = numbering.whole_number(text) if text else None
+    if number is not None:
+        return number, ""
+    if text:
+        source.mistakes.append(f"keep-releases: {text!r} is not a whole number")
+    kept_by = other_plugins.cleanup_off_by(
+        source.app, source.read, by_variable=defaults.skip_cleanup
+    )
+    return defaults.keep_releases, kept_by

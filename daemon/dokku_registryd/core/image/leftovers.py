@@ -4,11 +4,13 @@ One name of each superseded image stays, so that Dokku's own retirement can remo
 image: it never removes an image with two names. Dokku does not retire images that were
 built under an app's old name, so all their names are removed. If the scheduler runs
 nothing on this host, nothing is retired here, so the previous release stays, as in
-Dokku's own plugin, and all names of older ones are removed. An image that a container
-uses, or that any app's wanted set or unconfirmed push needs, keeps its names. The
-exception is the names of a number that turned out to be taken: they are removed once
-the deploy that was told the number has ended. While the ledger lacks the deployed
-release (Dokku's own plugin counts before it pushes), no release counts as superseded.
+Dokku's own plugin, and all names of older ones are removed. Where Dokku's cleanup is
+switched off (`skip-cleanup`), superseded images on this host keep all names, so that an
+operator can return to them. An image that a container uses, or that any app's wanted
+set or unconfirmed push needs, keeps its names. The exception is the names of a number
+that turned out to be taken: they are removed once the deploy that was told the number
+has ended. While the ledger lacks the deployed release (Dokku's own plugin counts before
+it pushes), no release counts as superseded.
 """
 
 from collections.abc import Iterable, Sequence
@@ -46,11 +48,10 @@ def leftovers_of(state: wanted.AppState, schedulers: Sequence[str]) -> list[Left
     current = wanted.release_of(state, deployed) if deployed else None
     if deployed is not None and current is None:
         return []
-    is_local = current is None or current.scheduler in schedulers
-    least = 0 if is_local else _KEPT_ELSEWHERE
+    is_local = _is_local(current, schedulers)
     # One image may belong to two releases.
     names_of: dict[str, list[str]] = {}
-    superseded = _superseded(state, deployed, least=least)
+    superseded = _superseded(state, deployed, is_local=is_local)
     for entry in superseded:
         ours = names_of.setdefault(entry.image_id, [])
         ours += map(wanted.engine_name, (*entry.names, *_stale_names(entry, state)))
@@ -64,6 +65,18 @@ def leftovers_of(state: wanted.AppState, schedulers: Sequence[str]) -> list[Left
         if stale and entry not in superseded:
             found.append(Leftover(app, entry.image_id, stale, is_local, is_stale=True))
     return found
+
+
+def kept_by(state: wanted.AppState, schedulers: Sequence[str]) -> str:
+    """Return why superseded releases keep all their names; empty if they do not.
+
+    Args:
+        state: The app.
+        schedulers: The schedulers that keep images on this host.
+    """
+    deployed = wanted.deployed_of(state)
+    current = wanted.release_of(state, deployed) if deployed else None
+    return state.policy.names_kept_by if _is_local(current, schedulers) else ""
 
 
 def removable_names(
@@ -93,8 +106,12 @@ def removable_names(
     return found
 
 
+def _is_local(current: Release | None, schedulers: Sequence[str]) -> bool:
+    return current is None or current.scheduler in schedulers
+
+
 def _superseded(
-    state: wanted.AppState, deployed: DeployedRelease | None, *, least: int
+    state: wanted.AppState, deployed: DeployedRelease | None, *, is_local: bool
 ) -> list[Release]:
     number = deployed.number if deployed else 0
     pushed = [
@@ -104,7 +121,9 @@ def _superseded(
         and entry.state is ReleaseState.PUSHED
         and not entry.failed_at
     ]
-    kept = max(state.policy.keep_releases, least)
+    kept = max(state.policy.keep_releases, 0 if is_local else _KEPT_ELSEWHERE)
+    if is_local and state.policy.names_kept_by:
+        kept = len(pushed)
     # Failed releases lost their names at once, unless the Engine did not answer. No new
     # container will be created for a release whose deploy failed.
     ended = [

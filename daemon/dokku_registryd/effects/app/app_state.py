@@ -15,7 +15,7 @@ def policy_of(context: ports.Context, app: str) -> policy.AppPolicy:
     Raises:
         UnreadableError: A property that decides where images go cannot be read.
     """
-    return policy.resolve(app, context.properties.get, context.defaults)
+    return policy.resolve(app, context.properties.get, _defaults(context))
 
 
 def deadline_of(context: ports.Context, app: str) -> float:
@@ -40,6 +40,7 @@ def all_states(context: ports.Context) -> tuple[list[wanted.AppState], dict[str,
         The states, and for each unreadable app the reason.
     """
     is_companion = context.is_companion()
+    context = replace(context, defaults=_defaults(context))
     told = _deploying(context)
     found: list[wanted.AppState] = []
     unread: dict[str, str] = {}
@@ -65,6 +66,7 @@ def all_needs(
 ) -> dict[str, needs.Need]:
     """Return the needs of each app, computed again if anything has changed."""
     is_companion = context.is_companion()
+    context = replace(context, defaults=_defaults(context))
     mark_of = context.ledger.release_marks()
     remembered = context.remembered
     apps = context.properties.apps()
@@ -77,7 +79,12 @@ def all_needs(
             found[app] = _unknown(context, app, observed)
             remembered.pop(app, None)
             continue
-        basis = (is_companion, mark_of(app), deploying)
+        basis = (
+            is_companion,
+            context.defaults.skip_cleanup,
+            mark_of(app),
+            deploying,
+        )
         known = remembered.get(app)
         if (
             known is None
@@ -126,7 +133,7 @@ def _need_in(
     if state is None:
         return needs.NOTHING
     need = needs.need_of(state, context.schedulers, observed.image_ids)
-    # The unreadable `keep-releases` may require more releases to be kept.
+    # The unreadable property may require more releases to be kept.
     return need if files.is_whole else replace(need, left=())
 
 
@@ -170,6 +177,11 @@ def _told(context: ports.Context, app: str) -> tuple[releases.DeployedRelease, .
         for told in context.deploying.told(app).values()
         if not told.record.is_local
     )
+
+
+def _defaults(context: ports.Context) -> policy.Defaults:
+    """Return the defaults of an app's policy, with the present value of a variable."""
+    return replace(context.defaults, skip_cleanup=context.is_cleanup_off())
 
 
 def _recorded(context: ports.Context, app: str) -> releases.DeployedRelease | None:

@@ -4,13 +4,14 @@ import functools
 import importlib
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dokku_registryd import errors
 from dokku_registryd.adapters.dokku import property_files
-from dokku_registryd.core.dokku import policy, report, validation
+from dokku_registryd.core.dokku import other_plugins, policy, report, validation
 from dokku_registryd.core.release import releases
 from dokku_registryd.verbs.dokku import apps, reporting
 from dokku_registryd.verbs.dokku import call as dokku_call
@@ -120,7 +121,8 @@ def _defaults(call: dokku_call.Call) -> policy.Defaults:
     config = importlib.import_module("dokku_registryd.config")
     settings = config.load(file=None, overrides={}, environ=call.environ)
     defaults: policy.Defaults = settings.defaults
-    return defaults
+    is_off = call.environ.get(other_plugins.VARIABLE) == "true"
+    return replace(defaults, skip_cleanup=is_off)
 
 
 def _store(call: dokku_call.Call) -> property_files.PropertyFiles:

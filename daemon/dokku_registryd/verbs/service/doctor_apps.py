@@ -15,7 +15,7 @@ from dokku_registryd import errors, ports
 from dokku_registryd.adapters.auth import resolver
 from dokku_registryd.adapters.registry import client
 from dokku_registryd.core.auth.logins import AuthConfig
-from dokku_registryd.core.image import reference, wanted
+from dokku_registryd.core.image import leftovers, reference, wanted
 from dokku_registryd.core.job import outcomes
 from dokku_registryd.core.release import releases
 from dokku_registryd.core.status import findings
@@ -128,6 +128,14 @@ def _app(around: DoctorContext, app: str, *, is_named: bool) -> Iterator[Finding
 def _names(around: DoctorContext, state: wanted.AppState) -> Iterator[Finding]:
     """Yield findings about local names; the host checks report a silent Engine."""
     app = state.policy.app
+    kept_by = leftovers.kept_by(state, around.context.schedulers)
+    if state.releases and kept_by:
+        yield findings.ok(
+            "names",
+            f"superseded releases keep their names: {kept_by}. Keep fewer with: dokku"
+            f" registryd:set {app} keep-releases NUMBER",
+            app=app,
+        )
     entries = wanted.wanted_of(state, around.context.schedulers)
     try:
         gaps = sight.gaps(entries, around.context)
