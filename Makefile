@@ -74,6 +74,17 @@ unit: venv engines ## Run the unit tests, and check the systemd unit
 .PHONY: check
 check: lint unit ## Lint, and run the unit tests
 
+FLOORS = .cache/floors
+FLOORS_PYTHON ?= python3.11
+
+$(FLOORS)/.made: pyproject.toml tests/support/make_venv.sh tests/support/floors.py
+	@REGISTRYD_PYTHON=$(FLOORS_PYTHON) tests/support/make_venv.sh $(FLOORS) floors
+	@touch $@
+
+.PHONY: test-floors
+test-floors: engines $(FLOORS)/.made ## Run the unit tests with the lowest versions declared
+	@$(FLOORS)/bin/python -m pytest -q $(SIDE_BY_SIDE) tests/unit
+
 .PHONY: test
 test: lint ## Lint, and run all tests, those with Docker Engines too
 ifdef AS_ROOT
@@ -130,6 +141,21 @@ $(FUZZERS)/.made: | venv
 .PHONY: fuzz
 fuzz: venv $(FUZZERS)/.made ## Feed foreign bytes to all that reads them: FUZZ_SECONDS=60
 	@env PYTHONPATH=$(FUZZERS):tests $(PYTHON) -m fuzz --seconds $(FUZZ_SECONDS)
+
+UV = .cache/uv
+# Universal: one file for each Python that we support; [tool.uv] leaves Windows out.
+COMPILE = $(UV)/bin/uv pip compile --quiet --upgrade --universal --generate-hashes \
+	--python-version 3.11 --custom-compile-command "make pins"
+
+$(UV)/.made: | venv
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check \
+		--target $(UV) 'uv>=0.9'
+	@touch $@
+
+.PHONY: pins
+pins: venv $(UV)/.made ## Renew the pinned versions in requirements.txt
+	@$(COMPILE) --extra socks -o requirements.txt pyproject.toml
+	@$(PYTHON) tests/support/floors.py build | $(COMPILE) -o requirements-build.txt -
 
 .PHONY: clean
 clean: ## Remove everything that was made here

@@ -1,8 +1,9 @@
 #!/bin/sh
 # Makes a virtual environment with the newest Python that can, and installs us in it.
 #
-# usage: make_venv.sh FOLDER
+# usage: make_venv.sh FOLDER [floors]
 #
+# With `floors` what the service needs has the lowest versions that pyproject.toml allows.
 # REGISTRYD_PYTHON names another Python to be tried first.
 #
 # Debian and Ubuntu keep what is needed for that in the package python3-venv; only if
@@ -37,4 +38,10 @@ python=$(find_python) || { install_python && python=$(find_python); } || {
 }
 say "making $1 with $("$python" --version), and installing the daemon in it"
 "$python" -m venv --clear "$1"
-"$1/bin/python" -m pip install -qq --disable-pip-version-check --editable '.[dev]'
+if [ "${2:-}" = floors ]; then
+  "$1/bin/python" tests/support/floors.py floors >"$1/floors.txt"
+  set -- "$1" --constraint "$1/floors.txt"
+fi
+folder=$1
+shift
+"$folder/bin/python" -m pip install -qq --disable-pip-version-check "$@" --editable '.[dev]'
