@@ -38,6 +38,7 @@ def test_an_app_without_properties() -> None:
         push_deadline_seconds=900,
         heal=True,
         keep_releases=0,
+        scheduler="docker-local",
     )
 
 
@@ -263,13 +264,27 @@ def test_names_that_may_be_kept() -> None:
     """A property that cannot be read is neither set nor unset."""
 
     def read(plugin: str, _app: str, name: str) -> str:
-        if plugin == "builder":
+        if plugin in {"builder", "scheduler"}:
             raise errors.UnreadableError(f"cannot read {name}")
         return ""
 
     resolved = dokku_policy.resolve("web", read, DEFAULTS)
 
     assert resolved.names_kept_by == "cannot read skip-cleanup"
+    assert resolved.scheduler == ""
+
+
+@pytest.mark.parametrize(
+    ("values", "scheduler"),
+    [
+        ({"web_selected": "k3s"}, "k3s"),
+        ({"all_selected": "k3s"}, "k3s"),
+        ({"web_selected": "docker-local", "all_selected": "k3s"}, "docker-local"),
+    ],
+)
+def test_the_selected_scheduler(values: dict[str, str], scheduler: str) -> None:
+    """The app's scheduler counts, then the global one, then Dokku's default."""
+    assert policy(**values).scheduler == scheduler
 
 
 def test_values_of_ours_as_text() -> None:

@@ -2,11 +2,12 @@
 
 import pytest
 
+from dokku_registryd.core.dokku import policy
 from dokku_registryd.core.hook.replies import Line
 from dokku_registryd.core.hook.triggers import Trigger
 from dokku_registryd.core.job import outcomes
 from dokku_registryd.core.job.kinds import Kind
-from dokku_registryd.effects import release, sweep
+from dokku_registryd.effects import heal, release, sweep
 from worlds import REPOSITORY, Host
 
 
@@ -41,6 +42,36 @@ def test_old_names_are_cleaned_up(host: Host) -> None:
     kept = {name for name in host.names() if name.startswith(REPOSITORY)}
     assert kept == {f"{REPOSITORY}:3", f"{REPOSITORY}:4"}
     assert {"org/web:1", "org/web:2"}.isdisjoint(host.names())
+
+
+@pytest.mark.parametrize("owner", ["web", policy.GLOBAL])
+def test_nothing_is_brought_here(host: Host, owner: str) -> None:
+    """An app on a cluster is not healed here, not even if the ledger lacks it."""
+    deploy(host, 1, "k3s")
+    host.set(owner, "selected", "k3s")
+    host.ledger.remove_releases(["1.1.1"])
+    for name in list(host.names()):
+        host.engine.lose(name)
+
+    found = sweep.carry_out(host.context)
+    outcome = host.perform(heal.perform, host.add_job(Kind.HEAL, "2.1.1"))
+
+    assert (found.references, found.gaps) == (0, ())
+    assert outcome == outcomes.skipped(
+        "its scheduler does not keep images on this host"
+    )
+    assert host.names() == {}
+
+
+def test_what_still_runs_here_is_healed(host: Host) -> None:
+    """Until the first deploy on a cluster the app runs here."""
+    deploy(host, 1, "docker-local")
+    host.set("web", "selected", "k3s")
+    host.engine.lose("org/web:1")
+
+    (gap,) = sweep.plan(host.context).gaps
+
+    assert gap.wanted.reference == "org/web:1"
 
 
 def test_it_says_so_and_asks_for_it(host: Host) -> None:

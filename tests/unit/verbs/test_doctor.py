@@ -379,6 +379,31 @@ def test_where_a_login_comes_from(
     assert of_app(host)[0] == f"ok    login: {line}"
 
 
+@pytest.mark.parametrize(
+    ("scheduler", "secret"), [("k3s", ""), ("k3s", "own"), ("", ""), ("nomad", "")]
+)
+@pytest.mark.parametrize("owner", ["web", GLOBAL])
+def test_a_login_that_a_cluster_does_not_get(
+    host: LoginHost,
+    htpasswd_registry: RegistryServer,
+    owner: str,
+    scheduler: str,
+    secret: str,
+) -> None:
+    """Nodes have the passwords of `config.json` only, unless they have a secret."""
+    host.install_helper()
+    host.write("web", {"credsStore": "keeper"})
+    host.dokku("registry:login", "web", htpasswd_registry.host, USERNAME, PASSWORD)
+    set_property = host.host.set_property
+    set_property(owner, "selected", scheduler, plugin="scheduler")
+    set_property(owner, "image-pull-secrets", secret, plugin="scheduler-k3s")
+
+    said = [line for line in of_app(host) if "nodes of the cluster" in line]
+
+    assert len(said) == ((scheduler, secret) == ("k3s", ""))
+    assert all(line.startswith("warn  login: docker-cred") for line in said)
+
+
 def test_a_file_that_cannot_be_read(host: LoginHost) -> None:
     """One app's broken file is that app's failure, and others are looked at."""
     path = host.write("web", "{")

@@ -59,6 +59,8 @@ class AppPolicy:
     keep_releases: int
     names_kept_by: str = ""
     """Why all superseded releases keep their names; empty if `keep_releases` counts."""
+    scheduler: str = ""
+    """The scheduler of the next deploy; empty if it cannot be read."""
     mistakes: tuple[str, ...] = ()
     """Invalid values, each with its property and a hint."""
     unread: tuple[tuple[str, str], ...] = ()
@@ -135,6 +137,7 @@ def resolve(app: str, read: Reader, defaults: Defaults) -> AppPolicy:
         heal=_switch(source, "heal", default=defaults.heal),
         keep_releases=(kept := _kept(source, defaults))[0],
         names_kept_by=kept[1],
+        scheduler=other_plugins.selected_scheduler(app, read),
         mistakes=tuple(source.mistakes),
         unread=tuple(source.unread),
         left_out=tuple(source.left_out),

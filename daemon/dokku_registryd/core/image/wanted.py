@@ -190,7 +190,8 @@ def _wanted_of(
     state: AppState, deployed: DeployedRelease, schedulers: Sequence[str]
 ) -> list[Wanted]:
     release = release_of(state, deployed)
-    if release is not None and release.scheduler not in schedulers:
+    scheduler = release.scheduler if release else state.policy.scheduler
+    if scheduler and scheduler not in schedulers:
         return []
     app = state.policy.app
     source = deployed.reference

@@ -15,12 +15,14 @@ from dokku_registryd import errors, ports
 from dokku_registryd.adapters.auth import resolver
 from dokku_registryd.adapters.registry import client
 from dokku_registryd.core.auth.logins import AuthConfig
-from dokku_registryd.core.image import leftovers, reference, wanted
+from dokku_registryd.core.dokku import other_plugins
+from dokku_registryd.core.image import reference, wanted
 from dokku_registryd.core.job import outcomes
 from dokku_registryd.core.release import releases
 from dokku_registryd.core.status import findings
 from dokku_registryd.core.status.findings import Finding, Level
-from dokku_registryd.effects.app import app_state, sight
+from dokku_registryd.effects.app import app_state
+from dokku_registryd.verbs.service import doctor_names
 
 _PARALLEL = 8
 _TOTAL_SECONDS = 120.0
@@ -105,7 +107,7 @@ def _app(around: DoctorContext, app: str, *, is_named: bool) -> Iterator[Finding
                 f" {app} push-on-release true",
                 app=app,
             )
-        yield from _names(around, state)
+        yield from doctor_names.examine(around.context, state)
         return
     for mistake in policy.mistakes:
         yield findings.fail("properties", mistake, app=app)
@@ -121,41 +123,8 @@ def _app(around: DoctorContext, app: str, *, is_named: bool) -> Iterator[Finding
             app=app,
         )
         return
-    yield from _names(around, state)
+    yield from doctor_names.examine(around.context, state)
     yield from _AppChecks(around, state, image).findings()
-
-
-def _names(around: DoctorContext, state: wanted.AppState) -> Iterator[Finding]:
-    """Yield findings about local names; the host checks report a silent Engine."""
-    app = state.policy.app
-    kept_by = leftovers.kept_by(state, around.context.schedulers)
-    if state.releases and kept_by:
-        yield findings.ok(
-            "names",
-            f"superseded releases keep their names: {kept_by}. Keep fewer with: dokku"
-            f" registryd:set {app} keep-releases NUMBER",
-            app=app,
-        )
-    entries = wanted.wanted_of(state, around.context.schedulers)
-    try:
-        gaps = sight.gaps(entries, around.context)
-    except errors.EngineUnavailableError:
-        return
-    moved = [gap for gap in gaps if gap.leads_to]
-    for gap in moved:
-        yield findings.fail(
-            "image",
-            f"{gap.wanted.reference} points to another image on this host than was"
-            f" released ({gap.leads_to}). Restore it with: dokku registryd:heal {app}",
-            app=app,
-        )
-    if entries and not moved:
-        lacking = f": {len(gaps)} of its names are missing" if gaps else ""
-        yield findings.ok(
-            "image",
-            f"{entries[0].source} does not point to another image{lacking}",
-            app=app,
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +151,7 @@ class _AppChecks:
                 return
         else:
             yield self._login(found)
+            yield from self._pull_secret(found)
         login = found.auth if found else None
         if reason := self.around.ping(self.image.domain, login):
             yield findings.fail("registry", reason, app=self.app)
@@ -210,6 +180,23 @@ class _AppChecks:
         place = f"docker-credential-{found.helper}, named in " if found.helper else ""
         who = f"user {found.auth.username!r}" if found.auth.username else "a token"
         return findings.ok("login", f"{who} from {place}{whose}", app=self.app)
+
+    def _pull_secret(self, found: resolver.Located | None) -> Iterator[Finding]:
+        """Yield a warning if the nodes of a cluster get no password."""
+        on_cluster = self.state.policy.scheduler == other_plugins.CLUSTER
+        if found is None or not found.helper or not on_cluster:
+            return
+        read = self.around.context.properties.get
+        if not other_plugins.has_own_pull_secret(self.app, read):
+            yield findings.warn(
+                "login",
+                f"docker-credential-{found.helper} has it, so the nodes of the cluster"
+                " get no password: Dokku makes their pull secret from config.json. Log"
+                " the app in with a config.json that names no helper, or name a secret"
+                f" with: dokku scheduler-k3s:set {self.app}"
+                f" {other_plugins.PULL_SECRETS} NAME",
+                app=self.app,
+            )
 
     def _repository(self, login: AuthConfig | None) -> Finding:
         name = self.image.repository
