@@ -3,7 +3,7 @@
 import hashlib
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from dokku_registryd import errors
@@ -40,6 +40,8 @@ class FakeRegistry:
     """
     calls: list[tuple[str, str]] = field(default_factory=list)
     """Method and reference (or domain), in order."""
+    takes_tags: bool = False
+    """Whether several tags may be put at once."""
     is_down: bool = False
     lock: threading.RLock = field(default_factory=threading.RLock)
 
@@ -113,6 +115,26 @@ class FakeRegistry:
             if not image.digest:
                 self.manifests[place] = manifest
             return manifest.digest
+
+    def put_tags(
+        self,
+        image: ImageReference,
+        manifest: images.Manifest,
+        tags: Sequence[str],
+        *,
+        auth: AuthConfig | None,
+    ) -> frozenset[str]:
+        """Put a manifest under tags, except immutable ones."""
+        if not self.takes_tags:
+            return frozenset()
+        with self.lock:
+            self._begin("put_tags", image.repository, image.domain, auth)
+            owner = image.repository
+            self.content.setdefault(owner, set()).add(manifest)
+            taken = self.immutable.intersection(self.manifests)
+            moved = [tag for tag in tags if (owner, tag) not in taken]
+            self.manifests.update({(owner, tag): manifest for tag in moved})
+            return frozenset(moved)
 
     def tags(
         self,

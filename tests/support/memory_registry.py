@@ -36,6 +36,7 @@ class Answer:
     status: int = 200
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
+    """The lines of a value are headers of their own."""
     way: Literal["whole", "cut", "endless", "drip", "drip-headers", "hang", "reset"] = (
         "whole"
     )
@@ -103,6 +104,8 @@ class MemoryRegistry:
         """How many were made to it."""
         self.immutable: set[str] = set()
         self.lacks_blobs = False
+        self.most_tags = 0
+        """How many tags may be put at once; 0 for a registry that ignores them."""
         self.page_length = 1000
         self.link_host = ""
         """Put before the address of the next page, to make it absolute."""
@@ -309,8 +312,18 @@ class MemoryRegistry:
         if name in self.immutable and (path, name) in self.manifests:
             message = f"The image tag '{name}' already exists and is immutable."
             return error(400, "TAG_INVALID", message)
-        digest = self.put(path, name, asked.body, asked.headers["content-type"])
-        return Answer(status=201, headers={"Docker-Content-Digest": digest})
+        kind = asked.headers["content-type"]
+        tags = parse_qs(urlsplit(asked.line.partition(" ")[2]).query).get("tag", [])
+        if self.most_tags and len(tags) > self.most_tags:
+            return error(414, "SIZE_INVALID", "too many tags")
+        digest = self.put(path, name, asked.body, kind)
+        headers = {"Docker-Content-Digest": digest}
+        if self.most_tags and tags:
+            moved = [tag for tag in tags if tag not in self.immutable]
+            for tag in moved:
+                self.put(path, tag, asked.body, kind)
+            headers["OCI-Tag"] = "\n".join([", ".join(moved[:-1]), *moved[-1:]])
+        return Answer(status=201, headers=headers)
 
 
 def _split(path: str) -> tuple[str, str, str]:
@@ -386,7 +399,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             return
         self.send_response(answer.status)
         for name, value in answer.headers.items():
-            self.send_header(name, value)
+            for line in value.split("\n"):
+                self.send_header(name, line)
         if answer.way == "drip-headers":
             self.flush_headers()
             self._stream(self._trickle(b"X-More: 1\r\n"))

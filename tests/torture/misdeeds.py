@@ -6,7 +6,8 @@ from typing import Final, Literal
 
 from torture import tokens
 
-MANIFEST: Final = re.compile(r"/v2/(?P<path>.+)/manifests/(?P<tag>[^/?]+)")
+# Not by its digest: such a request is for several tags, and names none in its path.
+MANIFEST: Final = re.compile(r"/v2/(?P<path>.+)/manifests/(?P<tag>[^/?:]+)(?=[?]|$)")
 Concern = Literal["all", "pushes", "tags that exist", "tokens"]
 
 

@@ -1,6 +1,6 @@
 """Registries, and the logins of apps."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 from dokku_registryd.core.auth import logins
@@ -57,6 +57,20 @@ class Registry(Protocol):
         Raises:
             TagImmutableError: The tag exists and cannot be moved.
             ImageNotFoundError: The registry lacks a blob of this manifest.
+        """
+
+    def put_tags(
+        self,
+        image: reference.ImageReference,
+        manifest: Manifest,
+        tags: Sequence[str],
+        *,
+        auth: logins.AuthConfig | None,
+    ) -> frozenset[str]:
+        """Put a manifest under several tags at once, and return the accepted ones.
+
+        Most registries cannot do that, and accept none; others may refuse a part. Those
+        that are not returned are left to `put_manifest`.
         """
 
     def tags(

@@ -56,6 +56,59 @@ def test_an_apps_first_release(host: Host, logged: list[Any]) -> None:
     ]
 
 
+def test_all_at_once(host: Host) -> None:
+    """Where a registry takes several tags in one request, they move by that alone."""
+    host.registry.takes_tags = True
+    host.set("web", "push-extra-tags", "stable,blue,green")
+    host.store(STABLE, "the old app's")
+
+    host.perform(release.perform, host.add_job(Kind.RELEASE))
+
+    assert set(host.tags()) == {"1", "stable", "blue", "green"}
+    assert set(host.tags().values()) == {host.release().digest}
+    puts = [call for call in host.registry.calls if call[0].startswith("put_")]
+    assert puts == [("put_tags", REPOSITORY)]
+
+
+def test_one_of_several_is_refused(host: Host) -> None:
+    """Tags that are not accepted together are put one by one, and name the refusal."""
+    host.registry.takes_tags = True
+    before = host.store(STABLE, "the old app's")
+
+    fail_release(host)
+
+    assert host.tags()["stable"] == before
+    assert ("put_manifest", f"{REPOSITORY}:locked") in host.registry.calls
+
+
+@pytest.mark.parametrize(
+    "error", [errors.AccessDeniedError("no"), errors.InvalidRequestError("what?")]
+)
+def test_several_are_refused(host: Host, error: errors.RegistrydError) -> None:
+    """A registry that refuses the one request is asked for each tag."""
+    host.registry.takes_tags = True
+    host.registry.fail("put_tags", error)
+    host.set("web", "push-extra-tags", "stable,blue")
+
+    host.perform(release.perform, host.add_job(Kind.RELEASE))
+
+    assert set(host.tags()) == {"1", "stable", "blue"}
+
+
+def test_a_fault_at_several(host: Host) -> None:
+    """After a fault that passes the next attempt moves them, as with single ones."""
+    host.registry.takes_tags = True
+    host.registry.fail("put_tags", errors.RegistryUnavailableError("it is away"))
+    host.set("web", "push-extra-tags", "stable,blue")
+    job = host.add_job(Kind.RELEASE)
+
+    with pytest.raises(errors.RegistryUnavailableError):
+        host.perform(release.perform, job)
+    host.perform(release.perform, job)
+
+    assert set(host.tags()) == {"1", "stable", "blue"}
+
+
 def of(logged: list[Any], event: str) -> list[Any]:
     """Return the log lines of one event."""
     return [line for line in logged if line["event"] == event]

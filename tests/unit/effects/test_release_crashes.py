@@ -67,6 +67,12 @@ def with_tags(host: Host) -> None:
     host.engine.add_image("dokku/web:latest", b"two")
 
 
+def with_tags_at_once(host: Host) -> None:
+    """The same, in a registry that moves them in one request."""
+    host.registry.takes_tags = True
+    with_tags(host)
+
+
 def with_known_content(host: Host) -> None:
     """The same image again."""
     host.perform(release.perform, host.add_job(Kind.RELEASE, "1.1.1"))
@@ -93,6 +99,7 @@ ARRANGED: list[Any] = [
     for name, arrange in {
         "first": lambda _host: None,
         "extra-tags": with_tags,
+        "extra-tags-at-once": with_tags_at_once,
         "known-content": with_known_content,
         "background": in_the_background,
     }.items()

@@ -7,7 +7,7 @@ on as unchanged bytes, because their digest is their name.
 """
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from http import HTTPStatus
 from pathlib import Path
@@ -17,6 +17,7 @@ from dokku_registryd import errors
 from dokku_registryd.adapters.registry import (
     dialogue,
     messages,
+    tagging,
     tokens,
     transport,
     uploads,
@@ -99,6 +100,7 @@ class RegistryClient:
         self._monotonic = monotonic
         self._total_timeout = total_timeout
         self._uploads = uploads.Uploads(self._dialogue)
+        self._tagging = tagging.Tagging(self._dialogue, monotonic)
 
     def close(self) -> None:
         """Close idle connections."""
@@ -228,6 +230,17 @@ class RegistryClient:
                 " page, make the registry reachable without it"
             )
         return stated or manifest.digest
+
+    def put_tags(
+        self,
+        image: reference.ImageReference,
+        manifest: images.Manifest,
+        tags: Sequence[str],
+        *,
+        auth: AuthConfig | None,
+    ) -> frozenset[str]:
+        """Put a manifest under several tags at once; return the accepted ones."""
+        return self._tagging.put(image, manifest, tags, auth=auth)
 
     def tags(
         self,

@@ -1,9 +1,10 @@
 """Extra tags: names in the registry that move from one release to the next.
 
 They move only after the number is confirmed, by putting its manifest under each tag, so
-no layer is sent and no name is left on this host. Their digests are read and recorded
-before the first one moves: if the release or its deploy fails later, they are moved
-back.
+no layer is sent and no name is left on this host. Several of them move in one request
+where the registry can do that, otherwise in parallel. Their digests are read and
+recorded before the first one moves: if the release or its deploy fails later, they are
+moved back.
 """
 
 import contextlib
@@ -22,6 +23,7 @@ from dokku_registryd.core.release.releases import Release
 from dokku_registryd.effects.deploy import precedence, reply_writer
 from dokku_registryd.effects.registry import registry_session
 
+_SEVERAL: Final = 2  # a single one takes one request anyway
 UNREAD: Final = "?"
 """The registry did not answer: neither a digest nor an absence."""
 
@@ -63,7 +65,7 @@ def move(
     *,
     manifest: images.Manifest | None = None,
 ) -> None:
-    """Put a confirmed release under each extra tag, in parallel.
+    """Put a confirmed release under each extra tag, all at once or in parallel.
 
     Its manifest is fetched unless it came with the confirmation.
 
@@ -87,13 +89,35 @@ def move(
     for name in names:
         reply.detail(f"Tagging {release.image_repo} as {name} in registry format")
         reply.detail(f"Pushing {release.repository}:{name}")
+    moved = _put_at_once(image, names, manifest, session, context)
     with ThreadPoolExecutor(max_workers=context.parallel_tags) as pool:
         # All are started before the first failure is raised.
-        targets = [image.with_tag(name) for name in names]
+        targets = [image.with_tag(name) for name in names if name not in moved]
         for result in [
             pool.submit(put, target, manifest, session, context) for target in targets
         ]:
             result.result()
+
+
+def _put_at_once(
+    image: reference.ImageReference,
+    names: list[str],
+    manifest: images.Manifest,
+    session: registry_session.RegistrySession,
+    context: ports.Context,
+) -> frozenset[str]:
+    """Return the tags that the registry accepted in one request.
+
+    A refusal is left to the requests for single tags: theirs names the refused one.
+    """
+    if len(names) < _SEVERAL:
+        return frozenset()
+    try:
+        return session.call(
+            lambda auth: context.registry.put_tags(image, manifest, names, auth=auth)
+        )
+    except errors.PermanentError:
+        return frozenset()
 
 
 def tell_left_out(
