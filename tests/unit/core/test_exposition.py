@@ -192,6 +192,30 @@ def test_figures(name: str, labels: dict[str, str], value: float) -> None:
     assert figure(FULL, name, **labels) == value
 
 
+def test_every_metric_has_a_figure() -> None:
+    """A metric in the table that no fact is shown by would be missed by alerts."""
+    names = {family.name for family in metric_families.FAMILIES.values()}
+
+    assert set(families(FULL)) == names
+
+
+def test_every_figure_has_a_metric() -> None:
+    """A figure that the table lacks would not be shown."""
+    assert FULL.book is not None
+    assert FULL.files is not None
+    assert FULL.process is not None
+
+    shown = {
+        *exposition._state(FULL),
+        *exposition._counted(FULL.counts),
+        *exposition._written(FULL.book, NOW),
+        *exposition._stored(FULL.files),
+        *exposition._process(FULL.process),
+    }
+
+    assert shown <= set(metric_families.FAMILIES)
+
+
 def test_nothing_to_tell() -> None:
     """Where nothing is wrong ages are 0, and nothing has a series of its own."""
     assert figure(NOTHING, "oldest_job_age_seconds") == 0
