@@ -1,5 +1,6 @@
 """A registry and logins with memory, for tests of what uses them."""
 
+import contextlib
 import hashlib
 import threading
 from collections import deque
@@ -8,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from dokku_registryd import errors
 from dokku_registryd.core.auth.logins import AuthConfig
-from dokku_registryd.core.image import images, reference
+from dokku_registryd.core.image import images, parts, reference
 from dokku_registryd.core.image.reference import ImageReference
 
 
@@ -54,6 +55,7 @@ class FakeRegistry:
         parsed = reference.parse(image)
         with self.lock:
             self.content.setdefault(parsed.repository, set()).add(manifest)
+            self._store_parts(parsed.repository, manifest)
             if parsed.tag:
                 self.manifests[parsed.repository, parsed.tag] = manifest
 
@@ -112,6 +114,7 @@ class FakeRegistry:
                     f"cannot put {image.canonical}: the tag is immutable"
                 )
             self.content.setdefault(image.repository, set()).add(manifest)
+            self._store_parts(image.repository, manifest)
             if not image.digest:
                 self.manifests[place] = manifest
             return manifest.digest
@@ -176,6 +179,20 @@ class FakeRegistry:
             found = self.blobs.get((image.repository, digest))
             return None if found is None else len(found)
 
+    def has_blob(
+        self,
+        image: ImageReference,
+        digest: str,
+        *,
+        auth: AuthConfig | None,
+        for_push: bool = False,
+    ) -> bool:
+        """Return whether a blob is there."""
+        del for_push
+        with self.lock:
+            self._begin("has_blob", image.repository, image.domain, auth)
+            return (image.repository, digest) in self.blobs
+
     def put_blob(
         self,
         image: ImageReference,
@@ -219,6 +236,13 @@ class FakeRegistry:
         with self.lock:
             self._begin("close_blob", image.repository, image.domain, auth)
             self._store_blob(image.repository, digest, self.uploads[location])
+
+    def _store_parts(self, repository: str, manifest: images.Manifest) -> None:
+        """Store what a manifest names, as its client has done before."""
+        with contextlib.suppress(parts.UnknownPartsError):
+            for part in parts.parts_of(manifest):
+                if part.kind is not parts.Kind.MANIFEST:
+                    self.blobs.setdefault((repository, part.digest), b"")
 
     def _store_blob(self, repository: str, digest: str, body: bytes) -> None:
         if digest != f"sha256:{hashlib.sha256(body).hexdigest()}":

@@ -311,6 +311,21 @@ def test_a_blob_is_streamed(bench: Bench) -> None:
     assert (before, after) == (None, 1_400_000)
 
 
+def test_a_blob_is_there_or_not(bench: Bench) -> None:
+    """What was sent is there, and what was never sent is not."""
+    image = bench.image()
+    content = b"layer" * 100_000
+    digest = digest_of(content)
+
+    before = bench.registry.has_blob(image, digest, auth=bench.auth)
+    bench.registry.put_blob(image, digest, content, auth=bench.auth)
+
+    after = bench.registry.has_blob(image, digest, auth=bench.auth)
+    assert (before, after) == (False, True)
+    other = digest_of(b"something else")
+    assert not bench.registry.has_blob(image, other, auth=bench.auth)
+
+
 def test_a_blob_with_another_digest_is_refused(bench: Bench) -> None:
     """Bytes that do not have the digest that they were sent with are not taken."""
     image = bench.image()

@@ -96,6 +96,19 @@ class Registry(Protocol):
     ) -> int | None:
         """Return the size of a blob in bytes; None if it is not known to exist."""
 
+    def has_blob(
+        self,
+        image: reference.ImageReference,
+        digest: str,
+        *,
+        auth: logins.AuthConfig | None,
+        for_push: bool = False,
+    ) -> bool:
+        """Return whether a repository has a blob.
+
+        HEAD proves presence; only a GET that answers 404 proves absence.
+        """
+
     def put_blob(
         self,
         image: reference.ImageReference,

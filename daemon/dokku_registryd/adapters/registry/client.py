@@ -25,7 +25,7 @@ from dokku_registryd.adapters.registry import (
 from dokku_registryd.adapters.registry import routes as registry_routes
 from dokku_registryd.core.auth.logins import AuthConfig
 from dokku_registryd.core.image import images, reference
-from dokku_registryd.core.registry import grants, protocol, proxies, refusal_errors
+from dokku_registryd.core.registry import grants, protocol, proxies
 from dokku_registryd.core.registry.protocol import Reply, Request
 
 MAX_PAGES: Final = 1000
@@ -33,14 +33,6 @@ MAX_PAGES: Final = 1000
 MAX_TAGS: Final = 100_000
 MAX_LIST_BYTES: Final = 16 << 20
 _PAGE_LENGTH: Final = 1000  # the maximum of ECR and Azure
-# If HEAD is denied or refused, GET follows: HEAD has no body and so no reason, and some
-# registries answer it with 404, 405 or 501 for existing manifests (Nexus OSS, some
-# proxies). A request to slow down is not repeated.
-_UNPROVED: Final = (
-    frozenset(range(400, 500))
-    - refusal_errors.TEMPORARY
-    - {HTTPStatus.TOO_MANY_REQUESTS}
-) | {HTTPStatus.NOT_IMPLEMENTED}
 
 
 class RegistryClient:
@@ -156,7 +148,7 @@ class RegistryClient:
         request, access = messages.build_request(
             "HEAD", image, auth, "look up", for_push=for_push
         )
-        reply = self._dialogue.ask(request, access, *_UNPROVED)
+        reply = self._dialogue.ask(request, access, *messages.UNPROVED)
         stated = protocol.parse_digest(reply.headers.get(messages.DIGEST_HEADER, ""))
         if stated is not None and reply.status == HTTPStatus.OK:
             return stated
@@ -326,6 +318,17 @@ class RegistryClient:
     ) -> int | None:
         """Return the size of a blob in bytes; None if it is not known to exist."""
         return self._uploads.size(image, digest, auth=auth)
+
+    def has_blob(
+        self,
+        image: reference.ImageReference,
+        digest: str,
+        *,
+        auth: AuthConfig | None,
+        for_push: bool = False,
+    ) -> bool:
+        """Return whether a repository has a blob; nothing of it is downloaded."""
+        return self._uploads.exists(image, digest, auth=auth, for_push=for_push)
 
     def put_blob(
         self,

@@ -33,6 +33,14 @@ READING: Final = "pull"
 PUSHING: Final = "pull,push"
 """The scope of a push from its first request on (Quay creates a repository for it, and
 denies a token for `pull` alone any access to a repository that does not exist yet)."""
+# If HEAD is denied or refused, GET follows: HEAD has no body and so no reason, and some
+# registries answer it with 404, 405 or 501 for existing manifests (Nexus OSS, some
+# proxies). A request to slow down is not repeated.
+UNPROVED: Final = (
+    frozenset(range(400, 500))
+    - refusal_errors.TEMPORARY
+    - {HTTPStatus.TOO_MANY_REQUESTS}
+) | {HTTPStatus.NOT_IMPLEMENTED}
 _ACTIONS: Final = {"PUT": PUSHING, "DELETE": "pull,delete"}
 _LENGTHS: Final = {"sha256": 64, "sha384": 96, "sha512": 128}
 
@@ -150,6 +158,7 @@ def redirect(request: Request, reply: Reply, secrets: Iterable[Secret] = ()) -> 
         headers=request.headers,
         authorization=request.authorization if stays else None,
         max_bytes=request.max_bytes,
+        wants_body=request.wants_body,
         most_seconds=request.most_seconds,
         certificates_of=request.certificates_of if stays else "",
         named_by=request.named_by if stays else request.named_by or before_host,

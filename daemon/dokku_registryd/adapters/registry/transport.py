@@ -381,6 +381,8 @@ def _body(request: Request) -> Any:
 
 def _read(request: Request, response: requests.Response) -> bytes:
     is_error = response.status_code >= HTTPStatus.BAD_REQUEST
+    if not is_error and not request.wants_body:
+        return b""
     encoding = response.headers.get("content-encoding", "identity").lower()
     if encoding != "identity":
         if is_error:

@@ -70,6 +70,35 @@ class Uploads:
         is_there = reply.status == HTTPStatus.OK and is_size
         return int(stated) if is_there else None
 
+    def exists(
+        self,
+        image: reference.ImageReference,
+        digest: str,
+        *,
+        auth: AuthConfig | None,
+        for_push: bool,
+    ) -> bool:
+        """Return whether a repository has a blob; HEAD only proves that it does.
+
+        The GET that follows is for one byte, and ends after the header lines.
+        """
+        actions = messages.PUSHING if for_push else messages.READING
+        access = messages.access_to(image.domain, image.path, actions, auth)
+        request = Request(
+            method="HEAD",
+            url=f"//{access.host}/v2/{image.path}/blobs/{digest}",
+            purpose=f"look for a blob of {image.familiar}",
+            max_bytes=messages.MAX_MANIFEST_BYTES,
+        )
+        reply = self._dialogue.ask(request, access, *messages.UNPROVED)
+        if reply.status == HTTPStatus.OK:
+            return True
+        request = replace(
+            request, method="GET", headers={"range": "bytes=0-0"}, wants_body=False
+        )
+        reply = self._dialogue.ask(request, access, HTTPStatus.NOT_FOUND)
+        return reply.status != HTTPStatus.NOT_FOUND
+
     def put(
         self,
         image: reference.ImageReference,

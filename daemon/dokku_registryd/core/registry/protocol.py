@@ -85,6 +85,8 @@ class Request:
     """Whether it may take as long as a push, as long as it makes progress."""
     max_bytes: int
     """The maximum size of the answer."""
+    wants_body: bool = True
+    """Whether to read the body of a success; without it the connection is closed."""
     most_seconds: float | None = None
     """A shorter timeout than that of other requests."""
     certificates_of: str = ""

@@ -1,0 +1,182 @@
+"""The parts of an image in a registry: the manifests and blobs that its manifest names.
+
+An index names manifests, and the manifest of an image its config and layers (OCI image
+specification 1.1, "Image Index" and "Image Manifest"; Docker's schema 2). A pull fails
+if one of them is gone, even if the registry still returns the first manifest. All input
+is untrusted.
+"""
+
+from collections.abc import Container, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+
+from dokku_registryd.core.image import images, reference
+from dokku_registryd.core.text import json_documents
+
+MAX_DEPTH: Final = 4  # an index of indexes of images has three levels
+MAX_PARTS: Final = 2000  # an image has at most 127 layers
+MAX_BYTES: Final = 16 << 20  # of all manifests together
+
+INDEX_TYPES: Final = frozenset(
+    {
+        "application/vnd.docker.distribution.manifest.list.v2+json",
+        "application/vnd.oci.image.index.v1+json",
+    }
+)
+IMAGE_TYPES: Final = frozenset(
+    {
+        "application/vnd.docker.distribution.manifest.v2+json",
+        "application/vnd.oci.image.manifest.v1+json",
+    }
+)
+# Layers that no registry needs to have: a pull gets them from their `urls`.
+_FOREIGN: Final = ("foreign", "nondistributable")
+
+
+class Kind(StrEnum):
+    """What a part is."""
+
+    MANIFEST = "manifest"
+    CONFIG = "config"
+    LAYER = "layer"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A manifest or blob that a registry must have."""
+
+    kind: Kind
+    digest: str
+
+    def __str__(self) -> str:
+        """Return its name for messages: a word of ours and a valid digest."""
+        return f"{self.kind} {self.digest}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tree:
+    """All parts of an image, as far as its manifests are known."""
+
+    parts: tuple[Part, ...]
+    """Each digest once; the image's own manifest comes first."""
+    unread: tuple[Part, ...]
+    """Manifests among them that may name further parts."""
+
+    def missing(self, present: Container[str]) -> tuple[Part, ...]:
+        """Return the parts whose digest is not among those of a registry."""
+        return tuple(part for part in self.parts if part.digest not in present)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What the registry has shown to have in one attempt."""
+
+    digests: frozenset[str] = frozenset()
+    """What it answered 200 or 201 for."""
+    manifests: tuple[images.Manifest, ...] = ()
+    """The manifests that were sent to it."""
+
+
+class UnknownPartsError(ValueError):
+    """The manifests do not tell their parts. The message never contains their text."""
+
+
+def walk(root: images.Manifest, known: Mapping[str, images.Manifest | None]) -> Tree:
+    """Return the parts of an image.
+
+    Args:
+        root: Its manifest or index.
+        known: Further manifests by digest; None for one that cannot be read, and so
+            names no parts.
+
+    Raises:
+        UnknownPartsError: A manifest is malformed, or there are too many parts.
+    """
+    found = {root.digest: Part(Kind.MANIFEST, root.digest)}
+    unread: list[Part] = []
+    level: list[images.Manifest] = [root]
+    size = 0
+    for _ in range(MAX_DEPTH):
+        below: list[images.Manifest] = []
+        for manifest in level:
+            size += len(manifest.body)
+            if size > MAX_BYTES:
+                raise UnknownPartsError(f"its manifests exceed {MAX_BYTES} bytes")
+            for part in parts_of(manifest):
+                if part.digest in found:
+                    continue
+                found[part.digest] = part
+                if len(found) > MAX_PARTS:
+                    raise UnknownPartsError(f"it has more than {MAX_PARTS} parts")
+                if part.kind is not Kind.MANIFEST:
+                    continue
+                if part.digest not in known:
+                    unread.append(part)
+                elif (child := known[part.digest]) is not None:
+                    below.append(child)
+        level = below
+    if level:
+        raise UnknownPartsError(f"its indexes have more than {MAX_DEPTH} levels")
+    return Tree(parts=tuple(found.values()), unread=tuple(unread))
+
+
+def is_shown(root: images.Manifest, evidence: Evidence) -> Tree | None:
+    """Return the parts of an image if one attempt has shown all of them; else None."""
+    try:
+        tree = walk(root, {sent.digest: sent for sent in evidence.manifests})
+    except UnknownPartsError:
+        return None
+    if tree.unread or tree.missing(evidence.digests):
+        return None
+    return tree
+
+
+def parts_of(manifest: images.Manifest) -> Iterator[Part]:
+    """Yield the parts that one manifest names itself.
+
+    An index may name other things than images; an Engine does not pull those.
+
+    Raises:
+        UnknownPartsError: It is malformed.
+    """
+    try:
+        content = json_documents.load(manifest.body)
+    except json_documents.MalformedJsonError:
+        raise UnknownPartsError("a manifest is not valid JSON") from None
+    if not isinstance(content, dict):
+        raise UnknownPartsError("a manifest is not an object")
+    if manifest.media_type in INDEX_TYPES:
+        for entry in _descriptors(content, "manifests"):
+            if entry.get("mediaType") in INDEX_TYPES | IMAGE_TYPES:
+                yield _part(Kind.MANIFEST, entry)
+    elif manifest.media_type in IMAGE_TYPES:
+        config = content.get("config")
+        if not isinstance(config, dict):
+            raise UnknownPartsError("a manifest names no config")
+        yield _part(Kind.CONFIG, config)
+        for entry in _descriptors(content, "layers"):
+            if not _is_elsewhere(entry):
+                yield _part(Kind.LAYER, entry)
+    else:
+        raise UnknownPartsError("a manifest has an unknown media type")
+
+
+def _descriptors(content: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+    found = content.get(name) or []
+    if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
+        raise UnknownPartsError(f"a manifest has invalid {name}")
+    return found
+
+
+def _part(kind: Kind, descriptor: Mapping[str, Any]) -> Part:
+    digest = descriptor.get("digest")
+    if not isinstance(digest, str) or not reference.is_digest(digest):
+        raise UnknownPartsError(f"a manifest names a {kind} without a valid digest")
+    return Part(kind, digest)
+
+
+def _is_elsewhere(layer: Mapping[str, Any]) -> bool:
+    kind = layer.get("mediaType")
+    is_foreign = isinstance(kind, str) and any(word in kind for word in _FOREIGN)
+    return is_foreign and bool(layer.get("urls"))
