@@ -6,6 +6,7 @@ from typing import Protocol
 from dokku_registryd.core.hook import replies
 from dokku_registryd.core.job import callings, jobs, outcomes
 from dokku_registryd.core.registry import backoff
+from dokku_registryd.core.release import completeness
 from dokku_registryd.core.release.releases import DeployedRelease, Release
 
 
@@ -159,6 +160,32 @@ class Ledger(Protocol):
 
     def releases_of_image(self, image_id: str) -> list[Release]:
         """Return the releases of one image, of every app."""
+
+    def check_of(self, job_id: str) -> completeness.Record | None:
+        """Return what is known about the parts of a release; None if nothing is."""
+
+    def checks_since(self, seconds: float) -> Mapping[str, completeness.Record]:
+        """Return the checks after a time, by the job of the release."""
+
+    def incomplete(self) -> list[tuple[str, completeness.Record]]:
+        """Return the releases that are known to be incomplete, with their apps."""
+
+    def record_check(
+        self, record: completeness.Record, *, is_synced: bool = True
+    ) -> None:
+        """Replace what is known about a release; ignore one that was removed."""
+
+    def replace_check(
+        self, before: completeness.Record | None, record: completeness.Record
+    ) -> bool:
+        """Replace what is known about a release, unless it has changed meanwhile.
+
+        Returns:
+            Whether it was replaced.
+        """
+
+    def forget_checks(self, job_ids: Iterable[str]) -> None:
+        """Remove what is known about some releases."""
 
     def rename_app(self, old: str, new: str, *, but_after: str = "") -> None:
         """Move an app's releases and pending jobs to its new name.

@@ -28,7 +28,7 @@ def test_nothing_is_known_at_first() -> None:
 
 @pytest.mark.parametrize("before", [None, COMPLETE, INCOMPLETE])
 def test_everything_is_there(before: Record | None) -> None:
-    """The release is complete now, whatever it was before."""
+    """The release is complete now, regardless of what it was before."""
     found = after(before)
 
     assert (found.standing, found.complete_at) == (Standing.COMPLETE, NOW + 3600)
@@ -156,7 +156,7 @@ def test_a_sweep_has_a_budget() -> None:
 
 
 def test_one_large_release_is_checked_too() -> None:
-    """A release with more parts than the budget does not wait for ever."""
+    """A release with more parts than the budget is not left out."""
     large = replace(COMPLETE, checked_at=NOW - 3 * DAY, parts=1900)
 
     chosen = completeness.choose([("web", "1.1.1", DIGEST)], {"1.1.1": large}, NOW)

@@ -9,7 +9,13 @@ import contextlib
 import itertools
 from pathlib import Path
 
-from dokku_registryd.adapters.ledger import file, jobs, lookups, pruning
+from dokku_registryd.adapters.ledger import (
+    checks,
+    file,
+    jobs,
+    lookups,
+    pruning,
+)
 from dokku_registryd.adapters.ledger.schema import ASKED_AFTER
 from dokku_registryd.core.registry import backoff
 
@@ -17,7 +23,9 @@ OlderLedgerError = file.OlderLedgerError
 """The file is from an older version, and was not to be migrated."""
 
 
-class SqliteLedger(jobs.JobRows, lookups.ReleaseLookups, pruning.PrunedRows):
+class SqliteLedger(
+    jobs.JobRows, lookups.ReleaseLookups, checks.CheckRows, pruning.PrunedRows
+):
     """Implements `ports.Ledger`; one connection behind one lock.
 
     Args:
@@ -41,6 +49,7 @@ class SqliteLedger(jobs.JobRows, lookups.ReleaseLookups, pruning.PrunedRows):
             for _ in itertools.chain(self.all_jobs(), self.releases()):
                 pass
             self.paused_registries()
+            self.checks_since(0.0)
         except (ValueError, TypeError) as error:
             raise self._corrupt(f"it contains an invalid row ({error})") from error
 
@@ -67,6 +76,7 @@ class SqliteLedger(jobs.JobRows, lookups.ReleaseLookups, pruning.PrunedRows):
                     f"UPDATE OR IGNORE releases SET app = ? WHERE app = ? AND {older}",  # noqa: S608 - constants
                     (new, old, but_after),
                 )
+                checks.drop_orphans(connection)
             connection.execute(
                 f"UPDATE jobs SET app = ? WHERE app = ? AND {older}"  # noqa: S608 - constants
                 " AND ending IS NULL AND kind IN ('release', 'push')",

@@ -23,6 +23,11 @@ _FINISHED = (
     " ORDER BY finished_at > ?, finished_at DESC, sequence DESC LIMIT ?"
 )
 
+_INCOMPLETE = (
+    "SELECT releases.app, releases.server || releases.image_repo || ':'"
+    f" || releases.number AS reference, checks.* {schema.LACKING}"
+)
+
 
 class LedgerFacts:
     """Rows of the ledger, each as a dictionary by column.
@@ -31,6 +36,8 @@ class LedgerFacts:
         paused: The registries that are, or were, paused.
         unfinished: The jobs without an outcome, oldest first.
         finished: The latest jobs with an outcome, newest first.
+        incomplete: The releases of which the registry lacks parts, with `app` and
+            `reference`.
     """
 
     def __init__(
@@ -38,10 +45,12 @@ class LedgerFacts:
         paused: "list[dict[str, Any]]",
         unfinished: "list[dict[str, Any]]",
         finished: "list[dict[str, Any]]",
+        incomplete: "list[dict[str, Any]]",
     ) -> None:
         self.paused = paused
         self.unfinished = unfinished
         self.finished = finished
+        self.incomplete = incomplete
 
 
 def read(path: str, *, now: float, limit: int) -> LedgerFacts:
@@ -56,7 +65,7 @@ def read(path: str, *, now: float, limit: int) -> LedgerFacts:
         LedgerError: It is of another version, is damaged, or cannot be used.
     """
     if not os.path.exists(path):  # noqa: PTH110 - pathlib takes longer than this
-        return LedgerFacts([], [], [])
+        return LedgerFacts([], [], [], [])
     import sqlite3  # noqa: PLC0415 - takes a third of Python's start
 
     try:
@@ -70,6 +79,7 @@ def read(path: str, *, now: float, limit: int) -> LedgerFacts:
                 _rows(connection, _PAUSED),
                 _rows(connection, _UNFINISHED),
                 _rows(connection, _FINISHED, now + schema.AHEAD_SECONDS, limit),
+                _rows(connection, _INCOMPLETE),
             )
         finally:
             connection.close()

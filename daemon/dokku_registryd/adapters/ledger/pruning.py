@@ -21,3 +21,4 @@ class PrunedRows(file.LedgerFile):
         with self._transaction() as connection:
             connection.executemany("DELETE FROM releases WHERE job_id = ?", values)
             connection.executemany("DELETE FROM tag_moves WHERE job_id = ?", values)
+            connection.executemany("DELETE FROM checks WHERE job_id = ?", values)

@@ -134,4 +134,27 @@ MIGRATIONS = (
     """
     ALTER TABLE releases ADD COLUMN is_taken_back INTEGER NOT NULL DEFAULT 0;
     """,
+    # Whether the registry has all parts of a release; a row only if that was found out.
+    """
+    CREATE TABLE checks (
+        job_id TEXT NOT NULL,
+        digest TEXT NOT NULL,
+        parts INTEGER NOT NULL,
+        complete_at REAL NOT NULL,
+        checked_at REAL NOT NULL,
+        missing TEXT NOT NULL,
+        lacking INTEGER NOT NULL,
+        unread TEXT NOT NULL,
+        PRIMARY KEY (job_id)
+    );
+    CREATE INDEX checks_by_time ON checks (checked_at);
+    CREATE INDEX checks_lacking ON checks (job_id) WHERE lacking > 0;
+    """,
+)
+
+# What the registry is known to lack, of releases that still have that digest.
+LACKING = (
+    "FROM checks JOIN releases ON releases.job_id = checks.job_id"
+    " AND releases.digest = checks.digest WHERE checks.lacking > 0"
+    " ORDER BY releases.app, releases.sequence DESC"
 )

@@ -98,24 +98,17 @@ def walk(root: images.Manifest, known: Mapping[str, images.Manifest | None]) -> 
     level: list[images.Manifest] = [root]
     size = 0
     for _ in range(MAX_DEPTH):
-        below: list[images.Manifest] = []
-        for manifest in level:
-            size += len(manifest.body)
-            if size > MAX_BYTES:
-                raise UnknownPartsError(f"its manifests exceed {MAX_BYTES} bytes")
-            for part in parts_of(manifest):
-                if part.digest in found:
-                    continue
-                found[part.digest] = part
-                if len(found) > MAX_PARTS:
-                    raise UnknownPartsError(f"it has more than {MAX_PARTS} parts")
-                if part.kind is not Kind.MANIFEST:
-                    continue
-                if part.digest not in known:
-                    unread.append(part)
-                elif (child := known[part.digest]) is not None:
-                    below.append(child)
-        level = below
+        size += sum(len(manifest.body) for manifest in level)
+        if size > MAX_BYTES:
+            raise UnknownPartsError(f"its manifests exceed {MAX_BYTES} bytes")
+        named = [part for manifest in level for part in parts_of(manifest)]
+        fresh = {part.digest: part for part in named if part.digest not in found}
+        found |= fresh
+        if len(found) > MAX_PARTS:
+            raise UnknownPartsError(f"it has more than {MAX_PARTS} parts")
+        children = [part for part in fresh.values() if part.kind is Kind.MANIFEST]
+        unread += [part for part in children if part.digest not in known]
+        level = [child for part in children if (child := known.get(part.digest))]
     if level:
         raise UnknownPartsError(f"its indexes have more than {MAX_DEPTH} levels")
     return Tree(parts=tuple(found.values()), unread=tuple(unread))

@@ -120,7 +120,7 @@ def is_due(record: Record | None, digest: str, *, job_id: str, now: float) -> bo
     """Return whether a release should be checked now.
 
     The interval differs from release to release, so that releases of one moment are
-    not checked in one moment for ever. A time in the future was written before the
+    never all checked in one moment again. A time in the future was written before the
     clock was set back.
     """
     if record is None or record.digest != digest or record.checked_at > now:

@@ -1,0 +1,106 @@
+"""The ledger's checks: whether a registry has all parts of a release."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from dokku_registryd.adapters.ledger import file
+from dokku_registryd.adapters.ledger.schema import LACKING
+from dokku_registryd.core.release.completeness import Record
+
+_COLUMNS: Final = (
+    "job_id, digest, parts, complete_at, checked_at, missing, lacking, unread"
+)
+
+
+class CheckRows(file.LedgerFile):
+    """The part of `ports.Ledger` about checks."""
+
+    def check_of(self, job_id: str) -> Record | None:
+        """Return what is known about the parts of a release; None if nothing is."""
+        rows = self._rows(
+            f"SELECT {_COLUMNS} FROM checks WHERE job_id = ?",  # noqa: S608 - a constant
+            job_id,
+        )
+        return _check_row(rows[0]) if rows else None
+
+    def checks_since(self, seconds: float) -> dict[str, Record]:
+        """Return the checks after a time, by the job of the release."""
+        rows = self._rows(
+            f"SELECT {_COLUMNS} FROM checks WHERE checked_at > ?",  # noqa: S608 - a constant
+            seconds,
+        )
+        return {row["job_id"]: _check_row(row) for row in rows}
+
+    def incomplete(self) -> list[tuple[str, Record]]:
+        """Return the releases that are known to be incomplete, with their apps."""
+        columns = ", ".join(f"checks.{name}" for name in _COLUMNS.split(", "))
+        rows = self._rows(f"SELECT releases.app, {columns} {LACKING}")
+        return [(row["app"], _check_row(row)) for row in rows]
+
+    def record_check(self, record: Record, *, is_synced: bool = True) -> None:
+        """Replace what is known about a release; ignore one that was removed."""
+        with self._transaction(is_synced=is_synced) as connection:
+            _put(connection, record)
+
+    def replace_check(self, before: Record | None, record: Record) -> bool:
+        """Replace what is known about a release, unless it has changed meanwhile.
+
+        Returns:
+            Whether it was replaced.
+        """
+        with self._transaction() as connection:
+            found = connection.execute(
+                f"SELECT {_COLUMNS} FROM checks WHERE job_id = ?",  # noqa: S608 - a constant
+                (record.job_id,),
+            ).fetchone()
+            if (None if found is None else _check_row(found)) != before:
+                return False
+            _put(connection, record)
+        return True
+
+    def forget_checks(self, job_ids: Iterable[str]) -> None:
+        """Remove what is known about some releases."""
+        with self._transaction() as connection:
+            connection.executemany(
+                "DELETE FROM checks WHERE job_id = ?",
+                [(job_id,) for job_id in job_ids],
+            )
+
+
+def drop_orphans(connection: file.Connection) -> None:
+    """Remove the checks of releases that are gone."""
+    connection.execute(
+        "DELETE FROM checks WHERE job_id NOT IN (SELECT job_id FROM releases)"
+    )
+
+
+def _put(connection: file.Connection, record: Record) -> None:
+    connection.execute(
+        f"INSERT OR REPLACE INTO checks ({_COLUMNS})"  # noqa: S608 - a constant
+        " SELECT ?, ?, ?, ?, ?, ?, ?, ? WHERE EXISTS"
+        " (SELECT 1 FROM releases WHERE job_id = ?)",
+        (
+            record.job_id,
+            record.digest,
+            record.parts,
+            record.complete_at,
+            record.checked_at,
+            "\n".join(record.missing),
+            record.lacking,
+            record.unread,
+            record.job_id,
+        ),
+    )
+
+
+def _check_row(row: file.Row) -> Record:
+    return Record(
+        job_id=row["job_id"],
+        digest=row["digest"],
+        parts=row["parts"],
+        complete_at=row["complete_at"],
+        checked_at=row["checked_at"],
+        missing=tuple(filter(None, row["missing"].split("\n"))),
+        lacking=row["lacking"],
+        unread=row["unread"],
+    )
