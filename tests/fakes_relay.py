@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dokku_registryd import errors, ports
 from dokku_registryd.core.auth import logins
 from dokku_registryd.core.engine import relay_protocol
-from dokku_registryd.core.image import reference
+from dokku_registryd.core.image import parts, reference
 from dokku_registryd.core.image.images import Manifest
 
 HOST = "127.0.0.1:5871"
@@ -38,6 +38,7 @@ class FakePassage:
         self.is_reached = False
         self.failure: errors.RegistrydError | None = None
         self.manifest: Manifest | None = None
+        self._shown: frozenset[str] = frozenset()
 
     @property
     def reference(self) -> str:
@@ -72,6 +73,12 @@ class FakePassage:
             self.failure = error
             raise errors.AccessDeniedError(f"cannot push {image}: denied") from error
         self.manifest = manifest
+        named = {part.digest for part in parts.parts_of(manifest)}
+        self._shown = frozenset({digest, *named})
+
+    def evidence(self) -> parts.Evidence:
+        """Return the layer, and what the manifest names."""
+        return parts.Evidence(digests=self._shown)
 
 
 class FakeRelay:

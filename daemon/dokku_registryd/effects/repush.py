@@ -64,10 +64,11 @@ def perform(
         on_progress=reply.output,
         give_way=lambda: precedence.give_way(job.app, target, context),
     )
-    manifest = sending.hand_over(errand, session, context)
-    if manifest is None:
+    handed = sending.hand_over(errand, session, context)
+    if handed is None:
         sent = sending.push_directly(errand, session, context)
     else:
+        manifest = handed.manifest
         found = session.call(
             lambda auth: context.registry.manifest(image, auth=auth, for_push=True)
         )

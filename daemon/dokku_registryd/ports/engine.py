@@ -6,7 +6,7 @@ from typing import Any, Protocol, TypeVar
 
 from dokku_registryd import errors
 from dokku_registryd.core.auth import logins
-from dokku_registryd.core.image import reference
+from dokku_registryd.core.image import parts, reference
 from dokku_registryd.core.image.images import (
     EngineFacts,
     LocalContainer,
@@ -153,6 +153,9 @@ class Passage(Protocol):
 
     def liveness(self) -> int:
         """Return a number that grows while bytes are received or sent."""
+
+    def evidence(self) -> parts.Evidence:
+        """Return what the registry has shown to have during this push."""
 
 
 class Relay(Protocol):

@@ -577,6 +577,44 @@ def test_no_other_name_is_taken(
     assert registry.calls == []
 
 
+def test_what_a_push_has_shown(
+    engine: Knocker, passage: Passage, registry: FakeRegistry
+) -> None:
+    """It knows what the registry has: blobs seen or sent, and manifests sent."""
+    seen, gone, part = digest_of(b"seen"), digest_of(b"gone"), b'{"part": 1}'
+    registry.blobs[IMAGE.repository, seen] = b"seen"
+    for digest in (seen, gone):
+        engine.ask("HEAD", f"/v2/{passage.name}/blobs/{digest}")
+    place = begin(engine, passage)
+    engine.ask("PUT", f"{place}?digest={digest_of(SMALL)}", SMALL)
+    target = f"/v2/{passage.name}/manifests"
+    engine.status("PUT", f"{target}/{digest_of(part)}", part, Content_Type=KIND)
+    engine.status("PUT", f"{target}/{passage.tag}", b'{"root": 1}', Content_Type=KIND)
+
+    shown = passage.evidence()
+
+    assert shown.digests == {seen, digest_of(SMALL), digest_of(part)}
+    assert [one.body for one in shown.manifests] == [part]
+
+
+def test_large_parts_of_an_index_are_not_kept(
+    engine: Knocker, passage: Passage
+) -> None:
+    """Manifests beyond a megabyte are sent on, and leave the rest to a later check."""
+    bodies = [
+        b'{"filler": "%s"}' % (b"x" * (700 << 10)),
+        b'{"n": "%s"}' % (b"x" * 500000),
+    ]
+    for body in bodies:
+        target = f"/v2/{passage.name}/manifests/{digest_of(body)}"
+        assert engine.status("PUT", target, body, Content_Type=KIND) == 201
+
+    shown = passage.evidence()
+
+    assert shown.digests == {digest_of(body) for body in bodies}
+    assert [one.body for one in shown.manifests] == bodies[:1]
+
+
 def test_a_manifest_has_a_size(engine: Knocker, passage: Passage) -> None:
     """What is longer than any manifest is not kept."""
     target = f"/v2/{passage.name}/manifests/{passage.tag}"

@@ -18,10 +18,11 @@ from dokku_registryd.adapters.relay import uploads as relay_uploads
 from dokku_registryd.core.auth import logins
 from dokku_registryd.core.auth.logins import Secret
 from dokku_registryd.core.engine import relay_protocol
-from dokku_registryd.core.image import images, reference
+from dokku_registryd.core.image import images, parts, reference
 
 MOST_UPLOADS: Final = 256  # of one push at once; image stores have five
 _TAG_BYTES: Final = 4
+_MOST_KEPT: Final = 1 << 20  # bytes of manifests; those of an image have some thousand
 
 
 class Guest:
@@ -102,6 +103,9 @@ class Passage(Guest):
         self.failure: errors.RegistrydError | None = None
         self.manifest: images.Manifest | None = None
         self._moved = 0
+        self._sent: set[str] = set()
+        """Digests of manifests that the registry has taken."""
+        self._kept: list[images.Manifest] = []
 
     @property
     def reference(self) -> str:
@@ -117,6 +121,14 @@ class Passage(Guest):
     def liveness(self) -> int:
         """Return a number that grows while bytes are received or sent."""
         return self._moved
+
+    def evidence(self) -> parts.Evidence:
+        """Return what the registry has answered 200 or 201 for."""
+        with self._lock:
+            there = {digest for digest, size in self._sizes.items() if size is not None}
+            return parts.Evidence(
+                digests=frozenset(there | self._sent), manifests=tuple(self._kept)
+            )
 
     # -- for the relay's server
 
@@ -243,3 +255,8 @@ class Passage(Guest):
     def _put_part(self, manifest: images.Manifest) -> None:
         part = self._image.with_digest(manifest.digest)
         self._call(lambda auth: self._registry.put_manifest(part, manifest, auth=auth))
+        with self._lock:
+            self._sent.add(manifest.digest)
+            size = sum(len(kept.body) for kept in self._kept)
+            if size + len(manifest.body) <= _MOST_KEPT:
+                self._kept.append(manifest)

@@ -7,7 +7,7 @@ is untrusted.
 """
 
 from collections.abc import Container, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Final
 
@@ -76,6 +76,13 @@ class Evidence:
     """What it answered 200 or 201 for."""
     manifests: tuple[images.Manifest, ...] = ()
     """The manifests that were sent to it."""
+
+    def plus(self, digest: str) -> "Evidence":
+        """Return it with one more part that the registry has."""
+        return replace(self, digests=self.digests | {digest})
+
+
+NOTHING: Final = Evidence()
 
 
 class UnknownPartsError(ValueError):

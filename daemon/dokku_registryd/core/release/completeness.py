@@ -147,7 +147,8 @@ def choose(
             asked = 0.0 if record is None else record.checked_at
             cost = record.parts if record is not None and record.parts else 0
             found.append((asked, app, cost or USUAL_REQUESTS))
-    left, chosen = REQUESTS_PER_SWEEP, []
+    left = REQUESTS_PER_SWEEP
+    chosen: list[str] = []
     for _, app, cost in sorted(found):
         left -= cost
         if left < 0 and chosen:

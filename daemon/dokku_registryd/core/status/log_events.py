@@ -159,6 +159,18 @@ EVENTS: Final[Mapping[str, EventFields]] = MappingProxyType(
             "The registry has the number. The method is pushed, named (only tagged, as"
             " the registry had the image) or found (after a crash).",
         ),
+        "release.incomplete": _event(
+            "warning",
+            "digest missing lacking",
+            "A check found that the registry lacks parts of a deployed release, so it"
+            " cannot be pulled; missing names up to ten of them, lacking counts them."
+            " Logged again if other parts are missing.",
+        ),
+        "release.completed": _event(
+            "info",
+            "digest",
+            "The registry has all parts of a release again.",
+        ),
         "release.live": _event(
             "info", "number", "Containers run a release, or its deploy succeeded."
         ),

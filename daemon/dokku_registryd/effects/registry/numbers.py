@@ -17,7 +17,7 @@ import structlog
 
 from dokku_registryd import errors, ports
 from dokku_registryd.core.auth import logins
-from dokku_registryd.core.image import images, reference
+from dokku_registryd.core.image import images, parts, reference
 from dokku_registryd.core.registry import backoff
 from dokku_registryd.core.release import numbering
 from dokku_registryd.core.release.releases import DeployedRelease, Release
@@ -38,6 +38,8 @@ class Sent:
     method: str = ""
     manifest: images.Manifest | None = None
     """The manifest, if it was read on the way, so that it is not fetched again."""
+    evidence: parts.Evidence = parts.NOTHING
+    """What else the registry has shown to have in this attempt."""
     unseen: str = ""
     """Why only the answer to the push counts: the registry refused to be read."""
 

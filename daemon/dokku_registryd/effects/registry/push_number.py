@@ -20,6 +20,7 @@ from dokku_registryd.core.image import images, reference
 from dokku_registryd.core.release.releases import Release, ReleaseState
 from dokku_registryd.effects.deploy import orders, precedence, reply_writer
 from dokku_registryd.effects.registry import (
+    checks,
     extra_tags,
     numbers,
     push_progress,
@@ -187,16 +188,22 @@ def _push(
         on_progress=push_progress.Progress(release, context, reply).note,
         give_way=partial(_give_way, release, context),
     )
-    manifest = sending.hand_over(errand, session, context)
-    if manifest is None:
+    handed = sending.hand_over(errand, session, context)
+    if handed is None:
         digest = sending.push_directly(errand, session, context)
         return numbers.Sent(digest=digest, method="pushed")
+    manifest = handed.manifest
     found = numbers.find(release, session, context)
     if found is not None:
-        return found
+        return replace(found, evidence=handed.evidence.plus(found.digest))
     _give_way(release, context)
     sending.put(reference.parse(release.reference), manifest, session, context)
-    return numbers.Sent(digest=manifest.digest, method="pushed", manifest=manifest)
+    return numbers.Sent(
+        digest=manifest.digest,
+        method="pushed",
+        manifest=manifest,
+        evidence=handed.evidence.plus(manifest.digest),
+    )
 
 
 def _look_up(
@@ -269,4 +276,5 @@ def _confirm(release: Release, sent: numbers.Sent, context: ports.Context) -> Re
         digest=sent.digest,
         method=sent.method,
     )
+    checks.note_shown(confirmed, sent.manifest, sent.evidence, context)
     return confirmed

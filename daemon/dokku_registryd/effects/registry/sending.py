@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from dokku_registryd import errors, ports
-from dokku_registryd.core.image import images, reference
+from dokku_registryd.core.image import images, parts, reference
 from dokku_registryd.effects.registry import extra_tags, registry_session
 
 # Errors that end a push on either path; they do not mean an unreachable relay.
@@ -34,14 +34,23 @@ class Errand:
     give_way: Callable[[], None]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Handed:
+    """An image whose parts have been uploaded, but which has no number yet."""
+
+    manifest: images.Manifest
+    """The manifest that the Engine would have put under the number."""
+    evidence: parts.Evidence
+    """What the registry has shown to have meanwhile."""
+
+
 def hand_over(
     errand: Errand, session: registry_session.RegistrySession, context: ports.Context
-) -> images.Manifest | None:
+) -> Handed | None:
     """Upload all parts of an image to its registry, but not under its number.
 
     Returns:
-        The manifest that the Engine would have put under the number; None if the
-        Engine has to push directly.
+        The image; None if the Engine has to push directly.
 
     Raises:
         TransientError: Engine or registry do not answer.
@@ -65,7 +74,7 @@ def hand_over(
             if passage.failure is not None:
                 raise passage.failure
             if passage.manifest is not None:
-                return passage.manifest
+                return Handed(manifest=passage.manifest, evidence=passage.evidence())
     # The Engine pushed to another server on another loopback, or nowhere.
     context.relay.lost()
     _check_spare("the Engine did not reach the relay", errand, context)
