@@ -110,7 +110,9 @@ class Host:
     clock: HandClock
     context: ports.Context
     submitted: list[triggers.Trigger] = field(default_factory=list)
-    """What effects asked for."""
+    """What effects asked for, but for checks of releases."""
+    unchecked: list[str] = field(default_factory=list)
+    """The apps whose releases they wanted to be checked."""
 
     # -- what a test arranges
 
@@ -280,6 +282,14 @@ def build_world(
         deployed_root=folder / "data" / "deployed",
     )
     submitted: list[triggers.Trigger] = []
+    unchecked: list[str] = []
+
+    def submit(trigger: triggers.Trigger) -> None:
+        if trigger.kind is Kind.VERIFY:
+            unchecked.append(trigger.app)
+        else:
+            submitted.append(trigger)
+
     context = ports.Context(
         engine=engine,
         registry=registry,
@@ -305,7 +315,7 @@ def build_world(
         is_cleanup_off=lambda: host_variables.may_be_true(
             other_plugins.VARIABLE, folder / "home", ()
         ),
-        submit=submitted.append,
+        submit=submit,
         is_preempted=lambda _app: False,
         is_cancelled=lambda _job_id: False,
         free_bytes=free_bytes,
@@ -327,4 +337,5 @@ def build_world(
         clock=clock,
         context=context,
         submitted=submitted,
+        unchecked=unchecked,
     )

@@ -6,6 +6,7 @@ work of hooks: it erases logins that they moved away. A missing app keeps everyt
 (`absence`).
 """
 
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import structlog
@@ -15,6 +16,7 @@ from dokku_registryd.core.hook import triggers
 from dokku_registryd.core.image import images, leftovers, needs, wanted
 from dokku_registryd.core.job import jobs, outcomes
 from dokku_registryd.core.job.kinds import Kind
+from dokku_registryd.core.release import completeness
 from dokku_registryd.effects import housekeeping
 from dokku_registryd.effects.app import absence, app_state, built_names, sight
 from dokku_registryd.effects.deploy import live, reply_writer
@@ -35,6 +37,10 @@ class Plan:
     """Apps that a hook reported as destroyed and that have left logins."""
     passing: tuple[str, ...] = ()
     """Temporary names of pushes through the relay, also of earlier processes."""
+    unchecked: tuple[str, ...] = ()
+    """Apps whose release should be checked in its registry now."""
+    outdated: tuple[str, ...] = ()
+    """Jobs of incomplete releases that are no longer deployed."""
 
 
 def plan(context: ports.Context) -> Plan:
@@ -44,7 +50,8 @@ def plan(context: ports.Context) -> Plan:
     containers = context.engine.containers()
     running = {entry.app for entry in containers if entry.is_running}
     with context.properties.look() as look:
-        found = _needs(context, look, observed, containers)
+        by_app = _needs(context, look, observed, containers)
+        found = list(by_app.values())
         needed = needs.needed(found, containers)
         entries = [entry for need in found for entry in need.entries]
         left = [entry for need in found for entry in need.left]
@@ -58,6 +65,8 @@ def plan(context: ports.Context) -> Plan:
             removable_names=tuple(leftovers.removable_names(left, observed, needed)),
             gone=_gone(context),
             passing=tuple(name for image in listed for name in image.passing),
+            unchecked=tuple(_unchecked(found, context)),
+            outdated=tuple(_outdated(by_app, context)),
         )
 
 
@@ -76,6 +85,10 @@ def carry_out(context: ports.Context) -> Plan:
         if context.engine.untag(name):
             log.info("name.untagged", reference=name)
     sending.take_away(found.passing, context)
+    for app in found.unchecked:
+        context.submit(triggers.Trigger(kind=Kind.VERIFY, app=app))
+    if found.outdated:
+        context.ledger.forget_checks(found.outdated)
     for app in found.gone:
         context.submit(triggers.Trigger(kind=Kind.ABANDONED, app=app))
     housekeeping.tidy(context)
@@ -95,7 +108,7 @@ def _needs(
     look: ports.Snapshot,
     observed: wanted.Observed,
     containers: list[images.LocalContainer],
-) -> list[needs.Need]:
+) -> dict[str, needs.Need]:
     """Return the needs of the apps, with all local names of their releases."""
     found = app_state.all_needs(context, look, observed)
     needed = needs.needed(found.values(), containers)
@@ -110,7 +123,29 @@ def _needs(
         for app in lacking:
             del context.remembered[app]
         found = app_state.all_needs(context, look, observed)
-    return list(found.values())
+    return found
+
+
+def _unchecked(found: Iterable[needs.Need], context: ports.Context) -> list[str]:
+    """Return apps whose deployed release should be checked, within the budget."""
+    now = context.clock.now()
+    pushed = [need.pushed for need in found if need.pushed is not None]
+    records = context.ledger.checks_since(now - completeness.MOST_SECONDS)
+    return completeness.choose(
+        [(release.app, release.job_id, release.digest) for release in pushed],
+        records,
+        now,
+    )
+
+
+def _outdated(found: Mapping[str, needs.Need], context: ports.Context) -> Iterator[str]:
+    """Yield jobs of incomplete releases that their apps do not run any more."""
+    for app, record in context.ledger.incomplete():
+        need = found.get(app)
+        if need is None or not need.is_known:
+            continue
+        if need.pushed is None or need.pushed.job_id != record.job_id:
+            yield record.job_id
 
 
 def _gone(context: ports.Context) -> tuple[str, ...]:

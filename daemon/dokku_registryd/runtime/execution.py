@@ -17,7 +17,15 @@ from dokku_registryd.core.job.kinds import Kind
 from dokku_registryd.core.registry import backoff as registry_backoff
 from dokku_registryd.core.release.releases import Release, ReleaseState
 from dokku_registryd.core.status import exposition
-from dokku_registryd.effects import forget, heal, record_core, release, repush, sweep
+from dokku_registryd.effects import (
+    forget,
+    heal,
+    record_core,
+    release,
+    repush,
+    sweep,
+    verify,
+)
 from dokku_registryd.effects.app import app_state
 from dokku_registryd.effects.deploy import orders, recovery, reply_writer, settling
 from dokku_registryd.effects.registry import discretion, job_hosts
@@ -47,6 +55,7 @@ EFFECTS: Mapping[Kind, Effect] = {
     Kind.ABANDONED: forget.perform,
     Kind.RENAMED: forget.rename,
     Kind.SETTLE: settling.perform,
+    Kind.VERIFY: verify.perform,
 }
 """By kind, what its jobs do. `Executor.run` makes sweeps, which the ledger has not."""
 

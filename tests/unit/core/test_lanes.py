@@ -14,7 +14,14 @@ APPS = ["web", "api", "db"]
 HOSTS = ["", "r.example", "s.example"]
 MOST_BACKGROUND = 1
 MOST_OF_HOST = 1
-KINDS = [Kind.RELEASE, Kind.HEAL, Kind.DESTROYED, Kind.RENAMED, Kind.PUSH]
+KINDS = [
+    Kind.RELEASE,
+    Kind.HEAL,
+    Kind.DESTROYED,
+    Kind.RENAMED,
+    Kind.PUSH,
+    Kind.VERIFY,
+]
 
 
 @dataclass
@@ -27,9 +34,11 @@ class Waiting:
     due: float
 
     @property
-    def call(self) -> tuple[bool, int]:
+    def call(self) -> tuple[int, int]:
         """What decides between two that may begin."""
-        return (is_background(self.job), self.turn)
+        if not is_background(self.job):
+            return (0, self.turn)
+        return (2 if self.job.kind is Kind.VERIFY else 1, self.turn)
 
 
 class LanesMachine(RuleBasedStateMachine):
@@ -216,7 +225,7 @@ class LanesMachine(RuleBasedStateMachine):
 
 def is_background(job: jobs.Job) -> bool:
     """Return whether a job may be long and no hook or user waits for it."""
-    return job.is_background_push or job.job_id.startswith("heal-")
+    return job.is_background_push or job.job_id.startswith(("heal-", "verify-"))
 
 
 LanesMachine.TestCase.settings = settings(

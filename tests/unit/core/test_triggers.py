@@ -76,7 +76,7 @@ def test_what_is_refused(raw: bytes, reason: str) -> None:
 
 @pytest.mark.parametrize(
     "kind",
-    [kind for kind in Kind if kind not in {"abandoned", "settle", "sweep"}],
+    [kind for kind in Kind if kind not in {"abandoned", "settle", "sweep", "verify"}],
 )
 def test_rendered_triggers_are_read_back(kind: Kind) -> None:
     """What we render is what we parse, for every kind that a file may hold."""

@@ -76,7 +76,7 @@ def test_a_push_through_the_relay_is_complete(host: Host) -> None:
 
 
 def test_a_direct_push_is_not_checked(host: Host) -> None:
-    """Nobody has seen what the Engine sent, so nothing is known yet."""
+    """We have not seen what the Engine sent, so nothing is known yet."""
     released(host)
 
     assert host.ledger.check_of("1.1.1") is None

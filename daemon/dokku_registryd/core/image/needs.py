@@ -26,6 +26,10 @@ class Need:
     """IDs of the local images of its releases."""
     left: tuple[leftovers.Leftover, ...] = ()
     """The names of these images that superseded releases left."""
+    pushed: Release | None = None
+    """The deployed release, if its digest is recorded."""
+    is_known: bool = True
+    """False if the app's files cannot be read."""
 
 
 NOTHING = Need()
@@ -50,11 +54,14 @@ def need_of(
         release.image_id for release in state.releases if release.image_id in here
     )
     left = leftovers.leftovers_of(state, schedulers)
+    deployed = wanted.deployed_of(state)
+    pushed = wanted.release_of(state, deployed) if deployed else None
     return Need(
         entries=tuple(wanted.wanted_of(state, schedulers)),
         unconfirmed=tuple(unconfirmed),
         images=tuple(images_here),
         left=tuple(entry for entry in left if entry.image_id in here),
+        pushed=pushed if pushed is not None and pushed.digest else None,
     )
 
 
@@ -68,7 +75,7 @@ def unknown(releases: Iterable[Release], here: frozenset[str]) -> Need:
     found = dict.fromkeys(
         release.image_id for release in releases if release.image_id in here
     )
-    return Need(unconfirmed=tuple(found), images=tuple(found))
+    return Need(unconfirmed=tuple(found), images=tuple(found), is_known=False)
 
 
 def needed(

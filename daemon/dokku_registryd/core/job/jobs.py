@@ -18,6 +18,7 @@ from dokku_registryd.core.job.kinds import Kind
 SUSPECT_CRASHES: Final = 2
 MAX_CRASHES: Final = 6
 _SUSPECTS: Final = " suspects"  # not a valid app name
+_LAST: Final = " last"  # not a valid app name either
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +86,11 @@ class Job:
         )
 
     @property
+    def precedence(self) -> int:
+        """Return its place among jobs that may start: a smaller one goes first."""
+        return self.is_background + (self.is_background and self.rules.is_last)
+
+    @property
     def is_preempting(self) -> bool:
         """Whether it preempts a heal of its app.
 
@@ -120,7 +126,8 @@ class Job:
 
         Each app has one, and a second one for background pushes, so that the next
         release of an app does not wait for the background push of the previous one. A
-        job that removes or renames an app needs both. A sweep has its own lane.
+        job that removes or renames an app needs both. A sweep has its own lane, and so
+        have all checks of releases together: they change no app.
         """
         if self.rules.has_own_lane:
             return ("",)
@@ -138,6 +145,8 @@ class Job:
 
     @property
     def _own_lanes(self) -> tuple[str, ...]:
+        if self.rules.is_last:
+            return (_LAST,)
         deliveries = tuple(f"{app} deliveries" for app in self.trigger.apps)
         # Both move extra tags, so they never run in parallel.
         if self.is_background_push or self.kind is Kind.SETTLE:

@@ -36,6 +36,8 @@ class Kind(StrEnum):
     """A destroyed app has left folders; created by a sweep only."""
     SETTLE = "settle"
     """Find out how deploys of an app have ended; created by the daemon only."""
+    VERIFY = "verify"
+    """Check that the registry has all parts of a release; created by a sweep only."""
     SWEEP = "sweep"
     """Compare the whole host with the wanted state; created by the daemon only."""
 
@@ -60,6 +62,8 @@ class Rules:
     """It reads which orders of the app were accepted after it, so those are kept."""
     is_background: bool = False
     """The daemon does it on its own, and it may wait for a registry."""
+    is_last: bool = False
+    """All other jobs go before it, and no two of these run at the same time."""
     is_preempting: bool = False
     """It preempts a running heal of the app."""
     is_disowning: bool = False
@@ -158,6 +162,8 @@ RULES: Final[Mapping[Kind, Rules]] = MappingProxyType(
             is_tried_for_ever=True,
         ),
         Kind.SETTLE: Rules(is_background=True, is_tried_for_ever=True),
+        # One at a time needs no share of its registry, so it is not remote.
+        Kind.VERIFY: Rules(is_background=True, is_last=True),
         Kind.SWEEP: Rules(is_level=True, has_own_lane=True),
     }
 )

@@ -2,10 +2,10 @@
 
 A job comes before another one if a hook or user waits for it but not for the other;
 otherwise the one accepted first comes first. (Background work, for which none waits, is
-internal heals and background pushes.) A job may start when it is due, its lanes are
-free, and no due job ahead of it waits for one of them. Of the jobs that may start, the
-one that has waited longest starts; a retried job counts from the end of its latest
-attempt, so it goes behind jobs that have not run yet.
+internal heals, background pushes, and checks of releases, which come last.) A job may
+start when it is due, its lanes are free, and no due job ahead of it waits for one of
+them. Of the jobs that may start, the one that has waited longest starts; a retried job
+counts from the end of its latest attempt, so it goes behind jobs that have not run yet.
 attempt counts: who is tried again goes behind those that never had their turn.
 
 Background work never uses all workers. Nor does one registry, since it may hang: the
@@ -24,8 +24,8 @@ from dataclasses import dataclass
 from dokku_registryd.core.job import jobs, shares
 from dokku_registryd.core.job.kinds import Kind
 
-_Rank = tuple[bool, int]
-"""Whether it is background work, and its position: the smallest comes first."""
+_Rank = tuple[int, int]
+"""Its precedence, and its position: the smallest comes first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +39,11 @@ class _Entry:
 
     @property
     def rank(self) -> _Rank:
-        return (self.job.is_background, self.order)
+        return (self.job.precedence, self.order)
 
     @property
     def call(self) -> _Rank:
-        return (self.job.is_background, self.turn)
+        return (self.job.precedence, self.turn)
 
 
 class Schedule:

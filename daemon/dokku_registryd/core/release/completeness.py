@@ -23,6 +23,8 @@ AGAIN_SECONDS: Final = 3600.0
 """The time to the next check if one could not tell, or found parts missing."""
 SPREAD: Final = 0.2
 """The largest difference between the intervals of two releases, as a fraction."""
+MOST_SECONDS: Final = DAY_SECONDS * (1 + SPREAD)
+"""An older record is due for any release."""
 REQUESTS_PER_SWEEP: Final = 300
 """The requests that all checks of one sweep may send, as far as can be foreseen."""
 USUAL_REQUESTS: Final = 20
