@@ -146,6 +146,7 @@ class Service:
             return exposition.Book(
                 unpushed=tuple(book.unpushed()),
                 paused=backoff.longest(book.paused_registries(), now),
+                lacking={app: known.lacking for app, known in book.incomplete()},
             )
         finally:
             book.close()

@@ -6,6 +6,7 @@ Only the standard library is used, so that a demo can import this too.
 import contextlib
 import json
 import secrets
+import shutil
 import socket
 import subprocess
 from collections.abc import Mapping
@@ -141,6 +142,24 @@ class RegistryServer:
         quoted = [line.split('"') for line in lines]
         asked = [parts[1] for parts in quoted if len(parts) > 1]
         return [request for request in asked if contains in request]
+
+    def lose(self, path: str, digest: str) -> None:
+        """Forget one manifest or blob of a repository, as a faulty cleanup does.
+
+        Its tags stay.
+        """
+        kind, _, encoded = digest.partition(":")
+        repository = (
+            self.folder / "storage" / "docker" / "registry" / "v2" / "repositories"
+        ) / path
+        places = [
+            repository / "_layers" / kind / encoded,
+            repository / "_manifests" / "revisions" / kind / encoded,
+        ]
+        found = [place for place in places if place.exists()]
+        assert found, f"{path} has no {digest}"
+        for place in found:
+            shutil.rmtree(place)
 
     def _config(self) -> dict[str, Any]:
         http: dict[str, Any] = {"addr": self.host}

@@ -15,7 +15,7 @@ from dokku_registryd.core.registry import backoff
 from dokku_registryd.core.release import releases
 from dokku_registryd.effects.app import app_state, built_names, sight
 from dokku_registryd.effects.deploy import reply_writer
-from dokku_registryd.effects.registry import registry_session
+from dokku_registryd.effects.registry import pull_errors, registry_session
 
 # Stop pulling an image that something keeps deleting, to spare the registry and its
 # rate limit.
@@ -107,7 +107,10 @@ def _pull(
         _check_loop(entry, context)
     _check_space(entry, context)
     reply.detail(f"Pulling {entry.source}")
-    image = _fetch(entry, context, reply, may_give_up=is_internal)
+    try:
+        image = _fetch(entry, context, reply, may_give_up=is_internal)
+    except (errors.ImageNotFoundError, errors.RegistryUnavailableError) as error:
+        raise pull_errors.explain(error, entry, state, context) from error
     for missing in pulls:
         context.engine.tag(image.image_id, missing.reference)
     _remember(entry, image, state, context)
@@ -149,16 +152,9 @@ def _fetch(
             f"{entry.source} is pulled by its tag, because no digest of it was"
             " recorded: it may not be the released image"
         )
-    try:
-        return session.call(
-            lambda auth: context.engine.pull(target, auth=auth, give_way=give_way)
-        )
-    except errors.ImageNotFoundError as error:
-        raise errors.ImageNotFoundError(
-            f"cannot restore {entry.source}: the registry no longer has"
-            f" {entry.digest or 'this tag'}. Rebuild the app with"
-            f" dokku ps:rebuild {entry.app}"
-        ) from error
+    return session.call(
+        lambda auth: context.engine.pull(target, auth=auth, give_way=give_way)
+    )
 
 
 def _check_pushed(entry: wanted.Wanted, state: wanted.AppState) -> None:

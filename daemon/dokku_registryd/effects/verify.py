@@ -6,14 +6,13 @@ no answer of a registry makes it fail: what cannot be read is asked again later.
 """
 
 from dokku_registryd import errors, ports
-from dokku_registryd.core.image import reference, wanted
+from dokku_registryd.core.image import wanted
 from dokku_registryd.core.job import jobs, outcomes
-from dokku_registryd.core.registry import backoff
 from dokku_registryd.core.release import completeness
 from dokku_registryd.core.release.releases import Release
 from dokku_registryd.effects.app import app_state
 from dokku_registryd.effects.deploy import reply_writer
-from dokku_registryd.effects.registry import checks, registry_session
+from dokku_registryd.effects.registry import checks
 
 
 def perform(
@@ -49,18 +48,11 @@ def _verify(release: Release, context: ports.Context) -> outcomes.Outcome:
         if context.is_disowned(release.app):
             raise errors.PreemptedError(f"{release.app} is being destroyed or renamed")
 
-    image = reference.parse(release.reference)
-    session = registry_session.RegistrySession(
-        context,
-        app=release.app,
-        domain=image.domain,
-        direction=backoff.Direction.PULL,
-    )
-    reader = checks.reader_of(image, session, context, give_way=give_way)
-    found, reason = checks.look(image, release.digest, reader, context.clock.monotonic)
-    known = checks.record(release, found, before, context)
+    found, reason = checks.verify(release, before, context, give_way=give_way)
     if found.missing:
-        lacks = completeness.describe(known.missing, known.lacking)
+        lacks = completeness.describe(
+            [str(part) for part in found.missing], len(found.missing)
+        )
         return outcomes.done(f"the registry lacks {lacks}", **facts)
     if reason:
         return outcomes.skipped(f"not checked: {reason}", **facts)

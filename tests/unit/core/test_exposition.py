@@ -74,6 +74,7 @@ FULL = Facts(
             release("old", age=20, state="confirmed"),
         ),
         paused={"r.example:5000": 12.5},
+        lacking={"shop": 3, "web": 1},
     ),
     files=Files(waiting=8, rejected=9, free_bytes=1 << 40, refusal=""),
     process=Process(
@@ -146,6 +147,8 @@ def test_names_follow_the_conventions(family: metrics.Family) -> None:
     ("name", "labels", "value"),
     [
         ("build_info", {"version": "1.2.3", "fingerprint": "5f0c"}, 1),
+        ("incomplete_releases", {}, 2),
+        ("missing_parts", {"app": "shop"}, 3),
         ("ready", {}, 1),
         ("check_ok", {"check": "engine"}, 1),
         ("engine_connected", {}, 1),

@@ -11,6 +11,7 @@ from dokku_registryd.core.auth.logins import AuthConfig, Secret
 from dokku_registryd.core.image import images
 from dokku_registryd.core.job import outcomes
 from dokku_registryd.core.job.kinds import Kind
+from dokku_registryd.core.release import completeness
 from dokku_registryd.core.release.releases import ReleaseState
 from dokku_registryd.effects import heal, release
 from watching import Watched, watch
@@ -135,6 +136,58 @@ def test_a_digest_that_the_registry_lost(released: Host) -> None:
         run_heal(released)
 
     assert released.names() == {}
+
+
+NOT_FOUND = errors.ImageNotFoundError("cannot pull: not found")
+
+
+def test_a_registry_that_lost_a_part(released: Host) -> None:
+    """The message names the part; it is asked once, and its answer is recorded."""
+    config = released.release().image_id
+    lose_all(released)
+    del released.registry.blobs[REPOSITORY, config]
+    released.engine.fail("pull", NOT_FOUND, NOT_FOUND)
+    released.registry.calls.clear()
+
+    for _ in range(2):
+        with pytest.raises(errors.ImageNotFoundError) as caught:
+            run_heal(released)
+
+    assert str(caught.value) == (
+        f"cannot restore {DEPLOYED}: the registry lacks config {config}. Rebuild the"
+        " app with dokku ps:rebuild web"
+    )
+    assert [method for method, _ in released.registry.calls] == ["manifest", "has_blob"]
+    assert len(released.ledger.incomplete()) == 1
+
+
+def test_a_part_that_is_known_to_be_gone(released: Host) -> None:
+    """An Engine that cannot say what is wrong is believed less than the last check."""
+    config = released.release().image_id
+    lose_all(released)
+    gone = (f"config {config}",)
+    known = completeness.shown(
+        "1.1.1", released.release().digest, parts=2, now=released.clock.now()
+    )
+    released.ledger.record_check(dataclasses.replace(known, missing=gone, lacking=1))
+    released.engine.fail("pull", errors.RegistryUnavailableError("unexpected EOF"))
+    released.registry.calls.clear()
+
+    with pytest.raises(errors.ImageNotFoundError, match=f"lacks config {config}"):
+        run_heal(released)
+
+    assert released.registry.calls == []
+
+
+def test_a_registry_that_has_all_parts(released: Host) -> None:
+    """Where nothing is missing, the message is that of the pull."""
+    lose_all(released)
+    released.engine.fail("pull", NOT_FOUND)
+
+    with pytest.raises(errors.ImageNotFoundError, match="no longer has sha256:"):
+        run_heal(released)
+
+    assert released.ledger.incomplete() == []
 
 
 def test_a_registry_that_is_away(released: Host) -> None:

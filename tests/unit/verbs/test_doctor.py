@@ -3,6 +3,7 @@
 import base64
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
@@ -16,6 +17,7 @@ from dokku_registryd.adapters.spool import spool
 from dokku_registryd.core.auth.logins import Secret
 from dokku_registryd.core.install import builds
 from dokku_registryd.core.registry import grants
+from dokku_registryd.core.release import completeness
 from dokku_registryd.core.release.releases import Release, ReleaseState
 from dokku_registryd.core.status.findings import Level
 from dokku_registryd.verbs.service import doctor_apps
@@ -236,6 +238,7 @@ def test_all_is_well(host: LoginHost, htpasswd_registry: RegistryServer) -> None
         f"ok    registry: {htpasswd_registry.host} answers and accepts the login",
         f"ok    repository: {name}: only a push can show whether the login may push",
         f"ok    release: {name}:3 is in the registry with the recorded digest",
+        f"ok    parts: the registry has all 2 parts of {name}:3",
     ]
 
 
@@ -251,6 +254,56 @@ def test_names_that_are_kept(
         " skip-cleanup of web. Keep fewer with: dokku registryd:set web keep-releases"
         " NUMBER"
     )
+
+
+def test_a_release_that_lost_a_part(
+    host: LoginHost, htpasswd_registry: RegistryServer
+) -> None:
+    """A registry that returns the number, but not the whole image, is a failure."""
+    manifest = seeding.push(htpasswd_registry, "dokku/web", "3", "a part is lost")
+    record(host, htpasswd_registry, digest=manifest.digest)
+    config = json.loads(manifest.body)["config"]["digest"]
+    htpasswd_registry.lose("dokku/web", config)
+    name = f"{htpasswd_registry.host}/dokku/web:3"
+
+    assert of_app(host)[-2:] == [
+        f"ok    release: {name} is in the registry with the recorded digest",
+        (
+            f"fail  parts: {name} cannot be pulled: the registry lacks config {config}."
+            " Send them again with: dokku registryd:push web"
+        ),
+    ]
+
+
+def test_what_the_latest_check_found(
+    host: LoginHost, htpasswd_registry: RegistryServer
+) -> None:
+    """Without a name, the recorded check of each app counts: nothing is asked."""
+    manifest = seeding.push(htpasswd_registry, "dokku/web", "3", "checked before")
+    record(host, htpasswd_registry, digest=manifest.digest)
+
+    def said() -> list[str]:
+        result = host.dokku("registryd:doctor")
+        return [line for line in result.stdout.splitlines() if "web parts" in line]
+
+    before = said()
+    book = ledger.SqliteLedger(host.host.data_dir / "ledger.sqlite3")
+    known = completeness.shown(
+        "1700000000000000.1.1", manifest.digest, parts=2, now=1.0
+    )
+    book.record_check(known)
+    complete = said()
+    book.record_check(replace(known, unread="the registry does not answer"))
+    (unread,) = said()
+    gone = tuple(f"layer sha256:{number:064x}" for number in range(5))
+    book.record_check(replace(known, missing=gone, lacking=5))
+    (lacking,) = said()
+    book.close()
+
+    assert (before, complete) == ([], [])
+    assert unread.startswith("warn  web parts: the latest check could not tell")
+    assert lacking.startswith("fail  web parts: ")
+    assert f"lacks {', '.join(gone[:3])} and 2 more." in lacking
 
 
 def test_a_release_that_is_gone(

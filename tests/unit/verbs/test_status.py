@@ -2,6 +2,7 @@
 
 import os
 import time
+from dataclasses import replace
 
 from dokku_registryd import __version__
 from dokku_registryd.adapters.files import absence_file
@@ -13,6 +14,8 @@ from dokku_registryd.core.install import builds
 from dokku_registryd.core.job import jobs, outcomes
 from dokku_registryd.core.job.kinds import Kind
 from dokku_registryd.core.registry import backoff
+from dokku_registryd.core.release import completeness
+from dokku_registryd.core.release.releases import Release
 from support.calling import Caller
 
 
@@ -48,6 +51,7 @@ def test_a_new_host_for_a_script(caller: Caller) -> None:
         "rejected_files": 0,
         "push_way": {"way": None, "reason": ""},
         "missing": {"cause": "none", "detail": "", "apps": []},
+        "incomplete": [],
         "paused": [],
         "unfinished": [],
         "recent": [],
@@ -57,6 +61,56 @@ def test_a_new_host_for_a_script(caller: Caller) -> None:
 def test_a_running_service(caller: Caller, lock: spool.SpoolLock) -> None:
     """The holder of the lock is shown with its process ID."""
     assert caller.call("status").lines[0] == f"Service: running, pid {os.getpid()}"
+
+
+def test_an_incomplete_release(caller: Caller, book: ledger.SqliteLedger) -> None:
+    """Status names what the registry lacks, and how to send it again."""
+    digest, gone = f"sha256:{'1' * 64}", f"layer sha256:{'2' * 64}"
+    book.adopt(
+        Release(
+            job_id="1.1.1",
+            app="web",
+            number=3,
+            image_id="sha256:1d",
+            server="r.example/",
+            image_repo="org/web",
+            scheduler="docker-local",
+            digest=digest,
+        )
+    )
+    known = completeness.shown("1.1.1", digest, parts=4, now=time.time() - 150)
+    book.record_check(replace(known, missing=(gone,), lacking=1))
+
+    assert caller.call("status").lines[2:4] == [
+        (
+            f"Lacking: r.example/org/web:3 cannot be pulled: its registry lacks {gone}"
+            " (checked 2 min ago)"
+        ),
+        "         Send it again with: dokku-registryd push web",
+    ]
+    (found,) = caller.call("status", "--format", "json").json["incomplete"]
+    age = found.pop("checked_age_seconds")
+    assert isinstance(age, float)
+    assert found == {
+        "app": "web",
+        "reference": "r.example/org/web:3",
+        "digest": digest,
+        "missing": [gone],
+        "lacking": 1,
+    }
+
+
+def test_checks_are_not_recent_jobs(caller: Caller, book: ledger.SqliteLedger) -> None:
+    """Checks of many apps do not hide what was released and healed."""
+    add(book, "1.1.1", Kind.RELEASE, "web", age=90)
+    book.finish_job("1.1.1", outcomes.done(), at=time.time() - 60)
+    for number in range(9):
+        add(book, f"verify-{number}", Kind.VERIFY, "web", age=50)
+        book.finish_job(f"verify-{number}", outcomes.done(), at=time.time() - 40)
+
+    recent = caller.call("status", "--format", "json").json["recent"]
+
+    assert [row["intent"] for row in recent] == ["release"]
 
 
 def test_a_service_from_before_an_upgrade(caller: Caller) -> None:

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 _WAIT_SECONDS = 30
 _PAUSED = "SELECT * FROM pauses ORDER BY domain, owner, username, direction"
 _UNFINISHED = "SELECT * FROM jobs WHERE ending IS NULL ORDER BY sequence"
+# Without checks of releases: there are many, and what they found is shown itself.
 _FINISHED = (
-    "SELECT * FROM jobs WHERE ending IS NOT NULL"
+    "SELECT * FROM jobs WHERE ending IS NOT NULL AND kind != 'verify'"
     " ORDER BY finished_at > ?, finished_at DESC, sequence DESC LIMIT ?"
 )
 

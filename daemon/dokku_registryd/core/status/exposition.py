@@ -49,6 +49,8 @@ class Book:
     """Deployed releases that the registry does not have, the oldest first."""
     paused: Mapping[str, float]
     """Remaining seconds, by domain."""
+    lacking: Mapping[str, int] = field(default_factory=dict)
+    """The number of parts that the registry lacks, by app."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,6 +198,11 @@ def _written(book: Book, now: float) -> dict[str, Iterable[Sample]]:
         "unpushed_release_age_seconds": [
             Sample(age, {"app": app})
             for app, age in list(oldest.items())[: metric_families.MOST_APPS]
+        ],
+        "incomplete_releases": _one(len(book.lacking)),
+        "missing_parts": [
+            Sample(parts, {"app": app})
+            for app, parts in list(book.lacking.items())[: metric_families.MOST_APPS]
         ],
         "registry_pause_seconds": [
             Sample(seconds, {"domain": domain})

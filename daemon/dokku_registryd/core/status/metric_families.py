@@ -1,8 +1,8 @@
 """The table of metrics: name, type, labels and help text of each.
 
 Names are a stable interface. `docs/monitoring.md` has the table that `table` renders.
-An app gets a series only while one of its releases is not pushed, and at most
-`MOST_APPS` apps do.
+An app gets a series only while one of its releases is not pushed or is incomplete, and
+at most `MOST_APPS` apps do.
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ INTENTS: Final = tuple(kind for kind in Kind if kind is not Kind.SWEEP)
 DURATION_BOUNDS: Final = (0.1, 0.5, 2.5, 10.0, 60.0, 300.0, 900.0)
 """Buckets in seconds, from a retag to the default `push-deadline`."""
 MOST_APPS: Final = 50
-"""The maximum number of apps with a series; the longest waiting come first."""
+"""The maximum number of apps with a series of one metric."""
 
 _PREFIX: Final = "dokku_registryd_"
 _COUNTER, _GAUGE = metrics.Kind.COUNTER, metrics.Kind.GAUGE
@@ -82,6 +82,19 @@ _LISTED: Final = (
         _GAUGE,
         f"Age of an app's oldest deployed release that is not pushed, for the "
         f"{MOST_APPS} longest waiting apps.",
+        "app",
+    ),
+    _family(
+        "incomplete_releases",
+        _GAUGE,
+        "Deployed releases that cannot be pulled, since the registry lacks parts of "
+        "them.",
+    ),
+    _family(
+        "missing_parts",
+        _GAUGE,
+        f"Manifests and layers of an app's release that the registry lacks, for "
+        f"{MOST_APPS} apps.",
         "app",
     ),
     _family("wanted_references", _GAUGE, "References that must exist on this host."),

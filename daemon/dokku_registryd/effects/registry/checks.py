@@ -14,6 +14,7 @@ import structlog
 
 from dokku_registryd import errors, ports
 from dokku_registryd.core.image import images, parts, reference
+from dokku_registryd.core.registry import backoff
 from dokku_registryd.core.release import completeness
 from dokku_registryd.core.release.completeness import Look, Record, Standing
 from dokku_registryd.core.release.releases import Release
@@ -124,6 +125,51 @@ def note_shown(
         context.ledger.record_check(record, is_synced=False)
         _tell(release, before, record)
     return True
+
+
+def verify(
+    release: Release,
+    before: Record | None,
+    context: ports.Context,
+    *,
+    give_way: Callable[[], None] = lambda: None,
+) -> tuple[Look, str]:
+    """Look for all parts of a release with its app's login, and record the result.
+
+    Returns:
+        As `look` does.
+
+    Raises:
+        PreemptedError: Another job goes first.
+    """
+    image = reference.parse(release.reference)
+    session = registry_session.RegistrySession(
+        context,
+        app=release.app,
+        domain=image.domain,
+        direction=backoff.Direction.PULL,
+    )
+    reader = reader_of(image, session, context, give_way=give_way)
+    found, reason = look(image, release.digest, reader, context.clock.monotonic)
+    record(release, found, before, context)
+    return found, reason
+
+
+def ask_again(
+    release: Release, known: Record | None, context: ports.Context
+) -> Record | None:
+    """Return what the registry lacks of a release that the Engine could not pull.
+
+    It is not asked again within an hour after it lacked something.
+    """
+    now = context.clock.now()
+    is_known = known is not None and known.standing is Standing.INCOMPLETE
+    if is_known and not completeness.is_due(
+        known, release.digest, job_id=release.job_id, now=now
+    ):
+        return known
+    verify(release, known, context)
+    return context.ledger.check_of(release.job_id)
 
 
 def record(

@@ -22,7 +22,7 @@ from dokku_registryd.core.release import releases
 from dokku_registryd.core.status import findings
 from dokku_registryd.core.status.findings import Finding, Level
 from dokku_registryd.effects.app import app_state
-from dokku_registryd.verbs.service import doctor_names
+from dokku_registryd.verbs.service import doctor_names, doctor_parts
 
 _PARALLEL = 8
 _TOTAL_SECONDS = 120.0
@@ -124,7 +124,7 @@ def _app(around: DoctorContext, app: str, *, is_named: bool) -> Iterator[Finding
         )
         return
     yield from doctor_names.examine(around.context, state)
-    yield from _AppChecks(around, state, image).findings()
+    yield from _AppChecks(around, state, image, is_named).findings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +134,7 @@ class _AppChecks:
     around: DoctorContext
     state: wanted.AppState
     image: reference.ImageReference
+    is_named: bool
 
     @property
     def app(self) -> str:
@@ -165,7 +166,7 @@ class _AppChecks:
         allowed = self._repository(login)
         yield allowed
         if allowed.level is not Level.FAIL:
-            yield self._release(login)
+            yield from self._release(login)
 
     def _login(self, found: resolver.Located | None) -> Finding:
         domain = self.image.domain
@@ -221,10 +222,11 @@ class _AppChecks:
             )
         return findings.ok("repository", f"{name}: may pull and push", app=self.app)
 
-    def _release(self, login: AuthConfig | None) -> Finding:
+    def _release(self, login: AuthConfig | None) -> Iterator[Finding]:
         deployed = wanted.deployed_of(self.state)
         if deployed is None:
-            return findings.ok("release", "no release yet", app=self.app)
+            yield findings.ok("release", "no release yet", app=self.app)
+            return
         name = deployed.reference
         row = wanted.release_of(self.state, deployed)
         recorded = (row.digest if row else "") or deployed.digest
@@ -236,15 +238,25 @@ class _AppChecks:
             digest = self.around.registry.digest(image, auth=login)
         except errors.RegistrydError as error:
             if isinstance(error, errors.PermanentError) and self._is_presumed(row):
-                return findings.warn(
+                yield findings.warn(
                     "release",
                     f"{name} counts as confirmed because the registry accepted the"
                     " push, but this login may not read it, so a heal cannot restore"
                     f" it: {error}",
                     app=self.app,
                 )
-            return findings.fail("release", str(error), app=self.app)
-        return self._compare(name, digest, recorded)
+            else:
+                yield findings.fail("release", str(error), app=self.app)
+            return
+        compared = self._compare(name, digest, recorded)
+        yield compared
+        if compared.level is not Level.OK or row is None or not row.digest:
+            return
+        context = self.around.context
+        if self.is_named:
+            yield from doctor_parts.ask(row, self.around.registry, login, context)
+        else:
+            yield from doctor_parts.recall(row, context)
 
     def _is_presumed(self, row: releases.Release | None) -> bool:
         """Return whether only the push itself confirmed a release."""

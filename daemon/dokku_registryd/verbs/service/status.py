@@ -52,6 +52,7 @@ def _facts(data_dir: str) -> dict[str, object]:
         "rejected_files": _counted(spool_peek.rejected, data_dir),
         "push_way": _push_way(data_dir),
         "missing": _missing(data_dir, now),
+        "incomplete": [_incomplete(row, now) for row in found.incomplete],
         "paused": _paused(found.paused, now),
         "unfinished": [_unfinished(row, now) for row in found.unfinished],
         "recent": [_finished(row, now) for row in found.finished],
@@ -88,6 +89,18 @@ def _missing(data_dir: str, now: float) -> dict[str, object]:
             }
             for row in found["apps"]
         ],
+    }
+
+
+def _incomplete(row: "dict[str, Any]", now: float) -> dict[str, object]:
+    """Return a release of which the registry lacks parts; `missing` has up to ten."""
+    return {
+        "app": row["app"],
+        "reference": row["reference"],
+        "digest": row["digest"],
+        "missing": row["missing"].split("\n"),
+        "lacking": row["lacking"],
+        "checked_age_seconds": _elapsed(row["checked_at"], now),
     }
 
 
@@ -154,6 +167,8 @@ def _as_text(facts: dict[str, object]) -> list[str]:
         )
     lines += _way_lines(facts["push_way"])
     lines += _missing_lines(facts["missing"])
+    for entry in _dicts(facts["incomplete"]):
+        lines += _incomplete_lines(entry)
     lines.append("")
     lines.append("Pending:" if unfinished else "No pending jobs.")
     for entry in unfinished:
@@ -196,6 +211,17 @@ def _missing_lines(missing: object) -> list[str]:
                 f" {row['app']}"
             )
     return lines
+
+
+def _incomplete_lines(entry: dict[str, object]) -> list[str]:
+    module = importlib.import_module("dokku_registryd.core.release.completeness")
+    lacks = module.describe(entry["missing"], entry["lacking"])
+    age = output.age(_seconds(entry["checked_age_seconds"]))
+    said = f"its registry lacks {lacks} (checked {age} ago)"
+    return [
+        f"Lacking: {entry['reference']} cannot be pulled: {said}",
+        f"         Send it again with: dokku-registryd push {entry['app']}",
+    ]
 
 
 def _service_line(facts: dict[str, object]) -> str:

@@ -1,0 +1,58 @@
+"""Why a pull failed: which parts of the image its registry lacks.
+
+An Engine only says that something is not found, or that it cannot be read.
+"""
+
+from dokku_registryd import errors, ports
+from dokku_registryd.core.image import wanted
+from dokku_registryd.core.release import completeness
+from dokku_registryd.effects.registry import checks
+
+
+def explain(
+    error: errors.RegistrydError,
+    entry: wanted.Wanted,
+    state: wanted.AppState,
+    context: ports.Context,
+) -> errors.RegistrydError:
+    """Return the error of a failed pull, with the parts that the registry lacks.
+
+    The registry is asked if it has answered the Engine that something is missing.
+    """
+    is_absent = isinstance(error, errors.ImageNotFoundError)
+    lacks = _lacks(entry, state, context, may_ask=is_absent)
+    if lacks:
+        return errors.ImageNotFoundError(
+            f"cannot restore {entry.source}: the registry lacks {lacks}. Rebuild the"
+            f" app with dokku ps:rebuild {entry.app}"
+        )
+    if not is_absent:
+        return error
+    return errors.ImageNotFoundError(
+        f"cannot restore {entry.source}: the registry no longer has"
+        f" {entry.digest or 'this tag'}. Rebuild the app with"
+        f" dokku ps:rebuild {entry.app}"
+    )
+
+
+def _lacks(
+    entry: wanted.Wanted,
+    state: wanted.AppState,
+    context: ports.Context,
+    *,
+    may_ask: bool,
+) -> str:
+    """Return the parts that the registry lacks; empty if unknown, or if all of them."""
+    if not entry.digest:
+        return ""
+    pulled = (entry.source, entry.digest)
+    rows = (row for row in state.releases if (row.reference, row.digest) == pulled)
+    release = next(rows, None)
+    if release is None:
+        return ""
+    known = context.ledger.check_of(release.job_id)
+    if may_ask:
+        known = checks.ask_again(release, known, context)
+    if known is None or not known.lacking or known.missing[0].endswith(entry.digest):
+        return ""
+    return completeness.describe(known.missing, known.lacking)
