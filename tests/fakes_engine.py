@@ -24,7 +24,7 @@ from dokku_registryd.core.image.images import (
     LocalImage,
     Manifest,
 )
-from fakes_relay import HOST, FakeRelay
+from fakes_relay import HOST, FakeRelay, layer_of
 
 _MEDIA_TYPE = "application/vnd.docker.distribution.manifest.v2+json"
 _END = object()
@@ -363,5 +363,10 @@ def _familiar(reference: str) -> str:
 
 
 def _manifest_of(image_id: str, labels: tuple[tuple[str, str], ...]) -> Manifest:
-    body = json.dumps({"config": {"digest": image_id, "labels": labels}})
+    body = json.dumps(
+        {
+            "config": {"digest": image_id, "labels": labels},
+            "layers": [{"digest": layer_of(image_id)[0]}],
+        }
+    )
     return Manifest(media_type=_MEDIA_TYPE, body=body.encode())

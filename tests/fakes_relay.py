@@ -60,8 +60,7 @@ class FakePassage:
         Raises:
             AccessDeniedError: In the Engine's words, not the registry's.
         """
-        content = f"layer of {image_id}".encode()
-        digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
+        digest, content = layer_of(image_id)
         image, registry = self._image, self._registry
         try:
             size = self._call(lambda auth: registry.blob_size(image, digest, auth=auth))
@@ -79,6 +78,12 @@ class FakePassage:
     def evidence(self) -> parts.Evidence:
         """Return the layer, and what the manifest names."""
         return parts.Evidence(digests=self._shown)
+
+
+def layer_of(image_id: str) -> tuple[str, bytes]:
+    """Return digest and content of the one layer of an image."""
+    content = f"layer of {image_id}".encode()
+    return f"sha256:{hashlib.sha256(content).hexdigest()}", content
 
 
 class FakeRelay:

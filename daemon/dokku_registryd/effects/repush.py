@@ -1,8 +1,9 @@
-"""Push: ensure that the registry has the deployed release of an app.
+"""Push: ensure that the registry has the deployed release of an app, with all parts.
 
-For an operator whose registry lost its data, or who wants to be sure. The number does
-not change, and extra tags are restored with it; an image that another client put under
-the number is not touched. A push that was given up counts as done afterwards.
+For an operator whose registry lost its data or a part of it, or who wants to be sure.
+The number does not change, and extra tags are restored with it; an image that another
+client put under the number is not touched. A push that was given up counts as done
+afterwards.
 """
 
 from dokku_registryd import errors, ports
@@ -10,16 +11,22 @@ from dokku_registryd.core.dokku import policy
 from dokku_registryd.core.image import images, reference, wanted
 from dokku_registryd.core.job import jobs, outcomes
 from dokku_registryd.core.registry import backoff
-from dokku_registryd.core.release.releases import Release, ReleaseState
+from dokku_registryd.core.release.releases import DeployedRelease, Release, ReleaseState
 from dokku_registryd.effects.app import app_state, sight
 from dokku_registryd.effects.deploy import precedence, reply_writer
-from dokku_registryd.effects.registry import extra_tags, registry_session, sending
+from dokku_registryd.effects.registry import (
+    checks,
+    extra_tags,
+    registry_session,
+    repairs,
+    sending,
+)
 
 
 def perform(
     job: jobs.Job, context: ports.Context, reply: reply_writer.ReplyWriter
 ) -> outcomes.Outcome:
-    """Push the deployed release if the registry lacks it.
+    """Push the deployed release if the registry lacks it or a part of it.
 
     Raises:
         TransientError: Engine or registry do not answer.
@@ -43,16 +50,41 @@ def perform(
     found = session.call(
         lambda auth: context.registry.manifest(image, auth=auth, for_push=True)
     )
-    if found is not None:
-        outcome = _judge(job.app, target, found, release, deployed.digest)
-        if release is not None and _is_given_up(release):
-            _settle(release, found.digest, session, context, reply)
+    if found is None:
+        return _push(job.app, deployed, release, session, context, reply)
+    outcome = _judge(job.app, target, found, release, deployed.digest)
+    lacked = repairs.Repair(
+        app=job.app,
+        name=target,
+        digest=found.digest,
+        release=release,
+        session=session,
+        context=context,
+        reply=reply,
+    ).run()
+    if release is not None and _is_given_up(release):
+        _settle(release, found.digest, session, context, reply)
+    if not lacked:
         return outcome
+    return outcomes.done(f"sent again: {lacked}", reference=target, digest=found.digest)
+
+
+def _push(  # noqa: PLR0917 - one call, to keep `perform` short
+    app: str,
+    deployed: DeployedRelease,
+    release: Release | None,
+    session: registry_session.RegistrySession,
+    context: ports.Context,
+    reply: reply_writer.ReplyWriter,
+) -> outcomes.Outcome:
+    """Push a release that the registry does not have under its number."""
+    target = deployed.reference
+    image = reference.parse(target)
     local = context.engine.image(release.image_id if release else target)
     if local is None:
         raise errors.ImageNotFoundError(
             f"cannot push {target}: it is neither in the registry nor on this host."
-            f" Rebuild the app with dokku ps:rebuild {job.app}"
+            f" Rebuild the app with dokku ps:rebuild {app}"
         )
     # Another program may have moved the name to another image.
     context.engine.tag(local.image_id, target)
@@ -62,21 +94,20 @@ def perform(
         name=target,
         image_id=local.image_id,
         on_progress=reply.output,
-        give_way=lambda: precedence.give_way(job.app, target, context),
+        give_way=lambda: precedence.give_way(app, target, context),
     )
     handed = sending.hand_over(errand, session, context)
     if handed is None:
         sent = sending.push_directly(errand, session, context)
     else:
-        manifest = handed.manifest
+        sent = handed.manifest.digest
         found = session.call(
             lambda auth: context.registry.manifest(image, auth=auth, for_push=True)
         )
-        if found is not None and found.digest != manifest.digest:
-            return _judge(job.app, target, found, release, deployed.digest)
+        if found is not None and found.digest != sent:
+            return _judge(app, target, found, release, deployed.digest)
         errand.give_way()
-        sending.put(image, manifest, session, context)
-        sent = manifest.digest
+        sending.put(image, handed.manifest, session, context)
     stored = session.call(
         lambda auth: context.registry.digest(image, auth=auth, for_push=True)
     )
@@ -85,8 +116,20 @@ def perform(
             f"{target} was pushed as {sent}, but the registry answers {stored}"
         )
     if release is not None:
-        _settle(release, sent, session, context, reply)
+        release = _settle(release, sent, session, context, reply)
+        _note(release, handed, context)
     return outcomes.done("pushed again", reference=target, digest=sent)
+
+
+def _note(
+    release: Release, handed: sending.Handed | None, context: ports.Context
+) -> None:
+    """Record that the release is complete; without proof the next sweep asks."""
+    if handed is not None:
+        evidence = handed.evidence.plus(handed.manifest.digest)
+        if checks.note_shown(release, handed.manifest, evidence, context):
+            return
+    context.ledger.forget_checks([release.job_id])
 
 
 def _check_name(
@@ -140,15 +183,15 @@ def _settle(
     session: registry_session.RegistrySession,
     context: ports.Context,
     reply: reply_writer.ReplyWriter,
-) -> None:
+) -> Release:
     """Record the image in the registry, and update all references to the release."""
     release = context.ledger.update_release(release.job_id, digest=digest)
     tags = app_state.policy_of(context, release.app).extra_tags
     extra_tags.move(release, tags, session, context, reply)
     if not _is_given_up(release):
-        return
+        return release
     context.properties.set(policy.CORE, release.app, "tag-version", str(release.number))
-    context.ledger.update_release(
+    return context.ledger.update_release(
         release.job_id,
         state=ReleaseState.PUSHED,
         pushed_at=context.clock.now(),

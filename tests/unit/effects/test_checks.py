@@ -71,7 +71,7 @@ def test_a_push_through_the_relay_is_complete(host: Host) -> None:
     known = host.ledger.check_of("1.1.1")
     assert known is not None
     assert (known.standing, known.digest) == (Standing.COMPLETE, host.release().digest)
-    assert (known.parts, known.complete_at) == (2, host.clock.now())
+    assert (known.parts, known.complete_at) == (3, host.clock.now())
     assert "has_blob" not in {method for method, _ in host.registry.calls}
 
 

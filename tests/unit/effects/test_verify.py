@@ -59,7 +59,7 @@ def test_a_direct_release_is_checked_after_its_deploy(released: Host) -> None:
     outcome = run(released)
 
     assert outcome == outcomes.done(
-        "the registry has all 2 parts",
+        "the registry has all 3 parts",
         reference=DEPLOYED,
         digest=released.release().digest,
     )

@@ -191,6 +191,16 @@ def record(
     return context.ledger.check_of(release.job_id) or known
 
 
+def record_now(release: Release, found: Look, context: ports.Context) -> None:
+    """Record a look that came after all others, such as that of a repair."""
+    before = context.ledger.check_of(release.job_id)
+    known = completeness.after(
+        before, found, job_id=release.job_id, now=context.clock.now()
+    )
+    context.ledger.record_check(known)
+    _tell(release, before, known)
+
+
 def _tell(release: Release, before: Record | None, known: Record) -> None:
     was_incomplete = before is not None and before.standing is Standing.INCOMPLETE
     log = structlog.get_logger()
