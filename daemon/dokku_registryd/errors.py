@@ -63,6 +63,10 @@ class HeldBackError(RegistryBusyError):
     """The registry asked for fewer requests, so this one was not sent. Wait."""
 
 
+class IncompleteImageError(TransientError):
+    """The registry returned a manifest but not all of its parts. Push it again."""
+
+
 class PreemptedError(TransientError):
     """A more urgent job of the same app is waiting. It runs first."""
 

@@ -109,7 +109,11 @@ def _pull(
     reply.detail(f"Pulling {entry.source}")
     try:
         image = _fetch(entry, context, reply, may_give_up=is_internal)
-    except (errors.ImageNotFoundError, errors.RegistryUnavailableError) as error:
+    except (
+        errors.ImageNotFoundError,
+        errors.IncompleteImageError,
+        errors.RegistryUnavailableError,
+    ) as error:
         raise pull_errors.explain(error, entry, state, context) from error
     for missing in pulls:
         context.engine.tag(image.image_id, missing.reference)

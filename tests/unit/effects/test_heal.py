@@ -141,12 +141,17 @@ def test_a_digest_that_the_registry_lost(released: Host) -> None:
 NOT_FOUND = errors.ImageNotFoundError("cannot pull: not found")
 
 
-def test_a_registry_that_lost_a_part(released: Host) -> None:
+@pytest.mark.parametrize(
+    "said", [NOT_FOUND, errors.IncompleteImageError("cannot pull: unknown blob")]
+)
+def test_a_registry_that_lost_a_part(
+    released: Host, said: errors.RegistrydError
+) -> None:
     """The message names the part; it is asked once, and its answer is recorded."""
     config = released.release().image_id
     lose_all(released)
     del released.registry.blobs[REPOSITORY, config]
-    released.engine.fail("pull", NOT_FOUND, NOT_FOUND)
+    released.engine.fail("pull", said, said)
     released.registry.calls.clear()
 
     for _ in range(2):

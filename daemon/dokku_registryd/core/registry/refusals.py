@@ -152,7 +152,7 @@ _ERRORS: Final[Mapping[Ground, type[errors.RegistrydError]]] = MappingProxyType(
         Ground.UNSUITED: errors.InvalidRequestError,
         Ground.MISSING: errors.ImageNotFoundError,
         Ground.NOT_HERE: errors.ImageNotFoundError,
-        Ground.INCOMPLETE: errors.TransientError,
+        Ground.INCOMPLETE: errors.IncompleteImageError,
         Ground.CERTIFICATE: errors.InvalidRequestError,
         Ground.MALFORMED: errors.InvalidRequestError,
         Ground.UNKNOWN: errors.TransientError,

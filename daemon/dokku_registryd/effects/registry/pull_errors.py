@@ -20,7 +20,8 @@ def explain(
     The registry is asked if it has answered the Engine that something is missing.
     """
     is_absent = isinstance(error, errors.ImageNotFoundError)
-    lacks = _lacks(entry, state, context, may_ask=is_absent)
+    is_partial = isinstance(error, errors.IncompleteImageError)
+    lacks = _lacks(entry, state, context, may_ask=is_absent or is_partial)
     if lacks:
         return errors.ImageNotFoundError(
             f"cannot restore {entry.source}: the registry lacks {lacks}. Rebuild the"
