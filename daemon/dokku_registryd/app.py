@@ -47,7 +47,8 @@ class Service:
 
     Args:
         settings: The settings in effect.
-        is_watching: Whether to use inotify; a hook does not run long enough for it.
+        is_watching: Whether this is the service: it uses inotify and checks releases;
+            a hook does not run long enough for either.
         on_turn: Called once per turn of the main loop, if all threads are alive.
 
     Raises:
@@ -62,6 +63,7 @@ class Service:
         on_turn: Callable[[], None] = lambda: None,
     ) -> None:
         self._settings = settings
+        self._is_service = is_watching
         self.clock = clocks.SystemClock()
         self.ledger = ledgers.open_ledger(settings, self.clock)
         self.engine = engines.build_engine(settings)
@@ -172,6 +174,7 @@ class Service:
             app_lock=self._app_locks.of,
             take_in=self._take_in,
             push_relay=self.relay,
+            is_service=self._is_service,
         )
 
     def _note_way(self, reason: str) -> None:

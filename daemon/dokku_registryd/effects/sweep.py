@@ -85,7 +85,8 @@ def carry_out(context: ports.Context) -> Plan:
         if context.engine.untag(name):
             log.info("name.untagged", reference=name)
     sending.take_away(found.passing, context)
-    for app in found.unchecked:
+    # A hook would wait for them, and a deploy for the hook.
+    for app in found.unchecked if context.is_service else ():
         context.submit(triggers.Trigger(kind=Kind.VERIFY, app=app))
     if found.outdated:
         context.ledger.forget_checks(found.outdated)

@@ -80,6 +80,8 @@ class Context:
     """Returns whether Dokku holds an app's deploy lock: it tags its names now."""
     is_released: Callable[[str], bool] = lambda _app: False
     """Returns whether an app's deploy lock exists and is free now."""
+    is_service: bool = True
+    """Whether this process is the service; a hook ends with its own job."""
     look_seconds: float = 3.0
     """How long a deploy that does not wait for its push waits for an answer."""
     parallel_tags: int = 8

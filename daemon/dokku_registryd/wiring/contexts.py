@@ -44,6 +44,7 @@ def build_context(
     ),
     take_in: Callable[[], object] = lambda: None,
     push_relay: ports.Relay | None = None,
+    is_service: bool = False,
 ) -> ports.Context:
     """Build the ports of one host."""
     property_store = property_files.PropertyFiles(
@@ -92,6 +93,7 @@ def build_context(
         promise=spool.Spool(settings.data_dir).promise,
         app_lock=app_lock,
         take_in=take_in,
+        is_service=is_service,
         delay=backoff_of(settings).after,
         free_bytes=clocks.free_bytes,
         min_free_bytes=settings.heal.min_free_disk_mb << 20,

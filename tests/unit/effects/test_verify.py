@@ -193,6 +193,15 @@ def test_an_adopted_release_is_checked(host: Host) -> None:
     assert standing(host, "adopted-web-7") is Standing.COMPLETE
 
 
+def test_a_hook_checks_nothing(released: Host) -> None:
+    """A sweep in a hook's own process leaves checks to the service."""
+    released.unchecked.clear()
+
+    sweep.carry_out(released.replace(is_service=False))
+
+    assert released.unchecked == []
+
+
 def test_nothing_to_check(host: Host) -> None:
     """An app without a release has nothing to check."""
     assert due(host) == []

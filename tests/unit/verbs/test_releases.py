@@ -6,7 +6,7 @@ import pytest
 
 from dokku_registryd import errors
 from dokku_registryd.adapters.ledger import ledger
-from dokku_registryd.core.release import releases
+from dokku_registryd.core.release import completeness, releases
 from dokku_registryd.core.release.releases import ReleaseState
 from support.calling import Caller
 
@@ -66,7 +66,9 @@ def test_the_releases_of_one_app(caller: Caller, history: ledger.SqliteLedger) -
 
 
 def test_releases_for_a_script(caller: Caller, history: ledger.SqliteLedger) -> None:
-    """A script gets the whole row, with the full digest."""
+    """A script gets the whole row, with the full digest and what is known of it."""
+    history.record_check(completeness.shown("1.1.1", DIGEST, parts=3, now=5.0))
+
     newer, older = caller.call("releases", "web", "--format", "json").json
 
     created = older.pop("created_at")
@@ -88,8 +90,11 @@ def test_releases_for_a_script(caller: Caller, history: ledger.SqliteLedger) -> 
         "live_at": 0.0,
         "failed_at": 0.0,
         "reference": "r.example/org/web:1",
+        "parts": "complete",
+        "complete_at": 5.0,
     }
     assert (newer["number"], newer["state"]) == (2, "reserved")
+    assert (newer["parts"], newer["complete_at"]) == ("not checked", 0.0)
 
 
 @pytest.mark.parametrize("name", ["shop", "../web", "web\n"])

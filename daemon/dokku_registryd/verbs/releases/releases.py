@@ -3,8 +3,9 @@
 import argparse
 import dataclasses
 import time
+from collections.abc import Mapping
 
-from dokku_registryd.core.release import releases
+from dokku_registryd.core.release import completeness, releases
 from dokku_registryd.verbs import output, preparation
 
 
@@ -15,10 +16,11 @@ def perform(arguments: argparse.Namespace, out: output.Output) -> int:
         preparation.check_app(arguments, arguments.app)
     book = preparation.read_ledger(settings)
     rows = book.releases(arguments.app) if book else []
+    checks = book.checks_since(0.0) if book and arguments.format == "json" else {}
     if book:
         book.close()
     if arguments.format == "json":
-        out.json([_as_json(release) for release in rows])
+        out.json([_as_json(release, checks) for release in rows])
         return 0
     if not rows:
         out.line("No releases yet.")
@@ -44,9 +46,19 @@ def _as_row(release: releases.Release, now: float) -> tuple[str, ...]:
     )
 
 
-def _as_json(release: releases.Release) -> dict[str, object]:
+def _as_json(
+    release: releases.Release, checks: Mapping[str, completeness.Record]
+) -> dict[str, object]:
     facts = dataclasses.asdict(release)
     # Internal fields.
     for name in ("previous_number", "sequence", "is_taken_back"):
         del facts[name]
-    return {**facts, "reference": release.reference}
+    known = checks.get(release.job_id)
+    if known is None or known.digest != release.digest:
+        known = completeness.Record(job_id=release.job_id, digest=release.digest)
+    return {
+        **facts,
+        "reference": release.reference,
+        "parts": known.standing.value,
+        "complete_at": known.complete_at,
+    }
