@@ -17,7 +17,7 @@ from dokku_registryd.core.dokku import app_names, pflag, validation
 from dokku_registryd.core.dokku import policy as dokku_policy
 from dokku_registryd.core.engine import events, messages, stream
 from dokku_registryd.core.hook import replies, triggers
-from dokku_registryd.core.image import images, reference
+from dokku_registryd.core.image import images, parts, reference
 from dokku_registryd.core.registry import grants, hosts, protocol, refusal_errors
 from dokku_registryd.core.text import foreign_text, terminal_text
 
@@ -33,6 +33,8 @@ SEEDS: Final = (
     b'{"status": "1: digest: sha256:' + b"0" * 64 + b' size: 1"}',
     b'{"errors": [{"code": "UNAUTHORIZED", "message": "no"}]}',
     b'{"token": "abc", "expires_in": 300}',
+    b'{"manifests": [{"mediaType": ["a"], "digest": "sha256:00"}]}',
+    b'{"config": {"digest": "sha256:%s"}, "layers": [{"mediaType": {}}]}' % (b"0" * 64),
     b'{"auths": {"r.example": {"username": "\\ud800", "password": "\\udc00"}}}',
     b'{"token": "abc", "expires_in": ' + b"9" * 401 + b"}",
     b"[" * 5000,
@@ -188,6 +190,15 @@ def read_body(raw: bytes) -> None:
     manifest.names_image("sha256:0")
 
 
+def read_parts(raw: bytes) -> None:
+    """Any manifest tells valid digests, or is refused."""
+    for media_type in (*parts.INDEX_TYPES, *parts.IMAGE_TYPES, "x"):
+        root = images.Manifest(media_type=media_type, body=raw)
+        with suppress(parts.UnknownPartsError):
+            tree = parts.walk(root, {})
+            assert all(reference.is_digest(part.digest) for part in tree.parts)
+
+
 def read_text(raw: bytes) -> None:
     """The rest of any text is one visible line without secrets."""
     secret = Secret("registry-test-password")
@@ -233,6 +244,7 @@ TARGETS: Final[Mapping[str, Target]] = {
         read_headers,
         read_hosts,
         read_login,
+        read_parts,
         read_properties,
         read_reference,
         read_template,

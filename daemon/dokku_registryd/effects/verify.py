@@ -26,7 +26,11 @@ def perform(
         if release is None:
             return outcomes.skipped("no release with a recorded digest")
         return _verify(release, context)
-    except (errors.TransientError, errors.PermanentError) as error:
+    except (
+        errors.TransientError,
+        errors.PermanentError,
+        errors.InvalidReferenceError,
+    ) as error:
         return outcomes.skipped(f"not checked: {error}")
 
 

@@ -36,6 +36,7 @@ def job(
             id="renamed",
         ),
         pytest.param(job("1", Kind.SWEEP, ""), ("",), id="sweep"),
+        pytest.param(job("1", Kind.VERIFY), (" last",), id="check"),
     ],
 )
 def test_lanes(entry: jobs.Job, lanes: tuple[str, ...]) -> None:
@@ -86,3 +87,14 @@ def test_a_destroyed_app_drops_its_waiting_jobs(
 def test_a_release_drops_nothing() -> None:
     """Only a destroyed app drops jobs."""
     assert jobs.dropped_by(job("2"), [job("1")]) == []
+
+
+def test_the_order_of_kinds() -> None:
+    """Jobs that a hook awaits go first, then background work, then checks."""
+    release, heal = job("1"), job("heal-1", Kind.HEAL)
+    delivery = replace(job("2"), is_background_push=True)
+    check = job("verify-1", Kind.VERIFY)
+
+    found = [one.precedence for one in (release, heal, delivery, check)]
+
+    assert found == [0, 1, 1, 2]

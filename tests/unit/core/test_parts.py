@@ -132,6 +132,7 @@ def test_an_index_of_other_things() -> None:
             {"mediaType": LAYER, "digest": digest("1")},
             {"mediaType": "application/vnd.example+json", "digest": "nonsense"},
             {"digest": digest("2")},
+            {"mediaType": [OCI_IMAGE], "digest": digest("3")},
         ],
     )
 

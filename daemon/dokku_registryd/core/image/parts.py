@@ -148,7 +148,7 @@ def parts_of(manifest: images.Manifest) -> Iterator[Part]:
         raise UnknownPartsError("a manifest is not an object")
     if manifest.media_type in INDEX_TYPES:
         for entry in _descriptors(content, "manifests"):
-            if entry.get("mediaType") in INDEX_TYPES | IMAGE_TYPES:
+            if _type_of(entry) in INDEX_TYPES | IMAGE_TYPES:
                 yield _part(Kind.MANIFEST, entry)
     elif manifest.media_type in IMAGE_TYPES:
         config = content.get("config")
@@ -177,6 +177,10 @@ def _part(kind: Kind, descriptor: Mapping[str, Any]) -> Part:
 
 
 def _is_elsewhere(layer: Mapping[str, Any]) -> bool:
-    kind = layer.get("mediaType")
-    is_foreign = isinstance(kind, str) and any(word in kind for word in _FOREIGN)
+    is_foreign = any(word in _type_of(layer) for word in _FOREIGN)
     return is_foreign and bool(layer.get("urls"))
+
+
+def _type_of(descriptor: Mapping[str, Any]) -> str:
+    stated = descriptor.get("mediaType")
+    return stated if isinstance(stated, str) else ""
