@@ -4,10 +4,10 @@ import contextlib
 import hashlib
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from dokku_registryd import errors
+from dokku_registryd import errors, ports
 from dokku_registryd.core.auth.logins import AuthConfig
 from dokku_registryd.core.image import images, parts, reference
 from dokku_registryd.core.image.reference import ImageReference
@@ -211,14 +211,14 @@ class FakeRegistry:
     def stream_blob(
         self,
         image: ImageReference,
-        pieces: Iterable[bytes],
+        source: ports.BlobSource,
         *,
         auth: AuthConfig | None,
     ) -> str:
         """Keep bytes under a place of their own."""
         with self.lock:
             self._begin("stream_blob", image.repository, image.domain, auth)
-        body = b"".join(pieces)
+        body = b"".join(source.read())
         with self.lock:
             location = f"https://{image.domain}/upload/{len(self.uploads)}"
             self.uploads[location] = body

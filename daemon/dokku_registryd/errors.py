@@ -47,6 +47,18 @@ class RegistryUnavailableError(TransientError):
     """The registry does not answer, or answers with a server error."""
 
 
+class SendAgainError(RegistryUnavailableError):
+    """An upload cannot be continued; only the Engine still has its first bytes.
+
+    Args:
+        reason: What the upload ended with.
+    """
+
+    def __init__(self, reason: RegistrydError) -> None:
+        super().__init__(str(reason))
+        self.reason = reason
+
+
 class UnreadableError(TransientError):
     """A required file exists but cannot be read. Correct it."""
 

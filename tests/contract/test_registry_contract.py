@@ -19,6 +19,7 @@ from fakes_registry import FakeRegistry
 from support import seeding
 from support.memory_registry import MemoryRegistry
 from support.registries import IDENTITY_TOKEN, RegistryServer
+from support.streams import streamed
 
 PASSWORD = "registry-test-password"
 ABSENT = "sha256:" + "0" * 64
@@ -303,7 +304,7 @@ def test_a_blob_is_streamed(bench: Bench) -> None:
     pieces = [bytes([number]) * 70_000 for number in range(20)]
     digest = digest_of(b"".join(pieces))
 
-    place = bench.registry.stream_blob(image, iter(pieces), auth=bench.auth)
+    place = bench.registry.stream_blob(image, streamed(pieces), auth=bench.auth)
     before = bench.registry.blob_size(image, digest, auth=bench.auth)
     bench.registry.close_blob(image, place, digest, auth=bench.auth)
 
@@ -333,7 +334,7 @@ def test_a_blob_with_another_digest_is_refused(bench: Bench) -> None:
 
     with pytest.raises(errors.InvalidRequestError, match="DIGEST_INVALID"):
         bench.registry.put_blob(image, digest, b"what came", auth=bench.auth)
-    place = bench.registry.stream_blob(image, [b"what came"], auth=bench.auth)
+    place = bench.registry.stream_blob(image, streamed([b"what came"]), auth=bench.auth)
     with pytest.raises(errors.InvalidRequestError, match="DIGEST_INVALID"):
         bench.registry.close_blob(image, place, digest, auth=bench.auth)
 
@@ -348,7 +349,7 @@ def test_what_ends_the_pieces_ends_the_upload(bench: Bench) -> None:
         raise errors.EngineUnavailableError("the source is gone")
 
     with pytest.raises(errors.EngineUnavailableError, match="the source is gone"):
-        bench.registry.stream_blob(bench.image(), broken(), auth=bench.auth)
+        bench.registry.stream_blob(bench.image(), streamed(broken()), auth=bench.auth)
 
     assert bench.registry.tags(bench.image(), auth=bench.auth) == []
 
@@ -360,7 +361,7 @@ def test_no_blob_with_a_wrong_login(bench: Bench) -> None:
     with pytest.raises(errors.AuthenticationError):
         bench.registry.put_blob(image, digest_of(b"a"), b"a", auth=wrong)
     with pytest.raises(errors.AuthenticationError):
-        bench.registry.stream_blob(image, iter([b"a"]), auth=wrong)
+        bench.registry.stream_blob(image, streamed([b"a"]), auth=wrong)
 
     size = bench.registry.blob_size(image, digest_of(b"a"), auth=bench.auth)
     assert size is None

@@ -52,6 +52,19 @@ class Rule:
     times: int = 1_000_000
 
 
+@dataclass(slots=True, kw_only=True)
+class Break:
+    """Resets connections while a body arrives."""
+
+    contains: str
+    """Part of `METHOD /path?query`."""
+    after: int
+    """Bytes of the body that arrive."""
+    times: int = 1
+    keeps: bool = True
+    """Whether an upload has these bytes afterwards."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
     """A request that arrived."""
@@ -98,6 +111,13 @@ class MemoryRegistry:
         """What came so far, by the upload's path."""
         self.upload_host = ""
         """Put before the address at which an upload goes on, to make it absolute."""
+        self.upload_headers: dict[str, str] = {}
+        """Further headers of an upload's first answer."""
+        self.most_bytes: int | None = None
+        """The largest body that a proxy in front of it lets through."""
+        self.tells_offsets = True
+        """Whether it answers GET of an upload."""
+        self.breaks: list[Break] = []
         self.rules: list[Rule] = []
         self.asked: list[Asked] = []
         self.connections = 0
@@ -156,6 +176,28 @@ class MemoryRegistry:
         """Answer requests that contain a text in place of the registry."""
         self.rules.append(Rule(contains=contains, answer=answer, times=times))
 
+    def cut(
+        self, contains: str, after: int, times: int = 1, *, keeps: bool = True
+    ) -> None:
+        """Reset connections of requests that contain a text, in their bodies."""
+        self.breaks.append(
+            Break(contains=contains, after=after, times=times, keeps=keeps)
+        )
+
+    def find_break(self, line: str) -> Break | None:
+        """Return the break of a request, if there is one."""
+        for found in self.breaks:
+            if found.times > 0 and found.contains in line:
+                found.times -= 1
+                return found
+        return None
+
+    def keep(self, line: str, part: bytes) -> None:
+        """Keep what came of a body that broke."""
+        name = urlsplit(line).path.rpartition("/")[2]
+        if name in self.uploads:
+            self.uploads[name] += part
+
     def put(self, path: str, tag: str, body: bytes, kind: str) -> str:
         """Store a manifest under a tag and its digest, and return the digest."""
         digest = "sha256:" + hashlib.sha256(body).hexdigest()
@@ -174,6 +216,8 @@ class MemoryRegistry:
             if rule.times > 0 and rule.contains in asked.line:
                 rule.times -= 1
                 return rule.answer
+        if self.most_bytes is not None and len(asked.body) > self.most_bytes:
+            return Answer(status=413, body=b"<html>413 Request Entity Too Large</html>")
         target = urlsplit(asked.line.partition(" ")[2])
         if target.path == "/token":
             return self._give_token(asked, target.query)
@@ -217,6 +261,13 @@ class MemoryRegistry:
             self.uploads[name] = b""
         if name not in self.uploads:
             return error(404, "BLOB_UPLOAD_UNKNOWN")
+        size = len(self.uploads[name])
+        if method == "GET":
+            stated = {"Range": f"0-{max(size - 1, 0)}"}
+            return Answer(status=204 if self.tells_offsets else 405, headers=stated)
+        start = asked.headers.get("content-range", f"{size}-").partition("-")[0]
+        if int(start) != size:
+            return error(416, "RANGE_INVALID")
         self.uploads[name] += asked.body
         if method == "PUT":
             digest = parse_qs(query)["digest"][0]
@@ -227,7 +278,8 @@ class MemoryRegistry:
             return Answer(status=201, headers={"Docker-Content-Digest": digest})
         kind = "" if name.startswith("elsewhere/") else "blobs/uploads/"
         location = f"{self.upload_host}/v2/{path}/{kind}{name}?state={method}"
-        return Answer(status=202, headers={"Location": location})
+        more = self.upload_headers if method == "POST" else {}
+        return Answer(status=202, headers={"Location": location} | more)
 
     def _is_let_in(self, asked: Asked, path: str) -> bool:
         kind, _, value = asked.headers.get("authorization", "").partition(" ")
@@ -371,6 +423,15 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Answer."""
+        line = f"{self.command} {self.path}"
+        broken = self.server.registry.find_break(line)
+        if broken is not None:
+            part = self._read(broken.after)
+            if broken.keeps:
+                self.server.registry.keep(line, part)
+            # What is unread makes the end of the connection a reset.
+            self.close_connection = True
+            return
         asked = Asked(
             line=f"{self.command} {self.path}",
             headers={name.lower(): value for name, value in self.headers.items()},
@@ -381,15 +442,18 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     do_HEAD = do_PUT = do_POST = do_DELETE = do_PATCH = do_GET  # noqa: N815 - http.server's names
 
-    def _read(self) -> bytes:
+    def _read(self, most: int = 1 << 40) -> bytes:
         if self.headers.get("Transfer-Encoding") != "chunked":
-            return self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        body = b""
+            length = int(self.headers.get("Content-Length") or 0)
+            return self.rfile.read(min(length, most))
+        body = bytearray()
         while size := int(self.rfile.readline(), 16):
             body += self.rfile.read(size)
             self.rfile.readline()
+            if len(body) >= most:
+                return bytes(body[:most])
         self.rfile.readline()
-        return body
+        return bytes(body)
 
     def _send(self, answer: Answer) -> None:
         if answer.way in {"reset", "hang"}:
@@ -405,7 +469,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.flush_headers()
             self._stream(self._trickle(b"X-More: 1\r\n"))
             return
-        if answer.way in {"whole", "cut"}:
+        if (
+            answer.way in {"whole", "cut"}
+            and answer.status != http.HTTPStatus.NO_CONTENT
+        ):
             self.send_header("Content-Length", str(len(answer.body)))
         self.end_headers()
         if self.command == "HEAD":

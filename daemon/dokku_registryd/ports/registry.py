@@ -1,6 +1,6 @@
 """Registries, and the logins of apps."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 from dokku_registryd.core.auth import logins
@@ -8,6 +8,34 @@ from dokku_registryd.core.image import reference
 from dokku_registryd.core.image.images import (
     Manifest,
 )
+
+
+class BlobSource(Protocol):
+    """The bytes of a blob in their order; those sent last can be sent again."""
+
+    @property
+    def position(self) -> int:
+        """The offset of the next byte."""
+
+    def read(self, size: int | None = None) -> Iterator[bytes]:
+        """Yield so many of the next bytes, or all of them.
+
+        Raises:
+            RegistrydError: They do not come any more.
+        """
+
+    def fill(self, size: int) -> int:
+        """Get the next bytes, so that they can be read more than once.
+
+        Returns:
+            How many there are: `size` at most, and 0 at the end.
+        """
+
+    def rewind(self, offset: int) -> bool:
+        """Continue at an earlier offset; return False if its bytes are gone."""
+
+    def check(self) -> None:
+        """Return if they are still needed; raise the reason if they are not."""
 
 
 class Registry(Protocol):
@@ -120,19 +148,24 @@ class Registry(Protocol):
     ) -> None:
         """Upload a whole blob; an existing one is fine.
 
-        `on_sent` is called with sizes of parts of a long body as they are sent.
+        An upload that breaks is continued, and one that is too large for one request is
+        sent in pieces. `on_sent` is called with sizes of parts as they are sent.
         """
 
     def stream_blob(
         self,
         image: reference.ImageReference,
-        pieces: Iterable[bytes],
+        source: BlobSource,
         *,
         auth: logins.AuthConfig | None,
     ) -> str:
         """Upload the bytes of a blob as they arrive; return the URL to finish it.
 
-        If the pieces raise an error, the upload ends without a result.
+        If the source raises an error, the upload ends without a result.
+
+        Raises:
+            SendAgainError: The upload cannot be continued with the bytes that the
+                source still has.
         """
 
     def close_blob(
@@ -147,6 +180,7 @@ class Registry(Protocol):
 
         Raises:
             InvalidRequestError: They have another digest.
+            ImageNotFoundError: The registry does not know the upload any more.
         """
 
 

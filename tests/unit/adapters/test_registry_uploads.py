@@ -14,6 +14,7 @@ from dokku_registryd.core.auth.logins import AuthConfig, Secret
 from dokku_registryd.core.image import images, reference
 from support import memory_registry
 from support.memory_registry import Answer, MemoryRegistry
+from support.streams import streamed
 
 PASSWORD = "planted-password-4713"
 PATH = "org/web"
@@ -85,7 +86,7 @@ def test_the_last_location_counts(
     """An upload is closed where the answer to its bytes says, with that query."""
     auth = login(bearer)
 
-    place = registry.stream_blob(image(bearer), [BODY], auth=auth)
+    place = registry.stream_blob(image(bearer), streamed([BODY]), auth=auth)
     registry.close_blob(image(bearer), place, DIGEST, auth=auth)
 
     (closed,) = bearer.lines("PUT ")
@@ -161,7 +162,7 @@ def test_pieces_are_never_sent_twice(
     bearer.rule("PATCH ", memory_registry.error(401, "UNAUTHORIZED"))
 
     with pytest.raises(errors.AuthenticationError):
-        registry.stream_blob(image(bearer), iter([BODY]), auth=auth)
+        registry.stream_blob(image(bearer), streamed([BODY]), auth=auth)
 
     assert len(bearer.lines("PATCH ")) == 1
 
@@ -202,13 +203,17 @@ def test_a_registry_that_reads_nothing_is_given_up(tmp_path: Path) -> None:
     server = threading.Thread(target=take)
     server.start()
     registry = RegistryClient(
-        facts=lambda: FACTS, certs_dir=tmp_path, upload_timeouts=(0.5, 60)
+        facts=lambda: FACTS,
+        certs_dir=tmp_path,
+        read_timeout=0.1,
+        upload_timeouts=(0.5, 60),
+        sleep=lambda _seconds: None,
     )
     target = reference.ImageReference(domain=host, path=PATH, tag="1")
     endless = iter(lambda: b"x" * 65536, None)
 
     with pytest.raises(errors.RegistryUnavailableError, match="in time"):
-        registry.stream_blob(target, endless, auth=None)
+        registry.stream_blob(target, streamed(endless), auth=None)
 
     server.join()
     registry.close()

@@ -6,6 +6,7 @@ import hashlib
 import http.client
 import json
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 import structlog
 
-from dokku_registryd import errors
+from dokku_registryd import errors, ports
 from dokku_registryd.adapters.relay import uploads as relay_uploads
 from dokku_registryd.adapters.relay.passages import MOST_UPLOADS, Passage
 from dokku_registryd.adapters.relay.relay import Relay
@@ -357,7 +358,7 @@ def test_memory_is_bounded(
         assert engine.status("PUT", target) == 201
 
     assert kept <= relay_protocol.MOST_OF_PUSH
-    assert len([1 for method, _ in registry.calls if method == "stream_blob"]) == 2
+    assert len([1 for method, _ in registry.calls if method == "stream_blob"]) == 3
     assert relay.kept_bytes == 0
 
 
@@ -366,9 +367,34 @@ def test_all_pushes_share_a_limit() -> None:
     shelf = relay_uploads.Shelf()
     size = relay_protocol.MOST_OF_BLOB
     taken = [shelf.take(push, size, of_blob=0) for push in range(20)]
+    lent = [shelf.lend(push, lambda: None, wait=False) for push in range(20)]
 
-    assert sum(taken) == relay_protocol.MOST_OF_ALL // size
-    assert shelf.size <= relay_protocol.MOST_OF_ALL
+    assert sum(lent) == relay_protocol.MOST_WINDOWS
+    assert (sum(taken) + sum(lent)) * size == relay_protocol.MOST_OF_ALL
+    assert shelf.size == relay_protocol.MOST_OF_ALL
+
+
+def test_a_push_has_one_window() -> None:
+    """Another layer of the push waits for it, if it cannot be sent without."""
+    shelf = relay_uploads.Shelf()
+    waited: list[int] = []
+    assert shelf.lend("push", lambda: None, wait=False)
+    assert not shelf.lend("push", lambda: None, wait=False)
+
+    def give_up() -> None:
+        waited.append(shelf.size)
+        raise errors.RegistryUnavailableError("the push is over")
+
+    with pytest.raises(errors.RegistryUnavailableError, match="is over"):
+        shelf.lend("push", give_up, wait=True)
+    second = threading.Thread(
+        target=lambda: shelf.lend("push", lambda: None, wait=True)
+    )
+    second.start()
+    shelf.take_back("push")
+    second.join()
+
+    assert waited == [shelf.size] == [relay_protocol.WINDOW_BYTES]
 
 
 @pytest.mark.parametrize("content", [SMALL, BIG], ids=["kept", "passed-on"])
@@ -503,13 +529,49 @@ def test_bytes_that_move_are_felt(
     assert pulses == sorted(set(pulses))
 
 
-def test_pieces_are_given_once() -> None:
-    """Bytes that are gone are not taken for an empty layer."""
-    once = relay_uploads.Once([b"a", b"b"])
+def test_a_layer_that_the_registry_refuses_at_its_end(
+    engine: Knocker, passage: Passage, registry: FakeRegistry
+) -> None:
+    """Its bytes are gone here, so the Engine has to send it again."""
+    reason = errors.InvalidRequestError("DIGEST_INVALID", status=400)
+    registry.fail("close_blob", reason)
+    place = begin(engine, passage)
 
-    assert list(once) == [b"a", b"b"]
-    with pytest.raises(errors.RegistryUnavailableError, match="an upload ended"):
-        list(once)
+    status = engine.status("PUT", f"{place}?digest={digest_of(BIG)}", BIG)
+
+    assert status == 403
+    assert isinstance(passage.failure, errors.SendAgainError)
+    assert passage.failure.reason is reason
+
+
+def test_a_login_that_is_renewed_in_a_long_layer(
+    relay: Relay, registry: FakeRegistry
+) -> None:
+    """A layer that was too large to keep begins again, if a part of it was sent."""
+
+    def twice(operation: Any) -> Any:
+        try:
+            return operation(None)
+        except errors.AuthenticationError:
+            return operation(None)
+
+    class Forgetful(FakeRegistry):
+        def stream_blob(
+            self, image: Any, source: ports.BlobSource, *, auth: Any
+        ) -> str:
+            if source.position and not source.rewind(0):
+                raise errors.SendAgainError(errors.RegistryUnavailableError("gone"))
+            for _ in source.read():
+                pass
+            raise errors.AuthenticationError("expired")
+
+    with (
+        relay.open(IMAGE, Forgetful(), twice) as passage,
+        knocking(relay, passage.login) as knocker,
+    ):
+        place = begin(knocker, passage)
+        assert knocker.status("PATCH", place, BIG) == 403
+        assert isinstance(passage.failure, errors.SendAgainError)
 
 
 # -- manifests

@@ -146,11 +146,12 @@ def test_a_long_path_has_a_short_name() -> None:
 
 def test_what_is_kept_is_bounded() -> None:
     """A blob, a push and all pushes together each have their limit."""
-    of_blob, of_push = relay_protocol.MOST_OF_BLOB, relay_protocol.MOST_OF_PUSH
+    of_blob = relay_protocol.MOST_OF_BLOB
+    window = relay_protocol.WINDOW_BYTES
+    of_push = relay_protocol.MOST_OF_PUSH - window
+    of_all = relay_protocol.MOST_OF_ALL - relay_protocol.MOST_WINDOWS * window
 
     assert relay_protocol.may_keep(1, of_blob=0, of_push=0, of_all=0)
     assert not relay_protocol.may_keep(1, of_blob=of_blob, of_push=of_blob, of_all=0)
     assert not relay_protocol.may_keep(1, of_blob=0, of_push=of_push, of_all=0)
-    assert not relay_protocol.may_keep(
-        1, of_blob=0, of_push=0, of_all=relay_protocol.MOST_OF_ALL
-    )
+    assert not relay_protocol.may_keep(1, of_blob=0, of_push=0, of_all=of_all)

@@ -1,6 +1,7 @@
 """An image goes to its registry by the relay, or by the Engine itself."""
 
 import pytest
+import structlog
 
 from dokku_registryd import errors
 from dokku_registryd.core.auth import logins
@@ -129,6 +130,34 @@ def test_a_registry_that_is_away_is_asked_again(host: Host) -> None:
 
     assert released_again is not None
     assert host.tags() == {"1": host.release().digest}
+
+
+def test_a_layer_is_sent_once_more(host: Host) -> None:
+    """If an upload cannot be continued, the Engine pushes again in the same attempt."""
+    broken = errors.RegistryUnavailableError("connection reset")
+    host.registry.fail("put_blob", errors.SendAgainError(broken))
+
+    with structlog.testing.capture_logs() as logged:
+        released(host)
+
+    assert host.tags() == {"1": host.release().digest}
+    assert host.engine.asked == [("push", f"{REPOSITORY}:1")] * 2
+    assert host.passing() == []
+    repeated = [line for line in logged if line["event"] == "upload.repeated"]
+    assert [line["error"] for line in repeated] == ["connection reset"]
+
+
+def test_a_layer_is_not_sent_for_ever(host: Host) -> None:
+    """The second time the reason of the upload's end is that of the attempt."""
+    first = errors.SendAgainError(errors.RegistryUnavailableError("first"))
+    reason = errors.InvalidRequestError("DIGEST_INVALID", status=400)
+    host.registry.fail("put_blob", first, errors.SendAgainError(reason))
+
+    with pytest.raises(errors.InvalidRequestError, match="DIGEST_INVALID"):
+        released(host)
+
+    assert host.tags() == {}
+    assert host.passing() == []
 
 
 def test_parts_that_vanish_are_looked_for_again(host: Host) -> None:

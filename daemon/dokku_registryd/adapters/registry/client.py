@@ -7,13 +7,13 @@ on as unchanged bytes, because their digest is their name.
 """
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from http import HTTPStatus
 from pathlib import Path
 from typing import Final
 
-from dokku_registryd import errors
+from dokku_registryd import errors, ports
 from dokku_registryd.adapters.registry import (
     dialogue,
     messages,
@@ -49,6 +49,7 @@ class RegistryClient:
         inner_hosts: Hosts in the own network that a registry may name.
         monotonic: The clock for timeouts.
         now: The clock that Retry-After dates are compared with.
+        sleep: Waits before an upload continues.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class RegistryClient:
         inner_hosts: frozenset[str] = frozenset(),
         monotonic: Callable[[], float] = time.monotonic,
         now: Callable[[], float] = time.time,
+        sleep: Callable[[float], object] = time.sleep,
     ) -> None:
         routes = registry_routes.Routes(
             facts,
@@ -91,7 +93,7 @@ class RegistryClient:
         self._dialogue = dialogue.Dialogue(self._wire, authorizations)
         self._monotonic = monotonic
         self._total_timeout = total_timeout
-        self._uploads = uploads.Uploads(self._dialogue)
+        self._uploads = uploads.Uploads(self._dialogue, sleep=sleep)
         self._tagging = tagging.Tagging(self._dialogue, monotonic)
 
     def close(self) -> None:
@@ -345,12 +347,12 @@ class RegistryClient:
     def stream_blob(
         self,
         image: reference.ImageReference,
-        pieces: Iterable[bytes],
+        source: ports.BlobSource,
         *,
         auth: AuthConfig | None,
     ) -> str:
         """Upload the bytes of a blob as they arrive; return the URL to finish it."""
-        return self._uploads.stream(image, pieces, auth=auth)
+        return self._uploads.stream(image, source, auth=auth)
 
     def close_blob(
         self,

@@ -61,7 +61,9 @@ class Dialogue:
             reply = replace(reply, body=b"")
         raise messages.refusal(request, access, reply, used)
 
-    def ask_elsewhere(self, request: Request, access: tokens.TokenScope) -> Reply:
+    def ask_elsewhere(
+        self, request: Request, access: tokens.TokenScope, *expected: int
+    ) -> Reply:
         """Send to a host that the registry named, without the registry's login.
 
         Raises:
@@ -70,7 +72,7 @@ class Dialogue:
         reply = self._wire.send(
             replace(request, authorization=None, named_by=access.host)
         )
-        if reply.status < HTTPStatus.MULTIPLE_CHOICES:
+        if reply.status < HTTPStatus.MULTIPLE_CHOICES or reply.status in expected:
             return reply
         raise messages.refusal(request, access, reply, None)
 

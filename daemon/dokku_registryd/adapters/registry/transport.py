@@ -289,18 +289,15 @@ class _DeadConnectionError(Exception):
 class _Sliced:
     """A long body in slices: a socket's timeout is for one call of any length."""
 
-    def __init__(self, body: bytes | bytearray, on_sent: Callable[[int], None]) -> None:
+    def __init__(self, body: bytes) -> None:
         self._body = memoryview(body)
-        self._on_sent = on_sent
 
     def __len__(self) -> int:
         return len(self._body)
 
     def __iter__(self) -> Iterator[memoryview]:
         for start in range(0, len(self._body), _CHUNK_BYTES):
-            piece = self._body[start : start + _CHUNK_BYTES]
-            yield piece
-            self._on_sent(len(piece))
+            yield self._body[start : start + _CHUNK_BYTES]
 
 
 class _Session(requests.Session):
@@ -374,9 +371,9 @@ def _check_reply(
 def _body(request: Request) -> Any:
     if request.pieces is not None:
         return iter(request.pieces)
-    if request.body is not None and len(request.body) > _CHUNK_BYTES:
-        return _Sliced(request.body, request.on_sent)
-    return None if request.body is None else bytes(request.body)
+    if isinstance(request.body, bytes) and len(request.body) > _CHUNK_BYTES:
+        return _Sliced(request.body)
+    return request.body
 
 
 def _read(request: Request, response: requests.Response) -> bytes:

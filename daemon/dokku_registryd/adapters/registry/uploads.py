@@ -1,40 +1,33 @@
 """Blobs in a registry: existence checks and uploads.
 
-Sources: the OCI distribution specification 1.1, "Pushing Blobs"
-(https://github.com/opencontainers/distribution-spec/blob/v1.1.0/spec.md#pushing-blobs).
-Both forms are those of Docker's own image stores, so that every registry supports them:
-a session and one PUT with the whole body (containerd), or a session, one PATCH and an
-empty PUT (the classic store). A token for `pull,push` is requested from the first
-request on: some registries create a repository for it, and have none before.
+Both forms of an upload are those of Docker's own image stores, so that every registry
+supports them: a session and one PUT with the whole body (containerd), or a session, one
+PATCH and an empty PUT (the classic store). `transfers` says what follows if that does
+not succeed. A token for `pull,push` is requested from the first request on: some
+registries create a repository for it, and have none before.
 """
 
-import re
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Final
-from urllib.parse import quote
 
-from dokku_registryd import errors
+from dokku_registryd import errors, ports
 from dokku_registryd.adapters.registry import dialogue as registry_dialogue
-from dokku_registryd.adapters.registry import messages, tokens
-from dokku_registryd.core.auth.logins import AuthConfig, Secret
+from dokku_registryd.adapters.registry import (
+    messages,
+    tokens,
+    transfers,
+    upload_limits,
+    upload_sessions,
+)
+from dokku_registryd.core.auth.logins import AuthConfig
 from dokku_registryd.core.image import reference
-from dokku_registryd.core.registry import protocol
-from dokku_registryd.core.registry.protocol import Reply, Request
+from dokku_registryd.core.registry.protocol import Request
 
-_BODY_TYPE: Final = "application/octet-stream"
-_SIZE: Final = re.compile(r"[0-9]{1,18}", re.ASCII)
-_SESSIONS: Final = 3  # a registry on several machines may know a session on one only
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Place:
-    """The URL at which an upload continues, from the registry's last answer."""
-
-    url: str
-    is_elsewhere: bool
-    """Whether that is another host, which gets neither login nor our headers."""
+_SLICE_BYTES: Final = 64 << 10
 
 
 class Uploads:
@@ -42,10 +35,18 @@ class Uploads:
 
     Args:
         dialogue: Sends the requests.
+        sleep: Waits for some seconds.
     """
 
-    def __init__(self, dialogue: registry_dialogue.Dialogue) -> None:
+    def __init__(
+        self,
+        dialogue: registry_dialogue.Dialogue,
+        *,
+        sleep: Callable[[float], object] = time.sleep,
+    ) -> None:
         self._dialogue = dialogue
+        self._sleep = sleep
+        self._limits = upload_limits.Limits()
 
     def size(
         self,
@@ -66,9 +67,8 @@ class Uploads:
             request, access, HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED
         )
         stated = reply.headers.get("content-length", "")
-        is_size = bool(_SIZE.fullmatch(stated))
-        is_there = reply.status == HTTPStatus.OK and is_size
-        return int(stated) if is_there else None
+        is_there = reply.status == HTTPStatus.OK
+        return upload_sessions.parse_size(stated) if is_there else None
 
     def exists(
         self,
@@ -109,43 +109,40 @@ class Uploads:
         on_sent: Callable[[int], None],
     ) -> None:
         """Upload a whole blob in its own session."""
-        access = _access(image, auth)
-        left = _SESSIONS
-        while True:
-            left -= 1
-            place = self._open(image, access)
-            try:
-                self._end(image, access, place, digest, body, on_sent=on_sent)
-            except errors.ImageNotFoundError:
-                if not left:
-                    raise
-            else:
-                return
+        transfers.Transfer(
+            self._session(image, auth),
+            _Whole(body, on_sent),
+            limits=self._limits,
+            sleep=self._sleep,
+            is_there=lambda: self._has(image, digest, auth),
+        ).put(digest, len(body))
 
     def stream(
         self,
         image: reference.ImageReference,
-        pieces: Iterable[bytes],
+        source: ports.BlobSource,
         *,
         auth: AuthConfig | None,
     ) -> str:
         """Upload the bytes of a blob as they arrive; return the URL to finish it.
 
-        An error raised by the pieces ends the upload.
+        An error raised by the source ends the upload.
+
+        Raises:
+            SendAgainError: It cannot be continued.
         """
-        access = _access(image, auth)
-        place = self._open(image, access)
-        request = Request(
-            method="PATCH",
-            url=place.url,
-            purpose=f"push {image.familiar}",
-            headers={"content-type": _BODY_TYPE},
-            pieces=pieces,
-            is_upload=True,
-            max_bytes=messages.MAX_MANIFEST_BYTES,
-        )
-        reply = self._ask(request, access, place)
-        return _place(reply, request.purpose, access.secrets, before=place).url
+        if not source.rewind(0):  # A part was sent with another login.
+            raise errors.SendAgainError(
+                errors.RegistryUnavailableError(
+                    "an upload ended after a part of it was sent; the next attempt"
+                    " starts again"
+                )
+            )
+        session = self._session(image, auth)
+        transfers.Transfer(
+            session, source, limits=self._limits, sleep=self._sleep
+        ).send()
+        return session.location
 
     def close(
         self,
@@ -156,90 +153,71 @@ class Uploads:
         auth: AuthConfig | None,
     ) -> None:
         """Finish an upload whose bytes were sent; the registry compares the digest."""
+        session = self._session(image, auth, location)
+        for wait in (*transfers.WAITS, None):
+            try:
+                session.end(digest)
+            except errors.RegistryUnavailableError as error:
+                if wait is None or isinstance(error, errors.RegistryBusyError):
+                    raise
+                self._sleep(wait)
+                if self._has(image, digest, auth):
+                    return
+            else:
+                return
+
+    def _session(
+        self, image: reference.ImageReference, auth: AuthConfig | None, url: str = ""
+    ) -> upload_sessions.Session:
         access = _access(image, auth)
-        is_internal = protocol.is_same_host(location, f"//{access.host}")
-        place = _Place(url=location, is_elsewhere=not is_internal)
-        self._end(image, access, place, digest, b"")
+        return upload_sessions.Session(self._dialogue, image, access, url)
 
-    def _open(
-        self, image: reference.ImageReference, access: tokens.TokenScope
-    ) -> _Place:
-        request = Request(
-            method="POST",
-            url=f"//{access.host}/v2/{image.path}/blobs/uploads/",
-            purpose=f"push {image.familiar}",
-            body=b"",
-            max_bytes=messages.MAX_MANIFEST_BYTES,
-        )
-        reply = self._dialogue.ask(request, access)
-        return _place(reply, request.purpose, access.secrets)
+    def _has(
+        self, image: reference.ImageReference, digest: str, auth: AuthConfig | None
+    ) -> bool:
+        """Return whether a blob exists although the answer to its upload was lost."""
+        with contextlib.suppress(
+            errors.PermanentError, errors.RegistryUnavailableError
+        ):
+            return self.size(image, digest, auth=auth) is not None
+        return False
 
-    def _end(
-        self,
-        image: reference.ImageReference,
-        access: tokens.TokenScope,
-        place: _Place,
-        digest: str,
-        body: bytes | bytearray,
-        *,
-        on_sent: Callable[[int], None] = lambda _size: None,
-    ) -> None:
-        joint = "&" if "?" in place.url else "?"
-        request = Request(
-            method="PUT",
-            url=f"{place.url}{joint}digest={quote(digest, safe='')}",
-            purpose=f"push {image.familiar}",
-            headers={"content-type": _BODY_TYPE},
-            body=body,
-            on_sent=on_sent,
-            is_upload=True,
-            max_bytes=messages.MAX_MANIFEST_BYTES,
-        )
-        self._ask(request, access, place)
 
-    def _ask(self, request: Request, access: tokens.TokenScope, place: _Place) -> Reply:
-        if place.is_elsewhere:
-            bare = replace(request, headers={"content-type": _BODY_TYPE})
-            return self._dialogue.ask_elsewhere(bare, access)
-        return self._dialogue.ask(request, access)
+class _Whole:
+    """Implements `ports.BlobSource` with bytes that are all here."""
+
+    def __init__(self, body: bytes | bytearray, on_sent: Callable[[int], None]) -> None:
+        self._body = body
+        self._on_sent = on_sent
+        self.position = 0
+
+    def read(self, size: int | None = None) -> Iterator[bytes]:
+        """Yield so many of the next bytes, or all of them."""
+        left = len(self._body) if size is None else size
+        while left > 0 and self.position < len(self._body):
+            end = self.position + min(left, _SLICE_BYTES)
+            piece = bytes(self._body[self.position : end])
+            self.position += len(piece)
+            left -= len(piece)
+            yield piece
+            self._on_sent(len(piece))
+
+    def fill(self, size: int) -> int:
+        """Return how many bytes there are."""
+        return min(size, len(self._body) - self.position)
+
+    def rewind(self, offset: int) -> bool:
+        """Continue at another offset."""
+        if offset > len(self._body):
+            return False
+        self.position = offset
+        return True
+
+    def check(self) -> None:
+        """Return: a whole body is needed until it is sent."""
 
 
 def _access(
     image: reference.ImageReference, auth: AuthConfig | None
 ) -> tokens.TokenScope:
     return messages.access_to(image.domain, image.path, messages.PUSHING, auth)
-
-
-def _place(
-    reply: Reply,
-    purpose: str,
-    secrets: Iterable[Secret],
-    *,
-    before: _Place | None = None,
-) -> _Place:
-    """Return the URL of the next request: the last Location (distribution-spec #415).
-
-    A registry behind a proxy that terminates TLS may name itself with `http`; the
-    request stays encrypted if the previous one was.
-
-    Raises:
-        PermanentError: It is invalid, or would no longer be encrypted.
-    """
-    location = reply.headers.get("location", "")
-    if not location and before is not None:
-        return before
-    target = protocol.resolve(reply.url, location) if location else ""
-    scheme, host, _ = protocol.origin(target)
-    own = protocol.origin(reply.url)[0]
-    is_elsewhere = before is not None and before.is_elsewhere
-    is_near = protocol.is_same_host(reply.url, target)
-    if is_near and scheme in {"http", "https"}:
-        return _Place(url=f"{own}{target[len(scheme) :]}", is_elsewhere=is_elsewhere)
-    is_downgrade = own == "https" and scheme != "https"
-    if is_downgrade or scheme not in {"http", "https"} or not host:
-        raise errors.PermanentError(
-            f"cannot {purpose}: the registry names"
-            f" {protocol.clean(target, secrets)!r} as its location, which is"
-            " not followed. Ask its operator"
-        )
-    return _Place(url=target, is_elsewhere=True)

@@ -200,11 +200,7 @@ class Passage(Guest):
             )
         try:
             if upload.location:
-                self._call(
-                    lambda auth: self._registry.close_blob(
-                        self._image, upload.location, digest, auth=auth
-                    )
-                )
+                self._close(upload.location, digest)
             else:
                 self._call(
                     lambda auth: self._registry.put_blob(
@@ -219,6 +215,21 @@ class Passage(Guest):
             upload.drop()
         with self._lock:
             self._sizes[digest] = upload.size
+
+    def _close(self, location: str, digest: str) -> None:
+        """Finish an upload whose bytes are gone here.
+
+        Raises:
+            SendAgainError: The registry has other bytes, or forgot them.
+        """
+        try:
+            self._call(
+                lambda auth: self._registry.close_blob(
+                    self._image, location, digest, auth=auth
+                )
+            )
+        except (errors.ImageNotFoundError, errors.InvalidRequestError) as error:
+            raise errors.SendAgainError(error) from error
 
     def cancel(self, upload_id: str) -> None:
         """Remove an upload."""

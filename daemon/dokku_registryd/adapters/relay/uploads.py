@@ -1,17 +1,21 @@
 """Layers on their way through the relay: small ones are kept, others are streamed.
 
 A kept layer can be sent again, after a fresh login or in a new session; a larger one is
-sent on in pieces as it arrives, so that no push needs more memory than its share, and
-no layer is written to disk.
+sent on in pieces as it arrives, and of that a window can be sent again. So no push
+needs more memory than its share, and no layer is written to disk.
 """
 
 import hashlib
 import itertools
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from typing import Final
 
-from dokku_registryd import errors
+from dokku_registryd import errors, ports
+from dokku_registryd.adapters.relay import windows
 from dokku_registryd.core.engine import relay_protocol
+
+_LOOK_SECONDS: Final = 0.2  # between two checks whether a window is still needed
 
 
 class Shelf:
@@ -21,6 +25,8 @@ class Shelf:
         self._lock = threading.Lock()
         self._of_push: dict[object, int] = {}
         self._of_all = 0
+        self._windows: set[object] = set()
+        self._returned = threading.Condition(self._lock)
 
     def take(self, push: object, size: int, *, of_blob: int) -> bool:
         """Reserve bytes to keep; False if the limit is reached."""
@@ -44,33 +50,41 @@ class Shelf:
             else:
                 self._of_push.pop(push, None)
 
+    def lend(self, push: object, check: Callable[[], None], *, wait: bool) -> bool:
+        """Reserve the window of a push; False if it is in use, or there are too many.
+
+        Args:
+            push: The push.
+            check: Raises if the window is not needed any more.
+            wait: Whether to wait for it. Who has one waits for nothing here, so the
+                wait ends.
+        """
+        while True:
+            with self._lock:
+                if self._may_lend(push):
+                    self._windows.add(push)
+                    return True
+                if not wait:
+                    return False
+                self._returned.wait(_LOOK_SECONDS)
+            check()
+
+    def take_back(self, push: object) -> None:
+        """Release the window of a push."""
+        with self._lock:
+            self._windows.discard(push)
+            self._returned.notify_all()
+
+    def _may_lend(self, push: object) -> bool:
+        is_free = push not in self._windows
+        return is_free and len(self._windows) < relay_protocol.MOST_WINDOWS
+
     @property
     def size(self) -> int:
         """The number of kept bytes."""
         with self._lock:
-            return self._of_all
-
-
-class Once:
-    """Pieces that can be iterated once, and know whether that has started."""
-
-    def __init__(self, pieces: Iterable[bytes]) -> None:
-        self._pieces = pieces
-        self._is_begun = False
-
-    def __iter__(self) -> Iterator[bytes]:
-        """Yield the pieces.
-
-        Raises:
-            RegistryUnavailableError: They were iterated before.
-        """
-        if self._is_begun:
-            raise errors.RegistryUnavailableError(
-                "an upload ended after a part of it was sent; the next attempt starts"
-                " again"
-            )
-        self._is_begun = True
-        yield from self._pieces
+            windows_bytes = len(self._windows) * relay_protocol.WINDOW_BYTES
+            return self._of_all + windows_bytes
 
 
 class Upload:
@@ -105,7 +119,7 @@ class Upload:
     def receive(
         self,
         pieces: Iterable[bytes],
-        send: Callable[[Iterable[bytes]], str],
+        send: Callable[[ports.BlobSource], str],
     ) -> None:
         """Process bytes, and send them on once there are too many to keep.
 
@@ -118,21 +132,45 @@ class Upload:
         for piece in counted:
             if self._keep(piece):
                 continue
-            self.location = send(Once(self._handed_over(piece, counted)))
-            self.drop()
+            self._send_on(self._handed_over(piece, counted), send)
             return
+
+    def _send_on(
+        self, pieces: Iterator[bytes], send: Callable[[ports.BlobSource], str]
+    ) -> None:
+        is_lent = False
+
+        def borrow(wait: bool) -> bool:  # noqa: FBT001 - a callback
+            nonlocal is_lent
+            is_lent = self._shelf.lend(self._push, self._check, wait=wait)
+            return is_lent
+
+        window = windows.Window(pieces, borrow=borrow, check=self._check)
+        try:
+            self.location = send(window)
+        finally:
+            window.close()
+            if is_lent:
+                self._shelf.take_back(self._push)
+            self._release()
 
     def drop(self) -> None:
         """Discard the kept bytes; a second call is harmless."""
+        self._is_dropped = True
+        self._release()
+
+    def _release(self) -> None:
         with self._lock:
-            self._is_dropped = True
             kept, self._kept = self._kept, bytearray()
             self._shelf.give_back(self._push, len(kept))
 
+    def _check(self) -> None:
+        if self._is_dropped:
+            raise errors.RegistryUnavailableError("the push of a layer was aborted")
+
     def _keep(self, piece: bytes) -> bool:
         with self._lock:
-            if self._is_dropped:
-                raise errors.RegistryUnavailableError("the push of a layer was aborted")
+            self._check()
             size = len(self._kept)
             if not self._shelf.take(self._push, len(piece), of_blob=size):
                 return False
@@ -147,7 +185,7 @@ class Upload:
 
     def _handed_over(self, piece: bytes, rest: Iterable[bytes]) -> Iterator[bytes]:
         yield from _slices(self._kept)
-        self.drop()
+        self._release()
         yield from itertools.chain([piece], rest)
 
 

@@ -26,8 +26,12 @@ LOGIN_BYTES: Final = 32  # random, so that it cannot be guessed during a push
 MOST_OF_BLOB: Final = (
     8 << 20
 )  # bytes of one blob that are kept, so that it can be sent again
-MOST_OF_PUSH: Final = 16 << 20  # bytes that are kept for one push
-MOST_OF_ALL: Final = 64 << 20  # bytes that are kept for all pushes
+WINDOW_BYTES: Final = 8 << 20  # the last bytes of a longer blob
+MOST_WINDOWS: Final = 4  # of all pushes; one push has one at a time
+MOST_OF_PUSH: Final = 16 << 20  # bytes that are kept for one push, with its window
+MOST_OF_ALL: Final = 64 << 20  # bytes that are kept for all pushes, with windows
+_MOST_KEPT_OF_PUSH: Final = MOST_OF_PUSH - WINDOW_BYTES
+_MOST_KEPT_OF_ALL: Final = MOST_OF_ALL - MOST_WINDOWS * WINDOW_BYTES
 PIECE_BYTES: Final = 64 << 10  # size of one read, in addition to the kept bytes
 
 _NAME = r"(?P<name>[a-z0-9]+(?:[._/-]+[a-z0-9]+)*)"
@@ -168,6 +172,6 @@ def may_keep(size: int, *, of_blob: int, of_push: int, of_all: int) -> bool:
     """
     return (
         of_blob + size <= MOST_OF_BLOB
-        and of_push + size <= MOST_OF_PUSH
-        and of_all + size <= MOST_OF_ALL
+        and of_push + size <= _MOST_KEPT_OF_PUSH
+        and of_all + size <= _MOST_KEPT_OF_ALL
     )

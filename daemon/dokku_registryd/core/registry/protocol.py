@@ -11,9 +11,9 @@ import base64
 import email.utils
 import itertools
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Protocol
 from urllib.parse import urljoin, urlsplit
 
 from dokku_registryd.core.auth.logins import AuthConfig, Secret
@@ -40,6 +40,7 @@ _TOKEN68 = re.compile(r"\s*[A-Za-z0-9._~+/-]+=*\s*(?=,|$)")
 _LINK = re.compile(r"<([^<>]*)>((?:[^,\"]|\"[^\"]*\")*)")
 _REL_NEXT = re.compile(r";\s*rel\s*=\s*\"?next\"?\s*(?:;|$)", re.IGNORECASE)
 _DIGEST = re.compile(r"[a-z0-9]+(?:[+._-][a-z0-9]+)*:[0-9a-fA-F]{32,128}")
+_UPLOADED = re.compile(r"(?:bytes=)?0-([0-9]{1,18})", re.ASCII)
 _HEADER_VALUE = re.compile(r"[\x20-\x7e]+")
 _MAX_TAG: Final = 128  # characters; OCI specification, "Pulling manifests"
 _MAX_ERRORS: Final = 32  # of one body that are read; the first one has the reason
@@ -63,6 +64,16 @@ class Token:
     expires_in: float
 
 
+class SizedBody(Protocol):
+    """A body that is sent in pieces, and can be sent again."""
+
+    def __len__(self) -> int:
+        """Return its length in bytes."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Yield its pieces from the first byte on."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """One HTTP request."""
@@ -74,13 +85,9 @@ class Request:
     """The operation, for messages: `read the manifest of r.example/web:3`."""
     headers: Mapping[str, str] = field(default_factory=dict)
     authorization: Secret | None = None
-    body: bytes | bytearray | None = None
+    body: bytes | SizedBody | None = None
     pieces: Iterable[bytes] | None = None
     """A streamed body: it has no length, and can be sent only once."""
-    on_sent: Callable[[int], None] = field(
-        default=lambda _size: None, repr=False, compare=False
-    )
-    """Called with the sizes of parts of a long body as they are sent."""
     is_upload: bool = False
     """Whether it may take as long as a push, as long as it makes progress."""
     max_bytes: int
@@ -192,6 +199,19 @@ def parse_retry_after(value: str, now: float) -> float | None:
         return max(0.0, email.utils.parsedate_to_datetime(text).timestamp() - now)
     except (ValueError, OverflowError):
         return None
+
+
+def parse_offset(header: str) -> int | None:
+    """Return how many bytes of an upload a Range header states; None if it is invalid.
+
+    It has the first and the last byte (OCI specification, "Pushing a blob in chunks").
+    distribution says `0-0` for an upload without bytes.
+    """
+    found = _UPLOADED.fullmatch(header)
+    if found is None:
+        return None
+    last = int(found[1])
+    return last + 1 if last else 0
 
 
 def next_page(header: str, url: str) -> str | None:

@@ -205,6 +205,23 @@ EVENTS: Final[Mapping[str, EventFields]] = MappingProxyType(
             " overwrite each other's number. Logged once for each reason; info means"
             " that engine.push_path requests it.",
         ),
+        "upload.limited": _event(
+            "info",
+            "domain piece_bytes",
+            "A registry, or a proxy in front of it, refuses requests of a layer's size:"
+            " layers are sent to it in pieces from now on.",
+        ),
+        "upload.continued": _event(
+            "info",
+            "domain offset error",
+            "The upload of a layer broke, and continues at this byte.",
+        ),
+        "upload.repeated": _event(
+            "warning",
+            "error",
+            "The upload of a layer ended and cannot be continued: the Engine sends the"
+            " layer again.",
+        ),
         "relay.dropped": _event(
             "debug", "", "The Engine closed a connection to the relay early."
         ),

@@ -10,6 +10,8 @@ import contextlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+import structlog
+
 from dokku_registryd import errors, ports
 from dokku_registryd.core.image import images, parts, reference
 from dokku_registryd.effects.registry import extra_tags, registry_session
@@ -52,6 +54,9 @@ def hand_over(
     Returns:
         The image; None if the Engine has to push directly.
 
+    If an upload has to begin again and its first bytes are gone, the Engine pushes once
+    more: it sends only what the registry lacks.
+
     Raises:
         TransientError: Engine or registry do not answer.
         PermanentError: The registry refuses.
@@ -60,6 +65,21 @@ def hand_over(
     if reason:
         _check_spare(reason, errand, context)
         return None
+    try:
+        return _try_to_hand_over(errand, session, context)
+    except errors.SendAgainError as error:
+        structlog.get_logger().warning(
+            "upload.repeated", reference=errand.name, error=str(error)
+        )
+    try:
+        return _try_to_hand_over(errand, session, context)
+    except errors.SendAgainError as error:
+        raise error.reason from error
+
+
+def _try_to_hand_over(
+    errand: Errand, session: registry_session.RegistrySession, context: ports.Context
+) -> Handed | None:
     target = reference.parse(errand.name)
     with context.relay.open(target, context.registry, session.call) as passage:
         context.engine.tag(errand.image_id, passage.reference)

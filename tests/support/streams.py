@@ -1,0 +1,15 @@
+"""Bytes of a layer as the relay gives them to a client of a registry."""
+
+from collections.abc import Iterable
+
+from dokku_registryd.adapters.relay.windows import Window
+
+
+def streamed(pieces: Iterable[bytes], *, has_window: bool = True) -> Window:
+    """Return bytes that come once, of which the last can be sent again.
+
+    Args:
+        pieces: The bytes.
+        has_window: Whether there is memory for that.
+    """
+    return Window(iter(pieces), borrow=lambda _wait: has_window)

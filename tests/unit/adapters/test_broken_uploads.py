@@ -1,0 +1,419 @@
+"""Uploads that break, and registries behind a proxy with a limit for requests."""
+
+import hashlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+import structlog
+
+from dokku_registryd import errors
+from dokku_registryd.adapters.registry.client import RegistryClient
+from dokku_registryd.core.engine import relay_protocol
+from dokku_registryd.core.image import images, reference
+from support import memory_registry
+from support.memory_registry import Answer, MemoryRegistry
+from support.streams import streamed
+
+PATH: Final = "org/web"
+FACTS: Final = images.EngineFacts(version="20.10.24", image_store="classic")
+SMALL: Final = os.urandom(3 << 20)
+BIG: Final = os.urandom(20 << 20)
+MIB: Final = 1 << 20
+PIECE: Final = relay_protocol.WINDOW_BYTES
+
+
+def digest_of(body: bytes) -> str:
+    """Return a digest."""
+    return "sha256:" + hashlib.sha256(body).hexdigest()
+
+
+def cut(body: bytes) -> Iterator[bytes]:
+    """Yield a body as it comes from an Engine."""
+    for start in range(0, len(body), 50_000):
+        yield body[start : start + 50_000]
+
+
+class Bench:
+    """A client and a registry."""
+
+    def __init__(self, folder: Path, server: MemoryRegistry) -> None:
+        self.server = server
+        self.waits: list[float] = []
+        self.client = RegistryClient(
+            facts=lambda: FACTS, certs_dir=folder, sleep=self.waits.append
+        )
+        self.image = reference.ImageReference(domain=server.host, path=PATH, tag="1")
+
+    def put(self, body: bytes) -> None:
+        """Upload a body that is here."""
+        self.client.put_blob(self.image, digest_of(body), body, auth=None)
+
+    def stream(self, body: bytes, *, has_window: bool = True) -> None:
+        """Upload a body that comes once."""
+        source = streamed(cut(body), has_window=has_window)
+        place = self.client.stream_blob(self.image, source, auth=None)
+        self.client.close_blob(self.image, place, digest_of(body), auth=None)
+
+    def has(self, body: bytes) -> bool:
+        """Tell whether the registry has a body."""
+        return self.server.blobs.get((PATH, digest_of(body))) == body
+
+    @property
+    def requests(self) -> list[str]:
+        """The methods of all requests of uploads, in order."""
+        return [line.split()[0] for line in self.server.lines("/blobs/uploads/")]
+
+    @property
+    def ranges(self) -> list[str]:
+        """The ranges of all pieces."""
+        ranges = (asked.headers.get("content-range") for asked in self.server.asked)
+        return [found for found in ranges if found]
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    """Give a client and a registry."""
+    with MemoryRegistry() as server:
+        made = Bench(tmp_path, server)
+        yield made
+        made.client.close()
+
+
+# -- requests that are too large
+
+
+def test_a_body_that_is_too_large_goes_in_pieces(bench: Bench) -> None:
+    """After 413 it is sent in pieces that have a range and a length."""
+    bench.server.most_bytes = MIB
+
+    bench.put(SMALL)
+
+    assert bench.has(SMALL)
+    assert bench.requests == ["POST", "PUT", "POST", "PATCH", "PATCH", "PATCH", "PUT"]
+    assert bench.ranges == [f"{n * MIB}-{(n + 1) * MIB - 1}" for n in range(3)]
+
+
+def test_the_limit_is_remembered(bench: Bench) -> None:
+    """The next blob is not sent in vain; a small one goes in one request."""
+    bench.server.most_bytes = MIB
+    bench.put(SMALL)
+    before = len(bench.requests)
+
+    bench.put(SMALL[:-1])
+    bench.put(b"small")
+
+    assert bench.has(SMALL[:-1])
+    assert bench.requests[before:] == ["POST", *["PATCH"] * 3, "PUT", "POST", "PUT"]
+
+
+def test_a_stream_that_is_too_large_begins_again(bench: Bench) -> None:
+    """Its first bytes are gone, so the Engine has to send it once more."""
+    bench.server.most_bytes = PIECE
+
+    with (
+        structlog.testing.capture_logs() as logged,
+        pytest.raises(errors.SendAgainError, match="in pieces") as caught,
+    ):
+        bench.stream(BIG)
+    bench.stream(BIG)
+
+    assert isinstance(caught.value.reason, errors.TransientError)
+    assert bench.has(BIG)
+    ends = [*range(PIECE, len(BIG), PIECE), len(BIG)]
+    starts = [0, *ends[:-1]]
+    wanted = [f"{a}-{b - 1}" for a, b in zip(starts, ends, strict=True)]
+    assert bench.ranges == wanted
+    assert [(line["event"], line["piece_bytes"]) for line in logged] == [
+        ("upload.limited", PIECE)
+    ]
+
+
+def test_pieces_become_smaller_once(bench: Bench) -> None:
+    """A proxy like nginx as shipped takes 1 MB: then pieces of 8 MiB are refused."""
+    bench.server.most_bytes = MIB
+    with pytest.raises(errors.SendAgainError):
+        bench.stream(BIG)
+
+    bench.stream(BIG)
+
+    assert bench.has(BIG)
+    assert bench.ranges[:2] == [f"0-{PIECE - 1}", f"0-{MIB - 1}"]
+    assert len(bench.ranges) == 1 + len(BIG) // MIB
+
+
+def test_pieces_that_are_refused_too(bench: Bench) -> None:
+    """Then the proxy's limit is the reason, and what to do is said."""
+    bench.server.most_bytes = MIB // 2
+
+    with pytest.raises(errors.InvalidRequestError, match="client_max_body_size"):
+        bench.put(SMALL)
+    with pytest.raises(errors.InvalidRequestError, match="client_max_body_size"):
+        bench.stream(BIG)
+
+    assert bench.server.blobs == {}
+
+
+def test_a_quota_is_no_limit_of_requests(bench: Bench) -> None:
+    """A registry that says 413 because it is full is not asked in pieces."""
+    full = memory_registry.error(413, "DENIED", "quota exceeded")
+    bench.server.rule("PUT ", full)
+
+    with pytest.raises(errors.QuotaExceededError):
+        bench.put(SMALL)
+
+    assert bench.requests == ["POST", "PUT"]
+
+
+def test_a_size_that_is_said_beforehand(bench: Bench) -> None:
+    """Cloudflare's serverless registry states the size of a piece."""
+    bench.server.most_bytes = 2 * MIB
+    bench.server.upload_headers["OCI-Chunk-Max-Length"] = str(2 * MIB)
+
+    bench.put(SMALL)
+    bench.stream(BIG)
+
+    assert bench.has(SMALL)
+    assert bench.has(BIG)
+    assert bench.requests[:4] == ["POST", "PATCH", "PATCH", "PUT"]
+    assert all("413" not in str(status) for status in bench.requests)
+    assert len(bench.ranges) == 2 + len(BIG) // (2 * MIB)
+
+
+def test_a_least_size_of_pieces(bench: Bench) -> None:
+    """A registry that wants larger pieces than the proxy lets through: that is said."""
+    bench.server.most_bytes = 2 * MIB
+    bench.server.upload_headers["OCI-Chunk-Min-Length"] = str(5 * MIB)
+
+    with pytest.raises(errors.InvalidRequestError, match="client_max_body_size"):
+        bench.put(SMALL)
+
+    assert bench.ranges == []
+
+
+def test_a_least_size_counts(bench: Bench) -> None:
+    """Pieces are at least as large as the registry wants them, except the last one."""
+    bench.server.upload_headers["OCI-Chunk-Max-Length"] = str(MIB)
+    bench.server.upload_headers["OCI-Chunk-Min-Length"] = str(2 * MIB)
+
+    bench.put(SMALL)
+
+    assert bench.has(SMALL)
+    assert bench.ranges == [f"0-{2 * MIB - 1}", f"{2 * MIB}-{3 * MIB - 1}"]
+
+
+@pytest.mark.parametrize("stated", ["", "0", "-1", "many", "9" * 40])
+def test_a_size_that_is_none(bench: Bench, stated: str) -> None:
+    """A header that states no size changes nothing."""
+    bench.server.upload_headers["OCI-Chunk-Max-Length"] = stated
+    bench.server.upload_headers["OCI-Chunk-Min-Length"] = stated
+
+    bench.put(SMALL)
+
+    assert bench.requests == ["POST", "PUT"]
+
+
+# -- uploads that break
+
+
+@pytest.mark.parametrize("has", [0, 1 * MIB])
+def test_a_body_that_breaks_is_continued(bench: Bench, has: int) -> None:
+    """The registry says how much it has, and gets the rest."""
+    bench.server.cut("PUT ", after=MIB, keeps=bool(has))
+
+    bench.put(SMALL)
+
+    assert bench.has(SMALL)
+    assert bench.requests == ["POST", "GET", "PATCH", "PUT"]
+    assert bench.ranges == [f"{has}-{len(SMALL) - 1}"]
+
+
+def test_a_stream_that_breaks_is_continued(bench: Bench) -> None:
+    """Only what the registry lacks is sent again."""
+    bench.server.cut("PATCH ", after=18 * MIB)
+
+    with structlog.testing.capture_logs() as logged:
+        bench.stream(BIG)
+
+    assert bench.has(BIG)
+    assert bench.ranges == [f"{18 * MIB}-{len(BIG) - 1}"]
+    assert [(line["event"], line["offset"]) for line in logged] == [
+        ("upload.continued", 18 * MIB)
+    ]
+
+
+def test_a_stream_that_breaks_often(bench: Bench) -> None:
+    """As long as bytes arrive, there is no limit of breaks."""
+    bench.server.cut("PATCH ", after=18 * MIB)
+    bench.server.cut("PATCH ", after=MIB // 8, times=12)
+
+    bench.stream(BIG)
+
+    assert bench.has(BIG)
+    assert len(bench.ranges) == 1
+    assert bench.requests.count("GET") == 13
+
+
+@pytest.mark.parametrize("status", [500, 502, 504])
+def test_a_proxy_that_loses_its_registry(bench: Bench, status: int) -> None:
+    """An answer of a proxy tells nothing of what the registry has."""
+    bench.server.rule("PATCH ", Answer(status=status, body=b"<html>"), times=1)
+    bench.server.cut("PATCH ", after=0, times=0)
+
+    bench.stream(SMALL)
+
+    assert bench.has(SMALL)
+    assert bench.requests == ["POST", "PATCH", "GET", "PATCH", "PUT"]
+
+
+def test_a_registry_that_tells_no_offset(bench: Bench) -> None:
+    """What it answered with a success counts."""
+    bench.server.tells_offsets = False
+    bench.server.most_bytes = PIECE
+    with pytest.raises(errors.SendAgainError):
+        bench.stream(BIG)
+    bench.server.cut(f"PATCH /v2/{PATH}/blobs/uploads/", after=MIB, times=0)
+    bench.server.rule("?state=PATCH", Answer(way="reset"), times=1)
+
+    bench.stream(BIG)
+
+    assert bench.has(BIG)
+    assert bench.ranges.count(f"{PIECE}-{2 * PIECE - 1}") == 2
+
+
+def test_a_body_whose_offset_is_unknown_begins_again(bench: Bench) -> None:
+    """A new upload costs less than a guess."""
+    bench.server.tells_offsets = False
+    bench.server.cut("PUT ", after=MIB)
+
+    bench.put(SMALL)
+
+    assert bench.has(SMALL)
+    assert bench.requests == ["POST", "GET", "POST", "PUT"]
+
+
+def test_a_stream_whose_first_bytes_are_gone(bench: Bench) -> None:
+    """A proxy that kept all bytes to itself leaves the registry with none."""
+    bench.server.cut("PATCH ", after=18 * MIB, keeps=False)
+
+    with pytest.raises(errors.SendAgainError) as caught:
+        bench.stream(BIG)
+
+    assert isinstance(caught.value.reason, errors.RegistryUnavailableError)
+    assert bench.requests == ["POST", "GET"]
+
+
+def test_a_stream_without_a_window(bench: Bench) -> None:
+    """Without memory for it nothing can be repeated, and all else works."""
+    bench.stream(BIG, has_window=False)
+    assert bench.has(BIG)
+    bench.server.cut("PATCH ", after=18 * MIB)
+
+    with pytest.raises(errors.SendAgainError):
+        bench.stream(BIG[:-1], has_window=False)
+
+
+@pytest.mark.parametrize(
+    "refused",
+    [
+        memory_registry.error(416, "RANGE_INVALID"),
+        memory_registry.error(404, "BLOB_UPLOAD_UNKNOWN"),
+    ],
+    ids=["out-of-step", "gone"],
+)
+def test_a_continued_body_that_is_refused(bench: Bench, refused: Answer) -> None:
+    """A registry that lost the upload gets a new one."""
+    bench.server.cut("PUT ", after=MIB)
+    bench.server.rule("PATCH ", refused, times=1)
+
+    bench.put(SMALL)
+
+    assert bench.has(SMALL)
+    assert bench.requests == ["POST", "GET", "PATCH", "POST", "PUT"]
+
+
+def test_a_session_that_is_gone(bench: Bench) -> None:
+    """A registry that started again and forgot the upload gets a new one."""
+    bench.server.cut("PUT ", after=MIB)
+    gone = memory_registry.error(404, "BLOB_UPLOAD_UNKNOWN")
+    bench.server.rule(f"GET /v2/{PATH}/blobs/uploads/", gone, times=1)
+
+    bench.put(SMALL)
+
+    assert bench.has(SMALL)
+    assert bench.requests == ["POST", "GET", "POST", "PUT"]
+
+
+@pytest.mark.parametrize("stated", ["0-99999999999", "5-7", "none", "bytes 1"])
+def test_a_wrong_offset(bench: Bench, stated: str) -> None:
+    """More bytes than were sent are no offset, and neither is anything else."""
+    bench.server.cut("PUT ", after=MIB)
+    told = Answer(status=204, headers={"Range": stated})
+    bench.server.rule(f"GET /v2/{PATH}/blobs/uploads/", told)
+
+    bench.put(SMALL)
+
+    assert bench.has(SMALL)
+    assert bench.requests == ["POST", "GET", "POST", "PUT"]
+
+
+def test_a_digest_that_is_refused(bench: Bench) -> None:
+    """What was put together wrongly is sent once more, and then it is final."""
+    refused = memory_registry.error(400, "DIGEST_INVALID")
+    bench.server.rule("PUT ", refused, times=1)
+    bench.put(SMALL)
+    assert bench.has(SMALL)
+    bench.server.rule("PUT ", refused)
+
+    with pytest.raises(errors.InvalidRequestError, match="DIGEST_INVALID"):
+        bench.put(SMALL)
+
+    assert bench.requests == ["POST", "PUT"] * 4
+
+
+def test_an_answer_that_is_lost(bench: Bench) -> None:
+    """A blob that is there counts, whatever became of the answer."""
+    bench.server.blobs[PATH, digest_of(SMALL)] = SMALL
+    bench.server.rule("PUT ", Answer(way="reset"))
+
+    bench.put(SMALL)
+
+    assert bench.requests == ["POST"] + ["PUT"] * (len(bench.requests) - 1)
+
+
+def test_an_end_whose_answer_is_lost(bench: Bench) -> None:
+    """The end of a stream is asked for again, or found to have happened."""
+    bench.server.rule("PUT ", Answer(status=502), times=1)
+    bench.stream(SMALL)
+    assert bench.has(SMALL)
+    before = len(bench.requests)
+    bench.server.blobs[PATH, digest_of(BIG)] = BIG
+    bench.server.rule("PUT ", Answer(status=502))
+
+    bench.stream(BIG)
+
+    assert bench.requests[before:] == ["POST", "PATCH", "PUT"]
+
+
+def test_a_registry_that_stays_away(bench: Bench) -> None:
+    """After some tries without progress the attempt ends, and another one follows."""
+    bench.server.rule("PUT ", Answer(status=502))
+    bench.server.rule(f"GET /v2/{PATH}/blobs/uploads/", Answer(status=502))
+
+    with pytest.raises(errors.RegistryUnavailableError) as caught:
+        bench.put(SMALL)
+
+    assert not isinstance(caught.value, errors.SendAgainError)
+    assert sum(bench.waits) == pytest.approx(15.5)
+
+
+def test_a_registry_that_asks_for_fewer_requests(bench: Bench) -> None:
+    """It is not asked again at once."""
+    bench.server.rule("PUT ", memory_registry.error(503, "BUSY", Retry_After="30"))
+
+    with pytest.raises(errors.RegistryBusyError):
+        bench.put(SMALL)
+
+    assert bench.requests == ["POST", "PUT"]
