@@ -4,6 +4,7 @@ It stands for what people have before their registries, and for registries that 
 otherwise than the real one of the tests.
 """
 
+import contextlib
 import http.client
 import http.server
 import json
@@ -40,6 +41,17 @@ class Asked:
         return bool(self.headers.get("authorization"))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cut:
+    """A request whose connection breaks in its body."""
+
+    method: str
+    least_bytes: int
+    """Bodies that are shorter go on."""
+    after: int | None = None
+    """How many bytes the registry gets; None if it gets no request."""
+
+
 Rule = Callable[[Asked], Answer | None]
 
 
@@ -64,6 +76,10 @@ class Front:
         """The first that gives an answer counts; else the registry is asked."""
         self.asked: list[str] = []
         """Method, path and status of each request, in order."""
+        self.most_bytes: int | None = None
+        """The largest body that is let through."""
+        self.cuts: list[Cut] = []
+        """Requests that break, each one once."""
         self._server = _Server(("127.0.0.1", 0), _Handler)
         self._server.front = self
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
@@ -84,13 +100,39 @@ class Front:
         self._server.server_close()
         self._thread.join()
 
+    def breaks(self, asked: Asked, body: bytes) -> bool:
+        """Send a part of a request to the registry if it is to break."""
+        if self.most_bytes is not None and len(body) > self.most_bytes:
+            return False
+        for cut in self.cuts:
+            if cut.method == asked.method and cut.least_bytes <= len(body):
+                self.cuts.remove(cut)
+                if cut.after is not None:
+                    self._forward_part(asked, body, cut.after)
+                return True
+        return False
+
     def answer(self, asked: Asked, body: bytes) -> Answer:
         """Answer by a rule, or as the registry does."""
+        if self.most_bytes is not None and len(body) > self.most_bytes:
+            page = b"<html><title>413 Request Entity Too Large</title></html>"
+            return Answer(status=413, body=page)
         for rule in list(self.rules):
             found = rule(asked)
             if found is not None:
                 return found
         return self._forward(asked, body)
+
+    def _forward_part(self, asked: Asked, body: bytes, after: int) -> None:
+        with contextlib.closing(http.client.HTTPConnection(self.target)) as connection:
+            connection.putrequest(
+                asked.method, asked.path, skip_host=True, skip_accept_encoding=True
+            )
+            for name, value in asked.headers.items():
+                if name not in _HOP:
+                    connection.putheader(name, value)
+            connection.putheader("Content-Length", str(len(body)))
+            connection.endheaders(body[:after])
 
     def _forward(self, asked: Asked, body: bytes) -> Answer:
         connection = http.client.HTTPConnection(self.target, timeout=_SECONDS)
@@ -134,8 +176,13 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         """Answer."""
         headers = {name.lower(): value for name, value in self.headers.items()}
         asked = Asked(method=self.command, path=self.path, headers=headers)
-        answer = self.server.front.answer(asked, self._read())
+        body = self._read()
         path = self.path.partition("?")[0]
+        if self.server.front.breaks(asked, body):
+            self.server.front.asked.append(f"{self.command} {path} broken")
+            self.close_connection = True
+            return
+        answer = self.server.front.answer(asked, body)
         self.server.front.asked.append(f"{self.command} {path} {answer.status}")
         self.send_response(answer.status)
         for name, value in answer.headers.items():
@@ -151,9 +198,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def _read(self) -> bytes:
         if self.headers.get("Transfer-Encoding") != "chunked":
             return self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        body = b""
+        body = bytearray()
         while size := int(self.rfile.readline().strip(), 16):
             body += self.rfile.read(size)
             self.rfile.readline()
         self.rfile.readline()
-        return body
+        return bytes(body)

@@ -334,10 +334,11 @@ def test_a_continued_body_that_is_refused(bench: Bench, refused: Answer) -> None
     assert bench.requests == ["POST", "GET", "PATCH", "POST", "PUT"]
 
 
-def test_a_session_that_is_gone(bench: Bench) -> None:
+@pytest.mark.parametrize("code", ["BLOB_UPLOAD_UNKNOWN", "BLOB_UPLOAD_INVALID"])
+def test_a_session_that_is_gone(bench: Bench, code: str) -> None:
     """A registry that started again and forgot the upload gets a new one."""
     bench.server.cut("PUT ", after=MIB)
-    gone = memory_registry.error(404, "BLOB_UPLOAD_UNKNOWN")
+    gone = memory_registry.error(404, code)
     bench.server.rule(f"GET /v2/{PATH}/blobs/uploads/", gone, times=1)
 
     bench.put(SMALL)
@@ -374,7 +375,7 @@ def test_a_digest_that_is_refused(bench: Bench) -> None:
 
 
 def test_an_answer_that_is_lost(bench: Bench) -> None:
-    """A blob that is there counts, whatever became of the answer."""
+    """A blob that is there counts, with or without the answer."""
     bench.server.blobs[PATH, digest_of(SMALL)] = SMALL
     bench.server.rule("PUT ", Answer(way="reset"))
 

@@ -8,26 +8,31 @@ import json
 import socket
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 import structlog
 
 from dokku_registryd import errors, ports
+from dokku_registryd.adapters.registry.client import RegistryClient
 from dokku_registryd.adapters.relay import uploads as relay_uploads
 from dokku_registryd.adapters.relay.passages import MOST_UPLOADS, Passage
 from dokku_registryd.adapters.relay.relay import Relay
 from dokku_registryd.adapters.relay.server import MOST_CONNECTIONS
 from dokku_registryd.core.auth import logins
 from dokku_registryd.core.engine import relay_protocol
-from dokku_registryd.core.image import reference
+from dokku_registryd.core.image import images, reference
 from fakes_registry import FakeRegistry
+from support.memory_registry import MemoryRegistry
 from support.waiting import until
 
 IMAGE = reference.parse("r.example/org/web:7")
 KIND = "application/vnd.docker.distribution.manifest.v2+json"
 SMALL = b"small layer"
+MIDDLE = 1 << 20
 BIG = b"0123456789abcdef" * ((relay_protocol.MOST_OF_BLOB >> 4) + 1)
 
 
@@ -527,6 +532,84 @@ def test_bytes_that_move_are_felt(
     pulses.append(passage.liveness())
 
     assert pulses == sorted(set(pulses))
+
+
+@pytest.fixture
+def limiting() -> Iterator[MemoryRegistry]:
+    """Give a registry that takes pieces of a size only."""
+    with MemoryRegistry() as server:
+        server.most_bytes = relay_protocol.WINDOW_BYTES
+        stated = str(relay_protocol.WINDOW_BYTES)
+        server.upload_headers["OCI-Chunk-Max-Length"] = stated
+        yield server
+
+
+@pytest.fixture
+def client(tmp_path: Path) -> Iterator[RegistryClient]:
+    """Give the real client of registries."""
+    facts = images.EngineFacts(version="20.10.24", image_store="classic")
+    made = RegistryClient(facts=lambda: facts, certs_dir=tmp_path)
+    yield made
+    made.close()
+
+
+def test_layers_wait_for_the_window_of_their_push(
+    relay: Relay, limiting: MemoryRegistry, client: RegistryClient
+) -> None:
+    """Layers that are sent in pieces arrive one after another, within the limit."""
+    contents = [bytes([number]) + BIG for number in range(4)]
+    image = reference.parse(f"{limiting.host}/org/web:7")
+    kept: list[int] = []
+    with relay.open(image, client, lambda operation: operation(None)) as passage:
+
+        def send(content: bytes) -> int:
+            with knocking(relay, passage.login) as knocker:
+                place = begin(knocker, passage)
+                pieces = (content[:MIDDLE], content[MIDDLE:])
+                sent = knocker.status("PATCH", place, iter(pieces))
+                kept.append(relay.kept_bytes)
+                ended = knocker.status("PUT", f"{place}?digest={digest_of(content)}")
+                return max(sent, ended)
+
+        with ThreadPoolExecutor(len(contents)) as engine:
+            assert list(engine.map(send, contents)) == [202] * len(contents)
+
+    assert max(kept) <= relay_protocol.MOST_OF_PUSH
+    assert {limiting.blobs["org/web", digest_of(one)] for one in contents} == {
+        *contents
+    }
+
+
+def test_a_push_that_ends_waits_for_no_window(
+    relay: Relay, limiting: MemoryRegistry, client: RegistryClient
+) -> None:
+    """A layer that waits while its push ends is forgotten."""
+    image = reference.parse(f"{limiting.host}/org/web:7")
+    waits = threading.Event()
+
+    def call(operation: Any) -> Any:
+        waits.set()
+        return operation(None)
+
+    with relay.open(image, client, call) as passage:
+        relay_uploads.Shelf.lend(relay._shelf, passage, lambda: None, wait=False)
+        knocker = Knocker(relay, passage.login)
+        place = begin(knocker, passage)
+        sender = threading.Thread(target=lambda: tried(knocker, place))
+        sender.start()
+        assert waits.wait(120)
+
+    sender.join()
+    knocker.connection.close()
+    relay._shelf.take_back(passage)
+    until(lambda: relay.kept_bytes == 0, what="the layer to be forgotten")
+    assert limiting.blobs == {}
+
+
+def tried(knocker: Knocker, place: str) -> None:
+    """Send a layer until the connection ends."""
+    with contextlib.suppress(http.client.HTTPException, OSError):
+        knocker.ask("PATCH", place, BIG)
 
 
 def test_a_layer_that_the_registry_refuses_at_its_end(

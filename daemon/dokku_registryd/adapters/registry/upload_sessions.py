@@ -21,7 +21,8 @@ from dokku_registryd.core.registry import protocol
 from dokku_registryd.core.registry.protocol import Reply, Request
 
 _BODY_TYPE: Final = "application/octet-stream"
-_GONE: Final = "BLOB_UPLOAD_UNKNOWN"
+# The second one is distribution's, if a connection broke in the middle of a request.
+_GONE: Final = frozenset({"BLOB_UPLOAD_UNKNOWN", "BLOB_UPLOAD_INVALID"})
 _SIZE: Final = re.compile(r"[0-9]{1,18}", re.ASCII)
 
 
@@ -133,12 +134,13 @@ class Session:
         except errors.PermanentError:
             return None
         if reply.status == HTTPStatus.NOT_FOUND:
-            if _GONE in protocol.parse_error(reply.body).codes:
-                raise errors.ImageNotFoundError(
-                    f"cannot {self.purpose}: the registry answers 404 {_GONE}",
-                    status=reply.status,
-                )
-            return None
+            codes = _GONE.intersection(protocol.parse_error(reply.body).codes)
+            if not codes:
+                return None
+            raise errors.ImageNotFoundError(
+                f"cannot {self.purpose}: the registry answers 404 {' '.join(codes)}",
+                status=reply.status,
+            )
         self._place = self._next(reply)
         return protocol.parse_offset(reply.headers.get("range", ""))
 
