@@ -75,6 +75,10 @@ class Asked:
     body: bytes = b""
 
 
+TOO_LARGE: Final = Answer(status=413, body=b"<html>413 Request Entity Too Large</html>")
+"""What proxies say to a body above their limit."""
+
+
 def error(status: int, code: str, message: str = "", **headers: str) -> Answer:
     """Return an error as registries write it."""
     content = {"errors": [{"code": code, "message": message}]}
@@ -115,6 +119,8 @@ class MemoryRegistry:
         """Further headers of an upload's first answer."""
         self.most_bytes: int | None = None
         """The largest body that a proxy in front of it lets through."""
+        self.is_hasty = False
+        """Whether that proxy ends the connection before it has read all of a body."""
         self.tells_offsets = True
         """Whether it answers GET of an upload."""
         self.breaks: list[Break] = []
@@ -217,7 +223,7 @@ class MemoryRegistry:
                 rule.times -= 1
                 return rule.answer
         if self.most_bytes is not None and len(asked.body) > self.most_bytes:
-            return Answer(status=413, body=b"<html>413 Request Entity Too Large</html>")
+            return TOO_LARGE
         target = urlsplit(asked.line.partition(" ")[2])
         if target.path == "/token":
             return self._give_token(asked, target.query)
@@ -432,10 +438,17 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             # What is unread makes the end of the connection a reset.
             self.close_connection = True
             return
+        registry = self.server.registry
+        most = registry.most_bytes if registry.is_hasty else None
+        body = self._read() if most is None else self._read(most + 1)
+        if most is not None and len(body) > most:
+            self.close_connection = True
+            self._send(TOO_LARGE)
+            return
         asked = Asked(
-            line=f"{self.command} {self.path}",
+            line=line,
             headers={name.lower(): value for name, value in self.headers.items()},
-            body=self._read(),
+            body=body,
         )
         self.server.registry.asked.append(asked)
         self._send(self.server.registry.decide(asked))

@@ -131,6 +131,18 @@ def test_a_stream_that_is_too_large_begins_again(bench: Bench) -> None:
     ]
 
 
+def test_a_proxy_that_does_not_wait_for_the_body(bench: Bench) -> None:
+    """Its refusal counts, although the connection ends while bytes are sent."""
+    bench.server.most_bytes, bench.server.is_hasty = MIB, True
+
+    bench.put(SMALL)
+    bench.stream(BIG)
+
+    assert bench.has(SMALL)
+    assert bench.has(BIG)
+    assert len(bench.ranges) == (len(SMALL) + len(BIG)) // MIB
+
+
 def test_pieces_become_smaller_once(bench: Bench) -> None:
     """A proxy like nginx as shipped takes 1 MB: then pieces of 8 MiB are refused."""
     bench.server.most_bytes = MIB
