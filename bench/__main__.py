@@ -13,6 +13,7 @@ from bench.stage import Stage
 
 GROUPS: Final = {
     "release": "releases",
+    "layer": "layers",
     "hook": "hooks",
     "heal": "heals",
     "scale": "scale",

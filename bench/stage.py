@@ -127,25 +127,30 @@ class Host:
         self.docker_environ = self.files.environ
 
     def add_app(
-        self, app: str, *, tags: tuple[str, ...] = (), push: str = "true"
+        self,
+        app: str,
+        *,
+        tags: tuple[str, ...] = (),
+        push: str = "true",
+        server: str = "",
     ) -> None:
-        """Create an app with its properties and login."""
+        """Create an app with its properties and login; the link is its registry."""
         files = self.files
         assert files.create_app(app).code == 0
-        files.set_property(app, "server", self.stage.link.host)
+        files.set_property(app, "server", server or self.stage.link.host)
         files.set_property(app, "push-on-release", push)
         if tags:
             files.set_property(app, "push-extra-tags", ",".join(tags))
-        self.log_in(app)
+        self.log_in(app, server)
 
-    def log_in(self, app: str) -> None:
+    def log_in(self, app: str, server: str = "") -> None:
         """Write an app's login as `docker login` does."""
         registry = self.stage.registry
         pair = f"{registry.username}:{registry.password}".encode()
         login = {"auth": base64.b64encode(pair).decode()}
         path = self.config_dir(app) / "config.json"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps({"auths": {self.stage.link.host: login}}))
+        path.write_text(json.dumps({"auths": {server or self.stage.link.host: login}}))
         path.chmod(0o600)
 
     def config_dir(self, app: str) -> Path:
