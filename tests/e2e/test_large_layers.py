@@ -79,16 +79,20 @@ def test_a_layer_that_is_too_large_for_a_request(behind: Site, front: Front) -> 
 
 @on_every_engine
 def test_an_upload_that_the_registry_forgets(behind: Site, front: Front) -> None:
-    """The Engine sends the layer once more within the same attempt.
+    """The Engine sends the layer once more within the same attempt, now in pieces.
 
     The registry (distribution) forgets an upload if a request breaks in its middle.
     """
-    front.cuts = [Cut(method="PATCH", least_bytes=LAYER, after=LAYER // 2)]
+    front.cuts = [
+        Cut(method="PATCH", least_bytes=LAYER, after=LAYER // 2),
+        Cut(method="PATCH", least_bytes=LAYER // 4),
+    ]
 
     image_id = release(behind)
 
     assert len(behind.service.lines("upload.repeated")) == 1
-    assert (sent(front, "broken"), sent(front, 202)) == (1, 1)
+    assert len(behind.service.lines("upload.continued")) == 1
+    assert (sent(front, "broken"), sent(front, 202)) == (2, 3)
     (finished,) = behind.service.lines("job.finished", intent="release")
     assert finished["attempts"] == 1
     assert arrived(behind, image_id)

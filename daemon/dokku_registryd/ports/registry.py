@@ -181,6 +181,7 @@ class Registry(Protocol):
         Raises:
             InvalidRequestError: They have another digest.
             ImageNotFoundError: The registry does not know the upload any more.
+            SendAgainError: It accepted pieces, but does not support them.
         """
 
 

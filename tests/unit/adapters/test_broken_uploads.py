@@ -317,6 +317,76 @@ def test_a_stream_whose_first_bytes_are_gone(bench: Bench) -> None:
     assert bench.requests == ["POST", "GET"]
 
 
+def lose(bench: Bench) -> None:
+    """Let a registry lose a layer by a break, as behind a proxy that keeps all."""
+    bench.server.cut("PATCH ", after=18 * MIB, keeps=False)
+    with pytest.raises(errors.SendAgainError):
+        bench.stream(BIG)
+
+
+def test_a_layer_that_was_lost_goes_in_pieces(bench: Bench) -> None:
+    """A second break costs one piece, and then one request is enough again."""
+    lose(bench)
+    bench.server.cut("?state=PATCH", after=MIB, keeps=False)
+    before = len(bench.requests)
+
+    bench.stream(BIG)
+    bench.stream(BIG[:-1])
+
+    assert bench.has(BIG)
+    assert bench.has(BIG[:-1])
+    third = f"{PIECE}-{2 * PIECE - 1}"
+    assert bench.ranges == [f"0-{PIECE - 1}", third, f"{2 * PIECE}-{len(BIG) - 1}"]
+    again = ["POST", "PATCH", "GET", "PATCH", "PATCH", "PUT"]
+    assert bench.requests[before:] == [*again, "POST", "PATCH", "PUT"]
+
+
+@pytest.mark.parametrize("status", [400, 404, 405, 416])
+def test_a_registry_that_refuses_pieces(bench: Bench, status: int) -> None:
+    """Pieces were a precaution, so it gets one request again."""
+    lose(bench)
+    refused = memory_registry.error(status, "UNSUPPORTED")
+    bench.server.rule("?state=PATCH", refused, times=1)
+
+    with pytest.raises(errors.SendAgainError) as caught:
+        bench.stream(BIG)
+    lose(bench)
+    bench.stream(BIG)
+
+    assert isinstance(caught.value.reason, errors.TransientError)
+    assert bench.has(BIG)
+    assert bench.ranges == [f"0-{PIECE - 1}", f"{PIECE}-{2 * PIECE - 1}"]
+
+
+def test_a_registry_that_puts_pieces_together_wrongly(bench: Bench) -> None:
+    """It gets one request again, too."""
+    lose(bench)
+    refused = memory_registry.error(400, "DIGEST_INVALID")
+    bench.server.rule("PUT ", refused, times=1)
+
+    with pytest.raises(errors.SendAgainError) as caught:
+        bench.stream(BIG)
+    bench.stream(BIG)
+
+    assert isinstance(caught.value.reason, errors.TransientError)
+    assert bench.has(BIG)
+    assert bench.requests[-3:] == ["POST", "PATCH", "PUT"]
+
+
+def test_a_registry_that_fails_at_pieces(bench: Bench) -> None:
+    """Errors of the server that do not end are no reason to insist on pieces."""
+    lose(bench)
+    bench.server.rule("?state=PATCH", Answer(status=500), times=30)
+    with pytest.raises(errors.RegistryUnavailableError):
+        bench.stream(BIG)
+    bench.server.rules.clear()
+
+    bench.stream(BIG)
+
+    assert bench.has(BIG)
+    assert bench.requests[-3:] == ["POST", "PATCH", "PUT"]
+
+
 def test_a_stream_without_a_window(bench: Bench) -> None:
     """Without memory for it nothing can be repeated, and all else works."""
     bench.stream(BIG, has_window=False)

@@ -148,7 +148,9 @@ class Transfer:
 
     def _heed(self, error: errors.PermanentError) -> None:
         """Send in another way what was refused; raise if there is none."""
-        if isinstance(error, errors.ImageNotFoundError):
+        if self._rejects_pieces(error):
+            self._begin_again(errors.RegistryUnavailableError(str(error)))
+        elif isinstance(error, errors.ImageNotFoundError):
             self._begin_again(error, _SESSIONS)
         elif error.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
             self._split(error)
@@ -178,6 +180,12 @@ class Transfer:
             ) from error
         self._begin()
 
+    def _rejects_pieces(self, error: errors.PermanentError) -> bool:
+        """Return whether a registry refuses pieces that were only a precaution."""
+        is_too_large = error.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+        may_be = self._is_in_pieces and self._broken is None and not is_too_large
+        return may_be and self._limits.reject(self._session.host)
+
     def _may_be_out_of_step(self) -> bool:
         """Return whether a refusal may be about bytes of several requests."""
         return self._is_in_pieces or bool(self._digest)
@@ -187,6 +195,7 @@ class Transfer:
         is_busy = isinstance(error, errors.RegistryBusyError)
         asked = error.retry_after or 0.0
         if self._breaks == len(WAITS) or asked > WAITS[-1]:
+            self._limits.trust(self._session.host)
             raise error
         if is_busy and self._whole is not None:
             raise error  # It asks for fewer requests, and little was sent.
@@ -227,5 +236,7 @@ class Transfer:
         if most is not None and self._begun >= most:
             raise reason
         if not self._source.rewind(0):
+            if self._broken is not None:
+                self._limits.doubt(self._session.host)
             raise errors.SendAgainError(reason) from error
         self._begin()

@@ -152,19 +152,29 @@ class Uploads:
         *,
         auth: AuthConfig | None,
     ) -> None:
-        """Finish an upload whose bytes were sent; the registry compares the digest."""
+        """Finish an upload whose bytes were sent; the registry compares the digest.
+
+        Raises:
+            SendAgainError: It may have put pieces together wrongly.
+        """
         session = self._session(image, auth, location)
         for wait in (*transfers.WAITS, None):
             try:
                 session.end(digest)
+            except (errors.ImageNotFoundError, errors.InvalidRequestError) as error:
+                if not self._limits.reject(session.host):
+                    raise
+                reason = errors.RegistryUnavailableError(str(error))
+                raise errors.SendAgainError(reason) from error
             except errors.RegistryUnavailableError as error:
                 if wait is None or isinstance(error, errors.RegistryBusyError):
                     raise
                 self._sleep(wait)
                 if self._has(image, digest, auth):
-                    return
+                    break
             else:
-                return
+                break
+        self._limits.trust(session.host)
 
     def _session(
         self, image: reference.ImageReference, auth: AuthConfig | None, url: str = ""
