@@ -402,8 +402,9 @@ def test_a_stream_without_a_window(bench: Bench) -> None:
     [
         memory_registry.error(416, "RANGE_INVALID"),
         memory_registry.error(404, "BLOB_UPLOAD_UNKNOWN"),
+        memory_registry.error(405, "UNSUPPORTED"),
     ],
-    ids=["out-of-step", "gone"],
+    ids=["out-of-step", "gone", "unsupported"],
 )
 def test_a_continued_body_that_is_refused(bench: Bench, refused: Answer) -> None:
     """A registry that lost the upload gets a new one."""

@@ -154,7 +154,7 @@ class Transfer:
             self._begin_again(error, _SESSIONS)
         elif error.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
             self._split(error)
-        elif error.status in _OUT_OF_STEP and self._may_be_out_of_step():
+        elif self._is_out_of_step(error):
             self._begin_again(error, _BEGINNINGS)
         else:
             raise error
@@ -186,9 +186,12 @@ class Transfer:
         may_be = self._is_in_pieces and self._broken is None and not is_too_large
         return may_be and self._limits.reject(self._session.host)
 
-    def _may_be_out_of_step(self) -> bool:
+    def _is_out_of_step(self, error: errors.PermanentError) -> bool:
         """Return whether a refusal may be about bytes of several requests."""
-        return self._is_in_pieces or bool(self._digest)
+        if self._is_in_pieces and self._broken is not None:
+            return True  # A registry may refuse to continue with any status.
+        may_be = self._is_in_pieces or bool(self._digest)
+        return may_be and error.status in _OUT_OF_STEP
 
     def _wait(self, error: errors.RegistryUnavailableError) -> None:
         """Wait before the next try; raise if there were enough."""
