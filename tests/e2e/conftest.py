@@ -100,10 +100,25 @@ def life(idle_site: Site, second_registry: RegistryServer) -> Life:
 def peaceful(
     one_engine: EngineServer, own_registry: RegistryServer, tmp_path: Path
 ) -> Iterator[tuple[TortureHost, Deeds]]:
-    """Give a host on which one app was released in peace."""
+    """Give a host on which one app was released in peace; its programs start fast."""
+    with TortureHost(
+        tmp_path / "life", one_engine, own_registry, is_plain=True
+    ) as host:
+        yield host, _release_once(host)
+
+
+@pytest.fixture
+def obedient(
+    one_engine: EngineServer, own_registry: RegistryServer, tmp_path: Path
+) -> Iterator[tuple[TortureHost, Deeds]]:
+    """Give the same, with programs that take orders."""
     with TortureHost(tmp_path / "life", one_engine, own_registry) as host:
-        deeds = Deeds(host, random.Random(1), lambda _step: None)  # noqa: S311 - repeatable
-        deeds.create()
-        deeds.deploy()
-        settling.settle(host, deeds)
-        yield host, deeds
+        yield host, _release_once(host)
+
+
+def _release_once(host: TortureHost) -> Deeds:
+    deeds = Deeds(host, random.Random(1), lambda _step: None)  # noqa: S311 - repeatable
+    deeds.create()
+    deeds.deploy()
+    settling.settle(host, deeds)
+    return deeds

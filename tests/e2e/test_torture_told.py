@@ -164,9 +164,9 @@ def test_a_root_that_is_away(peaceful: tuple[TortureHost, Deeds]) -> None:
     assert seen["half restored"][1] is False
 
 
-def test_an_upgrade(peaceful: tuple[TortureHost, Deeds]) -> None:
+def test_an_upgrade(obedient: tuple[TortureHost, Deeds]) -> None:
     """The daemon goes on as a version whose files differ."""
-    host, deeds = peaceful
+    host, deeds = obedient
     lock = host.site.host.data_dir / "lock"
     before = builds.parse(lock.read_text())
 
@@ -176,7 +176,7 @@ def test_an_upgrade(peaceful: tuple[TortureHost, Deeds]) -> None:
     after = builds.parse(lock.read_text())
     assert after.version.startswith("999.")
     assert after.fingerprint != before.fingerprint
-    assert verdict.violations(*peaceful) == []
+    assert verdict.violations(*obedient) == []
 
 
 def test_two_hosts(peaceful: tuple[TortureHost, Deeds]) -> None:

@@ -46,6 +46,8 @@ class TortureHost:
         place: Where these are; None is this machine's own network.
         is_encrypted: Whether the registry has a name and speaks TLS.
         has_tokens: Whether it takes Bearer tokens, and no login.
+        is_plain: Whether its programs start fast: they take no orders to die, and
+            their time is this machine's.
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class TortureHost:
         place: Place | None = None,
         is_encrypted: bool = False,
         has_tokens: bool = False,
+        is_plain: bool = False,
     ) -> None:
         self.root = root
         self.engine = engine
@@ -69,6 +72,7 @@ class TortureHost:
             self.proxy.tokens = TokenService(registry.username, registry.password)
         self.orders = Orders(root / "orders")
         self.clock = Clock(root / "clock")
+        self._is_plain = is_plain
         self.relay = EngineRelay(root / "docker.sock", engine.path)
         self.disk = root / "host" / "var" / "lib" / "dokku"
         self._cleanup = ExitStack()
@@ -88,13 +92,16 @@ class TortureHost:
             self._cleanup.enter_context(self.proxy)
             self._cleanup.enter_context(self.relay)
             self._cleanup.enter_context(_disk(self.disk))
+            program = PROGRAM if self._is_plain else self.orders.program
             self.site = self._cleanup.enter_context(
                 Site(
                     self.root / "host",
                     self.engine,
                     self.registry,
-                    environ={**self.orders.environ, **self.clock.environ},
-                    program=self.place.wrap(self.orders.program, self.root / "daemon"),
+                    environ={}
+                    if self._is_plain
+                    else {**self.orders.environ, **self.clock.environ},
+                    program=self.place.wrap(program, self.root / "daemon"),
                     engine_socket=self.relay.socket,
                 )
             )

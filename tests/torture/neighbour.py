@@ -70,7 +70,11 @@ class Neighbour:
                     self._root / "host",
                     engine,
                     self._place.registry,
-                    environ={"PYTHONPATH": os.environ.get("PYTHONPATH", "")},
+                    environ={
+                        name: os.environ[name]
+                        for name in ("PYTHONPATH",)
+                        if name in os.environ
+                    },
                     program=self._place.wrap(PROGRAM, self._root / "daemon"),
                 )
             )

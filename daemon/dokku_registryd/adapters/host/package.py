@@ -75,23 +75,33 @@ def load_all() -> None:
         ImportError: The files belong to different versions.
     """
     import importlib  # noqa: PLC0415 - not needed by `status`
-    import pkgutil  # noqa: PLC0415
+    import sys  # noqa: PLC0415
 
-    for found in pkgutil.walk_packages([_PACKAGE], "dokku_registryd."):
-        if not found.name.startswith(_STARTED):
-            importlib.import_module(found.name)
+    for name, _ in _modules():
+        parts = ["dokku_registryd", *name.removesuffix(".py").split("/")]
+        if parts[-1] == "__init__":
+            parts.pop()
+        module = ".".join(parts)
+        if module not in sys.modules and not module.startswith(_STARTED):
+            importlib.import_module(module)
 
 
-def _files() -> "Iterator[tuple[str, str]]":
-    """Yield names and paths of modules and hooks, always in the same order."""
+def _modules() -> "Iterator[tuple[str, str]]":
+    """Yield names below the package and paths, always in the same order."""
     for folder, below, names in os.walk(_PACKAGE):
         below[:] = sorted(
             name for name in below if name not in {"__pycache__", "_share"}
         )
+        inside = folder[len(_PACKAGE) + 1 :]
+        prefix = f"{inside}/" if inside else ""
         for name in sorted(names):
-            path = os.path.join(folder, name)
             if name.endswith(".py"):
-                yield os.path.relpath(path, _PACKAGE), path
+                yield f"{prefix}{name}", f"{folder}/{name}"
+
+
+def _files() -> "Iterator[tuple[str, str]]":
+    """Yield names and paths of modules and hooks, always in the same order."""
+    yield from _modules()
     # For their location see `shipped_files`.
     packed = os.path.join(_PACKAGE, "_share", "hooks")
     root = os.path.dirname(os.path.dirname(_PACKAGE))
