@@ -158,7 +158,8 @@ pins: venv $(UV)/.made ## Renew the pinned versions in requirements.txt
 	@$(PYTHON) tests/support/floors.py build | $(COMPILE) -o requirements-build.txt -
 
 .PHONY: clean
-clean: ## Remove everything that was made here
+clean: ## Remove everything that was made here, and what killed runs have left
+	@[ ! -x $(PYTHON) ] || $(AS_ROOT) env PYTHONPATH=tests $(PYTHON) -m support.leftovers
 	rm -rf $(VENV) .cache .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	rm -rf .hypothesis build dist
 	find daemon tests bench -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || :

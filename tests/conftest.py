@@ -9,7 +9,7 @@ from typing import Final
 
 import pytest
 
-from support import engines, examples, guards, scratch
+from support import engines, examples, guards, leftovers, scratch
 from support.engines import CLASSIC, CONTAINERD, EngineKind, EngineServer
 from support.every_engine import name_of
 from support.registries import Auth, RegistryServer
@@ -32,21 +32,43 @@ def pytest_configure(config: pytest.Config) -> None:
     # Where pytest makes `tmp_path`, unless it is told otherwise.
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(scratch.folder()))
     guards.listen_to_signals()
+    if not hasattr(config, "workerinput"):
+        leftovers.sweep()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put tests that take one kind of Engine, or much time, where processes begin.
 
     Each process begins at a part of the list of its own, and takes from others when it
-    is done. So few start all Engines, and none is left with a long test at the end.
+    is done. So few start all Engines, and none is left with a long test at the end. No
+    test is put between two of another module, which may share what takes long to make;
+    those that are marked with `together` are done by one process.
     """
     items.sort(key=_kind_of)
-    long = [item for item in items if item.get_closest_marker("long")]
-    rest = [item for item in items if item not in long]
-    for number, item in enumerate(long):
-        round_number, part = divmod(number, _PROCESSES)
-        rest.insert(len(rest) * part // _PROCESSES + round_number, item)
-    items[:] = rest
+    long = _marked(items, "long")
+    together = _marked(items, "together")
+    early = {*long, *together}
+    rest = [item for item in items if item not in early]
+    begun = [_begin_of_module(rest, part) for part in range(_PROCESSES)]
+    items.clear()
+    for part, (begin, end) in enumerate(
+        zip(begun, [*begun[1:], len(rest)], strict=True)
+    ):
+        items += long[part::_PROCESSES]
+        items += together if part == _TOGETHER else ()
+        items += rest[begin:end]
+
+
+def _marked(items: list[pytest.Item], name: str) -> list[pytest.Item]:
+    return [item for item in items if item.get_closest_marker(name)]
+
+
+def _begin_of_module(items: list[pytest.Item], part: int) -> int:
+    """Return where a process begins, or where the module that it is within does."""
+    place = len(items) * part // _PROCESSES
+    while 0 < place < len(items) and items[place].path == items[place - 1].path:
+        place -= 1
+    return place
 
 
 def _kind_of(item: pytest.Item) -> str:
@@ -59,6 +81,12 @@ def _kind_of(item: pytest.Item) -> str:
     return CLASSIC.name if "classic_engine" in names else ""
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _owned_folder(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Let later runs see whether the process of this one's `tmp_path` is gone."""
+    scratch.claim(tmp_path_factory.getbasetemp())
+
+
 @pytest.fixture(autouse=True)
 def _fresh_programs(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
@@ -69,6 +97,7 @@ def _fresh_programs(
 
 
 _PROCESSES: Final = 4  # as the Makefile starts at most
+_TOGETHER: Final = 2  # the part of tests that stay together
 StartEngine = Callable[[EngineKind], EngineServer]
 
 

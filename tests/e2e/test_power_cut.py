@@ -81,6 +81,7 @@ def recovery(recorded: Recorded) -> Recovery:
     return Recovery(*recorded)
 
 
+@pytest.mark.together
 def test_every_state_keeps_what_was_promised(
     recorded: Recorded, reader: Reader
 ) -> None:
@@ -91,6 +92,7 @@ def test_every_state_keeps_what_was_promised(
     assert len(findings) * EVERY > LEAST_STATES
 
 
+@pytest.mark.together
 @pytest.mark.parametrize("name", CONTROLS)
 def test_a_sync_that_is_left_out(recorded: Recorded, reader: Reader, name: str) -> None:
     """Each sync is needed: without it some state breaks a promise."""
@@ -103,6 +105,7 @@ def test_a_sync_that_is_left_out(recorded: Recorded, reader: Reader, name: str) 
     assert any(wanted in why for one in findings for why in one.broken)
 
 
+@pytest.mark.together
 @pytest.mark.parametrize("number", range(2))
 def test_a_host_recovers(recorded: Recorded, recovery: Recovery, number: int) -> None:
     """The daemon is started on what a cut left, and ends what was promised."""
@@ -117,7 +120,7 @@ def test_a_host_recovers(recorded: Recorded, recovery: Recovery, number: int) ->
 def cuts_of(recording: Recording) -> Iterator[cuts.Cut]:
     """Give states of a recording in which contents are lost."""
     disk = cuts.Disk(recording.history, kept=recording.kept, loose=recording.loose)
-    return (cut for cut in disk.cuts([]) if "no data" in cut.name)
+    return disk.cuts([], named="no data")
 
 
 def states_of(*steps: changes.Change | changes.Sync) -> set[tuple[str, ...]]:

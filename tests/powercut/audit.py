@@ -1,12 +1,11 @@
 """Looks at every state that a power cut may leave, without starting anything."""
 
-import itertools
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from powercut import cuts
-from powercut.changes import Names
+from powercut.changes import Names, Sync
 from powercut.facts import Reader
 from powercut.promises import Confirmed, Left, Live, Numbered, Promise
 from powercut.recorder import Recording
@@ -38,7 +37,8 @@ def audit(
     Args:
         recording: What happened.
         reader: Reads states.
-        omit: Which syncs are taken for not made.
+        omit: Which syncs are taken for not made. States before the first of them are
+            the same with it: they are not looked at again.
         seed: For the states that are drawn.
         every: Look at one state in so many.
     """
@@ -53,7 +53,9 @@ def audit(
     )
     held: dict[str, Promise] = {}
     position = 0
-    for cut in itertools.islice(disk.cuts(times), 0, None, every):
+    steps = recording.history.steps
+    omitted = (step.began for step in steps if isinstance(step, Sync) and omit(step))
+    for cut in disk.cuts(times, since=min(omitted, default=0), every=every):
         while position < bisect_right(times, cut.at):
             _, about, promise = expected[position]
             held[about] = promise

@@ -339,10 +339,19 @@ class _Follower:
 
 def apply_data(before: bytes, change: Data) -> bytes:
     """Return a file's content after a change."""
+    content = bytearray(before)
+    change_data(content, change)
+    return bytes(content)
+
+
+def change_data(content: bytearray, change: Data) -> None:
+    """Change a file's content."""
+    offset = change.offset
     if change.content is None:
-        return before[: change.offset].ljust(change.offset, b"\0")
-    head = before[: change.offset].ljust(change.offset, b"\0")
-    return head + change.content + before[change.offset + len(change.content) :]
+        del content[offset:]
+    content.extend(bytes(max(0, offset - len(content))))
+    if change.content is not None:
+        content[offset : offset + len(change.content)] = change.content
 
 
 def apply_names(folders: dict[int, dict[str, int]], change: Names) -> None:

@@ -26,6 +26,7 @@ from powercut.changes import (
     Sync,
     apply_data,
     apply_names,
+    change_data,
 )
 from powercut.tree import Tree
 
@@ -91,23 +92,39 @@ class Disk:
         )
         self._pending: list[Change] = []
 
-    def cuts(self, moments: Sequence[int]) -> Iterator[Cut]:
+    def cuts(
+        self,
+        moments: Sequence[int],
+        *,
+        since: int = 0,
+        every: int = 1,
+        named: str = "",
+    ) -> Iterator[Cut]:
         """Give the states after a cut behind each step.
 
         Args:
+            since: Leave out steps that ended before.
+            every: Give one state in so many.
+            named: Give only those whose names hold this text.
             moments: Times from which on other things are expected. A state that may be
                 left at several times is given once between two of them.
         """
         seen: set[tuple[object, ...]] = set()
-        durable = 0
+        durable = number = 0
         for step in self._steps:
             durable += self._take(step)
+            if step.ended < since:
+                continue
             part = bisect_right(moments, step.ended)
             for name, changes in self._survivors():
                 key = (part, durable, tuple(map(_identity, changes)))
-                if key not in seen:
-                    seen.add(key)
-                    yield Cut(at=step.ended, name=name, tree=self._built(changes))
+                if key in seen:
+                    continue
+                seen.add(key)
+                if named in name:
+                    if number % every == 0:
+                        yield Cut(at=step.ended, name=name, tree=self._built(changes))
+                    number += 1
 
     # -- what is durable
 
@@ -144,8 +161,17 @@ class Disk:
             contents={**self._durable.contents},
             roots=self._durable.roots,
         )
+        written: dict[int, bytearray] = {}
         for change in changes:
-            self._apply(tree, change)
+            if isinstance(change, Names):
+                apply_names(tree.folders, change)
+                continue
+            if change.file not in written:
+                before = tree.contents[change.file]
+                assert isinstance(before, bytes)
+                written[change.file] = bytearray(before)
+            change_data(written[change.file], change)
+        tree.contents.update((file, bytes(new)) for file, new in written.items())
         return tree
 
     def _apply(self, tree: Tree, change: Change) -> None:

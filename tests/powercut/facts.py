@@ -3,7 +3,6 @@
 import json
 import shutil
 import sqlite3
-import tempfile
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,9 +13,9 @@ from dokku_registryd.adapters.ledger import ledger
 from dokku_registryd.core.dokku import absence_text
 from dokku_registryd.core.hook import triggers
 from powercut.tree import Content, Tree
+from support import scratch
 
 # A ledger is opened hundreds of times, and what lies in memory needs no sync.
-_MEMORY: Final = Path("/dev/shm")
 _LEDGER: Final = "ledger.sqlite3"
 _JOBS: Final = "SELECT job_id, ending FROM jobs"
 _RELEASES: Final = (
@@ -118,7 +117,7 @@ class Reader:
     def __init__(self, data: Path, config: Path) -> None:
         self._data = str(data)
         self._config = str(config)
-        self._folder = Path(tempfile.mkdtemp(dir=_MEMORY if _MEMORY.is_dir() else None))
+        self._folder = scratch.make("states")
         self._known: dict[tuple[Any, ...], Ledger] = {}
         self._checked: dict[tuple[Any, ...], str] = {}
         """What the program finds wrong, by all that a ledger says."""
@@ -150,7 +149,7 @@ class Reader:
 
     def _look(self, parts: list[bytes]) -> Ledger:
         path = self._folder / _LEDGER
-        for old in self._folder.iterdir():
+        for old in self._folder.glob(f"{_LEDGER}*"):
             old.unlink()
         for suffix, content in zip(("", "-wal", "-journal"), parts, strict=True):
             if content:

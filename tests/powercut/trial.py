@@ -6,8 +6,6 @@ are drawn, the host is started for real, with its hooks, its registry and its En
 
 import random
 import shutil
-import tempfile
-from pathlib import Path
 from typing import Final
 
 from powercut import audit, cuts, verbs
@@ -42,7 +40,7 @@ def cut_power(
 ) -> Report:
     """Record one verb, look at all states, and recover from some of them."""
     report = Report(seed=seed, engine=place.engine.kind.name)
-    root = Path(tempfile.mkdtemp(prefix="registryd-torture-", dir=scratch.folder()))
+    root = scratch.make("torture")
     place.engine.ensure()
     place.engine.wipe()
     try:

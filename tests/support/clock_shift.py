@@ -5,10 +5,9 @@ import time
 from pathlib import Path
 from typing import Final, Self
 
-from support import engines
+from support import engines, leftovers
 
 _NAME: Final = "libfaketimeMT.so.1"
-_SHARED: Final = Path("/dev/shm")
 _PYTHON: Final = Path(__file__).with_name("shifted")
 _STILL: Final = "+0"
 JUMPS: Final = {
@@ -37,10 +36,7 @@ class Clock:
 
     def __exit__(self, *_reason: object) -> None:
         """Remove what the library leaves behind of processes that were killed."""
-        for path in _SHARED.glob("*faketime_s*_*"):
-            number = path.name.rpartition("_")[2]
-            if number.isdigit() and not Path("/proc", number).exists():
-                path.unlink(missing_ok=True)
+        leftovers.forget_clocks()
 
     @property
     def environ(self) -> dict[str, str]:

@@ -13,7 +13,6 @@ import os
 import shutil
 import signal
 import subprocess
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -143,9 +142,7 @@ class EngineServer:
         self.kind = kind
         self.store = kind.store
         # Not pytest's folder: a socket's path must stay below 108 bytes.
-        self.folder = folder or Path(
-            tempfile.mkdtemp(prefix="registryd-engine-", dir=scratch.folder())
-        )
+        self.folder = folder or scratch.make("engine")
         self.path = str(self.folder / "docker.sock")
         self.socket = f"unix://{self.path}"
         self._settings = dict(settings or {})

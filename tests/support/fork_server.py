@@ -7,6 +7,8 @@ of three quarters of a second. What such a process shows in `/proc` of its argum
 and its environment is the server's, so tests of that start the program itself, and so
 do all that change how Python starts. `REGISTRYD_FORK=no` has every test do so.
 
+The server is a child of a guardian, which answers all that still wait when it ends.
+
 There are two ways to ask. `start` and `call` hand over streams and know the child by
 its ID. `client` is a small program that plugins call like ours. Its process only waits
 for another one, which does the work, so it starts the program itself for verbs that
@@ -33,6 +35,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NoReturn
@@ -47,6 +50,9 @@ _SET_PARENT_DEATH_SIGNAL: Final = 1  # linux/prctl.h
 _LANGUAGE: Final = "C.UTF-8"
 _READ_AT_START: Final = ("PYTHON", "LD_", "MALLOC_", "GLIBC_", "LC_", "SSL_", "TZ")
 _EXECUTABLE: Final = 0o755
+_LOST: Final = "lost"
+"""What a client is told whose server has ended."""
+_LAST_SECONDS: Final = 2  # for those that have found the server, and not called yet
 # The server reads all about it in /proc, and opens its streams there.
 _CLIENT: Final = """\
 #!/bin/sh
@@ -59,9 +65,13 @@ if [ -t 0 ] || [ -t 1 ] || ! mkfifo -m 600 {folder}/$$; then
 fi
 # Copies, since `echo` and `read` have others for a moment.
 exec 6<&0 7>&1 8>&2 9<>{folder}/$$
-echo $$ >{folder}/calls
+echo $$ >{folder}/calls || exit 70
 read -r status <&9
 rm -f {folder}/$$
+if [ "$status" = {lost} ]; then
+  echo "the fork server of the tests has ended" >&2
+  exit 70
+fi
 exit "$status"
 """
 
@@ -211,12 +221,19 @@ def client() -> Path:
 
 @functools.cache
 def _folder() -> Path:
-    """Start the server of this process, and return where it is asked."""
-    folder = Path(tempfile.mkdtemp(prefix="registryd-fork-", dir=scratch.folder()))
+    """Return where the server of this process is asked."""
+    return _start_server()
+
+
+def _start_server() -> Path:
+    """Start a server, and return where it is asked."""
+    folder = scratch.make("fork")
     path = folder / "dokku-registryd"
     path.write_text(
         _CLIENT.format(
-            folder=shlex.quote(str(folder)), program=shlex.quote(str(PROGRAM))
+            folder=shlex.quote(str(folder)),
+            program=shlex.quote(str(PROGRAM)),
+            lost=_LOST,
         )
     )
     path.chmod(_EXECUTABLE)
@@ -246,7 +263,7 @@ def _folder() -> Path:
 def _end(process: "subprocess.Popen[bytes]", folder: Path, owner: int) -> None:
     if os.getpid() == owner:  # A fork of the tests has the server of its parent.
         process.communicate()
-        shutil.rmtree(folder)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 # -- the server
@@ -398,6 +415,47 @@ def _leave(main: Callable[[], int]) -> NoReturn:
     os._exit(status)
 
 
+def _guard(folder: Path) -> None:
+    """Return in a child; end with its status, after all who waited for its answers."""
+    server = os.fork()
+    if not server:
+        return
+    # None of these may seem to be open when the server has ended.
+    for number in (0, 1):
+        os.close(number)
+    _, status = os.waitpid(server, 0)
+    with contextlib.suppress(OSError):
+        _answer_all(folder, 0 if status == 0 else _LAST_SECONDS)
+    shutil.rmtree(folder, ignore_errors=True)
+    os._exit(max(0, os.waitstatus_to_exitcode(status)))
+
+
+def _answer_all(folder: Path, seconds: float) -> None:
+    """Tell clients that there is no server: those that wait, and those that come late.
+
+    Those that come later find no folder, and start the program itself.
+    """
+    calls = os.open(folder / "calls", os.O_RDWR | os.O_NONBLOCK)
+    folder = folder.rename(folder.with_name(f"{folder.name}.ended"))
+    with selectors.DefaultSelector() as selector:
+        selector.register(calls, selectors.EVENT_READ)
+        ends = time.monotonic() + seconds
+        while True:
+            waiting = [path for path in folder.iterdir() if path.name.isdigit()]
+            for path in waiting:
+                with contextlib.suppress(OSError):
+                    reply = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
+                    os.write(reply, f"{_LOST}\n".encode())
+                    os.close(reply)
+                    path.unlink()
+            left = ends - time.monotonic()
+            if left <= 0:
+                break
+            if selector.select(min(left, 0.05)):
+                os.read(calls, _ANSWER_BYTES)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
 def _import_everything() -> Callable[[list[str]], int]:
     package = importlib.import_module("dokku_registryd")
     for module in pkgutil.walk_packages(package.__path__, "dokku_registryd."):
@@ -408,6 +466,7 @@ def _import_everything() -> Callable[[list[str]], int]:
 
 
 def _serve(folder: Path) -> NoReturn:
+    _guard(folder)
     main = _import_everything()
     gc.collect()
     gc.freeze()  # Forks share what they never write to.

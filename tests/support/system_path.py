@@ -11,7 +11,6 @@ import atexit
 import functools
 import os
 import shutil
-import tempfile
 from pathlib import Path
 from typing import Final
 
@@ -27,7 +26,7 @@ def system_path() -> str:
     """Return the PATH of the hosts of this process, without their own programs."""
     if not any(_is_foreign(path.name) for path in _programs(_FOLDERS)):
         return _FOLDERS
-    links = Path(tempfile.mkdtemp(prefix="registryd-bin-", dir=scratch.folder()))
+    links = scratch.make("bin")
     atexit.register(_remove, links, os.getpid())
     return link_all_but_foreign(_FOLDERS, links)
 

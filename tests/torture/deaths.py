@@ -7,10 +7,8 @@ of the process included. The next daemon does the rest.
 
 import random
 import shutil
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Final
 
 from support import scratch
@@ -229,7 +227,7 @@ def die(seed: str, place: Place, *, times: int = DEATHS) -> Report:
     """Let processes of one host die at steps that are drawn."""
     report = Report(seed=seed, engine=place.engine.kind.name)
     draw = random.Random(f"death {seed} {report.engine}")  # noqa: S311 - it must be repeatable
-    root = Path(tempfile.mkdtemp(prefix="registryd-torture-", dir=scratch.folder()))
+    root = scratch.make("torture")
     place.engine.ensure()
     place.engine.wipe()
     try:

@@ -3,12 +3,10 @@
 import http.client
 import random
 import shutil
-import tempfile
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import Final
 
 from support import scratch
@@ -72,7 +70,7 @@ def live(seed: str, place: Place, *, steps: int = STEPS, fault: str = "") -> Rep
     is_encrypted = place.can_encrypt and wants_name
     place.engine.ensure()
     place.engine.wipe()
-    root = Path(tempfile.mkdtemp(prefix="registryd-torture-", dir=scratch.folder()))
+    root = scratch.make("torture")
     try:
         with TortureHost(
             root / "life",

@@ -108,7 +108,7 @@ class Place:
 @contextmanager
 def open_place(kind: EngineKind) -> Iterator[Place]:
     """Start an Engine and a registry; they are gone afterwards."""
-    folder = Path(tempfile.mkdtemp(prefix="registryd-torture-", dir=scratch.folder()))
+    folder = scratch.make("torture")
     program = engines.find_program("native", "docker-registry")
     environment = engines.environment_for("native")
     try:

@@ -1,5 +1,6 @@
 """A fork of the program is as the program itself: status, streams, signals, names."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -71,6 +72,47 @@ def test_output_that_is_not_taken(tmp_path: Path) -> None:
     assert ends[0] == ends[1]
 
 
+def test_a_client_whose_server_ends(tmp_path: Path) -> None:
+    """It says so, and waits for no answer any more."""
+    folder = fork_server._start_server()
+    server = server_of(folder)
+    os.kill(server, signal.SIGSTOP)
+    with subprocess.Popen(
+        [str(folder / "dokku-registryd"), "registryd"],
+        env=ENVIRON,
+        cwd=tmp_path,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as client:
+        until(Path("/proc", str(client.pid), "fd", "9").exists, what="its question")
+
+        os.kill(server, signal.SIGKILL)
+
+        assert client.communicate(timeout=120) == (
+            "",
+            "the fork server of the tests has ended\n",
+        )
+        assert client.returncode == 70
+    until(lambda: not folder.exists(), what="the end of its folder")
+
+
+def server_of(folder: Path) -> int:
+    """Return the process that forks: its parent is the one that looks after it."""
+    found = {}
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if (
+                f"fork_server.py\0{folder}".encode()
+                in (process / "cmdline").read_bytes()
+            ):
+                parent = (process / "stat").read_text().rpartition(")")[2].split()[1]
+                found[int(process.name)] = int(parent)
+    (server,) = (pid for pid, parent in found.items() if parent in found)
+    return server
+
+
 @pytest.fixture
 def following(tmp_path: Path) -> Iterator[fork_server.ForkedProcess]:
     """Give a fork that waits for a reply."""
@@ -103,8 +145,12 @@ def test_nothing_of_the_server(following: fork_server.ForkedProcess) -> None:
     process = Path("/proc", str(following.pid))
 
     def has_pipe_of_calls() -> bool:
-        opened = [path.readlink() for path in (process / "fd").iterdir()]
-        return any(path.name == "calls" for path in opened)
+        for path in (process / "fd").iterdir():
+            # It may be closed meanwhile.
+            with contextlib.suppress(FileNotFoundError):
+                if path.readlink().name == "calls":
+                    return True
+        return False
 
     until(lambda: not has_pipe_of_calls(), what="its own streams alone")
 
