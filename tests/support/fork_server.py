@@ -461,6 +461,10 @@ def _import_everything() -> Callable[[list[str]], int]:
     for module in pkgutil.walk_packages(package.__path__, "dokku_registryd."):
         if not module.name.endswith("__main__"):
             importlib.import_module(module.name)
+    # Each process builds the same parser; with this one it is there already.
+    arguments: Any = sys.modules["dokku_registryd.verbs.arguments"]
+    arguments._build_parser = functools.cache(arguments._build_parser)
+    arguments._build_parser()
     main: Callable[[list[str]], int] = sys.modules["dokku_registryd.cli"].main
     return main
 
