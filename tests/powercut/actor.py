@@ -21,7 +21,7 @@ from powercut.promises import (
 from powercut.recorder import Recorder
 from support.waiting import until
 
-_SECONDS: Final = 60
+_SECONDS: Final = 120
 
 
 @dataclass(slots=True, kw_only=True)

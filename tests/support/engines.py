@@ -23,7 +23,7 @@ from support import engine_api, leftovers, scratch
 from support.waiting import until
 
 _CACHE: Final = Path(__file__).parents[2] / ".cache" / "engines"
-_START_SECONDS: Final = 60
+_START_SECONDS: Final = 120
 _STOP_SECONDS: Final = 20  # dockerd gives its containers 10 s
 # Engines put their key below /etc/docker until this version, wherever they run.
 _NO_KEY_SINCE: Final = 23

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
-_SECONDS: Final = 60
+_SECONDS: Final = 120
 _HOP: Final = frozenset({"connection", "transfer-encoding", "content-length", "date"})
 
 

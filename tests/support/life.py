@@ -13,7 +13,7 @@ from support.site import Site
 from support.waiting import until
 
 _OPAQUE = ("ledger.sqlite3", "ledger.sqlite3-shm", "ledger.sqlite3-wal", "lock")
-_SETTLE_SECONDS = 20
+_SETTLE_SECONDS = 120
 _UNTAGGED = "<none>:<none>"  # Engine 20.10 lists images without a name too
 
 

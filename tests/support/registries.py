@@ -23,7 +23,7 @@ PASSWORD: Final = "registry-test-password"
 IDENTITY_TOKEN: Final = "registry-test-identity-token"
 # bcrypt of PASSWORD, at the lowest cost: the registry computes it for each request.
 _HTPASSWD: Final = "ci:$2y$04$OzoZCGq4oWNC9QJDmNwPKOsjoyl1rNT1GjR5dWj8JkIuW1jCUMoqi\n"
-_START_SECONDS: Final = 20
+_START_SECONDS: Final = 120
 _EPHEMERAL_PORTS: Final = Path("/proc/sys/net/ipv4/ip_local_port_range")
 _FIRST_PORT: Final = 1024
 _CHOICE: Final = 12_000  # ports; two registries that start at once rarely choose one

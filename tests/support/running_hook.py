@@ -9,7 +9,7 @@ from typing import Final
 
 from support.dokku_host import DokkuHost, Result
 
-_FINISH_SECONDS: Final = 60
+_FINISH_SECONDS: Final = 120
 
 
 class RunningHook:

@@ -17,8 +17,8 @@ from support.ports import find_port
 from support.waiting import until
 
 PROGRAM: Final = fork_server.PROGRAM
-_START_SECONDS: Final = 30
-_STOP_SECONDS: Final = 30
+_START_SECONDS: Final = 120
+_STOP_SECONDS: Final = 120
 
 # The hooks and the service read the same file, as they do on a real host.
 _DEFAULTS: Final = """\

@@ -62,7 +62,7 @@ class Host:
     def helpers(self) -> auth_helpers.CredentialHelpers:
         """The helpers, called directly."""
         path = f"{self.root}/bin:/usr/bin:/bin"
-        return auth_helpers.CredentialHelpers(path=path, timeout=10, home="/")
+        return auth_helpers.CredentialHelpers(path=path, timeout=120, home="/")
 
     def folder(self, app: str) -> Path:
         """Return where an app's file is; the empty name is the global one."""
@@ -528,7 +528,7 @@ def test_helpers_are_found_on_the_given_path_only(host: Host) -> None:
     """Relative folders of the path are left out."""
     host.install("keeper")
     here = auth_helpers.CredentialHelpers(
-        path=os.path.relpath(host.root / "bin"), timeout=5, home="/"
+        path=os.path.relpath(host.root / "bin"), timeout=120, home="/"
     )
 
     with pytest.raises(auth_helpers.HelperError, match="not installed"):
