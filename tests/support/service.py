@@ -112,15 +112,21 @@ class ServiceProcess:
         if wait:
             self.wait_for("daemon.ready", timeout=_START_SECONDS)
 
-    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
-        """Ask the process to end and return its status; 0 if it did not run."""
+    def stop(
+        self, number: signal.Signals = signal.SIGTERM, *, seconds: float = _STOP_SECONDS
+    ) -> int:
+        """Ask the process to end and return its status; 0 if it did not run.
+
+        Raises:
+            subprocess.TimeoutExpired: It had to be killed after these seconds.
+        """
         process, self._process = self._process, None
         if process is None:
             return 0
         if process.poll() is None:
             process.send_signal(number)
         try:
-            return process.wait(_STOP_SECONDS)
+            return process.wait(seconds)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

@@ -30,6 +30,7 @@ ENCRYPTED: Final = registry_faults.ENCRYPTED
 WITH_TOKENS: Final = registry_faults.WITH_TOKENS
 
 _MANY_APPS: Final = 6
+_PATIENCE: Final = 30  # until a daemon that was asked to end is killed
 _MOST_STEPS: Final = 120
 _PUSH_SECONDS: Final = 5
 _STEP_SECONDS: Final = 5
@@ -44,7 +45,7 @@ def _kill_daemon(host: TortureHost, deeds: Deeds, draw: random.Random) -> None:
 def _stop_daemon(host: TortureHost, deeds: Deeds, draw: random.Random) -> None:
     host.thaw_daemon()  # As systemd does to whom it ends.
     with contextlib.suppress(subprocess.TimeoutExpired):
-        host.site.service.stop(signal.SIGTERM)
+        host.site.service.stop(signal.SIGTERM, seconds=_PATIENCE)
     if draw.random() < 0.7:
         host.start_daemon()
 

@@ -20,6 +20,7 @@ _VERSION: Final = "999.{number}"
 _WAITING: Final = 2
 _PUSH_SECONDS: Final = 5
 _START_SECONDS: Final = 30
+_PATIENCE: Final = 30  # until a daemon that was asked to end is killed
 
 
 def _upgrade(host: TortureHost, deeds: Deeds, draw: random.Random) -> None:
@@ -45,7 +46,7 @@ def _upgrade(host: TortureHost, deeds: Deeds, draw: random.Random) -> None:
         host.wait(draw.choice([0.0, 1.0]))
         host.proxy.behave()
         with suppress(TimeoutExpired):
-            host.site.service.stop()
+            host.site.service.stop(seconds=_PATIENCE)
     host.start_daemon()
     # A hook that waited may work the spool by now, and the daemon waits for its end.
     host.wait(draw.choice([0.0, 1.0]))
