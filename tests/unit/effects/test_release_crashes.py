@@ -5,6 +5,8 @@ again, as after a restart.
 """
 
 import dataclasses
+import functools
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,8 +16,10 @@ import pytest
 from dokku_registryd import ports
 from dokku_registryd.core.job import jobs
 from dokku_registryd.core.job.kinds import Kind
+from dokku_registryd.core.release import releases
 from dokku_registryd.effects import release, sweep
 from dokku_registryd.effects.registry import sending
+from support import scratch
 from watching import CrashError, watch
 from worlds import REPOSITORY, Host, build_world
 
@@ -140,36 +144,69 @@ def crashes(folder: Path, arrange: Arrange) -> Iterator[Host]:
     raise AssertionError("a release has no end")
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Crash:
+    """What a host looked like after one crash, and when the job was done again."""
+
+    made: releases.Release | None
+    tags: dict[str, str]
+    names: dict[str, str]
+    counter: str
+    state: dict[str, Any]
+    passing: list[str]
+
+
+@functools.cache
+def seen(arrange: Arrange) -> tuple[dict[str, Any], list[Crash]]:
+    """Return what a release leaves behind, and what each possible crash does."""
+    with tempfile.TemporaryDirectory(dir=scratch.folder()) as folder:
+        smooth = build_world(Path(folder, "smooth"))
+        smooth.create_app()
+        smooth.engine.add_image("dokku/web:latest", b"one")
+        arrange(smooth)
+        run(smooth, smooth.context)
+        expected = state(smooth)
+        smooth.ledger.close()
+        return expected, [look(host) for host in crashes(Path(folder), arrange)]
+
+
+def look(host: Host) -> Crash:
+    """Note what a crash left, and do the job again."""
+    made = host.ledger.release_of("9.1.1")
+    tags, names, counter = host.tags(), host.names(), host.tag_version()
+    bring_up(host)
+    run(host, host.context)
+    return Crash(
+        made=made,
+        tags=tags,
+        names=names,
+        counter=counter,
+        state=state(host),
+        passing=host.passing(),
+    )
+
+
 @pytest.mark.parametrize("arrange", ARRANGED)
-def test_every_crash_ends_the_same(tmp_path: Path, arrange: Arrange) -> None:
+def test_every_crash_ends_the_same(arrange: Arrange) -> None:
     """At any moment of the crash: same number, same tags, same names."""
-    smooth = build_world(tmp_path / "smooth")
-    smooth.create_app()
-    smooth.engine.add_image("dokku/web:latest", b"one")
-    arrange(smooth)
-    run(smooth, smooth.context)
-    expected = state(smooth)
-    smooth.ledger.close()
+    expected, found = seen(arrange)
 
-    for host in crashes(tmp_path, arrange):
-        bring_up(host)
-        run(host, host.context)
-
-        assert state(host) == expected
-        assert host.passing() == []
+    for crash in found:
+        assert crash.state == expected
+        assert crash.passing == []
 
 
 @pytest.mark.parametrize("arrange", ARRANGED)
-def test_what_holds_at_every_crash(tmp_path: Path, arrange: Arrange) -> None:
+def test_what_holds_at_every_crash(arrange: Arrange) -> None:
     """At no moment does anything point to what the registry has not confirmed."""
-    for host in crashes(tmp_path, arrange):
-        made = host.ledger.release_of("9.1.1")
-        tags, number = host.tags(), str(made.number) if made else ""
+    for crash in seen(arrange)[1]:
+        made, tags = crash.made, crash.tags
+        number = str(made.number) if made else ""
         digest = made.digest if made else ""
 
-        if f"{REPOSITORY}:{number}" in host.names() or number in tags:
+        if f"{REPOSITORY}:{number}" in crash.names or number in tags:
             assert made is not None
-        if host.tag_version() == number != "":
+        if crash.counter == number != "":
             assert tags[number] == digest
         moved = {tag for tag in ("stable", "blue") if tags.get(tag) == tags.get(number)}
         if moved and number in tags:
