@@ -145,8 +145,13 @@ def _held(value: object) -> Iterator[re.Pattern[Any]]:
             yield from _held(each)
 
 
+@functools.cache
+def _nodes(path: Path) -> tuple[ast.AST, ...]:
+    return tuple(ast.walk(ast.parse(path.read_text())))
+
+
 def _calls(path: Path, owner: str = "") -> Iterator[ast.Call]:
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in _nodes(path):
         function = getattr(node, "func", None)
         if (
             isinstance(node, ast.Call)
@@ -175,7 +180,7 @@ def _ways(path: Path) -> dict[str, set[str]]:
             name = ast.unparse(_table(call.func.value))
             found.setdefault(name, set()).add(call.func.attr)
     # One after the other of a table is called by another name.
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in _nodes(path):
         if isinstance(node, ast.comprehension | ast.For):
             each, table = ast.unparse(node.target), ast.unparse(node.iter)
             found.setdefault(table, set()).update(found.get(each, set()))
