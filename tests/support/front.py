@@ -53,11 +53,15 @@ class Cut:
 
 
 Rule = Callable[[Asked], Answer | None]
+Player = Callable[[Asked, bytes], Answer]
 
 
-def error(status: int, code: str, message: str = "") -> Answer:
+def error(status: int, code: str, message: str = "", detail: Any = None) -> Answer:
     """Return an error as registries write it."""
-    body = json.dumps({"errors": [{"code": code, "message": message}]}).encode()
+    said = {"code": code, "message": message}
+    if detail is not None:
+        said["detail"] = detail
+    body = json.dumps({"errors": [said]}).encode()
     return Answer(
         status=status, body=body, headers={"Content-Type": "application/json"}
     )
@@ -74,6 +78,8 @@ class Front:
         self.target = target
         self.rules: list[Rule] = []
         """The first that gives an answer counts; else the registry is asked."""
+        self.player: Player = self.forward
+        """What answers the other requests: the registry, or who plays another one."""
         self.asked: list[str] = []
         """Method, path and status of each request, in order."""
         self.most_bytes: int | None = None
@@ -121,7 +127,7 @@ class Front:
             found = rule(asked)
             if found is not None:
                 return found
-        return self._forward(asked, body)
+        return self.player(asked, body)
 
     def _forward_part(self, asked: Asked, body: bytes, after: int) -> None:
         with contextlib.closing(http.client.HTTPConnection(self.target)) as connection:
@@ -134,7 +140,8 @@ class Front:
             connection.putheader("Content-Length", str(len(body)))
             connection.endheaders(body[:after])
 
-    def _forward(self, asked: Asked, body: bytes) -> Answer:
+    def forward(self, asked: Asked, body: bytes) -> Answer:
+        """Answer as the registry does."""
         connection = http.client.HTTPConnection(self.target, timeout=_SECONDS)
         headers = {
             name: value for name, value in asked.headers.items() if name not in _HOP

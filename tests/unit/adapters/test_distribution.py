@@ -142,6 +142,14 @@ MANIFEST = seeding.build_manifest("new")
             errors.RegistryUnavailableError,
         ),
         (
+            memory_registry.error(405, "DENIED", "System is currently read-only."),
+            errors.RegistryUnavailableError,
+        ),
+        (
+            Answer(status=405, body=b"Method not allowed\n"),
+            errors.RegistryUnavailableError,
+        ),
+        (
             memory_registry.error(403, "DENIED", "Artifact Registry API is disabled."),
             errors.AccessDeniedError,
         ),
@@ -185,10 +193,15 @@ def test_each_refusal_of_a_put_has_its_error(
         memory_registry.error(403, "DENIED", "Tag is immutable"),
         Answer(
             status=400,
+            body=b'{"errors":[{"code":"BLOB_UPLOAD_INVALID","message":"blob upload'
+            b' invalid","detail":"Repository does not allow updating assets: x"}]}',
+        ),
+        Answer(
+            status=400,
             body=b'{"__type":"ImageTagAlreadyExistsException","message":"no"}',
         ),
     ],
-    ids=["plain", "ecr", "harbor", "azure", "hub", "aws"],
+    ids=["plain", "ecr", "harbor", "azure", "hub", "nexus", "aws"],
 )
 def test_an_immutable_tag_is_known_in_every_dialect(
     client: Client, server: MemoryRegistry, answer: Answer
@@ -198,6 +211,16 @@ def test_an_immutable_tag_is_known_in_every_dialect(
 
     with pytest.raises(errors.TagImmutableError):
         client.open().put_manifest(image(server), MANIFEST, auth=None)
+
+
+def test_a_method_that_reads_has_no_read_only_mode(
+    client: Client, server: MemoryRegistry
+) -> None:
+    """Only a write can meet it: a refused question must not delay a release."""
+    server.rule("GET", Answer(status=405, body=b"Method not allowed\n"))
+
+    with pytest.raises(errors.InvalidRequestError):
+        client.open().manifest(image(server), auth=None)
 
 
 def test_the_same_words_at_a_get_are_no_immutable_tag(

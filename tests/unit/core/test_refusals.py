@@ -50,6 +50,16 @@ def test_only_some_refusals_pass(status: int) -> None:
             id="read-only",
         ),
         pytest.param(
+            405,
+            "DENIED",
+            "System is currently read-only. Pulls will succeed but all write operations"
+            " are currently suspended.",
+            "denied: System is currently read-only. Pulls will succeed but all write"
+            " operations are currently suspended.",
+            "maintenance mode",
+            id="read-only-of-quay",
+        ),
+        pytest.param(
             403,
             "DENIED",
             "Your authorization token has expired. Reauthenticate and try again.",

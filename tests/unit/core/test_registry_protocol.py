@@ -96,6 +96,22 @@ def test_any_body_is_survived(body: bytes) -> None:
 
 
 @pytest.mark.parametrize(
+    ("detail", "text"),
+    [
+        ('"the policy"', "blob upload invalid: the policy"),
+        ('"blob upload invalid"', "blob upload invalid"),
+        ('{"reason": "the policy"}', "blob upload invalid"),
+        ("null", "blob upload invalid"),
+    ],
+)
+def test_a_detail_in_words_is_shown(detail: str, text: str) -> None:
+    """Some registries have the reason there, after a code's usual message."""
+    body = f'{{"errors":[{{"message":"blob upload invalid","detail":{detail}}}]}}'
+
+    assert protocol.parse_error(body.encode()).text == text
+
+
+@pytest.mark.parametrize(
     ("header", "expected"),
     [
         (

@@ -357,9 +357,13 @@ def _error_entries(content: dict[str, Any]) -> Iterable[tuple[str, str]]:
     errors = content.get("errors")
     for entry in errors if isinstance(errors, list) else [content]:
         if isinstance(entry, dict):
+            text = _text(entry, "message", "error_description", "details", "detail")
+            # Nexus has its reason there, beside the code's usual message.
+            reason = _text(entry, "detail")
+            is_more = bool(reason) and reason not in text
             yield (
                 _text(entry, "code", "error", "__type"),
-                _text(entry, "message", "error_description", "details", "detail"),
+                f"{text}: {reason}" if is_more else text,
             )
 
 

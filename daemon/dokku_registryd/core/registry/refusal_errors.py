@@ -12,11 +12,12 @@ from dokku_registryd import errors
 from dokku_registryd.core.registry import refusals
 
 _CONFLICT: Final = 409
+_NOT_ALLOWED: Final = 405
 _FIRST_SERVER_ERROR: Final = 500
 TEMPORARY: Final = refusals.TEMPORARY
 # ECR: 400 TAG_INVALID, and ImageTagAlreadyExistsException in its own API. Harbor: 412
 # "configured as immutable". Azure: 405 "operation is disallowed" for a locked tag.
-# Google: 400 "enabled tag immutability".
+# Google: 400 "enabled tag immutability". Nexus: 400 "does not allow updating assets".
 _IMMUTABLE_STATUSES: Final = frozenset({400, 403, 405, 409, 412})
 _IMMUTABLE_CODES: Final = frozenset(
     {"TAG_INVALID", "TAG_IMMUTABLE", "TAG_ALREADY_EXISTS"}
@@ -24,6 +25,7 @@ _IMMUTABLE_CODES: Final = frozenset(
 _IMMUTABLE_TEXT: Final = re.compile(
     # Each "tag" is matched up to the next one, so no text is read twice.
     r"immutab|imagetagalreadyexists|cannot be overwritten|operation is disallowed"
+    r"|does not allow updating assets"
     r"|tag\b(?:(?!tag\b|\balready exists).)*+already exists",
     re.IGNORECASE,
 )
@@ -82,9 +84,25 @@ def _ground(refusal: Refusal) -> refusals.Ground:
         return ground
     if is_temporary:
         return refusals.Ground.BUSY if refusal.retry_after is not None else ground
+    if _is_read_only(refusal):
+        return refusals.Ground.READ_ONLY
     if refusal.puts_tag and _is_immutable(refusal):
         return refusals.Ground.IMMUTABLE
     return ground
+
+
+def _is_read_only(refusal: Refusal) -> bool:
+    """Return whether this is distribution in its read-only mode.
+
+    It then knows no method that writes, and answers 405 in plain text. A cache of
+    another registry answers with a code.
+    """
+    return (
+        refusal.status == _NOT_ALLOWED
+        and not refusal.reads
+        and not refusal.codes
+        and refusal.text.strip().lower() == "method not allowed"
+    )
 
 
 def _is_immutable(refusal: Refusal) -> bool:

@@ -33,7 +33,7 @@ class Ground(StrEnum):
     BUSY = "busy"
     AWAY = "away"
     READ_ONLY = "read-only"
-    """Harbor's maintenance mode; it answers 403 so that clients stop."""
+    """Maintenance. Harbor answers 403 then so that clients stop, others 405."""
     EXPIRED = "expired"
     """A login that is valid for hours (ECR): a fresh one works."""
     UNAUTHORIZED = "unauthorized"
@@ -95,7 +95,13 @@ def _row(ground: Ground, *statuses: int, codes: str = "", words: str = "") -> _R
 _ROWS: Final = (
     _row(Ground.LIMITED, 429),
     _row(Ground.LIMITED, codes="TOOMANYREQUESTS"),
-    _row(Ground.READ_ONLY, 400, 403, 405, 503, words=r"\bin read[- ]only mode\b"),
+    # Harbor: "The system is in read only mode"; Quay: 405 "System is currently
+    # read-only".
+    _row(
+        Ground.READ_ONLY,
+        *(400, 403, 405, 503),
+        words=r"\bin read[- ]only mode\b|\bis currently read[- ]only\b",
+    ),
     _row(Ground.PROXY, 407),
     _row(Ground.PROXY, words=r"\bproxy authentication required\b"),
     # ECR: 403, ECR Public: 400.
