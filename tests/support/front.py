@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
 _SECONDS: Final = 120
+_LENGTH_OF_HEAD: Final = ("HEAD", "Content-Length")
 _HOP: Final = frozenset({"connection", "transfer-encoding", "content-length", "date"})
 
 
@@ -65,6 +66,22 @@ def error(status: int, code: str, message: str = "", detail: Any = None) -> Answ
     return Answer(
         status=status, body=body, headers={"Content-Type": "application/json"}
     )
+
+
+def forward(target: str, asked: Asked, body: bytes) -> Answer:
+    """Return what the registry at a host and port answers."""
+    connection = http.client.HTTPConnection(target, timeout=_SECONDS)
+    headers = {name: value for name, value in asked.headers.items() if name not in _HOP}
+    connection.request(asked.method, asked.path, body, headers)
+    reply = connection.getresponse()
+    content = reply.read()
+    kept = {
+        name: value
+        for name, value in reply.getheaders()
+        if name.lower() not in _HOP or (asked.method, name) == _LENGTH_OF_HEAD
+    }
+    connection.close()
+    return Answer(status=reply.status, body=content, headers=kept)
 
 
 class Front:
@@ -142,23 +159,7 @@ class Front:
 
     def forward(self, asked: Asked, body: bytes) -> Answer:
         """Answer as the registry does."""
-        connection = http.client.HTTPConnection(self.target, timeout=_SECONDS)
-        headers = {
-            name: value for name, value in asked.headers.items() if name not in _HOP
-        }
-        connection.request(asked.method, asked.path, body, headers)
-        reply = connection.getresponse()
-        content = reply.read()
-        kept = {
-            name: value
-            for name, value in reply.getheaders()
-            if name.lower() not in _HOP or (asked.method, name) == _LENGTH_OF_HEAD
-        }
-        connection.close()
-        return Answer(status=reply.status, body=content, headers=kept)
-
-
-_LENGTH_OF_HEAD: Final = ("HEAD", "Content-Length")
+        return forward(self.target, asked, body)
 
 
 class _Server(http.server.ThreadingHTTPServer):

@@ -71,7 +71,10 @@ class RegistryPlay:
         self.host = ""
         """What clients call it."""
         self.aside = ""
-        """The host of its token server and its storage."""
+        """The host of its token server and its storage; may be the same."""
+        self.scheme = "http"
+        self.has_all = False
+        """Whether all repositories exist, and all images are scanned."""
         self.scopes: list[str] = []
         """The scopes of all tokens, in order."""
         self.strays: list[str] = []
@@ -112,7 +115,11 @@ class RegistryPlay:
     def answer(self, asked: Asked, body: bytes) -> Answer:
         """Answer a request to the registry's own host."""
         tokens = self.kind.tokens
-        if tokens and not tokens.is_elsewhere and _is_at(asked, tokens.path):
+        is_one = self.aside == self.host
+        if is_one and "X-Signature=" in asked.path:
+            return self.answer_aside(asked, body)
+        is_here = is_one or (tokens is not None and not tokens.is_elsewhere)
+        if tokens and is_here and _is_at(asked, tokens.path):
             return self._give_token(tokens, asked, body)
         target = _target(asked)
         with self._lock:
@@ -123,7 +130,7 @@ class RegistryPlay:
             self.on_put(target.path, target.name)
         is_blob = asked.method == "GET" and target.part == "blobs"
         if is_blob and self.kind.gives_blobs_elsewhere:
-            place = f"http://{self.aside}{asked.path}?X-Signature=played"
+            place = f"{self.scheme}://{self.aside}{asked.path}?X-Signature=played"
             return Answer(status=307, headers={"Location": place})
         return self._refuse_by_content(asked, target, body) or self._pass_on(
             asked, target, body
@@ -149,9 +156,9 @@ class RegistryPlay:
         form = parse_qs(body.decode() or urlsplit(asked.path).query)
         given = asked.headers.get("authorization", "")
         if body:
-            given = _basic(form.get("username", [""])[0], form.get("password", [""])[0])
+            given = basic(form.get("username", [""])[0], form.get("password", [""])[0])
         with self._lock:
-            if given and given != _basic(*self._login):
+            if given and given != basic(*self._login):
                 return tokens.refusal
             scopes = " ".join(form.get("scope", [])).split()
             self.scopes += scopes
@@ -173,14 +180,14 @@ class RegistryPlay:
             actions = set(listed.split(","))
             if self.kind.creates == "scope" and "push" in actions:
                 self._repositories.add(path)
-            is_known = self.kind.creates != "scope" or path in self._repositories
+            is_known = self.kind.creates != "scope" or self._has(path)
             granted |= {(path, action) for action in actions if is_known}
         return granted
 
     def _refuse_login(self, asked: Asked, target: _Target) -> Answer | None:
         given = asked.headers.get("authorization", "")
         if self.kind.tokens is None:
-            if given == _basic(*self._login):
+            if given == basic(*self._login):
                 return None
             is_wrong = self.kind.expired if given else None
             return self._ask_for_login(asked, target, is_wrong)
@@ -203,7 +210,7 @@ class RegistryPlay:
         header = f'Basic realm="{self.kind.name}"'
         if tokens is not None:
             host = self.aside if tokens.is_elsewhere else self.host
-            header = f'Bearer realm="http://{host}{tokens.path}"'
+            header = f'Bearer realm="{self.scheme}://{host}{tokens.path}"'
             header += f',service="{tokens.service}"' if tokens.service else ""
             if target.path:
                 actions = ",".join(sorted(_actions(asked)))
@@ -212,6 +219,9 @@ class RegistryPlay:
         said = said or Answer(status=HTTPStatus.UNAUTHORIZED)
         return replace(said, headers={**said.headers, "WWW-Authenticate": header})
 
+    def _has(self, path: str) -> bool:
+        return self.has_all or path in self._repositories
+
     # -- what the kind refuses
 
     def _refuse(self, asked: Asked, target: _Target) -> Answer | None:
@@ -219,7 +229,7 @@ class RegistryPlay:
         if is_upload and self.kind.creates == "push":
             self._repositories.add(target.path)
         refused = None
-        if target.path and target.path not in self._repositories:
+        if target.path and not self._has(target.path):
             refused = self.kind.no_repository
         elif self.refusal is not None and self.refusal.at == _place(asked, target):
             refused = self.refusal.answer
@@ -248,7 +258,7 @@ class RegistryPlay:
         if asked.method in _READING:
             if not is_there:
                 return self.kind.no_tag if target.is_tag else None
-            is_withheld = target.path not in self.scanned
+            is_withheld = not self.has_all and target.path not in self.scanned
             return self.kind.withheld if is_withheld else None
         is_other = is_there and stored.body != body
         is_number = target.is_tag and target.name.isdigit()
@@ -276,6 +286,7 @@ class RegistryPlay:
         if "/blobs/uploads/" not in parts.path:
             return parts.path
         place = self.kind.upload.format(
+            scheme=self.scheme,
             host=self.host,
             aside=self.aside,
             path=target.path or _find(parts.path).path,
@@ -357,6 +368,7 @@ def _place(asked: Asked, target: _Target) -> str:
     return ("number" if target.name.isdigit() else "tag") if is_put else ""
 
 
-def _basic(username: str, password: str) -> str:
+def basic(username: str, password: str) -> str:
+    """Return the Authorization header of a login."""
     pair = base64.b64encode(f"{username}:{password}".encode())
     return f"Basic {pair.decode()}"

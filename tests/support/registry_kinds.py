@@ -76,7 +76,7 @@ class RegistryKind:
     """Whether HEAD denies the tags that GET returns."""
     no_list: Answer | None = None
     """The answer to who lists tags; None for the list."""
-    upload: str = "http://{host}/v2/{path}/blobs/uploads/{id}?_state={id}"
+    upload: str = "{scheme}://{host}/v2/{path}/blobs/uploads/{id}?_state={id}"
     """The location of an upload; `{aside}` is another host."""
     immutable: Answer | None = None
     """The answer to another manifest under a number; None if it takes its place."""
@@ -107,7 +107,7 @@ TOKEN_SERVER: Final = RegistryKind(
     # https://distribution.github.io/distribution/spec/auth/token/
     tokens=Tokens(path="/token", service="registry", is_elsewhere=True, expires_in=300),
     # OCI distribution specification, "Pushing blobs": any location
-    upload="http://{aside}/storage/{id}?X-Signature={id}",
+    upload="{scheme}://{aside}/storage/{id}?X-Signature={id}",
     refusal=Refusal(
         at="upload",
         answer=error(

@@ -12,15 +12,19 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Final, Self
 
 from dokku_registryd.core.image.images import Manifest
-from support import engine_api, seeding
+from support import engine_api, played_registry, seeding
 from support.clock_shift import Clock
 from support.engine_relay import EngineRelay
 from support.engines import EngineServer
+from support.front import forward
+from support.played_registry import RegistryPlay, basic
 from support.registries import RegistryServer
+from support.registry_kinds import RegistryKind
 from support.service import PROGRAM
 from support.site import Site
 from torture import keychain
@@ -48,6 +52,7 @@ class TortureHost:
         has_tokens: Whether it takes Bearer tokens, and no login.
         is_plain: Whether its programs start fast: they take no orders to die, and
             their time is this machine's.
+        kind: What kind of registry it is; None is a plain one.
     """
 
     def __init__(
@@ -60,6 +65,7 @@ class TortureHost:
         is_encrypted: bool = False,
         has_tokens: bool = False,
         is_plain: bool = False,
+        kind: RegistryKind | None = None,
     ) -> None:
         self.root = root
         self.engine = engine
@@ -70,6 +76,8 @@ class TortureHost:
         self.proxy = place.open_proxy(is_encrypted=is_encrypted)
         if has_tokens:
             self.proxy.tokens = TokenService(registry.username, registry.password)
+        if kind is not None:
+            self.proxy.play = self._play(kind)
         self.orders = Orders(root / "orders")
         self.clock = Clock(root / "clock")
         self._is_plain = is_plain
@@ -116,7 +124,7 @@ class TortureHost:
             self._leaks = self._cleanup.enter_context(
                 LeakWatch(
                     self.root,
-                    (self.secret, MARK),
+                    (self.secret, MARK, played_registry.MARK),
                     (self.registry.username, self.secret),
                 )
             )
@@ -132,6 +140,19 @@ class TortureHost:
         self.wake_engine()
         self.thaw_daemon()
         self._cleanup.close()
+
+    def _play(self, kind: RegistryKind) -> RegistryPlay:
+        login = (self.registry.username, self.registry.password)
+        play = RegistryPlay(
+            kind,
+            login=login,
+            real_login=basic(*login),
+            forward=partial(forward, self.registry.host),
+        )
+        play.host = play.aside = self.proxy.host
+        play.scheme = "https" if self.is_encrypted else "http"
+        play.has_all = True
+        return play
 
     # -- apps
 
@@ -274,7 +295,8 @@ class TortureHost:
 
     def leaks(self) -> list[str]:
         """Return where a password or a token was seen that had no place there."""
-        written = self.site.spread(self.secret) + self.site.spread(MARK)
+        marks = (self.secret, MARK, played_registry.MARK)
+        written = [place for mark in marks for place in self.site.spread(mark)]
         if self.neighbour is not None:
             written += self.neighbour.site.spread(self.secret)
         return self._leaks.found + written

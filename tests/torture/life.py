@@ -11,6 +11,7 @@ from typing import Final
 
 from support import scratch
 from support.engine_api import EngineApiError
+from support.registry_kinds import KINDS, RegistryKind
 from support.waiting import until
 from torture import faults, settling, verdict
 from torture.deeds import Deeds
@@ -27,6 +28,7 @@ _RARE: Final = faults.ENCRYPTED.keys() | faults.WITH_TOKENS.keys()
 _FAULTS: Final = 6  # of one life, in addition to those that few can meet
 _QUIET: Final = 2  # steps without a fault, at least
 _RELEASE_CHANCE: Final = 0.5
+_KIND_CHANCE: Final = 0.5  # where tokens are not those of the proxy
 _TRIES: Final = 3  # to let a fault begin
 
 
@@ -67,6 +69,9 @@ def live(seed: str, place: Place, *, steps: int = STEPS, fault: str = "") -> Rep
     if fault:
         wants_name = any(is_meant(name, fault) for name in faults.ENCRYPTED)
         has_tokens = any(is_meant(name, fault) for name in faults.WITH_TOKENS)
+    kind = None if has_tokens else kind_of(seed, report.engine)
+    if kind is not None:
+        report.steps.append(f"the registry is of the kind {kind.name}")
     is_encrypted = place.can_encrypt and wants_name
     place.engine.ensure()
     place.engine.wipe()
@@ -79,6 +84,7 @@ def live(seed: str, place: Place, *, steps: int = STEPS, fault: str = "") -> Rep
             place=place,
             is_encrypted=is_encrypted,
             has_tokens=has_tokens,
+            kind=kind,
         ) as host:
             deeds = Deeds(host, draw, report.steps.append)
             try:
@@ -98,6 +104,12 @@ def live(seed: str, place: Place, *, steps: int = STEPS, fault: str = "") -> Rep
 def is_meant(name: str, fault: str) -> bool:
     """Tell whether a fault is one of those that were asked for."""
     return any(part in name for part in fault.split("|"))
+
+
+def kind_of(seed: str, engine: str) -> RegistryKind | None:
+    """Return the kind of registry of a life; None for a plain one, as in half."""
+    draw = random.Random(f"kind {seed} {engine}")  # noqa: S311 - it must be repeatable
+    return draw.choice(KINDS) if draw.random() < _KIND_CHANCE else None
 
 
 def number_of(seed: str) -> int:

@@ -17,6 +17,8 @@ import threading
 from http import HTTPStatus
 from typing import Any, Final, Self
 
+from support.front import Asked
+from support.played_registry import RegistryPlay
 from torture import misdeeds
 from torture.tokens import PATH, TokenService
 
@@ -54,6 +56,8 @@ class FaultProxy:
         self.cuts_handshakes = False
         self.tokens: TokenService | None = None
         """Who gives Bearer tokens for logins; None where the registry takes these."""
+        self.play: RegistryPlay | None = None
+        """What kind of registry it plays; None where it is as it is."""
         self._name = name
         self._misdeed: misdeeds.Misdeed | None = None
         self._left = 0
@@ -233,6 +237,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         """Return what the registry answers, or its token service."""
         tokens = self.server.proxy.tokens
         authorization = self.headers.get("Authorization", "")
+        if self.server.proxy.play is not None:
+            return self._ask_play(self.server.proxy.play, body)
         if tokens is None:
             return self._ask_registry(body, authorization)
         if self.path.startswith(PATH):
@@ -246,6 +252,16 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             headers = [("WWW-Authenticate", challenge), ("Content-Type", _JSON)]
             return HTTPStatus.UNAUTHORIZED, headers, b"{}"
         return self._ask_registry(body, login)
+
+    def _ask_play(self, play: RegistryPlay, body: bytes) -> _Answer:
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        headers.pop("expect", None)
+        asked = Asked(method=self.command, path=self.path, headers=headers)
+        try:
+            answer = play.answer(asked, body)
+        except (OSError, http.client.HTTPException):
+            return 502, [("Content-Type", _JSON)], b"{}"
+        return answer.status, list(answer.headers.items()), answer.body
 
     def _ask_registry(self, body: bytes, authorization: str) -> _Answer:
         kept = {
