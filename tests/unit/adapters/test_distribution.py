@@ -1028,6 +1028,23 @@ def test_a_token_server_that_hangs_delays_no_other(
         assert not any(one.done() for one in hanging)
 
 
+@pytest.mark.parametrize(
+    ("header", "advice"),
+    [("", "registry:login"), ("Negotiate", "other than Basic and Bearer")],
+)
+def test_a_refusal_without_a_usable_challenge(
+    client: Client, bearer: MemoryRegistry, header: str, advice: str
+) -> None:
+    """A 401 that names no way to log in says what helps, and decides no look-up."""
+    headers = {"WWW-Authenticate": header} if header else {}
+    bearer.rule("/v2/", Answer(status=401, headers=headers))
+
+    with pytest.raises(errors.AuthenticationError, match=advice) as caught:
+        client.open().manifest(image(bearer), auth=login(bearer))
+
+    assert caught.value.status == 401
+
+
 def test_logins_do_not_mix(client: Client, bearer: MemoryRegistry) -> None:
     """A token of one login is never used for another."""
     registry = client.open()

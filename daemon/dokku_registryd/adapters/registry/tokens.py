@@ -168,9 +168,17 @@ class Authorizations:
         header = refused.headers.get("www-authenticate", "")
         challenge = protocol.choose_challenge(header)
         if challenge is None:
+            reason = (
+                "requires an authentication method other than Basic and Bearer. Ask its"
+                " operator"
+            )
+            if not header:
+                reason = (
+                    f"answers {refused.status} without a reason. Log in again with"
+                    " dokku registry:login"
+                )
             raise errors.AuthenticationError(
-                f"cannot {purpose}: the registry requires an authentication method"
-                " other than Basic and Bearer. Ask its operator"
+                f"cannot {purpose}: the registry {reason}", status=refused.status
             )
         if challenge.scheme == "bearer":
             request = self._token_request(access, challenge, refused.url, purpose)
