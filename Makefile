@@ -120,9 +120,10 @@ torture: venv engines ## Let whole hosts live and die: SEED=1 MINUTES=10 FAULT=c
 		--seed $(SEED) --minutes $(MINUTES) $(if $(FAULT),--fault "$(FAULT)")
 
 .PHONY: bench
-bench: venv $(ENGINES)/.native ## Measure beside the alternatives; ROWS=release,heal ROUNDS=5
+bench: venv $(if $(ENGINE),engines,$(ENGINES)/.native) ## Measure beside the alternatives: ROWS=release ENGINE=28.5-containerd
 	@$(AS_ROOT) env PYTHONPATH=tests:. $(PYTHON) -m bench \
-		$(if $(ROWS),--rows $(ROWS)) $(if $(ROUNDS),--rounds $(ROUNDS))
+		$(if $(ROWS),--rows $(ROWS)) $(if $(ROUNDS),--rounds $(ROUNDS)) \
+		$(if $(ENGINE),--engine $(ENGINE))
 
 .PHONY: test-boot
 test-boot: venv engines ## Boot the unit for real: needs debootstrap, systemd-container

@@ -9,7 +9,9 @@ import time
 from typing import Final
 
 from bench import figures, plot
-from bench.stage import Stage
+from bench import stage as stages
+
+from support.engines import EngineKind
 
 GROUPS: Final = {
     "release": "releases",
@@ -27,6 +29,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--rows", default="", help="groups, with commas between them")
     parser.add_argument("--rounds", type=int, help="trials of each row")
+    parser.add_argument(
+        "--engine", default=stages.NATIVE.name, choices=list(stages.KINDS)
+    )
     parser.add_argument("--no-results", action="store_true", help="only print")
     arguments = parser.parse_args()
     chosen = [name for name in arguments.rows.split(",") if name] or list(GROUPS)
@@ -39,14 +44,17 @@ def main() -> int:
         parser.error("a Docker Engine needs root: run make bench, which uses sudo")
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
-    return _measure(chosen, arguments.rounds, keep=not arguments.no_results)
+    kind = stages.KINDS[arguments.engine]
+    return _measure(chosen, arguments.rounds, kind, keep=not arguments.no_results)
 
 
-def _measure(chosen: list[str], rounds: int | None, *, keep: bool) -> int:
+def _measure(
+    chosen: list[str], rounds: int | None, kind: EngineKind, *, keep: bool
+) -> int:
     rows: list[figures.Row] = []
     started = time.monotonic()
-    with Stage() as stage:
-        engine = stage.engine.version
+    with stages.Stage(kind) as stage:
+        engine = f"{stage.engine.version} {kind.store}"
         for name in chosen:
             began = time.monotonic()
             module = importlib.import_module(f"bench.{GROUPS[name]}")
@@ -63,7 +71,7 @@ def _measure(chosen: list[str], rounds: int | None, *, keep: bool) -> int:
         " parentheses."
     )
     if keep:
-        figures.write(rows, rounds=rounds, engine=engine)
+        figures.write(rows, rounds=rounds, engine=engine, kind=kind.name)
         plot.draw()
     return 0
 

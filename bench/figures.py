@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 RESULTS: Final = Path(__file__).with_name("results.json")
+"""Those of the native Engine, which are drawn; others are beside it."""
 _HEADS: Final = ("row", "ours", "reference", "ratio", "goal", "met")
 
 
@@ -134,9 +135,11 @@ def lines(rows: Sequence[Row]) -> list[str]:
     ]
 
 
-def write(rows: Sequence[Row], *, rounds: int | None, engine: str) -> None:
+def write(rows: Sequence[Row], *, rounds: int | None, engine: str, kind: str) -> None:
     """Keep the rows for a program; other groups of an earlier run stay."""
-    before = json.loads(RESULTS.read_text()) if RESULTS.exists() else {"rows": []}
+    is_native = kind.startswith("native")
+    file = RESULTS if is_native else RESULTS.with_name(f"results-{kind}.json")
+    before = json.loads(file.read_text()) if file.exists() else {"rows": []}
     groups = {row.group for row in rows}
     kept = [row for row in before["rows"] if row["group"] not in groups]
     found = {
@@ -151,7 +154,7 @@ def write(rows: Sequence[Row], *, rounds: int | None, engine: str) -> None:
         "rounds": rounds or "default",
         "rows": kept + [asdict(row) for row in rows],
     }
-    RESULTS.write_text(json.dumps(_rounded(found), indent=1) + "\n")
+    file.write_text(json.dumps(_rounded(found), indent=1) + "\n")
 
 
 def _cells(row: Row) -> tuple[str, ...]:

@@ -23,7 +23,8 @@ from support.engines import EngineKind, EngineServer
 from support.registries import RegistryServer
 from support.service import ServiceProcess
 
-KIND: Final = EngineKind(name="native-classic", packages="native", store="classic")
+NATIVE: Final = EngineKind(name="native-classic", packages="native", store="classic")
+KINDS: Final = {kind.name: kind for kind in (NATIVE, *engines.KINDS)}
 EXTRA_TAGS: Final = ("latest", "stable", "candidate", "eu", "us")
 # As an operator has them; the tests' own are shorter.
 _SETTINGS: Final = {
@@ -32,12 +33,22 @@ _SETTINGS: Final = {
     "retry.max_seconds": 300,
 }
 _QUIET_SECONDS: Final = 0.1
+_MANIFESTS: Final = (
+    "application/vnd.docker.distribution.manifest.v2+json",
+    "application/vnd.oci.image.manifest.v1+json",
+    "application/vnd.oci.image.index.v1+json",
+)
 
 
 class Stage:
-    """One host with all around it."""
+    """One host with all around it.
 
-    def __init__(self) -> None:
+    Args:
+        kind: The Engine to start.
+    """
+
+    def __init__(self, kind: EngineKind = NATIVE) -> None:
+        self.kind = kind
         self.root = Path(tempfile.mkdtemp(prefix="registryd-bench-", dir="/tmp"))
         self._cleanup = ExitStack()
         self._cleanup.callback(shutil.rmtree, self.root)
@@ -69,20 +80,17 @@ class Stage:
         folder = self.root / "engine"
         folder.mkdir()
         self.engine = EngineServer(
-            KIND,
-            settings={
-                "storage-driver": "",  # the Engine's choice
-                "ip6tables": False,
-                "deprecated-key-path": str(folder / "key.json"),
-            },
+            self.kind,
+            # Where it may, the Engine chooses.
+            settings={"storage-driver": ""} if self.kind.store == "classic" else {},
             folder=folder,
         )
         self._cleanup.callback(self.engine.remove)
         self.engine.start()
         self.registry = RegistryServer(
-            engines.find_program(KIND.packages, "docker-registry"),
+            engines.find_program("native", "docker-registry"),
             self.root / "registry",
-            environment=engines.environment_for(KIND.packages),
+            environment=engines.environment_for("native"),
         )
         self._cleanup.callback(self.registry.stop)
         self.registry.start()
@@ -102,7 +110,7 @@ class Stage:
                 f"/v2/{path}/manifests/{tag}",
                 headers={
                     "Authorization": f"Basic {base64.b64encode(pair).decode()}",
-                    "Accept": "application/vnd.docker.distribution.manifest.v2+json",
+                    "Accept": ", ".join(_MANIFESTS),
                 },
             )
             reply = connection.getresponse()
@@ -119,7 +127,7 @@ class Host:
         self.stage = stage
         self.files = DokkuHost(
             root,
-            docker=engines.find_program(KIND.packages, "docker"),
+            docker=engines.find_program(stage.kind.packages, "docker"),
             environ={"DOCKER_HOST": stage.engine.socket},
         )
         self.service = ServiceProcess(self.files, stage.engine.socket, _SETTINGS)
