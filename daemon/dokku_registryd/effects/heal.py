@@ -5,6 +5,9 @@ digest that the registry confirmed; it never takes an image that another client 
 pushed to the same tag.
 """
 
+from collections.abc import Callable
+from functools import partial
+
 import structlog
 
 from dokku_registryd import errors, ports
@@ -106,37 +109,40 @@ def _pull(
     if is_internal:
         _check_loop(entry, context)
     _check_space(entry, context)
+    give_way = partial(_give_way, entry, context, may_give_up=is_internal)
     reply.detail(f"Pulling {entry.source}")
     try:
-        image = _fetch(entry, context, reply, may_give_up=is_internal)
+        image = _fetch(entry, context, reply, give_way)
     except (
         errors.ImageNotFoundError,
         errors.IncompleteImageError,
         errors.RegistryUnavailableError,
     ) as error:
-        raise pull_errors.explain(error, entry, state, context) from error
+        raise pull_errors.explain(error, entry, state, context, give_way) from error
     for missing in pulls:
         context.engine.tag(image.image_id, missing.reference)
     _remember(entry, image, state, context)
     return image
 
 
+def _give_way(
+    entry: wanted.Wanted, context: ports.Context, *, may_give_up: bool
+) -> None:
+    """Raise if another job of the app goes first."""
+    if context.is_disowned(entry.app) or (
+        may_give_up and context.is_preempted(entry.app)
+    ):
+        raise errors.PreemptedError(
+            f"the pull of {entry.source} was preempted by another job of {entry.app}"
+        )
+
+
 def _fetch(
     entry: wanted.Wanted,
     context: ports.Context,
     reply: reply_writer.ReplyWriter,
-    *,
-    may_give_up: bool,
+    give_way: Callable[[], None],
 ) -> images.LocalImage:
-    def give_way() -> None:
-        if context.is_disowned(entry.app) or (
-            may_give_up and context.is_preempted(entry.app)
-        ):
-            raise errors.PreemptedError(
-                f"the pull of {entry.source} was preempted by another job of"
-                f" {entry.app}"
-            )
-
     give_way()
     source = reference.parse(entry.source)
     session = registry_session.RegistrySession(

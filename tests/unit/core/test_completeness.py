@@ -116,6 +116,8 @@ DAY, HOUR = completeness.DAY_SECONDS, completeness.AGAIN_SECONDS
         (INCOMPLETE, HOUR * 1.2, True),
         (UNREAD, HOUR * 0.8, False),
         (UNREAD, HOUR * 1.2, True),
+        (replace(UNREAD, unread=completeness.LIMITED), DAY * 0.8, False),
+        (replace(UNREAD, unread=completeness.LIMITED), DAY * 1.2, True),
         (replace(COMPLETE, digest="sha256:other"), 0, True),
     ],
 )

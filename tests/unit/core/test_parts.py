@@ -236,3 +236,19 @@ def test_a_malformed_manifest_shows_nothing() -> None:
     root = images.Manifest(media_type=OCI_IMAGE, body=b"{")
 
     assert parts.is_shown(root, Evidence(digests=frozenset({root.digest}))) is None
+
+
+def test_an_attestation_is_no_part() -> None:
+    """No pull needs what a build says of itself."""
+    child = image("a", "b")
+    about = {"vnd.docker.reference.type": "attestation-manifest"}
+    named = [
+        {"mediaType": OCI_IMAGE, "digest": child.digest},
+        {"mediaType": OCI_IMAGE, "digest": digest("e"), "annotations": about},
+    ]
+    root = manifest(OCI_INDEX, manifests=named)
+
+    found = parts.walk(root, {child.digest: child})
+
+    assert digest("e") not in {part.digest for part in found.parts}
+    assert found.unread == ()

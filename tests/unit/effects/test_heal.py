@@ -185,6 +185,42 @@ def test_a_part_that_is_known_to_be_gone(released: Host) -> None:
     assert released.registry.calls == []
 
 
+@pytest.mark.parametrize(
+    "failure",
+    [
+        errors.RegistryUnavailableError("no route to host"),
+        errors.RegistryBusyError("503", retry_after=5.0),
+    ],
+)
+def test_an_old_check_does_not_explain_an_outage(
+    released: Host, failure: errors.TransientError
+) -> None:
+    """A registry that is away is waited for, even if it lacked a part days ago."""
+    lose_all(released)
+    config = released.release().image_id
+    known = completeness.shown("1.1.1", released.release().digest, parts=2, now=1.0)
+    gone = (f"config {config}",)
+    released.ledger.record_check(dataclasses.replace(known, missing=gone, lacking=1))
+    released.engine.fail("pull", failure)
+    released.registry.fail("manifest", failure)
+
+    with pytest.raises(type(failure)) as caught:
+        run_heal(released)
+
+    assert caught.value is failure
+
+
+def test_a_look_for_lost_parts_gives_way(released: Host) -> None:
+    """A deploy of the app does not wait until a heal knows why its pull failed."""
+    lose_all(released)
+    released.engine.fail("pull", NOT_FOUND)
+    looks = iter([False])  # The pull itself may begin.
+    context = released.replace(is_disowned=lambda _app: next(looks, True))
+
+    with pytest.raises(errors.PreemptedError):
+        released.perform(heal.perform, released.add_job(Kind.HEAL, "5.1.1"), context)
+
+
 def test_a_registry_that_has_all_parts(released: Host) -> None:
     """Where nothing is missing, the message is that of the pull."""
     lose_all(released)

@@ -1,5 +1,6 @@
 """`push` for a release of which the registry lost a part."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -8,6 +9,7 @@ import structlog
 from dokku_registryd import errors
 from dokku_registryd.core.auth import logins
 from dokku_registryd.core.hook import replies
+from dokku_registryd.core.image import images
 from dokku_registryd.core.job import outcomes
 from dokku_registryd.core.job.kinds import Kind
 from dokku_registryd.core.release import completeness
@@ -144,20 +146,54 @@ def test_a_lost_manifest_is_put_again(released: Host) -> None:
     assert released.tags() == {"1": manifest.digest}
 
 
-def test_an_engine_that_pushes_directly(released: Host) -> None:
-    """It pushes to the number only if it knows the same image by that digest."""
+def test_a_lost_child_of_an_index(released: Host) -> None:
+    """It is put by its digest: the number keeps the released index."""
+    child = released.registry.manifests[REPOSITORY, "1"]
+    named = [{"mediaType": child.media_type, "digest": child.digest}]
+    index = images.Manifest(
+        media_type="application/vnd.oci.image.index.v1+json",
+        body=json.dumps({"schemaVersion": 2, "manifests": named}).encode(),
+    )
+    released.registry.store(DEPLOYED, index)
+    released.ledger.update_release("1.1.1", digest=index.digest)
+    released.registry.content[REPOSITORY].discard(child)
+
+    outcome = run_push(released)
+
+    assert outcome.detail == f"sent again: manifest {child.digest}"
+    assert released.tags() == {"1": index.digest}
+    assert child in released.registry.content[REPOSITORY]
+    assert run_push(released, "6.1.1").detail == "the registry has it"
+
+
+def test_a_rebuild_of_an_incomplete_release(released: Host) -> None:
+    """The Engine sends the same image again; its old manifest is not enough."""
     layer = lose_layer(released)
     released.relay.refusal = "it is switched off"
-
-    with pytest.raises(errors.PermanentError, match="may push another manifest"):
+    with pytest.raises(errors.PermanentError):
         run_push(released)
-    assert released.engine.asked == []
+    released.relay.refusal = ""
+    released.engine.asked.clear()
 
+    released.perform(release.perform, released.add_job(Kind.RELEASE, "7.1.1"))
+
+    assert released.tags().keys() == {"1", "2"}
+    assert [what for what, _ in released.engine.asked] == ["push"]
+    assert (REPOSITORY, layer) in released.registry.blobs
+
+
+def test_an_engine_that_pushes_directly(released: Host) -> None:
+    """It might put another manifest under the number, so it pushes nothing."""
+    layer = lose_layer(released)
+    released.relay.refusal = "it is switched off"
     name = f"{REPOSITORY}@{released.release().digest}"
     released.engine._repo_digests[released.release().image_id].add(name)
-    outcome = run_push(released, "6.1.1")
-    assert outcome.detail == f"sent again: layer {layer}"
-    assert [what for what, _ in released.engine.asked] == ["push"]
+    before = released.tags()
+
+    with pytest.raises(errors.PermanentError, match=f"lacks layer {layer}, and the"):
+        run_push(released)
+
+    assert (released.engine.asked, released.tags()) == ([], before)
 
 
 def test_a_registry_that_does_not_tell(released: Host) -> None:

@@ -128,6 +128,9 @@ def test_what_cannot_be_read_changes_nothing(
     assert standing(released) is Standing.COMPLETE
     assert due(released) == []
     released.clock.seconds += 2 * completeness.AGAIN_SECONDS
+    is_patient = isinstance(failure, errors.RateLimitedError)
+    assert due(released) == ([] if is_patient else ["web"])
+    released.clock.seconds += completeness.MOST_SECONDS
     assert due(released) == ["web"]
 
 

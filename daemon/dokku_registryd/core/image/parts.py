@@ -30,6 +30,7 @@ IMAGE_TYPES: Final = frozenset(
         "application/vnd.oci.image.manifest.v1+json",
     }
 )
+_REFERENCE_TYPE: Final = "vnd.docker.reference.type"
 # Layers that no registry needs to have: a pull gets them from their `urls`.
 _FOREIGN: Final = ("foreign", "nondistributable")
 
@@ -135,7 +136,8 @@ def is_shown(root: images.Manifest, evidence: Evidence) -> Tree | None:
 def parts_of(manifest: images.Manifest) -> Iterator[Part]:
     """Yield the parts that one manifest names itself.
 
-    An index may name other things than images; an Engine does not pull those.
+    An index may name other things than images, such as attestations of a build. An
+    Engine needs none of them to pull an image.
 
     Raises:
         UnknownPartsError: It is malformed.
@@ -148,7 +150,8 @@ def parts_of(manifest: images.Manifest) -> Iterator[Part]:
         raise UnknownPartsError("a manifest is not an object")
     if manifest.media_type in INDEX_TYPES:
         for entry in _descriptors(content, "manifests"):
-            if _type_of(entry) in INDEX_TYPES | IMAGE_TYPES:
+            is_image = _type_of(entry) in INDEX_TYPES | IMAGE_TYPES
+            if is_image and not _is_attestation(entry):
                 yield _part(Kind.MANIFEST, entry)
     elif manifest.media_type in IMAGE_TYPES:
         config = content.get("config")
@@ -174,6 +177,12 @@ def _part(kind: Kind, descriptor: Mapping[str, Any]) -> Part:
     if not isinstance(digest, str) or not reference.is_digest(digest):
         raise UnknownPartsError(f"a manifest names a {kind} without a valid digest")
     return Part(kind, digest)
+
+
+def _is_attestation(entry: Mapping[str, Any]) -> bool:
+    """Return whether this is a provenance or an SBOM, as BuildKit stores them."""
+    annotations = entry.get("annotations")
+    return isinstance(annotations, dict) and _REFERENCE_TYPE in annotations
 
 
 def _is_elsewhere(layer: Mapping[str, Any]) -> bool:

@@ -21,6 +21,8 @@ MOST_OF_REASON: Final = 300  # characters of why a check could not tell
 DAY_SECONDS: Final = 86_400.0
 AGAIN_SECONDS: Final = 3600.0
 """The time to the next check if one could not tell, or found parts missing."""
+LIMITED: Final = "the registry asks for fewer requests"
+"""Why a check could not tell; the next one is a day later, to leave heals a share."""
 SPREAD: Final = 0.2
 """The largest difference between the intervals of two releases, as a fraction."""
 MOST_SECONDS: Final = DAY_SECONDS * (1 + SPREAD)
@@ -128,7 +130,8 @@ def is_due(record: Record | None, digest: str, *, job_id: str, now: float) -> bo
     if record is None or record.digest != digest or record.checked_at > now:
         return True
     is_settled = record.standing is Standing.COMPLETE and not record.unread
-    interval = DAY_SECONDS if is_settled else AGAIN_SECONDS
+    is_patient = is_settled or record.unread == LIMITED
+    interval = DAY_SECONDS if is_patient else AGAIN_SECONDS
     return now - record.checked_at >= interval * _factor(job_id)
 
 

@@ -156,11 +156,17 @@ def verify(
 
 
 def ask_again(
-    release: Release, known: Record | None, context: ports.Context
+    release: Release,
+    known: Record | None,
+    context: ports.Context,
+    give_way: Callable[[], None],
 ) -> Record | None:
     """Return what the registry lacks of a release that the Engine could not pull.
 
     It is not asked again within an hour after it lacked something.
+
+    Raises:
+        PreemptedError: Another job goes first.
     """
     now = context.clock.now()
     is_known = known is not None and known.standing is Standing.INCOMPLETE
@@ -168,7 +174,7 @@ def ask_again(
         known, release.digest, job_id=release.job_id, now=now
     ):
         return known
-    verify(release, known, context)
+    verify(release, known, context, give_way=give_way)
     return context.ledger.check_of(release.job_id)
 
 
@@ -227,7 +233,7 @@ def _kind_of(error: errors.RegistrydError) -> str:
     """Return why a look could not be completed, without the registry's own words."""
     match error:
         case errors.RegistryBusyError() | errors.RateLimitedError():
-            return "the registry asks for fewer requests"
+            return completeness.LIMITED
         case errors.TransientError():
             return "the registry does not answer"
         case errors.AuthenticationError() | errors.AccessDeniedError():

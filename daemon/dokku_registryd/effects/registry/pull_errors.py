@@ -3,6 +3,8 @@
 An Engine only says that something is not found, or that it cannot be read.
 """
 
+from collections.abc import Callable
+
 from dokku_registryd import errors, ports
 from dokku_registryd.core.image import wanted
 from dokku_registryd.core.release import completeness
@@ -14,14 +16,20 @@ def explain(
     entry: wanted.Wanted,
     state: wanted.AppState,
     context: ports.Context,
+    give_way: Callable[[], None],
 ) -> errors.RegistrydError:
     """Return the error of a failed pull, with the parts that the registry lacks.
 
-    The registry is asked if it has answered the Engine that something is missing.
+    The registry is asked, since some Engines call a lost layer a broken connection. One
+    that does not answer now may have all parts, even if it lacked one days ago.
+
+    Raises:
+        PreemptedError: Another job of the app goes first.
     """
+    if isinstance(error, errors.HeldBackError | errors.RegistryBusyError):
+        return error
     is_absent = isinstance(error, errors.ImageNotFoundError)
-    is_partial = isinstance(error, errors.IncompleteImageError)
-    lacks = _lacks(entry, state, context, may_ask=is_absent or is_partial)
+    lacks = _lacks(entry, state, context, give_way)
     if lacks:
         return errors.ImageNotFoundError(
             f"cannot restore {entry.source}: the registry lacks {lacks}. Rebuild the"
@@ -40,8 +48,7 @@ def _lacks(
     entry: wanted.Wanted,
     state: wanted.AppState,
     context: ports.Context,
-    *,
-    may_ask: bool,
+    give_way: Callable[[], None],
 ) -> str:
     """Return the parts that the registry lacks; empty if unknown, or if all of them."""
     if not entry.digest:
@@ -51,9 +58,10 @@ def _lacks(
     release = next(rows, None)
     if release is None:
         return ""
-    known = context.ledger.check_of(release.job_id)
-    if may_ask:
-        known = checks.ask_again(release, known, context)
-    if known is None or not known.lacking or known.missing[0].endswith(entry.digest):
+    before = context.ledger.check_of(release.job_id)
+    known = checks.ask_again(release, before, context, give_way)
+    if known is None or known.digest != entry.digest or known.unread:
+        return ""
+    if not known.lacking or known.missing[0].endswith(entry.digest):
         return ""
     return completeness.describe(known.missing, known.lacking)

@@ -257,9 +257,15 @@ def _put_known(
 
 
 def _known_digest(release: Release, context: ports.Context) -> str:
+    """Return the digest under which the repository has the image; empty if unknown.
+
+    A release that lost parts is none: the Engine has to send these again.
+    """
     for known in context.ledger.releases_of_image(release.image_id):
         if known.digest and known.repository == release.repository:
-            return known.digest
+            check = context.ledger.check_of(known.job_id)
+            if check is None or not check.lacking:
+                return known.digest
     return ""
 
 

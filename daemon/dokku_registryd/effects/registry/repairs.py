@@ -113,19 +113,18 @@ class Repair:
         )
         handed = sending.hand_over(errand, self.session, self.context)
         if handed is None:
-            self._check_same(found, local)
-            sending.push_directly(errand, self.session, self.context)
-        elif handed.manifest.digest in {part.digest for part in found.missing}:
-            sending.put(self._image, handed.manifest, self.session, self.context)
-
-    def _check_same(self, found: Look, local: images.LocalImage) -> None:
-        """Raise unless a push by the Engine leaves the number as it is."""
-        if self.digest not in local.identities:
             raise errors.PermanentError(
                 f"cannot repair {self.name}: the registry lacks {_names(found)}, and"
-                " the Engine may push another manifest under this number."
-                f" {self._hint}"
+                " the Engine pushes directly: it may put another manifest under this"
+                f" number. {self._hint}"
             )
+        sent = handed.manifest
+        if sent.digest in {part.digest for part in found.missing}:
+            target = self._image
+            if sent.digest != self.digest:
+                # It is a part of the released index, which keeps the number.
+                target = target.with_digest(sent.digest)
+            sending.put(target, sent, self.session, self.context)
 
 
 def _names(found: Look) -> str:
