@@ -11,6 +11,7 @@ import structlog
 
 from dokku_registryd import errors
 from dokku_registryd.adapters.registry.client import RegistryClient
+from dokku_registryd.core.auth.logins import AuthConfig, Secret
 from dokku_registryd.core.engine import relay_protocol
 from dokku_registryd.core.image import images, reference
 from support import memory_registry
@@ -501,3 +502,78 @@ def test_a_registry_that_asks_for_fewer_requests(bench: Bench) -> None:
         bench.put(SMALL)
 
     assert bench.requests == ["POST", "PUT"]
+
+
+# -- registries that mislead
+
+
+def test_where_a_redirect_leads_gets_nothing(tmp_path: Path) -> None:
+    """Another host that answers for an upload's state gets no login and no bytes."""
+    users = {"ci": "secret"}
+    with MemoryRegistry("basic", users=users) as server, MemoryRegistry() as other:
+        bench = Bench(tmp_path, server)
+        auth = AuthConfig(domain=server.host, username="ci", password=Secret("secret"))
+        server.cut("PUT ", MIB)
+        away = Answer(status=307, headers={"Location": f"{other.url}/x"})
+        server.rule(f"GET /v2/{PATH}/blobs/uploads/", away)
+        headers = {"Location": "/steal", "Range": "0-99"}
+        other.rule("GET /x", Answer(status=204, headers=headers))
+        other.rule("/steal", Answer(status=202))
+
+        bench.client.put_blob(bench.image, digest_of(SMALL), SMALL, auth=auth)
+
+        assert bench.has(SMALL)
+        assert [asked.line for asked in other.asked] == ["GET /x"]
+        assert "authorization" not in other.asked[0].headers
+        bench.client.close()
+
+
+def test_states_that_contradict_each_other(bench: Bench) -> None:
+    """Machines behind a balancer that do not know each other's uploads end a push."""
+    for method in ("PUT ", "PATCH "):
+        bench.server.rule(method, Answer(way="reset"))
+    for _ in range(100):
+        bench.server.rule("GET ", Answer(status=204, headers={"Range": "0-99"}), 1)
+        bench.server.rule("GET ", Answer(status=405), 1)
+
+    with pytest.raises(errors.RegistryUnavailableError):
+        bench.put(SMALL)
+
+    assert len(bench.requests) < 40
+
+
+def test_one_stray_413(bench: Bench) -> None:
+    """A registry that takes no pieces gets one request again, from the next push on."""
+    bench.server.rule("PUT ", memory_registry.error(413, "SIZE_INVALID"), 1)
+    bench.server.rule("PATCH ", memory_registry.error(405, "UNSUPPORTED"))
+    with pytest.raises(errors.PermanentError):
+        bench.put(SMALL)
+
+    bench.put(SMALL)
+
+    assert bench.has(SMALL)
+
+
+@pytest.mark.parametrize(("method", "status"), [("PATCH", 403), ("PUT", 409)])
+def test_a_refusal_to_continue(bench: Bench, method: str, status: int) -> None:
+    """After a break any refusal may be about the old session: a new one is tried."""
+    bench.server.cut("PUT ", MIB)
+    bench.server.rule(f"{method} ", memory_registry.error(status, "DENIED"), 1)
+
+    bench.put(SMALL)
+
+    assert bench.has(SMALL)
+
+
+def test_all_sent_bytes_are_progress(bench: Bench) -> None:
+    """A slow link that takes minutes for a piece counts as progress."""
+    bench.server.most_bytes = MIB
+    with pytest.raises(errors.SendAgainError):
+        bench.stream(BIG)
+    sizes: list[int] = []
+    source = streamed(cut(BIG), has_window=True, on_sent=sizes.append)
+
+    bench.client.stream_blob(bench.image, source, auth=None)
+
+    assert sum(sizes) >= len(BIG)
+    assert max(sizes) <= relay_protocol.PIECE_BYTES

@@ -24,6 +24,7 @@ from dokku_registryd.adapters.registry import messages
 from dokku_registryd.adapters.registry.client import RegistryClient
 from dokku_registryd.core.auth.logins import AuthConfig, Secret
 from dokku_registryd.core.image import images, reference
+from dokku_registryd.core.registry import protocol
 from support import authority as authorities
 from support import memory_registry, seeding
 from support.memory_registry import Answer, MemoryRegistry
@@ -1026,6 +1027,23 @@ def test_a_token_server_that_hangs_delays_no_other(
         assert [ask(bearer, number) for number in range(_HANGING)] == [None] * _HANGING
 
         assert not any(one.done() for one in hanging)
+
+
+@pytest.mark.parametrize(
+    ("url", "is_own"),
+    [
+        ("https://r.example/v2/x", True),
+        ("https://r.example:443/v2/x", True),
+        ("http://r.example:80/v2/x", True),
+        ("https://r.example:8443/v2/x", False),
+        ("https://cdn.example/v2/x", False),
+    ],
+)
+def test_whose_answer_it_is(url: str, is_own: bool) -> None:
+    """The usual port of a scheme may be written down, as proxies do in Location."""
+    reply = protocol.Reply(status=401, headers={}, body=b"", url=url)
+
+    assert messages.is_from("r.example", reply) is is_own
 
 
 @pytest.mark.parametrize(

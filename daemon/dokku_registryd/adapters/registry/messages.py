@@ -167,7 +167,8 @@ def redirect(request: Request, reply: Reply, secrets: Iterable[Secret] = ()) -> 
 
 def is_from(host: str, reply: Reply) -> bool:
     """Return whether an answer is the registry's own, not a redirect target's."""
-    return urlsplit(reply.url).netloc == host
+    scheme, *place = protocol.origin(reply.url)
+    return place == list(protocol.origin(f"{scheme}://{host}")[1:])
 
 
 def check_same_origin(
@@ -211,7 +212,7 @@ def refusal(
             text=said.text,
             retry_after=reply.retry_after,
             errand=_errand(request),
-            puts_tag=request.method == "PUT",
+            puts_tag=_errand(request) is refusals.Errand.TAG,
             reads=request.method in {"GET", "HEAD"},
         )
     )

@@ -95,7 +95,11 @@ class Transfer:
             except errors.RegistryUnavailableError as error:
                 self._wait(error)
                 self._broken, self._is_lost = error, True
-            except (errors.ImageNotFoundError, errors.InvalidRequestError) as error:
+            except (
+                errors.ImageNotFoundError,
+                errors.InvalidRequestError,
+                errors.AccessDeniedError,
+            ) as error:
                 self._heed(error)
 
     def _step(self) -> None:
@@ -112,7 +116,6 @@ class Transfer:
     def _begin(self) -> None:
         self._session.open()
         self._is_in_pieces = False
-        self._reached = 0
         self._begun += 1
 
     def _advance(self) -> None:
@@ -157,6 +160,7 @@ class Transfer:
         elif self._is_out_of_step(error):
             self._begin_again(error, _BEGINNINGS)
         else:
+            self._forget_limit()
             raise error
 
     def _split(self, error: errors.PermanentError) -> None:
@@ -199,6 +203,7 @@ class Transfer:
         asked = error.retry_after or 0.0
         if self._breaks == len(WAITS) or asked > WAITS[-1]:
             self._limits.trust(self._session.host)
+            self._forget_limit()
             raise error
         if is_busy and self._whole is not None:
             raise error  # It asks for fewer requests, and little was sent.
@@ -209,6 +214,10 @@ class Transfer:
             self._sleep(min(left, _SLICE_SECONDS))
             left -= _SLICE_SECONDS
             self._source.check()
+
+    def _forget_limit(self) -> None:
+        if self._is_in_pieces and not self._session.accepted:
+            self._limits.forget(self._session.host)
 
     def _find_back(self, error: errors.RegistryUnavailableError) -> None:
         """Continue where the registry has the bytes."""

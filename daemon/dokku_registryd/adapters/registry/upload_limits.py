@@ -53,6 +53,11 @@ class Limits:
                 self._sizes.pop(next(iter(self._sizes)))
         return True
 
+    def forget(self, host: str) -> None:
+        """Send one request again: the host takes no pieces at all."""
+        with self._lock:
+            self._sizes.pop(host, None)
+
     def doubt(self, host: str) -> None:
         """Send pieces for now: all bytes of an upload were lost by a break."""
         with self._lock:

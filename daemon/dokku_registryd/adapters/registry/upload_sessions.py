@@ -141,6 +141,8 @@ class Session:
                 f"cannot {self.purpose}: the registry answers 404 {' '.join(codes)}",
                 status=reply.status,
             )
+        if not protocol.is_same_host(reply.url, self._place.url):
+            return None  # A redirect's target decides about nothing.
         self._place = self._next(reply)
         return protocol.parse_offset(reply.headers.get("range", ""))
 

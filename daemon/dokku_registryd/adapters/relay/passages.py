@@ -188,6 +188,7 @@ class Passage(Guest):
             lambda stream: self._call(
                 lambda auth: self._registry.stream_blob(self._image, stream, auth=auth)
             ),
+            self._move,
         )
 
     def finish(self, upload_id: str, digest: str) -> None:
@@ -261,6 +262,8 @@ class Passage(Guest):
             yield piece
 
     def _move(self, size: int) -> None:
+        if self._is_over:
+            raise errors.EngineUnavailableError("the push has ended")
         self._moved += size  # A race may lose some; it still changes.
 
     def _put_part(self, manifest: images.Manifest) -> None:

@@ -61,7 +61,7 @@ class Shelf:
         """
         while True:
             with self._lock:
-                if self._may_lend(push):
+                if self._may_lend(push, wait=wait):
                     self._windows.add(push)
                     return True
                 if not wait:
@@ -75,9 +75,11 @@ class Shelf:
             self._windows.discard(push)
             self._returned.notify_all()
 
-    def _may_lend(self, push: object) -> bool:
+    def _may_lend(self, push: object, *, wait: bool) -> bool:
         is_free = push not in self._windows
-        return is_free and len(self._windows) < relay_protocol.MOST_WINDOWS
+        # The last one is for an upload that cannot go on without.
+        most = relay_protocol.MOST_WINDOWS - (0 if wait else 1)
+        return is_free and len(self._windows) < most
 
     @property
     def size(self) -> int:
@@ -120,6 +122,7 @@ class Upload:
         self,
         pieces: Iterable[bytes],
         send: Callable[[ports.BlobSource], str],
+        on_sent: Callable[[int], None] = lambda _size: None,
     ) -> None:
         """Process bytes, and send them on once there are too many to keep.
 
@@ -127,16 +130,20 @@ class Upload:
             pieces: The bytes from the Engine.
             send: Uploads all given bytes to the registry, and returns the URL to finish
                 the upload.
+            on_sent: Called with the sizes of what was sent on.
         """
         counted = self._count(pieces)
         for piece in counted:
             if self._keep(piece):
                 continue
-            self._send_on(self._handed_over(piece, counted), send)
+            self._send_on(self._handed_over(piece, counted), send, on_sent)
             return
 
     def _send_on(
-        self, pieces: Iterator[bytes], send: Callable[[ports.BlobSource], str]
+        self,
+        pieces: Iterator[bytes],
+        send: Callable[[ports.BlobSource], str],
+        on_sent: Callable[[int], None],
     ) -> None:
         is_lent = False
 
@@ -145,7 +152,9 @@ class Upload:
             is_lent = self._shelf.lend(self._push, self._check, wait=wait)
             return is_lent
 
-        window = windows.Window(pieces, borrow=borrow, check=self._check)
+        window = windows.Window(
+            pieces, borrow=borrow, check=self._check, on_sent=on_sent
+        )
         try:
             self.location = send(window)
         finally:

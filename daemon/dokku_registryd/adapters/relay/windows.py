@@ -18,6 +18,7 @@ class Window:
         borrow: Returns whether there is memory for a window, after a wait for it if
             the argument is true.
         check: Raises if the bytes are not needed any more.
+        on_sent: Called with the sizes of pieces when they were sent.
     """
 
     def __init__(
@@ -26,7 +27,9 @@ class Window:
         *,
         borrow: Callable[[bool], bool],
         check: Callable[[], None] = lambda: None,
+        on_sent: Callable[[int], None] = lambda _size: None,
     ) -> None:
+        self._on_sent = on_sent
         self._pieces = pieces
         self._borrow = borrow
         self.check = check
@@ -51,6 +54,7 @@ class Window:
             self.position += len(piece)
             left = None if left is None else left - len(piece)
             yield piece
+            self._on_sent(len(piece))
 
     def fill(self, size: int) -> int:
         """Get the next bytes, so that they can be read more than once."""

@@ -19,6 +19,7 @@ from dokku_registryd import errors, ports
 from dokku_registryd.core.auth import logins
 from dokku_registryd.core.dokku import policy as dokku_policy
 from dokku_registryd.core.image import images, reference
+from dokku_registryd.core.registry import backoff
 from dokku_registryd.core.release.releases import Release
 from dokku_registryd.effects.deploy import precedence, reply_writer
 from dokku_registryd.effects.registry import registry_session
@@ -116,7 +117,9 @@ def _put_at_once(
         return session.call(
             lambda auth: context.registry.put_tags(image, manifest, names, auth=auth)
         )
-    except errors.PermanentError:
+    except (errors.PermanentError, errors.RegistryUnavailableError) as error:
+        if backoff.asks_for_pause(error):
+            raise
         return frozenset()
 
 
