@@ -37,6 +37,9 @@ TEMPLATES = "dokku_registryd.core.gotemplate"
 
 def modules(host: DokkuHost, *argv: str) -> set[str]:
     """Return what is loaded when a command has been answered."""
+    # As installed; this host may have other settings.
+    file = host.root / "config.toml"
+    file.write_text("# [paths]\n")
     code = (
         "import sys; from dokku_registryd import cli\n"
         "assert cli.main(sys.argv[1:]) == 0\nprint(*sorted(sys.modules))"
@@ -46,6 +49,7 @@ def modules(host: DokkuHost, *argv: str) -> set[str]:
         env={
             **os.environ,
             **host.environ,
+            "DOKKU_REGISTRYD_CONFIG": str(file),
             "PYTHONPATH": str(Path(cli.__file__).parents[1]),
         },
         capture_output=True,

@@ -121,6 +121,9 @@ def test_the_status_imports_nothing_heavy(
     """Monitors ask for it often: neither libraries nor the network are loaded."""
     if has_ledger:
         ledger.SqliteLedger(tmp_path / "ledger.sqlite3").close()
+    # As installed; this host may have other settings.
+    file = tmp_path / "config.toml"
+    file.write_text("# [paths]\n")
     code = (
         "import sys; from dokku_registryd import cli\n"
         "assert cli.main(sys.argv[1:]) == 0\nprint(*sorted(sys.modules))"
@@ -130,6 +133,7 @@ def test_the_status_imports_nothing_heavy(
         env={
             **os.environ,
             f"{VARIABLE}DATA_DIR": str(tmp_path),
+            "DOKKU_REGISTRYD_CONFIG": str(file),
             "PYTHONPATH": str(Path(cli.__file__).parents[1]),
         },
         capture_output=True,
