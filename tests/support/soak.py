@@ -15,6 +15,8 @@ from support.site import Site
 from support.waiting import until
 
 MOST_GROWTH_KB: Final = 5 << 10
+# Jobs that meet for the first time open one more connection, which is kept.
+_MOST_CONNECTIONS: Final = 2
 # One in so many trigger files is another than a heal of a host at rest.
 _RELEASES: Final = 60
 _REFUSED: Final = 50
@@ -48,7 +50,7 @@ def findings(samples: Sequence[Sample]) -> list[str]:
     # One that is open just now is not a leak: the least of the last ones counts.
     most = max(sample.descriptors for sample in first)
     least = min(sample.descriptors for sample in last)
-    if least > most:
+    if least > most + _MOST_CONNECTIONS:
         found.append(f"descriptors grew from {most} to {least}")
     return found
 
