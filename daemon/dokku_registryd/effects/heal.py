@@ -113,11 +113,7 @@ def _pull(
     reply.detail(f"Pulling {entry.source}")
     try:
         image = _fetch(entry, context, reply, give_way)
-    except (
-        errors.ImageNotFoundError,
-        errors.IncompleteImageError,
-        errors.RegistryUnavailableError,
-    ) as error:
+    except (errors.ImageNotFoundError, errors.IncompleteImageError) as error:
         raise pull_errors.explain(error, entry, state, context, give_way) from error
     for missing in pulls:
         context.engine.tag(image.image_id, missing.reference)

@@ -1,8 +1,9 @@
 """Verify: whether the registry still has all parts of an app's deployed release.
 
 A sweep requests it for a release that no push has shown to be complete, and for each
-release once a day. It reads only, with the app's own login. No deploy waits for it, and
-no answer of a registry makes it fail: what cannot be read is asked again later.
+release once a day. It reads only, with the app's own login. A deploy waits for it only
+where the service has a single worker, and for a minute at most. No answer of a registry
+makes it fail: what cannot be read is asked again later.
 """
 
 from dokku_registryd import errors, ports

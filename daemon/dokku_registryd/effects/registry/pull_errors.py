@@ -20,15 +20,15 @@ def explain(
 ) -> errors.RegistrydError:
     """Return the error of a failed pull, with the parts that the registry lacks.
 
-    The registry is asked, since some Engines call a lost layer a broken connection. One
+    The registry is asked if it has answered the Engine that something is missing. One
     that does not answer now may have all parts, even if it lacked one days ago.
 
     Raises:
         PreemptedError: Another job of the app goes first.
     """
-    if isinstance(error, errors.HeldBackError | errors.RegistryBusyError):
-        return error
     is_absent = isinstance(error, errors.ImageNotFoundError)
+    if not is_absent and not isinstance(error, errors.IncompleteImageError):
+        return error
     lacks = _lacks(entry, state, context, give_way)
     if lacks:
         return errors.ImageNotFoundError(
