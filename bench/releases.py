@@ -1,6 +1,7 @@
 """Releases: our hook beside what a deployer would wait for otherwise."""
 
 import itertools
+import json
 from collections.abc import Callable, Iterator
 from typing import Final
 
@@ -113,7 +114,8 @@ class _Scene:
 
     def check(self, app: str) -> None:
         """Prove that the registry has what our release claims."""
-        number = self.host.files.read_property(app, "tag-version") or ""
+        shown = self.host.service.run("releases", app, "--format", "json")
+        number = str(json.loads(shown.stdout)[0]["number"])
         digests = {
             self.stage.digest(f"dokku/{app}", tag) for tag in (number, *EXTRA_TAGS)
         }
