@@ -8,12 +8,14 @@ import contextlib
 import http.client
 import http.server
 import json
+import socket
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
 _SECONDS: Final = 120
+_SLICE: Final = 65536
 _LENGTH_OF_HEAD: Final = ("HEAD", "Content-Length")
 _HOP: Final = frozenset({"connection", "transfer-encoding", "content-length", "date"})
 
@@ -52,6 +54,17 @@ class Cut:
     after: int | None = None
     """How many bytes the registry gets; None if it gets no request."""
 
+
+# nginx 1.22 says so before it has the body, reads on for a while, and closes.
+_TOO_LARGE: Final = Answer(
+    status=413,
+    body=(
+        b"<html>\r\n<head><title>413 Request Entity Too Large</title></head>\r\n<body>"
+        b"\r\n<center><h1>413 Request Entity Too Large</h1></center>\r\n"
+        b"<hr><center>nginx/1.22.1</center>\r\n</body>\r\n</html>\r\n"
+    ),
+    headers={"Content-Type": "text/html", "Connection": "close"},
+)
 
 Rule = Callable[[Asked], Answer | None]
 Player = Callable[[Asked, bytes], Answer]
@@ -100,7 +113,7 @@ class Front:
         self.asked: list[str] = []
         """Method, path and status of each request, in order."""
         self.most_bytes: int | None = None
-        """The largest body that is let through."""
+        """The largest body that is let through; more is refused as nginx does."""
         self.cuts: list[Cut] = []
         """Requests that break, each one once."""
         self._server = _Server(("127.0.0.1", 0), _Handler)
@@ -125,8 +138,6 @@ class Front:
 
     def breaks(self, asked: Asked, body: bytes) -> bool:
         """Send a part of a request to the registry if it is to break."""
-        if self.most_bytes is not None and len(body) > self.most_bytes:
-            return False
         for cut in self.cuts:
             if cut.method == asked.method and cut.least_bytes <= len(body):
                 self.cuts.remove(cut)
@@ -137,9 +148,6 @@ class Front:
 
     def answer(self, asked: Asked, body: bytes) -> Answer:
         """Answer by a rule, or as the registry does."""
-        if self.most_bytes is not None and len(body) > self.most_bytes:
-            page = b"<html><title>413 Request Entity Too Large</title></html>"
-            return Answer(status=413, body=page)
         for rule in list(self.rules):
             found = rule(asked)
             if found is not None:
@@ -184,14 +192,20 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         """Answer."""
         headers = {name.lower(): value for name, value in self.headers.items()}
         asked = Asked(method=self.command, path=self.path, headers=headers)
-        body = self._read()
         path = self.path.partition("?")[0]
+        body = self._read(self.server.front.most_bytes)
+        if body is None:
+            self._refuse(f"{self.command} {path}")
+            return
         if self.server.front.breaks(asked, body):
             self.server.front.asked.append(f"{self.command} {path} broken")
             self.close_connection = True
             return
         answer = self.server.front.answer(asked, body)
         self.server.front.asked.append(f"{self.command} {path} {answer.status}")
+        self._send(answer)
+
+    def _send(self, answer: Answer) -> None:
         self.send_response(answer.status)
         for name, value in answer.headers.items():
             self.send_header(name, value)
@@ -203,11 +217,24 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     do_HEAD = do_PUT = do_POST = do_DELETE = do_PATCH = do_GET  # noqa: N815 - http.server's names
 
-    def _read(self) -> bytes:
+    def _refuse(self, line: str) -> None:
+        self.server.front.asked.append(f"{line} {_TOO_LARGE.status}")
+        self._send(_TOO_LARGE)
+        with contextlib.suppress(OSError):
+            self.connection.shutdown(socket.SHUT_WR)
+            while self.rfile.read1(_SLICE):
+                pass
+
+    def _read(self, most: int | None) -> bytes | None:
+        """Return the body; None as soon as it is known to have too many bytes."""
         if self.headers.get("Transfer-Encoding") != "chunked":
-            return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            length = int(self.headers.get("Content-Length") or 0)
+            is_too_long = most is not None and length > most
+            return None if is_too_long else self.rfile.read(length)
         body = bytearray()
         while size := int(self.rfile.readline().strip(), 16):
+            if most is not None and len(body) + size > most:
+                return None
             body += self.rfile.read(size)
             self.rfile.readline()
         self.rfile.readline()

@@ -145,3 +145,30 @@ def test_a_project_that_is_called_like_a_ground() -> None:
     text = "project quota not found"
 
     assert refusals.judge(404, text=text) is Ground.MISSING
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (
+            (
+                "<html> <head><title>413 Request Entity Too Large</title></head> <body>"
+                " <center><h1>413 Request Entity Too Large</h1></center> <hr>"
+                "<center>nginx/1.22.1</center> </body> </html>"
+            ),
+            "answers 413 (Request Entity Too Large). ",
+        ),
+        ("<!DOCTYPE html><HTML><TITLE> Sign in </TITLE>", "answers 413 (Sign in). "),
+        ("<html><title>413</title>", "answers 413. "),
+        ("<html>too much", "answers 413 (<html>too much). "),
+        ("too large: <title>a</title>", "answers 413 (too large: <title>a</title>). "),
+    ],
+    ids=["nginx", "other case", "status only", "no title", "no page"],
+)
+def test_the_page_of_a_proxy(text: str, told: str) -> None:
+    """Of a page an operator sees the title."""
+    error = refusal_errors.build_error(
+        refusal_errors.Refusal(purpose="push r.example/web:1", status=413, text=text)
+    )
+
+    assert told in str(error)

@@ -31,6 +31,9 @@ _IMMUTABLE_TEXT: Final = re.compile(
 )
 
 
+# The page of a proxy: `<html> <head><title>413 Request Entity Too Large</title>`.
+_PAGE: Final = re.compile(r"\s*<.*?<title>([^<]*+)</title>", re.IGNORECASE | re.DOTALL)
+
 # Statuses that never mean an immutable tag, regardless of the text.
 _BEFORE_TAGS: Final = frozenset(
     {
@@ -121,4 +124,14 @@ def _is_immutable(refusal: Refusal) -> bool:
 def _said(refusal: Refusal) -> str:
     words = " ".join((str(refusal.status), *refusal.codes))
     answer = f"cannot {refusal.purpose}: the registry answers {words}"
-    return f"{answer} ({refusal.text.rstrip('.')})" if refusal.text else answer
+    text = _without_markup(refusal.text).rstrip(".")
+    return f"{answer} ({text})" if text else answer
+
+
+def _without_markup(text: str) -> str:
+    """Return the title of a page, without the status; other texts as they are."""
+    page = _PAGE.match(text)
+    if page is None:
+        return text
+    first, _, rest = page[1].strip().partition(" ")
+    return rest.strip() if first.isdecimal() else page[1].strip()
