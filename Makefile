@@ -10,6 +10,8 @@ export REGISTRYD_ENGINES := $(abspath $(ENGINES))
 # Engines need root. Their tests are then run by sudo, which leaves caches elsewhere.
 ifneq ($(shell id -u),0)
 AS_ROOT = sudo env PATH="$$PATH" REGISTRYD_ENGINES="$$REGISTRYD_ENGINES" \
+	REGISTRYD_OWN_ENGINE="$$REGISTRYD_OWN_ENGINE" \
+	REGISTRYD_OWN_REGISTRY="$$REGISTRYD_OWN_REGISTRY" \
 	PYTHONDONTWRITEBYTECODE=1 HYPOTHESIS_STORAGE_DIRECTORY=/tmp/registryd-hypothesis
 NO_CACHE = -p no:cacheprovider
 endif

@@ -10,7 +10,7 @@ from typing import Final
 import pytest
 
 from support import engines, examples, guards, leftovers, scratch
-from support.engines import CLASSIC, CONTAINERD, EngineKind, EngineServer
+from support.engines import CLASSIC, CONTAINERD, OWN, EngineKind, EngineServer
 from support.every_engine import name_of
 from support.registries import Auth, RegistryServer
 
@@ -121,11 +121,12 @@ def classic_engine(start_engine: StartEngine) -> EngineServer:
     return start_engine(CLASSIC)
 
 
-@pytest.fixture(params=[CLASSIC, CONTAINERD], ids=name_of)
+@pytest.fixture(params=[CLASSIC, CONTAINERD, *OWN], ids=name_of)
 def engine(request: pytest.FixtureRequest, start_engine: StartEngine) -> EngineServer:
     """Give one Engine of each image store in turn, running and empty.
 
-    Tests marked with `on_every_engine` get each of the four.
+    Tests marked with `on_every_engine` get each of the four. An Engine of one's own
+    takes part in all of them.
     """
     server = start_engine(request.param)
     server.ensure()
@@ -135,7 +136,7 @@ def engine(request: pytest.FixtureRequest, start_engine: StartEngine) -> EngineS
 
 def _build_registry(folder: Path, auth: Auth) -> RegistryServer:
     return RegistryServer(
-        engines.find_program("native", "docker-registry"),
+        engines.find_registry(),
         folder,
         auth=auth,
         environment=engines.environment_for("native"),

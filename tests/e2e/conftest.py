@@ -80,7 +80,7 @@ def bare(
 @pytest.fixture
 def second_registry(tmp_path: Path) -> Iterator[RegistryServer]:
     """Give another registry with the same login."""
-    binary = engines.find_program("native", "docker-registry")
+    binary = engines.find_registry()
     environment = engines.environment_for("native")
     folder = tmp_path / "second-registry"
     with RegistryServer(binary, folder, environment=environment) as server:

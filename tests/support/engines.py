@@ -28,12 +28,16 @@ _STOP_SECONDS: Final = 20  # dockerd gives its containers 10 s
 # Engines put their key below /etc/docker until this version, wherever they run.
 _NO_KEY_SINCE: Final = 23
 _LOG_TAIL: Final = 1500  # characters that a failed start shows
+# Where programs are, in what Debian packages and in a folder of one's own.
+_FOLDERS: Final = ("usr/sbin", "usr/bin", "sbin", "bin", "")
+# Those of this host do as well: the client, and what starts containers.
+_OPTIONAL: Final = frozenset({"docker", "runc"})
 # What root may do to a network: interfaces, addresses, routes, firewall.
 _NETWORK_RIGHT: Final = "net_admin"
 
 
 class MissingEngineError(Exception):
-    """The unpacked packages are not there. Run `make engines`."""
+    """A program of the tests is not there. Run `make engines`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,9 +46,14 @@ class EngineKind:
 
     name: str
     packages: str
-    """The set of `fetch_engines.sh` that it comes from."""
+    """The set of `fetch_engines.sh` that it comes from, or a folder of one's own."""
     store: str
     """`classic` or `containerd`."""
+
+    @property
+    def is_own(self) -> bool:
+        """Whether its programs are in a folder that a developer named."""
+        return Path(self.packages).is_absolute()
 
 
 def _newest(store: str) -> EngineKind:
@@ -65,33 +74,68 @@ def _packaged_version(packages: str) -> str:
 
 
 def _root(packages: str) -> Path:
+    if Path(packages).is_absolute():
+        return Path(packages)
     cache = Path(os.environ.get("REGISTRYD_ENGINES") or _CACHE)
     return cache / packages / "root"
 
 
-CLASSIC: Final = EngineKind(name="20.10-classic", packages="bookworm", store="classic")
-CONTAINERD: Final = EngineKind(
-    name="26.1-containerd", packages="trixie", store="containerd"
-)
-NEWEST_CLASSIC: Final = _newest("classic")
-NEWEST_CONTAINERD: Final = _newest("containerd")
-KINDS: Final = (CLASSIC, CONTAINERD, NEWEST_CLASSIC, NEWEST_CONTAINERD)
+def kinds_in(folder: str) -> tuple[EngineKind, ...]:
+    """Return a kind for each image store of the Engine in a folder; none without one.
+
+    Args:
+        folder: A path. It has `dockerd`, `containerd` and `containerd-shim-runc-v2`, as
+            Docker's static archives do; `docker` and `runc` are optional.
+
+    Raises:
+        MissingEngineError: The first of them is not there.
+    """
+    if not folder:
+        return ()
+    packages = str(Path(folder).absolute())
+    version = ".".join(_ask_version(packages).split(".")[:2])
+    return tuple(
+        EngineKind(name=f"{version}-{store}", packages=packages, store=store)
+        for store in ("classic", "containerd")
+    )
+
+
+def _ask_version(packages: str) -> str:
+    """Return `28.5.2+dfsg4` for `Docker version 28.5.2+dfsg4, build 89c5e8f`."""
+    answer = subprocess.run(
+        [find_program(packages, "dockerd"), "--version"],
+        env=environment_for(packages),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return answer.stdout.removeprefix("Docker version ").partition(",")[0]
 
 
 def find_program(packages: str, name: str) -> Path:
-    """Return a program of an unpacked set.
+    """Return a program of an unpacked set, or of a folder of one's own.
 
     Raises:
         MissingEngineError: It is not there.
     """
     root = _root(packages)
-    for folder in ("usr/sbin", "usr/bin", "sbin", "bin"):
+    for folder in _FOLDERS:
         if (root / folder / name).is_file():
             return root / folder / name
+    if root == Path(packages):
+        if name in _OPTIONAL:
+            return find_program("native", name)
+        raise MissingEngineError(f"{name} is not in {root}, which you named")
     raise MissingEngineError(
         f"{name} is not in {root}: run `make engines`, which unpacks what the tests"
         " start"
     )
+
+
+def find_registry() -> Path:
+    """Return the program of the registry: Debian's, or one that a developer named."""
+    own = os.environ.get("REGISTRYD_OWN_REGISTRY")
+    return Path(own).absolute() if own else find_program("native", "docker-registry")
 
 
 def find_library(packages: str, name: str) -> Path:
@@ -109,7 +153,7 @@ def find_library(packages: str, name: str) -> Path:
 def environment_for(packages: str, *first_on_path: Path) -> dict[str, str]:
     """Return the environment in which the programs of an unpacked set run."""
     root = _root(packages)
-    folders = [*first_on_path, root / "usr/bin", root / "usr/sbin"]
+    folders = [*first_on_path, root, root / "usr/bin", root / "usr/sbin"]
     system = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
     libraries = sorted({str(path.parent) for path in root.rglob("*.so*")})
     return {
@@ -117,6 +161,17 @@ def environment_for(packages: str, *first_on_path: Path) -> dict[str, str]:
         "LD_LIBRARY_PATH": ":".join(libraries),
         "HOME": "/nonexistent",
     }
+
+
+CLASSIC: Final = EngineKind(name="20.10-classic", packages="bookworm", store="classic")
+CONTAINERD: Final = EngineKind(
+    name="26.1-containerd", packages="trixie", store="containerd"
+)
+NEWEST_CLASSIC: Final = _newest("classic")
+NEWEST_CONTAINERD: Final = _newest("containerd")
+# What a developer wants to try, such as a release that Debian does not package.
+OWN: Final = kinds_in(os.environ.get("REGISTRYD_OWN_ENGINE", ""))
+KINDS: Final = (CLASSIC, CONTAINERD, NEWEST_CLASSIC, NEWEST_CONTAINERD, *OWN)
 
 
 class EngineServer:
@@ -277,7 +332,8 @@ class EngineServer:
         runc = programs / "runc"
         runc.unlink(missing_ok=True)
         # The host's own release knows the host's kernel and C library best.
-        runc.symlink_to(find_program("native", "runc"))
+        packages = self.kind.packages if self.kind.is_own else "native"
+        runc.symlink_to(find_program(packages, "runc"))
         (self.folder / "containerd.toml").write_text(_CONTAINERD_CONFIG.format(self))
         (self.folder / "daemon.json").write_text(json.dumps(self._daemon_settings()))
         for name in ("docker.pid", "docker.sock", "containerd.sock"):
@@ -285,25 +341,16 @@ class EngineServer:
 
     def _daemon_settings(self) -> dict[str, object]:
         # Newer Engines would else put chains into the host's firewall.
-        settings: dict[str, object] = {"ip6tables": False}
+        settings: dict[str, object] = {"ip6tables": False, "userland-proxy": False}
         if self.store == "containerd":
             settings["features"] = {"containerd-snapshotter": True}
             settings["storage-driver"] = "overlayfs"
         else:
             settings["storage-driver"] = "overlay2"
-        if self._major() < _NO_KEY_SINCE:
+        major = int(_ask_version(self.kind.packages).partition(".")[0])
+        if major < _NO_KEY_SINCE:
             settings["deprecated-key-path"] = str(self.folder / "key.json")
         return settings | self._settings
-
-    def _major(self) -> int:
-        answer = subprocess.run(
-            [find_program(self.kind.packages, "dockerd"), "--version"],
-            env=environment_for(self.kind.packages),
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        return int(answer.stdout.removeprefix("Docker version ").partition(".")[0])
 
     def _daemon_arguments(self) -> list[str]:
         return [

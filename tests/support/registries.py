@@ -28,6 +28,8 @@ _EPHEMERAL_PORTS: Final = Path("/proc/sys/net/ipv4/ip_local_port_range")
 _FIRST_PORT: Final = 1024
 _CHOICE: Final = 12_000  # ports; two registries that start at once rarely choose one
 _STOP_SECONDS: Final = 10
+# Distribution 3 would else send traces to a port of this machine.
+_NO_TRACES: Final = {"OTEL_TRACES_EXPORTER": "none"}
 
 
 class RegistryServer:
@@ -60,7 +62,7 @@ class RegistryServer:
         self.access_log = folder / "access.log"
         """One line for each request that was answered."""
         self.tokens: TokenServer | None = None
-        self._environment = dict(environment or {})
+        self._environment = _NO_TRACES | dict(environment or {})
         self.certificate = certificate
         """What it speaks TLS with from the next start on."""
         self._settings = dict(settings or {})

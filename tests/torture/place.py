@@ -109,7 +109,7 @@ class Place:
 def open_place(kind: EngineKind) -> Iterator[Place]:
     """Start an Engine and a registry; they are gone afterwards."""
     folder = scratch.make("torture")
-    program = engines.find_program("native", "docker-registry")
+    program = engines.find_registry()
     environment = engines.environment_for("native")
     try:
         with ExitStack() as stack:
