@@ -149,6 +149,7 @@ class Service:
                 unpushed=tuple(book.unpushed()),
                 paused=backoff.longest(book.paused_registries(), now),
                 lacking={app: known.lacking for app, known in book.incomplete()},
+                failed=tuple(book.failed_releases()),
             )
         finally:
             book.close()

@@ -23,6 +23,7 @@ DONE = 0
 FAILED = 1
 # From sysexits.h; the unit file does not restart after 2 (usage) and 78.
 ENGINE_UNAVAILABLE = 69
+NOT_PERMITTED = 77
 MISCONFIGURED = 78
 # The commands that Dokku calls, with subcommands behind a colon.
 _DOKKU_NAMES = frozenset({"registry", "registryd"})
@@ -61,6 +62,7 @@ def read_status(argv: list[str]) -> "Any":
         verb="status",
         format=form,
         config=None,
+        watch=None,
         overrides={},
         debug=False,
         environ=os.environ,
@@ -130,6 +132,8 @@ def _status(error: errors.RegistrydError | OSError) -> int:
             return MISCONFIGURED
         case errors.EngineUnavailableError():
             return ENGINE_UNAVAILABLE
+        case errors.ClosedFolderError():
+            return NOT_PERMITTED
         case _:
             return FAILED
 

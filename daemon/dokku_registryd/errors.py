@@ -157,6 +157,10 @@ class InvalidTriggerError(RegistrydError):
     """A trigger file is invalid. Read its reason in the folder `rejected`."""
 
 
+class ClosedFolderError(RegistrydError):
+    """This user may not read a folder of ours. Run the command as root or dokku."""
+
+
 class LedgerError(RegistrydError):
     """The ledger cannot be used. Check the disk of the data folder."""
 

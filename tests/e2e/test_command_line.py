@@ -35,7 +35,10 @@ def test_status_for_a_person(shipped: Site) -> None:
     done = shipped.service.run("status")
 
     assert done.returncode == 0
-    assert done.stdout.startswith(f"Service: running, pid {shipped.service.pid}\n")
+    health, service, *_ = done.stdout.splitlines()
+    assert health == "Health:  all is well"
+    assert service.startswith(f"Service: running, pid {shipped.service.pid}")
+    assert f"Images:  1 app, {len(shipped.names())} names wanted" in done.stdout
     assert "No pending jobs." in done.stdout
 
 
@@ -44,8 +47,8 @@ def test_status_without_daemon(idle_one: Site) -> None:
     done = idle_one.service.run("status")
 
     assert done.returncode == 0
-    assert done.stdout.startswith("Service: stopped.")
-    assert "systemctl start dokku-registryd" in done.stdout
+    assert done.stdout.startswith("Health:  not ready: the service is stopped")
+    assert "Start it with: " in done.stdout or "start it with: " in done.stdout
 
 
 def test_releases(shipped: Site) -> None:

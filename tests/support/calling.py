@@ -2,6 +2,8 @@
 
 import importlib
 import json
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,7 @@ from typing import Any
 from dokku_registryd import cli, verbs
 from dokku_registryd.adapters.ledger import ledger
 from dokku_registryd.adapters.spool import reply_files, spool
+from dokku_registryd.core.status import http_protocol
 from dokku_registryd.verbs.output import Output
 
 
@@ -72,3 +75,34 @@ class Caller:
         """Follow a reply as a hook lets the program do."""
         words = ["--data-dir", str(self.data_dir), "--printed", str(printed), job_id]
         return self.call("follow", *words, **environ)
+
+
+class Served:
+    """What a service answers at its socket; a test sets the texts, by path."""
+
+    def __init__(self) -> None:
+        self.pages: dict[str, str] = {}
+
+    def answer(self, path: str) -> http_protocol.Answer:
+        """Return a page."""
+        if path not in self.pages:
+            return http_protocol.NOT_FOUND
+        return http_protocol.Answer(200, self.pages[path])
+
+
+class Closed:
+    """A host whose data folder is closed to its caller, who need not be root."""
+
+    def __init__(self, caller: Caller) -> None:
+        self.data_dir = caller.data_dir
+        self._options = caller.options
+
+    def call(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Call the program."""
+        return subprocess.run(
+            [sys.executable, "-m", "dokku_registryd", *words, *self._options],
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )

@@ -24,6 +24,7 @@ LISTED = [
         "doctor",
         "releases",
         "heal",
+        "history",
         "push",
     ),
     *("install", "uninstall", "forget", "adopt"),

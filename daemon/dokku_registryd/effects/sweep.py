@@ -29,6 +29,8 @@ class Plan:
 
     references: int
     """The number of references that must exist on this host."""
+    apps: int
+    """The number of apps that they belong to."""
     gaps: tuple[wanted.Gap, ...]
     """The missing references; apps with running containers come first."""
     removable_names: tuple[str, ...]
@@ -61,6 +63,7 @@ def plan(context: ports.Context) -> Plan:
         )
         return Plan(
             references=len(entries),
+            apps=len({entry.app for entry in entries}),
             gaps=tuple(gaps),
             removable_names=tuple(leftovers.removable_names(left, observed, needed)),
             gone=_gone(context),

@@ -187,6 +187,7 @@ class Executor:
         self.counters.swept(
             exposition.Sweep(
                 wanted=found.references,
+                apps=found.apps,
                 lost=len(found.gaps) - missing.total(),
                 moved=sum(bool(gap.leads_to) for gap in found.gaps),
                 ended_at=self.context.clock.now(),

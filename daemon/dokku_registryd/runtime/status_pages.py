@@ -5,6 +5,7 @@ timeout, so that neither a ledger that refuses nor a hung disk blocks an answer;
 facts are then missing, and `scrape_error` is 1.
 """
 
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -14,7 +15,13 @@ from dokku_registryd import ports
 from dokku_registryd.core.install import builds
 from dokku_registryd.core.job import jobs
 from dokku_registryd.core.job.kinds import Kind
-from dokku_registryd.core.status import exposition, health, http_protocol, metrics
+from dokku_registryd.core.status import (
+    exposition,
+    health,
+    http_protocol,
+    metrics,
+    status_page,
+)
 from dokku_registryd.core.status.http_protocol import Answer
 from dokku_registryd.runtime import bounded_call, execution, supervisor
 
@@ -23,7 +30,7 @@ _REPEAT_SECONDS: Final = 0.2
 
 
 class StatusPages:
-    """Answers `/livez`, `/readyz` and `/metrics`. For one thread.
+    """Answers `/livez`, `/readyz`, `/metrics` and `/status`. For one thread.
 
     Args:
         executor: Its jobs and counters.
@@ -53,6 +60,7 @@ class StatusPages:
             "ledger", lambda: read_book(self._clock.now())
         )
         self._files = bounded_call.BoundedCall("files", read_files)
+        self._mode = bounded_call.BoundedCall("mode", self._read_mode)
         self._process = read_process
         self._build = build
         self._is_stopping = threading.Event()
@@ -61,6 +69,7 @@ class StatusPages:
             "/livez": self._livez,
             "/readyz": self._readyz,
             "/metrics": self._metrics,
+            status_page.PATH: self._status,
         }
 
     def answer(self, path: str) -> Answer:
@@ -120,6 +129,38 @@ class StatusPages:
             process=self._look_at_process(),
         )
         return Answer(200, exposition.expose(facts), metrics.CONTENT_TYPE)
+
+    def _status(self) -> Answer:
+        _, book_error = self._book.take()
+        files, files_error = self._files.take()
+        mode, _ = self._mode.take()
+        reasons = self._reasons(files, book_error, files_error)
+        engine = self._loop.engine_facts
+        facts: list[tuple[str, object]] = [("ready", "no" if reasons else "yes")]
+        facts += [("reason", reason.text) for reason in reasons]
+        facts += [
+            ("pid", os.getpid()),
+            ("version", self._build.version),
+            ("mode", mode),
+            ("engine", engine.version if engine else None),
+            ("store", engine.image_store if engine else None),
+            ("free_bytes", files.free_bytes if files else None),
+        ]
+        sweep = self._executor.counters.counts().last_sweep
+        if sweep is not None:
+            facts += [
+                ("apps", sweep.apps),
+                ("wanted", sweep.wanted),
+                ("missing", sweep.missing),
+                ("lost", sweep.lost),
+                ("moved", sweep.moved),
+                ("swept_at", round(sweep.ended_at, 1)),
+            ]
+        return Answer(200, status_page.render(facts))
+
+    def _read_mode(self) -> str:
+        is_companion = self._executor.context.is_companion()
+        return "companion" if is_companion else "takeover"
 
     def _look_at_process(self) -> exposition.Process | None:
         try:

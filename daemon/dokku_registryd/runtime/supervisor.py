@@ -13,6 +13,7 @@ import structlog
 
 from dokku_registryd import errors
 from dokku_registryd.core.hook import triggers
+from dokku_registryd.core.image import images
 from dokku_registryd.core.job.kinds import Kind
 from dokku_registryd.runtime import (
     counters,
@@ -81,6 +82,11 @@ class Supervisor:
     def is_connected(self) -> bool:
         """Return whether the Engine's events are being read."""
         return self._reader.is_connected
+
+    @property
+    def engine_facts(self) -> images.EngineFacts | None:
+        """Return the facts of the connected Engine; None if none is connected."""
+        return self._reader.facts if self._reader.is_connected else None
 
     @property
     def thread_failure(self) -> str:

@@ -7,12 +7,16 @@ requests a sweep, since earlier events are unknown: subscribe first, then compar
 
 import threading
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import structlog
 
 from dokku_registryd import errors, ports
 from dokku_registryd.core.engine import events
 from dokku_registryd.core.job import exhaustion
+
+if TYPE_CHECKING:
+    from dokku_registryd.core.image import images
 
 RECONNECT_SECONDS = 1.0
 _MOST_RECONNECT_SECONDS = 15.0  # an Engine that comes back is noticed by then
@@ -41,6 +45,8 @@ class EventReader(threading.Thread):
         self._is_stopping = threading.Event()
         self._stream: ports.EventStream | None = None
         self.is_connected = False
+        self.facts: images.EngineFacts | None = None
+        """The Engine's facts at the last connection."""
 
     def run(self) -> None:
         """Subscribe, read, and subscribe again after every end."""
@@ -70,7 +76,7 @@ class EventReader(threading.Thread):
     def _listen(self) -> None:
         self._stream = stream = self._engine.events()
         try:
-            facts = self._engine.facts()
+            self.facts = facts = self._engine.facts()
             self.is_connected = True
             structlog.get_logger().info(
                 "engine.connected",

@@ -12,6 +12,7 @@ MODULES = {
     "heal": "releases.heal",
     "health": "service.health",
     "held-logins": "hooks.held_logins",
+    "history": "service.history",
     "image-repo": "hooks.image_repo",
     "install": "host.install",
     "metrics": "service.metrics",

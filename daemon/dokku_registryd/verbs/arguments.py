@@ -12,6 +12,8 @@ import re
 from dokku_registryd import PROGRAM, __version__
 
 _MISUSED = 2
+_LEAST_SECONDS, _MOST_SECONDS = 0.1, 86_400.0
+_MOST_JOBS = 999_999
 _HOOK_VERBS = frozenset({"follow", "image-repo", "held-logins"})  # never suggested
 
 
@@ -82,7 +84,16 @@ def _build_parser() -> Parser:
 def _add_service_verbs(verbs: "argparse._SubParsersAction[Parser]") -> None:
     _add_verb(verbs, "run", "run the service in the foreground")
     _add_format(_add_verb(verbs, "check", "check settings, folders and variables"))
-    _add_format(_add_verb(verbs, "status", "show running, pending and recent jobs"))
+    status = _add_verb(verbs, "status", "show whether all is well, and what is not")
+    _add_format(status)
+    status.add_argument(
+        "--watch",
+        metavar="SECONDS",
+        nargs="?",
+        type=_seconds,
+        const=2.0,
+        help="show it again every SECONDS (default 2)",
+    )
     _add_format(_add_verb(verbs, "health", "check whether the service is ready"))
     metrics = _add_verb(verbs, "metrics", "print metrics in Prometheus text format")
     metrics.add_argument("--all", action="store_true", help="include process_* metrics")
@@ -103,6 +114,16 @@ def _add_release_verbs(verbs: "argparse._SubParsersAction[Parser]") -> None:
         "--dry-run", action="store_true", help="list missing images, change nothing"
     )
     _add_format(heal)
+    history = _add_verb(verbs, "history", "list finished jobs, newest first")
+    history.add_argument("app", nargs="?", metavar="APP", help="list one app only")
+    history.add_argument("--failed", action="store_true", help="list failed jobs only")
+    history.add_argument(
+        "--limit",
+        metavar="N",
+        type=_count,
+        help="list at most N jobs (default 20)",
+    )
+    _add_format(history)
     push = _add_verb(verbs, "push", "ensure that the registry has the deployed release")
     push.add_argument("app", metavar="APP", help="push this app")
 
@@ -156,6 +177,19 @@ def _add_hook_verbs(verbs: "argparse._SubParsersAction[Parser]") -> None:
     image_repo = _add_verb(verbs, "image-repo")
     image_repo.add_argument("app", metavar="APP")
     _add_verb(verbs, "held-logins")
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not _LEAST_SECONDS <= seconds <= _MOST_SECONDS:
+        raise argparse.ArgumentTypeError(f"{text!r} is not between 0.1 and 86400")
+    return seconds
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 0 < int(text) <= _MOST_JOBS):
+        raise argparse.ArgumentTypeError(f"{text!r} is not between 1 and {_MOST_JOBS}")
+    return int(text)
 
 
 def _add_verb(

@@ -5,6 +5,10 @@ from collections.abc import Callable
 
 from dokku_registryd.core.text import terminal_text
 
+TYPE_CHECKING = False  # as in `typing`
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 
 class Output:
     """The output of a command. Only `cli` prints.
@@ -33,6 +37,34 @@ class Output:
     def error(self, text: str) -> None:
         """Output one line of an error, separate from the result."""
         self._error(terminal_text.printable(text))
+
+    def screen(self, lines: "Sequence[str]", *, columns: int, rows: int) -> None:
+        """Show lines in place of what the terminal shows, cut to its size."""
+        shown = [
+            part
+            for line in lines
+            for part in _folded(terminal_text.printable(line), columns)
+        ]
+        if len(shown) >= rows:  # The last row is for the cursor.
+            left = len(shown) - rows + 2
+            shown[rows - 2 :] = [f"({left} more lines in a taller window)"[:columns]]
+        # Home, then each line and blanks to its end, then blanks to the end of all: so
+        # nothing flickers, and nothing stays after a change of the size.
+        text = "".join(f"{part}\x1b[K\n" for part in shown)
+        self._line(f"\x1b[H{text}\x1b[J\x1b[A")
+
+
+def _folded(line: str, columns: int) -> list[str]:
+    """Return a line as rows of a terminal."""
+    return [line[at : at + columns] for at in range(0, len(line), columns)] or [""]
+
+
+def size(count: float) -> str:
+    """Return a number of bytes as text: `812 MB`, `76 GB`."""
+    for unit, bytes_ in (("TB", 10**12), ("GB", 10**9)):
+        if count >= bytes_ * 2:
+            return f"{int(count // bytes_)} {unit}"
+    return f"{int(count // 10**6)} MB"
 
 
 def age(seconds: float) -> str:

@@ -23,6 +23,10 @@ def enter(
     Args:
         arguments: The command line.
         out: Reports an owner without a user name; None reports nothing.
+
+    Raises:
+        ConfigurationError: The settings are invalid.
+        ClosedFolderError: The data folder is closed to this user.
     """
     # Its import takes longer than `status`, which needs no settings.
     loader = importlib.import_module("dokku_registryd.config")
@@ -36,6 +40,7 @@ def enter(
     complaint = identity.become_owner(settings.data_dir, arguments.environ)
     if complaint and out is not None:
         out.error(complaint)
+    identity.require_access(settings.data_dir)
     return settings
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dokku_registryd import errors
-from dokku_registryd.adapters.ledger import ledger, peek
+from dokku_registryd.adapters.ledger import ledger, peek, schema
 from dokku_registryd.core.hook import triggers
 from dokku_registryd.core.job import jobs, outcomes
 from dokku_registryd.core.job.kinds import Kind
@@ -95,6 +95,80 @@ def test_finished_jobs(book: ledger.SqliteLedger, path: Path, limit: int) -> Non
         )
         for record in book.finished_jobs(now=NOW, limit=limit)
     ]
+
+
+FAILED = outcomes.failed("the login is refused")
+DONE = outcomes.done()
+
+
+@pytest.mark.parametrize(
+    ("later", "is_shown"),
+    [
+        ([], True),
+        ([(Kind.HEAL, DONE), (Kind.DEPLOYED, DONE)], True),
+        ([(Kind.RELEASE, outcomes.dropped("interrupted"))], True),
+        ([(Kind.RELEASE, None)], True),
+        ([(Kind.PUSH, FAILED)], True),
+        ([(Kind.DESTROYED, FAILED)], True),
+        ([(Kind.RELEASE, DONE)], False),
+        ([(Kind.RELEASE, DONE), (Kind.RELEASE, outcomes.dropped("gone"))], False),
+        ([(Kind.PUSH, outcomes.skipped("it is there"))], False),
+        ([(Kind.LOCAL, DONE)], False),
+        ([(Kind.RECORDED, DONE)], False),
+        ([(Kind.DESTROYED, DONE)], False),
+        ([(Kind.RENAMED, DONE)], False),
+    ],
+    ids=[
+        *("nothing", "others", "interrupted", "waits", "push failed", "not gone"),
+        *("released", "released before", "pushed", "push off", "by core"),
+        *("destroyed", "renamed"),
+    ],
+)
+def test_failed_releases(
+    book: ledger.SqliteLedger,
+    path: Path,
+    later: list[tuple[Kind, outcomes.Outcome | None]],
+    is_shown: bool,
+) -> None:
+    """A failure counts until the registry has what the app runs, or need not."""
+    jobs_of_web = [(Kind.RELEASE, FAILED), *later]
+    for number, (kind, outcome) in enumerate(jobs_of_web):
+        trigger = triggers.Trigger(kind=kind, app="web")
+        job = jobs.Job(job_id=str(number), trigger=trigger, accepted_at=NOW)
+        book.add_jobs([job])
+        if outcome is not None:
+            book.finish_job(job.job_id, outcome, at=NOW)
+
+    shown = ["web"] if is_shown else []
+    assert book.failed_releases() == shown
+    assert [row["app"] for row in read(path).failed] == shown
+
+
+def test_only_the_latest_failure_of_an_app(
+    book: ledger.SqliteLedger, path: Path
+) -> None:
+    """Of two failures the later one is shown; the latest app comes first."""
+    for number, app in enumerate(["web", "api", "web"]):
+        trigger = triggers.Trigger(kind=Kind.RELEASE, app=app)
+        book.add_jobs([jobs.Job(job_id=str(number), trigger=trigger, accepted_at=NOW)])
+        book.finish_job(str(number), FAILED, at=NOW + number)
+
+    assert [row["job_id"] for row in read(path).failed] == ["2", "1"]
+    assert book.failed_releases() == ["web", "api"]
+
+
+def test_failures_are_found_by_an_index(book: ledger.SqliteLedger) -> None:
+    """Metrics ask often, so the whole table is not read."""
+    with book._reading() as connection:
+        plan = " ".join(
+            row["detail"]
+            for row in connection.execute(
+                f"EXPLAIN QUERY PLAN SELECT jobs.app {schema.FAILED}"
+            )
+        )
+
+    assert "jobs_failed" in plan
+    assert "SCAN later" not in plan
 
 
 def test_pauses(book: ledger.SqliteLedger, path: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from dokku_registryd.adapters.status import peers, sockets
 from dokku_registryd.adapters.status.sockets import UnixPlace
+from support import raw_client
 
 NOBODY = 65534
 
@@ -76,7 +77,7 @@ def test_a_stale_socket(tmp_path: Path) -> None:
     (data / "status.sock").symlink_to("/nowhere")
 
     with closing(open_place(run / "status.sock", data)):
-        with sockets.connect(data / "status.sock", seconds=10):
+        with raw_client.connect(data / "status.sock", seconds=10):
             pass
         assert (data / "status.sock").readlink() == run / "status.sock"
 
@@ -101,7 +102,7 @@ def test_a_long_path(tmp_path: Path) -> None:
 
     with (
         closing(open_place(path, folder)),
-        sockets.connect(path, seconds=10) as client,
+        raw_client.connect(path, seconds=10) as client,
     ):
         assert client.getpeername().endswith("/status.sock")
 
@@ -170,7 +171,7 @@ def test_a_link_that_cannot_be_made(tmp_path: Path) -> None:
 
     with (
         closing(open_place(run / "status.sock", data)),
-        sockets.connect(run / "status.sock", seconds=10),
+        raw_client.connect(run / "status.sock", seconds=10),
     ):
         pass
 

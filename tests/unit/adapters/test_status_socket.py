@@ -17,6 +17,7 @@ from dokku_registryd.adapters.status import peers, sockets
 from dokku_registryd.adapters.status import server as status_server
 from dokku_registryd.core.status import http_protocol as protocol
 from dokku_registryd.core.status.http_protocol import Answer
+from support import raw_client
 from support.waiting import until
 
 REQUEST = b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -70,7 +71,7 @@ class Server:
 
     def connect(self) -> socket.socket:
         """Connect as a client that has said nothing yet."""
-        client = sockets.connect(self.place.path, seconds=20)
+        client = raw_client.connect(self.place.path, seconds=20)
         return self._cleanup.enter_context(client)
 
     def ask(self) -> tuple[int, str]:

@@ -5,6 +5,7 @@ import pytest
 from dokku_registryd.core.dokku import command_usage, pflag
 
 LOOK = command_usage.Usage("ours:look [--all] [--format text|json] [<app>]")
+LIST = command_usage.Usage("ours:list [--limit <n>] [--all] [<app>]")
 SEND = command_usage.Usage("ours:send <app>")
 TELL = command_usage.Usage("ours:tell")
 
@@ -27,6 +28,16 @@ def test_what_the_line_names(arguments: list[str], found: dict[str, object]) -> 
 
 
 @pytest.mark.parametrize(
+    ("arguments", "limit"),
+    [([], None), (["--limit", "7"], "7"), (["--limit=999999"], "999999")],
+    ids=["none", "two words", "one word"],
+)
+def test_a_number(arguments: list[str], limit: str | None) -> None:
+    """A number is given as a text; without it there is none."""
+    assert LIST.parse(arguments) == {"limit": limit, "all": False, "app": None}
+
+
+@pytest.mark.parametrize(
     ("usage", "arguments", "reason"),
     [
         (LOOK, ["--set", "a=b"], "unknown flag: --set"),
@@ -37,6 +48,11 @@ def test_what_the_line_names(arguments: list[str], found: dict[str, object]) -> 
         (LOOK, ["web", "api"], "unexpected argument: api"),
         (SEND, [], "no app was given"),
         (SEND, ["web", "api"], "unexpected argument: api"),
+        (LIST, ["--limit", "x"], "--limit must be a number from 1 to 999999"),
+        (LIST, ["--limit=0"], "--limit must be a number from 1 to 999999"),
+        (LIST, ["--limit", "-3"], "--limit must be a number from 1 to 999999"),
+        (LIST, ["--limit", "1000000"], "--limit must be a number from 1 to 999999"),
+        (LIST, ["--limit"], "flag needs an argument: --limit"),
         (TELL, ["web"], "unexpected argument: web"),
         (TELL, ["--format", "json"], "unknown flag: --format"),
     ],

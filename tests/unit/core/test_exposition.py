@@ -75,6 +75,7 @@ FULL = Facts(
         ),
         paused={"r.example:5000": 12.5},
         lacking={"shop": 3, "web": 1},
+        failed=("web", "api"),
     ),
     files=Files(waiting=8, rejected=9, free_bytes=1 << 40, refusal=""),
     process=Process(
@@ -148,6 +149,8 @@ def test_names_follow_the_conventions(family: metrics.Family) -> None:
     [
         ("build_info", {"version": "1.2.3", "fingerprint": "5f0c"}, 1),
         ("incomplete_releases", {}, 2),
+        ("failed_releases", {"app": "web"}, 1),
+        ("failed_releases", {"app": "api"}, 1),
         ("missing_parts", {"app": "shop"}, 3),
         ("ready", {}, 1),
         ("check_ok", {"check": "engine"}, 1),
@@ -291,6 +294,18 @@ def test_many_apps() -> None:
         f"app{age}" for age in range(5000, 5000 - metric_families.MOST_APPS, -1)
     ]
     assert figure(facts, "unpushed_releases", state="waiting") == 5000
+
+
+def test_many_failures() -> None:
+    """Of many apps whose release failed only the latest have a series."""
+    failed = tuple(f"app{number}" for number in range(5000))
+    facts = replace(FULL, book=Book(unpushed=(), paused={}, failed=failed))
+
+    shown = families(facts)["dokku_registryd_failed_releases"].samples
+
+    assert [sample.labels["app"] for sample in shown] == list(
+        failed[: metric_families.MOST_APPS]
+    )
 
 
 def test_a_clock_that_was_set_back() -> None:

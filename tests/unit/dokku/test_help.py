@@ -29,15 +29,16 @@ Usage: dokku registryd[:COMMAND]
 Manage pushes and healing of released images
 
 Additional commands:
-    registryd:doctor [--format text|json] [<app>]            Find problems that would break a deploy
-    registryd:heal [--dry-run] [--format text|json] [<app>]  Restore missing images now
-    registryd:health [--format text|json]                    Check whether the service is ready
-    registryd:metrics [--all]                                Print metrics in Prometheus text format
-    registryd:push <app>                                     Ensure that the registry has the deployed release
-    registryd:releases [--format text|json] [<app>]          List releases from newest to oldest
-    registryd:report [<app>] [<flag>]                        Displays a registryd report for one or more apps
-    registryd:set <app>|--global <property> (<value>)        Set or clear a registryd property for an app
-    registryd:status [--format text|json]                    Show unfinished and recent jobs
+    registryd:doctor [--format text|json] [<app>]                            Find problems that would break a deploy
+    registryd:heal [--dry-run] [--format text|json] [<app>]                  Restore missing images now
+    registryd:health [--format text|json]                                    Check whether the service is ready
+    registryd:history [--failed] [--format text|json] [--limit <n>] [<app>]  List finished jobs from newest to oldest
+    registryd:metrics [--all]                                                Print metrics in Prometheus text format
+    registryd:push <app>                                                     Ensure that the registry has the deployed release
+    registryd:releases [--format text|json] [<app>]                          List releases from newest to oldest
+    registryd:report [<app>] [<flag>]                                        Displays a registryd report for one or more apps
+    registryd:set <app>|--global <property> (<value>)                        Set or clear a registryd property for an app
+    registryd:status [--format text|json] [--watch]                          Show whether all is well and what is not
 """  # noqa: E501 - as it is printed
 REGISTRY_LINE = "    registry, Manage registry settings for an app\n"
 REGISTRYD_LINE = "    registryd, Manage pushes and healing of released images\n"

@@ -108,3 +108,11 @@ def test_the_status_imports_nothing_heavy(host: DokkuHost) -> None:
 
     assert "dokku_registryd.verbs.service.status" in loaded
     assert loaded & ((HEAVY | SPARED) - {"json", "sqlite3"}) == set()
+
+
+def test_the_history_imports_nothing_heavy(host: DokkuHost) -> None:
+    """The same holds for what was done."""
+    loaded = modules(host, "registryd:history")
+
+    assert "dokku_registryd.verbs.service.history" in loaded
+    assert loaded & ((HEAVY | SPARED) - {"json", "sqlite3"}) == set()

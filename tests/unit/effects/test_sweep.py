@@ -53,6 +53,7 @@ def test_a_host_that_lacks_nothing(three: Host) -> None:
 
     assert found == sweep.Plan(
         references=12,
+        apps=3,
         gaps=(),
         removable_names=(),
         gone=(),

@@ -1,5 +1,6 @@
 """What the status socket shows of a daemon whose turns a test counts."""
 
+import os
 import threading
 from collections.abc import Iterator
 from typing import TypeVar
@@ -11,7 +12,7 @@ from dokku_registryd import errors
 from dokku_registryd.core.hook import triggers
 from dokku_registryd.core.install import builds
 from dokku_registryd.core.job.kinds import Kind
-from dokku_registryd.core.status import exposition, metrics
+from dokku_registryd.core.status import exposition, metrics, status_page
 from dokku_registryd.core.status.http_protocol import NOT_FOUND, Answer
 from dokku_registryd.runtime import counters, status_pages
 from support.waiting import until
@@ -111,6 +112,28 @@ def test_at_work(scene: Scene) -> None:
         *(1, 1),
         1,
     )
+
+
+def test_the_page_of_the_verb(scene: Scene) -> None:
+    """What only the service knows stands on one page, for the verb `status`."""
+    before = status_page.Page(scene.ask("/status").body)
+    scene.start()
+
+    page = status_page.Page(scene.ask("/status").body)
+
+    assert (before.is_ready, before.number("wanted")) == (False, None)
+    assert "the service is starting" in before.reasons
+    assert (page.is_ready, page.reasons) == (True, [])
+    assert (page.text("version"), page.text("mode")) == ("1.2.3", "takeover")
+    facts = scene.daemon.shop.executor.context.engine.facts()
+    assert (page.text("engine"), page.text("store")) == (
+        facts.version,
+        facts.image_store,
+    )
+    assert (page.number("pid"), page.number("free_bytes")) == (os.getpid(), 9)
+    names = ("apps", "wanted", "missing", "lost", "moved")
+    assert all(page.number(name) is not None for name in names)
+    assert page.number("swept_at") == scene.daemon.shop.executor.context.clock.now()
 
 
 def test_an_engine_that_hangs(scene: Scene, host: Host) -> None:

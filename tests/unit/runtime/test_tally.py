@@ -85,7 +85,12 @@ def test_a_sweep(host: Host) -> None:
 
     counts = shop.executor.counters.counts()
     assert counts.last_sweep == Sweep(
-        wanted=4, missing=1, lost=0, ended_at=host.clock.now(), took_seconds=0.0
+        wanted=4,
+        apps=1,
+        missing=1,
+        lost=0,
+        ended_at=host.clock.now(),
+        took_seconds=0.0,
     )
     assert (counts.sweeps_done, counts.sweeps_failed) == (1, 0)
     assert counts.finished == before

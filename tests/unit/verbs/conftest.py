@@ -1,17 +1,31 @@
 """A host for verbs, and a process that owns its spool."""
 
 import logging
+import os
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 import structlog
 
-from dokku_registryd.adapters.host import package
+from dokku_registryd.adapters.host import package, service_unit
 from dokku_registryd.adapters.ledger import ledger
 from dokku_registryd.adapters.spool import spool
+from dokku_registryd.adapters.status import peers, server, sockets
 from dokku_registryd.core.install import builds
-from support.calling import Caller
+from support import open_way
+from support.calling import Caller, Closed, Served
+
+NOBODY = 65534
+
+
+@pytest.fixture(autouse=True)
+def booted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give the folder of a host on which systemd has not booted."""
+    folder = tmp_path / "booted"
+    monkeypatch.setattr(service_unit, "ROOT", str(folder))
+    return folder
 
 
 @pytest.fixture
@@ -38,3 +52,29 @@ def book(caller: Caller) -> Iterator[ledger.SqliteLedger]:
     opened = caller.open_ledger()
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def served(caller: Caller) -> Iterator[Served]:
+    """Give the status socket of a service that has no page yet."""
+    made = Served()
+    path = caller.data_dir / sockets.NAME
+    place = sockets.UnixPlace(path, caller.data_dir, is_for_anybody=False)
+    with closing(place):
+        doorkeeper = peers.PeerCheck(None)
+        thread = server.StatusServer((place.listener,), made.answer, doorkeeper)
+        thread.start()
+        yield made
+        thread.stop()
+
+
+@pytest.fixture
+def closed() -> Iterator[Closed]:
+    """Give a host whose data folder its own owner may not read, as no other user."""
+    with open_way.folder() as folder:
+        made = Caller(folder)
+        if os.geteuid() == 0:  # It becomes the owner of the folder.
+            os.chown(made.data_dir, NOBODY, NOBODY)
+        made.data_dir.chmod(0)
+        yield Closed(made)
+        made.data_dir.chmod(0o700)

@@ -8,7 +8,7 @@ from dokku_registryd import errors
 from dokku_registryd.adapters.spool import spool
 from support.calling import Caller
 
-STOPPED = "the service is stopped: start it with systemctl start dokku-registryd"
+STOPPED = "the service is stopped: without systemd, start it with: dokku-registryd run"
 
 
 def test_a_stopped_service(caller: Caller) -> None:
@@ -32,7 +32,12 @@ def test_a_hook_that_works_the_spool(caller: Caller) -> None:
     called = caller.call("health")
     caller.lock.release()
 
-    assert called.lines == [STOPPED]
+    assert called.lines == [
+        (
+            f"the service is stopped; the hook with pid {os.getpid()} runs the jobs:"
+            " without systemd, start it with: dokku-registryd run"
+        )
+    ]
 
 
 def test_a_service_without_a_socket(caller: Caller, lock: spool.SpoolLock) -> None:

@@ -57,6 +57,16 @@ def test_all_releases(caller: Caller, history: ledger.SqliteLedger) -> None:
     ]
 
 
+def test_a_release_that_failed(caller: Caller, history: ledger.SqliteLedger) -> None:
+    """The reason is below the release."""
+    history.update_release("2.1.1", state=ReleaseState.FAILED, error="no such login")
+
+    assert caller.call("releases").lines[2:4] == [
+        "web  2       failed    2 min  -             r.example/org/web:2",
+        "  no such login",
+    ]
+
+
 def test_the_releases_of_one_app(caller: Caller, history: ledger.SqliteLedger) -> None:
     """With a name, only that app is listed."""
     assert caller.call("releases", "api").lines == [

@@ -1,8 +1,13 @@
 """`status`: what an operator reads first."""
 
+import json
 import os
+import re
 import time
 from dataclasses import replace
+from pathlib import Path
+
+import pytest
 
 from dokku_registryd import __version__
 from dokku_registryd.adapters.files import absence_file
@@ -16,7 +21,8 @@ from dokku_registryd.core.job.kinds import Kind
 from dokku_registryd.core.registry import backoff
 from dokku_registryd.core.release import completeness
 from dokku_registryd.core.release.releases import Release
-from support.calling import Caller
+from dokku_registryd.verbs.service import status_facts
+from support.calling import Caller, Closed, Served
 
 
 def add(
@@ -29,11 +35,25 @@ def add(
     )
 
 
+def text_of(caller: Caller) -> str:
+    """Return what is printed, without the free space of this disk."""
+    text = caller.call("status").text
+    return re.sub(r"; [0-9]+ [GMT]B of disk are free$", "", text, flags=re.MULTILINE)
+
+
+def below(caller: Caller) -> list[str]:
+    """Return the lines between that of the spool and those of the jobs."""
+    return text_of(caller).partition("waiting\n")[2].partition("\n\n")[0].splitlines()
+
+
 def test_a_new_host(caller: Caller) -> None:
     """Before anything happened, status says how to begin."""
-    assert caller.call("status").text == (
+    assert text_of(caller) == (
+        "Health:  not ready: the service is stopped\n"
         "Service: stopped. Deploys push by themselves; missing images are not"
-        " restored. Start it with: systemctl start dokku-registryd\n"
+        " restored. Without systemd, start it with: dokku-registryd run\n"
+        f"Version: {__version__}\n"
+        "Images:  unknown until a running service has looked at them\n"
         f"Spool:   {caller.data_dir}/spool, 0 waiting\n"
         "\n"
         "No pending jobs."
@@ -42,10 +62,23 @@ def test_a_new_host(caller: Caller) -> None:
 
 def test_a_new_host_for_a_script(caller: Caller) -> None:
     """A script finds the same keys on a host where nothing happened."""
-    assert caller.call("status", "--format", "json").json == {
+    told = caller.call("status", "--format", "json").json
+
+    assert told.pop("free_bytes") > 0
+    assert told == {
+        "health": {"is_ready": False, "reasons": ["the service is stopped"]},
         "service": "stopped",
         "pid": None,
+        "state": {
+            "name": "stopped",
+            "text": "stopped. Deploys push by themselves; missing images are not"
+            " restored. Without systemd, start it with: dokku-registryd run",
+        },
         "outdated": "",
+        "version": __version__,
+        "mode": None,
+        "engine": None,
+        "images": None,
         "data_dir": str(caller.data_dir),
         "trigger_files": 0,
         "rejected_files": 0,
@@ -53,6 +86,8 @@ def test_a_new_host_for_a_script(caller: Caller) -> None:
         "missing": {"cause": "none", "detail": "", "apps": []},
         "incomplete": [],
         "paused": [],
+        "ledger_error": "",
+        "failed": [],
         "unfinished": [],
         "recent": [],
     }
@@ -60,7 +95,10 @@ def test_a_new_host_for_a_script(caller: Caller) -> None:
 
 def test_a_running_service(caller: Caller, lock: spool.SpoolLock) -> None:
     """The holder of the lock is shown with its process ID."""
-    assert caller.call("status").lines[0] == f"Service: running, pid {os.getpid()}"
+    assert caller.call("status").lines[:2] == [
+        "Health:  unknown: the service does not say",
+        f"Service: running, pid {os.getpid()}",
+    ]
 
 
 def test_an_incomplete_release(caller: Caller, book: ledger.SqliteLedger) -> None:
@@ -81,7 +119,7 @@ def test_an_incomplete_release(caller: Caller, book: ledger.SqliteLedger) -> Non
     known = completeness.shown("1.1.1", digest, parts=4, now=time.time() - 150)
     book.record_check(replace(known, missing=(gone,), lacking=1))
 
-    assert caller.call("status").lines[2:4] == [
+    assert below(caller) == [
         (
             f"Lacking: r.example/org/web:3 cannot be pulled: its registry lacks {gone}"
             " (checked 2 min ago)"
@@ -119,7 +157,7 @@ def test_a_service_from_before_an_upgrade(caller: Caller) -> None:
     assert caller.lock.acquire(spool.DAEMON, tells=older)
     difference = f"runs 0.0.1, but {__version__} is installed"
 
-    assert caller.call("status").lines[0] == (
+    assert caller.call("status").lines[1] == (
         f"Service: running, pid {os.getpid()}; it {difference}:"
         " sudo dokku-registryd install"
     )
@@ -131,8 +169,9 @@ def test_a_hook_that_works_the_spool(caller: Caller) -> None:
     """A hook that works in place of a service is not taken for one."""
     caller.lock.acquire(spool.HOOK)
 
-    assert caller.call("status").lines[0] == (
+    assert caller.call("status").lines[1] == (
         f"Service: stopped; the hook with pid {os.getpid()} runs the jobs."
+        " Without systemd, start it with: dokku-registryd run"
     )
     caller.lock.release()
 
@@ -156,9 +195,8 @@ def test_what_waits_and_what_was_done(
     (caller.spool.new / "bad").write_bytes(b"")
     list(caller.spool.scan(set()))
 
-    assert caller.call("status").text == (
-        f"Service: running, pid {os.getpid()}\n"
-        f"Spool:   {caller.data_dir}/spool, 0 waiting, 1 rejected (see the .reason"
+    assert text_of(caller).partition("Spool: ")[2] == (
+        f"  {caller.data_dir}/spool, 0 waiting, 1 rejected (see the .reason"
         " files)\n"
         "\n"
         "Pending:\n"
@@ -229,7 +267,7 @@ def test_a_paused_registry(caller: Caller, book: ledger.SqliteLedger) -> None:
         "failures": 2,
         "reason": "slow down",
     }
-    line = caller.call("status").lines[2]
+    (line,) = below(caller)
     assert "(push with web's login ci), refused 2 times: slow down" in line
 
 
@@ -278,7 +316,7 @@ def test_apps_that_are_not_seen(caller: Caller) -> None:
     absence = presence.Absence(cause=presence.Cause.APPS, apps=entries)
     book.keep(presence.Memory(device=7, looked_at=now, absence=absence))
 
-    assert caller.call("status").lines[2:6] == [
+    assert below(caller) == [
         "Missing: these apps have properties or a recorded release, but no folder",
         "         shop, missing for 4 d",
         "         If shop was destroyed, run: dokku-registryd forget shop",
@@ -300,7 +338,7 @@ def test_a_root_that_is_not_mounted(caller: Caller) -> None:
     )
     book.keep(presence.Memory(looked_at=1.0, absence=absence))
 
-    assert caller.call("status").lines[2] == "Missing: /home/dokku is empty."
+    assert below(caller) == ["Missing: /home/dokku is empty."]
 
 
 def test_words_of_a_registry_command_no_terminal(caller: Caller) -> None:
@@ -320,7 +358,175 @@ def test_words_of_a_registry_command_no_terminal(caller: Caller) -> None:
 
     assert stored is not None
     assert stored.last_error == "no ]0;pwned[2J31mevil"
-    assert text.count("no ]0;pwned[2J31mevil") == 3
+    assert text.count("no ]0;pwned[2J31mevil") == 4
     for shown in (text, document.text):
         assert shown.replace("\n", "").isprintable()
     assert document.json["paused"][0]["reason"] == said
+
+
+def fail(book: ledger.SqliteLedger, job_id: str, app: str, reason: str) -> None:
+    """Record a release that failed a minute ago."""
+    add(book, job_id, Kind.RELEASE, app, age=90)
+    book.finish_job(job_id, outcomes.failed(reason), at=time.time() - 61)
+
+
+def test_failed_releases(caller: Caller, book: ledger.SqliteLedger) -> None:
+    """A failed release stays in sight with the way out, however much came later."""
+    fail(book, "1.1.1", "web", "the login is refused")
+    fail(book, "2.1.1", "api", "no space")
+    reserved = Release(
+        job_id="2.1.1",
+        app="api",
+        number=8,
+        image_id="sha256:1d",
+        server="r.example/",
+        image_repo="org/api",
+        scheduler="docker-local",
+    )
+    book.adopt(reserved)
+    for number in range(9):
+        add(book, f"3.1.{number}", Kind.HEAL, "shop", age=30)
+        book.finish_job(f"3.1.{number}", outcomes.done(), at=time.time() - 20)
+
+    text = text_of(caller)
+
+    assert text.startswith(
+        "Health:  not ready: the service is stopped. Also 2 releases have failed\n"
+    )
+    assert text.partition("Failed:\n")[2].partition("\n\n")[0].splitlines() == [
+        "   1 min ago  r.example/org/api:8: no space",
+        "      When that is corrected, push it with: dokku-registryd push api",
+        "   1 min ago  web: the login is refused",
+        "      When that is corrected, deploy again with: dokku ps:rebuild web",
+    ]
+    told = caller.call("status", "--format", "json").json["failed"]
+    assert [(row["app"], row["reason"], row["is_deployed"]) for row in told] == [
+        ("api", "no space", True),
+        ("web", "the login is refused", False),
+    ]
+
+
+def test_a_ledger_that_cannot_be_read(caller: Caller) -> None:
+    """All else is shown, the reason goes to stderr, and the exit status says so."""
+    (caller.data_dir / "ledger.sqlite3").write_text("no ledger, but a longer text" * 99)
+
+    called = caller.call("status")
+    told = caller.call("status", "--format", "json")
+
+    assert (called.status, told.status) == (1, 1)
+    assert called.lines[1].startswith("Service: stopped.")
+    assert "is damaged" in told.json["ledger_error"]
+    assert caller.complaints == [told.json["ledger_error"]] * 2
+
+
+def test_what_the_service_tells(
+    caller: Caller, lock: spool.SpoolLock, served: Served
+) -> None:
+    """Health, mode, Engine, images and the last sweep come from the service."""
+    served.pages["/status"] = (
+        "ready no\nreason the Engine is away\nreason the disk is full\n"
+        "mode companion\nengine 29.0.1\nstore containerd\n"
+        "apps 12\nwanted 24\nmissing 1\nlost 2\nmoved 0\n"
+        f"swept_at {time.time() - 150}\nlater 1\n"
+    )
+
+    text = text_of(caller)
+
+    assert text.splitlines()[:6] == [
+        (
+            "Health:  not ready: the Engine is away; the disk is full. Also 2 names are"
+            " lost and 1 name is missing"
+        ),
+        f"Service: running, pid {os.getpid()}",
+        f"Version: {__version__}, companion mode",
+        "Engine:  Docker Engine 29.0.1, containerd image store",
+        "Images:  12 apps, 24 names wanted, 1 missing, 2 lost; last sweep 2 min ago",
+        "         See which: dokku-registryd heal --dry-run",
+    ]
+    told = caller.call("status", "--format", "json").json
+    assert told["engine"] == {"version": "29.0.1", "image_store": "containerd"}
+    assert told["images"].pop("swept_age_seconds") >= 150
+    assert told["images"] == {
+        "apps": 12,
+        "wanted": 24,
+        "missing": 1,
+        "lost": 2,
+        "moved": 0,
+    }
+
+
+def test_all_is_well(caller: Caller, lock: spool.SpoolLock, served: Served) -> None:
+    """One line answers the question if there is nothing to do."""
+    served.pages["/status"] = "ready yes\n"
+
+    assert caller.call("status").lines[0] == "Health:  all is well"
+
+
+def test_an_older_service(
+    caller: Caller, lock: spool.SpoolLock, served: Served
+) -> None:
+    """A service that has no such page is running, and its health is unknown."""
+    assert caller.call("status").lines[:2] == [
+        "Health:  unknown: the service does not say",
+        f"Service: running, pid {os.getpid()}",
+    ]
+
+
+def test_the_chosen_mode(caller: Caller) -> None:
+    """Without a service the mode is what was chosen at the installation."""
+    (caller.data_dir / "mode").write_text("takeover\n")
+
+    assert caller.call("status").lines[2] == f"Version: {__version__}, takeover mode"
+
+
+def test_a_service_that_systemd_knows(caller: Caller, booted: Path) -> None:
+    """A unit that is masked is not told to start."""
+    (booted / "run/systemd/system").mkdir(parents=True)
+    unit = booted / "etc/systemd/system/dokku-registryd.service"
+    unit.parent.mkdir(parents=True)
+    unit.symlink_to(os.devnull)
+
+    state = caller.call("status", "--format", "json", PATH="/nowhere").json["state"]
+
+    assert state["name"] == "masked"
+    assert "systemctl unmask dokku-registryd" in state["text"]
+
+
+@pytest.mark.fresh_programs
+def test_a_folder_that_is_closed(closed: Closed) -> None:
+    """A user who may not look is told so, with the cure and a status of its own."""
+    text, told = closed.call("status"), closed.call("status", "--format", "json")
+
+    cure = f"this user may not read {closed.data_dir}: run this as root or user "
+    for done in (text, told):
+        assert done.returncode == 77
+        assert done.stderr.startswith(f"dokku-registryd: {cure}")
+    assert text.stdout == (
+        "Health:  unknown: the service is not visible to this user\n"
+        "Service: not visible to this user.\n"
+    )
+    facts = json.loads(told.stdout)
+    assert list(facts) == list(status_facts.KEYS)
+    assert (facts["service"], facts["state"]["name"]) == ("unknown", "unknown")
+    assert (facts["recent"], facts["unfinished"]) == (None, None)
+
+
+@pytest.mark.fresh_programs
+@pytest.mark.parametrize(
+    "words",
+    [["releases"], ["history"], ["push", "web"], ["heal"], ["doctor"]],
+    ids=" ".join,
+)
+def test_other_verbs_of_a_closed_folder(closed: Closed, words: list[str]) -> None:
+    """Every verb that needs the folder says the same."""
+    done = closed.call(*words)
+
+    assert (done.stdout, done.returncode) == ("", 77)
+    assert f"this user may not read {closed.data_dir}: run this as" in done.stderr
+
+
+def test_the_keys_of_a_script(caller: Caller) -> None:
+    """The keys that a closed folder has are those of an open one."""
+    told = caller.call("status", "--format", "json").json
+
+    assert tuple(told) == status_facts.KEYS

@@ -6,11 +6,19 @@ from collections.abc import Mapping, Sequence
 from dokku_registryd import errors
 
 
-def run(argv: Sequence[str], environ: Mapping[str, str]) -> str:
+def run(
+    argv: Sequence[str], environ: Mapping[str, str], *, seconds: float | None = None
+) -> str:
     """Run a program to its end and return what it printed.
 
+    Args:
+        argv: The program and its arguments.
+        environ: Its environment.
+        seconds: After this time it is killed; None waits forever.
+
     Raises:
-        RegistrydError: It is missing, or failed; with its last line of output.
+        RegistrydError: It is missing, failed, or takes too long; with its last line of
+            output.
     """
     try:
         done = subprocess.run(
@@ -20,10 +28,13 @@ def run(argv: Sequence[str], environ: Mapping[str, str]) -> str:
             capture_output=True,
             text=True,
             errors="replace",
+            timeout=seconds,
             check=False,
         )
     except OSError as error:
         raise errors.RegistrydError(f"{argv[0]}: {error.strerror}") from error
+    except subprocess.TimeoutExpired as error:
+        raise errors.RegistrydError(f"{argv[0]}: no answer in {seconds:g} s") from error
     if done.returncode:
         said = (done.stderr or done.stdout).strip().splitlines()
         reason = said[-1].strip() if said else f"status {done.returncode}"

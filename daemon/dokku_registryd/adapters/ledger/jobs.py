@@ -2,8 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from dokku_registryd.adapters.ledger import file
-from dokku_registryd.adapters.ledger.schema import AHEAD_SECONDS
+from dokku_registryd.adapters.ledger import file, schema
 from dokku_registryd.core.hook import triggers
 from dokku_registryd.core.job import callings, jobs, kinds, outcomes
 from dokku_registryd.core.job.kinds import Kind
@@ -76,10 +75,16 @@ class JobRows(file.LedgerFile):
             " ORDER BY finished_at > ?, finished_at DESC, sequence DESC LIMIT ?",
             app,
             app,
-            now + AHEAD_SECONDS,
+            now + schema.AHEAD_SECONDS,
             limit,
         )
         return [_job_record(row) for row in rows]
+
+    def failed_releases(self) -> list[str]:
+        """Return the apps whose latest release has failed, the latest first."""
+        return [
+            row["app"] for row in self._rows(f"SELECT jobs.app AS app {schema.FAILED}")
+        ]
 
     def cancelled_jobs(self) -> frozenset[str]:
         """Return the unfinished jobs whose deploy was interrupted."""

@@ -24,6 +24,21 @@ _FINISHED = (
     " ORDER BY finished_at > ?, finished_at DESC, sequence DESC LIMIT ?"
 )
 
+_FAILED = (
+    "SELECT jobs.*, coalesce(releases.is_accepted, 0) AS is_accepted,"
+    " releases.server || releases.image_repo || ':' || releases.number AS wanted"
+    f" {schema.FAILED}"
+)
+_ENDED = (
+    "SELECT jobs.*, releases.server || releases.image_repo || ':' || releases.number"
+    " AS wanted FROM jobs LEFT JOIN releases ON releases.job_id = jobs.job_id"
+    " WHERE jobs.ending IS NOT NULL"
+    " AND (jobs.kind NOT IN ('verify', 'settle') OR jobs.ending = 'failed')"
+)
+_LATEST = (
+    " ORDER BY jobs.finished_at > ?, jobs.finished_at DESC, jobs.sequence DESC LIMIT ?"
+)
+
 _INCOMPLETE = (
     "SELECT releases.app, releases.server || releases.image_repo || ':'"
     f" || releases.number AS reference, checks.* {schema.LACKING}"
@@ -39,6 +54,9 @@ class LedgerFacts:
         finished: The latest jobs with an outcome, newest first.
         incomplete: The releases of which the registry lacks parts, with `app` and
             `reference`.
+        failed: The latest release jobs of apps if they failed, newest first; with
+            `wanted`, the reference that they were to get, and `is_accepted`, whether
+            their deploy had continued before.
     """
 
     def __init__(
@@ -47,11 +65,13 @@ class LedgerFacts:
         unfinished: "list[dict[str, Any]]",
         finished: "list[dict[str, Any]]",
         incomplete: "list[dict[str, Any]]",
+        failed: "list[dict[str, Any]]",
     ) -> None:
         self.paused = paused
         self.unfinished = unfinished
         self.finished = finished
         self.incomplete = incomplete
+        self.failed = failed
 
 
 def read(path: str, *, now: float, limit: int) -> LedgerFacts:
@@ -65,8 +85,49 @@ def read(path: str, *, now: float, limit: int) -> LedgerFacts:
     Raises:
         LedgerError: It is of another version, is damaged, or cannot be used.
     """
+    queries: list[tuple[str, tuple[object, ...]]] = [
+        (_PAUSED, ()),
+        (_UNFINISHED, ()),
+        (_FINISHED, (now + schema.AHEAD_SECONDS, limit)),
+        (_INCOMPLETE, ()),
+        (_FAILED, ()),
+    ]
+    return LedgerFacts(*_query(path, queries))
+
+
+def history(
+    path: str, *, now: float, limit: int, app: str = "", only_failed: bool = False
+) -> "list[dict[str, Any]]":
+    """Return jobs with an outcome, newest first; also of apps that are gone.
+
+    Checks of releases are left out unless they failed: there are many. Each row has
+    `wanted`, the reference that the job's release was to get; None if it has none.
+
+    Args:
+        path: The file.
+        now: Seconds since the epoch.
+        limit: The maximum number of jobs.
+        app: The app; empty for all.
+        only_failed: Whether to return failed jobs only.
+
+    Raises:
+        LedgerError: It is of another version, is damaged, or cannot be used.
+    """
+    # Each choice as SQL, since an index is used only for a condition that is there.
+    choice = " AND jobs.app = ?" if app else ""
+    choice += " AND jobs.ending = 'failed'" if only_failed else ""
+    values = (app,) if app else ()
+    query = f"{_ENDED}{choice}{_LATEST}"
+    (rows,) = _query(path, [(query, (*values, now + schema.AHEAD_SECONDS, limit))])
+    return rows
+
+
+def _query(
+    path: str, queries: "list[tuple[str, tuple[object, ...]]]"
+) -> "list[list[dict[str, Any]]]":
+    """Return the rows of each query."""
     if not os.path.exists(path):  # noqa: PTH110 - pathlib takes longer than this
-        return LedgerFacts([], [], [], [])
+        return [[] for _ in queries]
     import sqlite3  # noqa: PLC0415 - takes a third of Python's start
 
     try:
@@ -76,12 +137,10 @@ def read(path: str, *, now: float, limit: int) -> LedgerFacts:
         try:
             connection.row_factory = sqlite3.Row
             _check_version(path, connection.execute("PRAGMA user_version").fetchone())
-            return LedgerFacts(
-                _rows(connection, _PAUSED),
-                _rows(connection, _UNFINISHED),
-                _rows(connection, _FINISHED, now + schema.AHEAD_SECONDS, limit),
-                _rows(connection, _INCOMPLETE),
-            )
+            return [
+                [dict(row) for row in connection.execute(query, values)]
+                for query, values in queries
+            ]
         finally:
             connection.close()
     except sqlite3.OperationalError as error:
@@ -107,7 +166,3 @@ def _check_version(path: str, row: "Any") -> None:
         raise errors.LedgerError(versions.newer(path, version))
     if version < known:
         raise errors.LedgerError(versions.older(path, version))
-
-
-def _rows(connection: "Any", query: str, *values: float) -> "list[dict[str, Any]]":
-    return [dict(row) for row in connection.execute(query, values)]

@@ -150,6 +150,8 @@ MIGRATIONS = (
     CREATE INDEX checks_by_time ON checks (checked_at);
     CREATE INDEX checks_lacking ON checks (job_id) WHERE lacking > 0;
     """,
+    # Metrics and `status` query failed jobs often, and few jobs fail.
+    "CREATE INDEX jobs_failed ON jobs (finished_at) WHERE ending = 'failed';",
 )
 
 # What the registry is known to lack, of releases that still have that digest.
@@ -157,4 +159,17 @@ LACKING = (
     "FROM checks JOIN releases ON releases.job_id = checks.job_id"
     " AND releases.digest = checks.digest WHERE checks.lacking > 0"
     " ORDER BY releases.app, releases.sequence DESC"
+)
+
+# Failed releases, until a later job shows that it does not matter any more: the
+# registry has what the app runs, or the app is not pushed by us, or is gone.
+FAILED = (
+    "FROM jobs LEFT JOIN releases ON releases.job_id = jobs.job_id"
+    " WHERE jobs.ending = 'failed' AND jobs.kind = 'release' AND NOT EXISTS"
+    " (SELECT 1 FROM jobs AS later WHERE later.app = jobs.app"
+    " AND later.sequence > jobs.sequence AND (later.kind = 'release'"
+    " AND later.ending IN ('done', 'skipped', 'failed')"
+    " OR later.kind IN ('push', 'local', 'recorded', 'destroyed', 'renamed')"
+    " AND later.ending IN ('done', 'skipped')))"
+    " ORDER BY jobs.finished_at DESC, jobs.sequence DESC"
 )

@@ -74,6 +74,19 @@ def look(data_dir: str) -> Holder | None:
     return _nameless_holder(data_dir)
 
 
+def is_closed(data_dir: str) -> bool:
+    """Return whether this user may not look: then a free lock proves nothing."""
+    for place in (f"{data_dir}/lock", data_dir):
+        try:
+            os.close(os.open(place, _OPEN))
+        except PermissionError:
+            return True
+        except OSError:
+            continue  # It is missing, so it depends on the folder.
+        return False
+    return False
+
+
 def teller(data_dir: str) -> str:
     """Return the lock file's text if a daemon holds the lock; otherwise empty."""
     found = holder(data_dir)

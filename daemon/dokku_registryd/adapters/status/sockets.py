@@ -15,7 +15,6 @@ import contextlib
 import os
 import socket
 import stat
-import struct
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
@@ -104,26 +103,6 @@ def listen_on_loopback(port: int) -> socket.socket:
         listener.close()
         raise
     return listener
-
-
-def connect(path: Path, *, seconds: float) -> socket.socket:
-    """Connect to a Unix socket with a path of any length.
-
-    Raises:
-        OSError: No process listens there, or the connection is denied.
-    """
-    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        # With Python's own timeout a full backlog would refuse instead of wait.
-        limit = struct.pack("ll", int(seconds), int(seconds % 1 * 1_000_000))
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
-        with _folder(path) as folder:
-            connection.connect(_short(folder, path.name))
-        connection.settimeout(seconds)
-    except OSError:
-        connection.close()
-        raise
-    return connection
 
 
 def _listen(folder: int, name: str) -> socket.socket:

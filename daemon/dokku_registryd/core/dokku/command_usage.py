@@ -1,8 +1,9 @@
 """The arguments of a command, parsed from the line of its help.
 
 `registryd:doctor [--format text|json] [<app>]` has a flag with its values, the first of
-them as default, and an optional app; `[--all]` would be a switch. So a command accepts
-exactly the arguments that its help names.
+them as default, and an optional app; `[--all]` would be a switch, and `[--limit <n>]` a
+flag with a positive number, without a default. So a command accepts exactly the
+arguments that its help names.
 """
 
 from collections.abc import Sequence
@@ -10,6 +11,8 @@ from collections.abc import Sequence
 from dokku_registryd.core.dokku import pflag
 
 _APP = "<app>"
+_NUMBER = "<n>"
+_DIGITS = 6
 
 
 class Usage:
@@ -26,8 +29,11 @@ class Usage:
         self._takes_app = self._needs_app or f"[{_APP}]" in takes
         flags = [word[3:-1].split() for word in takes if word.startswith("[--")]
         self._switches = [name for name, *values in flags if not values]
+        self._numbers = [name for name, *values in flags if values == [_NUMBER]]
         self._values = {
-            name: tuple(values[0].split("|")) for name, *values in flags if values
+            name: tuple(values[0].split("|"))
+            for name, *values in flags
+            if values and name not in self._numbers
         }
 
     def parse(self, arguments: Sequence[str]) -> dict[str, str | bool | None]:
@@ -41,8 +47,12 @@ class Usage:
         for name, values in self._values.items():
             if parsed.strings[name] not in values:
                 raise flags.mistake(f"--{name} must be {' or '.join(values)}")
+        for name in self._numbers:
+            if not _is_number(parsed.strings.get(name, "")):
+                raise flags.mistake(f"--{name} must be a number from 1 to 999999")
         self._check_count(flags, parsed)
         found: dict[str, str | bool | None] = {**parsed.strings}
+        found |= {name: parsed.strings.get(name) or None for name in self._numbers}
         found |= {name: name in parsed.switches for name in self._switches}
         if self._takes_app:
             found["app"] = parsed.positional[0] if parsed.positional else None
@@ -57,6 +67,10 @@ class Usage:
                     pflag.Flag(name=name, usage="", is_switch=False, default=values[0])
                     for name, values in self._values.items()
                 ),
+                *(
+                    pflag.Flag(name=name, usage="", is_switch=False)
+                    for name in self._numbers
+                ),
             ),
         )
 
@@ -66,6 +80,12 @@ class Usage:
         if len(parsed.positional) > int(self._takes_app):
             unknown = parsed.positional[int(self._takes_app)]
             raise flags.mistake(f"unexpected argument: {unknown}")
+
+
+def _is_number(text: str) -> bool:
+    """Return whether a text is a positive number, or empty: the flag was not given."""
+    is_short = text.isascii() and len(text) <= _DIGITS
+    return not text or (is_short and text.isdigit() and int(text) > 0)
 
 
 def _words(line: str) -> list[str]:

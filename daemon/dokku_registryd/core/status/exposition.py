@@ -18,6 +18,8 @@ class Sweep:
     """The results of the last sweep."""
 
     wanted: int
+    apps: int = 0
+    """The apps that have wanted references."""
     missing: int = 0
     """The missing references that no heal has restored since."""
     lost: int
@@ -51,6 +53,8 @@ class Book:
     """Remaining seconds, by domain."""
     lacking: Mapping[str, int] = field(default_factory=dict)
     """The number of parts that the registry lacks, by app."""
+    failed: tuple[str, ...] = ()
+    """Apps whose latest release failed, the latest first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,6 +207,9 @@ def _written(book: Book, now: float) -> dict[str, Iterable[Sample]]:
         "missing_parts": [
             Sample(parts, {"app": app})
             for app, parts in list(book.lacking.items())[: metric_families.MOST_APPS]
+        ],
+        "failed_releases": [
+            Sample(1, {"app": app}) for app in book.failed[: metric_families.MOST_APPS]
         ],
         "registry_pause_seconds": [
             Sample(seconds, {"domain": domain})

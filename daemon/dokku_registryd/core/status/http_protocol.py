@@ -46,7 +46,7 @@ class Answer:
 MALFORMED: Final = Answer(400, "This is not a valid HTTP request.\n")
 TOO_LONG: Final = Answer(431, f"A request has at most {MOST_BYTES} bytes.\n")
 MISDIRECTED: Final = Answer(421, "Use the host name 127.0.0.1 or localhost.\n")
-NOT_FOUND: Final = Answer(404, "Ask for /livez, /readyz or /metrics.\n")
+NOT_FOUND: Final = Answer(404, "Ask for /livez, /readyz, /metrics or /status.\n")
 NOT_ALLOWED: Final = Answer(405, "Only GET and HEAD are allowed.\n")
 
 

@@ -1,8 +1,8 @@
 """The table of metrics: name, type, labels and help text of each.
 
 Names are a stable interface. `docs/monitoring.md` has the table that `table` renders.
-An app gets a series only while one of its releases is not pushed or is incomplete, and
-at most `MOST_APPS` apps do.
+An app gets a series only while one of its releases is not pushed, has failed or is
+incomplete, and at most `MOST_APPS` apps do.
 """
 
 from collections.abc import Mapping
@@ -82,6 +82,13 @@ _LISTED: Final = (
         _GAUGE,
         f"Age of an app's oldest deployed release that is not pushed, for the "
         f"{MOST_APPS} longest waiting apps.",
+        "app",
+    ),
+    _family(
+        "failed_releases",
+        _GAUGE,
+        f"1 while the latest release of an app has failed, for the {MOST_APPS} latest "
+        "ones.",
         "app",
     ),
     _family(

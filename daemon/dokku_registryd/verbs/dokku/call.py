@@ -27,6 +27,7 @@ MODULES = {
     "registryd:heal": _VERBS,
     "registryd:health": _VERBS,
     "registryd:help": "registryd_help",
+    "registryd:history": _VERBS,
     "registryd:metrics": _VERBS,
     "registryd:push": _VERBS,
     "registryd:releases": _VERBS,

@@ -12,6 +12,9 @@ COMMANDS = {
         "Restore missing images now"
     ),
     "registryd:health [--format text|json]": "Check whether the service is ready",
+    "registryd:history [--failed] [--format text|json] [--limit <n>] [<app>]": (
+        "List finished jobs from newest to oldest"
+    ),
     "registryd:metrics [--all]": "Print metrics in Prometheus text format",
     "registryd:push <app>": "Ensure that the registry has the deployed release",
     "registryd:releases [--format text|json] [<app>]": (
@@ -23,7 +26,9 @@ COMMANDS = {
     "registryd:set <app>|--global <property> (<value>)": (
         "Set or clear a registryd property for an app"
     ),
-    "registryd:status [--format text|json]": "Show unfinished and recent jobs",
+    "registryd:status [--format text|json] [--watch]": (
+        "Show whether all is well and what is not"
+    ),
 }
 
 

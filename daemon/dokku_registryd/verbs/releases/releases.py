@@ -30,8 +30,12 @@ def perform(arguments: argparse.Namespace, out: output.Output) -> int:
         ("APP", "NUMBER", "STATE", "AGE", "DIGEST", "REFERENCE"),
         [_as_row(release, now) for release in rows],
     )
-    for line in table.lines():
+    head, *lines = table.lines()
+    out.line(head)
+    for line, release in zip(lines, rows, strict=True):
         out.line(line)
+        if release.state is releases.ReleaseState.FAILED and release.error:
+            out.line(f"  {release.error}")
     return 0
 
 

@@ -16,10 +16,10 @@ from dokku_registryd.core.dokku import absence_text, presence
 from dokku_registryd.core.engine import push_ways
 from dokku_registryd.core.install import builds
 from dokku_registryd.core.registry import proxies
-from dokku_registryd.core.status import findings
+from dokku_registryd.core.status import findings, service_states
 from dokku_registryd.core.status.findings import Finding
 from dokku_registryd.verbs import preparation
-from dokku_registryd.verbs.service import check, registries
+from dokku_registryd.verbs.service import check, registries, service_view
 from dokku_registryd.wiring import clients
 
 # A host that no exception matches.
@@ -36,7 +36,7 @@ def examine(settings: config.Settings, environ: Mapping[str, str]) -> Iterator[F
     yield from _spool(settings)
     yield _disk(settings)
     yield _ledger(settings)
-    yield _service(settings)
+    yield _service(settings, environ)
     yield from _engine(settings, environ)
     yield from _pushes(settings)
 
@@ -161,19 +161,17 @@ def _ledger(settings: config.Settings) -> Finding:
     return findings.ok("ledger", f"readable, {waiting} jobs pending")
 
 
-def _service(settings: config.Settings) -> Finding:
-    holder = spool.SpoolLock(settings.data_dir).holder()
-    if holder and holder[0] != spool.HOOK:
-        difference = package.difference(str(settings.data_dir))
-        if difference:
-            return findings.warn("service", f"{difference}: {builds.CURE}")
-        return findings.ok("service", f"running, pid {holder[1]}")
-    return findings.warn(
-        "service",
-        "stopped: deploys push by themselves, but missing images are not restored and"
-        " failed background pushes are not retried. Start it with: systemctl start"
-        " dokku-registryd",
-    )
+def _service(settings: config.Settings, environ: Mapping[str, str]) -> Finding:
+    state = service_view.look(str(settings.data_dir), environ).state
+    if not state.is_running:
+        is_harmful = state.name in {service_states.HUNG, service_states.AWAY}
+        level = findings.fail if is_harmful else findings.warn
+        return level("service", state.sentence())
+    difference = package.difference(str(settings.data_dir))
+    if difference:
+        return findings.warn("service", f"{difference}: {builds.CURE}")
+    level = findings.warn if state.cure else findings.ok
+    return level("service", state.sentence())
 
 
 def _engine(settings: config.Settings, environ: Mapping[str, str]) -> Iterator[Finding]:

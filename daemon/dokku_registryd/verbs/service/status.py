@@ -1,164 +1,107 @@
-"""`status`: the state of the service, and its running, pending and recent jobs."""
+"""`status`: whether all is well, and the running, pending and recent jobs."""
 
 import importlib
+import os
 import time
 
-from dokku_registryd.adapters.engine import push_way
-from dokku_registryd.adapters.files import absence_facts
-from dokku_registryd.adapters.host import package
-from dokku_registryd.adapters.ledger import peek
-from dokku_registryd.adapters.spool import peek as spool_peek
 from dokku_registryd.core.dokku import absence_text
 from dokku_registryd.core.engine import push_ways
 from dokku_registryd.core.install import builds
+from dokku_registryd.core.status import status_page, verdicts
 from dokku_registryd.verbs import data_folder, identity, output
+from dokku_registryd.verbs.service import job_facts, service_view, status_facts
 
 TYPE_CHECKING = False  # as in `typing`, which takes longer to load than this looks
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable
     from typing import Any
 
-    from dokku_registryd.core.registry import backoff
-
-_RECENT = 5
+_FAILED = 1
+_NOT_PERMITTED = 77  # as `cli` exits with for a closed folder
+_WATCH_SECONDS = 2.0
+_STDOUT = 1
 
 
 def perform(arguments: "argparse.Namespace", out: output.Output) -> int:
-    """Print the state of the service and of its jobs."""
+    """Print the state of the service and of its jobs.
+
+    Returns:
+        0; 1 if the ledger cannot be read; 77 if this user may not look.
+    """
     data_dir = data_folder.locate(arguments)
     complaint = identity.become_owner(data_dir, arguments.environ)
     if complaint:
         out.error(complaint)
-    facts = _facts(data_dir)
+    if not arguments.watch:
+        return _show(data_dir, arguments, out)
+    # As a switch of Dokku's command it has no number.
+    seconds = arguments.watch if arguments.watch is not True else _WATCH_SECONDS
+    return _watch(data_dir, arguments, out, seconds)
+
+
+def _watch(
+    data_dir: str, arguments: "argparse.Namespace", out: output.Output, seconds: float
+) -> int:
+    """Show the state again and again, until Ctrl-C."""
+    is_in_place = arguments.format == "text" and os.isatty(_STDOUT)
+    lines: list[str] = []
+    page = output.Output(line=lines.append, error=lines.append)
+    try:
+        while True:
+            _show(data_dir, arguments, page if is_in_place else out)
+            if is_in_place:
+                window = os.get_terminal_size(_STDOUT)
+                out.screen(lines, columns=window.columns, rows=window.lines)
+                lines.clear()
+            elif arguments.format == "text":
+                out.line("")
+            time.sleep(seconds)
+    except KeyboardInterrupt:
+        return 0
+
+
+def _show(data_dir: str, arguments: "argparse.Namespace", out: output.Output) -> int:
+    view = service_view.look(data_dir, arguments.environ, status_page.PATH)
+    if view.is_closed:
+        return _show_closed(data_dir, arguments, out, view)
+    facts = status_facts.collect(data_dir, view)
     if arguments.format == "json":
         out.json(facts)
+    else:
+        for line in _as_text(facts):
+            out.line(line)
+    if not facts["ledger_error"]:
         return 0
-    for line in _as_text(facts):
-        out.line(line)
-    return 0
+    out.error(str(facts["ledger_error"]))
+    return _FAILED
 
 
-def _facts(data_dir: str) -> dict[str, object]:
-    holder = spool_peek.holder(data_dir)
-    now = time.time()
-    found = peek.read(f"{data_dir}/ledger.sqlite3", now=now, limit=_RECENT)
-    return {
-        "service": holder[0] if holder else "stopped",
-        "pid": holder[1] if holder else None,
-        "outdated": package.difference(data_dir),
-        "data_dir": data_dir,
-        "trigger_files": _counted(spool_peek.pending, data_dir),
-        "rejected_files": _counted(spool_peek.rejected, data_dir),
-        "push_way": _push_way(data_dir),
-        "missing": _missing(data_dir, now),
-        "incomplete": [_incomplete(row, now) for row in found.incomplete],
-        "paused": _paused(found.paused, now),
-        "unfinished": [_unfinished(row, now) for row in found.unfinished],
-        "recent": [_finished(row, now) for row in found.finished],
-    }
-
-
-def _push_way(data_dir: str) -> dict[str, object]:
-    """Return the path of pushes and the reason; the path is null before the first."""
-    reason = push_way.read(data_dir)
-    if reason is None:
-        return {"way": None, "reason": ""}
-    return {"way": "engine" if reason else push_ways.RELAY, "reason": reason}
-
-
-def _counted(count: "Callable[[str], int]", data_dir: str) -> int:
-    try:
-        return count(data_dir)
-    except OSError:
-        return 0  # `doctor` and `health` report the reason; show the rest.
-
-
-def _missing(data_dir: str, now: float) -> dict[str, object]:
-    """Return the apps that the last sweep did not find in Dokku's root."""
-    found = absence_facts.read(data_dir)
-    return {
-        "cause": found["cause"],
-        "detail": found["detail"],
-        "apps": [
-            {
-                "app": row["app"],
-                "age_seconds": _elapsed(row["since"], now),
-                "reason": row["reason"],
-                "is_proposed": row["counted"] >= absence_text.PROPOSED_SECONDS,
-            }
-            for row in found["apps"]
-        ],
-    }
-
-
-def _incomplete(row: "dict[str, Any]", now: float) -> dict[str, object]:
-    """Return a release of which the registry lacks parts; `missing` has up to ten."""
-    return {
-        "app": row["app"],
-        "reference": row["reference"],
-        "digest": row["digest"],
-        "missing": row["missing"].split("\n"),
-        "lacking": row["lacking"],
-        "checked_age_seconds": _elapsed(row["checked_at"], now),
-    }
-
-
-def _paused(rows: "list[dict[str, Any]]", now: float) -> list[dict[str, object]]:
-    if not rows:
-        return []
-    module = importlib.import_module("dokku_registryd.core.registry.backoff")
-    known: list[backoff.Pause] = [
-        module.Pause(**{**row, "direction": module.Direction(row["direction"])})
-        for row in rows
-    ]
-    return [
-        {
-            "domain": pause.domain,
-            "login": pause.key.login,
-            "direction": pause.direction.value,
-            "app": pause.app,
-            "seconds": round(pause.remaining(now), 1),
-            "failures": pause.failures,
-            "reason": pause.reason,
-        }
-        for pause in known
-        if pause.remaining(now)
-    ]
-
-
-def _unfinished(row: "dict[str, Any]", now: float) -> dict[str, object]:
-    return {
-        "job_id": row["job_id"],
-        "intent": row["kind"],
-        "app": row["app"],
-        "attempts": row["attempts"],
-        "age_seconds": _elapsed(row["accepted_at"], now),
-        "retry_in_seconds": max(0.0, round(row["retry_at"] - now, 1)),
-        "last_error": row["last_error"],
-    }
-
-
-def _finished(row: "dict[str, Any]", now: float) -> dict[str, object]:
-    return {
-        "job_id": row["job_id"],
-        "intent": row["kind"],
-        "app": row["app"],
-        "outcome": row["ending"],
-        "reference": row["reference"],
-        "detail": row["error"] or row["detail"],
-        "age_seconds": _elapsed(row["finished_at"], now),
-    }
-
-
-def _elapsed(since: float, now: float) -> float:
-    """Return the seconds since then; 0 if the clock was set back."""
-    return max(0.0, round(now - since, 1))
+def _show_closed(
+    data_dir: str,
+    arguments: "argparse.Namespace",
+    out: output.Output,
+    view: service_view.View,
+) -> int:
+    """Show what the service and systemd say: this user may not see the jobs."""
+    complaint = identity.why_closed(data_dir)
+    facts = status_facts.closed(data_dir, view)
+    if arguments.format == "json":
+        out.json(facts)
+    else:
+        out.line(_health_line(facts, {}))
+        out.line(_service_line(facts))
+    out.error(complaint)
+    return _NOT_PERMITTED
 
 
 def _as_text(facts: dict[str, object]) -> list[str]:
-    lines = [_service_line(facts), _spool_line(facts)]
-    unfinished, recent = _dicts(facts["unfinished"]), _dicts(facts["recent"])
+    lines = [
+        _health_line(facts, _counts(facts)),
+        _service_line(facts),
+        *_installed_lines(facts),
+        *_images_lines(facts["images"]),
+        _spool_line(facts),
+    ]
     for entry in _dicts(facts["paused"]):
         left = output.age(_seconds(entry["seconds"]))
         lines.append(
@@ -169,10 +112,12 @@ def _as_text(facts: dict[str, object]) -> list[str]:
     lines += _missing_lines(facts["missing"])
     for entry in _dicts(facts["incomplete"]):
         lines += _incomplete_lines(entry)
+    lines += _failed_lines(_dicts(facts["failed"]))
+    unfinished, recent = _dicts(facts["unfinished"]), _dicts(facts["recent"])
     lines.append("")
     lines.append("Pending:" if unfinished else "No pending jobs.")
     for entry in unfinished:
-        lines.append(f"  {_age(entry)} {entry['intent']} {entry['app']}")
+        lines.append(job_facts.line(entry, f"{entry['intent']} {entry['app']}"))
         if entry["last_error"]:
             lines.append(
                 f"      attempt {entry['attempts']}: {entry['last_error']}"
@@ -185,8 +130,85 @@ def _as_text(facts: dict[str, object]) -> list[str]:
         what = entry["reference"] or entry["app"]
         detail = f" ({entry['detail']})" if entry["detail"] else ""
         lines.append(
-            f"  {_age(entry)} {entry['intent']} {what}: {entry['outcome']}{detail}"
+            job_facts.line(
+                entry, f"{entry['intent']} {what}: {entry['outcome']}{detail}"
+            )
         )
+    return lines
+
+
+def _counts(facts: dict[str, object]) -> dict[str, float]:
+    """Return how much of each kind may need the operator."""
+    images, missing = facts["images"], facts["missing"]
+    counts: dict[str, float] = {
+        "failed": len(_dicts(facts["failed"])),
+        "incomplete": len(_dicts(facts["incomplete"])),
+        "apps": len(_dicts(missing["apps"])) if isinstance(missing, dict) else 0,
+        "retried": sum(bool(job["last_error"]) for job in _dicts(facts["unfinished"])),
+        "paused": len({entry["domain"] for entry in _dicts(facts["paused"])}),
+        "rejected": _seconds(facts["rejected_files"]),
+    }
+    if isinstance(images, dict):
+        counts |= {name: _seconds(images[name]) for name in ("lost", "missing")}
+    return counts
+
+
+def _health_line(facts: dict[str, object], counts: dict[str, float]) -> str:
+    health: Any = facts["health"]
+    said = verdicts.verdict(
+        is_ready=health["is_ready"],
+        reasons=health["reasons"],
+        worries=verdicts.concerns(counts),
+    )
+    return f"Health:  {said}"
+
+
+def _installed_lines(facts: dict[str, object]) -> list[str]:
+    mode = f", {facts['mode']} mode" if facts["mode"] else ""
+    lines = [f"Version: {facts['version']}{mode}"]
+    engine = facts["engine"]
+    if isinstance(engine, dict):
+        lines.append(
+            f"Engine:  Docker Engine {engine['version']}, {engine['image_store']} image"
+            " store"
+        )
+    return lines
+
+
+def _images_lines(images: object) -> list[str]:
+    if not isinstance(images, dict):
+        return ["Images:  unknown until a running service has looked at them"]
+    lost = f", {images['lost']} lost" if images["lost"] else ""
+    age = output.age(_seconds(images["swept_age_seconds"]))
+    lines = [
+        (
+            f"Images:  {_many(images['apps'], 'app')},"
+            f" {_many(images['wanted'], 'name')} wanted,"
+            f" {images['missing']} missing{lost}; last sweep {age} ago"
+        )
+    ]
+    if images["missing"] or images["lost"]:
+        lines.append("         See which: dokku-registryd heal --dry-run")
+    return lines
+
+
+def _many(count: object, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def _failed_lines(failed: list[dict[str, object]]) -> list[str]:
+    if not failed:
+        return []
+    lines = ["", "Failed:"]
+    for entry in failed:
+        what = entry["reference"] or entry["app"]
+        lines.append(job_facts.line(entry, f"{what}: {entry['reason']}"))
+        cure = (
+            f"push it with: dokku-registryd push {entry['app']}"
+            if entry["is_deployed"]
+            else f"deploy again with: dokku ps:rebuild {entry['app']}"
+        )
+        lines.append(f"      When that is corrected, {cure}")
     return lines
 
 
@@ -225,15 +247,9 @@ def _incomplete_lines(entry: dict[str, object]) -> list[str]:
 
 
 def _service_line(facts: dict[str, object]) -> str:
-    if facts["service"] == "stopped":
-        return (
-            "Service: stopped. Deploys push by themselves; missing images are not"
-            " restored. Start it with: systemctl start dokku-registryd"
-        )
-    if facts["service"] == spool_peek.HOOK:
-        return f"Service: stopped; the hook with pid {facts['pid']} runs the jobs."
-    line = f"Service: running, pid {facts['pid']}"
-    if facts["outdated"]:
+    state = facts["state"]
+    line = f"Service: {state['text'] if isinstance(state, dict) else ''}"
+    if facts.get("outdated"):
         line += f"; it {facts['outdated']}: {builds.CURE}"
     return line
 
@@ -242,15 +258,13 @@ def _spool_line(facts: dict[str, object]) -> str:
     line = f"Spool:   {facts['data_dir']}/spool, {facts['trigger_files']} waiting"
     if facts["rejected_files"]:
         line += f", {facts['rejected_files']} rejected (see the .reason files)"
+    if facts["free_bytes"] is not None:
+        line += f"; {output.size(_seconds(facts['free_bytes']))} of disk are free"
     return line
 
 
-def _age(entry: dict[str, object]) -> str:
-    return f"{output.age(_seconds(entry['age_seconds'])):>6} ago "
-
-
 def _seconds(value: object) -> float:
-    return float(value) if isinstance(value, int | float) else 0.0
+    return job_facts.seconds(value)
 
 
 def _dicts(value: object) -> list[dict[str, object]]:

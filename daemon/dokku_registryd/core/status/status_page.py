@@ -1,0 +1,72 @@
+r"""The page `/status`: what only the running service knows, for the verb `status`.
+
+One fact a line: a name, a blank, a value. `reason` may occur several times. A fact that
+is not known has no line. Programs of several versions talk to each other, so a reader
+ignores unknown names::
+
+    ready no
+    reason the Docker Engine does not answer: see systemctl status docker
+    pid 812
+    version 0.3.0
+    mode takeover
+    engine 29.0.1
+    store containerd
+    apps 12
+    wanted 24
+    missing 0
+    lost 0
+    moved 0
+    swept_at 1764430000.2
+    free_bytes 81604378624
+"""
+
+TYPE_CHECKING = False  # as in `typing`; `status` starts sooner without it
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+PATH = "/status"
+_TOO_MUCH = 1e18  # and "inf" and "nan"
+
+
+def render(facts: "Iterable[tuple[str, object]]") -> str:
+    """Return the page for names and values, in their order; None has no line."""
+    return "".join(
+        f"{name} {' '.join(str(value).split())}\n"
+        for name, value in facts
+        if value is not None
+    )
+
+
+class Page:
+    """What the service says.
+
+    Args:
+        text: The page; empty if the service did not answer.
+    """
+
+    __slots__ = ("_facts", "reasons")
+
+    def __init__(self, text: str) -> None:
+        pairs = [line.partition(" ") for line in text.split("\n")]
+        self._facts = {name: value for name, _, value in pairs if value}
+        self.reasons = [value for name, _, value in pairs if name == "reason"]
+
+    @property
+    def is_ready(self) -> bool | None:
+        """Whether the service is ready; None if it did not say."""
+        ready = self._facts.get("ready")
+        return None if ready is None else ready == "yes"
+
+    def text(self, name: str) -> str | None:
+        """Return a fact as text; None if it is not known."""
+        return self._facts.get(name)
+
+    def number(self, name: str) -> float | None:
+        """Return a fact as a number; None if it is not known, or is not a number."""
+        try:
+            value = float(self._facts[name])
+        except (KeyError, ValueError):
+            return None
+        if not abs(value) < _TOO_MUCH:
+            return None
+        return int(value) if value.is_integer() else value

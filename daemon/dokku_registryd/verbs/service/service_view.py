@@ -1,0 +1,91 @@
+"""The state of the service, as far as this user can see it, and one of its pages."""
+
+import importlib
+from collections.abc import Mapping
+
+from dokku_registryd import errors
+from dokku_registryd.adapters.host import service_unit
+from dokku_registryd.adapters.spool import peek
+from dokku_registryd.adapters.status import client
+from dokku_registryd.core.status import service_states
+
+_SOCKET = "status.sock"  # as `adapters.status.sockets` names it
+_RUN_SOCKET = f"/run/dokku-registryd/{_SOCKET}"
+
+
+class View:
+    """The service at one moment.
+
+    Args:
+        state: Its state.
+        role: Who owns the spool, `daemon` or `hook`; empty if unknown, or no process.
+        answer: HTTP status and text of the page; None if it did not answer.
+        is_closed: Whether this user may not read the data folder.
+        refusal: Why the service refuses to answer this user; empty if it does not.
+    """
+
+    __slots__ = ("answer", "is_closed", "refusal", "role", "state")
+
+    def __init__(
+        self,
+        state: service_states.State,
+        *,
+        role: str,
+        answer: tuple[int, str] | None,
+        is_closed: bool,
+        refusal: str,
+    ) -> None:
+        self.state = state
+        self.role = role
+        self.answer = answer
+        self.is_closed = is_closed
+        self.refusal = refusal
+
+
+def look(data_dir: str, environ: Mapping[str, str], target: str = "/livez") -> View:
+    """Return the state of the service, and a page of it.
+
+    Args:
+        data_dir: The data folder.
+        environ: The environment, for systemctl.
+        target: The path of the page.
+    """
+    is_closed = peek.is_closed(data_dir)
+    holder = peek.look(data_dir)
+    is_held = holder is not None and holder.role == peek.DAEMON
+    answer, refusal, is_silent = None, "", False
+    if is_held or is_closed:
+        path = _RUN_SOCKET if is_closed else f"{data_dir}/{_SOCKET}"
+        try:
+            answer = client.ask(path, target)
+        except client.SilentError:
+            is_silent = True
+        except errors.TransientError as error:
+            refusal = str(error)
+        except OSError:
+            pass  # It has no socket, or is not open to this user.
+    if is_held:
+        unit = service_unit.glance()
+    else:
+        unit = service_unit.ask(environ)
+        # It may have started since the first look at the lock.
+        holder = peek.look(data_dir)
+    pid = holder.pid if holder else unit.pid
+    is_proven = is_closed and (answer is not None or is_silent)
+    role = peek.DAEMON if is_proven else holder.role if holder else ""
+    sight = service_states.Sight(
+        data_dir=data_dir,
+        role=role,
+        pid=pid,
+        unit=unit,
+        is_closed=is_closed,
+        is_silent=is_silent,
+        is_suspended=is_silent and _is_suspended(pid),
+    )
+    state = service_states.judge(sight)
+    return View(state, role=role, answer=answer, is_closed=is_closed, refusal=refusal)
+
+
+def _is_suspended(pid: int) -> bool:
+    processes = importlib.import_module("dokku_registryd.adapters.host.processes")
+    return bool(pid and processes.is_stopped(pid))

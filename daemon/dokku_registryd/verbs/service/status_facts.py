@@ -1,0 +1,201 @@
+"""The facts of `status`: what it prints as JSON."""
+
+import importlib
+import os
+import time
+
+from dokku_registryd import __version__, errors
+from dokku_registryd.adapters.engine import push_way
+from dokku_registryd.adapters.files import absence_facts
+from dokku_registryd.adapters.host import package
+from dokku_registryd.adapters.ledger import peek
+from dokku_registryd.adapters.spool import peek as spool_peek
+from dokku_registryd.core.dokku import absence_text
+from dokku_registryd.core.engine import push_ways
+from dokku_registryd.core.status import service_states, status_page
+from dokku_registryd.verbs.service import job_facts, service_view
+
+TYPE_CHECKING = False  # as in `typing`, which takes longer to load than this looks
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from dokku_registryd.core.registry import backoff
+
+KEYS = (
+    *("health", "service", "pid", "state", "outdated", "version", "mode", "engine"),
+    *("images", "data_dir", "free_bytes", "trigger_files", "rejected_files"),
+    *("push_way", "missing", "incomplete", "paused", "ledger_error", "failed"),
+    *("unfinished", "recent"),
+)
+"""The keys of the JSON object, which scripts rely on."""
+_RECENT = 5
+_OK = 200
+
+
+def collect(data_dir: str, view: service_view.View) -> dict[str, object]:
+    """Return all facts that this user may see.
+
+    A ledger that cannot be read has no jobs, and `ledger_error` says why.
+    """
+    now = time.time()
+    error = ""
+    try:
+        found = peek.read(f"{data_dir}/ledger.sqlite3", now=now, limit=_RECENT)
+    except errors.LedgerError as raised:
+        error = str(raised)
+        found = peek.LedgerFacts([], [], [], [], [])
+    page = page_of(view)
+    return {
+        **of_service(view, page),
+        "outdated": package.difference(data_dir),
+        "version": __version__,
+        "mode": page.text("mode") or _noted_mode(data_dir),
+        "engine": _engine(page),
+        "images": _images(page, now),
+        "data_dir": data_dir,
+        "free_bytes": _free_bytes(data_dir),
+        "trigger_files": _counted(spool_peek.pending, data_dir),
+        "rejected_files": _counted(spool_peek.rejected, data_dir),
+        "push_way": _push_way(data_dir),
+        "missing": _missing(data_dir, now),
+        "incomplete": [_incomplete(row, now) for row in found.incomplete],
+        "paused": _paused(found.paused, now),
+        "ledger_error": error,
+        "failed": [job_facts.failed(row, now) for row in found.failed],
+        "unfinished": [job_facts.unfinished(row, now) for row in found.unfinished],
+        "recent": [job_facts.finished(row, now) for row in found.finished],
+    }
+
+
+def closed(data_dir: str, view: service_view.View) -> dict[str, object]:
+    """Return what a user sees who may not read the data folder; the rest is null."""
+    facts = of_service(view, page_of(view))
+    return {**dict.fromkeys(KEYS), **facts, "data_dir": data_dir}
+
+
+def page_of(view: service_view.View) -> status_page.Page:
+    """Return what the service says; nothing if it is silent, or an older one."""
+    status, text = view.answer or (0, "")
+    return status_page.Page(text if status == _OK else "")
+
+
+def of_service(view: service_view.View, page: status_page.Page) -> dict[str, object]:
+    """Return whether the service is ready, who owns the spool, and its state."""
+    state = view.state
+    is_ready, reasons = page.is_ready, page.reasons
+    if is_ready is None:
+        if state.is_running:
+            reasons = [view.refusal or "the service does not say"]
+        else:
+            is_ready = None if state.name == service_states.UNKNOWN else False
+            reasons = [f"the service is {state.text}"]
+    return {
+        "health": {"is_ready": is_ready, "reasons": reasons},
+        "service": view.role or ("unknown" if view.is_closed else "stopped"),
+        "pid": state.pid if view.role else None,
+        "state": {"name": state.name, "text": state.sentence()},
+    }
+
+
+def _noted_mode(data_dir: str) -> str | None:
+    """Return the mode that was chosen at the installation."""
+    try:
+        with open(f"{data_dir}/mode", "rb") as file:  # noqa: PTH123 - as elsewhere
+            text = file.read(20).decode("ascii", "replace").strip()
+    except OSError:
+        return None
+    return text if text in {"takeover", "companion"} else None
+
+
+def _engine(page: status_page.Page) -> dict[str, object] | None:
+    version = page.text("engine")
+    if version is None:
+        return None
+    return {"version": version, "image_store": page.text("store")}
+
+
+def _images(page: status_page.Page, now: float) -> dict[str, object] | None:
+    """Return the counts of the last sweep; None before it, or without a service."""
+    swept_at = page.number("swept_at")
+    if swept_at is None:
+        return None
+    names = ("apps", "wanted", "missing", "lost", "moved")
+    counts: dict[str, object] = {name: page.number(name) for name in names}
+    return {**counts, "swept_age_seconds": job_facts.elapsed(swept_at, now)}
+
+
+def _free_bytes(data_dir: str) -> int | None:
+    try:
+        found = os.statvfs(data_dir)
+    except OSError:
+        return None
+    return found.f_bavail * found.f_frsize
+
+
+def _push_way(data_dir: str) -> dict[str, object]:
+    """Return the path of pushes and the reason; the path is null before the first."""
+    reason = push_way.read(data_dir)
+    if reason is None:
+        return {"way": None, "reason": ""}
+    return {"way": "engine" if reason else push_ways.RELAY, "reason": reason}
+
+
+def _counted(count: "Callable[[str], int]", data_dir: str) -> int:
+    try:
+        return count(data_dir)
+    except OSError:
+        return 0  # `doctor` and `health` report the reason; show the rest.
+
+
+def _missing(data_dir: str, now: float) -> dict[str, object]:
+    """Return the apps that the last sweep did not find in Dokku's root."""
+    found = absence_facts.read(data_dir)
+    return {
+        "cause": found["cause"],
+        "detail": found["detail"],
+        "apps": [
+            {
+                "app": row["app"],
+                "age_seconds": job_facts.elapsed(row["since"], now),
+                "reason": row["reason"],
+                "is_proposed": row["counted"] >= absence_text.PROPOSED_SECONDS,
+            }
+            for row in found["apps"]
+        ],
+    }
+
+
+def _incomplete(row: "dict[str, Any]", now: float) -> dict[str, object]:
+    """Return a release of which the registry lacks parts; `missing` has up to ten."""
+    return {
+        "app": row["app"],
+        "reference": row["reference"],
+        "digest": row["digest"],
+        "missing": row["missing"].split("\n"),
+        "lacking": row["lacking"],
+        "checked_age_seconds": job_facts.elapsed(row["checked_at"], now),
+    }
+
+
+def _paused(rows: "list[dict[str, Any]]", now: float) -> list[dict[str, object]]:
+    if not rows:
+        return []
+    module = importlib.import_module("dokku_registryd.core.registry.backoff")
+    known: list[backoff.Pause] = [
+        module.Pause(**{**row, "direction": module.Direction(row["direction"])})
+        for row in rows
+    ]
+    return [
+        {
+            "domain": pause.domain,
+            "login": pause.key.login,
+            "direction": pause.direction.value,
+            "app": pause.app,
+            "seconds": round(pause.remaining(now), 1),
+            "failures": pause.failures,
+            "reason": pause.reason,
+        }
+        for pause in known
+        if pause.remaining(now)
+    ]

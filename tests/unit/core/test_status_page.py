@@ -1,0 +1,44 @@
+"""The page `/status`: what the service writes is what the verb reads."""
+
+import pytest
+
+from dokku_registryd.core.status import status_page
+
+
+def test_what_is_written_is_read() -> None:
+    """Texts and numbers come back; what is not known has no line."""
+    text = status_page.render(
+        [
+            ("ready", "no"),
+            ("reason", "the Engine\nis away"),
+            ("reason", "the disk is full"),
+            ("engine", None),
+            ("wanted", 24),
+            ("swept_at", 1.5),
+        ]
+    )
+    page = status_page.Page(text)
+
+    assert text == (
+        "ready no\nreason the Engine is away\nreason the disk is full\nwanted 24\n"
+        "swept_at 1.5\n"
+    )
+    assert page.is_ready is False
+    assert page.reasons == ["the Engine is away", "the disk is full"]
+    assert (page.text("engine"), page.number("engine")) == (None, None)
+    assert (page.number("wanted"), page.number("swept_at")) == (24, 1.5)
+
+
+@pytest.mark.parametrize(
+    ("text", "is_ready"),
+    [("", None), ("ready yes\n", True), ("ready no\n", False), ("later 1\n", None)],
+)
+def test_a_service_that_may_not_say(text: str, is_ready: bool | None) -> None:
+    """A page of another version, or none, leaves it unknown."""
+    assert status_page.Page(text).is_ready is is_ready
+
+
+@pytest.mark.parametrize("value", ["many", "nan", "inf", ""])
+def test_no_number(value: str) -> None:
+    """What is not a number is not known."""
+    assert status_page.Page(f"wanted {value}\n").number("wanted") is None
