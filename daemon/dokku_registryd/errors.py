@@ -26,6 +26,10 @@ class TransientError(RegistrydError):
         retry_after: Seconds to wait that the other side asked for, if it did.
     """
 
+    final_after: int = 0
+    """After how many such attempts in a row it is permanent for a deploy or user that
+    waits; 0 means never. All other jobs are retried all the same."""
+
     def __init__(self, message: str, *, retry_after: float | None = None) -> None:
         super().__init__(message)
         self.retry_after = retry_after
@@ -33,6 +37,12 @@ class TransientError(RegistrydError):
 
 class EngineUnavailableError(TransientError):
     """The Docker Engine does not answer. Check `systemctl status docker`."""
+
+
+class EngineForbiddenError(EngineUnavailableError):
+    """This user may not use the Docker Engine's socket. Grant it."""
+
+    final_after: int = 1
 
 
 class ExhaustedError(TransientError):
@@ -45,6 +55,20 @@ class DefectError(TransientError):
 
 class RegistryUnavailableError(TransientError):
     """The registry does not answer, or answers with a server error."""
+
+
+class UnknownHostError(RegistryUnavailableError):
+    """The registry's name does not exist. Check the property `server`.
+
+    A resolver that has just lost its network may say so too, so it counts only if it
+    repeats: attempts are at least `APART_SECONDS` apart.
+    """
+
+    APART_SECONDS: float = 60.0
+    final_after: int = 3
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, retry_after=self.APART_SECONDS)
 
 
 class SendAgainError(RegistryUnavailableError):

@@ -90,7 +90,8 @@ def _reserve(
     context: ports.Context,
     reply: reply_writer.ReplyWriter,
 ) -> Release:
-    reply.headline("Pushing image to registry")
+    if not job.attempts:  # once, not for each attempt while the Engine is away
+        reply.headline("Pushing image to registry")
     _check(policy)
     extra_tags.tell_left_out(policy, reply)
     image = context.engine.image(job.trigger.image)

@@ -242,23 +242,24 @@ class Executor:
             recovery.give_up(job, context, reply, cancelled)
             return outcomes.dropped(str(cancelled), **_facts(reserved))
         late = recovery.delayed_part(reserved, context) if reserved else ""
-        verdict = retries.after_failure(
-            retries.Attempt(
-                kind=job.kind,
-                error=error,
-                waited_seconds=self.finishing.waited(job),
-                deadline_seconds=app_state.deadline_of(context, job.app),
-                is_deploy_continued=reserved is not None
-                and reserved.is_deploy_continued,
-                may_accept_late=bool(late),
-                cannot_succeed=reserved is not None
-                and recovery.cannot_succeed(reserved, context),
-            )
+        job = replace(job, alike=retries.alike(job, error))
+        failed = retries.Attempt(
+            kind=job.kind,
+            error=error,
+            waited_seconds=self.finishing.waited(job),
+            deadline_seconds=app_state.deadline_of(context, job.app),
+            is_deploy_continued=reserved is not None and reserved.is_deploy_continued,
+            may_accept_late=bool(late),
+            alike=job.alike,
+            cannot_succeed=reserved is not None
+            and recovery.cannot_succeed(reserved, context),
         )
+        verdict = retries.after_failure(failed)
         if verdict is retries.Verdict.GIVE_UP:
+            final = errors.PermanentError(retries.last_words(failed, job.app))
             if job.kind is Kind.RELEASE:
-                recovery.give_up(job, context, reply, error)
-            return outcomes.failed(str(error), **_facts(reserved))
+                recovery.give_up(job, context, reply, final)
+            return outcomes.failed(str(final), **_facts(reserved))
         if verdict is retries.Verdict.CONTINUE_DEPLOY and reserved is not None:
             reply.warning(str(error))
             reply.detail(f"The registry already has this image; only {late} delayed")
@@ -305,7 +306,8 @@ class Executor:
         )
         job_lines.write_retry(job, attempt=attempt, delay_seconds=delay, error=error)
         self.counters.retried(job.kind)
-        reply.detail(f"{error}; retrying in {delay:.0f} s (attempt {attempt + 1})")
+        wait = f"in {delay:.0f} s" if round(delay) else "at once"
+        reply.detail(f"{error}; retrying {wait} (attempt {attempt + 1})")
         again = replace(job, crashes=0, host=job_hosts.of(job, context))
         self.queue.put(again, due=context.clock.monotonic() + delay)
 
@@ -318,6 +320,7 @@ def _refreshed(known: jobs.Job, recorded: jobs.Job) -> jobs.Job:
         known_since=known.known_since,
         host=known.host,
         defects=known.defects,
+        alike=known.alike,
     )
 
 

@@ -89,6 +89,11 @@ class Supervisor:
         return self._reader.facts if self._reader.is_connected else None
 
     @property
+    def engine_refusal(self) -> str:
+        """Return why this user may not use the Engine; empty if it may, or unknown."""
+        return self._reader.refusal
+
+    @property
     def thread_failure(self) -> str:
         """Return which thread died or hangs; empty if none does."""
         if not self._reader.is_alive():

@@ -47,6 +47,8 @@ class EventReader(threading.Thread):
         self.is_connected = False
         self.facts: images.EngineFacts | None = None
         """The Engine's facts at the last connection."""
+        self.refusal = ""
+        """Why this user may not use the Engine, with the way out; empty otherwise."""
 
     def run(self) -> None:
         """Subscribe, read, and subscribe again after every end."""
@@ -61,6 +63,8 @@ class EventReader(threading.Thread):
                 if not isinstance(known, errors.RegistrydError):
                     raise
                 reason = str(known)
+                is_forbidden = isinstance(known, errors.EngineForbiddenError)
+                self.refusal = reason if is_forbidden else ""
                 delay = min(delay * 2, _MOST_RECONNECT_SECONDS)
             if not self._is_stopping.is_set():
                 structlog.get_logger().warning("engine.lost", error=reason)
@@ -77,7 +81,7 @@ class EventReader(threading.Thread):
         self._stream = stream = self._engine.events()
         try:
             self.facts = facts = self._engine.facts()
-            self.is_connected = True
+            self.is_connected, self.refusal = True, ""
             structlog.get_logger().info(
                 "engine.connected",
                 engine_version=facts.version,

@@ -19,6 +19,8 @@ NAME = "registry.invalid"
 INNER = "inner.invalid"
 PASSWORD = "planted-password-4711"
 USERS = {"ci": PASSWORD}
+MISSING = ["no such name"]
+"""The answer for a name that does not exist; an empty one is a resolver's failure."""
 
 
 @dataclass
@@ -49,6 +51,8 @@ def names(monkeypatch: pytest.MonkeyPatch) -> Names:
         if named.get("flags") == socket.AI_NUMERICHOST:
             raise socket.gaierror(socket.EAI_NONAME, "no address")
         addresses = known.ask(host)
+        if addresses == MISSING:
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
         if not addresses:
             raise socket.gaierror(socket.EAI_AGAIN, "for a moment")
         kind = (socket.AF_INET, socket.SOCK_STREAM, 6, "")
@@ -139,6 +143,51 @@ def test_a_name_that_cannot_be_looked_up_for_a_moment(
     client.ping(domain, auth=login(domain))
 
     assert plain.lines()[-1] == "GET /v2/"
+
+
+def test_a_name_that_does_not_exist(
+    names: Names, opened: Callable[..., RegistryClient]
+) -> None:
+    """A resolver that knows no such name hints at the property, and at the next try."""
+    names.say(NAME, MISSING)
+
+    with pytest.raises(errors.UnknownHostError) as caught:
+        opened().ping(f"{NAME}:5000", auth=None)
+
+    assert str(caught.value).endswith(
+        f": {NAME}:5000 is a name that does not exist. Check the property server of"
+        " dokku registry:report for a typing error"
+    )
+    assert caught.value.retry_after == 60.0
+
+
+def test_a_name_that_only_a_proxy_resolves(
+    names: Names, opened: Callable[..., RegistryClient]
+) -> None:
+    """With a proxy no name is looked up here, so none is called a typing error."""
+    names.say(NAME, MISSING)
+    client = opened(proxies=(("https", "http://127.0.0.1:1"),))
+
+    with pytest.raises(errors.RegistryUnavailableError, match="proxy") as caught:
+        client.ping(NAME, auth=None)
+
+    assert not isinstance(caught.value, errors.UnknownHostError)
+
+
+def test_a_name_that_the_registry_has_named(
+    names: Names, opened: Callable[..., RegistryClient]
+) -> None:
+    """A token server that does not exist is not a typing error of the operator."""
+    names.say(NAME, MISSING)
+    with MemoryRegistry("bearer", users=USERS) as asked:
+        asked.realm = f"http://{NAME}/token"
+        domain = f"127.0.0.1:{asked.port}"
+        client = opened(insecure_registries=("127.0.0.0/8",))
+
+        with pytest.raises(errors.RegistryUnavailableError) as caught:
+            client.ping(domain, auth=login(domain))
+
+    assert not isinstance(caught.value, errors.UnknownHostError)
 
 
 def test_a_name_that_is_lost_while_a_login_is_fetched(

@@ -52,6 +52,11 @@ def test_a_service_that_is_dead(liveness: Liveness, reason: str) -> None:
             health.ENGINE,
             "the Docker Engine does not answer: see systemctl status docker",
         ),
+        (
+            {"is_connected": False, "engine_refusal": "user dokku may not use it"},
+            health.ENGINE,
+            "user dokku may not use it",
+        ),
         ({"has_swept": False}, health.SWEEP, "the first sweep is not finished yet"),
         (
             {"ledger_error": "database or disk is full"},

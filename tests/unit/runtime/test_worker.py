@@ -18,6 +18,8 @@ Lines = list[MutableMapping[str, Any]]
 
 AWAY = errors.RegistryUnavailableError("r.example does not answer")
 DENIED = errors.AccessDeniedError('access denied for user "ci"')
+CLOSED = errors.EngineForbiddenError("user dokku may not use docker.sock")
+NAMELESS = errors.UnknownHostError("r.exmaple is a name that does not exist")
 
 
 def the(lines: Lines, event: str) -> MutableMapping[str, Any]:
@@ -107,6 +109,84 @@ def test_retried(host: Host, logged: Lines) -> None:
     assert shop.work() == "1.1.1"
     assert (shop.ending(), set(host.tags())) == ("done", {"1"})
     assert the(logged, "job.finished")["attempts"] == 2
+
+
+def test_a_socket_that_is_closed(host: Host) -> None:
+    """A deploy does not wait for what only the operator can open."""
+    host.engine.fail("image", CLOSED)
+    shop = open_workshop(host)
+    host.leave(Kind.RELEASE)
+    shop.intake.scan()
+
+    shop.work()
+
+    assert (shop.ending(), shop.waiting) == ("failed", [])
+    assert host.reply()[-2:] == [(Line.WARNING, str(CLOSED)), (Line.EXIT, "1")]
+
+
+def test_a_background_push_behind_a_closed_socket(host: Host) -> None:
+    """A push without a waiting deploy goes on soon after the socket is open again."""
+    shop = let_go_on(host)
+    host.clock.seconds += 100
+    host.engine.fail("push", CLOSED)
+    shop.work()
+    record = host.ledger.job("1.1.1")
+    assert record is not None
+
+    assert record.retry_at - host.clock.now() <= 60.0
+    host.clock.seconds += 60
+
+    assert (shop.work(), shop.ending()) == ("1.1.1", "done")
+
+
+def test_a_name_that_does_not_exist(host: Host) -> None:
+    """Three attempts a minute apart end with the command that corrects the name."""
+    host.engine.fail("push", *[NAMELESS] * 3)
+    shop = open_workshop(host)
+    host.leave(Kind.RELEASE)
+    shop.intake.scan()
+    worked = []
+
+    for _ in range(6):
+        worked.append(shop.work())
+        host.clock.seconds += 30
+
+    assert worked == ["1.1.1", "", "1.1.1", "", "1.1.1", ""]
+    assert shop.ending() == "failed"
+    cure = "Correct it with: dokku registry:set web server HOST"
+    said = f"{NAMELESS}. It was looked up 3 times. {cure}"
+    assert host.reply()[-2:] == [(Line.WARNING, said), (Line.EXIT, "1")]
+    assert host.release().error == said
+
+
+def test_a_name_that_comes_back(host: Host) -> None:
+    """A resolver that was wrong twice delays a release, and fails none."""
+    host.engine.fail("push", NAMELESS, NAMELESS)
+    shop = open_workshop(host)
+    host.leave(Kind.RELEASE)
+    shop.intake.scan()
+
+    for _ in range(3):
+        shop.work()
+        host.clock.seconds += 60
+
+    assert (shop.ending(), set(host.tags())) == ("done", {"1"})
+
+
+def test_a_deployer_reads_the_headline_once(host: Host) -> None:
+    """Attempts while the Engine is away are details of one step."""
+    host.engine.fail("image", *[errors.EngineUnavailableError("away")] * 2)
+    shop = open_workshop(host)
+    host.leave(Kind.RELEASE)
+    shop.intake.scan()
+
+    while not shop.ending():
+        shop.work()
+        host.clock.seconds += 60
+
+    lines = [text for kind, text in host.reply() if kind is Line.HEADLINE]
+    assert lines == ["Pushing image to registry"]
+    assert [text for _, text in host.reply() if " in 0 s" in text] == []
 
 
 def test_the_wait_that_a_registry_asks_for(host: Host) -> None:

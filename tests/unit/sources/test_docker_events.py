@@ -190,6 +190,22 @@ def test_a_host_that_lacks_something(
     assert ear.hears("engine lost")
 
 
+def test_a_socket_that_is_closed_for_a_while(
+    engine: FakeEngine, listen: Listen
+) -> None:
+    """Why the Engine may not be used is known, and forgotten once it may."""
+    closed = errors.EngineForbiddenError("user dokku may not use it")
+    engine.fail("events", *[closed] * 1000)
+    ear = listen(engine)
+
+    until(lambda: ear.reader.refusal)
+    refusal = ear.reader.refusal
+    engine._failures["events"].clear()
+    until(lambda: ear.reader.is_connected)
+
+    assert (refusal, ear.reader.refusal) == (str(closed), "")
+
+
 def test_no_subscription_is_left_unread(engine: FakeEngine, listen: Listen) -> None:
     """A subscription is closed when what comes after it fails: unread ones hurt."""
     engine.fail("facts", errors.EngineUnavailableError("away"))

@@ -1,1 +1,1 @@
-"""The Docker Engine. From outside only `docker_engine` and `push_way` are imported."""
+"""The Docker Engine; its doors are `docker_engine`, `engine_socket`, `push_way`."""

@@ -32,7 +32,7 @@ import requests
 import urllib3.exceptions
 
 from dokku_registryd import errors
-from dokku_registryd.adapters.engine import transfer
+from dokku_registryd.adapters.engine import engine_socket, transfer
 from dokku_registryd.core.auth import logins
 from dokku_registryd.core.engine import messages, stream
 from dokku_registryd.core.image import images
@@ -309,10 +309,22 @@ class DockerEngine:
             raise kind(f"cannot {action}: the Docker Engine says: {text}") from error
         except _FOREIGN_ERRORS as error:
             self._forget_client()
+            self._check_access(action, error)
             raise errors.EngineUnavailableError(
                 f"cannot {action}: the Docker Engine at {self._base_url} does not"
                 " answer. Check systemctl status docker."
             ) from error
+
+    def _check_access(self, action: str, error: Exception) -> None:
+        """Raise if the socket is closed to this user.
+
+        Raises:
+            EngineForbiddenError: It is.
+        """
+        if not engine_socket.is_refusal(error):
+            return
+        if reason := engine_socket.complaint(self._base_url):
+            raise errors.EngineForbiddenError(f"cannot {action}: {reason}.") from error
 
     def _forget_client(self) -> None:
         """Ask for the API version again: the Engine may have been replaced."""

@@ -6,6 +6,7 @@ Engine works here without further configuration.
 """
 
 import contextlib
+import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
@@ -158,21 +159,39 @@ class Routes:
             found = sockets.look_up(name, None, seconds=self._seconds)
         except UnicodeError:
             return []  # Connecting will report that it is not a valid name.
-        except OSError:
+        except OSError as error:
             # Without its addresses it is unknown whether it needs TLS, or who may name
             # it; and a request would fail anyway.
             raise UnknownNameError(
-                f"{host} is a name that cannot be resolved"
+                f"{host} is a name that cannot be resolved",
+                is_missing=_says_that_it_is_missing(error),
             ) from None
         return [str(address[0]) for *_, address in found]
 
 
 class UnknownNameError(errors.RegistryUnavailableError):
-    """The name of a host cannot be resolved, at least for the moment."""
+    """The name of a host cannot be resolved, at least for the moment.
+
+    Args:
+        message: Which one.
+        is_missing: Whether a resolver answered that there is no such name.
+    """
+
+    def __init__(self, message: str, *, is_missing: bool = False) -> None:
+        super().__init__(message)
+        self.is_missing = is_missing
 
 
 class StrayAddressError(Exception):
     """A host has an address that its route does not allow."""
+
+
+def _says_that_it_is_missing(error: OSError) -> bool:
+    """Return whether a resolver has answered, and knows no such name.
+
+    One that cannot be reached is EAI_AGAIN (getaddrinfo(3)).
+    """
+    return isinstance(error, socket.gaierror) and error.errno == socket.EAI_NONAME
 
 
 def check_addresses(route: Route, addresses: list[str]) -> None:

@@ -99,16 +99,15 @@ class Wire:
 
         Raises:
             RegistryUnavailableError: The host does not answer in time, or disconnects.
+            UnknownHostError: The host that the operator has named does not exist.
             PermanentError: It is not trusted, or its answer is too long.
         """
         host = urlsplit(request.url).netloc
         hosts.check_host(host)
         try:
             line = self._line(host, request)
-        except registry_routes.UnknownNameError:
-            raise errors.RegistryUnavailableError(
-                f"cannot {request.purpose}: {host} {_UNKNOWN_NAME}"
-            ) from None
+        except registry_routes.UnknownNameError as unknown:
+            raise _nameless(request, host, is_missing=unknown.is_missing) from None
         try:
             return self._speak(line, request)
         except registry_routes.StrayAddressError:
@@ -349,6 +348,19 @@ def _stray(request: Request, route: registry_routes.Route) -> errors.RegistrydEr
         f"cannot {request.purpose}: {route.host} has an address outside of the networks"
         " in insecure-registries of the Docker Engine, so it needs TLS"
     )
+
+
+def _nameless(
+    request: Request, host: str, *, is_missing: bool
+) -> errors.RegistrydError:
+    """Return the error for a name without an address."""
+    said = f"cannot {request.purpose}: {host}"
+    if is_missing and not request.named_by:
+        return errors.UnknownHostError(
+            f"{said} is a name that does not exist. Check the property server of dokku"
+            " registry:report for a typing error"
+        )
+    return errors.RegistryUnavailableError(f"{said} {_UNKNOWN_NAME}")
 
 
 def _is_repeatable(request: Request, error: requests.ConnectionError) -> bool:

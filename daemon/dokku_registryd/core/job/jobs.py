@@ -35,6 +35,9 @@ class Job:
     """Consecutive attempts that ended with a crash of the process."""
     defects: int = 0
     """Attempts in this process that ended with an unexpected exception."""
+    alike: int = 0
+    """Its latest attempts in this process, in a row, that ended with an error which is
+    permanent if it repeats (`errors.TransientError.final_after`)."""
     is_background_push: bool = False
     """A release whose deploy already continued; only its push is left."""
     known_since: float | None = None

@@ -33,6 +33,9 @@ class Attempt:
     """The deploy already continued; no hook waits any more."""
     may_accept_late: bool = False
     """The registry already has this image under another number."""
+    alike: int = 0
+    """The latest attempts in a row that ended with an error like this one, if such an
+    error is permanent once it repeats."""
     cannot_succeed: bool = False
     """Its image is gone, and a later release of the app has been pushed."""
 
@@ -57,13 +60,29 @@ def defect(error: Exception, job: jobs.Job) -> errors.RegistrydError:
     return errors.DefectError(said) if is_first else errors.PermanentError(said)
 
 
+def alike(job: jobs.Job, error: errors.RegistrydError) -> int:
+    """Return how many attempts in a row ended with an error that becomes permanent."""
+    return job.alike + 1 if _final_after(error) else 0
+
+
+def last_words(attempt: Attempt, app: str) -> str:
+    """Return the error of a job that is given up, with the way out."""
+    if not (isinstance(attempt.error, errors.UnknownHostError) and app):
+        return str(attempt.error)
+    times = f" It was looked up {attempt.alike} times." if attempt.alike > 1 else ""
+    return (
+        f"{attempt.error}.{times} Correct it with: dokku registry:set {app} server HOST"
+    )
+
+
 def after_failure(attempt: Attempt) -> Verdict:
     """Decide what follows from a failed attempt.
 
     An accepted release and a heal are retried forever, even after a refusal that the
     operator has to resolve: then they succeed without a new request. A release that can
     never succeed ends when it is no longer needed. A sweep is not retried, since the
-    next one is due anyway.
+    next one is due anyway. Some failures look temporary but are permanent once they
+    repeat; a deploy or user does not wait for those until the deadline.
     """
     if attempt.kind is Kind.SWEEP or attempt.cannot_succeed:
         return Verdict.GIVE_UP
@@ -79,7 +98,13 @@ def after_failure(attempt: Attempt) -> Verdict:
         return Verdict.GIVE_UP
     if attempt.may_accept_late and not isinstance(attempt.error, errors.DefectError):
         return Verdict.CONTINUE_DEPLOY
+    if 0 < _final_after(attempt.error) <= attempt.alike:
+        return Verdict.GIVE_UP
     # A release that was paused until its deadline may ask one last time.
     is_late = attempt.waited_seconds >= attempt.deadline_seconds
     is_over = is_late and not attempt.is_release_held_back
     return Verdict.GIVE_UP if is_over else Verdict.RETRY
+
+
+def _final_after(error: errors.RegistrydError) -> int:
+    return error.final_after if isinstance(error, errors.TransientError) else 0

@@ -40,6 +40,8 @@ class Facts:
     is_stopping: bool = False
     is_connected: bool = True
     """Whether the Engine answers and its events are read."""
+    engine_refusal: str = ""
+    """Why the service may not use the Engine's socket, with the way out."""
     has_swept: bool = True
     """Whether one sweep has finished."""
     ledger_error: str = ""
@@ -81,7 +83,9 @@ def _reasons(facts: Facts) -> Iterator[Reason]:
         yield Reason(SERVICE, "the service is starting")
     if not facts.is_connected:
         yield Reason(
-            ENGINE, "the Docker Engine does not answer: see systemctl status docker"
+            ENGINE,
+            facts.engine_refusal
+            or "the Docker Engine does not answer: see systemctl status docker",
         )
     if not facts.has_swept:
         yield Reason(SWEEP, "the first sweep is not finished yet")
