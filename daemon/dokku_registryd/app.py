@@ -123,8 +123,8 @@ class Service:
     def reload(self, settings: config.Settings) -> None:
         """Apply new settings to every attempt that starts from now on.
 
-        Paths, the Engine's address, the relay's port, the number of workers and the
-        status socket require a restart.
+        Args:
+            settings: Those of `config.merge`, which keeps what needs a restart.
         """
         relays.instruct(self.relay, settings)
         self._executor.context = self._context(settings)

@@ -37,12 +37,18 @@ _STATUS = {
 
 def main(argv: list[str] | None = None) -> int:
     """Run one verb and return the exit status."""
-    argv = sys.argv[1:] if argv is None else argv
-    if argv == ["--version"]:
+    words = sys.argv[1:] if argv is None else argv
+    if words in (["--version"], ["version"]):
         return _guarded(_print_version)
-    if argv and argv[0].partition(":")[0] in _DOKKU_NAMES:
-        return _guarded(lambda: _answer_dokku(argv), complain=_warn)
-    arguments = read_status(argv) or parse(argv)
+    if words and words[0].partition(":")[0] in _DOKKU_NAMES:
+        return _guarded(lambda: _answer_dokku(words), complain=_warn)
+    if words[:1] == ["help"]:
+        words = [*words[1:2], "--help"]
+    try:
+        arguments = read_status(words) or parse(words)
+    except SystemExit as end:
+        status = end.code
+        return _guarded(lambda: status if isinstance(status, int) else DONE)
     return _guarded(lambda: _perform(arguments), is_debugging=arguments.debug)
 
 
@@ -77,7 +83,8 @@ def _guarded(
 ) -> int:
     """Call `work` and turn its exceptions into an error message and exit status."""
     try:
-        return work()
+        status = work()
+        sys.stdout.flush()  # Here a full disk can still be reported.
     except BrokenPipeError:
         _drop_output()  # The reader has seen enough (`| head`).
         return FAILED
@@ -91,6 +98,7 @@ def _guarded(
         return _status(error)
     except KeyboardInterrupt:
         return INTERRUPTED
+    return status
 
 
 def _drop_output() -> None:
@@ -108,9 +116,25 @@ def _perform(arguments: "argparse.Namespace") -> int:
     output = importlib.import_module("dokku_registryd.verbs.output")
     verbs = importlib.import_module("dokku_registryd.verbs")
     module = f"{verbs.__name__}.{verbs.MODULES[arguments.verb]}"
-    command = importlib.import_module(module)
+    try:
+        command = importlib.import_module(module)
+    except ImportError as error:
+        return _lack(arguments.verb, error)
     out = output.Output(line=_print, error=_complain)
     return int(command.perform(arguments, out))
+
+
+def _lack(verb: str, error: ImportError) -> int:
+    """Say that a module is missing; a service does so as in `daemon.failed`."""
+    last_words = importlib.import_module("dokku_registryd.core.status.last_words")
+    text = last_words.of_import(error)
+    if verb != "run" or sys.stdout.isatty():
+        raise errors.RegistrydError(text) from error
+    time = importlib.import_module("time")
+    now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    is_under_journal = "JOURNAL_STREAM" in os.environ
+    _print(last_words.log_line(text, now, is_under_journal=is_under_journal))
+    return FAILED
 
 
 def _answer_dokku(argv: list[str]) -> int:

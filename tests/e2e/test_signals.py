@@ -115,6 +115,38 @@ def test_reload(one: Site) -> None:
     assert one.release().code == 0
 
 
+def test_a_reload_says_what_it_took_over(one: Site) -> None:
+    """The log names what applies now and what waits for a restart; `check` does too."""
+    one.service.configure(
+        daemon__workers=3, status__port=0, release__push_policy="background"
+    )
+
+    one.service.signal(signal.SIGHUP)
+
+    line = one.service.wait_for("daemon.reloaded")
+    assert line["level"] == "warning"
+    assert line["changed"] == ["release.push_policy"]
+    assert line["needs_restart"] == ["daemon.workers"]
+    warned = one.service.run("check").stderr
+    assert "daemon.workers: the running service uses 8, not 3, until" in warned
+    assert "release.push_policy" not in warned
+    one.service.stop()
+    one.service.start()
+    assert "the running service uses" not in one.service.run("check").stderr
+
+
+def test_a_data_folder_that_was_moved(one: Site) -> None:
+    """A reload does not send one half of the service to another folder."""
+    one.make_app()
+    one.service.configure(paths__data_dir=str(one.host.root / "elsewhere"))
+
+    one.service.signal(signal.SIGHUP)
+
+    line = one.service.wait_for("daemon.reloaded")
+    assert line["needs_restart"] == ["paths.data_dir"]
+    one.ship()
+
+
 def test_reload_of_the_log_level(one: Site) -> None:
     """The level of log lines changes with a reload, too."""
     one.service.configure(daemon__log_level="warning")

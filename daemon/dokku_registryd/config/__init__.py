@@ -15,17 +15,21 @@ from dokku_registryd.config.loading import (
     unknown_variables,
     variable,
 )
+from dokku_registryd.config.reloading import NEEDS_RESTART, Reload, merge
 from dokku_registryd.config.schema import DEFAULT_FILE, Paths, Settings
 
 __all__ = [
     "DEFAULT_FILE",
+    "NEEDS_RESTART",
     "Paths",
+    "Reload",
     "Settings",
     "allowed",
     "config_file",
     "describe",
     "fields",
     "load",
+    "merge",
     "unknown_variables",
     "variable",
 ]

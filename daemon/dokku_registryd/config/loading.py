@@ -135,6 +135,11 @@ def _from_file(path: str, is_named: bool) -> dict[str, _Given]:  # noqa: FBT001
         raise errors.ConfigurationError(
             f"Cannot read {path}: no such file. Correct --config or {FILE_VARIABLE}."
         ) from error
+    except PermissionError as error:
+        raise errors.ConfigurationError(
+            f"Cannot read {path}: {error.strerror}. User dokku must be able to read it:"
+            f" chgrp dokku {path} && chmod 0640 {path}."
+        ) from error
     except OSError as error:
         raise errors.ConfigurationError(
             f"Cannot read {path}: {error.strerror}."

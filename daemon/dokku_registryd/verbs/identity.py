@@ -71,6 +71,14 @@ def why_closed(data_dir: str) -> str:
     return f"this user may not read {data_dir}: run this as root or user {owner}"
 
 
+def user_name(number: int) -> str:
+    """Return the name of a user, or the number if it has none."""
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return str(number)
+
+
 def _become_nameless(folder: str, environ: MutableMapping[str, str]) -> str:
     """Become a user without a name on this host, to read as much as possible."""
     status = os.stat(folder)

@@ -371,6 +371,6 @@ def test_program_text() -> None:
     """The program is a shell script that quotes the interpreter's path."""
     odd = paths.Paths(python="/opt/it's here/python")
 
-    assert odd.program_text().splitlines()[-1] == (
-        """exec '/opt/it'"'"'s here/python' -I -m dokku_registryd "$@\""""
+    assert odd.program_text().splitlines()[4] == (
+        """  exec '/opt/it'"'"'s here/python' -I -m dokku_registryd "$@\""""
     )

@@ -1,5 +1,6 @@
 """The paths of an installation, and the texts of files that contain them."""
 
+import json
 import re
 import shlex
 from dataclasses import dataclass
@@ -7,6 +8,24 @@ from typing import Final
 
 # The mark of our program file; uninstalling does not remove other files.
 PROGRAM_MARK: Final = 'Made by "dokku-registryd install"'
+# The log line is that of `daemon.failed`. 127 is what a shell ends with if it finds no
+# program; the unit tries again, and so goes on when the package is installed.
+_PROGRAM: Final = """\
+#!/bin/sh
+# {mark}, which also keeps it up to date.
+if [ {python} -ef {known} ] && [ -e {main} ] \\
+  || {python} -I -c 'import dokku_registryd.cli' 2>/dev/null; then
+  exec {python} -I -m dokku_registryd "$@"
+fi
+if [ "$1" = run ] && ! [ -t 1 ]; then
+  printf '%s{{"event": "daemon.failed", "level": "critical", "error": %s,' \\
+    "${{JOURNAL_STREAM:+<2>}}" {logged}
+  date -u '+ "timestamp": "%Y-%m-%dT%H:%M:%SZ"}}'
+else
+  printf ' !     %s\\n' {problem} >&2
+fi
+exit 127
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +40,12 @@ class Paths:
     core_plugins: str = "/var/lib/dokku/core-plugins"
     python: str = "/usr/bin/python3"
     """The Python interpreter with this package."""
+    interpreter: str = ""
+    """What `python` is a link to, such as `/usr/bin/python3.13`; empty if unknown."""
+    package: str = ""
+    """The folder of this package; empty if unknown."""
+    venv: str = ""
+    """The virtual environment of `python`; empty if it has none."""
     service: str = "dokku-registryd"
 
     @property
@@ -100,11 +125,34 @@ class Paths:
     def program_text(self) -> str:
         """Return the program file, which runs our interpreter in isolation.
 
-        `-I` ignores the caller's PYTHON* variables, home and current folder.
+        `-I` ignores the caller's PYTHON* variables, home and current folder. An upgrade
+        of the system may replace the Python that a virtual environment was made for.
+        The check for that starts no process while all is as it was at the installation.
         """
+        python = shlex.quote(self.python)
+        known = shlex.quote(self.interpreter or self.python)
+        main = shlex.quote(f"{self.package}/__main__.py" if self.package else known)
+        return _PROGRAM.format(
+            mark=PROGRAM_MARK,
+            python=python,
+            known=known,
+            main=main,
+            problem=shlex.quote(self._problem()),
+            logged=shlex.quote(json.dumps(self._problem())),
+        )
+
+    def _problem(self) -> str:
+        """Return what the program file says if the interpreter cannot run us."""
+        repair = "Install the package again"
+        if self.venv:
+            repair = (
+                f"Run: sudo python3 -m venv --upgrade {self.venv}, and install the"
+                f" package again with {self.venv}/bin/pip"
+            )
         return (
-            f"#!/bin/sh\n# {PROGRAM_MARK}, which also keeps it up to date.\n"
-            f'exec {shlex.quote(self.python)} -I -m dokku_registryd "$@"\n'
+            f"Cannot start dokku-registryd: {self.python} is gone, or the package is"
+            f" not installed for its version. {repair}. Then run: sudo dokku-registryd"
+            " install"
         )
 
     def localize(self, text: str) -> str:

@@ -43,7 +43,13 @@ EVENTS: Final[Mapping[str, EventFields]] = MappingProxyType(
         "daemon.ready": _event(
             "info", "took_seconds", "The service accepts triggers and runs jobs."
         ),
-        "daemon.reloaded": _event("info", "", "The service reloaded its settings."),
+        "daemon.reloaded": _event(
+            "info warning",
+            "changed needs_restart",
+            "The service reloaded its settings: changed has those that apply from now"
+            " on; warning means that those in needs_restart keep their value until a"
+            " restart.",
+        ),
         "daemon.draining": _event(
             "info",
             "signal running waiting",
@@ -56,7 +62,10 @@ EVENTS: Final[Mapping[str, EventFields]] = MappingProxyType(
             "The process exits; unfinished jobs continue at the next start.",
         ),
         "daemon.failed": _event(
-            "critical", "error", "The process exits because of a fatal error."
+            "critical",
+            "error",
+            "The process exits because of a fatal error, or could not start; error has"
+            " the way out.",
         ),
         "engine.connected": _event(
             "info",

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import dokku_registryd
 from dokku_registryd import config, errors
 from dokku_registryd.adapters.dokku import property_files
 from dokku_registryd.adapters.host import host_changes, installed, programs
@@ -270,4 +271,7 @@ def _places(arguments: argparse.Namespace) -> install_paths.Paths:
         plugins=environ.get("PLUGIN_PATH") or f"{lib_root}/plugins",
         core_plugins=environ.get("PLUGIN_CORE_PATH") or f"{lib_root}/core-plugins",
         python=sys.executable,
+        interpreter=os.path.realpath(sys.executable),
+        package=str(Path(dokku_registryd.__file__).parent),
+        venv=sys.prefix if sys.prefix != sys.base_prefix else "",
     )

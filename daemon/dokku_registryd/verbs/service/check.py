@@ -11,18 +11,26 @@ import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from dokku_registryd import config
+from dokku_registryd import PROGRAM, config, errors
 from dokku_registryd.adapters.dokku import property_survey
-from dokku_registryd.adapters.engine import push_way
+from dokku_registryd.adapters.engine import engine_socket, push_way
+from dokku_registryd.adapters.host import programs
 from dokku_registryd.adapters.registry import certificate_folders
+from dokku_registryd.adapters.spool import peek
 from dokku_registryd.core.engine import push_ways
-from dokku_registryd.core.install import environment_files
+from dokku_registryd.core.install import (
+    environment_files,
+    running_settings,
+    unit_access,
+)
+from dokku_registryd.core.install import paths as install_paths
 from dokku_registryd.core.registry import hosts
 from dokku_registryd.verbs import output
 
 # The unit's EnvironmentFile; the hooks read it too.
 DEFAULTS_FILE = "/etc/default/dokku-registryd"
 DEFAULTS_VARIABLE = "DOKKU_REGISTRYD_DEFAULTS"
+_SYSTEMD_SIGN = install_paths.Paths().systemd_sign
 
 
 def perform(arguments: argparse.Namespace, out: output.Output) -> int:
@@ -61,6 +69,8 @@ def list_warnings(settings: config.Settings, environ: Mapping[str, str]) -> list
     """Return warnings about variables and paths, each with a hint."""
     return [
         *_about_variables(settings, environ),
+        *_about_running(settings, environ),
+        *_about_unit(settings, environ),
         *_about_places(settings),
         *_about_properties(settings),
         *about_certificates(settings),
@@ -112,6 +122,43 @@ def _about_variables(
         )
 
 
+def _about_running(
+    settings: config.Settings, environ: Mapping[str, str]
+) -> Iterator[str]:
+    """Yield the settings that the running service does not use yet."""
+    running = running_settings.parse(peek.teller(str(settings.data_dir)))
+    # `_about_variables` names those that only this command lacks.
+    elsewhere = {
+        key
+        for key in config.NEEDS_RESTART
+        if service_environ(environ).get(config.variable(key))
+        != environ.get(config.variable(key))
+    }
+    written = {
+        key: value for key, value in config.describe(settings) if key not in elsewhere
+    }
+    for text in running_settings.differences(running, written):
+        yield f"{text}."
+
+
+def _about_unit(settings: config.Settings, environ: Mapping[str, str]) -> Iterator[str]:
+    """Warn if the data folder was moved, but not in the unit."""
+    if not Path(_SYSTEMD_SIGN).is_dir():
+        return
+    wanted = [f"--property={name}" for name in unit_access.PROPERTIES]
+    try:
+        shown = programs.run(("systemctl", "show", *wanted, PROGRAM), environ)
+    except errors.RegistrydError:
+        return  # without an answer there is nothing to warn about
+    folder = settings.data_dir
+    if unit_access.forbids(shown, str(folder)):
+        yield (
+            f"The unit {PROGRAM} makes {folder} read-only for the service: add"
+            f" ReadWritePaths={folder} below [Service] with systemctl edit {PROGRAM},"
+            f" then systemctl restart {PROGRAM}."
+        )
+
+
 def service_environ(environ: Mapping[str, str]) -> dict[str, str]:
     """Return the variables of the service, as far as this process can tell."""
     file = environ.get(DEFAULTS_VARIABLE, DEFAULTS_FILE)
@@ -151,13 +198,12 @@ def _about_places(settings: config.Settings) -> Iterator[str]:
             yield f"{key}: {folder} is not a folder. Is Dokku installed there?"
     socket = settings.engine.socket
     path = Path(socket.removeprefix("unix://"))
-    if socket.startswith("unix://") and not path.is_socket():
+    if refusal := engine_socket.complaint(socket):
+        if not _is_owner(settings):  # who needs no access, which is root access
+            refusal = f"{path} is closed to you. Run this as root or user dokku"
+        yield f"engine.socket: {refusal}."
+    elif socket.startswith("unix://") and not path.is_socket():
         yield f"engine.socket: {path} is not a socket. Is Docker running?"
-    elif socket.startswith("unix://") and not os.access(path, os.R_OK | os.W_OK):
-        yield (
-            f"engine.socket: {path} is not accessible to the current user. Run this as"
-            " user dokku."
-        )
     if socket.startswith("tcp://"):
         yield _about_clear_text(socket)
     if socket.startswith("tcp://") and settings.engine.push_path != "engine":
@@ -172,6 +218,13 @@ def _about_places(settings: config.Settings) -> Iterator[str]:
         yield f"engine.push_path: {push_ways.describe(reason)}."
     yield from _about_owner(settings.data_dir, settings)
     yield from _about_owner(settings.docker_config_dir / "config.json", settings)
+
+
+def _is_owner(settings: config.Settings) -> bool:
+    """Return whether this process runs as the user of the service."""
+    with contextlib.suppress(OSError):
+        return Path(settings.paths.dokku_root).stat().st_uid == os.geteuid()
+    return True
 
 
 def _about_clear_text(socket: str) -> str:

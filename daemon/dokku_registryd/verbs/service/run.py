@@ -6,7 +6,8 @@ import signal
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING
+import traceback
+from typing import TYPE_CHECKING, TextIO
 
 import structlog
 
@@ -14,7 +15,9 @@ from dokku_registryd import app, config, errors, logs
 from dokku_registryd.adapters.files import disk_trial
 from dokku_registryd.adapters.host import heap, package, secrecy, systemd
 from dokku_registryd.adapters.spool import spool, stale_holder
-from dokku_registryd.core.install import builds
+from dokku_registryd.core.install import builds, running_settings
+from dokku_registryd.core.status import last_words
+from dokku_registryd.verbs import data_folder, identity
 from dokku_registryd.verbs.output import Output
 
 if TYPE_CHECKING:
@@ -23,21 +26,66 @@ if TYPE_CHECKING:
 # How long a starting daemon waits for a hook that owns the spool.
 HOOK_WAIT_SECONDS = 3600.0
 _LOCK_POLL_SECONDS = 0.2
+_MISCONFIGURED = 78  # as in `cli`
 
 
 def perform(arguments: argparse.Namespace, out: Output) -> int:
     """Run until SIGTERM or SIGINT; reload on SIGHUP.
 
-    Raises:
-        ConfigurationError: The settings are invalid.
-        SpoolBusyError: Another daemon owns this spool.
+    A start that fails is logged as `daemon.failed`, except on a terminal, where the
+    error is one line.
+
+    Returns:
+        0 after a requested stop, 78 for invalid settings, otherwise 1.
     """
-    secrecy.forbid_dumps()
-    heap.limit_free_memory()
-    package.load_all()
-    settings = _load(arguments)
-    _configure_logs(settings)
-    return _Daemon(arguments, settings, out).run()
+    _configure_logs(config.Settings())
+    try:
+        secrecy.forbid_dumps()
+        heap.limit_free_memory()
+        package.load_all()
+        settings = _load(arguments)
+        _configure_logs(settings)
+        return _Daemon(arguments, settings, out).run()
+    except Exception as error:  # noqa: BLE001 - monitoring must learn of any
+        return _fail(error, arguments, out)
+
+
+def _fail(error: Exception, arguments: argparse.Namespace, out: Output) -> int:
+    text = _describe(error, arguments)
+    if not sys.stdout.isatty():
+        is_foreseen = isinstance(error, errors.RegistrydError | OSError)
+        structlog.get_logger().critical(
+            "daemon.failed", error=text, exc_info=None if is_foreseen else error
+        )
+    if arguments.debug:
+        traceback.print_exception(error)
+    if not _is_same_file(sys.stdout, sys.stderr) or sys.stderr.isatty():
+        out.error(text)
+    return _MISCONFIGURED if isinstance(error, errors.ConfigurationError) else 1
+
+
+def _describe(error: Exception, arguments: argparse.Namespace) -> str:
+    match error:
+        case errors.RegistrydError():
+            return str(error)
+        case OSError():
+            return last_words.describe(
+                error,
+                folder=data_folder.locate(arguments),
+                user=identity.user_name(os.geteuid()),
+            )
+        case ImportError():
+            return last_words.of_import(error)
+        case _:
+            return last_words.of_defect(error)
+
+
+def _is_same_file(one: TextIO, other: TextIO) -> bool:
+    """Return whether two streams go to the same file, such as systemd's journal."""
+    try:
+        return os.path.sameopenfile(one.fileno(), other.fileno())
+    except (OSError, ValueError):
+        return False
 
 
 def _load(arguments: argparse.Namespace) -> config.Settings:
@@ -108,9 +156,8 @@ class _Daemon:
     def _serve(self, started: float) -> int:
         try:
             service = app.Service(self._settings, on_turn=self._turned)
-        except (errors.RegistrydError, OSError) as error:
-            self._log.critical("daemon.failed", error=self._reason(error))
-            return 1
+        except errors.RegistrydError as error:
+            raise errors.RegistrydError(self._reason(error)) from error
         self._service = service
         if self._signal:
             return 0
@@ -159,7 +206,7 @@ class _Daemon:
 
     def _take_lock(self) -> bool:
         deadline = time.monotonic() + HOOK_WAIT_SECONDS
-        tells = builds.render(self._build)
+        tells = builds.render(self._build) + running_settings.render(self._kept())
         watch = stale_holder.HolderWatch(str(self._settings.data_dir))
         while not self._lock.acquire(spool.DAEMON, tells=tells):
             holder = self._lock.holder()
@@ -182,6 +229,17 @@ class _Daemon:
             time.sleep(_LOCK_POLL_SECONDS)
         return True
 
+    def _kept(self) -> dict[str, object]:
+        """Return the settings that need a restart, except those of this command line.
+
+        Another command does not know the options, so it could not compare them.
+        """
+        return {
+            key: value
+            for key, value in config.describe(self._settings)
+            if key in config.NEEDS_RESTART and key not in self._arguments.overrides
+        }
+
     def _note(self, number: int, _frame: object) -> None:
         supervisor = self._service.supervisor if self._service else None
         if number == signal.SIGHUP:
@@ -202,16 +260,22 @@ class _Daemon:
     def _reload(self) -> None:
         self._notifier.reloading()
         try:
-            self._settings = _load(self._arguments)
+            found = config.merge(self._settings, _load(self._arguments))
         except errors.ConfigurationError as error:
             self._log.warning(
                 "settings.suspicious", message=f"settings not reloaded: {error}"
             )
         else:
+            self._settings = found.settings
             _configure_logs(self._settings)
             if self._service is not None:
                 self._service.reload(self._settings)
-            self._log.info("daemon.reloaded")
+            write = self._log.warning if found.needs_restart else self._log.info
+            write(
+                "daemon.reloaded",
+                changed=found.changed,
+                needs_restart=found.needs_restart,
+            )
         self._notifier.ready(self._status())
 
     def _status(self) -> str:
