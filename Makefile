@@ -158,6 +158,8 @@ $(UV)/.made: | venv
 .PHONY: pins
 pins: venv $(UV)/.made ## Renew the pinned versions in requirements.txt
 	@$(COMPILE) --extra socks -o requirements.txt pyproject.toml
+	@$(COMPILE) --extra socks --extra notify --constraint requirements.txt \
+		-o requirements-notify.txt pyproject.toml
 	@$(PYTHON) tests/support/floors.py build | $(COMPILE) -o requirements-build.txt -
 
 .PHONY: clean

@@ -6,9 +6,10 @@ has an outcome. Both run the same code.
 """
 
 import contextlib
+import os
 from collections.abc import Callable, Mapping
 
-from dokku_registryd import config, ports
+from dokku_registryd import config, errors, ports
 from dokku_registryd.adapters.files import (
     atomic,
     disk_trial,
@@ -19,22 +20,27 @@ from dokku_registryd.adapters.spool import spool
 from dokku_registryd.core.engine import push_ways
 from dokku_registryd.core.hook import triggers
 from dokku_registryd.core.install import builds
+from dokku_registryd.core.notify import troubles
 from dokku_registryd.core.registry import backoff
+from dokku_registryd.core.release import completeness
 from dokku_registryd.core.status import exposition
 from dokku_registryd.runtime import (
     app_locks,
     execution,
     finishing,
+    heartbeat,
     intake,
+    notifier,
     queue,
     status_endpoint,
     status_pages,
     supervisor,
+    trouble_facts,
     waiters,
     wakeup,
 )
 from dokku_registryd.sources import sweep_timer, trigger_files
-from dokku_registryd.wiring import contexts, engines, ledgers, relays
+from dokku_registryd.wiring import contexts, engines, ledgers, notifications, relays
 
 # An attempt may wait for the Engine, then for the registry; after that it hangs.
 _STUCK_FACTOR = 2
@@ -83,6 +89,8 @@ class Service:
             triggers_spool=self.spool,
             job_waiters=self._waiters,
         )
+        self._notifier: notifier.Notifier | None = None
+        self._heartbeat: heartbeat.Heartbeat | None = None
         self._executor = execution.Executor(
             job_finishing=ending, backoff=contexts.backoff_of(settings)
         )
@@ -109,7 +117,45 @@ class Service:
         self, environ: Mapping[str, str], build: builds.Build
     ) -> status_endpoint.StatusEndpoint:
         """Open the status endpoint; a failure is only logged."""
-        pages = status_pages.StatusPages(
+        pages = self._pages(environ, build)
+        return status_endpoint.StatusEndpoint(self._settings, environ, pages)
+
+    def start_notifier(self, environ: Mapping[str, str], build: builds.Build) -> None:
+        """Start to tell the operator of troubles."""
+        facts = trouble_facts.TroubleFacts(
+            read_book=self._read_troubles,
+            counted=self._executor.counters,
+            # Pages serve one thread each.
+            why_unready=self._pages(environ, build).why_unready,
+        )
+        table, counters = self._settings.notify, self._executor.counters
+        self._heartbeat = heartbeat.Heartbeat(
+            sweeps=lambda: counters.counts().sweeps_done,
+            monotonic=self.clock.monotonic,
+        )
+        self._heartbeat.ask = notifications.build_heartbeat(self._settings, environ)
+        self._notifier = notifier.Notifier(
+            store=self.ledger,
+            look=facts.look,
+            channels=notifications.build_channels(self._settings, environ),
+            clock=self.clock,
+            delay=self._notice_delay,
+            host=os.uname().nodename,
+            grace_seconds=table.grace_seconds,
+            lag_seconds=table.lag_seconds,
+            heartbeat=self._heartbeat.turn,
+        )
+        self._notifier.start()
+
+    def stop_notifier(self) -> None:
+        """Stop telling: what comes now is the end of the service."""
+        if self._notifier is not None:
+            self._notifier.stop()
+
+    def _pages(
+        self, environ: Mapping[str, str], build: builds.Build
+    ) -> status_pages.StatusPages:
+        return status_pages.StatusPages(
             executor=self._executor,
             loop=self.supervisor,
             limit_seconds=systemd.watchdog_seconds(environ) or _SILENT_SECONDS,
@@ -118,7 +164,6 @@ class Service:
             read_process=process_facts.ProcessFacts().look,
             build=build,
         )
-        return status_endpoint.StatusEndpoint(self._settings, environ, pages)
 
     def reload(self, settings: config.Settings) -> None:
         """Apply new settings to every attempt that starts from now on.
@@ -133,6 +178,13 @@ class Service:
             rescan_seconds=settings.daemon.rescan_interval_seconds,
             sweep_seconds=settings.daemon.sweep_interval_seconds,
         )
+        if self._notifier is not None and self._heartbeat is not None:
+            self._heartbeat.ask = notifications.build_heartbeat(settings, os.environ)
+            self._notifier.reload(
+                channels=notifications.build_channels(settings, os.environ),
+                grace_seconds=settings.notify.grace_seconds,
+                lag_seconds=settings.notify.lag_seconds,
+            )
 
     def close(self) -> None:
         """Close all resources."""
@@ -153,6 +205,24 @@ class Service:
             )
         finally:
             book.close()
+
+    def _read_troubles(self) -> troubles.Book:
+        book = ledger.SqliteLedger(self._settings.ledger_file, read_only=True)
+        try:
+            return troubles.Book(
+                failed=book.failed_jobs(),
+                retried=book.retried_jobs(),
+                unpushed=book.unpushed(),
+                incomplete={
+                    app: completeness.describe(known.missing, known.lacking)
+                    for app, known in book.incomplete()
+                },
+            )
+        finally:
+            book.close()
+
+    def _notice_delay(self, failures: int) -> float:
+        return self._executor.backoff.after(failures, errors.TransientError(""))
 
     def _read_files(self) -> exposition.Files:
         return exposition.Files(

@@ -23,9 +23,15 @@ def needed(project: Mapping[str, Any]) -> list[str]:
     return [*project["project"]["dependencies"], *extras["socks"]]
 
 
+def notifying(project: Mapping[str, Any]) -> list[str]:
+    """Return what the service needs to send messages to URLs, too."""
+    extras = project["project"]["optional-dependencies"]
+    return [*needed(project), *extras["notify"]]
+
+
 def floors(project: Mapping[str, Any]) -> list[str]:
     """Return the lowest version of each, as constraints."""
-    found = [_FLOOR.match(each) for each in needed(project)]
+    found = [_FLOOR.match(each) for each in notifying(project)]
     return [f"{each['name']}=={each['floor']}" for each in found if each]
 
 

@@ -270,3 +270,25 @@ def test_every_field_explains_itself() -> None:
         assert field.description, key
         assert field.description.endswith("."), key
         assert config.allowed(key), key
+
+
+@pytest.mark.parametrize("key", sorted(config.secret_keys()))
+def test_secrets_come_from_the_file(file: Path, key: str) -> None:
+    """A secret is refused where other users could see it, and never shown."""
+    secret = "https://hunter2secret.example"
+    name = key.removeprefix("notify.")
+    file.write_text(
+        f"[notify]\n{name} = {[secret] if name == 'urls' else repr(secret)}\n"
+    )
+
+    for message in (
+        refusal(file, {key: secret}),
+        refusal(file, environ={config.variable(key): secret}),
+    ):
+        assert message.endswith(f": is a secret, so set it in {file}.")
+        assert secret not in message
+    settings = load(file)
+    assert secret not in repr(settings)
+    assert secret not in str(config.describe(settings))
+    file.write_text(f"[notify]\n{name} = 'hunter2'\n")
+    assert "hunter2" not in refusal(file)

@@ -52,14 +52,15 @@ def test_values_are_the_defaults(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("key", list(config.fields()))
 def test_comment(key: str) -> None:
-    """Above each key stand its sentence, what is allowed, and its variable."""
+    """Above each key stand its sentence, what is allowed, and its variable if any."""
     allowed = config.allowed(key)
     sentence = config.fields()[key].description
+    variable = "" if key in config.secret_keys() else f" {config.variable(key)}"
 
     comment = comment_on(key)
 
     assert re.fullmatch(
-        f"{re.escape(sentence or '')} {re.escape(allowed)}\\. {config.variable(key)}",
+        f"{re.escape(sentence or '')} {re.escape(allowed)}\\.{variable}",
         comment,
         re.IGNORECASE,
     ), comment

@@ -16,9 +16,14 @@ DECLARED = re.compile(
 
 
 def declared() -> dict[str, str]:
-    """Return the floors of what the service needs, by name."""
+    """Return the floors of what the service imports, by name."""
+    return in_table("dependencies") | in_table("notify")
+
+
+def in_table(name: str) -> dict[str, str]:
+    """Return the floors of one list of pyproject.toml, by name."""
     text = (ROOT / "pyproject.toml").read_text()
-    table = text.partition("\ndependencies = [\n")[2].partition("\n]\n")[0]
+    table = text.partition(f"\n{name} = [\n")[2].partition("\n]\n")[0]
     found = {each["name"]: each["floor"] for each in DECLARED.finditer(f"{table}\n")}
     assert len(found) == len(table.splitlines())
     return found

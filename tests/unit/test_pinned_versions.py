@@ -57,7 +57,10 @@ def lacking(wanted: Iterable[str], pinned: dict[str, Requirement]) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("file", ["requirements.txt", "requirements-build.txt"])
+@pytest.mark.parametrize(
+    "file",
+    ["requirements.txt", "requirements-notify.txt", "requirements-build.txt"],
+)
 def test_each_is_one_version(file: str) -> None:
     """Every line names exactly one version, and the Pythons that need it."""
     for pin in pins(file).values():
@@ -72,6 +75,17 @@ def test_the_service() -> None:
     assert lacking(floors.needed(PROJECT), pins("requirements.txt")) == []
 
 
+def test_notifications() -> None:
+    """With what messages to URLs need, all else has the same versions."""
+    whole = pins("requirements-notify.txt")
+
+    assert lacking(floors.notifying(PROJECT), whole) == []
+    base = pins("requirements.txt")
+    assert {name: whole[name].specifier for name in base} == {
+        name: pin.specifier for name, pin in base.items()
+    }
+
+
 def test_the_build() -> None:
     """All that builds the service is pinned, to versions that it accepts."""
     assert lacking(floors.build(PROJECT), pins("requirements-build.txt")) == []
@@ -79,7 +93,7 @@ def test_the_build() -> None:
 
 def test_each_has_a_floor() -> None:
     """What the service needs has a lowest version, with which it is tested."""
-    assert len(floors.floors(PROJECT)) == len(floors.needed(PROJECT))
+    assert len(floors.floors(PROJECT)) == len(floors.notifying(PROJECT))
 
 
 @pytest.mark.parametrize("change", ["requests>=99", "not-there>=1", "requests<2"])

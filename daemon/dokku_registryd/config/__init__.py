@@ -12,6 +12,7 @@ from dokku_registryd.config.loading import (
     describe,
     fields,
     load,
+    secret_keys,
     unknown_variables,
     variable,
 )
@@ -30,6 +31,7 @@ __all__ = [
     "fields",
     "load",
     "merge",
+    "secret_keys",
     "unknown_variables",
     "variable",
 ]

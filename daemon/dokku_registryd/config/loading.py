@@ -49,8 +49,14 @@ def load(
     }
     known = fields()
     mistakes = [_unknown(key, given[key]) for key in given if key not in known]
+    path, _ = config_file(file, environ)
+    exposed = {key for key in secret_keys() & given.keys() if given[key].where != path}
+    mistakes += [
+        f"{key} ({given[key].where}): is a secret, so set it in {path}"
+        for key in exposed
+    ]
     values: dict[str, dict[str, object]] = {}
-    for key in known.keys() & given.keys():
+    for key in (known.keys() & given.keys()) - exposed:
         table, _, name = key.partition(".")
         values.setdefault(table, {})[name] = given[key].value
     try:
@@ -74,6 +80,16 @@ def fields() -> dict[str, FieldInfo]:
         f"{table}.{name}": field
         for table, holder in Settings.model_fields.items()
         for name, field in _table(holder).items()
+    }
+
+
+def secret_keys() -> set[str]:
+    """Return the settings that other users could see in variables and arguments."""
+    return {
+        key
+        for key, field in fields().items()
+        if isinstance(field.json_schema_extra, dict)
+        and field.json_schema_extra.get("is_secret")
     }
 
 

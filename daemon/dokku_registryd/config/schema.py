@@ -1,14 +1,17 @@
 """The settings: names, types, bounds, defaults and descriptions."""
 
 import json
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
+    SecretStr,
     model_validator,
 )
 from pydantic_settings import (
@@ -38,6 +41,29 @@ def _split(value: object) -> object:
         except ValueError:
             return value
     return [part.strip() for part in value.split(",") if part.strip()]
+
+
+def _check_url(schemes: str) -> AfterValidator:
+    """Return a check of a secret address; its messages never repeat it."""
+    form = re.compile(rf"({schemes})://[!-~]+")
+
+    def check(url: SecretStr) -> SecretStr:
+        if url and not form.fullmatch(url.get_secret_value()):
+            raise ValueError("not an address")
+        return url
+
+    return AfterValidator(check)
+
+
+def _check_command(words: tuple[str, ...]) -> tuple[str, ...]:
+    if words and not words[0].startswith("/"):
+        raise ValueError("not an absolute path")
+    return words
+
+
+def _secret(allowed: str) -> Any:
+    """Return the marks of a setting that only the settings file may contain."""
+    return Field(json_schema_extra={"allowed": allowed, "is_secret": True})
 
 
 def _text(pattern: str, allowed: str) -> Any:
@@ -90,6 +116,21 @@ SocketPlace = Annotated[
     ),
 ]
 GroupName = Annotated[str, _text(r"^[^\s:]*$", "empty or the name of a group")]
+NotifyUrls = Annotated[
+    tuple[Annotated[SecretStr, _check_url(r"[a-z][a-z0-9+.-]*")], ...],
+    _secret("a list of Apprise URLs, in this file only"),
+]
+HeartbeatUrl = Annotated[
+    SecretStr,
+    _check_url("https?"),
+    _secret("empty, or http:// or https://, in this file only"),
+]
+Command = Annotated[
+    tuple[Annotated[str, Field(pattern=r"^[^\x00]*$")], ...],
+    BeforeValidator(_split),
+    AfterValidator(_check_command),
+    Field(json_schema_extra={"allowed": "a list: an absolute path, then arguments"}),
+]
 Seconds = Annotated[float, Field(ge=0.1, le=86400, allow_inf_nan=False)]
 
 
@@ -339,6 +380,39 @@ class Status(Table):
     )
 
 
+class Notify(Table):
+    """Messages to the operator about troubles and their end."""
+
+    urls: NotifyUrls = Field(
+        default=(),
+        description="Where messages go: mail, chats, webhooks. See "
+        "docs/notifications.md. They are secrets.",
+    )
+    command: Command = Field(
+        default=(),
+        description="A program that gets each message as JSON on its standard input; "
+        "empty means none.",
+    )
+    heartbeat_url: HeartbeatUrl = Field(
+        default=SecretStr(""),
+        description="An address that is asked once after each sweep that ended well, "
+        "at most once a minute, so that a monitor notices its absence. It is a secret.",
+    )
+    grace_seconds: float = Field(
+        default=30,
+        ge=0,
+        le=3600,
+        allow_inf_nan=False,
+        description="How long a trouble that may pass by itself must last before it is "
+        "told, and how long any trouble must be over before its end is told.",
+    )
+    lag_seconds: Seconds = Field(
+        default=1800,
+        description="The age from which a deployed release that the registry does not "
+        "have is a trouble, even without an error.",
+    )
+
+
 class Settings(BaseSettings):
     """All settings, checked and frozen. Get them from `load`."""
 
@@ -358,6 +432,7 @@ class Settings(BaseSettings):
     retry: Retry = Field(default_factory=Retry)
     daemon: Daemon = Field(default_factory=Daemon)
     status: Status = Field(default_factory=Status)
+    notify: Notify = Field(default_factory=Notify)
 
     @classmethod
     def settings_customise_sources(

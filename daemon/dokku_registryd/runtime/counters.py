@@ -8,6 +8,7 @@ import threading
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
 
 from dokku_registryd import errors
 from dokku_registryd.core.job import jobs, outcomes
@@ -32,6 +33,7 @@ class Counters:
         self._is_engine_silent = False
         self._last_sweep: exposition.Sweep | None = None
         self._missing: dict[str, int] = {}
+        self._lost: dict[str, str] = {}
         self._refusals: dict[str, str] = {}
 
     def finished(
@@ -45,24 +47,39 @@ class Counters:
             self._durations[kind] = self._durations.get(kind, nothing).plus(seconds)
             if kind is Kind.HEAL and is_well:
                 self._missing.pop(job.app, None)
+                self._lost.pop(job.app, None)
 
     def retried(self, kind: Kind) -> None:
         """Count a failed attempt that will be retried."""
         with self._lock:
             self._retried[kind] += 1
 
-    def swept(self, sweep: exposition.Sweep, *, missing: Mapping[str, int]) -> None:
+    def swept(
+        self,
+        sweep: exposition.Sweep,
+        *,
+        missing: Mapping[str, int],
+        lost: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         """Count a sweep, and store its results.
 
         Args:
             sweep: The results.
             missing: The recoverable references, by app, until a heal restores them.
+            lost: One reference that cannot be recovered, by app.
         """
         with self._lock:
             self._sweeps_done += 1
             self._is_engine_silent = False
             self._last_sweep = sweep
             self._missing = dict(missing)
+            self._lost = dict(lost)
+
+    @property
+    def lost(self) -> dict[str, str] | None:
+        """A reference that cannot be recovered, by app; None before the first sweep."""
+        with self._lock:
+            return dict(self._lost) if self._last_sweep is not None else None
 
     def sweep_failed(self, error: Exception) -> None:
         """Count a failed sweep, and store which side failed."""

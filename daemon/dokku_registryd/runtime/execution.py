@@ -184,6 +184,11 @@ class Executor:
             for gap in found.gaps
             if gap.wanted.app in pulled or not isinstance(gap, wanted.Lost)
         )
+        lost = {
+            gap.wanted.app: gap.wanted.reference
+            for gap in reversed(found.gaps)
+            if gap.wanted.app not in pulled and isinstance(gap, wanted.Lost)
+        }
         self.counters.swept(
             exposition.Sweep(
                 wanted=found.references,
@@ -194,6 +199,7 @@ class Executor:
                 took_seconds=took_seconds,
             ),
             missing=missing,
+            lost=lost,
         )
 
     def _drop_older(self, job: jobs.Job) -> None:

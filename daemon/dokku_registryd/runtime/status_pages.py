@@ -84,6 +84,12 @@ class StatusPages:
             self._shown[path] = (time.monotonic() + _REPEAT_SECONDS, answer)
         return answer
 
+    def why_unready(self) -> tuple[health.Reason, ...]:
+        """Return why the service is not ready."""
+        _, book_error = self._book.take()
+        files, files_error = self._files.take()
+        return self._reasons(files, book_error, files_error)
+
     def stopping(self) -> None:
         """Record that the service is stopping."""
         self._is_stopping.set()
@@ -103,10 +109,7 @@ class StatusPages:
         return _verdict(list(health.liveness_failures(self._liveness())))
 
     def _readyz(self) -> Answer:
-        _, book_error = self._book.take()
-        files, files_error = self._files.take()
-        reasons = self._reasons(files, book_error, files_error)
-        return _verdict([reason.text for reason in reasons])
+        return _verdict([reason.text for reason in self.why_unready()])
 
     def _metrics(self) -> Answer:
         book, book_error = self._book.take()

@@ -29,7 +29,8 @@ class JobRows(file.LedgerFile):
                 cursor = connection.execute(
                     "INSERT OR IGNORE INTO jobs"
                     " (job_id, kind, app, image, scheduler, other, tag, build, waiter,"
-                    " job, accepted_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    " job, accepted_at, is_announced)"
+                    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                     (
                         job.job_id,
                         trigger.kind.value,
@@ -42,6 +43,7 @@ class JobRows(file.LedgerFile):
                         trigger.waiter,
                         trigger.job,
                         job.accepted_at,
+                        trigger.kind not in kinds.ANNOUNCED,
                     ),
                 )
                 if cursor.rowcount:
@@ -51,17 +53,17 @@ class JobRows(file.LedgerFile):
     def job(self, job_id: str) -> jobs.JobRecord | None:
         """Return a job and its outcome, if it is known."""
         rows = self._rows("SELECT * FROM jobs WHERE job_id = ?", job_id)
-        return _job_record(rows[0]) if rows else None
+        return job_record(rows[0]) if rows else None
 
     def all_jobs(self) -> Iterator[jobs.JobRecord]:
         """Yield every job, finished or not."""
         with self._reading() as connection:
-            yield from map(_job_record, connection.execute("SELECT * FROM jobs"))
+            yield from map(job_record, connection.execute("SELECT * FROM jobs"))
 
     def unfinished_jobs(self) -> list[jobs.JobRecord]:
         """Return the jobs without an outcome, oldest first."""
         rows = self._rows("SELECT * FROM jobs WHERE ending IS NULL ORDER BY sequence")
-        return [_job_record(row) for row in rows]
+        return [job_record(row) for row in rows]
 
     def finished_jobs(
         self, *, now: float, limit: int, app: str = ""
@@ -78,7 +80,7 @@ class JobRows(file.LedgerFile):
             now + schema.AHEAD_SECONDS,
             limit,
         )
-        return [_job_record(row) for row in rows]
+        return [job_record(row) for row in rows]
 
     def failed_releases(self) -> list[str]:
         """Return the apps whose latest release has failed, the latest first."""
@@ -230,7 +232,8 @@ def _order(row: file.Row) -> callings.Order:
     )
 
 
-def _job_record(row: file.Row) -> jobs.JobRecord:
+def job_record(row: file.Row) -> jobs.JobRecord:
+    """Return a row as a value."""
     trigger = triggers.Trigger(
         kind=Kind(row["kind"]),
         app=row["app"],

@@ -14,6 +14,7 @@ from dokku_registryd.adapters.ledger import (
     file,
     jobs,
     lookups,
+    notices,
     pruning,
 )
 from dokku_registryd.adapters.ledger.schema import ASKED_AFTER
@@ -24,7 +25,11 @@ OlderLedgerError = file.OlderLedgerError
 
 
 class SqliteLedger(
-    jobs.JobRows, lookups.ReleaseLookups, checks.CheckRows, pruning.PrunedRows
+    jobs.JobRows,
+    lookups.ReleaseLookups,
+    checks.CheckRows,
+    notices.NoticeRows,
+    pruning.PrunedRows,
 ):
     """Implements `ports.Ledger`; one connection behind one lock.
 
@@ -50,6 +55,7 @@ class SqliteLedger(
                 pass
             self.paused_registries()
             self.checks_since(0.0)
+            self.notices()
         except (ValueError, TypeError) as error:
             raise self._corrupt(f"it contains an invalid row ({error})") from error
 

@@ -152,6 +152,50 @@ MIGRATIONS = (
     """,
     # Metrics and `status` query failed jobs often, and few jobs fail.
     "CREATE INDEX jobs_failed ON jobs (finished_at) WHERE ending = 'failed';",
+    # The troubles that operators are told of, what each channel was told, and what
+    # registries answered to logins. Plugins are told of jobs that end from now on.
+    """
+    CREATE TABLE troubles (
+        kind TEXT NOT NULL,
+        subject TEXT NOT NULL,
+        number INTEGER NOT NULL,
+        began_at REAL NOT NULL,
+        ended_at REAL NOT NULL,
+        text TEXT NOT NULL,
+        PRIMARY KEY (kind, subject)
+    );
+    CREATE TABLE channels (
+        name TEXT NOT NULL,
+        since REAL NOT NULL,
+        sent_at REAL NOT NULL,
+        burst INTEGER NOT NULL,
+        attempts INTEGER NOT NULL,
+        retry_at REAL NOT NULL,
+        error TEXT NOT NULL,
+        PRIMARY KEY (name)
+    );
+    CREATE TABLE tellings (
+        channel TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        subject TEXT NOT NULL,
+        number INTEGER NOT NULL,
+        is_over INTEGER NOT NULL,
+        PRIMARY KEY (channel, kind, subject)
+    );
+    CREATE TABLE logins (
+        domain TEXT NOT NULL,
+        owner TEXT NOT NULL,
+        username TEXT NOT NULL,
+        mark TEXT NOT NULL,
+        standing TEXT NOT NULL,
+        reason TEXT NOT NULL,
+        asked_at REAL NOT NULL,
+        expires_at REAL NOT NULL,
+        PRIMARY KEY (domain, owner, username)
+    );
+    ALTER TABLE jobs ADD COLUMN is_announced INTEGER NOT NULL DEFAULT 1;
+    CREATE INDEX jobs_unannounced ON jobs (sequence) WHERE is_announced = 0;
+    """,
 )
 
 # What the registry is known to lack, of releases that still have that digest.

@@ -171,3 +171,5 @@ RULES: Final[Mapping[Kind, Rules]] = MappingProxyType(
 
 ORDERED: Final = frozenset(kind for kind, rules in RULES.items() if rules.is_ordered)
 ASKING: Final = frozenset(kind for kind, rules in RULES.items() if rules.asks_for_later)
+ANNOUNCED: Final = frozenset({Kind.RELEASE, Kind.PUSH})
+"""Kinds whose end other plugins of Dokku are told."""

@@ -331,6 +331,28 @@ EVENTS: Final[Mapping[str, EventFields]] = MappingProxyType(
         "status.denied": _event(
             "debug", "user", "A request from a user without access was rejected."
         ),
+        "heartbeat.failed": _event(
+            "warning",
+            "error",
+            "The address of notify.heartbeat_url gave no good answer. Logged once until"
+            " it does.",
+        ),
+        "notification.delivered": _event(
+            "info",
+            "channel began ended",
+            "A message about troubles was delivered; began and ended count them.",
+        ),
+        "notification.failed": _event(
+            "warning",
+            "channel error attempt delay_seconds",
+            "A message about troubles was not delivered; the service will retry.",
+        ),
+        "notifier.crashed": _event(
+            "error",
+            "error",
+            "A look at the troubles ended because of a bug; see the traceback. The next"
+            " one follows.",
+        ),
         "thread.died": _event(
             "critical",
             "name error",

@@ -26,6 +26,7 @@ from dokku_registryd.core.install import (
 from dokku_registryd.core.install import paths as install_paths
 from dokku_registryd.core.registry import hosts
 from dokku_registryd.verbs import output
+from dokku_registryd.wiring import notifications
 
 # The unit's EnvironmentFile; the hooks read it too.
 DEFAULTS_FILE = "/etc/default/dokku-registryd"
@@ -41,7 +42,10 @@ def perform(arguments: argparse.Namespace, out: output.Output) -> int:
     )
     file, _ = config.config_file(arguments.config, environ)
     places = _places(settings, file)
-    warnings = list_warnings(settings, environ)
+    warnings = [
+        *list_warnings(settings, environ),
+        *_about_notifications(settings, environ, file),
+    ]
     if arguments.format == "json":
         out.json(
             {
@@ -225,6 +229,24 @@ def _is_owner(settings: config.Settings) -> bool:
     with contextlib.suppress(OSError):
         return Path(settings.paths.dokku_root).stat().st_uid == os.geteuid()
     return True
+
+
+def _about_notifications(
+    settings: config.Settings, environ: Mapping[str, str], file: str
+) -> Iterator[str]:
+    """Yield what keeps messages from the operator; nothing is sent."""
+    table = settings.notify
+    if table.urls or table.heartbeat_url:
+        with contextlib.suppress(OSError):
+            if Path(file).stat().st_mode & stat.S_IROTH:
+                yield (
+                    f"{file} contains secrets ([notify]), and every user can read it:"
+                    f" chown root:dokku {file} && chmod 640 {file}"
+                )
+    for channel in notifications.build_channels(settings, service_environ(environ)):
+        reason = channel.check()
+        if reason:
+            yield f"{channel.name}: {reason}."
 
 
 def _about_clear_text(socket: str) -> str:

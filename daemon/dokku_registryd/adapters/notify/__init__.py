@@ -1,0 +1,1 @@
+"""The ways to operators and to other plugins."""

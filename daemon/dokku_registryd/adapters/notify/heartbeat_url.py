@@ -1,0 +1,36 @@
+"""Asks one address once. The service starts it as a process of its own.
+
+The input is one JSON object with `url`. Only the HTTP status is printed, since all
+other texts may contain the address.
+"""
+
+import json
+import sys
+import urllib.error
+import urllib.request
+from typing import Final
+
+SECONDS: Final = 10.0
+_OK, _REFUSED = 0, 3
+
+
+def main() -> int:
+    """Read the input, and ask."""
+    url = json.load(sys.stdin)["url"]
+    request = urllib.request.Request(  # noqa: S310 - the settings allow http and https
+        url, headers={"User-Agent": "dokku-registryd"}
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=SECONDS) as answer:  # noqa: S310
+            answer.read(1)
+    except urllib.error.HTTPError as error:
+        sys.stdout.write(str(error.code))
+        return _REFUSED
+    return _OK
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except Exception:  # noqa: BLE001 - its traceback might contain the address
+        sys.exit(_REFUSED)
