@@ -25,6 +25,7 @@ from dokku_registryd.core.registry import backoff
 from dokku_registryd.core.release import completeness
 from dokku_registryd.core.status import exposition
 from dokku_registryd.runtime import (
+    announcer,
     app_locks,
     execution,
     finishing,
@@ -90,6 +91,7 @@ class Service:
             job_waiters=self._waiters,
         )
         self._notifier: notifier.Notifier | None = None
+        self._announcer: announcer.Announcer | None = None
         self._heartbeat: heartbeat.Heartbeat | None = None
         self._executor = execution.Executor(
             job_finishing=ending, backoff=contexts.backoff_of(settings)
@@ -121,7 +123,7 @@ class Service:
         return status_endpoint.StatusEndpoint(self._settings, environ, pages)
 
     def start_notifier(self, environ: Mapping[str, str], build: builds.Build) -> None:
-        """Start to tell the operator of troubles."""
+        """Start to tell the operator of troubles, and other plugins of pushes."""
         facts = trouble_facts.TroubleFacts(
             read_book=self._read_troubles,
             counted=self._executor.counters,
@@ -146,9 +148,19 @@ class Service:
             heartbeat=self._heartbeat.turn,
         )
         self._notifier.start()
+        self._announcer = announcer.Announcer(
+            store=self.ledger,
+            plugins=notifications.build_plugins(self._settings, environ),
+            clock=self.clock,
+            delay=self._notice_delay,
+        )
+        self._executor.finishing.subscribe(self._announcer.hint)
+        self._announcer.start()
 
     def stop_notifier(self) -> None:
         """Stop telling: what comes now is the end of the service."""
+        if self._announcer is not None:
+            self._announcer.stop()
         if self._notifier is not None:
             self._notifier.stop()
 

@@ -133,6 +133,30 @@ def test_a_restart_tells_nothing_again(idle_one: Site, ways: Ways) -> None:
     ways.wait_for("a release of web failed", "web was released")
 
 
+def test_other_plugins(one: Site) -> None:
+    """A plugin hears of a push and of a failure, with number, name and reason."""
+    file = one.host.root / "told"
+    hook = f'#!/bin/sh\nprintf "%s|" "$(basename "$0")" "$@" >>{file}\necho >>{file}\n'
+    names = ("post-registry-push", "registry-push-failed")
+    one.host.add_plugin("listener", dict.fromkeys(names, hook))
+    one.make_app()
+    one.ship()
+    one.log_in(password="wrong-one")
+    one.build()
+    assert one.release().code == 1
+
+    def told() -> list[list[str]]:
+        lines = file.read_text().splitlines() if file.exists() else []
+        return [line.split("|")[:-1] for line in lines if line.endswith("|")]
+
+    until(lambda: len(told()) >= 2, what="two calls")
+    first, (name, app, number, reason) = told()
+    digest = one.remote().digest(1)
+    assert first == [*("post-registry-push", "web", "1"), one.reference(1), digest]
+    assert (name, app, number) == ("registry-push-failed", "web", "2")
+    assert "registry:login" in reason
+
+
 def test_a_check(idle_one: Site, ways: Ways) -> None:
     """`check` shows no URL, and names those that Apprise does not understand."""
     secret = "hunter2secret"

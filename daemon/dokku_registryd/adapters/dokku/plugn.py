@@ -1,15 +1,17 @@
-r"""Calls triggers of other Dokku plugins with a secret.
+r"""Calls triggers of other Dokku plugins, with a secret or with news.
 
 plugn 0.17.1 writes the environment to a file that bash then reads (go-basher 5.1.8,
 buildEnvfile). Every value is written as `$'...'`, with quotes escaped but not
 backslashes: the password `x\'; reboot #` would reboot the host.
 """
 
+import contextlib
 import os
 import re
+import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -76,6 +78,38 @@ class Plugn:
                 said = (said + piece)[-_MAX_SAID:]
             status = process.wait()
         return status, said.decode(errors="replace")
+
+    def tell(self, trigger: str, arguments: Sequence[str], *, seconds: float) -> str:
+        """Fire a trigger for which no user waits: its output is dropped.
+
+        Args:
+            trigger: Its name.
+            arguments: Its arguments; plugn quotes them properly.
+            seconds: The time limit; then it is killed with all that it has started.
+
+        Returns:
+            Why it failed, or an empty text.
+        """
+        try:
+            process = subprocess.Popen(
+                ["plugn", "trigger", trigger, *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                env={"PLUGIN_PATH": str(self._plugins), **self._environ},
+                cwd="/",
+                start_new_session=True,
+            )
+        except OSError as error:
+            return f"plugn cannot be started ({error.strerror})"
+        with process:
+            try:
+                status = process.wait(seconds)
+            except subprocess.TimeoutExpired:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                return f"it did not end within {seconds:g} s"
+        return f"it exited with status {status}" if status else ""
 
 
 def is_safe(secret: Secret) -> bool:

@@ -13,6 +13,7 @@ from dokku_registryd.core.notify.troubles import Kind
 _ENDERS: Final = (
     "'release', 'push', 'local', 'recorded', 'destroyed', 'abandoned', 'renamed'"
 )
+_MOST_ANNOUNCED: Final = 100  # jobs of one look
 
 
 class NoticeRows(file.LedgerFile):
@@ -36,6 +37,25 @@ class NoticeRows(file.LedgerFile):
             " ORDER BY sequence"
         )
         return [job_record(row) for row in rows]
+
+    def unannounced_jobs(self) -> list[jobs.JobRecord]:
+        """Return jobs that have ended and were not announced, the oldest first."""
+        rows = self._rows(
+            "SELECT * FROM jobs WHERE is_announced = 0 AND ending IS NOT NULL"
+            " ORDER BY sequence LIMIT ?",
+            _MOST_ANNOUNCED,
+        )
+        return [job_record(row) for row in rows]
+
+    def note_announced(self, job_id: str) -> None:
+        """Record that a job's end was announced.
+
+        It is synced with the next commit: after a power cut it is announced again.
+        """
+        with self._transaction(is_synced=False) as connection:
+            connection.execute(
+                "UPDATE jobs SET is_announced = 1 WHERE job_id = ?", (job_id,)
+            )
 
     def notices(self) -> Memory:
         """Return what is known about troubles and tellings."""

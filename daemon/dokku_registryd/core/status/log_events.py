@@ -331,6 +331,18 @@ EVENTS: Final[Mapping[str, EventFields]] = MappingProxyType(
         "status.denied": _event(
             "debug", "user", "A request from a user without access was rejected."
         ),
+        "plugins.failed": _event(
+            "warning",
+            "trigger attempt error",
+            "A plugin failed in a trigger about a push. It is fired three times at"
+            " most.",
+        ),
+        "announcer.crashed": _event(
+            "error",
+            "error",
+            "Telling other plugins of pushes ended because of a bug; see the traceback."
+            " It is tried again.",
+        ),
         "heartbeat.failed": _event(
             "warning",
             "error",
