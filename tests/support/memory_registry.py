@@ -19,6 +19,7 @@ from urllib.parse import parse_qs, urlsplit
 
 SERVICE: Final = "memory"
 _DRIP_SECONDS: Final = 0.02
+_SMALL_BUFFER: Final = 64 << 10
 _TLS_HANDSHAKE: Final = b"\x16"
 # What Go's servers, and so most registries, answer to who speaks the other way.
 _TO_TLS: Final = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n400 Bad Request"
@@ -63,6 +64,8 @@ class Break:
     times: int = 1
     keeps: bool = True
     """Whether an upload has these bytes afterwards."""
+    answer: Answer | None = None
+    """What is said before the connection ends; None for nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +124,8 @@ class MemoryRegistry:
         """The largest body that a proxy in front of it lets through."""
         self.is_hasty = False
         """Whether that proxy ends the connection before it has read all of a body."""
+        self.end_status = 201
+        """The answer to the end of an upload; some registries have another success."""
         self.tells_offsets = True
         """Whether it answers GET of an upload."""
         self.breaks: list[Break] = []
@@ -183,11 +188,24 @@ class MemoryRegistry:
         self.rules.append(Rule(contains=contains, answer=answer, times=times))
 
     def cut(
-        self, contains: str, after: int, times: int = 1, *, keeps: bool = True
+        self,
+        contains: str,
+        after: int,
+        times: int = 1,
+        *,
+        keeps: bool = True,
+        answer: Answer | None = None,
     ) -> None:
         """Reset connections of requests that contain a text, in their bodies."""
+        if answer is not None:
+            # Or the system takes what the registry does not read.
+            self._server.socket.setsockopt(
+                socket.SOL_SOCKET, socket.SO_RCVBUF, _SMALL_BUFFER
+            )
         self.breaks.append(
-            Break(contains=contains, after=after, times=times, keeps=keeps)
+            Break(
+                contains=contains, after=after, times=times, keeps=keeps, answer=answer
+            )
         )
 
     def find_break(self, line: str) -> Break | None:
@@ -281,7 +299,8 @@ class MemoryRegistry:
             if digest != "sha256:" + hashlib.sha256(body).hexdigest():
                 return error(400, "DIGEST_INVALID", "provided digest did not match")
             self.blobs[path, digest] = body
-            return Answer(status=201, headers={"Docker-Content-Digest": digest})
+            named = {"Docker-Content-Digest": digest}
+            return Answer(status=self.end_status, headers=named)
         kind = "" if name.startswith("elsewhere/") else "blobs/uploads/"
         location = f"{self.upload_host}/v2/{path}/{kind}{name}?state={method}"
         more = self.upload_headers if method == "POST" else {}
@@ -437,6 +456,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
                 self.server.registry.keep(line, part)
             # What is unread makes the end of the connection a reset.
             self.close_connection = True
+            if broken.answer is not None:
+                self._send(broken.answer)
             return
         registry = self.server.registry
         most = registry.most_bytes if registry.is_hasty else None

@@ -577,3 +577,163 @@ def test_all_sent_bytes_are_progress(bench: Bench) -> None:
 
     assert sum(sizes) >= len(BIG)
     assert max(sizes) <= relay_protocol.PIECE_BYTES
+
+
+# -- registries that ask for fewer requests
+
+
+LIMITED: Final = memory_registry.error(429, "TOOMANYREQUESTS", Retry_After="3")
+STATE: Final = f"GET /v2/{PATH}/blobs/uploads/"
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_question_that_is_put_off(bench: Bench, status: int) -> None:
+    """After a break the registry may say when it can tell how many bytes it has."""
+    bench.server.cut("PATCH ", after=18 * MIB)
+    bench.server.rule(STATE, memory_registry.error(status, "BUSY", Retry_After="3"), 2)
+
+    bench.stream(BIG)
+
+    assert bench.has(BIG)
+    assert bench.ranges == [f"{18 * MIB}-{len(BIG) - 1}"]
+    assert sum(bench.waits) == pytest.approx(0.5 + 3 + 3)
+
+
+def test_a_question_about_a_whole_body_that_is_put_off(bench: Bench) -> None:
+    """What the registry has of it counts, too."""
+    bench.server.cut("PUT ", after=MIB)
+    bench.server.rule(STATE, LIMITED, 1)
+
+    bench.put(SMALL)
+
+    assert bench.has(SMALL)
+    assert bench.requests == ["POST", "GET", "GET", "PATCH", "PUT"]
+
+
+@pytest.mark.parametrize(("asked", "questions"), [("3", 5), ("600", 1)])
+def test_a_question_that_is_put_off_for_good(
+    bench: Bench, asked: str, questions: int
+) -> None:
+    """A limit that lasts ends the attempt, and the next one waits for it."""
+    bench.server.cut("PATCH ", after=18 * MIB)
+    limited = memory_registry.error(429, "TOOMANYREQUESTS", Retry_After=asked)
+    bench.server.rule(STATE, limited)
+
+    with pytest.raises(errors.RateLimitedError) as caught:
+        bench.stream(BIG)
+
+    assert caught.value.retry_after == float(asked)
+    assert bench.requests.count("GET") == questions
+
+
+@pytest.mark.parametrize("method", ["PATCH ", "PUT "])
+def test_a_stream_that_is_put_off(bench: Bench, method: str) -> None:
+    """Its first bytes are gone here, so it is continued and not given up."""
+    bench.server.rule(method, LIMITED, 1)
+
+    bench.stream(SMALL)
+
+    assert bench.has(SMALL)
+    assert sum(bench.waits) == pytest.approx(3)
+
+
+# -- successes that are none
+
+
+PAGE: Final = Answer(body=b"<html>", headers={"Content-Type": "text/html; charset=x"})
+
+
+@pytest.mark.parametrize("method", ["POST ", "PUT "])
+def test_a_page_is_no_success(bench: Bench, method: str) -> None:
+    """A page that a proxy shows with status 200 is not the registry's answer."""
+    bench.server.rule(method, PAGE)
+
+    with pytest.raises(errors.RegistryUnavailableError, match="page of a proxy"):
+        bench.put(SMALL)
+
+    assert not bench.has(SMALL)
+
+
+@pytest.mark.parametrize("method", ["PATCH ", "PUT "])
+def test_a_page_for_a_moment(bench: Bench, method: str) -> None:
+    """The upload is continued after it."""
+    bench.server.rule(method, PAGE, 1)
+
+    bench.put(SMALL)
+    bench.stream(SMALL[:-1])
+
+    assert bench.has(SMALL)
+    assert bench.has(SMALL[:-1])
+
+
+@pytest.mark.parametrize("status", [200, 202, 204])
+def test_another_success(bench: Bench, status: int) -> None:
+    """Some registries answer so, and have what was sent."""
+    bench.server.end_status = status
+
+    bench.put(SMALL)
+    bench.stream(BIG)
+
+    assert bench.has(SMALL)
+    assert bench.has(BIG)
+    assert bench.requests == ["POST", "PUT", "POST", "PATCH", "PUT"]
+    assert len(bench.server.lines(f"HEAD /v2/{PATH}/blobs/")) == 2
+
+
+@pytest.mark.parametrize("status", [200, 202, 204])
+def test_another_success_without_content(bench: Bench, status: int) -> None:
+    """It counts as a break if the registry does not have the blob."""
+    bench.server.rule("PUT ", Answer(status=status), 1)
+    bench.put(SMALL)
+    bench.server.rule("PUT ", Answer(status=status), 1)
+    bench.stream(BIG)
+
+    assert bench.has(SMALL)
+    assert bench.has(BIG)
+
+
+def test_another_success_of_a_registry_that_cannot_be_read(bench: Bench) -> None:
+    """A login that may only push pushes."""
+    bench.server.end_status = 204
+    for method in ("HEAD", "GET"):
+        denied = memory_registry.error(403, "DENIED")
+        bench.server.rule(f"{method} /v2/{PATH}/blobs/sha256", denied)
+
+    bench.put(SMALL)
+
+    assert bench.has(SMALL)
+    assert bench.requests == ["POST", "PUT"]
+
+
+def test_an_answer_before_all_bytes(bench: Bench) -> None:
+    """A success counts only after the last byte; the rest is sent from where it is."""
+    bench.server.cut("PATCH ", after=10 * MIB, answer=Answer(status=202))
+    bench.stream(BIG)
+    bench.server.cut("PUT ", after=MIB, answer=Answer(status=201))
+    bench.put(BIG[:-1])
+
+    assert bench.has(BIG)
+    assert bench.has(BIG[:-1])
+    assert bench.ranges[0] == f"{10 * MIB}-{10 * MIB + PIECE - 1}"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"Content-Type": "text/html"}, {"Docker-Content-Digest": f"sha256:{'1' * 64}"}],
+    ids=["page", "other"],
+)
+def test_what_proves_no_blob(bench: Bench, headers: dict[str, str]) -> None:
+    """A page, or another blob, is not taken for a layer that can be left out."""
+    answer = Answer(body=b"<html>", headers=headers)
+    bench.server.rule(f"HEAD /v2/{PATH}/blobs/", answer)
+
+    assert bench.client.blob_size(bench.image, digest_of(SMALL), auth=None) is None
+    assert not bench.client.has_blob(bench.image, digest_of(SMALL), auth=None)
+
+
+def test_a_page_does_not_tell_whether_a_blob_is_there(bench: Bench) -> None:
+    """It is neither there nor gone."""
+    bench.server.rule(f"/v2/{PATH}/blobs/sha256", PAGE)
+
+    with pytest.raises(errors.PermanentError, match="page of a proxy"):
+        bench.client.has_blob(bench.image, digest_of(SMALL), auth=None)

@@ -42,6 +42,7 @@ UNPROVED: Final = (
     - {HTTPStatus.TOO_MANY_REQUESTS}
 ) | {HTTPStatus.NOT_IMPLEMENTED}
 _ACTIONS: Final = {"PUT": PUSHING, "DELETE": "pull,delete"}
+_PAGES: Final = frozenset({"text/html", "application/xhtml+xml"})
 _LENGTHS: Final = {"sha256": 64, "sha384": 96, "sha512": 128}
 
 
@@ -225,6 +226,12 @@ def _errand(request: Request) -> refusals.Errand:
         return refusals.Errand.LOOK_UP
     is_tag = request.method == "PUT" and "/manifests/" in request.url
     return refusals.Errand.TAG if is_tag else refusals.Errand.PUSH
+
+
+def is_page(reply: Reply) -> bool:
+    """Return whether an answer is a page for a browser, such as a proxy shows."""
+    stated = reply.headers.get("content-type", "").partition(";")[0]
+    return stated.strip().lower() in _PAGES
 
 
 def is_of_tls_server(reply: Reply) -> bool:

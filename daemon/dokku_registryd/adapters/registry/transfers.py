@@ -21,6 +21,10 @@ from dokku_registryd.adapters.registry import upload_limits, upload_sessions
 WAITS: Final = (0.5, 1.0, 2.0, 4.0, 8.0)
 """Seconds before each try to continue an upload that makes no progress. The first one
 lets the registry notice the break."""
+MOST_ASKED: Final = 15.0
+"""The longest wait in seconds that a registry may ask for within an upload."""
+BREAKS: Final = (errors.RegistryUnavailableError, errors.RateLimitedError)
+"""What another try within the same upload may not meet."""
 _PIECE: Final = upload_limits.SIZES[0]
 _SLICE_SECONDS: Final = 0.2  # between two checks whether an upload is still needed
 _SESSIONS: Final = 3  # a registry on several machines may know a session on one only
@@ -30,6 +34,16 @@ _OUT_OF_STEP: Final = frozenset(
     {HTTPStatus.BAD_REQUEST, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE}
 )
 """Answers to bytes or a digest that do not match what the registry has."""
+
+Break = errors.RegistryUnavailableError | errors.RateLimitedError
+
+
+def not_taken(session: upload_sessions.Session) -> errors.RegistryUnavailableError:
+    """Return the error for an upload that was answered with a success, and is lost."""
+    return errors.RegistryUnavailableError(
+        f"cannot {session.purpose}: the end of an upload was answered with a success,"
+        " but the registry does not have it"
+    )
 
 
 class Transfer:
@@ -41,6 +55,7 @@ class Transfer:
         limits: The known sizes of requests.
         is_there: Whether the registry has the blob; a lost answer may have been a
             success.
+        is_lacking: Whether it surely lacks the blob; some success may be a proxy's.
         sleep: Waits for some seconds.
     """
 
@@ -52,12 +67,14 @@ class Transfer:
         limits: upload_limits.Limits,
         sleep: Callable[[float], object],
         is_there: Callable[[], bool] = lambda: False,
+        is_lacking: Callable[[], bool] = lambda: False,
     ) -> None:
         self._session = session
         self._source = source
         self._limits = limits
         self._sleep = sleep
         self._is_there = is_there
+        self._is_lacking = is_lacking
         self._digest = ""
         self._whole: int | None = None
         self._size: int | None = None
@@ -66,7 +83,7 @@ class Transfer:
         self._begun = 0
         self._breaks = 0
         self._reached = 0
-        self._broken: errors.RegistryUnavailableError | None = None
+        self._broken: Break | None = None
         """The last break."""
         self._is_lost = False
         """Whether it is unknown what the registry has."""
@@ -92,7 +109,7 @@ class Transfer:
                 self._step()
             except errors.SendAgainError:
                 raise
-            except errors.RegistryUnavailableError as error:
+            except BREAKS as error:
                 self._wait(error)
                 self._broken, self._is_lost = error, True
             except (
@@ -104,18 +121,18 @@ class Transfer:
 
     def _step(self) -> None:
         """Send what is missing; after a break find out first what that is."""
-        is_lost, self._is_lost = self._is_lost, False
-        if is_lost and self._broken is not None:
+        if self._is_lost and self._broken is not None:
             self._is_done = self._is_there()
             if self._is_done:
                 return
             self._find_back(self._broken)
+        self._is_lost = False
         self._advance()
         self._is_done = True
 
     def _begin(self) -> None:
         self._session.open()
-        self._is_in_pieces = False
+        self._is_in_pieces = self._is_lost = False
         self._begun += 1
 
     def _advance(self) -> None:
@@ -123,14 +140,18 @@ class Transfer:
         is_one = not self._is_in_pieces and (most is None or self._fits(most))
         self._size = self._whole
         if is_one and self._whole is not None:
-            self._session.end(self._digest, self._source, self._whole)
+            self._end(self._source, self._whole)
             return
         if is_one:
             self._session.send_rest(self._source)
         else:
             self._send_pieces(min(most or _PIECE, _PIECE))
         if self._digest:
-            self._session.end(self._digest)
+            self._end()
+
+    def _end(self, source: ports.BlobSource | None = None, size: int = 0) -> None:
+        if not self._session.end(self._digest, source, size) and self._is_lacking():
+            raise not_taken(self._session)
 
     def _fits(self, most: int) -> bool:
         return self._whole is not None and self._whole <= most
@@ -197,15 +218,15 @@ class Transfer:
         may_be = self._is_in_pieces or bool(self._digest)
         return may_be and error.status in _OUT_OF_STEP
 
-    def _wait(self, error: errors.RegistryUnavailableError) -> None:
+    def _wait(self, error: Break) -> None:
         """Wait before the next try; raise if there were enough."""
-        is_busy = isinstance(error, errors.RegistryBusyError)
+        is_busy = isinstance(error, errors.RegistryBusyError | errors.RateLimitedError)
         asked = error.retry_after or 0.0
-        if self._breaks == len(WAITS) or asked > WAITS[-1]:
+        if self._breaks == len(WAITS) or asked > MOST_ASKED:
             self._limits.trust(self._session.host)
             self._forget_limit()
             raise error
-        if is_busy and self._whole is not None:
+        if is_busy and self._whole is not None and not self._is_lost:
             raise error  # It asks for fewer requests, and little was sent.
         left = max(WAITS[self._breaks], asked)
         self._breaks += 1
@@ -219,7 +240,7 @@ class Transfer:
         if self._is_in_pieces and not self._session.accepted:
             self._limits.forget(self._session.host)
 
-    def _find_back(self, error: errors.RegistryUnavailableError) -> None:
+    def _find_back(self, error: Break) -> None:
         """Continue where the registry has the bytes."""
         offset = self._session.offset()
         if offset is None or offset > self._source.position:

@@ -87,6 +87,7 @@ class Session:
         """
         url = f"//{self._access.host}/v2/{self._image.path}/blobs/uploads/"
         reply = self._dialogue.ask(self._request("POST", url, body=b""), self._access)
+        self._check_page(reply, HTTPStatus.ACCEPTED)
         self._place = _place(reply, self.purpose, self._access.secrets)
         self.accepted = 0
         self.least = parse_size(reply.headers.get("oci-chunk-min-length", ""))
@@ -94,32 +95,41 @@ class Session:
 
     def send_rest(self, source: ports.BlobSource) -> None:
         """Send all further bytes, which can be sent only once, in one request."""
-        request = self._request("PATCH", self._place.url, pieces=source.read())
-        self._go_on(request, source)
+        rest = _Rest(source)
+        self._go_on(self._request("PATCH", self._place.url, pieces=rest), rest, source)
 
     def send(self, source: ports.BlobSource, size: int) -> None:
         """Send as many of the next bytes in a request with their range."""
         start = source.position
+        part = _Part(source, size)
         request = self._request(
             "PATCH",
             self._place.url,
             headers={"content-range": f"{start}-{start + size - 1}"},
-            body=_Part(source, size),
+            body=part,
         )
-        self._go_on(request, source)
+        self._go_on(request, part, source)
 
     def end(
         self, digest: str, source: ports.BlobSource | None = None, size: int = 0
-    ) -> None:
-        """Finish with the digest, and with a body of so many bytes."""
+    ) -> bool:
+        """Finish with the digest, and with a body of so many bytes.
+
+        Returns:
+            Whether the registry has surely taken it: it answers 201, after all bytes.
+            Some registries answer another success, and so do proxies.
+        """
         joint = "&" if "?" in self._place.url else "?"
-        self._ask(
+        part = _Part(source, size) if source is not None and size else None
+        reply = self._ask(
             self._request(
                 "PUT",
                 f"{self._place.url}{joint}digest={quote(digest, safe='')}",
-                body=_Part(source, size) if source is not None and size else b"",
+                body=part or b"",
             )
         )
+        self._check_page(reply, HTTPStatus.CREATED)
+        return reply.status == HTTPStatus.CREATED and (part is None or part.is_sent)
 
     def offset(self) -> int | None:
         """Ask how many bytes the registry has; None if it does not say.
@@ -168,9 +178,31 @@ class Session:
             max_bytes=messages.MAX_MANIFEST_BYTES,
         )
 
-    def _go_on(self, request: Request, source: ports.BlobSource) -> None:
-        self._place = self._next(self._ask(request))
+    def _go_on(
+        self, request: Request, body: "_Part | _Rest", source: ports.BlobSource
+    ) -> None:
+        reply = self._ask(request)
+        self._check_page(reply, HTTPStatus.ACCEPTED)
+        self._place = self._next(reply)
+        if not body.is_sent:
+            raise errors.RegistryUnavailableError(
+                f"cannot {self.purpose}: the registry has answered, and disconnected,"
+                " before it had all bytes"
+            )
         self.accepted = source.position
+
+    def _check_page(self, reply: Reply, wanted: HTTPStatus) -> None:
+        """Raise if a proxy shows a page in place of the registry's answer.
+
+        Raises:
+            RegistryUnavailableError: It does.
+        """
+        if reply.status != wanted and messages.is_page(reply):
+            raise errors.RegistryUnavailableError(
+                f"cannot {self.purpose}: the answer is a page of a proxy in front of"
+                " the registry. If it is a login page, make the registry reachable"
+                " without it"
+            )
 
     def _ask(self, request: Request, *expected: int) -> Reply:
         if self._place.is_elsewhere:
@@ -188,13 +220,30 @@ class _Part:
         self._source = source
         self._start = source.position
         self._size = size
+        self.is_sent = False
+        """Whether all of it was sent; an answer may come earlier."""
 
     def __len__(self) -> int:
         return self._size
 
     def __iter__(self) -> Iterator[bytes]:
+        self.is_sent = False
         self._source.rewind(self._start)
-        return self._source.read(self._size)
+        yield from self._source.read(self._size)
+        self.is_sent = True
+
+
+class _Rest:
+    """All further bytes of a source as a body that can be sent once."""
+
+    def __init__(self, source: ports.BlobSource) -> None:
+        self._source = source
+        self.is_sent = False
+        """As of `_Part`."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield from self._source.read()
+        self.is_sent = True
 
 
 def parse_size(header: str) -> int | None:

@@ -25,7 +25,8 @@ from dokku_registryd.adapters.registry import (
 )
 from dokku_registryd.core.auth.logins import AuthConfig
 from dokku_registryd.core.image import reference
-from dokku_registryd.core.registry.protocol import Request
+from dokku_registryd.core.registry import protocol
+from dokku_registryd.core.registry.protocol import Reply, Request
 
 _SLICE_BYTES: Final = 64 << 10
 
@@ -67,8 +68,7 @@ class Uploads:
             request, access, HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED
         )
         stated = reply.headers.get("content-length", "")
-        is_there = reply.status == HTTPStatus.OK
-        return upload_sessions.parse_size(stated) if is_there else None
+        return upload_sessions.parse_size(stated) if _shows(reply, digest) else None
 
     def exists(
         self,
@@ -91,12 +91,19 @@ class Uploads:
             max_bytes=messages.MAX_MANIFEST_BYTES,
         )
         reply = self._dialogue.ask(request, access, *messages.UNPROVED)
-        if reply.status == HTTPStatus.OK:
+        if _shows(reply, digest):
             return True
         request = replace(
             request, method="GET", headers={"range": "bytes=0-0"}, wants_body=False
         )
         reply = self._dialogue.ask(request, access, HTTPStatus.NOT_FOUND)
+        if reply.status != HTTPStatus.NOT_FOUND and messages.is_page(reply):
+            raise errors.PermanentError(
+                f"cannot {request.purpose}: the answer is a page of a proxy in front of"
+                " the registry. If it is a login page, make the registry reachable"
+                " without it",
+                status=reply.status,
+            )
         return reply.status != HTTPStatus.NOT_FOUND
 
     def put(
@@ -115,6 +122,7 @@ class Uploads:
             limits=self._limits,
             sleep=self._sleep,
             is_there=lambda: self._has(image, digest, auth),
+            is_lacking=lambda: self._lacks(image, digest, auth),
         ).put(digest, len(body))
 
     def stream(
@@ -160,16 +168,18 @@ class Uploads:
         session = self._session(image, auth, location)
         for wait in (*transfers.WAITS, None):
             try:
-                session.end(digest)
+                if not session.end(digest) and self._lacks(image, digest, auth):
+                    raise transfers.not_taken(session)
             except (errors.ImageNotFoundError, errors.InvalidRequestError) as error:
                 if not self._limits.reject(session.host):
                     raise
                 reason = errors.RegistryUnavailableError(str(error))
                 raise errors.SendAgainError(reason) from error
-            except errors.RegistryUnavailableError as error:
-                if wait is None or isinstance(error, errors.RegistryBusyError):
+            except transfers.BREAKS as error:
+                asked = error.retry_after or 0.0
+                if wait is None or asked > transfers.MOST_ASKED:
                     raise
-                self._sleep(wait)
+                self._sleep(max(wait, asked))
                 if self._has(image, digest, auth):
                     break
             else:
@@ -186,10 +196,16 @@ class Uploads:
         self, image: reference.ImageReference, digest: str, auth: AuthConfig | None
     ) -> bool:
         """Return whether a blob exists although the answer to its upload was lost."""
-        with contextlib.suppress(
-            errors.PermanentError, errors.RegistryUnavailableError
-        ):
+        with contextlib.suppress(errors.PermanentError, *transfers.BREAKS):
             return self.size(image, digest, auth=auth) is not None
+        return False
+
+    def _lacks(
+        self, image: reference.ImageReference, digest: str, auth: AuthConfig | None
+    ) -> bool:
+        """Return whether a blob is surely missing; a login may be refused to look."""
+        with contextlib.suppress(errors.PermanentError, *transfers.BREAKS):
+            return not self.exists(image, digest, auth=auth, for_push=True)
         return False
 
 
@@ -225,6 +241,14 @@ class _Whole:
 
     def check(self) -> None:
         """Return: a whole body is needed until it is sent."""
+
+
+def _shows(reply: Reply, digest: str) -> bool:
+    """Return whether an answer to HEAD proves that a blob exists."""
+    stated = protocol.parse_digest(reply.headers.get(messages.DIGEST_HEADER, ""))
+    is_other = stated is not None and stated != digest
+    is_there = reply.status == HTTPStatus.OK
+    return is_there and not is_other and not messages.is_page(reply)
 
 
 def _access(
