@@ -11,6 +11,7 @@ from dokku_registryd import errors, ports
 from dokku_registryd.core.auth.logins import AuthConfig
 from dokku_registryd.core.image import images, parts, reference
 from dokku_registryd.core.image.reference import ImageReference
+from dokku_registryd.core.registry import allowances
 
 
 @dataclass(kw_only=True)
@@ -44,6 +45,8 @@ class FakeRegistry:
     takes_tags: bool = False
     """Whether several tags may be put at once."""
     is_down: bool = False
+    left: allowances.Allowance | None = None
+    """What the limit for pulls leaves."""
     lock: threading.RLock = field(default_factory=threading.RLock)
 
     def fail(self, method: str, *failures: errors.RegistrydError) -> None:
@@ -192,6 +195,13 @@ class FakeRegistry:
         with self.lock:
             self._begin("has_blob", image.repository, image.domain, auth)
             return (image.repository, digest) in self.blobs
+
+    def allowance(
+        self, domain: str, *, auth: AuthConfig | None
+    ) -> allowances.Allowance | None:
+        """Return what a test says is left."""
+        del domain, auth
+        return self.left
 
     def put_blob(
         self,

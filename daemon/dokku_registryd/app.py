@@ -253,6 +253,7 @@ class Service:
             submit=self._submit,
             is_preempted=self.queue.is_preempted,
             is_disowned=self.queue.is_disowned,
+            has_urgent=self.queue.has_urgent,
             is_cancelled=self._waiters.is_cancelled,
             app_lock=self._app_locks.of,
             take_in=self._take_in,

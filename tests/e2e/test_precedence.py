@@ -1,5 +1,8 @@
 """Order of jobs: those with a waiting hook or user come before internal ones."""
 
+import contextlib
+import sqlite3
+
 from support.every_engine import on_every_engine
 from support.gate import Gate
 from support.site import Site
@@ -58,6 +61,36 @@ def test_a_heal_gives_way_to_a_release_of_its_app(site: Site, gate: Gate) -> Non
     assert retried["level"] == "info"
     until(lambda: not site.ask("status")["unfinished"], what="the end of the heal")
     assert site.names()[f"{gate.host}/dokku/web:2"] == image_id
+
+
+def test_a_check_gives_way_to_a_deploy(idle_one: Site, gate: Gate) -> None:
+    """One worker and a registry that does not answer a check: a deploy goes on."""
+    site = idle_one
+    site.service.configure(daemon__workers=1)
+    site.service.start()
+    site.make_app("held", server=gate.host)
+    site.write_login("held", {"auths": {gate.host: _login(site)}})
+    site.ship("held")
+    site.service.stop()
+    _age_checks(site)
+    gate.hold_requests(b"HEAD /v2/dokku/held")
+    site.service.start()
+    site.make_app()
+    until(lambda: gate.holds, what="a check that hangs")
+    site.build()
+
+    assert site.release().code == 0
+
+    ended = site.service.wait_for("job.finished", intent="verify", app="held")
+    gate.open()
+    assert ended["detail"] == "not checked: other jobs go first"
+
+
+def _age_checks(site: Site) -> None:
+    """Make the checks of releases as old as if they had been made days ago."""
+    path = site.host.data_dir / "ledger.sqlite3"
+    with contextlib.closing(sqlite3.connect(path)) as ledger, ledger:
+        ledger.execute("UPDATE checks SET checked_at = checked_at - 200000")
 
 
 def _login(site: Site) -> dict[str, str]:

@@ -13,10 +13,10 @@ import structlog
 
 from dokku_registryd import ports
 from dokku_registryd.core.hook import triggers
-from dokku_registryd.core.image import images, leftovers, needs, wanted
+from dokku_registryd.core.image import images, leftovers, needs, reference, wanted
 from dokku_registryd.core.job import jobs, outcomes
 from dokku_registryd.core.job.kinds import Kind
-from dokku_registryd.core.release import completeness
+from dokku_registryd.core.release import check_turns
 from dokku_registryd.effects import housekeeping
 from dokku_registryd.effects.app import absence, app_state, built_names, sight
 from dokku_registryd.effects.deploy import live, reply_writer
@@ -42,7 +42,7 @@ class Plan:
     unchecked: tuple[str, ...] = ()
     """Apps whose release should be checked in its registry now."""
     outdated: tuple[str, ...] = ()
-    """Jobs of incomplete releases that are no longer deployed."""
+    """Jobs of releases that are amiss in their registry and no longer deployed."""
 
 
 def plan(context: ports.Context) -> Plan:
@@ -132,19 +132,27 @@ def _needs(
 
 def _unchecked(found: Iterable[needs.Need], context: ports.Context) -> list[str]:
     """Return apps whose deployed release should be checked, within the budget."""
-    now = context.clock.now()
     pushed = [need.pushed for need in found if need.pushed is not None]
-    records = context.ledger.checks_since(now - completeness.MOST_SECONDS)
-    return completeness.choose(
-        [(release.app, release.job_id, release.digest) for release in pushed],
+    records = context.ledger.checks_of(release.job_id for release in pushed)
+    return check_turns.choose(
+        [
+            check_turns.Deployed(
+                app=release.app,
+                job_id=release.job_id,
+                digest=release.digest,
+                host=reference.parse(release.reference).domain,
+                pushed_at=release.pushed_at,
+            )
+            for release in pushed
+        ],
         records,
-        now,
+        context.clock.now(),
     )
 
 
 def _outdated(found: Mapping[str, needs.Need], context: ports.Context) -> Iterator[str]:
-    """Yield jobs of incomplete releases that their apps do not run any more."""
-    for app, record in context.ledger.incomplete():
+    """Yield jobs of releases that are amiss and not run by their apps any more."""
+    for app, record in context.ledger.amiss():
         need = found.get(app)
         if need is None or not need.is_known:
             continue

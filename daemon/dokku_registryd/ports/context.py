@@ -76,6 +76,8 @@ class Context:
     """Accepts the trigger files that are in the spool now."""
     is_disowned: Callable[[str], bool] = lambda _app: False
     """Returns whether a waiting job destroys or renames an app: a push ends then."""
+    has_urgent: Callable[[], bool] = lambda: False
+    """Returns whether a job waits for a worker: a check of a release ends then."""
     is_deploying: Callable[[str], bool] = lambda _app: False
     """Returns whether Dokku holds an app's deploy lock: it tags its names now."""
     is_released: Callable[[str], bool] = lambda _app: False

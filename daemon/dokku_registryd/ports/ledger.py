@@ -167,8 +167,14 @@ class Ledger(Protocol):
     def checks_since(self, seconds: float) -> Mapping[str, completeness.Record]:
         """Return the checks after a time, by the job of the release."""
 
+    def checks_of(self, job_ids: Iterable[str]) -> Mapping[str, completeness.Record]:
+        """Return what is known about the parts of some releases, by their jobs."""
+
     def incomplete(self) -> list[tuple[str, completeness.Record]]:
         """Return the releases that are known to be incomplete, with their apps."""
+
+    def amiss(self) -> list[tuple[str, completeness.Record]]:
+        """Return also those whose number is not theirs any more."""
 
     def record_check(
         self, record: completeness.Record, *, is_synced: bool = True

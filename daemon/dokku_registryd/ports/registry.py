@@ -8,6 +8,7 @@ from dokku_registryd.core.image import reference
 from dokku_registryd.core.image.images import (
     Manifest,
 )
+from dokku_registryd.core.registry import allowances
 
 
 class BlobSource(Protocol):
@@ -135,6 +136,14 @@ class Registry(Protocol):
         """Return whether a repository has a blob.
 
         HEAD proves presence; only a GET that answers 404 proves absence.
+        """
+
+    def allowance(
+        self, domain: str, *, auth: logins.AuthConfig | None
+    ) -> allowances.Allowance | None:
+        """Return what the registry has said last of its limit; None if nothing.
+
+        It sends no request.
         """
 
     def put_blob(

@@ -116,6 +116,11 @@ class JobQueue:
         with self._changed:
             return self._lanes.is_disowned(app, self._monotonic())
 
+    def has_urgent(self) -> bool:
+        """Return whether a job waits for a worker that goes before checks."""
+        with self._changed:
+            return self._lanes.has_urgent(self._monotonic())
+
     def has(self, kind: Kind, app: str) -> bool:
         """Return whether a job of this kind and app is waiting."""
         with self._changed:

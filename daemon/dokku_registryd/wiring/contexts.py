@@ -38,6 +38,7 @@ def build_context(
     submit: Callable[[triggers.Trigger], None],
     is_preempted: Callable[[str], bool] = lambda _app: False,
     is_disowned: Callable[[str], bool] = lambda _app: False,
+    has_urgent: Callable[[], bool] = lambda: False,
     is_cancelled: Callable[[str], bool] = lambda _job_id: False,
     app_lock: Callable[[str], AbstractContextManager[object]] = lambda _app: (
         nullcontext()
@@ -87,6 +88,7 @@ def build_context(
         submit=submit,
         is_preempted=is_preempted,
         is_disowned=is_disowned,
+        has_urgent=has_urgent,
         is_deploying=locks.is_held,
         is_released=locks.is_released,
         is_cancelled=is_cancelled,

@@ -1,5 +1,6 @@
 """What the ledger knows about the parts of releases."""
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -7,19 +8,20 @@ from pathlib import Path
 
 import pytest
 
-from dokku_registryd.adapters.ledger import ledger, peek
+from dokku_registryd.adapters.ledger import ledger, peek, schema
 from dokku_registryd.core.hook import triggers
 from dokku_registryd.core.job import jobs
 from dokku_registryd.core.job.kinds import Kind
 from dokku_registryd.core.release import completeness
-from dokku_registryd.core.release.completeness import Record
+from dokku_registryd.core.release.completeness import Number, Record
 from dokku_registryd.core.release.releases import Release
 
 DIGEST = f"sha256:{'1' * 64}"
 NOW = 1_700_000_000.0
 GONE = (f"layer sha256:{'2' * 64}", f"manifest sha256:{'3' * 64}")
-COMPLETE = completeness.shown("1.1.1", DIGEST, parts=4, now=NOW)
+COMPLETE = completeness.shown("1.1.1", DIGEST, parts=4, now=NOW, tree=GONE)
 INCOMPLETE = replace(COMPLETE, missing=GONE, lacking=2, unread="no answer")
+LOST = replace(COMPLETE, number=Number.GONE, is_here=False, requests=7, reads=2)
 
 
 @pytest.fixture
@@ -55,7 +57,7 @@ def add(book: ledger.SqliteLedger, job_id: str, app: str = "web") -> None:
     book.update_release(job_id, digest=DIGEST)
 
 
-@pytest.mark.parametrize("record", [COMPLETE, INCOMPLETE])
+@pytest.mark.parametrize("record", [COMPLETE, INCOMPLETE, LOST])
 def test_a_record_comes_back(book: ledger.SqliteLedger, record: Record) -> None:
     """What is recorded is read again, and the latest record counts."""
     assert book.check_of("1.1.1") is None
@@ -86,6 +88,15 @@ def test_a_check_that_was_overtaken(book: ledger.SqliteLedger) -> None:
     assert book.check_of("1.1.1") == repaired
 
 
+def test_checks_of_some_releases(book: ledger.SqliteLedger) -> None:
+    """However many they are; those without a check are left out."""
+    book.record_check(LOST)
+    many = [f"{number}.9.9" for number in range(1200)]
+
+    assert book.checks_of([*many, "1.1.1", "2.1.1"]) == {"1.1.1": LOST}
+    assert book.checks_of([]) == {}
+
+
 def test_checks_after_a_time(book: ledger.SqliteLedger) -> None:
     """Only later ones are read."""
     later = replace(COMPLETE, job_id="2.1.1", checked_at=NOW + 9)
@@ -108,7 +119,7 @@ def test_incomplete_releases(book: ledger.SqliteLedger, path: Path) -> None:
         ("api", "3.1.1"),
         ("web", "1.1.1"),
     ]
-    assert found[1][1] == INCOMPLETE
+    assert found[1][1] == replace(INCOMPLETE, tree=())
     shown = peek.read(str(path), now=NOW, limit=1).incomplete
     assert [(row["app"], row["reference"], row["lacking"]) for row in shown] == [
         ("api", "r.example/org/api:1", 1),
@@ -140,3 +151,43 @@ def test_a_check_goes_with_its_release(book: ledger.SqliteLedger) -> None:
     assert set(book.checks_since(0.0)) == {"4.1.1"}
     book.forget_app("api")
     assert book.checks_since(0.0) == {}
+
+
+def test_lost_numbers(book: ledger.SqliteLedger, path: Path) -> None:
+    """They are no incomplete releases, and are shown beside them."""
+    book.record_check(LOST)
+    book.record_check(replace(INCOMPLETE, job_id="2.1.1"))
+
+    assert [record.job_id for _, record in book.incomplete()] == ["2.1.1"]
+    assert [record.job_id for _, record in book.amiss()] == ["2.1.1", "1.1.1"]
+    shown = peek.read(str(path), now=NOW, limit=1).incomplete
+    assert [(row["number"], row["is_here"]) for row in shown] == [("", 1), ("gone", 0)]
+
+
+def test_what_is_amiss_is_found_by_an_index(
+    book: ledger.SqliteLedger, path: Path
+) -> None:
+    """Metrics ask often, and most checks find nothing."""
+    del book
+    with closing(sqlite3.connect(path)) as connection:
+        plan = connection.execute(
+            f"EXPLAIN QUERY PLAN SELECT checks.job_id {schema.AMISS}"
+        ).fetchall()
+
+    assert any("checks_amiss" in row[-1] for row in plan), plan
+
+
+def test_only_the_latest_release_keeps_its_parts(book: ledger.SqliteLedger) -> None:
+    """A hundred releases of an app need no room for the parts of each."""
+    add(book, "3.1.1", "api")
+    book.record_check(COMPLETE)
+    book.record_check(replace(COMPLETE, job_id="3.1.1"))
+
+    book.record_check(replace(COMPLETE, job_id="2.1.1"))
+
+    found = book.checks_since(0.0)
+    assert {job_id: len(record.tree) for job_id, record in found.items()} == {
+        "1.1.1": 0,
+        "2.1.1": 2,
+        "3.1.1": 2,
+    }

@@ -6,7 +6,7 @@ import pytest
 
 from dokku_registryd.core.image.parts import Kind, Part
 from dokku_registryd.core.release import completeness
-from dokku_registryd.core.release.completeness import Look, Record, Standing
+from dokku_registryd.core.release.completeness import Look, Number, Record, Standing
 
 DIGEST = f"sha256:{'1' * 64}"
 NOW = 1_700_000_000.0
@@ -143,24 +143,77 @@ def test_the_moments_spread() -> None:
     assert len(due) > 15
 
 
-def test_a_sweep_has_a_budget() -> None:
-    """Those that waited longest come first, as far as their requests fit."""
-    deployed = [(f"app{number:03}", f"job{number}", DIGEST) for number in range(100)]
-    checked = replace(COMPLETE, checked_at=NOW - 3 * DAY, parts=9)
-    records = {"job7": checked, "job8": replace(checked, checked_at=NOW)}
+@pytest.mark.parametrize(
+    ("number", "standing"),
+    [(Number.GONE, Standing.NUMBER_GONE), (Number.MOVED, Standing.NUMBER_MOVED)],
+)
+def test_a_number_that_is_lost(number: Number, standing: Standing) -> None:
+    """It is a state of its own: the release can be pulled, but is not what it was."""
+    found = after(COMPLETE, number=number)
 
-    chosen = completeness.choose(deployed, records, NOW)
+    assert (found.standing, found.is_amiss) == (standing, True)
+    assert found.complete_at == NOW + 3600
+    kept = after(found, unread="no answer")
+    assert kept.standing is standing
+    assert after(found, number=Number.KEPT).standing is Standing.COMPLETE
+    assert after(found, missing=(GONE,)).standing is Standing.INCOMPLETE
 
-    assert len(chosen) == 300 // completeness.USUAL_REQUESTS
-    assert "app007" not in chosen  # Others were never checked.
-    everything = completeness.choose(deployed[5:9], records, NOW)
-    assert everything == ["app005", "app006", "app007"]
+
+def test_a_lost_number_is_asked_for_again() -> None:
+    """Another client may put it back."""
+    lost = replace(COMPLETE, number=Number.GONE)
+
+    assert completeness.is_due(lost, DIGEST, job_id="1.1.1", now=NOW + HOUR * 1.2)
 
 
-def test_one_large_release_is_checked_too() -> None:
-    """A release with more parts than the budget is not left out."""
-    large = replace(COMPLETE, checked_at=NOW - 3 * DAY, parts=1900)
+def test_the_parts_are_remembered() -> None:
+    """They need not be read again, until the release has another digest."""
+    names = (f"manifest {DIGEST}", str(GONE))
 
-    chosen = completeness.choose([("web", "1.1.1", DIGEST)], {"1.1.1": large}, NOW)
+    found = after(None, tree=names)
 
-    assert chosen == ["web"]
+    assert completeness.tree_of(found, DIGEST) == names
+    assert completeness.tree_of(found, "sha256:other") == ()
+    assert completeness.tree_of(None, DIGEST) == ()
+    assert after(found, missing=(GONE,), tree=names[:1]).tree == names
+    assert after(None, tree=names * 200).tree == ()
+
+
+def test_what_a_check_has_cost() -> None:
+    """The record has its questions, also if it could not tell."""
+    found = after(COMPLETE, unread="no answer", requests=7, reads=2)
+
+    assert (found.requests, found.reads) == (7, 2)
+
+
+@pytest.mark.parametrize(
+    ("standing", "is_here", "cure"),
+    [
+        (Standing.INCOMPLETE, True, "Send it again with: the-push web"),
+        (Standing.NUMBER_GONE, True, "Send it again with: the-push web"),
+        (Standing.INCOMPLETE, False, "rebuild the app with dokku ps:rebuild web"),
+        (Standing.NUMBER_GONE, False, "rebuild the app with dokku ps:rebuild web"),
+        (Standing.NUMBER_MOVED, True, "under a new number with: dokku ps:rebuild web"),
+    ],
+)
+def test_the_way_out(standing: Standing, is_here: bool, cure: str) -> None:
+    """A push needs the image on this host; all else needs a build."""
+    said = completeness.cure(standing, "web", is_here=is_here, push="the-push")
+
+    assert said.endswith(cure)
+
+
+def test_what_is_amiss() -> None:
+    """Each state has its own words."""
+    gone, moved, lacking = (
+        completeness.tell(standing, ["layer a"], 1)
+        for standing in (
+            Standing.NUMBER_GONE,
+            Standing.NUMBER_MOVED,
+            Standing.INCOMPLETE,
+        )
+    )
+
+    assert "its number is gone" in gone
+    assert "another client has pushed there" in moved
+    assert lacking == "cannot be pulled: its registry lacks layer a"

@@ -252,3 +252,74 @@ def test_an_attestation_is_no_part() -> None:
 
     assert digest("e") not in {part.digest for part in found.parts}
     assert found.unread == ()
+
+
+def for_platforms(**platforms: str) -> images.Manifest:
+    """Return an index of images, by the mark of their digest and their platform."""
+    named: list[dict[str, Any]] = []
+    for mark, platform in platforms.items():
+        entry: dict[str, Any] = {"mediaType": OCI_IMAGE, "digest": digest(mark[-1])}
+        system, _, architecture = platform.partition("/")
+        if platform:
+            entry["platform"] = {"os": system, "architecture": architecture}
+        named.append(entry)
+    return manifest(OCI_INDEX, manifests=named)
+
+
+@pytest.mark.parametrize(
+    ("platform", "foreign"),
+    [
+        ("linux/amd64", "bd"),
+        ("linux/arm64", "ad"),
+        ("linux/s390x", ""),
+        ("", ""),
+    ],
+)
+def test_images_for_other_platforms(platform: str, foreign: str) -> None:
+    """An Engine pulls its own; if there is none, any of them may be the one."""
+    root = for_platforms(ia="linux/amd64", ib="linux/arm64", ic="", id="windows/amd64")
+
+    found = parts.foreign_children(root, platform)
+
+    assert found == {digest(mark) for mark in foreign}
+
+
+@pytest.mark.parametrize(
+    "platform",
+    [
+        None,
+        [],
+        {"os": 1, "architecture": "amd64"},
+        {"os": "linux"},
+        {"os": "", "architecture": ""},
+    ],
+)
+def test_a_platform_that_is_none(platform: object) -> None:
+    """Then the image is needed."""
+    entries = [
+        {"mediaType": OCI_IMAGE, "digest": digest("a"), "platform": platform},
+        {
+            "mediaType": OCI_IMAGE,
+            "digest": digest("b"),
+            "platform": {"os": "linux", "architecture": "amd64"},
+        },
+    ]
+
+    root = manifest(OCI_INDEX, manifests=entries)
+
+    assert parts.foreign_children(root, "linux/amd64") == frozenset()
+
+
+def test_an_image_has_no_other_platforms() -> None:
+    """Only an index names images."""
+    assert parts.foreign_children(image("c", "1"), "linux/amd64") == frozenset()
+
+
+def test_a_part_is_read_from_its_name() -> None:
+    """What was recorded comes back."""
+    part = Part(Kind.LAYER, digest("1"))
+
+    assert parts.parse(str(part)) == part
+    for odd in ("", "layer", "layer x", f"tape {digest('1')}", digest("1")):
+        with pytest.raises(UnknownPartsError):
+            parts.parse(odd)

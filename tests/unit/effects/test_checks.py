@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import structlog
@@ -10,9 +11,9 @@ import structlog
 from dokku_registryd import errors
 from dokku_registryd.core.image import images, parts, reference
 from dokku_registryd.core.job.kinds import Kind
-from dokku_registryd.core.registry import backoff
+from dokku_registryd.core.registry import allowances, backoff
 from dokku_registryd.core.release import completeness
-from dokku_registryd.core.release.completeness import Look, Standing
+from dokku_registryd.core.release.completeness import Look, Number, Standing
 from dokku_registryd.effects import release
 from dokku_registryd.effects.registry import checks, registry_session
 from worlds import REPOSITORY, Host
@@ -40,7 +41,7 @@ def released(host: Host, job_id: str = "1.1.1") -> None:
     host.perform(release.perform, host.add_job(Kind.RELEASE, job_id))
 
 
-def look(host: Host, digest: str = INDEX.digest) -> tuple[Look, str]:
+def look(host: Host, digest: str = INDEX.digest, **more: Any) -> tuple[Look, str]:
     """Look for an image in the app's repository."""
     image = reference.parse(f"{REPOSITORY}:1")
     session = registry_session.RegistrySession(
@@ -50,7 +51,7 @@ def look(host: Host, digest: str = INDEX.digest) -> tuple[Look, str]:
         direction=backoff.Direction.PULL,
     )
     reader = checks.reader_of(image, session, host.context)
-    return checks.look(image, digest, reader, host.clock.monotonic)
+    return checks.look(image, digest, reader, host.clock.monotonic, **more)
 
 
 @pytest.fixture
@@ -315,3 +316,209 @@ def test_a_repair_during_a_check_counts(host: Host) -> None:
     now = checks.record(known, replace(GONE, digest=known.digest), None, host.context)
 
     assert now == host.ledger.check_of("1.1.1") == repaired
+
+
+# -- what is read, and what is only asked for
+
+AMD64, ARM64 = "linux/amd64", "linux/arm64"
+OTHER_LAYER = f"sha256:{'2' * 64}"
+OTHER = images.Manifest(
+    media_type=OCI_IMAGE,
+    body=json.dumps(
+        {"config": {"digest": CONFIG}, "layers": [{"digest": OTHER_LAYER}]}
+    ).encode(),
+)
+
+
+def entry(manifest: images.Manifest, platform: str) -> dict[str, object]:
+    """Return what an index says of an image."""
+    system, _, architecture = platform.partition("/")
+    return {
+        "mediaType": OCI_IMAGE,
+        "digest": manifest.digest,
+        "platform": {"os": system, "architecture": architecture},
+    }
+
+
+BOTH = images.Manifest(
+    media_type=OCI_INDEX,
+    body=json.dumps({"manifests": [entry(IMAGE, AMD64), entry(OTHER, ARM64)]}).encode(),
+)
+
+
+@pytest.fixture
+def sparse(host: Host) -> Host:
+    """Give a host whose registry has an index, and of its images the host's only."""
+    host.engine.known_facts = replace(host.engine.known_facts, platform=AMD64)
+    host.registry.store(f"{REPOSITORY}@{IMAGE.digest}", IMAGE)
+    host.registry.store(f"{REPOSITORY}:1", BOTH)
+    host.registry.calls.clear()
+    return host
+
+
+def names_of(found: Look) -> list[str]:
+    """Return the digests of the parts that count."""
+    return [name.partition(" ")[2] for name in found.tree]
+
+
+def test_a_sparse_index(sparse: Host) -> None:
+    """Images that no client pushed, for other platforms, are not missed."""
+    found, reason = look(sparse, BOTH.digest)
+
+    assert (found.is_complete, reason) == (True, "")
+    assert names_of(found) == [BOTH.digest, IMAGE.digest, CONFIG, LAYER]
+
+
+def test_a_sparse_index_without_layers(sparse: Host) -> None:
+    """Nor are the layers of such an image, if its manifest is there."""
+    sparse.registry.content[REPOSITORY].add(OTHER)
+
+    found, _ = look(sparse, BOTH.digest)
+
+    assert found.is_complete
+    assert OTHER_LAYER not in names_of(found)
+    assert OTHER.digest in names_of(found)
+
+
+def test_a_sparse_index_without_this_platform(sparse: Host) -> None:
+    """What this host pulls is missed."""
+    sparse.registry.content[REPOSITORY] = {BOTH, OTHER}
+    sparse.registry.blobs[REPOSITORY, OTHER_LAYER] = b""
+
+    found, _ = look(sparse, BOTH.digest)
+
+    assert [part.digest for part in found.missing] == [IMAGE.digest]
+
+
+def test_an_engine_that_does_not_tell_its_platform(sparse: Host) -> None:
+    """Nothing is known then, and nothing is said to be missing."""
+    sparse.engine.fail("facts", errors.EngineUnavailableError("it is restarting"))
+
+    found, _ = look(sparse, BOTH.digest)
+
+    assert found.missing == ()
+    assert found.unread == "the Docker Engine does not answer"
+
+
+def test_what_was_there_is_missed(sparse: Host) -> None:
+    """An image for another platform that was there once has to stay."""
+    sparse.registry.store(f"{REPOSITORY}@{OTHER.digest}", OTHER)
+    before, _ = look(sparse, BOTH.digest)
+    assert len(before.tree) == 6
+    sparse.registry.content[REPOSITORY].discard(OTHER)
+
+    found, _ = look(sparse, BOTH.digest, tree=before.tree)
+
+    assert [part.digest for part in found.missing] == [OTHER.digest]
+
+
+def test_known_parts_are_not_read(stored: Host) -> None:
+    """A registry may count each read as a pull: HEAD is none."""
+    before, _ = look(stored)
+    assert (before.reads, before.requests) == (2, 4)
+    stored.registry.calls.clear()
+
+    found, _ = look(stored, tree=before.tree, asks_number=True)
+
+    assert (found.is_complete, found.number) == (True, Number.KEPT)
+    assert (found.reads, found.requests) == (0, 4)
+    assert [method for method, _ in stored.registry.calls] == [
+        "digest",  # of the number, and so of the index
+        "digest",
+        "has_blob",
+        "has_blob",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("lose", "missing"),
+    [(lose_blob, LAYER), (lose_child, IMAGE.digest), (lose_root, INDEX.digest)],
+    ids=["blob", "child", "root"],
+)
+def test_known_parts_that_are_gone(
+    stored: Host, lose: Callable[[Host], None], missing: str
+) -> None:
+    """They are found without reading."""
+    before, _ = look(stored)
+    lose(stored)
+
+    found, _ = look(stored, tree=before.tree)
+
+    assert ([part.digest for part in found.missing], found.reads) == ([missing], 0)
+
+
+def test_a_scarce_limit_is_left_alone(stored: Host) -> None:
+    """The rest of a limit is for heals; what is not counted is still asked."""
+    before, _ = look(stored)
+    stored.registry.left = allowances.Allowance(50, 100)
+
+    found, reason = look(stored)
+
+    assert (found.unread, found.missing) == (completeness.LIMITED, ())
+    assert "limit on pulls" in reason
+    assert look(stored, tree=before.tree)[0].is_complete
+    stored.registry.left = allowances.Allowance(51, 100)
+    assert look(stored)[0].is_complete
+
+
+@pytest.mark.parametrize(
+    ("tagged", "number"),
+    [(None, Number.GONE), (IMAGE, Number.MOVED), (INDEX, Number.KEPT)],
+)
+def test_what_is_under_the_number(
+    stored: Host, tagged: images.Manifest | None, number: Number
+) -> None:
+    """The parts may all be there while the number is not."""
+    del stored.registry.manifests[REPOSITORY, "1"]
+    if tagged is not None:
+        stored.registry.manifests[REPOSITORY, "1"] = tagged
+
+    found, _ = look(stored, asks_number=True)
+
+    assert (found.is_complete, found.number) == (True, number)
+
+
+def test_a_number_of_a_foreign_kind(stored: Host) -> None:
+    """A manifest of another kind is not the released one."""
+    stored.registry.fail("digest", errors.ForeignManifestError("an artifact"))
+
+    found, _ = look(stored, asks_number=True)
+
+    assert found.number is Number.MOVED
+
+
+def test_a_lost_number_is_logged_once(host: Host) -> None:
+    """The log says when it is lost, and when it is back."""
+    released(host)
+    known = host.release()
+    look_at = [
+        Look(digest=known.digest, parts=4, number=number)
+        for number in (Number.KEPT, Number.GONE, Number.GONE, None, Number.KEPT)
+    ]
+
+    with structlog.testing.capture_logs() as lines:
+        for found in look_at:
+            before = host.ledger.check_of("1.1.1")
+            checks.record(known, found, before, host.context)
+
+    said = [line for line in lines if line["event"].startswith("number.")]
+    assert [(line["event"], line.get("reason")) for line in said] == [
+        ("number.lost", "gone"),
+        ("number.returned", None),
+    ]
+
+
+@pytest.mark.parametrize("is_here", [True, False])
+def test_whether_the_image_is_here(host: Host, is_here: bool) -> None:
+    """The record says so, since only then it can be sent again."""
+    released(host)
+    known = host.release()
+    if not is_here:
+        for name in list(host.names()):
+            host.engine.lose(name)
+
+    checks.record(known, replace(GONE, digest=known.digest), None, host.context)
+
+    record = host.ledger.check_of("1.1.1")
+    assert record is not None
+    assert record.is_here is is_here

@@ -1,5 +1,7 @@
 """Checks of deployed releases: when they are due, and what they find."""
 
+import threading
+
 import pytest
 
 from dokku_registryd import errors
@@ -10,7 +12,7 @@ from dokku_registryd.core.job.kinds import Kind
 from dokku_registryd.core.release import completeness
 from dokku_registryd.core.release.completeness import Standing
 from dokku_registryd.core.release.releases import DeployedRelease, Release, ReleaseState
-from dokku_registryd.effects import release, sweep, verify
+from dokku_registryd.effects import release, repush, sweep, verify
 from worlds import REPOSITORY, Host
 
 DEPLOYED = f"{REPOSITORY}:1"
@@ -35,6 +37,11 @@ def standing(host: Host, job_id: str = "1.1.1") -> Standing:
     """Return what the ledger knows."""
     known = host.ledger.check_of(job_id)
     return known.standing if known else Standing.UNCHECKED
+
+
+def find(host: Host, job_id: str = "1.1.1") -> Standing:
+    """Return what the ledger knows of a release that is amiss."""
+    return {record.job_id: record for _, record in host.ledger.amiss()}[job_id].standing
 
 
 def lose_config(host: Host, job_id: str = "1.1.1") -> str:
@@ -119,7 +126,7 @@ def test_what_cannot_be_read_changes_nothing(
     """No answer and every refusal leave the release what it was; the job succeeds."""
     run(released)
     released.clock.seconds += completeness.MOST_SECONDS
-    released.registry.fail("manifest", failure, failure)
+    released.registry.fail("digest", failure, failure)
 
     outcome = run(released, "verify-2")
 
@@ -188,6 +195,7 @@ def test_an_adopted_release_is_checked(host: Host) -> None:
             scheduler="docker-local",
             state=ReleaseState.PUSHED,
             digest=manifest.digest,
+            pushed_at=host.clock.now(),
         )
     )
 
@@ -261,3 +269,112 @@ def test_an_unreadable_app_keeps_what_is_known(released: Host) -> None:
 
     assert len(released.ledger.incomplete()) == 1
     assert run(released, "verify-2").ending is outcomes.Ending.SKIPPED
+
+
+@pytest.mark.parametrize(
+    ("tagged", "standing", "detail"),
+    [
+        ("", Standing.NUMBER_GONE, "the registry has it no longer under its number"),
+        (
+            "other",
+            Standing.NUMBER_MOVED,
+            "the registry has another image under its number",
+        ),
+    ],
+)
+def test_a_lost_number(
+    released: Host, tagged: str, standing: Standing, detail: str
+) -> None:
+    """A number that was removed or moved is reported, although its digest is there."""
+    digest = released.release().digest
+    del released.registry.manifests[REPOSITORY, "1"]
+    if tagged:
+        released.store(DEPLOYED, tagged)
+
+    outcome = run(released)
+
+    assert outcome == outcomes.done(detail, reference=DEPLOYED, digest=digest)
+    assert find(released) is standing
+    assert released.ledger.incomplete() == []
+    assert [app for app, _ in released.ledger.amiss()] == ["web"]
+
+
+def test_a_lost_number_is_pushed_again(released: Host) -> None:
+    """`push` is the way out where the image is on this host."""
+    del released.registry.manifests[REPOSITORY, "1"]
+    run(released)
+
+    released.perform(repush.perform, released.add_job(Kind.PUSH, "push-1.1"))
+
+    assert released.tags()["1"] == released.release().digest
+    assert released.ledger.amiss() == []
+
+
+def test_a_superseded_number_is_not_amiss(released: Host) -> None:
+    """What became of it does not matter once another release is deployed."""
+    del released.registry.manifests[REPOSITORY, "1"]
+    run(released)
+
+    released.engine.add_image("dokku/web:latest", b"second")
+    released.perform(release.perform, released.add_job(Kind.RELEASE, "2.1.1"))
+    sweep.carry_out(released.context)
+
+    assert released.ledger.amiss() == []
+
+
+def test_a_second_check_reads_nothing(released: Host) -> None:
+    """Only the first one costs pulls where a registry counts them."""
+    run(released)
+    released.clock.seconds += completeness.MOST_SECONDS
+    released.registry.calls.clear()
+
+    run(released, "verify-2")
+
+    asked = [method for method, _ in released.registry.calls]
+    assert asked == ["digest", "has_blob", "has_blob"]
+    known = released.ledger.check_of("1.1.1")
+    assert known is not None
+    assert (known.requests, known.reads) == (3, 0)
+
+
+def test_a_check_gives_way_to_work(released: Host) -> None:
+    """It ends for any job that waits for a worker; nothing is recorded."""
+    context = released.replace(has_urgent=lambda: True)
+    is_over = threading.Event()
+    # A registry that does not answer.
+    released.registry.digest = lambda *_what, **_more: str(is_over.wait(600))  # type: ignore[method-assign]
+
+    outcome = released.perform(
+        verify.perform, released.add_job(Kind.VERIFY, "verify-1"), context
+    )
+
+    is_over.set()
+
+    assert outcome is not None
+    assert outcome.detail == "not checked: other jobs go first"
+    assert standing(released) is Standing.UNCHECKED
+
+
+def test_a_job_that_was_just_accepted(released: Host) -> None:
+    """One that an idle worker takes at once ends no check."""
+    waiting = [True]
+    context = released.replace(has_urgent=lambda: bool(waiting) and waiting.pop())
+
+    outcome = released.perform(
+        verify.perform, released.add_job(Kind.VERIFY, "verify-1"), context
+    )
+
+    assert outcome is not None
+    assert outcome.ending is outcomes.Ending.DONE
+
+
+def test_a_bug_in_a_check_is_raised(released: Host) -> None:
+    """The worker reports it, as that of any other job."""
+
+    def blow_up(*_what: object, **_more: object) -> None:
+        raise ZeroDivisionError
+
+    released.registry.has_blob = blow_up  # type: ignore[method-assign,assignment]
+
+    with pytest.raises(ZeroDivisionError):
+        run(released)

@@ -3,6 +3,8 @@
 import threading
 from dataclasses import replace
 
+import pytest
+
 from dokku_registryd.core.hook import triggers
 from dokku_registryd.core.job import jobs
 from dokku_registryd.core.job.kinds import Kind
@@ -175,3 +177,54 @@ def test_a_requested_heal_is_not_background_work() -> None:
 
     assert line.take(0) == job("7.1.1", Kind.HEAL, "b")
     assert line.take(0) == job("heal-1", Kind.HEAL, "a")
+
+
+CHECK = job("verify-1", Kind.VERIFY)
+
+
+def checking(hand: Hand, **limits: int) -> queue.JobQueue:
+    """Return a queue of one worker, which runs a check."""
+    line = queue.JobQueue(hand, **limits)
+    line.put(CHECK)
+    assert line.take(0) == CHECK
+    return line
+
+
+@pytest.mark.parametrize("kind", [Kind.RELEASE, Kind.HEAL, Kind.DEPLOYED])
+def test_any_other_job_is_more_urgent_than_a_check(kind: Kind) -> None:
+    """As soon as it could start, and no worker takes it."""
+    hand = Hand()
+    line = checking(hand, most_background=1)
+    assert not line.has_urgent()
+    line.put(job(f"{kind.value}-2", kind), due=110.0)
+    assert not line.has_urgent()
+
+    hand.now = 110.0
+
+    assert line.has_urgent()
+    assert line.take(0) is not None or kind is Kind.HEAL
+    line.release(CHECK)
+
+
+def test_another_check_is_not_urgent() -> None:
+    """Checks do not end each other."""
+    line = checking(Hand())
+    line.put(job("verify-2", Kind.VERIFY, "api"))
+
+    assert not line.has_urgent()
+
+
+def test_what_could_not_start_is_not_urgent() -> None:
+    """An end of the check would not help: lanes, registry and background are busy."""
+    line = checking(Hand(), most_background=1, most_of_host=1)
+    slow = replace(job("heal-1", Kind.HEAL), host="r.example")
+    line.put(slow)
+    line.release(CHECK)
+    assert line.take(0) == slow
+    line.put(CHECK)
+
+    line.put(job("2"))  # in the lane of the heal
+    line.put(job("heal-3", Kind.HEAL, "api"))
+    line.put(replace(job("4", app="db"), host="r.example"))
+
+    assert not line.has_urgent()

@@ -6,6 +6,7 @@ import re
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -135,7 +136,76 @@ def test_an_incomplete_release(caller: Caller, book: ledger.SqliteLedger) -> Non
         "digest": digest,
         "missing": [gone],
         "lacking": 1,
+        "number": "",
+        "is_here": True,
     }
+
+
+@pytest.mark.parametrize(
+    ("changed", "lines"),
+    [
+        (
+            {"lacking": 1, "missing": ("layer x",), "is_here": False},
+            [
+                (
+                    "Lacking: r.example/org/web:3 cannot be pulled: its registry lacks"
+                    " layer x (checked 2 min ago)"
+                ),
+                (
+                    "         Its image is not on this host, so it cannot be sent"
+                    " again: rebuild the app with dokku ps:rebuild web"
+                ),
+            ],
+        ),
+        (
+            {"number": completeness.Number.GONE},
+            [
+                (
+                    "Lacking: r.example/org/web:3 is not in its registry any more: only"
+                    " its number is gone, its image is not, but a cleanup there may"
+                    " remove that too (checked 2 min ago)"
+                ),
+                "         Send it again with: dokku-registryd push web",
+            ],
+        ),
+        (
+            {"number": completeness.Number.MOVED},
+            [
+                (
+                    "Lacking: r.example/org/web:3 is another image in its registry:"
+                    " another client has pushed there. A heal pulls the released image"
+                    " by its digest (checked 2 min ago)"
+                ),
+                "         Release it under a new number with: dokku ps:rebuild web",
+            ],
+        ),
+    ],
+    ids=["not-here", "gone", "moved"],
+)
+def test_the_way_out(
+    caller: Caller,
+    book: ledger.SqliteLedger,
+    changed: dict[str, Any],
+    lines: list[str],
+) -> None:
+    """Status advises a push only if that can work."""
+    digest = f"sha256:{'1' * 64}"
+    book.adopt(
+        Release(
+            job_id="1.1.1",
+            app="web",
+            number=3,
+            image_id="sha256:1d",
+            server="r.example/",
+            image_repo="org/web",
+            scheduler="docker-local",
+            digest=digest,
+        )
+    )
+    known = completeness.shown("1.1.1", digest, parts=4, now=time.time() - 150)
+    book.record_check(replace(known, **changed))
+
+    assert caller.call("status").lines[2:4] == lines
 
 
 def test_checks_are_not_recent_jobs(caller: Caller, book: ledger.SqliteLedger) -> None:

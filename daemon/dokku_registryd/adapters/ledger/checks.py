@@ -4,12 +4,15 @@ from collections.abc import Iterable
 from typing import Final
 
 from dokku_registryd.adapters.ledger import file
-from dokku_registryd.adapters.ledger.schema import LACKING
-from dokku_registryd.core.release.completeness import Record
+from dokku_registryd.adapters.ledger.schema import AMISS
+from dokku_registryd.core.release.completeness import Number, Record
 
 _COLUMNS: Final = (
-    "job_id, digest, parts, complete_at, checked_at, missing, lacking, unread"
+    "job_id, digest, parts, complete_at, checked_at, missing, lacking, unread, number,"
+    " tree, is_here, requests, reads"
 )
+_MOST_ASKED: Final = 500  # releases of one query; SQLite had a limit of 999 once
+_PLACES: Final = ", ".join("?" * len(_COLUMNS.split(",")))
 
 
 class CheckRows(file.LedgerFile):
@@ -31,10 +34,28 @@ class CheckRows(file.LedgerFile):
         )
         return {row["job_id"]: _check_row(row) for row in rows}
 
+    def checks_of(self, job_ids: Iterable[str]) -> dict[str, Record]:
+        """Return what is known about the parts of some releases, by their jobs."""
+        found: dict[str, Record] = {}
+        wanted = list(job_ids)
+        for start in range(0, len(wanted), _MOST_ASKED):
+            some = wanted[start : start + _MOST_ASKED]
+            places = ", ".join("?" * len(some))
+            rows = self._rows(
+                f"SELECT {_COLUMNS} FROM checks WHERE job_id IN ({places})",  # noqa: S608 - constants
+                *some,
+            )
+            found |= {row["job_id"]: _check_row(row) for row in rows}
+        return found
+
     def incomplete(self) -> list[tuple[str, Record]]:
         """Return the releases that are known to be incomplete, with their apps."""
+        return [(app, record) for app, record in self.amiss() if record.lacking]
+
+    def amiss(self) -> list[tuple[str, Record]]:
+        """Return also those whose number is not theirs any more."""
         columns = ", ".join(f"checks.{name}" for name in _COLUMNS.split(", "))
-        rows = self._rows(f"SELECT releases.app, {columns} {LACKING}")
+        rows = self._rows(f"SELECT releases.app, {columns} {AMISS}")
         return [(row["app"], _check_row(row)) for row in rows]
 
     def record_check(self, record: Record, *, is_synced: bool = True) -> None:
@@ -77,7 +98,7 @@ def drop_orphans(connection: file.Connection) -> None:
 def _put(connection: file.Connection, record: Record) -> None:
     connection.execute(
         f"INSERT OR REPLACE INTO checks ({_COLUMNS})"  # noqa: S608 - a constant
-        " SELECT ?, ?, ?, ?, ?, ?, ?, ? WHERE EXISTS"
+        f" SELECT {_PLACES} WHERE EXISTS"
         " (SELECT 1 FROM releases WHERE job_id = ?)",
         (
             record.job_id,
@@ -88,8 +109,20 @@ def _put(connection: file.Connection, record: Record) -> None:
             "\n".join(record.missing),
             record.lacking,
             record.unread,
+            record.number.value,
+            "\n".join(record.tree),
+            record.is_here,
+            record.requests,
+            record.reads,
             record.job_id,
         ),
+    )
+    # Only deployed releases are checked, so others need not keep their parts.
+    connection.execute(
+        "UPDATE checks SET tree = '' WHERE tree != '' AND job_id != ? AND job_id IN"
+        " (SELECT job_id FROM releases WHERE app ="
+        " (SELECT app FROM releases WHERE job_id = ?))",
+        (record.job_id, record.job_id),
     )
 
 
@@ -103,4 +136,9 @@ def _check_row(row: file.Row) -> Record:
         missing=tuple(filter(None, row["missing"].split("\n"))),
         lacking=row["lacking"],
         unread=row["unread"],
+        number=Number(row["number"]),
+        tree=tuple(filter(None, row["tree"].split("\n"))),
+        is_here=bool(row["is_here"]),
+        requests=row["requests"],
+        reads=row["reads"],
     )

@@ -41,7 +41,7 @@ _LATEST = (
 
 _INCOMPLETE = (
     "SELECT releases.app, releases.server || releases.image_repo || ':'"
-    f" || releases.number AS reference, checks.* {schema.LACKING}"
+    f" || releases.number AS reference, checks.* {schema.AMISS}"
 )
 
 
@@ -52,8 +52,8 @@ class LedgerFacts:
         paused: The registries that are, or were, paused.
         unfinished: The jobs without an outcome, oldest first.
         finished: The latest jobs with an outcome, newest first.
-        incomplete: The releases of which the registry lacks parts, with `app` and
-            `reference`.
+        incomplete: The releases of which the registry lacks parts or the number, with
+            `app` and `reference`.
         failed: The latest release jobs of apps if they failed, newest first; with
             `wanted`, the reference that they were to get, and `is_accepted`, whether
             their deploy had continued before.

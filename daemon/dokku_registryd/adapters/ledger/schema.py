@@ -196,12 +196,24 @@ MIGRATIONS = (
     ALTER TABLE jobs ADD COLUMN is_announced INTEGER NOT NULL DEFAULT 1;
     CREATE INDEX jobs_unannounced ON jobs (sequence) WHERE is_announced = 0;
     """,
+    # What a registry has under the number of a release, the parts of a complete one, so
+    # that they need not be read again, and the questions that a check has cost.
+    """
+    ALTER TABLE checks ADD COLUMN number TEXT NOT NULL DEFAULT '';
+    ALTER TABLE checks ADD COLUMN tree TEXT NOT NULL DEFAULT '';
+    ALTER TABLE checks ADD COLUMN is_here INTEGER NOT NULL DEFAULT 1;
+    ALTER TABLE checks ADD COLUMN requests INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE checks ADD COLUMN reads INTEGER NOT NULL DEFAULT 0;
+    DROP INDEX checks_lacking;
+    CREATE INDEX checks_amiss ON checks (job_id) WHERE lacking > 0 OR number != '';
+    """,
 )
 
-# What the registry is known to lack, of releases that still have that digest.
-LACKING = (
+# Releases that still have the digest that was found to be amiss.
+AMISS = (
     "FROM checks JOIN releases ON releases.job_id = checks.job_id"
-    " AND releases.digest = checks.digest WHERE checks.lacking > 0"
+    " AND releases.digest = checks.digest"
+    " WHERE (checks.lacking > 0 OR checks.number != '')"
     " ORDER BY releases.app, releases.sequence DESC"
 )
 

@@ -25,7 +25,7 @@ from dokku_registryd.adapters.registry import (
 from dokku_registryd.adapters.registry import routes as registry_routes
 from dokku_registryd.core.auth.logins import AuthConfig
 from dokku_registryd.core.image import images, reference
-from dokku_registryd.core.registry import grants, protocol, proxies
+from dokku_registryd.core.registry import allowances, grants, protocol, proxies
 from dokku_registryd.core.registry.protocol import Reply, Request
 
 MAX_PAGES: Final = 1000
@@ -331,6 +331,12 @@ class RegistryClient:
     ) -> bool:
         """Return whether a repository has a blob; nothing of it is downloaded."""
         return self._uploads.exists(image, digest, auth=auth, for_push=for_push)
+
+    def allowance(
+        self, domain: str, *, auth: AuthConfig | None
+    ) -> allowances.Allowance | None:
+        """Return what the registry has said last of its limit; None if nothing."""
+        return self._dialogue.allowance(messages.access_to(domain, "", "", auth))
 
     def put_blob(
         self,

@@ -3,16 +3,20 @@
 `distribution` and `registry_uploads` build the requests; `registry_wire` sends them.
 """
 
+import threading
 from dataclasses import replace
 from http import HTTPStatus
 from typing import Final
 
 from dokku_registryd import errors
 from dokku_registryd.adapters.registry import messages, tokens, transport
-from dokku_registryd.core.auth.logins import Secret
+from dokku_registryd.core.auth.logins import AuthConfig, Secret
+from dokku_registryd.core.registry import allowances
 from dokku_registryd.core.registry.protocol import Reply, Request
 
 _MAX_REDIRECTS: Final = 5
+_MOST_ALLOWANCES: Final = 256
+_Login = tuple[str, AuthConfig | None]
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 
 
@@ -31,6 +35,13 @@ class Dialogue:
     ) -> None:
         self._wire = wire
         self._authorizations = authorizations
+        self._lock = threading.Lock()
+        self._allowances: dict[_Login, allowances.Allowance | None] = {}
+
+    def allowance(self, access: tokens.TokenScope) -> allowances.Allowance | None:
+        """Return what the registry has said last of its limit for a login."""
+        with self._lock:
+            return self._allowances.get((access.host, access.auth))
 
     def token(self, access: tokens.TokenScope) -> Secret | None:
         """Return the value of an Authorization header that worked before."""
@@ -54,6 +65,7 @@ class Dialogue:
         if reply.status == HTTPStatus.UNAUTHORIZED and is_asked:
             used = self._authorizations.renew(access, reply, used, request.purpose)
             reply = self._follow(replace(request, authorization=used), access)
+        self._note(request, access, reply)
         if reply.status < HTTPStatus.MULTIPLE_CHOICES or reply.status in expected:
             return reply
         if not messages.is_from(access.host, reply):
@@ -75,6 +87,17 @@ class Dialogue:
         if reply.status < HTTPStatus.MULTIPLE_CHOICES or reply.status in expected:
             return reply
         raise messages.refusal(request, access, reply, None)
+
+    def _note(self, request: Request, access: tokens.TokenScope, reply: Reply) -> None:
+        """Remember the limit that an answer about a manifest states, or that none."""
+        if "/manifests/" not in request.url or not messages.is_from(access.host, reply):
+            return
+        key = (access.host, access.auth)
+        with self._lock:
+            self._allowances.pop(key, None)
+            self._allowances[key] = allowances.parse(reply.headers)
+            if len(self._allowances) > _MOST_ALLOWANCES:
+                self._allowances.pop(next(iter(self._allowances)))
 
     def _follow(self, request: Request, access: tokens.TokenScope) -> Reply:
         """Send, and follow redirects of read requests.

@@ -17,6 +17,15 @@ from dokku_registryd.core.image import images, reference
 
 _CONTAINERD_DRIVER: Final = "io.containerd.snapshotter"
 _HUB_ACCOUNT: Final = "https://index.docker.io/v1/"
+# The kernel's names of machines, and those of images (Go's GOARCH).
+_MACHINES: Final = {
+    "x86_64": "amd64",
+    "i386": "386",
+    "i686": "386",
+    "aarch64": "arm64",
+    "armv6l": "arm",
+    "armv7l": "arm",
+}
 
 OLDEST_API: Final = (1, 24)  # docker-py rejects older ones
 # The newest tested version; 1.52 changed the events.
@@ -117,7 +126,16 @@ def parse_facts(info: Mapping[str, Any]) -> images.EngineFacts:
         insecure_registries=tuple(_insecure(_mapping(info.get("RegistryConfig")))),
         proxies=tuple((key, str(value)) for key, value in proxies.items() if value),
         root_dir=str(info.get("DockerRootDir") or ""),
+        platform=_platform(info),
     )
+
+
+def _platform(info: Mapping[str, Any]) -> str:
+    """Return the Engine's platform; it names the machine as the kernel does."""
+    system, machine = info.get("OSType"), info.get("Architecture")
+    if not isinstance(system, str) or not isinstance(machine, str):
+        return ""
+    return f"{system}/{_MACHINES.get(machine, machine)}" if system and machine else ""
 
 
 def _names(listed: Iterable[object] | None) -> tuple[str, ...]:

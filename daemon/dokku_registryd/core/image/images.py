@@ -93,6 +93,8 @@ class EngineFacts:
     proxies: tuple[tuple[str, str], ...] = ()
     """Scheme (`http`, `https`, `no`) and the proxy that the Engine itself uses."""
     root_dir: str = ""
+    platform: str = ""
+    """Operating system and architecture, as in an index: `linux/amd64`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

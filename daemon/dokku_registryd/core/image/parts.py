@@ -86,6 +86,18 @@ class Evidence:
 NOTHING: Final = Evidence()
 
 
+def parse(name: str) -> Part:
+    """Return the part with such a name, as `str` returns it.
+
+    Raises:
+        UnknownPartsError: It is malformed.
+    """
+    kind, _, digest = name.partition(" ")
+    if kind not in set(Kind) or not reference.is_digest(digest):
+        raise UnknownPartsError("a recorded part has no valid name")
+    return Part(Kind(kind), digest)
+
+
 class UnknownPartsError(ValueError):
     """The manifests do not tell their parts. The message never contains their text."""
 
@@ -120,6 +132,28 @@ def walk(root: images.Manifest, known: Mapping[str, images.Manifest | None]) -> 
     if level:
         raise UnknownPartsError(f"its indexes have more than {MAX_DEPTH} levels")
     return Tree(parts=tuple(found.values()), unread=tuple(unread))
+
+
+def foreign_children(root: images.Manifest, platform: str) -> frozenset[str]:
+    """Return the digests of an index's images that a host does not pull.
+
+    An index may name images for other platforms that no client has pushed: an Engine
+    asks for its own one only. If the index has none for this host, any may be pulled.
+
+    Args:
+        root: An index, or any other manifest.
+        platform: Operating system and architecture of the host (`linux/amd64`).
+    """
+    if root.media_type not in INDEX_TYPES or not platform:
+        return frozenset()
+    content = json_documents.load(root.body)
+    entries = _descriptors(content, "manifests") if isinstance(content, dict) else []
+    stated = {str(entry.get("digest")): _platform_of(entry) for entry in entries}
+    if platform not in stated.values():
+        return frozenset()
+    return frozenset(
+        digest for digest, other in stated.items() if other and other != platform
+    )
 
 
 def is_shown(root: images.Manifest, evidence: Evidence) -> Tree | None:
@@ -183,6 +217,17 @@ def _is_attestation(entry: Mapping[str, Any]) -> bool:
     """Return whether this is a provenance or an SBOM, as BuildKit stores them."""
     annotations = entry.get("annotations")
     return isinstance(annotations, dict) and _REFERENCE_TYPE in annotations
+
+
+def _platform_of(entry: Mapping[str, Any]) -> str:
+    """Return the platform of an image in an index; empty if it does not tell."""
+    platform = entry.get("platform")
+    if not isinstance(platform, dict):
+        return ""
+    named = (platform.get("os"), platform.get("architecture"))
+    if not all(isinstance(one, str) and one for one in named):
+        return ""
+    return "/".join(map(str, named))
 
 
 def _is_elsewhere(layer: Mapping[str, Any]) -> bool:

@@ -186,6 +186,26 @@ class Schedule:
         """Return whether a waiting job preempts a push of an app."""
         return any(job.is_disowning for job in self._due_of(app, now))
 
+    def has_urgent(self, now: float) -> bool:
+        """Return whether a job could start that goes before checks of releases.
+
+        Idle workers take such a job at once, so they are all busy.
+        """
+        self._admit_due(now)
+        others = (job for job in self._running if not job.rules.is_last)
+        most = self._most_background
+        is_full = most is not None and sum(job.is_background for job in others) >= most
+        for host in list(self._ready):
+            head = self._ready_head(host)
+            job = self._entries[head[1]].job if head else None
+            if job is None or job.rules.is_last or (job.is_background and is_full):
+                continue
+            if not self._shares.is_used_up(host) or self._shares.may_go_beyond(
+                host, now
+            ):
+                return True
+        return False
+
     def has(self, kind: Kind, app: str) -> bool:
         """Return whether a job of this kind and app is waiting."""
         return any(

@@ -1,13 +1,14 @@
 """Whether a registry has all parts of a release, as far as is known.
 
-A release is complete if the registry has shown every manifest and blob of it: in the
-attempt that pushed it, or in a later check. A check that could not read everything
-changes nothing, except that it names what the registry said not to have.
+A release is complete if the registry has shown every manifest and blob of it, and has
+it under its number: in the attempt that pushed it, or in a later check. A check that
+could not read everything changes nothing, except that it names what the registry said
+not to have. `check_turns` says which releases are checked when.
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final
 
@@ -27,18 +28,32 @@ SPREAD: Final = 0.2
 """The largest difference between the intervals of two releases, as a fraction."""
 MOST_SECONDS: Final = DAY_SECONDS * (1 + SPREAD)
 """An older record is due for any release."""
-REQUESTS_PER_SWEEP: Final = 300
-"""The requests that all checks of one sweep may send, as far as can be foreseen."""
-USUAL_REQUESTS: Final = 20
-"""The assumed number of parts of a release that was never checked."""
+MOST_REMEMBERED: Final = 300
+"""Parts of a complete release that are recorded by name; an image has some twenty."""
 
 
 class Standing(StrEnum):
-    """What is known about the parts of a release."""
+    """What is known about a release in its registry."""
 
     COMPLETE = "complete"
     INCOMPLETE = "incomplete"
+    """The registry lacks parts: it cannot be pulled."""
+    NUMBER_GONE = "number gone"
+    """Its parts are there, but nothing is under its number."""
+    NUMBER_MOVED = "number moved"
+    """Its parts are there, but another image is under its number."""
     UNCHECKED = "not checked"
+
+
+class Number(StrEnum):
+    """What a registry has under the number of a release."""
+
+    KEPT = ""
+    """The release."""
+    GONE = "gone"
+    """Nothing: another client, or a cleanup, has removed the tag."""
+    MOVED = "moved"
+    """Another image: another client has pushed there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +68,14 @@ class Look:
     """Parts for which the registry has answered 404 to a GET."""
     unread: str = ""
     """Why further parts are unknown; empty if there are none."""
+    number: Number | None = None
+    """What is under its number; None if that was not asked, or not answered."""
+    tree: tuple[str, ...] = field(default=(), compare=False)
+    """The names of its parts."""
+    requests: int = field(default=0, compare=False)
+    """How many questions were asked."""
+    reads: int = field(default=0, compare=False)
+    """How many of them a registry may count as pulls: GET of a manifest."""
 
     @property
     def is_complete(self) -> bool:
@@ -79,34 +102,99 @@ class Record:
     """The number of missing parts."""
     unread: str = ""
     """Why the last check could not tell; empty if it could."""
+    number: Number = Number.KEPT
+    """What the registry has under its number."""
+    tree: tuple[str, ...] = ()
+    """The names of its parts when it was complete; empty if there are too many."""
+    is_here: bool = True
+    """Whether its image was on this host when it was found to be amiss."""
+    requests: int = 0
+    """How many questions the last check asked; a push needs none."""
+    reads: int = 0
+    """How many of them a registry may count as pulls."""
 
     @property
     def standing(self) -> Standing:
         """What is known."""
-        if self.lacking:
-            return Standing.INCOMPLETE
-        return Standing.COMPLETE if self.complete_at else Standing.UNCHECKED
+        found = standing_of(self.lacking, self.number)
+        is_known = found is not Standing.COMPLETE or self.complete_at
+        return found if is_known else Standing.UNCHECKED
+
+    @property
+    def is_amiss(self) -> bool:
+        """Whether an operator should act."""
+        return bool(self.lacking or self.number)
 
 
-def shown(job_id: str, digest: str, *, parts: int, now: float) -> Record:
+def standing_of(lacking: int, number: str) -> Standing:
+    """Return what a check has found.
+
+    Args:
+        lacking: The number of missing parts.
+        number: A value of `Number`.
+    """
+    if lacking:
+        return Standing.INCOMPLETE
+    numbers = {Number.GONE: Standing.NUMBER_GONE, Number.MOVED: Standing.NUMBER_MOVED}
+    return numbers.get(Number(number), Standing.COMPLETE)
+
+
+def shown(
+    job_id: str, digest: str, *, parts: int, now: float, tree: Sequence[str] = ()
+) -> Record:
     """Return the record of a release that is complete now."""
     return Record(
-        job_id=job_id, digest=digest, parts=parts, complete_at=now, checked_at=now
+        job_id=job_id,
+        digest=digest,
+        parts=parts,
+        complete_at=now,
+        checked_at=now,
+        tree=_remembered(tree),
     )
 
 
-def after(before: Record | None, look: Look, *, job_id: str, now: float) -> Record:
+def tree_of(record: Record | None, digest: str) -> tuple[str, ...]:
+    """Return the names of a release's parts; empty if they are not known."""
+    return record.tree if record is not None and record.digest == digest else ()
+
+
+def after(
+    before: Record | None,
+    look: Look,
+    *,
+    job_id: str,
+    now: float,
+    is_here: bool = True,
+) -> Record:
     """Return the record after a look at the registry.
 
     What could not be read is neither there nor gone: the earlier record counts on.
+
+    Args:
+        before: The record so far.
+        look: The look.
+        job_id: The release.
+        now: Seconds since the epoch.
+        is_here: Whether its image is on this host.
     """
-    if look.is_complete:
-        return shown(job_id, look.digest, parts=look.parts, now=now)
     known = Record(job_id=job_id, digest=look.digest)
     if before is not None and before.digest == look.digest:
         known = before
     unread = foreign_text.shorten(look.unread, first=MOST_OF_REASON)
-    known = replace(known, checked_at=now, unread=unread)
+    known = replace(
+        known,
+        checked_at=now,
+        unread=unread,
+        number=known.number if look.number is None else look.number,
+        is_here=is_here,
+        requests=look.requests,
+        reads=look.reads,
+    )
+    if look.is_complete:
+        tree = _remembered(look.tree)
+        known = replace(
+            known, parts=look.parts, tree=tree, missing=(), lacking=0, complete_at=now
+        )
     if not look.missing:
         return known
     named = tuple(str(part) for part in look.missing[:MOST_NAMED])
@@ -135,31 +223,43 @@ def is_due(record: Record | None, digest: str, *, job_id: str, now: float) -> bo
     return now - record.checked_at >= interval * _factor(job_id)
 
 
-def choose(
-    deployed: Iterable[tuple[str, str, str]], records: Mapping[str, Record], now: float
-) -> list[str]:
-    """Return the apps to check in this sweep, those that waited longest first.
+def tell(standing: Standing, missing: Sequence[str], lacking: int) -> str:
+    """Return what is amiss, to be put behind a reference; without a full stop."""
+    match standing:
+        case Standing.NUMBER_GONE:
+            return (
+                "is not in its registry any more: only its number is gone, its image is"
+                " not, but a cleanup there may remove that too"
+            )
+        case Standing.NUMBER_MOVED:
+            return (
+                "is another image in its registry: another client has pushed there. A"
+                " heal pulls the released image by its digest"
+            )
+    return f"cannot be pulled: its registry lacks {describe(missing, lacking)}"
+
+
+def cure(standing: Standing, app: str, *, is_here: bool, push: str) -> str:
+    """Return what an operator does about a release, without a full stop.
 
     Args:
-        deployed: App, job and digest of each deployed release.
-        records: The latest checks, by job.
-        now: Seconds since the epoch.
+        standing: What is known about it.
+        app: The app.
+        is_here: Whether its image is on this host.
+        push: The command that pushes it again.
     """
-    found: list[tuple[float, str, int]] = []
-    for app, job_id, digest in deployed:
-        record = records.get(job_id)
-        if is_due(record, digest, job_id=job_id, now=now):
-            asked = 0.0 if record is None else record.checked_at
-            cost = record.parts if record is not None and record.parts else 0
-            found.append((asked, app, cost or USUAL_REQUESTS))
-    left = REQUESTS_PER_SWEEP
-    chosen: list[str] = []
-    for _, app, cost in sorted(found):
-        left -= cost
-        if left < 0 and chosen:
-            break
-        chosen.append(app)
-    return chosen
+    if standing is Standing.NUMBER_MOVED:
+        return f"Release it under a new number with: dokku ps:rebuild {app}"
+    if is_here:
+        return f"Send it again with: {push} {app}"
+    return (
+        "Its image is not on this host, so it cannot be sent again: rebuild the app"
+        f" with dokku ps:rebuild {app}"
+    )
+
+
+def _remembered(tree: Sequence[str]) -> tuple[str, ...]:
+    return tuple(tree) if len(tree) <= MOST_REMEMBERED else ()
 
 
 def _factor(job_id: str) -> float:

@@ -180,6 +180,18 @@ EVENTS: Final[Mapping[str, EventFields]] = MappingProxyType(
             "digest",
             "The registry has all parts of a release again.",
         ),
+        "number.lost": _event(
+            "warning",
+            "digest reason",
+            "A check found that the number of a deployed release is gone from its"
+            " registry, or was moved to another image; the released image is still"
+            " there. The reason is gone or moved.",
+        ),
+        "number.returned": _event(
+            "info",
+            "digest",
+            "The registry has a release under its number again.",
+        ),
         "release.live": _event(
             "info", "number", "Containers run a release, or its deploy succeeded."
         ),

@@ -1,22 +1,30 @@
 """Checks whether a registry has all parts of a release, and records the result.
 
 A push through the relay has seen or sent every part, so it needs no further request.
-All others are looked at later: the manifests are read, and each blob is asked for.
-HEAD proves presence only; a part is missing if a GET answers 404, and unknown after any
-other answer.
+All others are looked at later: the manifests are read once, since a registry may count
+that as pulls, and from then on each part is asked for by HEAD. HEAD proves presence
+only; a part is missing if a GET answers 404, and unknown after any other answer.
+
+What a first look does not find of an index's images for other platforms was never
+pushed, as far as is known, and no Engine of this platform asks for it.
 """
 
 import contextlib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import structlog
 
 from dokku_registryd import errors, ports
 from dokku_registryd.core.image import images, parts, reference
-from dokku_registryd.core.registry import backoff
+from dokku_registryd.core.registry import allowances, backoff
 from dokku_registryd.core.release import completeness
-from dokku_registryd.core.release.completeness import Look, Record, Standing
+from dokku_registryd.core.release.completeness import (
+    Look,
+    Number,
+    Record,
+    Standing,
+)
 from dokku_registryd.core.release.releases import Release
 from dokku_registryd.effects.registry import registry_session
 
@@ -33,6 +41,12 @@ class Reader:
     """Returns whether the repository has a blob, by its digest."""
     give_way: Callable[[], None] = lambda: None
     """Raises if the look should end."""
+    digest: Callable[[reference.ImageReference], str | None] | None = None
+    """Returns the digest of a manifest by HEAD; without it manifests are read."""
+    is_scarce: Callable[[], bool] = lambda: False
+    """Returns whether the registry's limit leaves too few reads of manifests."""
+    platform: Callable[[], str] = lambda: ""
+    """Returns the platform of this host; empty if it is unknown."""
 
 
 def reader_of(
@@ -53,7 +67,19 @@ def reader_of(
             lambda auth: registry.has_blob(image, digest, auth=auth, for_push=for_push)
         ),
         give_way=give_way,
+        digest=lambda target: session.call(
+            lambda auth: registry.digest(target, auth=auth, for_push=for_push)
+        ),
+        is_scarce=lambda: session.call(
+            lambda auth: is_scarce(registry.allowance(image.domain, auth=auth))
+        ),
+        platform=lambda: context.engine.facts().platform,
     )
+
+
+def is_scarce(allowance: allowances.Allowance | None) -> bool:
+    """Return whether a registry's limit leaves too few reads for checks."""
+    return allowance is not None and allowance.is_scarce
 
 
 def look(
@@ -61,6 +87,9 @@ def look(
     digest: str,
     reader: Reader,
     monotonic: Callable[[], float],
+    *,
+    tree: Sequence[str] = (),
+    asks_number: bool = False,
 ) -> tuple[Look, str]:
     """Look for all parts of an image in its registry.
 
@@ -69,6 +98,8 @@ def look(
         digest: The digest of its manifest or index.
         reader: Reads the repository.
         monotonic: The clock for the timeout.
+        tree: The names of its parts, if it was complete before.
+        asks_number: Whether the tag of `image` must lead to that digest, too.
 
     Returns:
         The result, and the registry's reason if it could not be completed.
@@ -79,18 +110,29 @@ def look(
     asked = _Questions(image, digest, reader, monotonic)
     unread, reason = "", ""
     try:
-        asked.ask()
+        if asks_number:
+            asked.ask_number()
+        if tree:
+            asked.ask_for([parts.parse(name) for name in tree])
+        else:
+            asked.ask()
     except errors.PreemptedError:
         raise
+    except _ScarceError as error:
+        unread, reason = completeness.LIMITED, str(error)
     except (errors.TransientError, errors.PermanentError) as error:
         unread, reason = _kind_of(error), str(error)
     except (parts.UnknownPartsError, _TooLongError) as error:
         unread = reason = str(error)
     found = Look(
         digest=digest,
-        parts=len(asked.tree.parts) if asked.tree else 1,
+        parts=len(asked.parts) or 1,
         missing=tuple(asked.missing),
         unread=unread,
+        number=asked.number,
+        tree=tuple(map(str, asked.parts)),
+        requests=asked.requests,
+        reads=asked.reads,
     )
     return found, reason
 
@@ -120,6 +162,7 @@ def note_shown(
             release.digest,
             parts=len(tree.parts),
             now=context.clock.now(),
+            tree=tuple(map(str, tree.parts)),
         )
         # The release's next commit syncs it; without it a check follows.
         context.ledger.record_check(record, is_synced=False)
@@ -127,14 +170,14 @@ def note_shown(
     return True
 
 
-def verify(
+def look_at(
     release: Release,
     before: Record | None,
     context: ports.Context,
     *,
     give_way: Callable[[], None] = lambda: None,
 ) -> tuple[Look, str]:
-    """Look for all parts of a release with its app's login, and record the result.
+    """Look for all parts of a release with its app's login; record nothing.
 
     Returns:
         As `look` does.
@@ -150,9 +193,14 @@ def verify(
         direction=backoff.Direction.PULL,
     )
     reader = reader_of(image, session, context, give_way=give_way)
-    found, reason = look(image, release.digest, reader, context.clock.monotonic)
-    record(release, found, before, context)
-    return found, reason
+    return look(
+        image,
+        release.digest,
+        reader,
+        context.clock.monotonic,
+        tree=completeness.tree_of(before, release.digest),
+        asks_number=True,
+    )
 
 
 def ask_again(
@@ -174,7 +222,8 @@ def ask_again(
         known, release.digest, job_id=release.job_id, now=now
     ):
         return known
-    verify(release, known, context, give_way=give_way)
+    found, _ = look_at(release, known, context, give_way=give_way)
+    record(release, found, known, context)
     return context.ledger.check_of(release.job_id)
 
 
@@ -189,9 +238,7 @@ def record(
         before: What was known when it began: it is discarded if that has changed.
         context: The host.
     """
-    known = completeness.after(
-        before, found, job_id=release.job_id, now=context.clock.now()
-    )
+    known = _after(release, found, before, context)
     if context.ledger.replace_check(before, known):
         _tell(release, before, known)
     return context.ledger.check_of(release.job_id) or known
@@ -200,11 +247,23 @@ def record(
 def record_now(release: Release, found: Look, context: ports.Context) -> None:
     """Record a look that came after all others, such as that of a repair."""
     before = context.ledger.check_of(release.job_id)
+    known = _after(release, found, before, context)
+    context.ledger.record_check(known)
+    _tell(release, before, known)
+
+
+def _after(
+    release: Release, found: Look, before: Record | None, context: ports.Context
+) -> Record:
     known = completeness.after(
         before, found, job_id=release.job_id, now=context.clock.now()
     )
-    context.ledger.record_check(known)
-    _tell(release, before, known)
+    if not known.is_amiss:
+        return known
+    with contextlib.suppress(errors.EngineUnavailableError):
+        local = context.engine.image(release.image_id or release.reference)
+        return replace(known, is_here=local is not None)
+    return known
 
 
 def _tell(release: Release, before: Record | None, known: Record) -> None:
@@ -227,6 +286,22 @@ def _tell(release: Release, before: Record | None, known: Record) -> None:
             reference=release.reference,
             digest=known.digest,
         )
+    _tell_number(release, before.number if before else Number.KEPT, known.number)
+
+
+def _tell_number(release: Release, before: Number, now: Number) -> None:
+    if before is now:
+        return
+    log = structlog.get_logger()
+    facts = {
+        "app": release.app,
+        "reference": release.reference,
+        "digest": release.digest,
+    }
+    if now is Number.KEPT:
+        log.info("number.returned", **facts)
+    else:
+        log.warning("number.lost", reason=now.value, **facts)
 
 
 def _kind_of(error: errors.RegistrydError) -> str:
@@ -234,6 +309,8 @@ def _kind_of(error: errors.RegistrydError) -> str:
     match error:
         case errors.RegistryBusyError() | errors.RateLimitedError():
             return completeness.LIMITED
+        case errors.EngineUnavailableError():
+            return "the Docker Engine does not answer"
         case errors.TransientError():
             return "the registry does not answer"
         case errors.AuthenticationError() | errors.AccessDeniedError():
@@ -243,6 +320,10 @@ def _kind_of(error: errors.RegistrydError) -> str:
 
 class _TooLongError(Exception):
     """A look takes too long."""
+
+
+class _ScarceError(Exception):
+    """The registry's limit leaves too few reads."""
 
 
 class _Questions:
@@ -260,8 +341,30 @@ class _Questions:
         self._reader = reader
         self._monotonic = monotonic
         self._ends_at = monotonic() + MOST_SECONDS
-        self.tree: parts.Tree | None = None
+        self.parts: tuple[parts.Part, ...] = ()
+        """All parts that it must have, as far as they are known."""
         self.missing: list[parts.Part] = []
+        self.number: Number | None = None
+        self.requests = self.reads = 0
+
+    def ask_number(self) -> None:
+        """Ask what is under the number."""
+        try:
+            found = self._digest_of(self._image)
+        except errors.ForeignManifestError:
+            found = ""
+        if found is None:
+            self.number = Number.GONE
+        else:
+            is_kept = found == self._digest
+            self.number = Number.KEPT if is_kept else Number.MOVED
+
+    def ask_for(self, wanted: Sequence[parts.Part]) -> None:
+        """Ask for each of the known parts."""
+        self.parts = tuple(wanted)
+        for part in wanted:
+            if not self._has(part):
+                self.missing.append(part)
 
     def ask(self) -> None:
         """Read the manifests, then ask for each blob."""
@@ -269,17 +372,56 @@ class _Questions:
         if root is None:
             return
         known: dict[str, images.Manifest | None] = {}
-        self.tree = parts.walk(root, known)
-        while self.tree.unread:
-            for part in self.tree.unread:
-                known[part.digest] = self._read_child(part)
-            self.tree = parts.walk(root, known)
-        for part in self.tree.parts:
-            if part.kind is parts.Kind.MANIFEST:
-                continue
+        tree = parts.walk(root, known)
+        self.parts = tree.parts
+        try:
+            while tree.unread:
+                for part in tree.unread:
+                    known[part.digest] = self._read_child(part)
+                tree = parts.walk(root, known)
+                self.parts = tree.parts
+            for part in tree.parts:
+                is_manifest = part.kind is parts.Kind.MANIFEST
+                if not is_manifest and not self._has(part):
+                    self.missing.append(part)
+        finally:
+            if self.missing:
+                self._leave_out(root, known)
+
+    def _leave_out(
+        self, root: images.Manifest, known: dict[str, images.Manifest | None]
+    ) -> None:
+        """Leave out what is missing and only other platforms need."""
+        if root.media_type not in parts.INDEX_TYPES:
+            return
+        try:
+            foreign = parts.foreign_children(root, self._reader.platform())
+        except errors.EngineUnavailableError:
+            self.missing.clear()  # It is not known whether this host needs them.
+            raise
+        if not foreign:
+            return
+        unread: dict[str, images.Manifest | None] = dict.fromkeys(foreign)
+        needed = parts.walk(root, known | unread).parts
+        digests = {part.digest for part in needed} - foreign
+        spared = {part for part in self.missing if part.digest not in digests}
+        self.missing = [part for part in self.missing if part not in spared]
+        self.parts = tuple(part for part in self.parts if part not in spared)
+
+    def _has(self, part: parts.Part) -> bool:
+        if part.kind is not parts.Kind.MANIFEST:
             self._go_on()
-            if not self._reader.has_blob(part.digest):
-                self.missing.append(part)
+            return self._reader.has_blob(part.digest)
+        if part.digest == self._digest and self.number is Number.KEPT:
+            return True  # The number has just led to it.
+        return self._digest_of(self._image.with_digest(part.digest)) is not None
+
+    def _digest_of(self, target: reference.ImageReference) -> str | None:
+        if self._reader.digest is not None:
+            self._go_on()
+            return self._reader.digest(target)
+        found = self._get(target)
+        return None if found is None else found.digest
 
     def _read_child(self, part: parts.Part) -> images.Manifest | None:
         try:
@@ -288,13 +430,22 @@ class _Questions:
             return None  # It is there, and names nothing that an Engine pulls.
 
     def _read(self, part: parts.Part) -> images.Manifest | None:
-        self._go_on()
-        found = self._reader.manifest(self._image.with_digest(part.digest))
+        found = self._get(self._image.with_digest(part.digest))
         if found is None:
             self.missing.append(part)
         return found
+
+    def _get(self, target: reference.ImageReference) -> images.Manifest | None:
+        self._go_on()
+        if self._reader.is_scarce():
+            raise _ScarceError(
+                "the registry's limit on pulls leaves too few of them for checks"
+            )
+        self.reads += 1
+        return self._reader.manifest(target)
 
     def _go_on(self) -> None:
         self._reader.give_way()
         if self._monotonic() > self._ends_at:
             raise _TooLongError(f"it took longer than {MOST_SECONDS:.0f} s")
+        self.requests += 1

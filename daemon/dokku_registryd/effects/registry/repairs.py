@@ -6,7 +6,7 @@ the registry is asked again, because an Engine may make other layers from the sa
 than an earlier version of it did.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dokku_registryd import errors, ports
 from dokku_registryd.core.image import images, reference
@@ -84,10 +84,19 @@ class Repair:
             for_push=True,
             give_way=self._give_way,
         )
-        clock = self.context.clock
-        found, reason = checks.look(self._image, self.digest, reader, clock.monotonic)
-        if self.release is not None and self.release.digest == self.digest:
-            checks.record_now(self.release, found, self.context)
+        release = self.release
+        known = self.context.ledger.check_of(release.job_id) if release else None
+        found, reason = checks.look(
+            self._image,
+            self.digest,
+            reader,
+            self.context.clock.monotonic,
+            tree=completeness.tree_of(known, self.digest),
+        )
+        if release is not None and release.digest == self.digest:
+            # The number was read before, and leads to this digest.
+            found = replace(found, number=completeness.Number.KEPT)
+            checks.record_now(release, found, self.context)
         return found, reason
 
     def _local_image(self, found: Look) -> images.LocalImage:

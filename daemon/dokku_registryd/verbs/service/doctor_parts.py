@@ -29,8 +29,14 @@ def ask(
     reader = checks.Reader(
         manifest=lambda target: registry.manifest(target, auth=login),
         has_blob=lambda digest: registry.has_blob(image, digest, auth=login),
+        digest=lambda target: registry.digest(target, auth=login),
+        platform=lambda: context.engine.facts().platform,
     )
-    found, reason = checks.look(image, release.digest, reader, time.monotonic)
+    known = context.ledger.check_of(release.job_id)
+    tree = completeness.tree_of(known, release.digest)
+    found, reason = checks.look(
+        image, release.digest, reader, time.monotonic, tree=tree
+    )
     if found.missing:
         named = [str(part) for part in found.missing]
         yield _lacking(release, named, len(named), context)

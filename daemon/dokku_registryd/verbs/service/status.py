@@ -237,12 +237,14 @@ def _missing_lines(missing: object) -> list[str]:
 
 def _incomplete_lines(entry: dict[str, object]) -> list[str]:
     module = importlib.import_module("dokku_registryd.core.release.completeness")
-    lacks = module.describe(entry["missing"], entry["lacking"])
     age = output.age(_seconds(entry["checked_age_seconds"]))
-    said = f"its registry lacks {lacks} (checked {age} ago)"
+    standing = module.standing_of(entry["lacking"], entry["number"])
+    told = module.tell(standing, entry["missing"], entry["lacking"])
+    push = "dokku-registryd push"
+    cure = module.cure(standing, entry["app"], is_here=entry["is_here"], push=push)
     return [
-        f"Lacking: {entry['reference']} cannot be pulled: {said}",
-        f"         Send it again with: dokku-registryd push {entry['app']}",
+        f"Lacking: {entry['reference']} {told} (checked {age} ago)",
+        f"         {cure}",
     ]
 
 

@@ -167,13 +167,19 @@ def _missing(data_dir: str, now: float) -> dict[str, object]:
 
 
 def _incomplete(row: "dict[str, Any]", now: float) -> dict[str, object]:
-    """Return a release of which the registry lacks parts; `missing` has up to ten."""
+    """Return a release that is amiss in its registry.
+
+    `missing` has up to ten parts; `number` says what became of its number: `gone`,
+    `moved` to another image, or nothing if it is empty.
+    """
     return {
         "app": row["app"],
         "reference": row["reference"],
         "digest": row["digest"],
-        "missing": row["missing"].split("\n"),
+        "missing": row["missing"].split("\n") if row["missing"] else [],
         "lacking": row["lacking"],
+        "number": row["number"],
+        "is_here": bool(row["is_here"]),
         "checked_age_seconds": job_facts.elapsed(row["checked_at"], now),
     }
 
