@@ -18,7 +18,13 @@ from dokku_registryd.core.dokku import policy as dokku_policy
 from dokku_registryd.core.engine import events, messages, stream
 from dokku_registryd.core.hook import replies, triggers
 from dokku_registryd.core.image import images, parts, reference
-from dokku_registryd.core.registry import grants, hosts, protocol, refusal_errors
+from dokku_registryd.core.registry import (
+    allowances,
+    grants,
+    hosts,
+    protocol,
+    refusal_errors,
+)
 from dokku_registryd.core.text import foreign_text, terminal_text
 
 Target = Callable[[bytes], None]
@@ -150,6 +156,8 @@ def read_headers(raw: bytes) -> None:
     assert seconds is None or seconds >= 0
     protocol.next_page(text, "https://r.example/v2/a/tags/list")
     protocol.parse_digest(text)
+    left = allowances.parse(dict.fromkeys(("ratelimit-remaining", "x"), text))
+    assert left is None or left.left >= 0
     protocol.media_type(text, raw)
     with suppress(errors.RegistrydError):
         protocol.origin(protocol.resolve("https://r.example/v2/", text))
@@ -197,6 +205,11 @@ def read_parts(raw: bytes) -> None:
         with suppress(parts.UnknownPartsError):
             tree = parts.walk(root, {})
             assert all(reference.is_digest(part.digest) for part in tree.parts)
+            assert [parts.parse(str(part)) for part in tree.parts] == [*tree.parts]
+            digests = {part.digest for part in tree.parts}
+            assert parts.foreign_children(root, "linux/amd64") <= digests
+    with suppress(parts.UnknownPartsError):
+        parts.parse(_text(raw))
 
 
 def read_text(raw: bytes) -> None:

@@ -56,10 +56,10 @@ class Registry(Protocol):
         auth: logins.AuthConfig | None,
         for_push: bool = False,
     ) -> str | None:
-        """Return the digest of a tag; None if there is no such tag.
+        """Return the digest of a tag or manifest; None if there is no such one.
 
         Args:
-            image: Repository and tag.
+            image: Repository, and tag or digest.
             auth: The login.
             for_push: Whether the same session pushes, so that it requests that
                 permission from its first request on.

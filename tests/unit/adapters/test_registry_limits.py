@@ -84,3 +84,26 @@ def test_each_login_has_its_own(server: MemoryRegistry, client: RegistryClient) 
 
     assert client.allowance(server.host, auth=None) is None
     assert client.allowance(server.host, auth=login) == Allowance(3, 100)
+
+
+@pytest.mark.parametrize(
+    ("headers", "requests"),
+    [({}, ["HEAD"]), ({"Content-Type": "text/html"}, ["HEAD", "GET"])],
+)
+def test_a_manifest_without_a_stated_digest(
+    server: MemoryRegistry,
+    client: RegistryClient,
+    headers: dict[str, str],
+    requests: list[str],
+) -> None:
+    """HEAD of a digest proves it without the optional header; a page does not."""
+    digest = server.put("org/web", "1", b"{}", "application/json")
+    image = reference.ImageReference(domain=server.host, path="org/web", digest=digest)
+    server.rule("HEAD ", Answer(headers=headers))
+    answer = memory_registry.error(404, "MANIFEST_UNKNOWN")
+    server.rule("GET ", answer)
+
+    found = client.digest(image, auth=None)
+
+    assert found == (digest if len(requests) == 1 else None)
+    assert [line.split()[0] for line in server.lines("/manifests/")] == requests

@@ -141,11 +141,11 @@ class RegistryClient:
         auth: AuthConfig | None,
         for_push: bool = False,
     ) -> str | None:
-        """Return the digest of a tag; None if there is no such tag.
+        """Return the digest of a tag or manifest; None if there is no such one.
 
         OCI specification, "Checking if content exists in the registry". HEAD only
-        proves existence. If it does not, or states no digest (the header is optional),
-        the manifest is fetched and hashed with a second request.
+        proves existence. If it does not, or states no digest of a tag (the header is
+        optional), the manifest is fetched and hashed with a second request.
         """
         request, access = messages.build_request(
             "HEAD", image, auth, "look up", for_push=for_push
@@ -154,6 +154,9 @@ class RegistryClient:
         stated = protocol.parse_digest(reply.headers.get(messages.DIGEST_HEADER, ""))
         if stated is not None and reply.status == HTTPStatus.OK:
             return stated
+        is_there = reply.status == HTTPStatus.OK and not messages.is_page(reply)
+        if image.digest and is_there:
+            return image.digest  # Of a pull a registry may count the second request.
         try:
             found = self.manifest(image, auth=auth, for_push=for_push)
         except errors.RateLimitedError:

@@ -143,12 +143,17 @@ def foreign_children(root: images.Manifest, platform: str) -> frozenset[str]:
     Args:
         root: An index, or any other manifest.
         platform: Operating system and architecture of the host (`linux/amd64`).
+
+    Raises:
+        UnknownPartsError: It is malformed.
     """
     if root.media_type not in INDEX_TYPES or not platform:
         return frozenset()
-    content = json_documents.load(root.body)
-    entries = _descriptors(content, "manifests") if isinstance(content, dict) else []
-    stated = {str(entry.get("digest")): _platform_of(entry) for entry in entries}
+    images_named = _images_of(_content(root))
+    stated = {
+        _part(Kind.MANIFEST, entry).digest: _platform_of(entry)
+        for entry in images_named
+    }
     if platform not in stated.values():
         return frozenset()
     return frozenset(
@@ -176,17 +181,10 @@ def parts_of(manifest: images.Manifest) -> Iterator[Part]:
     Raises:
         UnknownPartsError: It is malformed.
     """
-    try:
-        content = json_documents.load(manifest.body)
-    except json_documents.MalformedJsonError:
-        raise UnknownPartsError("a manifest is not valid JSON") from None
-    if not isinstance(content, dict):
-        raise UnknownPartsError("a manifest is not an object")
+    content = _content(manifest)
     if manifest.media_type in INDEX_TYPES:
-        for entry in _descriptors(content, "manifests"):
-            is_image = _type_of(entry) in INDEX_TYPES | IMAGE_TYPES
-            if is_image and not _is_attestation(entry):
-                yield _part(Kind.MANIFEST, entry)
+        for entry in _images_of(content):
+            yield _part(Kind.MANIFEST, entry)
     elif manifest.media_type in IMAGE_TYPES:
         config = content.get("config")
         if not isinstance(config, dict):
@@ -197,6 +195,24 @@ def parts_of(manifest: images.Manifest) -> Iterator[Part]:
                 yield _part(Kind.LAYER, entry)
     else:
         raise UnknownPartsError("a manifest has an unknown media type")
+
+
+def _content(manifest: images.Manifest) -> dict[str, Any]:
+    try:
+        content = json_documents.load(manifest.body)
+    except json_documents.MalformedJsonError:
+        raise UnknownPartsError("a manifest is not valid JSON") from None
+    if not isinstance(content, dict):
+        raise UnknownPartsError("a manifest is not an object")
+    return content
+
+
+def _images_of(content: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield what an index says of each of its images."""
+    for entry in _descriptors(content, "manifests"):
+        is_image = _type_of(entry) in INDEX_TYPES | IMAGE_TYPES
+        if is_image and not _is_attestation(entry):
+            yield entry
 
 
 def _descriptors(content: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
