@@ -10,6 +10,7 @@ from dokku_registryd import errors
 from dokku_registryd.core.auth.logins import AuthConfig, Secret
 from dokku_registryd.core.hook.replies import Line
 from dokku_registryd.core.job.kinds import Kind
+from dokku_registryd.effects.registry import discretion
 from workshops import open_workshop
 from worlds import Host
 
@@ -60,3 +61,15 @@ def test_a_short_password_hides_no_word_of_ours(host: Host) -> None:
     shop.work()
 
     assert (Line.WARNING, "access to org/web is denied") in host.reply()
+
+
+def test_what_an_engine_prints(host: Host) -> None:
+    """Its output goes into the reply line by line, without the login in use."""
+    log_in(host)
+    context = discretion.Discretion().over(host.context)
+    context.credentials.resolve("web", "r.example")
+
+    context.replies.write("1.1.1", Line.OUTPUT, f"denied: {PASSWORD}, {ENCODED}")
+    context.replies.write("1.1.1", Line.EXIT, "0")
+
+    assert host.reply()[0] == (Line.OUTPUT, "denied: ***, ***")
