@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shutil
 import sqlite3
 from typing import Any
 
@@ -144,6 +145,32 @@ def test_a_cleanup_of_untagged_versions(site: Site) -> None:
         "job.finished", intent="heal", app="web", detail="pulled", count=2
     )
     assert site.names()[site.reference(1)] == index
+
+
+@pytest.mark.parametrize(
+    "engine", [CLASSIC, NEWEST_CONTAINERD], ids=name_of, indirect=True
+)
+def test_a_lost_number_is_found_and_pushed_again(site: Site) -> None:
+    """A tag that a cleanup removed: the image is there, and can be named again."""
+    site.make_app()
+    site.ship()
+    digest = site.remote().digest(1)
+    repositories = site.registry.folder / "storage/docker/registry/v2/repositories"
+    shutil.rmtree(repositories / PATH / "_manifests" / "tags" / "1")
+
+    let_a_day_pass(site)
+
+    site.service.wait_for("number.lost", app="web", reason="gone", digest=digest)
+    (row,) = site.ask("status")["incomplete"]
+    assert (row["number"], row["missing"], row["is_here"]) == ("gone", [], True)
+    assert "only its number is gone" in site.service.run("status").stdout
+    assert figures(site) == ["dokku_registryd_incomplete_releases 0"]
+
+    pushed = site.service.run("push", "web")
+
+    assert pushed.returncode == 0, pushed.stderr
+    site.service.wait_for("number.returned", app="web")
+    assert (incomplete(site), site.remote().digest(1)) == ([], digest)
 
 
 @on_every_engine
