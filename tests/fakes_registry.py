@@ -14,6 +14,13 @@ from dokku_registryd.core.image.reference import ImageReference
 from dokku_registryd.core.registry import allowances
 
 
+class NotBegun:
+    """Implements `ports.BegunUpload`."""
+
+    def cancel(self) -> None:
+        """Do nothing."""
+
+
 @dataclass(kw_only=True)
 class FakeRegistry:
     """Implements `ports.Registry`: every registry that a test names, in one.
@@ -203,6 +210,14 @@ class FakeRegistry:
         del domain, auth
         return self.left
 
+    def begin_blob(
+        self, image: ImageReference, *, auth: AuthConfig | None
+    ) -> ports.BegunUpload:
+        """Begin an upload that is never needed."""
+        with self.lock:
+            self._begin("begin_blob", image.repository, image.domain, auth)
+        return NotBegun()
+
     def put_blob(
         self,
         image: ImageReference,
@@ -211,8 +226,10 @@ class FakeRegistry:
         *,
         auth: AuthConfig | None,
         on_sent: Callable[[int], None] = lambda _size: None,
+        begun: ports.BegunUpload | None = None,
     ) -> None:
         """Store a blob."""
+        del begun
         with self.lock:
             self._begin("put_blob", image.repository, image.domain, auth)
             self._store_blob(image.repository, digest, bytes(body))

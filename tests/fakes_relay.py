@@ -135,8 +135,11 @@ class FakeRelay:
         image: reference.ImageReference,
         registry: ports.Registry,
         call: ports.Call,
+        *,
+        image_id: str = "",
     ) -> Iterator[FakePassage]:
         """Let one push through."""
+        del image_id
         passage = FakePassage(image, registry, call, next(self._numbers))
         self.open_passages.append(passage)
         try:

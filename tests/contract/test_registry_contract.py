@@ -298,6 +298,28 @@ def test_a_blob_is_sent_and_seen(bench: Bench) -> None:
     assert (before, after) == (None, len(content))
 
 
+def test_a_blob_is_sent_in_an_upload_that_was_begun(bench: Bench) -> None:
+    """It goes into that upload; one that was dropped meanwhile is begun again."""
+    image = bench.image()
+    first, second = b"one" * 1000, b"two" * 1000
+
+    begun = bench.registry.begin_blob(image, auth=bench.auth)
+    bench.registry.put_blob(
+        image, digest_of(first), first, auth=bench.auth, begun=begun
+    )
+    dropped = bench.registry.begin_blob(image, auth=bench.auth)
+    dropped.cancel()
+    bench.registry.put_blob(
+        image, digest_of(second), second, auth=bench.auth, begun=dropped
+    )
+
+    sizes = [
+        bench.registry.blob_size(image, digest_of(content), auth=bench.auth)
+        for content in (first, second)
+    ]
+    assert sizes == [3000, 3000]
+
+
 def test_a_blob_is_streamed(bench: Bench) -> None:
     """A blob of unknown size is there once it is closed, and not before."""
     image = bench.image()

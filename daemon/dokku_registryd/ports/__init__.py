@@ -27,11 +27,18 @@ from dokku_registryd.ports.engine import (
     Relay,
 )
 from dokku_registryd.ports.ledger import Ledger, Replies
-from dokku_registryd.ports.registry import BlobSource, Credentials, LogIn, Registry
+from dokku_registryd.ports.registry import (
+    BegunUpload,
+    BlobSource,
+    Credentials,
+    LogIn,
+    Registry,
+)
 
 __all__ = [
     "Absences",
     "AppFiles",
+    "BegunUpload",
     "BlobSource",
     "Builds",
     "Call",

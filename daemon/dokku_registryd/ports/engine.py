@@ -175,7 +175,12 @@ class Relay(Protocol):
         """Record that a push did not arrive here: check again before the next one."""
 
     def open(
-        self, image: reference.ImageReference, registry: Registry, call: Call
+        self,
+        image: reference.ImageReference,
+        registry: Registry,
+        call: Call,
+        *,
+        image_id: str = "",
     ) -> AbstractContextManager[Passage]:
         """Admit one push of `image`, until the context is left."""
 

@@ -11,6 +11,17 @@ from dokku_registryd.core.image.images import (
 from dokku_registryd.core.registry import allowances
 
 
+class BegunUpload(Protocol):
+    """An upload of a blob that has begun, and has no bytes yet."""
+
+    def cancel(self) -> None:
+        """Let the registry drop it, which not all can.
+
+        Raises:
+            RegistrydError: It did not.
+        """
+
+
 class BlobSource(Protocol):
     """The bytes of a blob in their order; those sent last can be sent again."""
 
@@ -146,6 +157,11 @@ class Registry(Protocol):
         It sends no request.
         """
 
+    def begin_blob(
+        self, image: reference.ImageReference, *, auth: logins.AuthConfig | None
+    ) -> BegunUpload:
+        """Begin an upload whose bytes follow with `put_blob`."""
+
     def put_blob(
         self,
         image: reference.ImageReference,
@@ -154,11 +170,13 @@ class Registry(Protocol):
         *,
         auth: logins.AuthConfig | None,
         on_sent: Callable[[int], None] = lambda _size: None,
+        begun: BegunUpload | None = None,
     ) -> None:
         """Upload a whole blob; an existing one is fine.
 
         An upload that breaks is continued, and one that is too large for one request is
-        sent in pieces. `on_sent` is called with sizes of parts as they are sent.
+        sent in pieces. `on_sent` is called with sizes of parts as they are sent. An
+        upload that was begun is used once.
         """
 
     def stream_blob(

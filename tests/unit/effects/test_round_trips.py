@@ -129,6 +129,48 @@ def test_names_are_given_while_the_registry_is_asked(host: Host) -> None:
     assert sorted(met) == ["manifest", "tag"]
 
 
+def test_the_engine_pushes_while_the_number_is_looked_up(host: Host) -> None:
+    """The Engine's push and the question for its number wait for each other."""
+    host.use_relay()
+    both = threading.Barrier(2, timeout=120)
+    met: list[str] = []
+
+    def meet(method: str) -> None:
+        if method in {"manifest", "push"} and method not in met:
+            met.append(method)
+            both.wait()
+
+    context = host.replace(
+        registry=watch(host.context.registry, meet),
+        engine=watch(host.context.engine, meet),
+    )
+    host.perform(release.perform, host.add_job(Kind.RELEASE), context)
+
+    assert sorted(met) == ["manifest", "push"]
+    assert set(host.tags()) == {"1"}
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        errors.RegistryUnavailableError("it is away"),
+        errors.AuthenticationError("wrong password"),
+    ],
+)
+def test_a_registry_that_does_not_answer_is_asked_for_nothing_else(
+    host: Host, refusal: errors.RegistrydError
+) -> None:
+    """An Engine that has begun meanwhile is refused; a wrong login is tried twice."""
+    host.use_relay()
+    host.registry.fail("manifest", refusal, refusal)
+
+    with pytest.raises(type(refusal), match=str(refusal)):
+        host.perform(release.perform, host.add_job(Kind.RELEASE))
+
+    assert {method for method, _ in host.registry.calls} == {"manifest"}
+    assert host.tags() == {}
+
+
 def test_an_engine_that_gives_no_name(host: Host) -> None:
     """What the registry answered meanwhile counts for nothing: the Engine is away."""
 

@@ -341,6 +341,12 @@ class RegistryClient:
         """Return what the registry has said last of its limit; None if nothing."""
         return self._dialogue.allowance(messages.access_to(domain, "", "", auth))
 
+    def begin_blob(
+        self, image: reference.ImageReference, *, auth: AuthConfig | None
+    ) -> ports.BegunUpload:
+        """Begin an upload whose bytes follow."""
+        return self._uploads.begin(image, auth=auth)
+
     def put_blob(
         self,
         image: reference.ImageReference,
@@ -349,9 +355,10 @@ class RegistryClient:
         *,
         auth: AuthConfig | None,
         on_sent: Callable[[int], None] = lambda _size: None,
+        begun: ports.BegunUpload | None = None,
     ) -> None:
         """Upload a whole blob."""
-        self._uploads.put(image, digest, body, auth=auth, on_sent=on_sent)
+        self._uploads.put(image, digest, body, auth=auth, on_sent=on_sent, begun=begun)
 
     def stream_blob(
         self,

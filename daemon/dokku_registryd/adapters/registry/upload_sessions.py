@@ -57,6 +57,7 @@ class Session:
         self._access = access
         is_internal = protocol.is_same_host(location, f"//{access.host}")
         self._place = _Place(url=location, is_elsewhere=not is_internal)
+        self._is_prepared = False
         self.accepted = 0
         """How many bytes the registry has answered with a success."""
         self.least: int | None = None
@@ -80,11 +81,14 @@ class Session:
         return f"push {self._image.familiar}"
 
     def open(self) -> None:
-        """Begin, or begin again.
+        """Begin, or begin again; return at once if it was prepared.
 
         The sizes of pieces that a registry wants are headers of the answer: one is in
         the specification, the other in Cloudflare's serverless registry.
         """
+        is_prepared, self._is_prepared = self._is_prepared, False
+        if is_prepared:
+            return
         url = f"//{self._access.host}/v2/{self._image.path}/blobs/uploads/"
         reply = self._dialogue.ask(self._request("POST", url, body=b""), self._access)
         self._check_page(reply, HTTPStatus.ACCEPTED)
@@ -92,6 +96,15 @@ class Session:
         self.accepted = 0
         self.least = parse_size(reply.headers.get("oci-chunk-min-length", ""))
         self.most = parse_size(reply.headers.get("oci-chunk-max-length", "")) or None
+
+    def prepare(self) -> None:
+        """Begin now, for the first `open`."""
+        self.open()
+        self._is_prepared = True
+
+    def cancel(self) -> None:
+        """Let the registry drop it ("Canceling an upload" of distribution's API)."""
+        self._ask(self._request("DELETE", self._place.url), HTTPStatus.NOT_FOUND)
 
     def send_rest(self, source: ports.BlobSource) -> None:
         """Send all further bytes, which can be sent only once, in one request."""

@@ -106,6 +106,14 @@ class Uploads:
             )
         return reply.status != HTTPStatus.NOT_FOUND
 
+    def begin(
+        self, image: reference.ImageReference, *, auth: AuthConfig | None
+    ) -> upload_sessions.Session:
+        """Begin an upload for `put`."""
+        session = self._session(image, auth)
+        session.prepare()
+        return session
+
     def put(
         self,
         image: reference.ImageReference,
@@ -114,10 +122,13 @@ class Uploads:
         *,
         auth: AuthConfig | None,
         on_sent: Callable[[int], None],
+        begun: ports.BegunUpload | None = None,
     ) -> None:
         """Upload a whole blob in its own session."""
+        if not isinstance(begun, upload_sessions.Session):
+            begun = self._session(image, auth)
         transfers.Transfer(
-            self._session(image, auth),
+            begun,
             _Whole(body, on_sent),
             limits=self._limits,
             sleep=self._sleep,

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from dokku_registryd import errors, ports
+from dokku_registryd.adapters.relay import questions, spares
 from dokku_registryd.adapters.relay import uploads as relay_uploads
 from dokku_registryd.core.auth import logins
 from dokku_registryd.core.auth.logins import Secret
@@ -94,7 +95,8 @@ class Passage(Guest):
         self._registry = registry
         self._call = call
         self._shelf = shelf
-        self._sizes: dict[str, int | None] = {}
+        self.questions = questions.Questions(self._ask_for)
+        self._spare = spares.Spare(self._begin_ahead)
         self._uploads: dict[str, relay_uploads.Upload] = {}
         self.repository = relay_protocol.repository_for(host, image)
         self.name = self.repository.removeprefix(f"{host}/")
@@ -125,10 +127,14 @@ class Passage(Guest):
     def evidence(self) -> parts.Evidence:
         """Return what the registry has answered 200 or 201 for."""
         with self._lock:
-            there = {digest for digest, size in self._sizes.items() if size is not None}
-            return parts.Evidence(
-                digests=frozenset(there | self._sent), manifests=tuple(self._kept)
-            )
+            sent, kept = frozenset(self._sent), tuple(self._kept)
+        return parts.Evidence(digests=self.questions.found() | sent, manifests=kept)
+
+    def prepare(self, guess: questions.Guess) -> None:
+        """Ask for blobs, and begin an upload, before the Engine does."""
+        if guess.is_new:
+            self._spare.prepare()
+        self.questions.ask_ahead(guess.digests)
 
     # -- for the relay's server
 
@@ -144,6 +150,8 @@ class Passage(Guest):
     def end(self) -> None:
         """End the login, close its connections, and discard kept content."""
         super().end()
+        self.questions.close()
+        self._spare.drop()
         with self._lock:
             uploads = list(self._uploads.values())
             self._uploads.clear()
@@ -151,21 +159,16 @@ class Passage(Guest):
             upload.drop()
 
     def size_of(self, digest: str) -> int | None:
-        """Return the size of a blob in the registry; it is asked once.
+        """Return the size of a blob in the registry; it is asked once."""
+        return self.questions.size_of(digest)
 
-        A refusal is ignored: the upload that follows gets it again.
-        """
-        with self._lock:
-            if digest in self._sizes:
-                return self._sizes[digest]
-        size = None
+    def _ask_for(self, digest: str) -> int | None:
+        # A refusal is ignored: the upload that follows gets it again.
         with contextlib.suppress(errors.PermanentError):
-            size = self._call(
+            return self._call(
                 lambda auth: self._registry.blob_size(self._image, digest, auth=auth)
             )
-        with self._lock:
-            self._sizes[digest] = size
-        return size
+        return None
 
     def begin(self) -> str | None:
         """Start an upload and return its ID; None if there are too many."""
@@ -203,19 +206,32 @@ class Passage(Guest):
             if upload.location:
                 self._close(upload.location, digest)
             else:
-                self._call(
-                    lambda auth: self._registry.put_blob(
-                        self._image,
-                        digest,
-                        upload.body,
-                        auth=auth,
-                        on_sent=self._move,
-                    )
-                )
+                self._put_blob(digest, upload.body)
         finally:
             upload.drop()
-        with self._lock:
-            self._sizes[digest] = upload.size
+        self.questions.note(digest, upload.size)
+
+    def _put_blob(self, digest: str, body: bytearray) -> None:
+        begun = self._spare.take()
+
+        def put(auth: logins.AuthConfig | None) -> None:
+            self._registry.put_blob(
+                self._image, digest, body, auth=auth, on_sent=self._move, begun=begun
+            )
+
+        if begun is not None:
+            try:
+                self._call(put)
+            except errors.PermanentError:
+                begun = None  # It may be due to the upload that was begun.
+            else:
+                return
+        self._call(put)
+
+    def _begin_ahead(self) -> ports.BegunUpload:
+        return self._call(
+            lambda auth: self._registry.begin_blob(self._image, auth=auth)
+        )
 
     def _close(self, location: str, digest: str) -> None:
         """Finish an upload whose bytes are gone here.

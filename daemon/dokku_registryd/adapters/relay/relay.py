@@ -15,7 +15,7 @@ from typing import Final
 import structlog
 
 from dokku_registryd import errors, ports
-from dokku_registryd.adapters.relay import passages, uploads
+from dokku_registryd.adapters.relay import passages, questions, uploads
 from dokku_registryd.adapters.relay import server as relay_server
 from dokku_registryd.core.auth.logins import Secret
 from dokku_registryd.core.engine import relay_protocol
@@ -53,6 +53,7 @@ class Relay:
         self._told: str | None = None
         self._lock = threading.Lock()
         self._shelf = uploads.Shelf()
+        self._memory = questions.Memory()
         self._guests: list[passages.Guest] = []
         self._server: relay_server.Server | None = None
         self._is_closed = False
@@ -127,15 +128,23 @@ class Relay:
         image: reference.ImageReference,
         registry: ports.Registry,
         call: ports.Call,
+        *,
+        image_id: str = "",
     ) -> Iterator[passages.Passage]:
         """Admit one push, until the context is left.
+
+        What the last push to the repository was asked for is asked for at once.
 
         Raises:
             RegistryUnavailableError: The service is stopping.
         """
         passage = passages.Passage(self.host, image, registry, call, self._shelf)
         with self._let_in(passage):
+            passage.prepare(self._memory.guess(image.repository, image_id))
             yield passage
+        if passage.manifest is not None:
+            wanted = passage.questions.wanted()
+            self._memory.keep(image.repository, wanted, image_id)
 
     def is_open(self, name: str) -> bool:
         """Return whether a push with a name on this host is running."""

@@ -8,7 +8,7 @@ right after it has looked the number up once more (`sending`).
 """
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 
@@ -56,8 +56,9 @@ def push(
     Each request costs a round trip, and the deploy waits for all of them. So the
     manifest that extra tags need comes with the confirmation, and the present digests
     of those tags are read in parallel; a known manifest is fetched while the registry
-    looks the number up. Meanwhile the image is tagged on this host: the lookup is
-    read-only, and its result is discarded if tagging fails.
+    looks the number up. Meanwhile the image is tagged on this host, and the Engine
+    begins to push it to the relay, unless its manifest is known. Before that lookup has
+    succeeded, the registry is asked for nothing else.
 
     Returns:
         The release, and the registry's answer for it.
@@ -73,25 +74,33 @@ def push(
     missing: errors.ImageNotFoundError | None = None
     for _ in range(numbers.MOST_NUMBERS):
         precedence.give_way(release.app, release.reference, context)
-        with ThreadPoolExecutor(max_workers=2) as aside:
-            known = aside.submit(_known_manifest, release, session, context)
+        digest = _known_digest(release, context)
+        begun: Future[sending.Handed | None] | None = None
+        with ThreadPoolExecutor(max_workers=3) as aside:
             found = aside.submit(numbers.find, release, session, context)
+            known = aside.submit(_known_manifest, release, digest, session, context)
             try:
                 if not is_named:
                     tag(release, context)
             except errors.ImageNotFoundError as error:
                 missing = error
+            if not digest and missing is None and not _has_failed(found):
+                reply.detail(f"Pushing {release.reference}")
+                errand = _errand(release, context, reply, wait=found.result)
+                begun = aside.submit(sending.hand_over, errand, session, context)
         sent = found.result()
         if missing is not None and (sent is None or not sent.digest):
             raise missing
         if sent is None:
-            reply.detail(f"Pushing {release.reference}")
+            if begun is None:
+                reply.detail(f"Pushing {release.reference}")
             sent = _send(
                 release,
-                known.result(),
                 session,
                 context,
                 reply,
+                known=known.result(),
+                begun=begun,
                 tags=tags,
             )
         if sent.digest:
@@ -105,6 +114,26 @@ def push(
     )
 
 
+def _has_failed(asked: "Future[numbers.Sent | None]") -> bool:
+    return asked.done() and asked.exception() is not None
+
+
+def _errand(
+    release: Release,
+    context: ports.Context,
+    reply: reply_writer.ReplyWriter,
+    *,
+    wait: Callable[[], object] = lambda: None,
+) -> sending.Errand:
+    return sending.Errand(
+        name=release.reference,
+        image_id=release.image_id,
+        on_progress=push_progress.Progress(release, context, reply).note,
+        give_way=partial(_give_way, release, context),
+        wait=wait,
+    )
+
+
 def _give_way(release: Release, context: ports.Context) -> None:
     """Raise unless the push may continue: its app exists and its deploy waits."""
     precedence.give_way(release.app, release.reference, context)
@@ -113,11 +142,12 @@ def _give_way(release: Release, context: ports.Context) -> None:
 
 def _send(
     release: Release,
-    known: images.Manifest | None,
     session: registry_session.RegistrySession,
     context: ports.Context,
     reply: reply_writer.ReplyWriter,
     *,
+    known: images.Manifest | None,
+    begun: "Future[sending.Handed | None] | None",
     tags: Sequence[str],
 ) -> numbers.Sent:
     """Send the image and ask for it; the registry must answer with the sent digest.
@@ -128,7 +158,7 @@ def _send(
         if known is not None and _put_known(release, known, session, context):
             sent = numbers.Sent(digest=known.digest, method="named", manifest=known)
         else:
-            sent = _push(release, session, context, reply)
+            sent = _push(release, begun, session, context, reply)
     except errors.TagImmutableError:
         # A PUT whose first answer was lost is refused when it is repeated.
         return numbers.find(release, session, context) or numbers.TAKEN
@@ -177,18 +207,17 @@ def _ask_back(
 
 def _push(
     release: Release,
+    begun: "Future[sending.Handed | None] | None",
     session: registry_session.RegistrySession,
     context: ports.Context,
     reply: reply_writer.ReplyWriter,
 ) -> numbers.Sent:
     """Upload the image and put it under its number, if that is still free."""
-    errand = sending.Errand(
-        name=release.reference,
-        image_id=release.image_id,
-        on_progress=push_progress.Progress(release, context, reply).note,
-        give_way=partial(_give_way, release, context),
-    )
-    handed = sending.hand_over(errand, session, context)
+    errand = _errand(release, context, reply)
+    if begun is not None:
+        handed = begun.result()
+    else:
+        handed = sending.hand_over(errand, session, context)
     if handed is None:
         digest = sending.push_directly(errand, session, context)
         return numbers.Sent(digest=digest, method="pushed")
@@ -223,10 +252,12 @@ def _read(
 
 
 def _known_manifest(
-    release: Release, session: registry_session.RegistrySession, context: ports.Context
+    release: Release,
+    digest: str,
+    session: registry_session.RegistrySession,
+    context: ports.Context,
 ) -> images.Manifest | None:
     """Fetch the manifest of an image that the repository has; None if it does not."""
-    digest = _known_digest(release, context)
     if not digest:
         return None
     image = reference.parse(release.reference).with_digest(digest)

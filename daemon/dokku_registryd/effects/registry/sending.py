@@ -9,12 +9,16 @@ directly, as it would without us.
 import contextlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import structlog
 
 from dokku_registryd import errors, ports
+from dokku_registryd.core.auth import logins
 from dokku_registryd.core.image import images, parts, reference
 from dokku_registryd.effects.registry import extra_tags, registry_session
+
+_Answer = TypeVar("_Answer")
 
 # Errors that end a push on either path; they do not mean an unreachable relay.
 _FINAL = (
@@ -34,6 +38,8 @@ class Errand:
     image_id: str
     on_progress: Callable[[str], None]
     give_way: Callable[[], None]
+    wait: Callable[[], object] = lambda: None
+    """Returns once the registry may be asked; raises if it must not be."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +87,10 @@ def _try_to_hand_over(
     errand: Errand, session: registry_session.RegistrySession, context: ports.Context
 ) -> Handed | None:
     target = reference.parse(errand.name)
-    with context.relay.open(target, context.registry, session.call) as passage:
+    call = _Patient(errand, session)
+    with context.relay.open(
+        target, context.registry, call, image_id=errand.image_id
+    ) as passage:
         context.engine.tag(errand.image_id, passage.reference)
         try:
             _push(errand, passage, context)
@@ -166,6 +175,23 @@ def _push(errand: Errand, passage: ports.Passage, context: ports.Context) -> Non
         # A sweep does it if the Engine is unavailable now.
         with contextlib.suppress(errors.TransientError):
             context.engine.untag(passage.reference)
+
+
+class _Patient:
+    """Implements `ports.Call`: a push may begin before its registry is asked."""
+
+    def __init__(
+        self, errand: Errand, session: registry_session.RegistrySession
+    ) -> None:
+        self._errand = errand
+        self._session = session
+
+    def __call__(
+        self, operation: Callable[[logins.AuthConfig | None], _Answer]
+    ) -> _Answer:
+        """Run an operation with the login, once that is allowed."""
+        self._errand.wait()
+        return self._session.call(operation)
 
 
 class _Lookout:
