@@ -175,6 +175,7 @@ class Service:
             read_files=self._read_files,
             read_process=process_facts.ProcessFacts().look,
             build=build,
+            data_dir=str(self._settings.data_dir),
         )
 
     def reload(self, settings: config.Settings) -> None:

@@ -78,7 +78,7 @@ class _Watcher:
             for process in Path("/proc").glob("[0-9]*"):
                 with contextlib.suppress(OSError):
                     self._look(process)
-            for page in ("/metrics", "/readyz", "/livez"):
+            for page in ("/metrics", "/readyz", "/livez", "/status"):
                 with contextlib.suppress(OSError, errors.TransientError):
                     self._ask(page)
 
@@ -172,7 +172,7 @@ def test_a_whole_life(idle_one: Site, watcher: _Watcher) -> None:
     assert _files(idle_one) == []
     assert watcher.found == set()
     assert watcher.processes  # It has seen some.
-    assert {"/metrics 200", "/readyz 200", "/livez 200"} <= watcher.pages
+    assert {"/metrics 200", "/readyz 200", "/livez 200", "/status 200"} <= watcher.pages
 
 
 def test_no_core(idle_one: Site) -> None:

@@ -40,6 +40,7 @@ class StatusPages:
         read_files: Reads the spool and its disk.
         read_process: Reads facts about this process.
         build: The running program.
+        data_dir: Its data folder.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class StatusPages:
         read_files: Callable[[], exposition.Files],
         read_process: Callable[[], exposition.Process],
         build: builds.Build,
+        data_dir: str,
     ) -> None:
         self._executor = executor
         self._loop = loop
@@ -63,6 +65,7 @@ class StatusPages:
         self._mode = bounded_call.BoundedCall("mode", self._read_mode)
         self._process = read_process
         self._build = build
+        self._data_dir = data_dir
         self._is_stopping = threading.Event()
         self._shown: dict[str, tuple[float, Answer]] = {}
         self._makers = {
@@ -143,6 +146,7 @@ class StatusPages:
         facts += [("reason", reason.text) for reason in reasons]
         facts += [
             ("pid", os.getpid()),
+            ("data_dir", self._data_dir),
             ("version", self._build.version),
             ("mode", mode),
             ("engine", engine.version if engine else None),

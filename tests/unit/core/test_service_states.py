@@ -210,15 +210,25 @@ def test_between_two_states(
     assert (state.name, state.sentence()) == (name, text)
 
 
-def test_a_folder_that_was_moved_away() -> None:
-    """A service that runs without this data folder is not told to start."""
-    state = judge(unit("active", pid=812))
+@pytest.mark.parametrize("elsewhere", ["", DATA])
+def test_a_folder_that_was_moved_away(elsewhere: str) -> None:
+    """A service that runs without its data folder is not told to start."""
+    state = judge(unit("active", pid=812), elsewhere=elsewhere)
 
     assert (state.name, state.is_running) == ("away", False)
     assert state.reason() == (
         f"the service is running, pid 812, but not with the data folder {DATA}: put the"
-        " folder back, or correct paths.data_dir, then: systemctl restart"
-        " dokku-registryd"
+        " folder back, then: systemctl restart dokku-registryd"
+    )
+
+
+def test_another_folder() -> None:
+    """A service that has another data folder than these settings is named with it."""
+    state = judge(unit("active", pid=812), elsewhere="/srv/data")
+
+    assert (state.name, state.is_running) == ("away", False)
+    assert state.text == (
+        f"running, pid 812, but not with the data folder {DATA}: it has /srv/data"
     )
 
 

@@ -46,6 +46,7 @@ class Scene:
             read_files=lambda: self._read(self.files),
             read_process=self._read_process,
             build=builds.Build("1.2.3", "5f0c"),
+            data_dir="/data",
         )
 
     def start(self) -> None:
@@ -125,6 +126,7 @@ def test_the_page_of_the_verb(scene: Scene) -> None:
     assert "the service is starting" in before.reasons
     assert (page.is_ready, page.reasons) == (True, [])
     assert (page.text("version"), page.text("mode")) == ("1.2.3", "takeover")
+    assert page.text("data_dir") == "/data"
     facts = scene.daemon.shop.executor.context.engine.facts()
     assert (page.text("engine"), page.text("store")) == (
         facts.version,

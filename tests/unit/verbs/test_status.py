@@ -22,7 +22,7 @@ from dokku_registryd.core.job.kinds import Kind
 from dokku_registryd.core.registry import backoff
 from dokku_registryd.core.release import completeness
 from dokku_registryd.core.release.releases import Release
-from dokku_registryd.verbs.service import status_facts
+from dokku_registryd.verbs.service import service_view, status_facts
 from support.calling import Caller, Closed, Served
 
 
@@ -562,10 +562,75 @@ def test_a_service_that_systemd_knows(caller: Caller, booted: Path) -> None:
     assert "systemctl unmask dokku-registryd" in state["text"]
 
 
+SYSTEMCTL = """\
+#!/bin/sh
+printf '%s\\n' LoadState=loaded ActiveState=active UnitFileState=enabled MainPID=812
+"""
+
+
+@pytest.fixture
+def active(booted: Path, tmp_path: Path) -> dict[str, str]:
+    """Give an environment in which systemd says that the service runs."""
+    (booted / "run/systemd/system").mkdir(parents=True)
+    program = tmp_path / "bin/systemctl"
+    program.parent.mkdir()
+    program.write_text(SYSTEMCTL)
+    program.chmod(0o755)
+    return {"PATH": f"{program.parent}:/usr/bin:/bin"}
+
+
+def test_a_folder_that_was_moved_away(
+    caller: Caller, active: dict[str, str], tmp_path: Path
+) -> None:
+    """A service that lost its data folder is neither running nor stopped."""
+    caller.data_dir.rename(tmp_path / "moved")
+
+    called = caller.call("status", **active)
+    health = caller.call("health", **active)
+
+    assert called.lines[1] == (
+        f"Service: running, pid 812, but not with the data folder {caller.data_dir}."
+        " The folder was moved, replaced or unmounted while the service ran. Put the"
+        " folder back, then: systemctl restart dokku-registryd"
+    )
+    assert called.lines[0].startswith("Health:  not ready: the service is running")
+    assert "put the folder back" in health.lines[0]
+
+
+def test_settings_of_another_service(
+    caller: Caller,
+    active: dict[str, str],
+    served: Served,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A service that has another data folder names it at systemd's socket."""
+    path = str(caller.data_dir / "status.sock")
+    monkeypatch.setattr(service_view, "_RUN_SOCKET", path)
+    served.pages["/status"] = "data_dir /srv/data\n"
+
+    told = caller.call("status", "--format", "json", **active).json["state"]
+
+    assert told["name"] == "away"
+    assert "it has /srv/data" in told["text"]
+
+
+def test_many_failed_releases(caller: Caller, book: ledger.SqliteLedger) -> None:
+    """Of many failures the latest are shown, and how to see the others."""
+    for number in range(25):
+        fail(book, f"{number}", f"app{number}", "no space")
+
+    shown = text_of(caller).partition("Failed:\n")[2].partition("\n\n")[0]
+
+    lines = shown.splitlines()
+    assert len([line for line in lines if line.endswith(": no space")]) == 20
+    assert lines[-1] == "      5 more: dokku-registryd history --failed"
+
+
 @pytest.mark.fresh_programs
 def test_a_folder_that_is_closed(closed: Closed) -> None:
     """A user who may not look is told so, with the cure and a status of its own."""
-    text, told = closed.call("status"), closed.call("status", "--format", "json")
+    text = closed.call("status", "--watch")
+    told = closed.call("status", "--format", "json")
 
     cure = f"this user may not read {closed.data_dir}: run this as root or user "
     for done in (text, told):

@@ -90,10 +90,11 @@ class Sight:
         is_closed: Whether this user may not see the data folder, and so not the lock.
         is_silent: Whether the status socket is open, but does not answer in time.
         is_suspended: Whether the process is stopped by a signal.
+        elsewhere: The data folder of the service that runs; empty if unknown.
     """
 
     __slots__ = (
-        *("data_dir", "is_closed", "is_silent", "is_suspended"),
+        *("data_dir", "elsewhere", "is_closed", "is_silent", "is_suspended"),
         *("pid", "role", "unit"),
     )
 
@@ -107,6 +108,7 @@ class Sight:
         is_closed: bool = False,
         is_silent: bool = False,
         is_suspended: bool = False,
+        elsewhere: str = "",
     ) -> None:
         self.data_dir = data_dir
         self.role = role
@@ -115,6 +117,7 @@ class Sight:
         self.is_closed = is_closed
         self.is_silent = is_silent
         self.is_suspended = is_suspended
+        self.elsewhere = elsewhere
 
 
 class State:
@@ -216,18 +219,21 @@ def _active(sight: Sight) -> State:
     pid = sight.unit.pid
     if sight.is_closed:
         return _running(pid, sight.unit)
+    running = f"running, pid {pid}, but not with the data folder {sight.data_dir}"
+    if sight.elsewhere and sight.elsewhere != sight.data_dir:
+        return State(
+            AWAY,
+            f"{running}: it has {sight.elsewhere}",
+            pid=pid,
+            effect="Releases in this folder wait for a process of their own.",
+            cure=f"If it is to have the other one: systemctl restart {_UNIT}",
+        )
     return State(
         AWAY,
-        f"running, pid {pid}, but not with the data folder {sight.data_dir}",
+        running,
         pid=pid,
-        effect=(
-            "That folder was moved, replaced or unmounted while the service ran, or it"
-            " is not the folder of the service."
-        ),
-        cure=(
-            "Put the folder back, or correct paths.data_dir, then: systemctl restart"
-            f" {_UNIT}"
-        ),
+        effect="The folder was moved, replaced or unmounted while the service ran.",
+        cure=f"Put the folder back, then: systemctl restart {_UNIT}",
     )
 
 

@@ -7,6 +7,7 @@ ignores unknown names::
     ready no
     reason the Docker Engine does not answer: see systemctl status docker
     pid 812
+    data_dir /var/lib/dokku/data/registryd
     version 0.3.0
     mode takeover
     engine 29.0.1

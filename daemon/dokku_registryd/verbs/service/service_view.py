@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dokku_registryd import errors
 from dokku_registryd.adapters.host import service_unit
 from dokku_registryd.adapters.spool import peek
-from dokku_registryd.adapters.status import client
-from dokku_registryd.core.status import service_states
+from dokku_registryd.core.status import service_states, status_page
 
 _SOCKET = "status.sock"  # as `adapters.status.sockets` names it
 _RUN_SOCKET = f"/run/dokku-registryd/{_SOCKET}"
@@ -56,14 +55,7 @@ def look(data_dir: str, environ: Mapping[str, str], target: str = "/livez") -> V
     answer, refusal, is_silent = None, "", False
     if is_held or is_closed:
         path = _RUN_SOCKET if is_closed else f"{data_dir}/{_SOCKET}"
-        try:
-            answer = client.ask(path, target)
-        except client.SilentError:
-            is_silent = True
-        except errors.TransientError as error:
-            refusal = str(error)
-        except OSError:
-            pass  # It has no socket, or is not open to this user.
+        answer, refusal, is_silent = _ask(path, target)
     if is_held:
         unit = service_unit.glance()
     else:
@@ -81,9 +73,30 @@ def look(data_dir: str, environ: Mapping[str, str], target: str = "/livez") -> V
         is_closed=is_closed,
         is_silent=is_silent,
         is_suspended=is_silent and _is_suspended(pid),
+        elsewhere="" if role or is_closed or not unit.pid else _folder_elsewhere(),
     )
     state = service_states.judge(sight)
     return View(state, role=role, answer=answer, is_closed=is_closed, refusal=refusal)
+
+
+def _folder_elsewhere() -> str:
+    """Return the data folder of the service that systemd runs; empty if unknown."""
+    answer, _, _ = _ask(_RUN_SOCKET, status_page.PATH)
+    return status_page.Page(answer[1] if answer else "").text("data_dir") or ""
+
+
+def _ask(path: str, target: str) -> tuple[tuple[int, str] | None, str, bool]:
+    """Return the answer, why this user gets none, and whether none came in time."""
+    # Its import takes longer than the rest of a look at a service that is stopped.
+    client = importlib.import_module("dokku_registryd.adapters.status.client")
+    try:
+        return client.ask(path, target), "", False
+    except client.SilentError:
+        return None, "", True
+    except errors.TransientError as error:
+        return None, str(error), False
+    except OSError:
+        return None, "", False  # It has no socket, or is not open to this user.
 
 
 def _is_suspended(pid: int) -> bool:

@@ -20,6 +20,7 @@ _FAILED = 1
 _NOT_PERMITTED = 77  # as `cli` exits with for a closed folder
 _WATCH_SECONDS = 2.0
 _STDOUT = 1
+_MOST_FAILED = 20
 
 
 def perform(arguments: "argparse.Namespace", out: output.Output) -> int:
@@ -48,12 +49,14 @@ def _watch(
     page = output.Output(line=lines.append, error=lines.append)
     try:
         while True:
-            _show(data_dir, arguments, page if is_in_place else out)
+            status = _show(data_dir, arguments, page if is_in_place else out)
             if is_in_place:
                 window = os.get_terminal_size(_STDOUT)
                 out.screen(lines, columns=window.columns, rows=window.lines)
                 lines.clear()
-            elif arguments.format == "text":
+            if status == _NOT_PERMITTED:
+                return status
+            if arguments.format == "text" and not is_in_place:
                 out.line("")
             time.sleep(seconds)
     except KeyboardInterrupt:
@@ -200,7 +203,7 @@ def _failed_lines(failed: list[dict[str, object]]) -> list[str]:
     if not failed:
         return []
     lines = ["", "Failed:"]
-    for entry in failed:
+    for entry in failed[:_MOST_FAILED]:
         what = entry["reference"] or entry["app"]
         lines.append(job_facts.line(entry, f"{what}: {entry['reason']}"))
         cure = (
@@ -209,6 +212,9 @@ def _failed_lines(failed: list[dict[str, object]]) -> list[str]:
             else f"deploy again with: dokku ps:rebuild {entry['app']}"
         )
         lines.append(f"      When that is corrected, {cure}")
+    if failed[_MOST_FAILED:]:
+        left = len(failed) - _MOST_FAILED
+        lines.append(f"      {left} more: dokku-registryd history --failed")
     return lines
 
 
