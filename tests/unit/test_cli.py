@@ -238,6 +238,64 @@ def test_usage(arguments: list[str]) -> None:
     assert re.fullmatch(r"dokku-registryd: .+ --help\)\n", done.stderr)
 
 
+def test_version_and_help_as_verbs() -> None:
+    """People who know other programs get what they look for."""
+    assert call("version").stdout == call("--version").stdout
+    assert call("help").stdout == call("--help").stdout
+    assert call("help", "push").stdout == call("push", "--help").stdout
+    wrong = call("help", "relases")
+    assert (wrong.returncode, "did you mean releases?" in wrong.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (
+            ["status", "--formt=json"],
+            "unrecognized arguments: --formt=json, did you mean --format?",
+        ),
+        (
+            ["push", "web", "extra"],
+            "unrecognized arguments: extra",
+        ),
+        (
+            ["releases", "--limit", "0"],
+            "argument --limit: must be a positive number, not '0'",
+        ),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_mistake_behind_a_verb(words: list[str], said: str) -> None:
+    """The hint leads to the help of that verb."""
+    hint = f"see dokku-registryd {words[0]} --help"
+    assert call(*words).stderr == f"dokku-registryd: {said} ({hint})\n"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["--version"], ["--help"], ["push", "--help"], ["check"], ["registryd:help"]],
+    ids=" ".join,
+)
+def test_an_output_that_is_full(host: list[str], words: list[str]) -> None:
+    """A full disk is one line, and never a text of the interpreter."""
+    options = host if words == ["check"] else []
+    buffered = {**os.environ, "PYTHONUNBUFFERED": ""}
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "dokku_registryd", *words, *options],
+            env=buffered,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].endswith("No space left on device.")
+    assert "ignored" not in done.stderr
+
+
 def test_configuration_mistake() -> None:
     """A wrong setting ends with status 78 and names key and bounds."""
     done = call("--set", "daemon.workers=many", "check")

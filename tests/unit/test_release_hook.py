@@ -159,7 +159,7 @@ def test_an_odd_scheduler_is_refused(host: DokkuHost) -> None:
         "",
         " !     Cannot hand the release of web to dokku-registryd: no trigger file in"
         f" {host.data_dir}/spool (invalid scheduler)."
-        " Run dokku-registryd check, then dokku ps:rebuild web\n",
+        " Run dokku-registryd doctor, then dokku ps:rebuild web\n",
         1,
     )
     assert host.spool() == {}
@@ -187,7 +187,7 @@ def test_no_spool_fails_the_release(host: DokkuHost, broken: str, reason: str) -
     assert result == Result(
         "",
         " !     Cannot hand the release of web to dokku-registryd: no trigger file in"
-        f" {spool} ({reason}). Run dokku-registryd check, then dokku ps:rebuild web\n",
+        f" {spool} ({reason}). Run dokku-registryd doctor, then dokku ps:rebuild web\n",
         1,
     )
     assert not broken or host.spool("tmp") == {}
@@ -212,7 +212,7 @@ def test_a_full_disk_fails_the_release(host: DokkuHost) -> None:
     )
 
     assert (done.returncode, done.stdout) == (1, "")
-    assert "/spool (File too large). Run dokku-registryd check" in done.stderr
+    assert "/spool (File too large). Run dokku-registryd doctor" in done.stderr
     assert host.spool() == host.spool("tmp") == {}
 
 

@@ -30,7 +30,7 @@ def test_each_setting_is_judged() -> None:
 
 
 def test_nothing_has_changed() -> None:
-    """The same file is no change."""
+    """The same file is not a change."""
     running = load(daemon__workers="3", release__push_policy="background")
 
     found = config.merge(running, running)

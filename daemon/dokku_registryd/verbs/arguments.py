@@ -26,6 +26,14 @@ class Parser(argparse.ArgumentParser):
             message = _describe_unknown(message)
         self.exit(_MISUSED, f"{PROGRAM}: {message} (see {self.prog} --help)\n")
 
+    def reject(self, unknown: list[str]) -> None:
+        """Print that the verb does not take these words, and exit."""
+        options = list(self._option_string_actions)
+        name = unknown[0].partition("=")[0]
+        near = difflib.get_close_matches(name, options, n=1)
+        hint = f", did you mean {near[0]}?" if near and name.startswith("-") else ""
+        self.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
+
 
 def _describe_unknown(message: str) -> str:
     """Name an unknown verb and a similar one, but none that only hooks call."""
@@ -42,7 +50,10 @@ def _describe_unknown(message: str) -> str:
 def parse(argv: list[str]) -> argparse.Namespace:
     """Return the arguments; exit with a usage error if they are invalid."""
     parser = _build_parser()
-    arguments = parser.parse_args(argv)
+    arguments, unknown = parser.parse_known_args(argv)
+    if unknown:
+        arguments.verb_parser.reject(unknown)
+    del arguments.verb_parser
     arguments.environ = os.environ
     arguments.overrides = {}
     for assignment in [*arguments.early_overrides, *arguments.late_overrides]:
@@ -57,9 +68,10 @@ def _build_parser() -> Parser:
     parser = Parser(
         prog=PROGRAM,
         description="Push Dokku releases and restore missing images.",
-        epilog="A setting is read from --set, then from DOKKU_REGISTRYD_TABLE__KEY, "
-        "then from /etc/dokku-registryd/config.toml; otherwise it has its default. Set "
-        "variables for the service and the hooks in /etc/default/dokku-registryd.",
+        epilog="help VERB prints the help of a verb. A setting is read from --set, "
+        "then from DOKKU_REGISTRYD_TABLE__KEY, then from "
+        "/etc/dokku-registryd/config.toml; otherwise it has its default. Set variables "
+        "for the service and the hooks in /etc/default/dokku-registryd.",
         formatter_class=_formatter,
         allow_abbrev=False,
     )
@@ -107,6 +119,9 @@ def _add_service_verbs(verbs: "argparse._SubParsersAction[Parser]") -> None:
 def _add_release_verbs(verbs: "argparse._SubParsersAction[Parser]") -> None:
     releases = _add_verb(verbs, "releases", "list releases, newest first")
     releases.add_argument("app", nargs="?", metavar="APP", help="list one app only")
+    releases.add_argument(
+        "--limit", metavar="N", type=_count, default=0, help="list the latest N only"
+    )
     _add_format(releases)
     heal = _add_verb(verbs, "heal", "restore missing images now")
     heal.add_argument("app", nargs="?", metavar="APP", help="heal one app only")
@@ -201,6 +216,7 @@ def _add_verb(
     else:
         verb = verbs.add_parser(name, formatter_class=_formatter)
     verb.allow_abbrev = False
+    verb.set_defaults(verb_parser=verb)
     # Suppressed defaults keep options that were given before the verb.
     _add_common(verb, overrides="late_overrides", default=argparse.SUPPRESS)
     return verb
@@ -236,6 +252,12 @@ def _add_format(parser: Parser) -> None:
         default="text",
         help="print text or json (default text)",
     )
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text)):
+        raise argparse.ArgumentTypeError(f"must be a positive number, not '{text}'")
+    return int(text)
 
 
 def _formatter(prog: str) -> argparse.HelpFormatter:

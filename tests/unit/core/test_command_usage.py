@@ -46,7 +46,6 @@ def test_a_number(arguments: list[str], limit: str | None) -> None:
         (LOOK, ["--format", "xml"], "--format must be text or json"),
         (LOOK, ["--format"], "flag needs an argument: --format"),
         (LOOK, ["web", "api"], "unexpected argument: api"),
-        (SEND, [], "no app was given"),
         (SEND, ["web", "api"], "unexpected argument: api"),
         (LIST, ["--limit", "x"], "--limit must be a number from 1 to 999999"),
         (LIST, ["--limit=0"], "--limit must be a number from 1 to 999999"),
@@ -66,6 +65,15 @@ def test_all_else_is_refused(
         usage.parse(arguments)
 
     assert (caught.value.reason, caught.value.status) == (reason, 2)
+
+
+def test_an_app_that_is_left_out() -> None:
+    """It is said, and ends, as Dokku's own commands do."""
+    with pytest.raises(pflag.UsageError) as caught:
+        SEND.parse([])
+
+    said = "Please specify an app to run the command on"
+    assert (caught.value.reason, caught.value.status) == (said, 1)
 
 
 def test_a_call_for_help() -> None:

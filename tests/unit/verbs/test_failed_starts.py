@@ -15,16 +15,16 @@ from dokku_registryd.adapters.spool import spool
 from support import open_way
 from support.calling import Caller
 
-SOMEBODY = 54321
-# Somebody else may not read an interpreter of root: all is loaded before.
-_AS_SOMEBODY = f"""
+OTHER = 54321
+# Another user may not read an interpreter of root: all is loaded before.
+_AS_OTHER = f"""
 import os, sys
 from dokku_registryd import cli
 from dokku_registryd.adapters.host import package
 from dokku_registryd.verbs import data_folder, identity, output
 from dokku_registryd.verbs.service import run
 package.load_all()
-os.setgroups([]); os.setgid({SOMEBODY}); os.setuid({SOMEBODY})
+os.setgroups([]); os.setgid({OTHER}); os.setuid({OTHER})
 sys.exit(cli.main(sys.argv[1:]))
 """
 _STARTS = ("-m", "dokku_registryd")
@@ -138,18 +138,18 @@ def test_a_file_that_is_closed() -> None:
         settings = Path(caller.options[1])
         settings.chmod(0o600)
 
-        unreadable = run(caller, "-c", _AS_SOMEBODY, stderr=subprocess.STDOUT)
+        unreadable = run(caller, "-c", _AS_OTHER, stderr=subprocess.STDOUT)
         settings.chmod(0o644)
         for path in (folder, *folder.rglob("*")):
             path.chmod(0o755 if path.is_dir() else 0o644)
-        closed = run(caller, "-c", _AS_SOMEBODY, stderr=subprocess.STDOUT)
+        closed = run(caller, "-c", _AS_OTHER, stderr=subprocess.STDOUT)
 
     line = json.loads(unreadable.stdout.splitlines()[-1])
     assert (line["event"], unreadable.returncode) == ("daemon.failed", 78)
     assert f"chgrp dokku {settings} && chmod 0640 {settings}" in line["error"]
     line = json.loads(closed.stdout.splitlines()[-1])
     assert (line["event"], closed.returncode) == ("daemon.failed", 1)
-    assert f"sudo chown -R {SOMEBODY}: {caller.data_dir}" in line["error"]
+    assert f"sudo chown -R {OTHER}: {caller.data_dir}" in line["error"]
 
 
 def test_a_lock_that_is_held(caller: Caller) -> None:

@@ -121,13 +121,22 @@ def test_unknown_lines_count_as_printed(caller: Caller) -> None:
 
 
 def test_a_reply_that_got_lost(
-    caller: Caller, lock: spool.SpoolLock, book: ledger.SqliteLedger
+    caller: Caller,
+    lock: spool.SpoolLock,
+    book: ledger.SqliteLedger,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """When the disk refused the reply, the ledger tells how the job ended."""
+    """When the disk refused the reply, the ledger tells how the job ended, and why."""
     book.add_jobs([jobs.Job(job_id="1.1.1", trigger=RELEASE)])
-    book.finish_job("1.1.1", outcomes.failed("no"), at=1.0)
+    book.finish_job("1.1.1", outcomes.failed("the registry says no"), at=1.0)
+    (caller.data_dir / "replies").write_text("a file in its place")
 
     assert caller.follow("1.1.1") == Called(status=1, lines=[])
+    assert capsys.readouterr().err == (
+        f" !     dokku-registryd could not send its messages"
+        f" ({caller.data_dir}/replies: Not a directory). By its ledger:"
+        " release: failed: the registry says no. Run dokku-registryd doctor\n"
+    )
 
 
 def test_a_spool_that_is_worked_is_left_alone(

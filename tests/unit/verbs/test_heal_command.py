@@ -2,8 +2,9 @@
 
 import pytest
 
-from dokku_registryd import errors
+from dokku_registryd import config, errors
 from dokku_registryd.core.image import wanted
+from dokku_registryd.verbs.output import Output
 from dokku_registryd.verbs.releases import heal
 from support.calling import Caller
 
@@ -25,6 +26,27 @@ def test_an_app_that_does_not_exist(caller: Caller) -> None:
     """An unknown app is refused before anybody is asked."""
     with pytest.raises(errors.RegistrydError, match="App shop does not exist"):
         caller.call("heal", "shop")
+
+
+@pytest.mark.parametrize(
+    ("app", "said"),
+    [(None, "api, web"), ("web", "web"), ("shop", "")],
+    ids=["all", "one", "healed"],
+)
+def test_apps_that_are_not_healed(caller: Caller, app: str | None, said: str) -> None:
+    """A dry run names the apps that it has not looked at, since their heal is off."""
+    for name in ("web", "api", "shop"):
+        (caller.home / name).mkdir()
+        folder = caller.config_root / "registryd" / name
+        folder.mkdir(parents=True)
+        (folder / "heal").write_text("on" if name == "shop" else "off")
+    settings = config.load(file=caller.options[1], overrides={}, environ={})
+    lines: list[str] = []
+
+    heal._tell_unhealed(settings, app, Output(line=lines.append, error=lines.append))
+
+    wanted = f"heal is off, so nothing is restored: {said}. See: dokku registryd:report"
+    assert lines == ([wanted] if said else [])
 
 
 @pytest.mark.parametrize(

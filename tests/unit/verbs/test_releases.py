@@ -75,6 +75,17 @@ def test_the_releases_of_one_app(caller: Caller, history: ledger.SqliteLedger) -
     ]
 
 
+def test_the_latest_releases(caller: Caller, history: ledger.SqliteLedger) -> None:
+    """A limit leaves the newest, in the usual order."""
+    assert caller.call("releases", "--limit", "2").lines == [
+        "APP  NUMBER  STATE     AGE    DIGEST  REFERENCE",
+        "api  1       reserved  1 min  -       r.example/org/api:1",
+        "web  2       reserved  2 min  -       r.example/org/web:2",
+    ]
+    rows = caller.call("releases", "--limit", "1", "--format", "json").json
+    assert [row["app"] for row in rows] == ["api"]
+
+
 def test_releases_for_a_script(caller: Caller, history: ledger.SqliteLedger) -> None:
     """A script gets the whole row, with the full digest and what is known of it."""
     history.record_check(completeness.shown("1.1.1", DIGEST, parts=3, now=5.0))

@@ -19,7 +19,7 @@ from urllib.parse import quote
 
 from dokku_registryd import errors
 from dokku_registryd.adapters.files import atomic
-from dokku_registryd.adapters.ledger import versions
+from dokku_registryd.adapters.ledger import refusals, versions
 from dokku_registryd.adapters.ledger.schema import (
     FIRST_DRAFT,
     FROM_FIRST_DRAFT,
@@ -108,7 +108,7 @@ class LedgerFile:
                 raise
 
     def _corrupt(self, reason: str) -> "CorruptLedgerError":
-        return CorruptLedgerError(f"the ledger {self._path} is damaged: {reason}")
+        return CorruptLedgerError(refusals.damaged(str(self._path), reason))
 
     def _prepare(self, *, read_only: bool, may_migrate: bool) -> None:
         version, is_draft = self._version(), False
@@ -168,16 +168,16 @@ def _translated(path: Path) -> Iterator[None]:
         # Errors of Python itself, such as for invalid text, have no code.
         is_damage = not hasattr(error, "sqlite_errorcode") or str(error) == _NO_FORMAT
         kind = CorruptLedgerError if is_damage else errors.LedgerError
-        raise kind(f"cannot use the ledger {path}: {error}") from error
+        said = refusals.unusable(str(path), str(error))
+        raise kind(said) from error
     except sqlite3.DatabaseError as error:
         if isinstance(error, sqlite3.IntegrityError):
             raise
-        raise CorruptLedgerError(f"the ledger {path} is damaged: {error}") from error
+        raise CorruptLedgerError(refusals.damaged(str(path), str(error))) from error
     except UnicodeDecodeError as error:
         # SQLite's message quotes a damaged schema, which Python cannot decode.
-        raise CorruptLedgerError(
-            f"the ledger {path} is damaged: its schema cannot be read"
-        ) from error
+        said = refusals.damaged(str(path), "its schema cannot be read")
+        raise CorruptLedgerError(said) from error
 
 
 def _doubt(column: Row) -> str:
@@ -234,8 +234,8 @@ def _make_private(path: Path) -> None:
     try:
         descriptor = os.open(path, flags, atomic.PRIVATE_FILE)
     except OSError as error:
-        reason = os.strerror(error.errno or 0)
-        raise errors.LedgerError(f"cannot use the ledger {path}: {reason}") from error
+        said = refusals.unusable(str(path), os.strerror(error.errno or 0))
+        raise errors.LedgerError(said) from error
     try:
         os.fchmod(descriptor, atomic.PRIVATE_FILE)
     finally:

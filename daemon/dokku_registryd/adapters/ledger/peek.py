@@ -9,7 +9,7 @@ these two modules use SQLite.
 import os
 
 from dokku_registryd import errors
-from dokku_registryd.adapters.ledger import schema, versions
+from dokku_registryd.adapters.ledger import refusals, schema, versions
 
 TYPE_CHECKING = False  # as in `typing`, which takes longer to load than this reads
 if TYPE_CHECKING:
@@ -144,13 +144,12 @@ def _query(
         finally:
             connection.close()
     except sqlite3.OperationalError as error:
-        raise errors.LedgerError(f"cannot use the ledger {path}: {error}") from error
+        raise errors.LedgerError(refusals.unusable(path, str(error))) from error
     except sqlite3.DatabaseError as error:
-        raise errors.LedgerError(f"the ledger {path} is damaged: {error}") from error
+        raise errors.LedgerError(refusals.damaged(path, str(error))) from error
     except UnicodeDecodeError as error:
-        raise errors.LedgerError(
-            f"the ledger {path} is damaged: its schema cannot be read"
-        ) from error
+        said = refusals.damaged(path, "its schema cannot be read")
+        raise errors.LedgerError(said) from error
 
 
 def _uri(path: str) -> str:

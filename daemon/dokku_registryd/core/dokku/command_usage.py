@@ -76,7 +76,9 @@ class Usage:
 
     def _check_count(self, flags: pflag.FlagSet, parsed: pflag.Parsed) -> None:
         if self._needs_app and not parsed.positional:
-            raise flags.mistake("no app was given")
+            # As Dokku's own commands say it, which end with 1.
+            said = "Please specify an app to run the command on"
+            raise pflag.UsageError(said, status=1, reason=said)
         if len(parsed.positional) > int(self._takes_app):
             unknown = parsed.positional[int(self._takes_app)]
             raise flags.mistake(f"unexpected argument: {unknown}")

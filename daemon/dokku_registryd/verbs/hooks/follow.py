@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 from dokku_registryd import errors
 from dokku_registryd.adapters.files import disk_trial
@@ -21,6 +22,7 @@ from dokku_registryd.adapters.host import package, processes
 from dokku_registryd.adapters.ledger import ledger
 from dokku_registryd.adapters.spool import peek, reply_files, spool, stale_holder
 from dokku_registryd.core.hook import replies, triggers
+from dokku_registryd.core.text import terminal_text
 from dokku_registryd.verbs import identity
 from dokku_registryd.verbs.hooks import patience
 from dokku_registryd.verbs.output import Output
@@ -55,6 +57,14 @@ def leave(arguments: argparse.Namespace, out: Output, trigger: triggers.Trigger)
     return follow(arguments, out)
 
 
+class _End(NamedTuple):
+    """How a job ended, by the ledger."""
+
+    status: int
+    """The exit status for its hook."""
+    text: str
+
+
 class _Follow:
     """One waiting hook."""
 
@@ -77,7 +87,7 @@ class _Follow:
         )
         self._callers = processes.callers() if arguments.verb == "follow" else None
         self._watch = stale_holder.HolderWatch(str(self._data_dir))
-        self._status_seen: int | None = None
+        self._seen_end: _End | None = None
 
     def run(self) -> int:
         printed = self._arguments.printed
@@ -88,7 +98,9 @@ class _Follow:
             status = self._print(follower)
             if status is None and time.monotonic() >= ledger_due:
                 ledger_due = time.monotonic() + _LEDGER_POLL_SECONDS
-                status = self._recorded_twice()
+                if end := self._recorded_twice():
+                    self._tell_lost_reply(end)
+                    status = end.status
             if status is not None:
                 return self._finish(status)
             if self._failure is not None:
@@ -129,13 +141,27 @@ class _Follow:
         self._replies.remove(self._job_id)
         return status
 
-    def _recorded_twice(self) -> int | None:
-        """Return the recorded status one call later, so that the reply can arrive."""
-        before, self._status_seen = self._status_seen, self._recorded()
+    def _recorded_twice(self) -> "_End | None":
+        """Return the recorded end one call later, so that the reply can arrive."""
+        before, self._seen_end = self._seen_end, self._recorded()
         return before
 
-    def _recorded(self) -> int | None:
-        """Return the status from the ledger; None if there is none yet."""
+    def _tell_lost_reply(self, end: "_End") -> None:
+        """Print what the ledger says, since the reply could not be written."""
+        folder = self._data_dir / "replies"
+        reason = disk_trial.refusal(folder)
+        cause = f" ({folder}: {reason})" if reason else ""
+        text = (
+            f"dokku-registryd could not send its messages{cause}. By its ledger:"
+            f" {end.text}. Run dokku-registryd doctor"
+        )
+        clean = terminal_text.printable(text)
+        shown = replies.show(replies.Line.WARNING, clean, quiet=self._quiet)
+        if shown is not None:
+            self._say(shown)
+
+    def _recorded(self) -> "_End | None":
+        """Return the end from the ledger; None if there is none yet."""
         path = self._data_dir / "ledger.sqlite3"
         if not path.exists():
             return None
@@ -151,9 +177,14 @@ class _Follow:
         finally:
             book.close()
         if record is not None and record.outcome is not None:
-            return 0 if record.outcome.is_good else 1
-        # The deploy may continue; only the end of the reply was lost.
-        return 0 if release is not None and release.is_deploy_continued else None
+            outcome = record.outcome
+            words = [f"{record.job.kind.value} {outcome.reference}".rstrip()]
+            words += [outcome.ending.value, *filter(None, [outcome.error])]
+            return _End(0 if outcome.is_good else 1, ": ".join(words))
+        if release is not None and release.is_deploy_continued:
+            # The deploy may continue; only the end of the reply was lost.
+            return _End(0, f"{release.reference} is pushed in the background")
+        return None
 
     def _check_callers(self) -> None:
         """Stop if the hook or its caller, which need the status, has exited.

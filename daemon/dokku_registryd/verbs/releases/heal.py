@@ -1,10 +1,15 @@
 """`heal`: restore missing images now, or list them."""
 
 import argparse
+import contextlib
+from pathlib import Path
+from typing import Final
 
-from dokku_registryd import config
+from dokku_registryd import config, errors
+from dokku_registryd.adapters.dokku import property_files
 from dokku_registryd.adapters.host import clocks
 from dokku_registryd.adapters.ledger import ledger
+from dokku_registryd.core.dokku import policy
 from dokku_registryd.core.hook import triggers
 from dokku_registryd.core.image import wanted
 from dokku_registryd.core.job.kinds import Kind
@@ -13,6 +18,8 @@ from dokku_registryd.verbs import preparation
 from dokku_registryd.verbs.hooks import follow
 from dokku_registryd.verbs.output import Output
 from dokku_registryd.wiring import contexts, engines
+
+_MOST_NAMED: Final = 20
 
 
 def perform(arguments: argparse.Namespace, out: Output) -> int:
@@ -33,6 +40,7 @@ def perform(arguments: argparse.Namespace, out: Output) -> int:
         if arguments.format == "text":
             for gap in gaps:
                 out.line(_as_text(gap))
+            _tell_unhealed(settings, arguments.app, out)
         return 0
     if arguments.format == "json":
         out = Output(line=lambda _text: None, error=out.error)  # stdout is one value
@@ -62,6 +70,27 @@ def _gaps(settings: config.Settings, only: str | None) -> list[wanted.Gap]:
         engine.close()
         book.close()
     return [gap for gap in found if only in {None, gap.wanted.app}]
+
+
+def _tell_unhealed(settings: config.Settings, only: str | None, out: Output) -> None:
+    """Name the apps that are not looked at since they are not healed."""
+    files = property_files.PropertyFiles(
+        config_root=settings.config_root,
+        dokku_root=Path(settings.paths.dokku_root),
+        deployed_root=settings.deployed_dir,
+    )
+    unhealed = []
+    for app in [only] if only else files.apps():
+        with contextlib.suppress(errors.UnreadableError):  # `doctor` names the file
+            if not policy.resolve(app, files.get, settings.defaults).heal:
+                unhealed.append(app)
+    if unhealed:
+        more = len(unhealed) - _MOST_NAMED
+        rest = f" and {more} more" if more > 0 else ""
+        out.line(
+            f"heal is off, so nothing is restored: {', '.join(unhealed[:_MOST_NAMED])}"
+            f"{rest}. See: dokku registryd:report"
+        )
 
 
 def _as_text(gap: wanted.Gap) -> str:

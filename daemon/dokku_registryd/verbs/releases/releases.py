@@ -16,6 +16,10 @@ def perform(arguments: argparse.Namespace, out: output.Output) -> int:
         preparation.check_app(arguments, arguments.app)
     book = preparation.read_ledger(settings)
     rows = book.releases(arguments.app) if book else []
+    limit = getattr(arguments, "limit", 0)  # a command of Dokku has none
+    if limit:
+        newest = sorted(rows, key=lambda release: -release.created_at)[:limit]
+        rows = [release for release in rows if release in newest]
     checks = book.checks_since(0.0) if book and arguments.format == "json" else {}
     if book:
         book.close()
