@@ -8,13 +8,19 @@ has an outcome. Both run the same code.
 import contextlib
 import os
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from dokku_registryd import config, errors, ports
 from dokku_registryd.adapters.files import (
     atomic,
     disk_trial,
 )
-from dokku_registryd.adapters.host import clocks, process_facts, systemd
+from dokku_registryd.adapters.host import (
+    clocks,
+    plugin_files,
+    process_facts,
+    systemd,
+)
 from dokku_registryd.adapters.ledger import ledger
 from dokku_registryd.adapters.spool import spool
 from dokku_registryd.core.engine import push_ways
@@ -173,6 +179,9 @@ class Service:
             limit_seconds=systemd.watchdog_seconds(environ) or _SILENT_SECONDS,
             read_book=self._read_book,
             read_files=self._read_files,
+            read_plugin=plugin_files.PluginFiles(
+                Path(self._settings.paths.dokku_lib_root), self._settings.data_dir
+            ).look,
             read_process=process_facts.ProcessFacts().look,
             build=build,
             data_dir=str(self._settings.data_dir),

@@ -20,6 +20,7 @@ def test_a_healthy_host(site: Site) -> None:
         "ok    disk",
         "ok    ledger",
         "ok    service",
+        "ok    plugin",
         "ok    engine",
         "ok    pushes",
         "ok    web image",

@@ -6,13 +6,14 @@ questions, the record behind those answers. If a registry does not answer, its a
 adopted by what this host knows.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 from dokku_registryd import errors, ports
 from dokku_registryd.core.image import images, reference, wanted
 from dokku_registryd.core.registry import backoff
-from dokku_registryd.core.release import adoption, numbering, releases
+from dokku_registryd.core.release import adoption, numbering, preflight, releases
 from dokku_registryd.core.release.releases import ReleaseState
 from dokku_registryd.effects.app import app_state
 from dokku_registryd.effects.registry import registry_session
@@ -63,6 +64,8 @@ class Adopter:
         with ThreadPoolExecutor(self._context.parallel_tags) as pool:
             looks = pool.map(lambda pair: self._look(pair[0], pair[1], here), apps)
             adopted = [self._adopt(findings) for findings in looks]
+        if self._is_dry_run:
+            adopted = _with_sharing(adopted, found)
         left = [adoption.unread(app, why) for app, why in unread.items()]
         return sorted([*adopted, *left], key=lambda entry: entry.app)
 
@@ -124,13 +127,10 @@ class Adopter:
         number: int,
         session: registry_session.RegistrySession,
     ) -> int:
-        try:
-            tags = session.call(
-                lambda auth: self._context.registry.tags(image, auth=auth)
-            )
-        except errors.RegistrydError:
-            return 0  # Some registries do not list tags, or not for every login.
-        return max(numbering.near(tags, number), default=0)
+        registry = self._context.registry
+        return highest(
+            number, lambda: session.call(lambda auth: registry.tags(image, auth=auth))
+        )
 
     def _adopt(self, findings: adoption.Findings) -> adoption.Adoption:
         found = adoption.differences(findings)
@@ -174,6 +174,39 @@ class Adopter:
             self._context.ledger.update_release(
                 known.job_id, digest=digest, image_id=image_id
             )
+
+
+def highest(number: int, list_tags: Callable[[], Iterable[str]]) -> int:
+    """Return the highest number near this one in a repository; 0 if unknown.
+
+    Args:
+        number: The deployed number.
+        list_tags: Returns the tags of the repository; may raise `RegistrydError`.
+    """
+    try:
+        return max(numbering.near(list_tags(), number), default=0)
+    except errors.RegistrydError:
+        return 0  # Some registries do not list tags, or not for every login.
+
+
+def _with_sharing(
+    adopted: Iterable[adoption.Adoption], states: Iterable[wanted.AppState]
+) -> list[adoption.Adoption]:
+    """Report apps in one repository; without a dry run the ledger refuses them."""
+    policies = {state.policy.app: state.policy for state in states}
+    shared = preflight.shared_repositories(policies.values())
+    return [
+        replace(
+            entry,
+            differences=(
+                *entry.differences,
+                preflight.sharing(policies[entry.app], shared[entry.app]),
+            ),
+        )
+        if entry.app in shared
+        else entry
+        for entry in adopted
+    ]
 
 
 def _deployed_of(state: wanted.AppState) -> releases.DeployedRelease | None:

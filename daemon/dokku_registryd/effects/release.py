@@ -15,10 +15,9 @@ import structlog
 from dokku_registryd import errors, ports
 from dokku_registryd.core.dokku import policy as dokku_policy
 from dokku_registryd.core.hook import triggers
-from dokku_registryd.core.image import reference
 from dokku_registryd.core.job import jobs, outcomes
 from dokku_registryd.core.job.kinds import Kind
-from dokku_registryd.core.release import numbering
+from dokku_registryd.core.release import preflight
 from dokku_registryd.core.release.releases import Release, ReleaseState
 from dokku_registryd.effects.app import app_state
 from dokku_registryd.effects.deploy import live, orders, recovery, reply_writer
@@ -136,28 +135,10 @@ def _check(policy: dokku_policy.AppPolicy) -> None:
             f"cannot release {policy.app}: its property push-on-release is no longer"
             " true. Was it renamed, destroyed or changed while this release waited?"
         )
-    if policy.mistakes:
+    found = preflight.objections(policy)
+    if found:
         raise errors.InvalidRequestError(
-            f"cannot release {policy.app}: {'; '.join(policy.mistakes)}"
-        )
-    repository = f"{policy.server}{policy.image_repo}"
-    try:
-        reference.parse(f"{repository}:1")
-    except errors.InvalidReferenceError as error:
-        raise errors.InvalidRequestError(
-            f"cannot release {policy.app}: {repository!r} is not a valid repository"
-            f" ({error}). Correct server or image-repo with dokku registry:set"
-        ) from error
-    text = policy.tag_version.strip()
-    if text and not (text.isascii() and text.isdigit()):
-        raise errors.InvalidRequestError(
-            f"Unable to convert existing tag version ({text}) to integer:"
-            f' strconv.Atoi: parsing "{text}": invalid syntax'
-        )
-    if policy.last_number >= numbering.HIGHEST:
-        raise errors.InvalidRequestError(
-            f"cannot release {policy.app}: there is no number after its tag-version"
-            f" {text}. Set tag-version to the last pushed number"
+            f"cannot release {policy.app}: {'; '.join(found)}"
         )
 
 

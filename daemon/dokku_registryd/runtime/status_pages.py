@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Final
 
 from dokku_registryd import ports
-from dokku_registryd.core.install import builds
+from dokku_registryd.core.install import builds, plugin_facts
 from dokku_registryd.core.job import jobs
 from dokku_registryd.core.job.kinds import Kind
 from dokku_registryd.core.status import (
@@ -38,6 +38,7 @@ class StatusPages:
         limit_seconds: How long the main loop may be blocked.
         read_book: Reads the ledger with a separate connection.
         read_files: Reads the spool and its disk.
+        read_plugin: Reads the plugin as Dokku finds it.
         read_process: Reads facts about this process.
         build: The running program.
         data_dir: Its data folder.
@@ -51,6 +52,7 @@ class StatusPages:
         limit_seconds: float,
         read_book: Callable[[float], exposition.Book],
         read_files: Callable[[], exposition.Files],
+        read_plugin: Callable[[], plugin_facts.PluginFacts],
         read_process: Callable[[], exposition.Process],
         build: builds.Build,
         data_dir: str,
@@ -63,6 +65,7 @@ class StatusPages:
         )
         self._files = bounded_call.BoundedCall("files", read_files)
         self._mode = bounded_call.BoundedCall("mode", self._read_mode)
+        self._plugin = bounded_call.BoundedCall("plugin", read_plugin)
         self._process = read_process
         self._build = build
         self._data_dir = data_dir
@@ -202,8 +205,14 @@ class StatusPages:
                 has_swept=counters.counts().sweeps_done > 0,
                 ledger_error=book_error or counters.refusal,
                 spool_error=files.refusal if files else files_error,
+                plugin_errors=self._plugin_errors(),
             )
         )
+
+    def _plugin_errors(self) -> tuple[str, ...]:
+        # A disk that hangs is a reason already, by the spool.
+        facts, _ = self._plugin.take()
+        return plugin_facts.failures(facts) if facts else ()
 
 
 def _recorded(shown: list[jobs.Job]) -> list[float]:

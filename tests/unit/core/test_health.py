@@ -68,6 +68,11 @@ def test_a_service_that_is_dead(liveness: Liveness, reason: str) -> None:
             health.SPOOL,
             "the spool cannot be written: Read-only file system",
         ),
+        (
+            {"plugin_errors": ("the plugin is disabled",)},
+            health.PLUGIN,
+            "the plugin is disabled",
+        ),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
@@ -91,6 +96,7 @@ def test_all_reasons_at_once() -> None:
         has_swept=False,
         ledger_error="locked",
         spool_error="full",
+        plugin_errors=("disabled",),
     )
 
     reasons = health.why_unready(facts)

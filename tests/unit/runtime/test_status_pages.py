@@ -3,6 +3,7 @@
 import os
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TypeVar
 
 import pytest
@@ -11,6 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families as parse
 from dokku_registryd import errors
 from dokku_registryd.core.hook import triggers
 from dokku_registryd.core.install import builds
+from dokku_registryd.core.install.plugin_facts import Link, PluginFacts
 from dokku_registryd.core.job.kinds import Kind
 from dokku_registryd.core.status import exposition, metrics, status_page
 from dokku_registryd.core.status.http_protocol import NOT_FOUND, Answer
@@ -33,6 +35,7 @@ class Scene:
         self.files: exposition.Files | Exception = exposition.Files(
             waiting=0, rejected=0, free_bytes=9, refusal=""
         )
+        self.plugin = PluginFacts(path="/plugins/enabled/registryd")
         self.gate = threading.Event()
         self.gate.set()
 
@@ -44,6 +47,7 @@ class Scene:
             limit_seconds=limit_seconds,
             read_book=lambda _now: self._read(self.book),
             read_files=lambda: self._read(self.files),
+            read_plugin=lambda: self._read(self.plugin),
             read_process=self._read_process,
             build=builds.Build("1.2.3", "5f0c"),
             data_dir="/data",
@@ -280,6 +284,24 @@ def test_a_disk_that_hangs(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> Non
     ]
     pages._book._seconds = pages._files._seconds = 10.0
     until(lambda: pages.answer("/readyz") == OK)
+
+
+def test_a_plugin_that_is_disabled(scene: Scene) -> None:
+    """A service that no deploy reaches is not ready, and says how it would be."""
+    scene.start()
+    scene.plugin = replace(scene.plugin, link=Link.ABSENT)
+
+    answer, shown = scene.ask("/readyz"), scene.shown()
+    scene.plugin = replace(scene.plugin, link=Link.PRESENT, differing=("report",))
+
+    assert answer.status == 503
+    assert answer.body.endswith("with: sudo dokku plugin:enable registryd\n")
+    assert (shown["ready"], shown["check_okplugin"], shown["check_okspool"]) == (
+        0,
+        0,
+        1,
+    )
+    assert scene.ask("/readyz") == OK
 
 
 def test_jobs(scene: Scene, host: Host) -> None:

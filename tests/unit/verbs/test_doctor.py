@@ -100,11 +100,12 @@ def test_of_the_host(host: LoginHost) -> None:
         "ok    disk",
         "ok    ledger",
         "warn  service",
+        "ok    plugin",
         "fail  engine",
         "ok    api push",
     ]
     assert "stopped" in lines[5]
-    assert lines[6].endswith("Check systemctl status docker.")
+    assert lines[7].endswith("Check systemctl status docker.")
     assert (result.stderr, result.code) == ("", 1)
 
 

@@ -52,6 +52,33 @@ def unreadable(
     yield from _records(deployed_root, reader)
 
 
+def names(config_root: Path) -> Iterator[tuple[str, str, str]]:
+    """Yield plugin, owner and name of each property file; what cannot be listed not.
+
+    Args:
+        config_root: Dokku's folder of properties.
+    """
+    for plugin in (policy.CORE, policy.OURS):
+        for owner in _owners(config_root / plugin):
+            folder = config_root / plugin / owner
+            with contextlib.suppress(OSError):
+                for name in sorted(os.listdir(folder)):  # noqa: PTH208 - names
+                    # Names of properties have no dot; those of logins do.
+                    if "." not in name:
+                        yield plugin, owner, name
+
+
+def _owners(root: Path) -> list[str]:
+    with contextlib.suppress(OSError):
+        listed = sorted(os.listdir(root))  # noqa: PTH208 - names are wanted
+        return [
+            name
+            for name in listed
+            if name == policy.GLOBAL or app_names.is_app_name(name)
+        ]
+    return []
+
+
 def _missing(config_root: Path, deployed_root: Path) -> Iterator[str]:
     """Yield sentences about lost folders of Dokku's properties."""
     core = config_root / policy.CORE

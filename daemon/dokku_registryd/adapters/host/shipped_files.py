@@ -19,6 +19,11 @@ class Shipped:
     content: bytes
     mode: int
 
+    @property
+    def is_executable(self) -> bool:
+        """Whether it is a program."""
+        return self.mode == _EXECUTABLE
+
 
 def plugin() -> dict[str, Shipped]:
     """Return the plugin's files by name."""

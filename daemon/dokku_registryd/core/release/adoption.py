@@ -119,7 +119,7 @@ def differences(findings: Findings) -> tuple[str, ...]:
         for text in (
             *(f"property {text}" for text in _about_properties(findings)),
             _about_login(findings) or findings.answer.problem,
-            _about_image(findings),
+            about_image(findings),
             *_about_number(findings),
             _about_ledger(findings),
         )
@@ -139,7 +139,8 @@ def _about_login(findings: Findings) -> str:
     return f"no login for {domain}: dokku registry:login {findings.app} {domain} USER"
 
 
-def _about_image(findings: Findings) -> str:
+def about_image(findings: Findings) -> str:
+    """Return what a missing image requires; empty if it is here."""
     answer, target = findings.answer, findings.deployed.reference
     if findings.image is not None or not findings.keeps_images:
         return ""
@@ -166,11 +167,16 @@ def _about_number(findings: Findings) -> list[str]:
             f" another image: dokku ps:rebuild {findings.app}"
         )
     if answer.highest > number:
-        found.append(
-            f"Dokku's last number is {number}, the registry's is {answer.highest}: the"
-            f" next release gets the first free number above {number}"
-        )
+        found.append(about_highest(number, answer.highest))
     return found
+
+
+def about_highest(number: int, highest: int) -> str:
+    """Return the consequence of a higher number in the registry."""
+    return (
+        f"Dokku's last number is {number}, the registry's is {highest}: the next"
+        f" release gets the first free number above {number}"
+    )
 
 
 def _about_ledger(findings: Findings) -> str:

@@ -15,7 +15,8 @@ ENGINE: Final = "engine"
 SWEEP: Final = "sweep"
 LEDGER: Final = "ledger"
 SPOOL: Final = "spool"
-CHECKS: Final = (MAIN_LOOP, SERVICE, ENGINE, SWEEP, LEDGER, SPOOL)
+PLUGIN: Final = "plugin"
+CHECKS: Final = (MAIN_LOOP, SERVICE, ENGINE, SWEEP, LEDGER, SPOOL, PLUGIN)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +49,8 @@ class Facts:
     """Why the ledger cannot be read or written."""
     spool_error: str = ""
     """Why the spool cannot be written."""
+    plugin_errors: tuple[str, ...] = ()
+    """Why Dokku's calls do not reach this program."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,3 +96,5 @@ def _reasons(facts: Facts) -> Iterator[Reason]:
         yield Reason(LEDGER, f"the ledger cannot be used: {facts.ledger_error}")
     if facts.spool_error:
         yield Reason(SPOOL, f"the spool cannot be written: {facts.spool_error}")
+    for text in facts.plugin_errors:
+        yield Reason(PLUGIN, text)

@@ -17,6 +17,7 @@ from dokku_registryd.adapters.engine import engine_socket, push_way
 from dokku_registryd.adapters.host import programs
 from dokku_registryd.adapters.registry import certificate_folders
 from dokku_registryd.adapters.spool import peek
+from dokku_registryd.adapters.status import peers
 from dokku_registryd.core.engine import push_ways
 from dokku_registryd.core.install import (
     environment_files,
@@ -26,6 +27,7 @@ from dokku_registryd.core.install import (
 from dokku_registryd.core.install import paths as install_paths
 from dokku_registryd.core.registry import hosts
 from dokku_registryd.verbs import output
+from dokku_registryd.verbs.service import closed_files
 from dokku_registryd.wiring import notifications
 
 # The unit's EnvironmentFile; the hooks read it too.
@@ -43,6 +45,7 @@ def perform(arguments: argparse.Namespace, out: output.Output) -> int:
     file, _ = config.config_file(arguments.config, environ)
     places = _places(settings, file)
     warnings = [
+        *_about_closed(file, settings, environ),
         *list_warnings(settings, environ),
         *_about_notifications(settings, environ, file),
     ]
@@ -78,6 +81,7 @@ def list_warnings(settings: config.Settings, environ: Mapping[str, str]) -> list
         *_about_places(settings),
         *_about_properties(settings),
         *about_certificates(settings),
+        *_about_group(settings.status.group),
     ]
 
 
@@ -247,6 +251,25 @@ def _about_notifications(
         reason = channel.check()
         if reason:
             yield f"{channel.name}: {reason}."
+
+
+def _about_closed(
+    file: str, settings: config.Settings, environ: Mapping[str, str]
+) -> list[str]:
+    defaults = environ.get(DEFAULTS_VARIABLE, DEFAULTS_FILE)
+    files = closed_files.Files.look(file, defaults)
+    root = Path(settings.paths.dokku_root)
+    found = (files.about_settings(root), files.about_defaults(root))
+    return [text for text in found if text]
+
+
+def _about_group(name: str) -> Iterator[str]:
+    if name and peers.find_group(name) is None:
+        yield (
+            f"status.group: this host has no group {name}, so only root and the user of"
+            f" the service may use the status socket. Create it with: sudo groupadd"
+            f" {name}; then: sudo systemctl restart dokku-registryd"
+        )
 
 
 def _about_clear_text(socket: str) -> str:

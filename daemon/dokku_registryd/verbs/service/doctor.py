@@ -8,15 +8,23 @@ import argparse
 import contextlib
 import dataclasses
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 from dokku_registryd import config, errors
 from dokku_registryd.adapters.host import clocks
 from dokku_registryd.adapters.ledger import ledger
+from dokku_registryd.adapters.spool import peek
 from dokku_registryd.core.status import findings
 from dokku_registryd.core.status.findings import Finding, Level
 from dokku_registryd.verbs import preparation
 from dokku_registryd.verbs.output import Output
-from dokku_registryd.verbs.service import check, doctor_apps, doctor_host, registries
+from dokku_registryd.verbs.service import (
+    check,
+    closed_files,
+    doctor_apps,
+    doctor_host,
+    registries,
+)
 from dokku_registryd.wiring import clients, contexts, credentials, engines
 
 # A user waits, so the timeouts are shorter than those of a release.
@@ -40,6 +48,11 @@ def perform(arguments: argparse.Namespace, out: Output) -> int:
 
 
 def _examine(arguments: argparse.Namespace) -> Iterator[Finding]:
+    environ = arguments.environ
+    files = closed_files.Files.look(
+        config.config_file(arguments.config, environ)[0],
+        environ.get(check.DEFAULTS_VARIABLE, check.DEFAULTS_FILE),
+    )
     try:
         settings = preparation.enter(arguments)
     except errors.ConfigurationError as error:
@@ -47,8 +60,13 @@ def _examine(arguments: argparse.Namespace) -> Iterator[Finding]:
         return
     if arguments.app:
         preparation.check_app(arguments, arguments.app)
-    yield from doctor_host.examine(settings, arguments.environ)
-    with _context(settings, check.service_environ(arguments.environ)) as context:
+    root = Path(settings.paths.dokku_root)
+    if text := files.about_settings(root):
+        yield findings.fail("settings", text)
+    if text := files.about_defaults(root):
+        yield findings.warn("settings", text)
+    yield from doctor_host.examine(settings, environ)
+    with _context(settings, check.service_environ(environ)) as context:
         yield from doctor_apps.examine(context, only=arguments.app)
 
 
@@ -74,11 +92,18 @@ def _context(
             ),
             registry=registry,
             credentials=credentials.build_credentials(short),
+            is_healing=_is_healing(settings),
+            config_root=settings.config_root,
         )
     finally:
         registry.close()
         engine.close()
         book.close()
+
+
+def _is_healing(settings: config.Settings) -> bool:
+    holder = peek.holder(str(settings.data_dir))
+    return holder is not None and holder[0] != peek.HOOK
 
 
 def _ledger(settings: config.Settings) -> ledger.SqliteLedger:

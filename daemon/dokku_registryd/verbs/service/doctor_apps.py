@@ -5,11 +5,13 @@ failure; apps are checked in parallel. Nothing is uploaded: the permissions of a
 are read from its token, if the registry issues a readable one.
 """
 
+import contextlib
 import functools
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from dokku_registryd import errors, ports
 from dokku_registryd.adapters.auth import resolver
@@ -18,11 +20,16 @@ from dokku_registryd.core.auth.logins import AuthConfig
 from dokku_registryd.core.dokku import other_plugins
 from dokku_registryd.core.image import reference, wanted
 from dokku_registryd.core.job import outcomes
-from dokku_registryd.core.release import releases
+from dokku_registryd.core.release import adoption, preflight, releases
 from dokku_registryd.core.status import findings
 from dokku_registryd.core.status.findings import Finding, Level
+from dokku_registryd.effects import adopt
 from dokku_registryd.effects.app import app_state
-from dokku_registryd.verbs.service import doctor_names, doctor_parts
+from dokku_registryd.verbs.service import (
+    doctor_names,
+    doctor_parts,
+    doctor_properties,
+)
 
 _PARALLEL = 8
 _TOTAL_SECONDS = 120.0
@@ -35,6 +42,12 @@ class DoctorContext:
     context: ports.Context
     registry: client.RegistryClient
     credentials: resolver.AuthConfigs
+    is_healing: bool
+    """Whether the service runs."""
+    config_root: Path
+    """Dokku's folder of properties."""
+    sharing: Mapping[str, str] = field(default_factory=dict)
+    """What is said of each app that shares its repository."""
     _pings: dict[tuple[str, AuthConfig | None], str] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -56,7 +69,9 @@ class DoctorContext:
 def examine(around: DoctorContext, *, only: str | None) -> Iterator[Finding]:
     """Yield the findings about one app, or about all apps."""
     # Missing apps are findings of the host.
-    apps = [only] if only else list(around.context.properties.root().apps)
+    every = list(around.context.properties.root().apps)
+    apps = [only] if only else every
+    around.sharing = _sharing(around.context, every)
     pool = ThreadPoolExecutor(_PARALLEL, "doctor")
     asked = {name: pool.submit(_look, around, name, bool(only)) for name in apps}
     wait(asked.values(), _TOTAL_SECONDS)
@@ -71,6 +86,18 @@ def examine(around: DoctorContext, *, only: str | None) -> Iterator[Finding]:
                 f" registryd:doctor {name}",
                 app=name,
             )
+
+
+def _sharing(context: ports.Context, apps: Iterable[str]) -> dict[str, str]:
+    policies = {}
+    for app in apps:
+        # The checks of the app report what cannot be read.
+        with contextlib.suppress(errors.RegistrydError):
+            policies[app] = app_state.policy_of(context, app)
+    shared = preflight.shared_repositories(policies.values())
+    return {
+        app: preflight.sharing(policies[app], others) for app, others in shared.items()
+    }
 
 
 def _look(around: DoctorContext, app: str, is_named: bool) -> list[Finding]:  # noqa: FBT001 - given to a pool
@@ -100,34 +127,29 @@ def _app(around: DoctorContext, app: str, *, is_named: bool) -> Iterator[Finding
     state = app_state.state_of(around.context, app)
     policy = state.policy
     if not policy.push_on_release:
-        if is_named:
-            yield findings.ok(
-                "push",
-                "off: releases stay on this host. Enable it with: dokku registry:set"
-                f" {app} push-on-release true",
-                app=app,
-            )
-        yield from doctor_names.examine(around.context, state)
-        return
-    for mistake in policy.mistakes:
-        yield findings.fail("properties", mistake, app=app)
-    for text in policy.left_out:
-        yield findings.warn("properties", text, app=app)
-    try:
-        image = reference.parse(f"{policy.server}{policy.image_repo}:1")
-    except errors.InvalidReferenceError as error:
-        yield findings.fail(
-            "properties",
-            f"{policy.server}{policy.image_repo} is not a valid repository: {error}."
-            f" Correct server or image-repo with dokku registry:set {app}",
-            app=app,
+        yield from doctor_properties.about_switch(around.context, app, is_named)
+        yield from doctor_names.examine(
+            around.context, state, is_healing=around.is_healing
         )
         return
-    yield from doctor_names.examine(around.context, state)
-    yield from _AppChecks(around, state, image, is_named).findings()
+    yield from doctor_properties.about_release(
+        around.context, state, around.config_root
+    )
+    if app in around.sharing:
+        yield findings.warn("repository", around.sharing[app], app=app)
+    try:
+        image = reference.parse(f"{policy.server}{policy.image_repo}:1")
+    except errors.InvalidReferenceError:
+        return  # Reported above.
+    checks = _AppChecks(around, state, image, is_named)
+    found = list(checks.findings())
+    yield from doctor_names.examine(
+        around.context, state, is_healing=around.is_healing, is_gone=checks.is_gone
+    )
+    yield from found
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _AppChecks:
     """The registry checks of one app."""
 
@@ -135,6 +157,8 @@ class _AppChecks:
     state: wanted.AppState
     image: reference.ImageReference
     is_named: bool
+    is_gone: bool = False
+    """Whether the image was found neither on this host nor in the registry."""
 
     @property
     def app(self) -> str:
@@ -248,8 +272,10 @@ class _AppChecks:
             else:
                 yield findings.fail("release", str(error), app=self.app)
             return
-        compared = self._compare(name, digest, recorded)
+        compared = self._compare(name, digest, recorded, self._lost(deployed))
         yield compared
+        if digest is not None:
+            yield from self._numbers(deployed.number, image, login)
         if compared.level is not Level.OK or row is None or not row.digest:
             return
         context = self.around.context
@@ -264,7 +290,56 @@ class _AppChecks:
         ended = record.outcome if record else None
         return ended is not None and ended.detail.startswith(outcomes.UNSEEN)
 
-    def _compare(self, name: str, digest: str | None, recorded: str) -> Finding:
+    def _lost(self, deployed: releases.DeployedRelease) -> str:
+        """Return what is to be done if the registry lacks the image too, as `adopt`.
+
+        It is empty if the image is here.
+        """
+        context = self.around.context
+        row = wanted.release_of(self.state, deployed)
+        names = [deployed.reference, deployed.local_reference]
+        names += [row.image_id] if row and row.image_id else []
+        scheduler = row.scheduler if row else self.state.policy.scheduler
+        try:
+            found = (context.engine.image(name) for name in names)
+            local = next((one for one in found if one is not None), None)
+        except errors.EngineUnavailableError:
+            return ""  # Unknown; another finding reports the Engine.
+        return adoption.about_image(
+            adoption.Findings(
+                state=self.state,
+                deployed=deployed,
+                scheduler=scheduler,
+                keeps_images=scheduler in context.schedulers,
+                image=local,
+                is_named_by_digest=False,
+                answer=adoption.Answer(),
+            )
+        )
+
+    def _numbers(
+        self, number: int, image: reference.ImageReference, login: AuthConfig | None
+    ) -> Iterator[Finding]:
+        """Yield a warning if others have pushed higher numbers, as `adopt` does."""
+        own = {str(row.number) for row in self.state.releases}
+        highest = adopt.highest(
+            number,
+            lambda: [
+                tag
+                for tag in self.around.registry.tags(image, auth=login)
+                if tag not in own
+            ],
+        )
+        if highest:
+            text = adoption.about_highest(number, highest)
+            yield findings.warn("release", text, app=self.app)
+
+    def _compare(
+        self, name: str, digest: str | None, recorded: str, lost: str
+    ) -> Finding:
+        if digest is None and lost:
+            self.is_gone = True
+            return findings.fail("release", lost, app=self.app)
         if digest is None:
             return findings.fail(
                 "release",

@@ -19,7 +19,13 @@ from dokku_registryd.core.registry import proxies
 from dokku_registryd.core.status import findings, service_states
 from dokku_registryd.core.status.findings import Finding
 from dokku_registryd.verbs import preparation
-from dokku_registryd.verbs.service import check, registries, service_view
+from dokku_registryd.verbs.service import (
+    check,
+    doctor_plugin,
+    doctor_properties,
+    registries,
+    service_view,
+)
 from dokku_registryd.wiring import clients
 
 # A host that no exception matches.
@@ -33,10 +39,12 @@ def examine(settings: config.Settings, environ: Mapping[str, str]) -> Iterator[F
     if not warnings:
         yield findings.ok("settings", "valid, no warnings")
     yield from _apps(settings)
+    yield from _properties(settings)
     yield from _spool(settings)
     yield _disk(settings)
     yield _ledger(settings)
     yield _service(settings, environ)
+    yield from doctor_plugin.examine(settings, environ)
     yield from _engine(settings, environ)
     yield from _pushes(settings)
 
@@ -55,6 +63,16 @@ def _apps(settings: config.Settings) -> Iterator[Finding]:
         yield findings.fail("apps", f"{said} No data of apps is removed")
     for entry in found.apps:
         yield _missing(entry, is_alone=found.cause is presence.Cause.APPS)
+
+
+def _properties(settings: config.Settings) -> Iterator[Finding]:
+    files = property_files.PropertyFiles(
+        config_root=settings.config_root,
+        dokku_root=Path(settings.paths.dokku_root),
+        deployed_root=settings.deployed_dir,
+    )
+    apps = frozenset(files.root().apps)
+    yield from doctor_properties.on_host(files, settings.config_root, apps)
 
 
 def _missing(entry: presence.Missing, *, is_alone: bool) -> Finding:
@@ -96,7 +114,14 @@ def _spool(settings: config.Settings) -> Iterator[Finding]:
     if settings.replies_dir.exists():
         folders.append(settings.replies_dir)
     missing = [str(folder) for folder in folders if not folder.exists()]
-    if missing:
+    if not settings.data_dir.exists():
+        yield findings.fail(
+            "spool",
+            f"{settings.data_dir} (paths.data_dir) does not exist. If it was moved,"
+            " move it back or correct the setting. Otherwise create it with: sudo"
+            " dokku-registryd install",
+        )
+    elif missing:
         yield findings.fail(
             "spool",
             f"not found: {', '.join(missing)}. Start the service once to create"
