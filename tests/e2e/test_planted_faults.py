@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from dokku_registryd import __version__
-from support import engines, planted
+from planted import host, planting, plugin, properties, registry, service
+from support import engines
 from support.engines import EngineServer
 from support.registries import RegistryServer
 from support.site import Site
@@ -18,6 +19,8 @@ from support.waiting import until
 pytestmark = pytest.mark.together
 # Faults of the service's process and of the Engine's socket have tests of their own.
 _ROWS_OF_THE_TABLE = set(range(1, 51)) - {25, 27, 28, 29, 38, 39}
+
+ROWS = planting.rows(host, plugin, properties, registry, service)
 
 
 @pytest.fixture(scope="module")
@@ -28,13 +31,13 @@ def site(classic_engine: EngineServer) -> Iterator[Site]:
     # Others may not look into the folders of tests, and some rows ask as another user.
     with tempfile.TemporaryDirectory(prefix="registryd-") as name:
         Path(name).chmod(0o755)
-        registry = RegistryServer(
+        server = RegistryServer(
             engines.find_program("native", "docker-registry"),
             Path(name) / "registry",
             auth="htpasswd",
             environment=engines.environment_for("native"),
         )
-        with registry, Site(Path(name) / "host", classic_engine, registry) as made:
+        with server, Site(Path(name) / "host", classic_engine, server) as made:
             _prepare(made)
             yield made
 
@@ -75,16 +78,14 @@ def is_ready(site: Site) -> bool:
 
 def test_the_table() -> None:
     """Every row of the table is planted here, and ten more."""
-    numbers = {row.number for row in planted.FAULTS}
+    numbers = {row.number for row in ROWS}
 
     assert numbers >= _ROWS_OF_THE_TABLE
     assert len(numbers - _ROWS_OF_THE_TABLE) >= 10
 
 
-@pytest.mark.parametrize(
-    "row", planted.FAULTS, ids=lambda row: f"{row.number}-{row.name}"
-)
-def test_a_planted_fault(site: Site, row: planted.Row) -> None:
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.number}-{row.name}")
+def test_a_planted_fault(site: Site, row: planting.Row) -> None:
     """The fault is named with its way out, and a service that cannot work says so."""
     until(lambda: is_ready(site), what="a host on which all is well")
 
