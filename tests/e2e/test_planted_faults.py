@@ -18,7 +18,7 @@ from support.waiting import until
 
 pytestmark = pytest.mark.together
 # Faults of the service's process and of the Engine's socket have tests of their own.
-_ROWS_OF_THE_TABLE = set(range(1, 51)) - {25, 27, 28, 29, 38, 39}
+_ROWS_OF_THE_TABLE = set(range(1, 51)) - {25}
 
 ROWS = planting.rows(host, plugin, properties, registry, service)
 
@@ -91,7 +91,7 @@ def test_a_planted_fault(site: Site, row: planting.Row) -> None:
 
     with row.plant(site):
         found = diagnose(site)
-        health = site.service.run("health")
+        health = None if row.health is None else site.service.run("health")
 
     named = [
         finding
@@ -102,7 +102,7 @@ def test_a_planted_fault(site: Site, row: planting.Row) -> None:
     ]
     assert bool(named) == bool(row.level), found
     assert row.level or not found
-    if row.health is not None:
+    if health is not None and row.health is not None:
         assert row.health in f"{health.stdout}{health.stderr}"
         assert bool(health.returncode) == bool(row.health), health
 

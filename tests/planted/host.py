@@ -117,6 +117,19 @@ def _settings_of_root(site: Site) -> Iterator[None]:
 
 
 @fault(
+    38,
+    "fail",
+    "spool",
+    "elsewhere (paths.data_dir) does not exist",
+    "sudo dokku-registryd install",
+    health="stopped",
+)
+def _data_moved_in_the_settings_only(site: Site) -> Iterator[None]:
+    with settings(site, f'paths.data_dir = "{site.host.root}/elsewhere"'):
+        yield
+
+
+@fault(
     40,
     "warn",
     "settings",

@@ -41,7 +41,14 @@ def _half_a_login(site: Site) -> Iterator[None]:
         yield
 
 
-@fault(7, "fail", "registry", "registry.invalid is a name", "cannot be resolved")
+@fault(
+    7,
+    "fail",
+    "registry",
+    "registry.invalid is a name",
+    "cannot be resolved",
+    health=None,
+)
 def _unknown_server(site: Site) -> Iterator[None]:
     # Names are looked up in files only, so that no question leaves this machine.
     files = site.host.root / "nsswitch.conf"

@@ -3,8 +3,9 @@
 import contextlib
 import sqlite3
 from collections.abc import Iterator
+from typing import Final
 
-from planted.planting import changed, fault, stopped
+from planted.planting import away, beside, changed, fault, frozen, stopped
 from support.site import Site
 
 
@@ -39,25 +40,108 @@ def _engine_stopped(site: Site) -> Iterator[None]:
 
 
 @fault(
+    27,
+    "fail",
+    "service",
+    "suspended by a signal",
+    "kill -CONT",
+    health="suspended by a signal",
+)
+def _service_suspended(site: Site) -> Iterator[None]:
+    with frozen(site):
+        yield
+
+
+_SYSTEMD: Final = (
+    "mount -t tmpfs tmpfs /run",
+    "mkdir -p /run/systemd/system",
+    "if [ -d /etc/systemd ]; then mount -t tmpfs tmpfs /etc/systemd; fi",
+)
+_UNIT: Final = "/run/systemd/system/dokku-registryd.service"
+
+
+@fault(
     26,
     "warn",
     "service",
-    "stopped: deploys push by themselves",
+    "stopped. Deploys push by themselves; missing images are not restored",
     "systemctl start dokku-registryd",
     health="systemctl start dokku-registryd",
 )
 def _service_stopped(site: Site) -> Iterator[None]:
-    with stopped(site):
+    wants = f"{_UNIT.rpartition('/')[0]}/multi-user.target.wants"
+    enabled = (f": >{_UNIT}", f"mkdir {wants}", f"ln -s {_UNIT} {wants}")
+    with stopped(site), beside(site, *_SYSTEMD, *enabled):
         yield
+
+
+@fault(
+    28,
+    "warn",
+    "service",
+    "its unit is masked, so it will not start again",
+    "systemctl unmask dokku-registryd",
+    health=None,
+)
+def _unit_masked(site: Site) -> Iterator[None]:
+    with beside(site, *_SYSTEMD, f"ln -s /dev/null {_UNIT}"):
+        yield
+
+
+@fault(
+    28,
+    "warn",
+    "service",
+    "masked: systemd refuses to start it",
+    "systemctl unmask dokku-registryd",
+    health="systemctl unmask dokku-registryd",
+)
+def _unit_masked_and_stopped(site: Site) -> Iterator[None]:
+    with stopped(site), beside(site, *_SYSTEMD, f"ln -s /dev/null {_UNIT}"):
+        yield
+
+
+@fault(
+    29,
+    "warn",
+    "service",
+    "it will not start at the next boot",
+    "systemctl enable dokku-registryd",
+    health=None,
+)
+def _unit_disabled(site: Site) -> Iterator[None]:
+    with beside(site, *_SYSTEMD, f": >{_UNIT}"):
+        yield
+
+
+@fault(
+    39,
+    "fail",
+    "service",
+    "but not with the data folder",
+    "Put the folder back, or correct paths.data_dir, then: systemctl restart",
+    health="but not with the data folder",
+)
+def _data_away(site: Site) -> Iterator[None]:
+    said = "LoadState=loaded\nActiveState=active\nSubState=running\nMainPID=4711\n"
+    systemctl = site.host.add_command("systemctl", f"#!/bin/sh\nprintf '{said}'\n")
+    with (
+        away(site.host.data_dir),
+        beside(site, *_SYSTEMD, f": >{_UNIT}"),
+    ):
+        yield
+    systemctl.unlink()
+    site.service.kill()
+    site.service.start()
 
 
 @fault(
     42,
     "warn",
     "service",
-    "stopped: deploys push by themselves",
-    "systemctl start dokku-registryd",
-    health="systemctl start dokku-registryd",
+    "stopped. Deploys push by themselves",
+    "dokku-registryd run",
+    health="dokku-registryd run",
 )
 def _stale_lock(site: Site) -> Iterator[None]:
     site.service.kill()
