@@ -289,6 +289,21 @@ def test_what_was_missing_is_added(released: Host) -> None:
     assert released.ledger.releases() == [row]
 
 
+def test_a_dry_run_with_two_apps_in_one_repository(released: Host) -> None:
+    """A dry run says it too, of each of the apps."""
+    released.create_app("api", image_repo="org/web", tag_version="3")
+
+    found = {entry.app: entry.differences for entry in run(released, is_dry_run=True)}
+
+    for app, other in (("api", "web"), ("web", "api")):
+        assert found[app][-1] == (
+            f"{REPOSITORY} is also the repository of {other}: each app skips the"
+            " numbers of the others, and extra tags move to the last release of any."
+            f" Set another image-repo for one of them with: dokku registry:set {app}"
+            " image-repo ORG/NAME"
+        )
+
+
 def test_two_apps_with_one_repository(released: Host) -> None:
     """Two apps that count in one repository are told apart."""
     released.create_app("api", image_repo="org/web", tag_version="3")
