@@ -24,7 +24,7 @@ unexport PYTHONDONTWRITEBYTECODE
 JOBS ?= auto
 SIDE_BY_SIDE = -n $(JOBS) --maxprocesses 4 --dist worksteal
 
-SHELL_FILES = $(shell find hooks tests bench .ci -type f ! -name '*.py*' 2>/dev/null | \
+SHELL_FILES = $(shell find hooks tests bench contrib .ci -type f ! -name '*.py*' 2>/dev/null | \
 	xargs grep -lE '^(\#!.*[ /](ba)?sh|\# shellcheck shell=)' 2>/dev/null)
 
 # As Dokku formats its own plugins (its tests.mk).
@@ -51,7 +51,7 @@ $(ENGINES)/.made: tests/support/fetch_engines.sh tests/support/fetch_tools.sh
 	@touch $@
 
 # Texts that are checked for words (tests/support/word_list.py).
-WORDED = .ci bench daemon docs hooks systemd tests *.md *.toml Makefile
+WORDED = .ci bench contrib daemon docs hooks systemd tests *.md *.toml Makefile
 
 .PHONY: lint-fast
 lint-fast: venv engines ## Check format, style, words and shell
@@ -75,6 +75,11 @@ unit: venv engines ## Run the unit tests, and check the systemd unit
 
 .PHONY: check
 check: lint unit ## Lint, and run the unit tests
+
+.PHONY: pages
+pages: venv ## Render the man page, the completion and docs/json.md again
+	@env PYTHONPATH=tests $(PYTHON) -m support.parser_pages
+	@env PYTHONPATH=tests $(PYTHON) -m support.json_schemas
 
 FLOORS = .cache/floors
 FLOORS_PYTHON ?= python3.11

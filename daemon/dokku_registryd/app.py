@@ -27,7 +27,7 @@ from dokku_registryd.core.engine import push_ways
 from dokku_registryd.core.hook import triggers
 from dokku_registryd.core.install import builds
 from dokku_registryd.core.notify import troubles
-from dokku_registryd.core.registry import backoff
+from dokku_registryd.core.registry import backoff, exchanges
 from dokku_registryd.core.release import completeness
 from dokku_registryd.core.status import exposition
 from dokku_registryd.runtime import (
@@ -269,6 +269,7 @@ class Service:
             take_in=self._take_in,
             push_relay=self.relay,
             is_service=self._is_service,
+            note_exchange=self._note_exchange,
         )
 
     def _note_way(self, reason: str) -> None:
@@ -276,6 +277,10 @@ class Service:
         # Commands that only show it can do without.
         with contextlib.suppress(OSError):
             atomic.replace(path, push_ways.render(reason).encode())
+
+    def _note_exchange(self, exchange: exchanges.Exchange) -> None:
+        # The executor is made after the first context.
+        self._executor.counters.exchanged(exchange)
 
     def _submit(self, trigger: triggers.Trigger) -> None:
         self._intake.submit(trigger)

@@ -16,6 +16,8 @@
 #   unit-checker       the program systemd-analyze, for hosts that lack it
 #   certificate-maker  the program openssl, for hosts that lack it
 #   tracer             the program strace, for hosts that lack it
+#   log-viewer         the program lnav, for hosts that lack it
+#   rules-checker      the program promtool, for hosts that lack it
 #   clock-shifter      the library libfaketime, which lets a process see another time
 #   loader-setter      the program patchelf, for sets that need a newer C library
 #
@@ -126,7 +128,7 @@ list_programs() {
   find "$1" -type f \( -path '*bin/dockerd' -o -path '*bin/docker' \
     -o -path '*bin/containerd*' -o -path '*bin/runc' -o -path '*bin/docker-registry' \
     -o -path '*bin/systemd-analyze' -o -path '*bin/shellcheck' \
-    -o -path '*bin/openssl' -o -path '*bin/strace' -o -name '*.so' -o -name '*.so.*' \)
+    -o -path '*bin/openssl' -o -path '*bin/strace' -o -path '*bin/lnav' -o -name '*.so' -o -name '*.so.*' \)
 }
 
 list_library_folders() {
@@ -219,6 +221,8 @@ list_packages() {
     unit-checker) echo systemd ;;
     certificate-maker) echo openssl ;;
     tracer) echo strace ;;
+    log-viewer) echo lnav ;;
+    rules-checker) echo prometheus ;;
     clock-shifter) echo libfaketime ;;
     loader-setter) echo patchelf ;;
     native) echo "$(list_packages engine) docker-registry" ;;
@@ -234,7 +238,7 @@ release_of() {
   case $1 in
     bookworm | trixie | forky) echo "$1" ;;
     native | keyring | linter | unit-checker | certificate-maker | tracer | \
-      clock-shifter | loader-setter)
+      log-viewer | rules-checker | clock-shifter | loader-setter)
       echo "$host_release"
       ;;
     *) fail "no such set: $1" ;;

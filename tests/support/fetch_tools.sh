@@ -31,6 +31,10 @@ END
 
 need shellcheck linter
 need strace tracer
+need lnav log-viewer
+need promtool rules-checker
+# The server itself is as large as all the rest.
+rm -f "$cache/rules-checker/root/usr/bin/prometheus"
 need openssl certificate-maker "OPENSSL_CONF='$cache/certificate-maker/root/etc/ssl/openssl.cnf'"
 units=$cache/unit-checker/root
 need systemd-analyze unit-checker \

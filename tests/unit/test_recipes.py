@@ -13,6 +13,7 @@ from dokku_registryd import config, errors
 from dokku_registryd.core.hook.triggers import Trigger
 from dokku_registryd.core.job import jobs, kinds, outcomes
 from dokku_registryd.core.job.kinds import Kind
+from dokku_registryd.core.registry.exchanges import Exchange
 from dokku_registryd.core.status import exposition
 from dokku_registryd.runtime import counters
 
@@ -107,6 +108,9 @@ def _counted() -> exposition.Counts:
     tally = counters.Counters()
     tally.finished(job, outcomes.Ending.DONE, seconds=1.0)
     tally.retried(Kind.RELEASE)
+    tally.exchanged(
+        Exchange(host="r.example", named_by="", method="GET", status=200, seconds=1.0)
+    )
     tally.swept(sweep, missing={})
     tally.sweep_failed(errors.EngineUnavailableError("away"))
     return tally.counts()

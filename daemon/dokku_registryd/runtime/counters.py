@@ -13,6 +13,7 @@ from types import MappingProxyType
 from dokku_registryd import errors
 from dokku_registryd.core.job import jobs, outcomes
 from dokku_registryd.core.job.kinds import Kind
+from dokku_registryd.core.registry import exchanges
 from dokku_registryd.core.status import exposition, metric_families
 from dokku_registryd.core.status.metrics import Durations
 
@@ -35,6 +36,9 @@ class Counters:
         self._missing: dict[str, int] = {}
         self._lost: dict[str, str] = {}
         self._refusals: dict[str, str] = {}
+        self._requests: Counter[tuple[str, str, str]] = Counter()
+        self._request_seconds: dict[tuple[str, str], float] = {}
+        self._registries: set[str] = set()
 
     def finished(
         self, job: jobs.Job, ending: outcomes.Ending, *, seconds: float
@@ -53,6 +57,15 @@ class Counters:
         """Count a failed attempt that will be retried."""
         with self._lock:
             self._retried[kind] += 1
+
+    def exchanged(self, exchange: exchanges.Exchange) -> None:
+        """Count a request to a registry, its answer and its duration."""
+        with self._lock:
+            registry = self._counted_registry(exchange.registry)
+            self._requests[registry, exchange.method, exchange.outcome] += 1
+            key = (registry, exchange.method)
+            taken = self._request_seconds.get(key, 0.0)
+            self._request_seconds[key] = taken + exchange.seconds
 
     def swept(
         self,
@@ -129,4 +142,15 @@ class Counters:
                 sweeps_done=self._sweeps_done,
                 sweeps_failed=self._sweeps_failed,
                 last_sweep=replace(seen, missing=missing) if seen else None,
+                requests=dict(self._requests),
+                request_seconds=dict(self._request_seconds),
             )
+
+    def _counted_registry(self, registry: str) -> str:
+        """Return the label of a registry: the first ones have their own."""
+        if registry in self._registries:
+            return registry
+        if len(self._registries) >= metric_families.MOST_REGISTRIES:
+            return metric_families.OTHER_REGISTRIES
+        self._registries.add(registry)
+        return registry

@@ -7,13 +7,14 @@ from pathlib import Path
 from dokku_registryd import config
 from dokku_registryd.adapters.registry import client
 from dokku_registryd.core.image import images
-from dokku_registryd.core.registry import proxies
+from dokku_registryd.core.registry import exchanges, proxies
 
 
 def build_registry(
     settings: config.Settings,
     facts: Callable[[], images.EngineFacts],
     environ: Mapping[str, str] | None = None,
+    note: Callable[[exchanges.Exchange], object] = lambda _exchange: None,
 ) -> client.RegistryClient:
     """Build the client for registries.
 
@@ -21,6 +22,7 @@ def build_registry(
         settings: The settings in effect.
         facts: Returns the Engine's settings.
         environ: The variables of the service; None for those of this process.
+        note: Called after each exchange with a registry.
     """
     return client.RegistryClient(
         facts=facts,
@@ -34,6 +36,7 @@ def build_registry(
         ),
         said=said_proxies(settings, os.environ if environ is None else environ),
         inner_hosts=frozenset(settings.registry.inner_hosts),
+        note=note,
     )
 
 

@@ -23,6 +23,7 @@ from dokku_registryd.adapters.relay import relay
 from dokku_registryd.adapters.spool import reply_files, spool
 from dokku_registryd.core.dokku import absence_text, other_plugins
 from dokku_registryd.core.hook import triggers
+from dokku_registryd.core.registry import exchanges
 from dokku_registryd.runtime import (
     retrying,
 )
@@ -46,6 +47,7 @@ def build_context(
     take_in: Callable[[], object] = lambda: None,
     push_relay: ports.Relay | None = None,
     is_service: bool = False,
+    note_exchange: Callable[[exchanges.Exchange], object] = lambda _exchange: None,
 ) -> ports.Context:
     """Build the ports of one host."""
     property_store = property_files.PropertyFiles(
@@ -59,7 +61,7 @@ def build_context(
     )
     return ports.Context(
         engine=engine,
-        registry=clients.build_registry(settings, engine.facts),
+        registry=clients.build_registry(settings, engine.facts, note=note_exchange),
         credentials=credentials.build_credentials(settings),
         properties=property_store,
         deployed=property_store,

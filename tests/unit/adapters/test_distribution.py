@@ -681,7 +681,7 @@ def test_all_pages_together_have_the_time_of_one_request(
     clock = [1000.0]
 
     def monotonic() -> float:
-        clock[0] += 2
+        clock[0] += 1
         return clock[0]
 
     client.monotonic = monotonic

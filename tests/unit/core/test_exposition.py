@@ -62,6 +62,12 @@ FULL = Facts(
         last_sweep=Sweep(
             wanted=7, missing=2, lost=1, moved=2, ended_at=NOW - 9, took_seconds=0.25
         ),
+        requests={
+            ("r.example", "GET", "200"): 3,
+            ("r.example", "GET", "none"): 1,
+            ("r.example", "PUT", "201"): 2,
+        },
+        request_seconds={("r.example", "GET"): 1.5, ("r.example", "PUT"): 60.25},
     ),
     absence=presence.Absence(
         cause=presence.Cause.APPS,
@@ -151,6 +157,21 @@ def test_names_follow_the_conventions(family: metrics.Family) -> None:
         ("incomplete_releases", {}, 2),
         ("failed_releases", {"app": "web"}, 1),
         ("failed_releases", {"app": "api"}, 1),
+        (
+            "registry_requests_total",
+            {"registry": "r.example", "method": "GET", "status": "none"},
+            1,
+        ),
+        (
+            "registry_request_duration_seconds_sum",
+            {"registry": "r.example", "method": "PUT"},
+            60.25,
+        ),
+        (
+            "registry_request_duration_seconds_count",
+            {"registry": "r.example", "method": "GET"},
+            4,
+        ),
         ("missing_parts", {"app": "shop"}, 3),
         ("ready", {}, 1),
         ("check_ok", {"check": "engine"}, 1),

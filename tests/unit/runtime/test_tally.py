@@ -10,6 +10,7 @@ from dokku_registryd.core.hook.triggers import Trigger
 from dokku_registryd.core.job import jobs
 from dokku_registryd.core.job.kinds import Kind
 from dokku_registryd.core.job.outcomes import Ending
+from dokku_registryd.core.registry.exchanges import Exchange
 from dokku_registryd.core.status import exposition, metric_families
 from dokku_registryd.core.status.exposition import Sweep
 from dokku_registryd.core.status.metrics import Durations
@@ -246,3 +247,41 @@ def test_many_threads() -> None:
     counts = noted.counts()
     assert counts.finished == {(Kind.HEAL, Ending.DONE): 2000}
     assert sum(counts.durations[Kind.HEAL].counts) == 2000
+
+
+def exchange(registry: str, *, status: int | None = 200) -> Exchange:
+    """Build a request that took half a second."""
+    return Exchange(
+        host=registry, named_by="", method="GET", status=status, seconds=0.5
+    )
+
+
+def test_requests_to_registries() -> None:
+    """Requests count by status, and their durations without it."""
+    tally = counters.Counters()
+
+    tally.exchanged(exchange("r.example"))
+    tally.exchanged(exchange("r.example"))
+    tally.exchanged(exchange("r.example", status=None))
+
+    counts = tally.counts()
+    assert counts.requests == {
+        ("r.example", "GET", "200"): 2,
+        ("r.example", "GET", "none"): 1,
+    }
+    assert counts.request_seconds == {("r.example", "GET"): 1.5}
+
+
+def test_many_registries() -> None:
+    """Tenants choose registries, so only the first ones have series of their own."""
+    tally = counters.Counters()
+    most = metric_families.MOST_REGISTRIES
+
+    for number in range(most + 9):
+        tally.exchanged(exchange(f"r{number}.example"))
+    tally.exchanged(exchange("r0.example"))
+
+    counted = {registry: n for (registry, _, _), n in tally.counts().requests.items()}
+    assert len(counted) == most + 1
+    assert counted["r0.example"] == 2
+    assert counted[metric_families.OTHER_REGISTRIES] == 9

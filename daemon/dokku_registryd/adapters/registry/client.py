@@ -25,7 +25,13 @@ from dokku_registryd.adapters.registry import (
 from dokku_registryd.adapters.registry import routes as registry_routes
 from dokku_registryd.core.auth.logins import AuthConfig
 from dokku_registryd.core.image import images, reference
-from dokku_registryd.core.registry import allowances, grants, protocol, proxies
+from dokku_registryd.core.registry import (
+    allowances,
+    exchanges,
+    grants,
+    protocol,
+    proxies,
+)
 from dokku_registryd.core.registry.protocol import Reply, Request
 
 MAX_PAGES: Final = 1000
@@ -50,6 +56,7 @@ class RegistryClient:
         monotonic: The clock for timeouts.
         now: The clock that Retry-After dates are compared with.
         sleep: Waits before an upload continues.
+        note: Called after each exchange with a registry or a host that it names.
     """
 
     def __init__(
@@ -66,6 +73,7 @@ class RegistryClient:
         monotonic: Callable[[], float] = time.monotonic,
         now: Callable[[], float] = time.time,
         sleep: Callable[[float], object] = time.sleep,
+        note: Callable[[exchanges.Exchange], object] = lambda _exchange: None,
     ) -> None:
         routes = registry_routes.Routes(
             facts,
@@ -82,6 +90,7 @@ class RegistryClient:
             upload_timeouts=upload_timeouts,
             now=now,
             monotonic=monotonic,
+            note=note,
         )
         authorizations = tokens.Authorizations(
             self._wire.send,

@@ -35,7 +35,7 @@ from dokku_registryd.adapters.registry import (
 )
 from dokku_registryd.adapters.registry import proxy as registry_proxy
 from dokku_registryd.adapters.registry import routes as registry_routes
-from dokku_registryd.core.registry import hosts, proxies
+from dokku_registryd.core.registry import exchanges, hosts, proxies
 from dokku_registryd.core.registry.protocol import Reply, Request
 
 _UNKNOWN_NAME: Final = "is a name that cannot be resolved"
@@ -65,7 +65,10 @@ class _Line:
 
 
 class Wire:
-    """Sends one request and reads its answer, with limits."""
+    """Sends one request and reads its answer, with limits.
+
+    `note` is called after each exchange, whether it has an answer or not.
+    """
 
     def __init__(
         self,
@@ -76,6 +79,7 @@ class Wire:
         upload_timeouts: tuple[float, float],
         now: Callable[[], float],
         monotonic: Callable[[], float],
+        note: Callable[[exchanges.Exchange], object],
     ) -> None:
         self._routes = routes
         self._timeouts = timeouts
@@ -83,6 +87,7 @@ class Wire:
         self._upload_timeouts = upload_timeouts
         self._now = now
         self._monotonic = monotonic
+        self._note = note
         self._deadlines = deadlines.Deadlines()
         self._lock = threading.Lock()
         self._lines: dict[tuple[str, str, str], _Line] = {}
@@ -161,11 +166,25 @@ class Wire:
         return None
 
     def _exchange(self, line: _Line, request: Request) -> Reply:
+        started = self._monotonic()
+        status: int | None = None
         try:
-            return self._once(line, request)
-        except _DeadConnectionError:
-            # It was idle, and the other side has closed it.
-            return self._once(line, request, wants_new=True)
+            try:
+                reply = self._once(line, request)
+            except _DeadConnectionError:
+                # It was idle, and the other side has closed it.
+                reply = self._once(line, request, wants_new=True)
+            status = reply.status
+            return reply
+        finally:
+            exchange = exchanges.Exchange(
+                host=line.route.host,
+                named_by=request.named_by,
+                method=request.method,
+                status=status,
+                seconds=max(0.0, self._monotonic() - started),
+            )
+            self._note(exchange)
 
     def _once(self, line: _Line, request: Request, *, wants_new: bool = False) -> Reply:
         proxy = proxies.choose(request.url, line.route.said)

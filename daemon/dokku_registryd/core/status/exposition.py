@@ -1,5 +1,6 @@
 """The facts of one moment, and their series (`metric_families`)."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import product
@@ -41,6 +42,10 @@ class Counts:
     sweeps_done: int = 0
     sweeps_failed: int = 0
     last_sweep: Sweep | None = None
+    requests: Mapping[tuple[str, str, str], int] = field(default_factory=dict)
+    """By registry, method and status."""
+    request_seconds: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    """The sum of durations, by registry and method."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,6 +160,11 @@ def _counted(counts: Counts) -> dict[str, Iterable[Sample]]:
         "sweeps_total": _each(
             "outcome", done=counts.sweeps_done, failed=counts.sweeps_failed
         ),
+        "registry_requests_total": [
+            Sample(number, {"registry": registry, "method": method, "status": status})
+            for (registry, method, status), number in counts.requests.items()
+        ],
+        "registry_request_duration_seconds": list(_request_durations(counts)),
     }
     if counts.last_sweep is not None:
         shown |= _swept(counts.last_sweep)
@@ -166,6 +176,16 @@ def _durations(counts: Counts) -> Iterator[Sample]:
     for intent in INTENTS:
         taken = counts.durations.get(intent, nothing)
         yield from taken.samples({"intent": intent.value})
+
+
+def _request_durations(counts: Counts) -> Iterator[Sample]:
+    numbers: Counter[tuple[str, str]] = Counter()
+    for (registry, method, _), number in counts.requests.items():
+        numbers[registry, method] += number
+    for (registry, method), seconds in counts.request_seconds.items():
+        labels = {"registry": registry, "method": method}
+        yield Sample(round(seconds, 6), labels, suffix="_sum")
+        yield Sample(numbers[registry, method], labels, suffix="_count")
 
 
 def _swept(sweep: Sweep) -> dict[str, Iterable[Sample]]:

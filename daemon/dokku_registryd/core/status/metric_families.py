@@ -19,6 +19,10 @@ DURATION_BOUNDS: Final = (0.1, 0.5, 2.5, 10.0, 60.0, 300.0, 900.0)
 """Buckets in seconds, from a retag to the default `push-deadline`."""
 MOST_APPS: Final = 50
 """The maximum number of apps with a series of one metric."""
+MOST_REGISTRIES: Final = 50
+"""The maximum number of registries with series of their own."""
+OTHER_REGISTRIES: Final = "other"
+"""The label of all further registries."""
 
 _PREFIX: Final = "dokku_registryd_"
 _COUNTER, _GAUGE = metrics.Kind.COUNTER, metrics.Kind.GAUGE
@@ -147,6 +151,22 @@ _LISTED: Final = (
         _GAUGE,
         "Remaining time of the pause after a registry asked for fewer requests.",
         "domain",
+    ),
+    _family(
+        "registry_requests_total",
+        _COUNTER,
+        "Requests to a registry, its token server and its storage, by HTTP status; "
+        "none means without a usable answer.",
+        "registry",
+        "method",
+        "status",
+    ),
+    _family(
+        "registry_request_duration_seconds",
+        metrics.Kind.SUMMARY,
+        "Time from a request to the end of its answer, including the upload of layers.",
+        "registry",
+        "method",
     ),
     _family(
         "data_disk_free_bytes", _GAUGE, "Free space on the disk of spool and ledger."

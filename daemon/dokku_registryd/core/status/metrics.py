@@ -21,6 +21,7 @@ class Kind(StrEnum):
     COUNTER = "counter"
     GAUGE = "gauge"
     HISTOGRAM = "histogram"
+    SUMMARY = "summary"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +42,7 @@ class Sample:
     value: float
     labels: Mapping[str, str] = field(default_factory=dict)
     suffix: str = ""
-    """The suffix of the family's name; only in a histogram."""
+    """The suffix of the family's name; only in a histogram or summary."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
