@@ -1,11 +1,13 @@
 """Help texts, and what `dokku help` shows of us."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from dokku_registryd import cli
+from dokku_registryd.core.dokku import validation
 from dokku_registryd.verbs.dokku import call as dispatcher
 from dokku_registryd.verbs.dokku import registry_help, registryd_help
 from support.dokku_host import DokkuHost, Result
@@ -57,6 +59,88 @@ REGISTRYD_LINE = "    registryd, Manage pushes and healing of released images\n"
 def test_help(dokku: Dokku, options: str, line: str, expected: str) -> None:
     """A plugin's name alone prints its help, in two columns."""
     assert dokku(options + line) == Result(expected, "", 0)
+
+
+DOCTOR = """\
+Usage: dokku registryd:doctor [--format text|json] [<app>]
+
+Find problems that would break a deploy
+
+Options:
+    --format text|json  Print text or JSON
+"""
+PUSH = """\
+Usage: dokku registryd:push <app>
+
+Ensure that the registry has the deployed release
+"""
+SET = """\
+Usage: dokku registryd:set <app>|--global <property> (<value>)
+
+Set or clear a registryd property for an app
+
+Options:
+    --global  Set the value of all apps without one of their own
+
+Properties:
+    heal on|off                  Whether missing images are restored
+    keep-releases <number>       How many superseded releases keep their local names
+    push-deadline <duration>     How long a deploy waits for its push: 90s or 15m or 2h or 1d
+    push-policy wait|background  Whether a deploy waits for its push
+"""  # noqa: E501 - as it is printed
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("registryd:doctor --help", DOCTOR),
+        ("registryd:doctor foo --format json -h", DOCTOR),
+        ("registryd:push --help", PUSH),
+        ("registryd:set --help", SET),
+        ("registryd:set foo heal -h", SET),
+        ("registryd:help --help", REGISTRYD),
+    ],
+)
+def test_help_of_a_command(dokku: Dokku, line: str, expected: str) -> None:
+    """A command says what it takes, and does nothing else."""
+    assert dokku(line) == Result(expected, "", 0)
+
+
+@pytest.mark.parametrize("usage", registryd_help.COMMANDS)
+def test_help_of_every_command(dokku: Dokku, usage: str) -> None:
+    """Each command has a help, in which each option and property is explained."""
+    shown = dokku(f"{usage.split(maxsplit=1)[0]} --help")
+    heading, _, rest = shown.stdout.partition("\n\n")
+
+    assert (heading, shown.stderr, shown.code) == (f"Usage: dokku {usage}", "", 0)
+    rows = [row for row in rest.splitlines() if row.startswith(" ")]
+    assert all(re.fullmatch(r" {4}\S.*? {2,}\S.*", row) for row in rows), rows
+
+
+def test_help_names_every_property() -> None:
+    """The help of `registryd:set` lists each property that it takes."""
+    listed = registryd_help.MORE["registryd:set"]["Properties"]
+
+    assert {row.split()[0] for row in listed} == set(validation.REGISTRYD)
+
+
+def test_a_value_that_looks_like_help(dokku: Dokku) -> None:
+    """Behind `--` nothing is an option."""
+    refused = dokku("registryd:set foo heal -- --help")
+
+    assert refused.code == 1
+    assert "heal must be on or off, not '--help'" in refused.stderr
+
+
+def test_a_similar_command(dokku: Dokku) -> None:
+    """A slip in a command of ours is named, before Dokku says that there is none."""
+    found = dokku("registryd:docter foo")
+
+    assert found.stderr.splitlines()[:2] == [
+        " !     Did you mean registryd:doctor?",
+        " !     `registryd:docter` is not a dokku command.",
+    ]
+    assert found.code == 1
 
 
 def command_lines(commands: dict[str, str]) -> str:

@@ -10,7 +10,7 @@ Dokku = Callable[[str], Result]
 
 VALID_PROPERTIES = (
     " !     Invalid property specified, valid properties include: heal, keep-releases,"
-    " push-deadline, push-policy\n"
+    " push-deadline, push-policy"
 )
 
 
@@ -58,13 +58,27 @@ def test_a_number_below_zero(dokku: Dokku, owner: str) -> None:
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        ("foo bogus x", Result("", VALID_PROPERTIES, 1)),
-        ("foo server ghcr.io", Result("", VALID_PROPERTIES, 1)),
-        ("foo", Result("", " !     No property specified\n", 1)),
+        ("foo bogus x", Result("", f"{VALID_PROPERTIES}\n", 1)),
+        ("--global bogus x", Result("", f"{VALID_PROPERTIES}\n", 1)),
         (
-            "--global bogus x",
-            Result("", " !     Property cannot be specified globally\n", 1),
+            "foo keep-release 3",
+            Result("", f"{VALID_PROPERTIES}. Did you mean keep-releases?\n", 1),
         ),
+        (
+            "--global push-dead-line 3m",
+            Result("", f"{VALID_PROPERTIES}. Did you mean push-deadline?\n", 1),
+        ),
+        (
+            "foo server ghcr.io",
+            Result(
+                "",
+                f"{VALID_PROPERTIES}."
+                " To set server, run: dokku registry:set foo server\n",
+                1,
+            ),
+        ),
+        ("--global", Result("", " !     No property specified\n", 1)),
+        ("foo", Result("", " !     No property specified\n", 1)),
         ("nope heal on", Result("", " !     App nope does not exist\n", 20)),
         (
             "foo --bogus",

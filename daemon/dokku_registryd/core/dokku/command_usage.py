@@ -27,7 +27,9 @@ class Usage:
         self.command, *takes = _words(line)
         self._needs_app = _APP in takes
         self._takes_app = self._needs_app or f"[{_APP}]" in takes
-        flags = [word[3:-1].split() for word in takes if word.startswith("[--")]
+        self.flags = [word[1:-1] for word in takes if word.startswith("[--")]
+        """Each flag with its values, such as `--format text|json`."""
+        flags = [flag[2:].split() for flag in self.flags]
         self._switches = [name for name, *values in flags if not values]
         self._numbers = [name for name, *values in flags if values == [_NUMBER]]
         self._values = {

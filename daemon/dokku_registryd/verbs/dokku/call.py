@@ -8,13 +8,17 @@ for these commands, so slow imports are done only by the commands that need them
 """
 
 import importlib
+import itertools
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Iterable, MutableMapping
 
 from dokku_registryd import errors
 from dokku_registryd.core.text import terminal_text
 
 _VERBS = "registryd_verbs"
+_HELP = "registryd_help"
+_ASKS_FOR_HELP = frozenset({"--help", "-h"})
+_OURS = "registryd:"
 MODULES = {
     "registry": "registry_help",
     "registry:help": "registry_help",
@@ -22,11 +26,11 @@ MODULES = {
     "registry:logout": "registry_logout",
     "registry:report": "registry_report",
     "registry:set": "registry_set",
-    "registryd": "registryd_help",
+    "registryd": _HELP,
     "registryd:doctor": _VERBS,
     "registryd:heal": _VERBS,
     "registryd:health": _VERBS,
-    "registryd:help": "registryd_help",
+    "registryd:help": _HELP,
     "registryd:history": _VERBS,
     "registryd:metrics": _VERBS,
     "registryd:push": _VERBS,
@@ -100,9 +104,12 @@ def perform(argv: list[str], environ: MutableMapping[str, str]) -> int:
         RegistrydError: A verb of the program failed; `cli` maps it to a status.
     """
     module = MODULES.get(argv[0])
-    if module is None:
-        return NOT_IMPLEMENTED
     call = Call(argv[0], argv[1:], environ)
+    if module is None:
+        _suggest(call)
+        return NOT_IMPLEMENTED
+    if _asks_for_help(call):
+        module = _HELP
     try:
         command = importlib.import_module(f"dokku_registryd.verbs.dokku.{module}")
         status = int(command.perform(call))
@@ -118,6 +125,31 @@ def perform(argv: list[str], environ: MutableMapping[str, str]) -> int:
         call.warn(str(error))
         return FAILED
     return status
+
+
+def _asks_for_help(call: Call) -> bool:
+    """Return whether to print the help of a command of ours.
+
+    `registry:*` has pflag's usage instead, as in Dokku's own plugin.
+    """
+    flags = itertools.takewhile("--".__ne__, call.arguments)
+    return call.name.startswith(_OURS) and not _ASKS_FOR_HELP.isdisjoint(flags)
+
+
+def _suggest(call: Call) -> None:
+    """Name a command that is similar to an unknown one of ours."""
+    if call.name.startswith(_OURS):
+        offered = [name.removeprefix(_OURS) for name in MODULES if _OURS in name]
+        near = nearest(call.name.removeprefix(_OURS), offered)
+        if near:
+            call.warn(f"Did you mean {_OURS}{near}?")
+
+
+def nearest(word: str, offered: Iterable[str]) -> str:
+    """Return the most similar of some words; empty if none is similar."""
+    # Only mistakes need it, and its import takes longer than a report.
+    difflib = importlib.import_module("difflib")
+    return next(iter(difflib.get_close_matches(word, list(offered), n=1)), "")
 
 
 def _with_app(arguments: list[str], app: str) -> list[str]:

@@ -1,6 +1,9 @@
-"""`registryd` and `registryd:help`; `hooks/commands` has the lines of `help --all`."""
+"""`registryd`, `registryd:help`, and `--help` of each command.
 
-from dokku_registryd.core.dokku import usage
+`hooks/commands` has the lines of `help --all`.
+"""
+
+from dokku_registryd.core.dokku import command_usage, usage
 from dokku_registryd.verbs.dokku import call as dokku_call
 
 SUMMARY = "Manage pushes and healing of released images"
@@ -31,8 +34,48 @@ COMMANDS = {
     ),
 }
 
+OPTIONS = {
+    "--all": "Include process_* metrics",
+    "--dry-run": "List missing images and change nothing",
+    "--format": "Print text or JSON",
+}
+"""What an option does, in any command that has it."""
+MORE = {
+    "registryd:report": {
+        "Options": {
+            "--format stdout|json": "Print text or JSON",
+            "--global": "Report the global values",
+            "--registryd-heal": "Print one value; any row of the report is such a flag",
+        }
+    },
+    "registryd:set": {
+        "Options": {"--global": "Set the value of all apps without one of their own"},
+        "Properties": {
+            "heal on|off": "Whether missing images are restored",
+            "keep-releases <number>": (
+                "How many superseded releases keep their local names"
+            ),
+            "push-deadline <duration>": (
+                "How long a deploy waits for its push: 90s or 15m or 2h or 1d"
+            ),
+            "push-policy wait|background": "Whether a deploy waits for its push",
+        },
+    },
+}
+"""By command, sections that its line in `COMMANDS` does not tell."""
+
 
 def perform(call: dokku_call.Call) -> int:
-    """Print the help."""
-    call.line(usage.text("registryd", SUMMARY, COMMANDS))
+    """Print the help of a command, or of all."""
+    line = next((line for line in COMMANDS if line.split(" ")[0] == call.name), "")
+    if line:
+        call.line(usage.command(line, COMMANDS[line], _sections(call.name, line)))
+    else:
+        call.line(usage.text("registryd", SUMMARY, COMMANDS))
     return 0
+
+
+def _sections(name: str, line: str) -> dict[str, dict[str, str]]:
+    flags = command_usage.Usage(line).flags
+    options = {flag: OPTIONS.get(flag.split(" ")[0], "") for flag in flags}
+    return MORE.get(name) or {"Options": options}

@@ -8,7 +8,15 @@ from dokku_registryd.verbs.dokku import setting
 def perform(call: dokku_call.Call) -> int:
     """Set or unset a property; the daemon reads it on use."""
     call.arguments = _with_numbers(call.arguments)
-    return setting.perform(call, policy.OURS, validation.REGISTRYD)
+    return setting.perform(call, policy.OURS, validation.REGISTRYD, suggest=_suggest)
+
+
+def _suggest(app: str, name: str) -> str:
+    """Name the command of a property of Dokku's plugin, or a similar property."""
+    if name in validation.REGISTRY:
+        return f". To set {name}, run: dokku registry:set {app} {name}"
+    near = dokku_call.nearest(name, validation.REGISTRYD)
+    return f". Did you mean {near}?" if near else ""
 
 
 def _with_numbers(arguments: list[str]) -> list[str]:

@@ -1,6 +1,6 @@
 """Shared by `registry:set` and `registryd:set`."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from dokku_registryd.adapters.dokku import property_edits
@@ -18,6 +18,7 @@ def perform(
     checks: Mapping[str, validation.Check],
     *,
     only_for_apps: frozenset[str] = frozenset(),
+    suggest: Callable[[str, str], str] = lambda _app, _name: "",
 ) -> int:
     """Set a property, or unset it if no value is given.
 
@@ -26,11 +27,13 @@ def perform(
         plugin: The folder of the properties.
         checks: The validator of each property.
         only_for_apps: The properties that cannot be set globally.
+        suggest: Returns what to do about an unknown property of an app; empty if
+            nothing is known.
     """
     app, name, value = _read(call)
     if app != policy.GLOBAL:
         apps.verify(call, app)
-    elif name not in checks or name in only_for_apps:
+    elif name in only_for_apps or (name not in checks and plugin == policy.CORE):
         raise dokku_call.DokkuError("Property cannot be specified globally")
     if not name:
         raise dokku_call.DokkuError("No property specified")
@@ -38,6 +41,7 @@ def perform(
         listed = ", ".join(sorted(checks))
         raise dokku_call.DokkuError(
             f"Invalid property specified, valid properties include: {listed}"
+            f"{suggest(app, name)}"
         )
     identity.become_owner(Path(call.lib_root, "config"), call.environ)
     if value:
