@@ -1,9 +1,8 @@
 """The command line beside a running daemon: what it prints, and how it ends."""
 
-import json
-
 import pytest
 
+from support import json_schemas
 from support.site import Site
 
 pytestmark = pytest.mark.fresh_programs
@@ -194,4 +193,4 @@ def test_check(one: Site) -> None:
     done = one.service.run("check", "--format", "json")
 
     assert done.returncode == 0, done.stdout
-    assert json.loads(done.stdout)
+    assert json_schemas.parse("check", done.stdout)

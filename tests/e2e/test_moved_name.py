@@ -1,7 +1,6 @@
 """A deployed name that was moved to a foreign image points to ours again."""
 
-import json
-
+from support import json_schemas
 from support.every_engine import on_every_engine
 from support.site import Site
 
@@ -63,9 +62,8 @@ def test_what_commands_say(one: Site) -> None:
 
     assert doctor.returncode == 1
     assert f"{one.reference(1)} points to another image on this host" in doctor.stdout
-    assert [(gap["action"], gap["leads_to"]) for gap in json.loads(plan.stdout)] == [
-        ("retag", other)
-    ]
+    gaps = json_schemas.parse("heal", plan.stdout)
+    assert [(gap["action"], gap["leads_to"]) for gap in gaps] == [("retag", other)]
     assert (pushed.returncode, one.names()[one.reference(1)]) == (0, image_id)
 
 

@@ -1,10 +1,9 @@
 """Calls verbs in this process, on a host that lies in one folder."""
 
 import importlib
-import json
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from dokku_registryd.adapters.ledger import ledger
 from dokku_registryd.adapters.spool import reply_files, spool
 from dokku_registryd.core.status import http_protocol
 from dokku_registryd.verbs.output import Output
+from support import json_schemas
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +21,7 @@ class Called:
 
     status: int
     lines: list[str]
+    verb: str = field(default="", compare=False)
 
     @property
     def text(self) -> str:
@@ -29,9 +30,9 @@ class Called:
 
     @property
     def json(self) -> Any:
-        """The result as a script reads it; there is nothing else on stdout."""
+        """The result as a script reads it, in the documented form, and alone."""
         (text,) = self.lines
-        return json.loads(text)
+        return json_schemas.parse(self.verb, text)
 
 
 class Caller:
@@ -69,7 +70,7 @@ class Caller:
         lines: list[str] = []
         out = Output(line=lines.append, error=self.complaints.append)
         status = command.perform(arguments, out)
-        return Called(status=status, lines=lines)
+        return Called(verb=arguments.verb, status=status, lines=lines)
 
     def follow(self, job_id: str, *, printed: int = 0, **environ: str) -> Called:
         """Follow a reply as a hook lets the program do."""

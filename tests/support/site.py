@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, Self
 
-from support import engine_api, engines, file_tree
+from support import engine_api, engines, file_tree, json_schemas
 from support.dokku_host import GLOBAL, DokkuHost, Result
 from support.engines import EngineServer
 from support.registries import RegistryServer
@@ -236,7 +236,7 @@ class Site:
         """Return what the command line prints as JSON."""
         done = self.service.run(*arguments, "--format", "json")
         assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)
+        return json_schemas.parse(arguments[0], done.stdout)
 
     def waiting(self, intent: str, app: str = "web") -> dict[str, Any]:
         """Return an unfinished job of an app, once `status` shows why it waits."""
