@@ -60,7 +60,7 @@ def _section(verb: str) -> Iterator[str]:
 
 
 def _rows(schema: dict[str, Any], place: str) -> Iterator[str]:
-    if schema.get("type") == "array":
+    if "items" in schema:
         yield from _rows(schema["items"], f"{place}[]")
         return
     for name, part in schema.get("properties", {}).items():
@@ -72,10 +72,9 @@ def _rows(schema: dict[str, Any], place: str) -> Iterator[str]:
 def _type(part: dict[str, Any]) -> str:
     if "enum" in part:
         return ", ".join(f"`{json.dumps(value)}`" for value in part["enum"])
-    if part["type"] == "array":
-        return f"array of {part['items']['type']}s"
     kinds = part["type"] if isinstance(part["type"], list) else [part["type"]]
-    return " or ".join(kinds)
+    items = f"array of {part['items']['type']}s" if "items" in part else ""
+    return " or ".join(items if kind == "array" else kind for kind in kinds)
 
 
 if __name__ == "__main__":

@@ -37,7 +37,10 @@ COMMANDS = {
 OPTIONS = {
     "--all": "Include process_* metrics",
     "--dry-run": "List missing images and change nothing",
+    "--failed": "List failed jobs only",
     "--format": "Print text or JSON",
+    "--limit": "List at most so many",
+    "--watch": "Repeat it every two seconds until Ctrl-C",
 }
 """What an option does, in any command that has it."""
 MORE = {
