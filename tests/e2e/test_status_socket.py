@@ -124,6 +124,9 @@ def test_a_life_in_figures(site: Site) -> None:
     assert shown["engine_connected",] == shown["ready",] == 1
     assert shown["process_resident_memory_bytes",] > 1 << 20
     assert 0 < shown["data_disk_free_bytes",] < 1 << 60
+    requests = {name[2:] for name in shown if name[0] == "registry_requests_total"}
+    assert {("PUT", "201"), ("HEAD", "200"), ("GET", "401")} <= requests
+    assert shown["registry_request_duration_seconds_sum", site.registry.host, "PUT"] > 0
     assert not any(value for name, value in shown.items() if "scrape_error" in name)
 
 
