@@ -254,12 +254,6 @@ def _add_format(parser: Parser) -> None:
     )
 
 
-def _count(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and int(text)):
-        raise argparse.ArgumentTypeError(f"must be a positive number, not '{text}'")
-    return int(text)
-
-
 def _formatter(prog: str) -> argparse.HelpFormatter:
     # A fixed width also avoids importing shutil, a fifth of the start-up time.
     return argparse.HelpFormatter(prog, max_help_position=26, width=80)
