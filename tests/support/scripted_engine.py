@@ -32,6 +32,8 @@ class ScriptedEngine:
         self.oldest = oldest
         self.answers: dict[str, object] = {}
         """What it answers by `METHOD /path`, without a version; a list is a stream."""
+        self.refusals: dict[str, tuple[int, str]] = {}
+        """Status and message of what it refuses, likewise."""
         self.asked: list[str] = []
         """Method and path of each request, with the version."""
         self._server = _Server(str(path), _Handler)
@@ -62,6 +64,8 @@ class ScriptedEngine:
         if path == "/version":
             said = {"ApiVersion": self.served, "MinAPIVersion": self.oldest}
             return HTTPStatus.OK, said
+        if refused := self.refusals.get(f"{method} {path}"):
+            return refused[0], {"message": refused[1]}
         content = self.answers.get(f"{method} {path}")
         if content is None:
             return HTTPStatus.NOT_FOUND, {"message": "page not found"}

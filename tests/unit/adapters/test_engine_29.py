@@ -124,8 +124,12 @@ def test_pushes(
 def test_pulls(
     engine: ScriptedEngine, adapter: DockerEngine, fact: dict[str, Any]
 ) -> None:
-    """The same holds for a pull, which then finds the image here."""
-    engine.answers["POST /images/create"] = fact["lines"]
+    """The same holds for a pull, which then finds the image here, or is refused."""
+    if "refusal" in fact:
+        said = fact["refusal"]
+        engine.refusals["POST /images/create"] = said["status"], said["message"]
+    else:
+        engine.answers["POST /images/create"] = fact["lines"]
 
     if "digest" in fact:
         found = {"Id": fact["digest"], "RepoTags": [NAME]}
