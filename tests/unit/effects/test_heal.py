@@ -11,6 +11,7 @@ from dokku_registryd.core.auth.logins import AuthConfig, Secret
 from dokku_registryd.core.image import images
 from dokku_registryd.core.job import outcomes
 from dokku_registryd.core.job.kinds import Kind
+from dokku_registryd.core.registry import allowances
 from dokku_registryd.core.release import completeness
 from dokku_registryd.core.release.releases import ReleaseState
 from dokku_registryd.effects import heal, release
@@ -152,6 +153,7 @@ def test_a_registry_that_lost_a_part(
     lose_all(released)
     del released.registry.blobs[REPOSITORY, config]
     released.engine.fail("pull", said, said)
+    released.registry.left = allowances.Allowance(1, 100)  # What is left is for heals.
     released.registry.calls.clear()
 
     for _ in range(2):

@@ -12,12 +12,14 @@ pushed, as far as is known, and no Engine of this platform asks for it.
 import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import structlog
 
 from dokku_registryd import errors, ports
+from dokku_registryd.core.auth import logins
 from dokku_registryd.core.image import images, parts, reference
-from dokku_registryd.core.registry import allowances, backoff
+from dokku_registryd.core.registry import backoff
 from dokku_registryd.core.release import completeness
 from dokku_registryd.core.release.completeness import (
     Look,
@@ -59,6 +61,19 @@ def reader_of(
 ) -> Reader:
     """Return the reader of a repository with an app's login."""
     registry = context.registry
+    used: list[logins.AuthConfig | None] = []
+    """The login of the latest request; its limit counts."""
+
+    def look_up(
+        target: reference.ImageReference, auth: logins.AuthConfig | None
+    ) -> str | None:
+        used[:] = [auth]
+        return registry.digest(target, auth=auth, for_push=for_push)
+
+    def is_scarce() -> bool:
+        left = registry.allowance(image.domain, auth=used[0]) if used else None
+        return left is not None and left.is_scarce
+
     return Reader(
         manifest=lambda target: session.call(
             lambda auth: registry.manifest(target, auth=auth, for_push=for_push)
@@ -67,19 +82,10 @@ def reader_of(
             lambda auth: registry.has_blob(image, digest, auth=auth, for_push=for_push)
         ),
         give_way=give_way,
-        digest=lambda target: session.call(
-            lambda auth: registry.digest(target, auth=auth, for_push=for_push)
-        ),
-        is_scarce=lambda: session.call(
-            lambda auth: is_scarce(registry.allowance(image.domain, auth=auth))
-        ),
+        digest=lambda target: session.call(partial(look_up, target)),
+        is_scarce=is_scarce,
         platform=lambda: context.engine.facts().platform,
     )
-
-
-def is_scarce(allowance: allowances.Allowance | None) -> bool:
-    """Return whether a registry's limit leaves too few reads for checks."""
-    return allowance is not None and allowance.is_scarce
 
 
 def look(
@@ -176,8 +182,16 @@ def look_at(
     context: ports.Context,
     *,
     give_way: Callable[[], None] = lambda: None,
+    is_sparing: bool = True,
 ) -> tuple[Look, str]:
     """Look for all parts of a release with its app's login; record nothing.
+
+    Args:
+        release: The release.
+        before: What is known about it.
+        context: The host.
+        give_way: Raises if the look should end.
+        is_sparing: Whether to leave the rest of a limit for pulls to others.
 
     Returns:
         As `look` does.
@@ -193,6 +207,8 @@ def look_at(
         direction=backoff.Direction.PULL,
     )
     reader = reader_of(image, session, context, give_way=give_way)
+    if not is_sparing:
+        reader = replace(reader, is_scarce=lambda: False)
     return look(
         image,
         release.digest,
@@ -222,7 +238,7 @@ def ask_again(
         known, release.digest, job_id=release.job_id, now=now
     ):
         return known
-    found, _ = look_at(release, known, context, give_way=give_way)
+    found, _ = look_at(release, known, context, give_way=give_way, is_sparing=False)
     record(release, found, known, context)
     return context.ledger.check_of(release.job_id)
 
