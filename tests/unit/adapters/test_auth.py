@@ -489,7 +489,8 @@ def test_what_a_helper_prints_stays_hidden(host: Host, body: str) -> None:
 
 def test_a_helper_that_hangs_is_ended_with_its_children(host: Host) -> None:
     """After the time limit the whole process group is gone."""
-    script = '#!/bin/sh\nsleep 60 &\necho $! > "${0%/*}/child"\nwait\n'
+    # The child would live longer than this test waits for its end.
+    script = '#!/bin/sh\nsleep 600 &\necho $! > "${0%/*}/child"\nwait\n'
     host.install("slow", script)
     helpers = auth_helpers.CredentialHelpers(
         path=f"{host.root}/bin:/bin:/usr/bin", timeout=0.5, home="/"
