@@ -748,11 +748,14 @@ def test_a_redirect_to_the_same_host_keeps_the_login(client: Client) -> None:
     assert found == manifest
 
 
-def test_another_host_cannot_ask_for_the_login(client: Client) -> None:
+@pytest.mark.parametrize("kind", ["basic", "bearer"])
+def test_another_host_cannot_ask_for_the_login(
+    client: Client, kind: memory_registry.Login
+) -> None:
     """A 401 from where a redirect led to is a refusal, not a challenge."""
     with (
         MemoryRegistry() as first,
-        MemoryRegistry("basic", users={"ci": PASSWORD}) as second,
+        MemoryRegistry(kind, users={"ci": PASSWORD}) as second,
     ):
         location = f"{second.url}/v2/{PATH}/manifests/1"
         first.rule("GET", Answer(status=307, headers={"Location": location}))
@@ -760,7 +763,9 @@ def test_another_host_cannot_ask_for_the_login(client: Client) -> None:
         with pytest.raises(errors.AuthenticationError):
             client.open().manifest(image(first), auth=login(first))
 
-        assert all("authorization" not in asked.headers for asked in second.asked)
+        asked = [*first.asked, *second.asked]
+        assert all("authorization" not in one.headers for one in asked)
+        assert second.lines("/token") == []
 
 
 @pytest.mark.parametrize(
