@@ -3,6 +3,8 @@
 import importlib
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ from typing import Any
 from dokku_registryd import cli, verbs
 from dokku_registryd.adapters.ledger import ledger
 from dokku_registryd.adapters.spool import reply_files, spool
+from dokku_registryd.adapters.status import peers, server, sockets
 from dokku_registryd.core.status import http_protocol
 from dokku_registryd.verbs.output import Output
 from support import json_schemas
@@ -89,6 +92,17 @@ class Served:
         if path not in self.pages:
             return http_protocol.NOT_FOUND
         return http_protocol.Answer(200, self.pages[path])
+
+    @contextmanager
+    def open(self, path: Path, data_dir: Path, *, group: int | None) -> Iterator[None]:
+        """Answer at a socket, to its owner and to members of a group."""
+        place = sockets.UnixPlace(path, data_dir, is_for_anybody=group is not None)
+        with closing(place):
+            doorkeeper = peers.PeerCheck(group)
+            thread = server.StatusServer((place.listener,), self.answer, doorkeeper)
+            thread.start()
+            yield
+            thread.stop()
 
 
 class Closed:

@@ -68,7 +68,8 @@ def why_closed(data_dir: str) -> str:
         owner = pwd.getpwuid(os.stat(data_dir).st_uid).pw_name
     except (OSError, KeyError):
         owner = "dokku"
-    return f"this user may not read {data_dir}: run this as root or user {owner}"
+    who = "root" if owner == "root" else f"root or user {owner}"
+    return f"this user may not read {data_dir}: run this as {who}"
 
 
 def user_name(number: int) -> str:

@@ -3,7 +3,6 @@
 import logging
 import os
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,7 @@ import structlog
 from dokku_registryd.adapters.host import package, service_unit
 from dokku_registryd.adapters.ledger import ledger
 from dokku_registryd.adapters.spool import spool
-from dokku_registryd.adapters.status import peers, server, sockets
+from dokku_registryd.adapters.status import sockets
 from dokku_registryd.core.install import builds
 from support import open_way
 from support.calling import Caller, Closed, Served
@@ -58,14 +57,8 @@ def book(caller: Caller) -> Iterator[ledger.SqliteLedger]:
 def served(caller: Caller) -> Iterator[Served]:
     """Give the status socket of a service that has no page yet."""
     made = Served()
-    path = caller.data_dir / sockets.NAME
-    place = sockets.UnixPlace(path, caller.data_dir, is_for_anybody=False)
-    with closing(place):
-        doorkeeper = peers.PeerCheck(None)
-        thread = server.StatusServer((place.listener,), made.answer, doorkeeper)
-        thread.start()
+    with made.open(caller.data_dir / sockets.NAME, caller.data_dir, group=None):
         yield made
-        thread.stop()
 
 
 @pytest.fixture

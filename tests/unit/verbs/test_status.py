@@ -4,6 +4,8 @@ import json
 import os
 import re
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +25,10 @@ from dokku_registryd.core.registry import backoff
 from dokku_registryd.core.release import completeness
 from dokku_registryd.core.release.releases import Release
 from dokku_registryd.verbs.service import service_view, status_facts
+from support import open_way
 from support.calling import Caller, Closed, Served
+
+NOBODY = 65534
 
 
 def add(
@@ -97,7 +102,10 @@ def test_a_new_host_for_a_script(caller: Caller) -> None:
 def test_a_running_service(caller: Caller, lock: spool.SpoolLock) -> None:
     """The holder of the lock is shown with its process ID."""
     assert caller.call("status").lines[:2] == [
-        "Health:  unknown: the service does not say",
+        (
+            "Health:  unknown: it has no status socket (status.socket is empty), or is"
+            " still starting"
+        ),
         f"Service: running, pid {os.getpid()}",
     ]
 
@@ -537,7 +545,7 @@ def test_an_older_service(
 ) -> None:
     """A service that has no such page is running, and its health is unknown."""
     assert caller.call("status").lines[:2] == [
-        "Health:  unknown: the service does not say",
+        "Health:  unknown: an older version runs, which does not say",
         f"Service: running, pid {os.getpid()}",
     ]
 
@@ -665,3 +673,43 @@ def test_the_keys_of_a_script(caller: Caller) -> None:
     told = caller.call("status", "--format", "json").json
 
     assert tuple(told) == status_facts.KEYS
+
+
+@contextmanager
+def another_user(caller: Caller) -> Iterator[None]:
+    """Be a user who may not read the data folder."""
+    if os.geteuid() != 0:
+        caller.data_dir.chmod(0)
+        yield
+        caller.data_dir.chmod(0o700)
+        return
+    caller.data_dir.chmod(0o700)
+    os.setegid(NOBODY)
+    os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(0)
+
+
+def test_a_member_of_the_group(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A user whom only the socket admits sees what the service says, and the cure."""
+    group = os.getegid() or NOBODY
+    made = Served()
+    made.pages["/status"] = "ready yes\n"
+    with open_way.folder() as folder:
+        caller, path = Caller(folder), folder / "status.sock"
+        monkeypatch.setattr(service_view, "_RUN_SOCKET", str(path))
+        with made.open(path, caller.data_dir, group=group):
+            caller.call("status")  # It loads what another user may not read.
+            caller.complaints.clear()
+            with another_user(caller):
+                called = caller.call("status")
+
+    assert (called.status, called.lines) == (
+        77,
+        ["Health:  all is well", "Service: running"],
+    )
+    (complaint,) = caller.complaints
+    assert complaint.startswith(f"this user may not read {caller.data_dir}: run this")

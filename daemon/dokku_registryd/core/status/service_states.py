@@ -225,8 +225,11 @@ def _active(sight: Sight) -> State:
             AWAY,
             f"{running}: it has {sight.elsewhere}",
             pid=pid,
-            effect="Releases in this folder wait for a process of their own.",
-            cure=f"If it is to have the other one: systemctl restart {_UNIT}",
+            effect="Deploys that use this folder push by themselves.",
+            cure=(
+                f"If the settings were changed: systemctl restart {_UNIT}; otherwise"
+                " correct paths.data_dir"
+            ),
         )
     return State(
         AWAY,

@@ -86,7 +86,7 @@ def of_service(view: service_view.View, page: status_page.Page) -> dict[str, obj
     is_ready, reasons = page.is_ready, page.reasons
     if is_ready is None:
         if state.is_running:
-            reasons = [view.refusal or "the service does not say"]
+            reasons = [view.refusal or _why_unknown(view)]
         else:
             is_ready = None if state.name == service_states.UNKNOWN else False
             reasons = [f"the service is {state.text}"]
@@ -96,6 +96,12 @@ def of_service(view: service_view.View, page: status_page.Page) -> dict[str, obj
         "pid": state.pid if view.role else None,
         "state": {"name": state.name, "text": state.sentence()},
     }
+
+
+def _why_unknown(view: service_view.View) -> str:
+    if view.answer is None:
+        return "it has no status socket (status.socket is empty), or is still starting"
+    return "an older version runs, which does not say"
 
 
 def _noted_mode(data_dir: str) -> str | None:
