@@ -37,6 +37,7 @@ _STATUS = {
 
 def main(argv: list[str] | None = None) -> int:
     """Run one verb and return the exit status."""
+    _escape_unencodable()
     words = sys.argv[1:] if argv is None else argv
     if words in (["--version"], ["version"]):
         return _guarded(_print_version)
@@ -50,6 +51,16 @@ def main(argv: list[str] | None = None) -> int:
         status = end.code
         return _guarded(lambda: status if isinstance(status, int) else DONE)
     return _guarded(lambda: _perform(arguments), is_debugging=arguments.debug)
+
+
+def _escape_unencodable() -> None:
+    """Escape what the terminal's encoding lacks, in a registry's words for example."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"  # It may be closed.
+    reconfigure = getattr(sys.stdout, "reconfigure", None)
+    if encoding.lower() != "utf-8" and reconfigure is not None:
+        codecs = importlib.import_module("codecs")
+        codecs.register_error("registryd", terminal_text.escape_unencodable)
+        reconfigure(errors="registryd")
 
 
 def parse(argv: list[str]) -> "argparse.Namespace":

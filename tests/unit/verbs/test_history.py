@@ -1,5 +1,9 @@
 """`history`: what became of each job."""
 
+import json
+import os
+import subprocess
+import sys
 import time
 
 import pytest
@@ -105,6 +109,29 @@ def test_the_usual_number(caller: Caller, book: ledger.SqliteLedger) -> None:
         end(book, str(number), Kind.HEAL, outcomes.done())
 
     assert len(caller.call("history").lines) == 20
+
+
+@pytest.mark.fresh_programs
+def test_an_encoding_that_lacks_letters(
+    caller: Caller, book: ledger.SqliteLedger
+) -> None:
+    """What the terminal cannot show is escaped, and JSON stays the same."""
+    reason = "verweigert: \u201eweb\u201c f\u00fcr \U0001f433"
+    end(book, "1", Kind.RELEASE, outcomes.failed(reason))
+
+    def call(*words: str) -> bytes:
+        return subprocess.run(
+            [sys.executable, "-m", "dokku_registryd", *words, *caller.options],
+            env={**os.environ, "PYTHONIOENCODING": "latin-1"},
+            capture_output=True,
+            timeout=300,
+            check=True,
+        ).stdout
+
+    shown = "verweigert: \\u201eweb\\u201c f\u00fcr \\ud83d\\udc33\n"
+    assert call("history").endswith(shown.encode("latin-1"))
+    (row,) = json.loads(call("history", "--format", "json").decode("latin-1"))
+    assert row["detail"] == reason
 
 
 def test_a_ledger_that_cannot_be_read(caller: Caller) -> None:

@@ -32,6 +32,16 @@ def escaped(document: str) -> str:
     )
 
 
+def escape_unencodable(error: UnicodeError) -> tuple[str, int]:
+    r"""Return `\u` escapes for characters that an output's encoding lacks.
+
+    It is an error handler of `codecs.register_error`.
+    """
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return "".join(map(_escape, error.object[error.start : error.end])), error.end
+
+
 def _shown(mark: str) -> str:
     if mark == "\n" or mark.isprintable():
         return mark
