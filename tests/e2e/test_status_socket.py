@@ -230,6 +230,36 @@ def test_a_full_disk(idle_one: Site, small_disk: Path) -> None:
     until(lambda: is_ready(idle_one))
 
 
+def tells_of_health(site: Site) -> str:
+    """Return the first line of `status`."""
+    return site.service.run("status").stdout.splitlines()[0]
+
+
+def test_a_failed_release(one: Site) -> None:
+    """A failure is shown after a restart too, and until a later release ends well."""
+    series = ("failed_releases", "web")
+    one.make_app()
+    one.host.set_property("web", "tag-version", "4x")
+    one.build()
+    assert one.release().code == 1
+    one.service.stop()
+    one.service.start()
+    until(lambda: is_ready(one))
+
+    failed = figure(one, *series)
+    status = one.service.run("status").stdout
+    (row,) = one.ask("history", "--failed")
+    one.host.set_property("web", "tag-version", "4")
+    one.ship()
+    until(lambda: series not in figures(one), what="a metric that is gone")
+    until(lambda: tells_of_health(one) == "Health:  all is well", what="good health")
+
+    assert failed == 1
+    assert status.startswith("Health:  ready, but 1 release has failed\n")
+    assert "web: Unable to convert existing tag version (4x) to integer" in status
+    assert (row["app"], row["outcome"]) == ("web", "failed")
+
+
 def test_after_a_kill(idle_one: Site) -> None:
     """What a killed daemon has left is replaced, and an orderly stop leaves nothing."""
     path = idle_one.host.data_dir / "status.sock"

@@ -235,6 +235,7 @@ def test_a_service_from_before_an_upgrade(caller: Caller) -> None:
     assert caller.lock.acquire(spool.DAEMON, tells=older)
     difference = f"runs 0.0.1, but {__version__} is installed"
 
+    assert caller.call("status").lines[0].endswith(". Also an older version runs")
     assert caller.call("status").lines[1] == (
         f"Service: running, pid {os.getpid()}; it {difference}:"
         " sudo dokku-registryd install"
@@ -538,6 +539,25 @@ def test_all_is_well(caller: Caller, lock: spool.SpoolLock, served: Served) -> N
     served.pages["/status"] = "ready yes\n"
 
     assert caller.call("status").lines[0] == "Health:  all is well"
+
+
+def test_a_unit_that_is_disabled(
+    caller: Caller, lock: spool.SpoolLock, served: Served, booted: Path
+) -> None:
+    """A service that runs, but will not start at the next boot, is not all well."""
+    served.pages["/status"] = "ready yes\n"
+    (booted / "run/systemd/system").mkdir(parents=True)
+    unit = booted / "etc/systemd/system/dokku-registryd.service"
+    unit.parent.mkdir(parents=True)
+    unit.write_text("[Service]\n")
+
+    assert caller.call("status").lines[:2] == [
+        "Health:  ready, but it will not start at the next boot",
+        (
+            f"Service: running, pid {os.getpid()}; it will not start at the next boot:"
+            " systemctl enable dokku-registryd"
+        ),
+    ]
 
 
 def test_an_older_service(

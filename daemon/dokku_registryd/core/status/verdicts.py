@@ -14,6 +14,8 @@ _CONCERNS = (
     ("retried", "1 job failed and is retried", "{} jobs failed and are retried"),
     ("paused", "1 registry is paused", "{} registries are paused"),
     ("rejected", "1 trigger file was rejected", "{} trigger files were rejected"),
+    ("outdated", "an older version runs", ""),
+    ("boot", "it will not start at the next boot", ""),
 )
 
 

@@ -71,7 +71,7 @@ def _show(data_dir: str, arguments: "argparse.Namespace", out: output.Output) ->
     if arguments.format == "json":
         out.json(facts)
     else:
-        for line in _as_text(facts):
+        for line in _as_text(facts, view):
             out.line(line)
     if not facts["ledger_error"]:
         return 0
@@ -97,9 +97,12 @@ def _show_closed(
     return _NOT_PERMITTED
 
 
-def _as_text(facts: dict[str, object]) -> list[str]:
+def _as_text(facts: dict[str, object], view: service_view.View) -> list[str]:
+    counts = _counts(facts)
+    # While it runs, its only cure is about the next boot.
+    counts["boot"] = bool(view.state.is_running and view.state.cure)
     lines = [
-        _health_line(facts, _counts(facts)),
+        _health_line(facts, counts),
         _service_line(facts),
         *_installed_lines(facts),
         *_images_lines(facts["images"]),
@@ -150,6 +153,7 @@ def _counts(facts: dict[str, object]) -> dict[str, float]:
         "retried": sum(bool(job["last_error"]) for job in _dicts(facts["unfinished"])),
         "paused": len({entry["domain"] for entry in _dicts(facts["paused"])}),
         "rejected": _seconds(facts["rejected_files"]),
+        "outdated": bool(facts["outdated"]),
     }
     if isinstance(images, dict):
         counts |= {name: _seconds(images[name]) for name in ("lost", "missing")}
