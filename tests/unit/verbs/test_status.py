@@ -17,6 +17,7 @@ from dokku_registryd.adapters.files import absence_file
 from dokku_registryd.adapters.ledger import ledger
 from dokku_registryd.adapters.spool import spool
 from dokku_registryd.core.dokku import absence_text, presence
+from dokku_registryd.core.engine import push_ways
 from dokku_registryd.core.hook import triggers
 from dokku_registryd.core.install import builds
 from dokku_registryd.core.job import jobs, outcomes
@@ -382,6 +383,14 @@ def test_jobs_for_a_script(caller: Caller, book: ledger.SqliteLedger) -> None:
             "detail": "it is there",
         }
     ]
+
+
+@pytest.mark.parametrize("reason", ["", "the port 5001 is in use"])
+def test_the_path_of_pushes(caller: Caller, reason: str) -> None:
+    """Once something was pushed, its path is shown, and why not by the relay."""
+    (caller.data_dir / push_ways.FILE_NAME).write_text(push_ways.render(reason))
+
+    assert below(caller) == [f"Pushes:  {push_ways.describe(reason)}"]
 
 
 def test_apps_that_are_not_seen(caller: Caller) -> None:

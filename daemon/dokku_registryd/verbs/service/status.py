@@ -223,7 +223,7 @@ def _failed_lines(failed: list[dict[str, object]]) -> list[str]:
 
 
 def _way_lines(way: object) -> list[str]:
-    if not isinstance(way, dict) or not way["reason"]:
+    if not isinstance(way, dict) or way["way"] is None:
         return []
     return [f"Pushes:  {push_ways.describe(way['reason'])}"]
 
