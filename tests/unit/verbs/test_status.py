@@ -5,7 +5,7 @@ import os
 import re
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from dokku_registryd import __version__
 from dokku_registryd.adapters.files import absence_file
 from dokku_registryd.adapters.ledger import ledger
 from dokku_registryd.adapters.spool import spool
+from dokku_registryd.adapters.status import sockets
 from dokku_registryd.core.dokku import absence_text, presence
 from dokku_registryd.core.engine import push_ways
 from dokku_registryd.core.hook import triggers
@@ -565,6 +566,27 @@ def test_a_unit_that_is_disabled(
         (
             f"Service: running, pid {os.getpid()}; it will not start at the next boot:"
             " systemctl enable dokku-registryd"
+        ),
+    ]
+
+
+def test_a_service_that_hangs(caller: Caller, lock: spool.SpoolLock) -> None:
+    """A service that holds its lock and answers nothing is not called running."""
+    path = caller.data_dir / "status.sock"
+    with closing(
+        sockets.UnixPlace(path, caller.data_dir, is_for_anybody=False)
+    ):  # Nothing accepts what connects.
+        lines = caller.call("status").lines
+
+    assert lines[:2] == [
+        (
+            f"Health:  not ready: the service is hanging: process {os.getpid()} holds"
+            " the lock, but does not answer at its socket"
+        ),
+        (
+            f"Service: hanging: process {os.getpid()} holds the lock, but does not"
+            " answer at its socket. Deploys may wait for it. If that lasts:"
+            f" kill -9 {os.getpid()}"
         ),
     ]
 
