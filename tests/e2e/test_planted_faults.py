@@ -17,8 +17,7 @@ from support.site import Site
 from support.waiting import until
 
 pytestmark = pytest.mark.together
-# Faults of the service's process and of the Engine's socket have tests of their own.
-_ROWS_OF_THE_TABLE = set(range(1, 51)) - {25}
+_ROWS_OF_THE_TABLE = set(range(1, 51))
 
 ROWS = planting.rows(host, plugin, properties, registry, service)
 

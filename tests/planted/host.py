@@ -46,7 +46,14 @@ def _replies_of_root(site: Site) -> Iterator[None]:
         yield
 
 
-@fault(3, "fail", "ledger", "ledger.sqlite3", "unable to open", health=None)
+@fault(
+    3,
+    "fail",
+    "ledger",
+    "ledger.sqlite3 belongs to user root and is closed to user",
+    "sudo chown",
+    health=None,
+)
 def _ledger_of_root(site: Site) -> Iterator[None]:
     with owned(site):
         for path in site.host.data_dir.glob("ledger.sqlite3*"):

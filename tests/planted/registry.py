@@ -45,8 +45,8 @@ def _half_a_login(site: Site) -> Iterator[None]:
     7,
     "fail",
     "registry",
-    "registry.invalid is a name",
-    "cannot be resolved",
+    "registry.invalid is a name that does not exist",
+    "Check the property server of dokku registry:report",
     health=None,
 )
 def _unknown_server(site: Site) -> Iterator[None]:

@@ -2,11 +2,14 @@
 
 import contextlib
 import sqlite3
+import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Final
 
-from planted.planting import away, beside, changed, fault, frozen, stopped
+from planted.planting import away, beside, changed, fault, frozen, owned, stopped
 from support.site import Site
+from support.waiting import until
 
 
 @contextlib.contextmanager
@@ -58,6 +61,29 @@ _SYSTEMD: Final = (
     "if [ -d /etc/systemd ]; then mount -t tmpfs tmpfs /etc/systemd; fi",
 )
 _UNIT: Final = "/run/systemd/system/dokku-registryd.service"
+
+
+_SETTLED_SECONDS: Final = 6
+
+
+@fault(
+    25,
+    "fail",
+    "engine",
+    "may not use",
+    "sudo chgrp docker",
+    health=None,
+)
+def _socket_closed(site: Site) -> Iterator[None]:
+    socket = Path(site.engine.path)
+    # A new socket may not have its group and mode yet, so it is not judged at once.
+    until(lambda: time.time() - socket.stat().st_ctime > _SETTLED_SECONDS)
+    folder = socket.parent
+    mode = folder.stat().st_mode
+    folder.chmod(0o755)
+    with owned(site):
+        yield
+    folder.chmod(mode)
 
 
 @fault(
@@ -119,7 +145,7 @@ def _unit_disabled(site: Site) -> Iterator[None]:
     "fail",
     "service",
     "but not with the data folder",
-    "Put the folder back, or correct paths.data_dir, then: systemctl restart",
+    "Put the folder back, then: systemctl restart",
     health="but not with the data folder",
 )
 def _data_away(site: Site) -> Iterator[None]:
@@ -163,7 +189,14 @@ def _newer_ledger(site: Site) -> Iterator[None]:
         yield
 
 
-@fault(44, "fail", "ledger", "is damaged", "ledger.sqlite3", health="stopped")
+@fault(
+    44,
+    "fail",
+    "ledger",
+    "is damaged",
+    "sudo systemctl restart dokku-registryd",
+    health="stopped",
+)
 def _damaged_ledger(site: Site) -> Iterator[None]:
     with stopped(site):
         folder = site.host.data_dir
