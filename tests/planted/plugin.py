@@ -131,6 +131,19 @@ def _companion_alone(site: Site) -> Iterator[None]:
 
 
 @fault(
+    65,
+    "warn",
+    "plugin",
+    "dokku-registryd.service is not the unit of",
+    "sudo dokku-registryd install",
+)
+def _unit_of_another_version(site: Site) -> Iterator[None]:
+    unit = site.host.root / "etc" / "systemd" / "system" / "dokku-registryd.service"
+    with changed(unit, "[Service]\nExecStart=/usr/local/bin/dokku-registryd run\n"):
+        yield
+
+
+@fault(
     60,
     "warn",
     "plugin",

@@ -30,7 +30,16 @@ def examine(settings: config.Settings, environ: Mapping[str, str]) -> Iterator[F
     """Yield the findings about the plugin; one that is `ok` if nothing is wrong."""
     environ = check.service_environ(environ)
     lib_root = Path(settings.paths.dokku_lib_root)
-    facts = plugin_files.PluginFiles(lib_root, settings.data_dir).look()
+    try:
+        facts = plugin_files.PluginFiles(lib_root, settings.data_dir).look()
+    except OSError as error:
+        yield findings.fail(
+            _CHECK,
+            f"cannot read the files of this package ({error.filename}:"
+            f" {error.strerror}). Install it in a folder that all users can read, such"
+            " as /opt/dokku-registryd",
+        )
+        return
     found = [
         Finding(level=fault.level, check=_CHECK, text=fault.text)
         for fault in plugin_facts.faults(facts)
