@@ -140,8 +140,8 @@ def test_dashboard_shows_every_metric() -> None:
         if not family.name.startswith("process_")
     }
 
-    # The newest age of all is that of the first app.
-    assert ours - shown == {
+    # Other metrics say the same, for each check and app.
+    assert ours - shown <= {
         "dokku_registryd_engine_connected",
         "dokku_registryd_oldest_unpushed_release_age_seconds",
     }

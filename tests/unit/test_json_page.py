@@ -11,6 +11,7 @@ import pytest
 from dokku_registryd.core.image import wanted
 from dokku_registryd.core.job.kinds import RULES
 from dokku_registryd.core.job.outcomes import Ending
+from dokku_registryd.core.release import completeness
 from dokku_registryd.core.release.adoption import Adoption
 from dokku_registryd.core.release.releases import ReleaseState
 from dokku_registryd.core.status.findings import Finding, Level
@@ -71,6 +72,8 @@ def test_schema(verb: str) -> None:
     [
         (("status", "recent", "outcome"), list(Ending)),
         (("releases", "state"), list(ReleaseState)),
+        (("releases", "parts"), list(completeness.Standing)),
+        (("status", "incomplete", "number"), list(completeness.Number)),
         (("doctor", "level"), list(Level)),
         (
             ("status", "unfinished", "intent"),
