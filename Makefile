@@ -24,7 +24,7 @@ unexport PYTHONDONTWRITEBYTECODE
 JOBS ?= auto
 SIDE_BY_SIDE = -n $(JOBS) --maxprocesses 4 --dist worksteal
 
-SHELL_FILES = $(shell find hooks tests bench contrib .ci -type f ! -name '*.py*' 2>/dev/null | \
+SHELL_FILES = $(shell find install uninstall update docker hooks tests bench contrib .ci -type f ! -name '*.py*' 2>/dev/null | \
 	xargs grep -lE '^(\#!.*[ /](ba)?sh|\# shellcheck shell=)' 2>/dev/null)
 
 # As Dokku formats its own plugins (its tests.mk).
@@ -51,7 +51,8 @@ $(ENGINES)/.made: tests/support/fetch_engines.sh tests/support/fetch_tools.sh
 	@touch $@
 
 # Texts that are checked for words (tests/support/word_list.py).
-WORDED = .ci bench contrib daemon docs hooks systemd tests *.md *.toml Makefile
+WORDED = .ci bench contrib daemon docker docs hooks install systemd tests uninstall update \
+	*.md *.toml Makefile
 
 .PHONY: lint-fast
 lint-fast: venv engines ## Check format, style, words and shell
@@ -166,6 +167,10 @@ pins: venv $(UV)/.made ## Renew the pinned versions in requirements.txt
 	@$(COMPILE) --extra socks --extra notify --constraint requirements.txt \
 		-o requirements-notify.txt pyproject.toml
 	@$(PYTHON) tests/support/floors.py build | $(COMPILE) -o requirements-build.txt -
+
+.PHONY: dist
+dist: venv ## Make the files of a release in dist: wheel, sdist, plugin, checksums
+	@PYTHON="$(abspath $(PYTHON))" .ci/dist dist && ls dist
 
 .PHONY: clean
 clean: ## Remove everything that was made here, and what killed runs have left

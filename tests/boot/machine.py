@@ -12,7 +12,7 @@ import sysconfig
 from pathlib import Path
 from typing import Final, Self
 
-from support import stand_ins
+from support import dokku_host, stand_ins
 from support.waiting import until
 
 _REPOSITORY: Final = Path(__file__).parents[2]
@@ -150,7 +150,7 @@ class Machine:
         ):
             folder.mkdir(parents=True)
         plugin = lib / "plugins/available/registryd"
-        shutil.copytree(_REPOSITORY / "hooks", plugin)
+        dokku_host.copy_hooks(plugin)
         (lib / "plugins/enabled/registryd").symlink_to("../available/registryd")
         plugn = self.root / "usr/bin/plugn"
         plugn.write_text(stand_ins.PLUGN)

@@ -42,7 +42,7 @@ esac
 
 _OURS: Final = "registryd"
 # What every Debian has.
-_FOLDERS: Final = ("etc/systemd/system", "etc/tmpfiles.d", "usr/local/bin")
+_FOLDERS: Final = ("etc/systemd/system", "etc/tmpfiles.d", "opt", "usr/local/bin")
 
 Entry = tuple[str, int, int, str]
 
@@ -124,6 +124,11 @@ class BareSite(Site):
             if not str(path).endswith(("-shm", "-wal", "/registryd/lock"))
             and not any(path.is_relative_to(folder) for folder in without)
         }
+
+    def others(self) -> tuple[Path, ...]:
+        """Return the paths of another plugin, called `other`."""
+        folders = ("available", "enabled")
+        return tuple(self.host.plugins / folder / "other" for folder in folders)
 
     def systemctl_calls(self) -> list[str]:
         """Return what systemd was told to do, questions left out."""

@@ -26,6 +26,13 @@ _EXECUTABLE = 0o755
 _PRIVATE = 0o700
 
 
+def copy_hooks(plugin: Path) -> None:
+    """Make a plugin's folder with our hooks, as they are on a host."""
+    shutil.copytree(HOOKS, plugin)
+    for path in plugin.glob("*.sh"):
+        path.rename(path.with_suffix(""))
+
+
 @dataclass(frozen=True, slots=True)
 class Result:
     """How a trigger, or a program, ended."""
@@ -288,7 +295,7 @@ class DokkuHost:
 
     def _install(self) -> None:
         available = self.plugins / "available" / "registryd"
-        shutil.copytree(HOOKS, available)
+        copy_hooks(available)
         (self.plugins / "enabled" / "registryd").symlink_to(available)
 
     def _write_plugin(self, folder: Path, name: str, hooks: Mapping[str, str]) -> None:

@@ -7,10 +7,56 @@ from typing import Final
 # and disabling are one link, without a look at what is there.
 PLUGN: Final = r"""#!/usr/bin/env bash
 set -eo pipefail
+cd "${PLUGIN_PATH:?}/available"
 case $1 in
-  enable) exec ln -fs "${PLUGIN_PATH:?}/available/$2" "$PLUGIN_PATH/enabled/$2" ;;
-  disable) exec rm "${PLUGIN_PATH:?}/enabled/$2" ;;
-  trigger) ;;
+  install)
+    if [[ $2 == *.tar.gz || $2 == *.tgz ]]; then
+      mkdir -p "$3"
+      curl -sfL "$2" | tar xz -C "$3"
+      cd "$3"
+      mapfile -t folders < <(find . -maxdepth 1 -not -path . -type d)
+      mapfile -t files < <(find . -maxdepth 1 -type f)
+      [[ ${#folders[@]} == 1 && ${#files[@]} == 0 ]] || exit 0
+      find "${folders[0]}" -mindepth 1 -maxdepth 1 -exec mv -f {} . \;
+      exec rmdir "${folders[0]}"
+    elif [[ ! -d $3 ]]; then
+      exec git clone "$2" "$3"
+    elif [[ ! -d $3/.git ]]; then
+      echo "$3 is already installed, but it does not seem to be a git repository" >&2
+      exit 1
+    fi
+    exit 0
+    ;;
+  uninstall) exec rm -rf "$PLUGIN_PATH/enabled/$2" "$PLUGIN_PATH/available/$2" ;;
+  update)
+    cd "$2"
+    [[ -d .git ]] || { echo "Plugin ($2) not managed by git" && exit 0; }
+    if [[ ! $3 && ! $(git symbolic-ref HEAD) ]]; then
+      echo "Plugin pinned to $(<./.plugin_committish)" && exit 0
+    fi
+    git fetch &>/dev/null
+    if [[ $3 ]]; then
+      git fetch --tags &>/dev/null
+      git checkout "$3" &>/dev/null
+      git pull &>/dev/null || true
+      echo "$3" >.plugin_committish
+    else
+      git pull &>/dev/null
+    fi
+    exit 0
+    ;;
+  list)
+    for plugin in *; do
+      # Where there is none the real one panics.
+      version=$(sed -n 's/^version = "\(.*\)"$/\1/p' "$plugin/plugin.toml")
+      status=$([[ -e $PLUGIN_PATH/enabled/$plugin ]] && echo enabled || echo disabled)
+      echo "$plugin $version $status"
+    done
+    exit 0
+    ;;
+  enable) exec ln -fs "$PLUGIN_PATH/available/$2" "$PLUGIN_PATH/enabled/$2" ;;
+  disable) exec rm "$PLUGIN_PATH/enabled/$2" ;;
+  trigger) cd "$OLDPWD" ;;
   *) exit 2 ;;
 esac
 hook=$2
@@ -43,9 +89,56 @@ while [[ $1 == --quiet || $1 == --trace || $1 == --force || $1 == --app ]]; do
   [[ $1 != --app ]] || shift
   shift
 done
-if [[ $1 == help ]]; then
-  set -- help
-fi
+# What follows a change of plugins: bash-completion reads all commands.
+prime() {
+  "$0" --quiet help --all | awk '/^    /{ print $1 }' | sort >/dev/null
+}
+fail() {
+  echo " !     $1" >&2
+  exit 1
+}
+case $1 in
+  help)
+    # Any depth, links followed, folders too.
+    for commands in $(find -L "${PLUGIN_PATH:?}/enabled" -name commands | sort); do
+      "$commands" help
+    done
+    exit 0
+    ;;
+  plugin:install)
+    if [[ $2 ]]; then
+      name=$(awk -F/ '{ print $NF }' <<<"$2" | sed -e 's:.git$::g' -e 's:^dokku-::')
+      [[ $3 != --name ]] || name=$4
+      plugn install "$2" "$name"
+      [[ ! -e $PLUGIN_ENABLED_PATH/$name ]] || fail "Plugin already enabled"
+      plugn enable "$name"
+    fi
+    plugn trigger install
+    prime
+    exit 0
+    ;;
+  plugin:update)
+    plugn update "$2" "$3"
+    plugn trigger update
+    prime
+    exit 0
+    ;;
+  plugin:uninstall)
+    [[ -e $PLUGIN_AVAILABLE_PATH/$2 ]] || fail "Plugin ($2) is not currently installed"
+    plugn trigger uninstall "$2"
+    plugn uninstall "$2"
+    prime
+    exit 0
+    ;;
+  plugin:enable | plugin:disable)
+    plugn "${1#plugin:}" "$2"
+    prime
+    exit 0
+    ;;
+  plugin:list)
+    exec plugn list
+    ;;
+esac
 is_answered=
 for commands in "${PLUGIN_ENABLED_PATH:?}"/*/commands; do
   status=0

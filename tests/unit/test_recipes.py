@@ -75,11 +75,15 @@ def test_a_setting_is_read(key: str) -> None:
 
 def test_hooks_have_rows() -> None:
     """The page lists each hook and each file that hooks share, and no others."""
-    listed = [path for path in HOOKS.iterdir() if path.name != "plugin.toml"]
-    hooks = {path.name for path in listed if path.stat().st_mode & 0o111}
+    files = {
+        path.name.removesuffix(".sh"): path.stat().st_mode & 0o111
+        for path in HOOKS.iterdir()
+        if path.name != "plugin.toml"
+    }
+    hooks = {name for name, mode in files.items() if mode}
 
     assert set(_rows("hook")) == hooks
-    assert set(_rows("file")) == {path.name for path in listed} - hooks
+    assert set(_rows("file")) == files.keys() - hooks
 
 
 def test_triggers_have_rows() -> None:

@@ -17,10 +17,16 @@ from dokku_registryd.config.loading import (
     variable,
 )
 from dokku_registryd.config.reloading import NEEDS_RESTART, Reload, merge
-from dokku_registryd.config.schema import DEFAULT_FILE, Paths, Settings
+from dokku_registryd.config.schema import (
+    DEFAULT_FILE,
+    MODE_VARIABLE,
+    Paths,
+    Settings,
+)
 
 __all__ = [
     "DEFAULT_FILE",
+    "MODE_VARIABLE",
     "NEEDS_RESTART",
     "Paths",
     "Reload",

@@ -25,9 +25,18 @@ from dokku_registryd.core.dokku import policy
 DEFAULT_FILE = "/etc/dokku-registryd/config.toml"
 PREFIX = "DOKKU_REGISTRYD_"
 FILE_VARIABLE = "DOKKU_REGISTRYD_CONFIG"
-# Read by the hooks only: the program to call, and the file with the variables.
+MODE_VARIABLE = "DOKKU_REGISTRYD_MODE"
+# The last four are read by hooks only: the program to call, the file with the
+# variables, and what `dokku plugin:install` uses.
 OTHER_VARIABLES = frozenset(
-    {FILE_VARIABLE, "DOKKU_REGISTRYD_BIN", "DOKKU_REGISTRYD_DEFAULTS"}
+    {
+        FILE_VARIABLE,
+        MODE_VARIABLE,
+        "DOKKU_REGISTRYD_BIN",
+        "DOKKU_REGISTRYD_DEFAULTS",
+        "DOKKU_REGISTRYD_PYTHON",
+        "DOKKU_REGISTRYD_WHEELS",
+    }
 )
 
 

@@ -145,9 +145,11 @@ def _add_release_verbs(verbs: "argparse._SubParsersAction[Parser]") -> None:
 
 def _add_host_verbs(verbs: "argparse._SubParsersAction[Parser]") -> None:
     install = _add_verb(verbs, "install", "install plugin and service (root)")
-    install.add_argument(
+    modes = install.add_mutually_exclusive_group()
+    modes.add_argument(
         "--companion", action="store_true", help="keep Dokku's own plugin enabled"
     )
+    _add_from_plugin(modes)
     _add_installing(install)
     uninstall = _add_verb(
         verbs, "uninstall", "uninstall and re-enable Dokku's plugin (root)"
@@ -158,6 +160,7 @@ def _add_host_verbs(verbs: "argparse._SubParsersAction[Parser]") -> None:
     uninstall.add_argument(
         "--purge", action="store_true", help="remove ledger, settings, properties too"
     )
+    _add_from_plugin(uninstall)
     _add_installing(uninstall)
     forget = _add_verb(verbs, "forget", "remove the data of a missing app")
     forget.add_argument("app", metavar="APP", help="the missing app")
@@ -169,6 +172,11 @@ def _add_host_verbs(verbs: "argparse._SubParsersAction[Parser]") -> None:
         "--dry-run", action="store_true", help="list differences, change nothing"
     )
     _add_format(adopt)
+
+
+def _add_from_plugin(verb: "argparse._ActionsContainer") -> None:
+    """Add the option of the hooks that Dokku runs for `plugin:install` and others."""
+    verb.add_argument("--from-plugin", action="store_true", help=argparse.SUPPRESS)
 
 
 def _add_installing(verb: Parser) -> None:

@@ -8,7 +8,12 @@ import pytest
 
 import dokku_registryd
 from dokku_registryd.adapters.dokku import plugins
-from dokku_registryd.adapters.host import host_changes, installed, shipped_files
+from dokku_registryd.adapters.host import (
+    checkout,
+    host_changes,
+    installed,
+    shipped_files,
+)
 from dokku_registryd.core.install import paths
 from dokku_registryd.core.install.plans import Kind
 
@@ -120,3 +125,29 @@ def test_whose_registry_plugin(tmp_path: Path, is_named_as_usual: bool) -> None:
     (tmp_path / "plugins" / "enabled" / "registry").symlink_to(available)
 
     assert (host.has_core, host.is_core_enabled()) == (True, True)
+
+
+def test_links_of_a_checkout(tmp_path: Path) -> None:
+    """Links lead to the hooks, those to missing ones go, and other files stay."""
+    where = paths.Paths(
+        root=str(tmp_path), plugins=str(tmp_path / "plugins"), is_checkout=True
+    )
+    plugin = Path(where.plugin)
+    (plugin / "daemon").mkdir(parents=True)
+    (plugin / "install").write_text("its own")
+    (plugin / "post-build").symlink_to(f"{where.hooks}/post-build")
+    (plugin / "other").symlink_to("/elsewhere")
+    changes = host_changes.HostChanges(where, installed.owner_of(tmp_path), {})
+
+    for _ in range(2):
+        changes.perform(Kind.PUT_PLUGIN)
+
+        shipped = shipped_files.plugin()
+        assert content(Path(where.hooks)).keys() == shipped.keys()
+        assert checkout.links(where) == checkout.wanted(where, shipped)
+        assert (plugin / "functions").read_bytes() == shipped["functions"].content
+        assert (plugin / "install").read_text() == "its own"
+
+    changes.perform(Kind.REMOVE_PLUGIN)
+    assert {path.name for path in plugin.iterdir()} == {"daemon", "install", "other"}
+    assert not Path(where.hooks).exists()

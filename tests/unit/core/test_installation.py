@@ -105,6 +105,94 @@ def test_fresh_host() -> None:
     assert not any(step.is_done for step in steps)
 
 
+def test_checkout() -> None:
+    """The hooks of a checkout are outside of it, and links lead there."""
+    places = replace(PLACES, is_checkout=True)
+    put = "the hooks in /opt/dokku-registryd/hooks, and links to them in"
+
+    texts = [
+        step.text
+        for facts in (BARE, INSTALLED)
+        for step in plans.plan_install(facts, places, Mode.TAKEOVER)
+        if step.kind is Kind.PUT_PLUGIN
+    ]
+    (removal,) = (
+        step.text
+        for step in plans.plan_uninstall(INSTALLED, places, is_purge=False)
+        if step.kind is Kind.REMOVE_PLUGIN
+    )
+
+    assert texts == [
+        f"Install {put} {places.plugin}",
+        f"The {put.removeprefix('the ')} {places.plugin} are up to date",
+    ]
+    assert removal == (
+        f"Remove /opt/dokku-registryd/hooks and the links to it in {places.plugin}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("dokku", "is_too_old"),
+    [
+        ("0.32.4", True),
+        ("0.33.0", False),
+        ("v0.38.27-33-g33896f5d7", False),
+        ("0.100.0", False),
+        ("master", False),
+        ("", False),
+    ],
+)
+def test_version_of_dokku(dokku: str, is_too_old: bool) -> None:
+    """A Dokku that lacks what we need is refused; an unknown one is not."""
+    found = host_state.objections(
+        replace(BARE, dokku_version=dokku), PLACES, Mode.TAKEOVER
+    )
+
+    reason = f"this is Dokku {dokku}, and 0.33.0 or newer is needed. Upgrade Dokku"
+    assert found == ([reason] if is_too_old else [])
+
+
+@pytest.mark.parametrize(
+    ("asked", "noted", "preset", "pushing", "mode"),
+    [
+        ("", "", "", (), Mode.TAKEOVER),
+        ("", "", "", ("web",), Mode.COMPANION),
+        ("", "", "takeover", ("web",), Mode.TAKEOVER),
+        ("", "companion", "takeover", (), Mode.COMPANION),
+        ("takeover", "companion", "companion", ("web",), Mode.TAKEOVER),
+        ("", "of an older version", "", (), Mode.TAKEOVER),
+    ],
+)
+def test_mode_without_an_option(
+    asked: str, noted: str, preset: str, pushing: tuple[str, ...], mode: Mode
+) -> None:
+    """The environment decides, then an earlier installation, the file, the apps."""
+    chosen, said = host_state.choose_mode(asked, noted, preset, pushing)
+
+    assert chosen is mode
+    is_chosen_by_apps = pushing and not (asked or noted or preset)
+    assert bool(said) == bool(is_chosen_by_apps)
+
+
+def test_apps_that_decide_the_mode() -> None:
+    """The first apps that push are named, with the command that takes over."""
+    _, said = host_state.choose_mode("", "", "", ("a", "b", "c", "d"))
+
+    assert said == (
+        "Dokku's own registry plugin pushes a, b, c, … and stays in charge. To let"
+        " dokku-registryd take over: sudo dokku-registryd install"
+    )
+
+
+@pytest.mark.parametrize("variables", [("x", ""), ("", "x")])
+def test_invalid_mode(variables: tuple[str, str]) -> None:
+    """A variable that names no mode is an error, in both places."""
+    asked, preset = variables
+
+    with pytest.raises(ValueError, match="'x' is not a valid Mode"):
+        host_state.choose_mode(asked, "", preset, ())
+
+
 def test_installed_host() -> None:
     """Where everything is in place only the apps are looked at again."""
     steps = install(INSTALLED)

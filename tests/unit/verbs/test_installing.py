@@ -7,8 +7,9 @@ import pytest
 
 from dokku_registryd import cli, errors
 from dokku_registryd.core.install import paths
+from dokku_registryd.core.install.host_state import Facts, Mode
 from dokku_registryd.core.install.plans import Kind, Step
-from dokku_registryd.verbs.host import installing
+from dokku_registryd.verbs.host import installing, modes
 from dokku_registryd.verbs.output import Output
 from support import open_way
 
@@ -162,3 +163,62 @@ def test_how_a_call_is_repeated(options: list[str], repeated: str) -> None:
     arguments = cli.parse(["install", *options])
 
     assert installing.command(arguments, "install") == repeated
+
+
+@pytest.fixture
+def pushing(tmp_path: Path) -> Path:
+    """Give a folder that stands for `/`, on whose host the app `web` pushes."""
+    (tmp_path / "home/dokku/web").mkdir(parents=True)
+    (tmp_path / "etc/default").mkdir(parents=True)
+    registry = tmp_path / "var/lib/dokku/config/registry/web"
+    registry.mkdir(parents=True)
+    (registry / "push-on-release").write_text("true")
+    return tmp_path
+
+
+def chosen(root: Path, facts: Facts, **environ: str) -> Mode:
+    """Return the mode that the plugin's own hook installs."""
+    arguments = cli.parse(["install", "--from-plugin", f"--root={root}"])
+    arguments.environ = environ
+    mode, _ = modes.choose(installing.Host(arguments), facts)
+    return mode
+
+
+def test_mode_of_a_host_that_pushes(pushing: Path) -> None:
+    """Where Dokku's own plugin pushes it stays in charge, if nothing else is said."""
+    assert chosen(pushing, Facts()) is Mode.COMPANION
+    assert chosen(pushing, Facts(is_core_enabled=False)) is Mode.TAKEOVER
+    asked = {"DOKKU_REGISTRYD_MODE": "takeover"}
+    assert chosen(pushing, Facts(noted_mode="companion"), **asked) is Mode.TAKEOVER
+
+
+def test_mode_in_the_file_of_variables(pushing: Path) -> None:
+    """The file counts at a first installation, and a recorded mode afterwards."""
+    file = pushing / "etc/default/dokku-registryd"
+    file.write_text("DOKKU_REGISTRYD_MODE=takeover\n")
+
+    assert chosen(pushing, Facts()) is Mode.TAKEOVER
+    assert chosen(pushing, Facts(noted_mode="companion")) is Mode.COMPANION
+
+
+def test_invalid_mode(pushing: Path) -> None:
+    """A variable with another value stops the installation."""
+    with pytest.raises(
+        installing.InstallationError,
+        match="DOKKU_REGISTRYD_MODE is invalid: set it to takeover or companion",
+    ):
+        chosen(pushing, Facts(), DOKKU_REGISTRYD_MODE="x")
+
+
+def test_checkout(tmp_path: Path) -> None:
+    """A plugin's folder with the service in it is a checkout, with hooks outside."""
+    plugin = tmp_path / "var/lib/dokku/plugins/available/registryd"
+    assert not places_of(f"--root={tmp_path}").is_checkout
+    package = plugin / "daemon" / "dokku_registryd"
+    package.mkdir(parents=True)
+    (package / "__init__.py").touch()
+
+    found = places_of(f"--root={tmp_path}")
+
+    assert found.is_checkout
+    assert found.hooks == f"{tmp_path}/opt/dokku-registryd/hooks"

@@ -15,7 +15,7 @@ from typing import Final
 from dokku_registryd import errors
 from dokku_registryd.adapters.dokku import plugins
 from dokku_registryd.adapters.files import atomic
-from dokku_registryd.adapters.host import installed, programs, shipped_files
+from dokku_registryd.adapters.host import checkout, installed, programs, shipped_files
 from dokku_registryd.core.install.host_state import Mode
 from dokku_registryd.core.install.paths import Paths
 from dokku_registryd.core.install.plans import Kind
@@ -139,11 +139,12 @@ class HostChanges:
         self._give(note)
 
     def _put_plugin(self) -> None:
-        place = Path(self._where.plugin)
+        place, files = Path(self._where.hooks), shipped_files.plugin()
         beside = installed.beside(place)
         _remove(str(beside))
+        _make_public(beside.parent)
         beside.mkdir()
-        for name, shipped in shipped_files.plugin().items():
+        for name, shipped in files.items():
             atomic.replace(beside / name, shipped.content, mode=shipped.mode)
             self._give(beside / name)
         beside.chmod(installed.PUBLIC_FOLDER)
@@ -152,11 +153,18 @@ class HostChanges:
             beside.rename(place)
         elif not _exchange(beside, place):
             _replace_each(beside, place)
+        if self._where.is_checkout:
+            names = sorted(files, key=lambda name: (files[name].mode, name))
+            owner = (self._owner.uid, self._owner.gid)
+            checkout.put_links(self._where, names, owner)
+            atomic.sync_folder(Path(self._where.plugin))
         _remove(str(beside))
         atomic.sync_folder(place.parent)
 
     def _remove_plugin(self) -> None:
-        place = Path(self._where.plugin)
+        if self._where.is_checkout:
+            checkout.drop_links(self._where, checkout.links(self._where))
+        place = Path(self._where.hooks)
         beside = installed.beside(place)
         _remove(str(beside))
         if os.path.lexists(place):

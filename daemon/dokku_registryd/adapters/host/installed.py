@@ -10,7 +10,7 @@ from pathlib import Path
 
 from dokku_registryd import __version__, errors
 from dokku_registryd.adapters.dokku import plugins
-from dokku_registryd.adapters.host import package, programs, shipped_files
+from dokku_registryd.adapters.host import checkout, package, programs, shipped_files
 from dokku_registryd.adapters.spool import peek
 from dokku_registryd.core.install import paths
 from dokku_registryd.core.install.host_state import Facts, Presence
@@ -58,6 +58,7 @@ def look(
     is_waiting = is_running and holder is not None and holder[0] == peek.HOOK
     return Facts(
         has_dokku=host.has_folder,
+        dokku_version=_dokku_version(Path(where.lib_root)),
         has_plugn=host.has_plugn,
         owner=owner.name,
         owner_problem=_owner_problem(where, owner),
@@ -67,9 +68,9 @@ def look(
         has_folders=_are_folders(where.private_folders, _PRIVATE_FOLDER, owner),
         has_properties=_are_folders(where.property_folders, PUBLIC_FOLDER, owner),
         program=_program(where, environ),
-        plugin=_plugin(Path(where.plugin), owner),
+        plugin=_plugin(where, owner),
         is_plugin_enabled=host.is_enabled(plugins.OURS),
-        noted_mode=_read(Path(where.mode_note)).strip(),
+        noted_mode=noted_mode(where),
         has_records=_has_entries(Path(where.records)),
         has_data=any(map(os.path.lexists, purged(where))),
         has_systemd=has_systemd,
@@ -85,6 +86,17 @@ def look(
         if is_waiting
         else package.difference(where.data_dir),
     )
+
+
+def noted_mode(where: paths.Paths) -> str:
+    """Return the mode that an installation has recorded; empty if there is none."""
+    return _read(Path(where.mode_note)).strip()
+
+
+def _dokku_version(lib_root: Path) -> str:
+    """Return Dokku's version, from the files that `dokku version` reads."""
+    texts = (_read(lib_root / name).strip() for name in ("STABLE_VERSION", "VERSION"))
+    return next(filter(None, texts), "")
 
 
 def _is_up(service: str, environ: Mapping[str, str]) -> bool:
@@ -178,13 +190,16 @@ def _program(where: paths.Paths, environ: Mapping[str, str]) -> Presence:
     return Presence.PACKAGED if is_ours else Presence.FOREIGN
 
 
-def _plugin(folder: Path, owner: Owner) -> Presence:
+def _plugin(where: paths.Paths, owner: Owner) -> Presence:
+    folder, wanted = Path(where.hooks), shipped_files.plugin()
+    links = checkout.links(where) if where.is_checkout else {}
     is_half_done = os.path.lexists(beside(folder))
     if not os.path.lexists(folder):
-        return Presence.STALE if is_half_done else Presence.ABSENT
-    wanted = shipped_files.plugin()
+        return Presence.STALE if is_half_done or links else Presence.ABSENT
+    is_linked = not where.is_checkout or links == checkout.wanted(where, wanted)
     is_current = (
-        not is_half_done
+        is_linked
+        and not is_half_done
         and folder.is_dir()
         and not folder.is_symlink()
         and {path.name for path in folder.iterdir()} == wanted.keys()

@@ -26,10 +26,14 @@ class Shipped:
 
 
 def plugin() -> dict[str, Shipped]:
-    """Return the plugin's files by name."""
+    """Return the plugin's files by name.
+
+    `dokku help` runs every file called `commands` at any depth of a plugin, and this
+    repository can be one. So our file is `commands.sh` here, and `commands` on a host.
+    """
     folder = _folder() / "hooks"
     return {
-        path.name: _shipped(path.read_bytes())
+        path.name.removesuffix(".sh"): _shipped(path.read_bytes())
         for path in sorted(folder.iterdir())
         if path.is_file()
     }

@@ -1,10 +1,16 @@
 """The state of an installation on a host, and the reasons that prevent one."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from dokku_registryd.core.install.paths import Paths
+
+OLDEST_DOKKU: Final = (0, 33, 0)
+"""The first with all properties that our plugin takes over (`image-repo-template`)."""
+_NAMED: Final = 3
 
 
 class Mode(StrEnum):
@@ -34,6 +40,8 @@ class Facts:
     """The state of a host."""
 
     has_dokku: bool = True
+    dokku_version: str = ""
+    """As Dokku writes it, such as `0.38.27`; empty if unknown."""
     has_plugn: bool = True
     owner: str = "dokku"
     """The user that owns Dokku's folders."""
@@ -79,6 +87,12 @@ def objections(facts: Facts, places: Paths, mode: Mode) -> list[str]:
             f"{places.plugins}/available is not a folder. Is Dokku installed? If it is"
             " in another folder, set DOKKU_LIB_ROOT"
         )
+    if is_too_old(facts.dokku_version):
+        oldest = ".".join(map(str, OLDEST_DOKKU))
+        found.append(
+            f"this is Dokku {facts.dokku_version}, and {oldest} or newer is needed."
+            " Upgrade Dokku"
+        )
     if not facts.has_plugn:
         found.append("plugn is not on the PATH. It is part of Dokku: install Dokku")
     if facts.owner_problem:
@@ -103,6 +117,41 @@ def objections(facts: Facts, places: Paths, mode: Mode) -> list[str]:
     if mode is Mode.COMPANION and not facts.is_core_enabled:
         found += waiting_objection(facts.waiting)
     return found
+
+
+def is_too_old(dokku: str) -> bool:
+    """Return whether a version of Dokku lacks what we need; False if it is unknown."""
+    found = re.match(r"v?(\d+)\.(\d+)\.(\d+)", dokku)
+    return found is not None and tuple(map(int, found.groups())) < OLDEST_DOKKU
+
+
+def choose_mode(
+    asked: str, noted: str, preset: str, pushing: Sequence[str]
+) -> tuple[Mode, str]:
+    """Return the mode where none is requested by an option, and what to say about it.
+
+    Args:
+        asked: The variable DOKKU_REGISTRYD_MODE in the environment; empty if unset.
+        noted: The mode recorded by an earlier installation; empty if there is none.
+        preset: The variable in the file of variables; empty if unset.
+        pushing: The apps that Dokku's own plugin pushes.
+
+    Raises:
+        ValueError: A variable has another value than a mode.
+    """
+    if asked:
+        return Mode(asked), ""
+    if noted in set(Mode):
+        return Mode(noted), ""
+    if preset:
+        return Mode(preset), ""
+    if not pushing:
+        return Mode.TAKEOVER, ""
+    names = ", ".join(pushing[:_NAMED]) + (", …" if len(pushing) > _NAMED else "")
+    return Mode.COMPANION, (
+        f"Dokku's own registry plugin pushes {names} and stays in charge. To let"
+        " dokku-registryd take over: sudo dokku-registryd install"
+    )
 
 
 def waiting_objection(waiting: Sequence[str]) -> list[str]:

@@ -47,6 +47,8 @@ class Paths:
     venv: str = ""
     """The virtual environment of `python`; empty if it has none."""
     service: str = "dokku-registryd"
+    is_checkout: bool = False
+    """Whether the plugin's folder is a checkout, made by `dokku plugin:install`."""
 
     @property
     def config_root(self) -> str:
@@ -57,6 +59,19 @@ class Paths:
     def plugin(self) -> str:
         """The folder of our plugin."""
         return f"{self.plugins}/available/registryd"
+
+    @property
+    def environments(self) -> str:
+        """The folder of what `install` of a checkout makes."""
+        return f"{self.root}/opt/dokku-registryd"
+
+    @property
+    def hooks(self) -> str:
+        """The folder of the hooks: the plugin itself, or what links in it lead to.
+
+        A checkout changes while Dokku updates it, so its hooks are copies outside.
+        """
+        return f"{self.environments}/hooks" if self.is_checkout else self.plugin
 
     @property
     def core_link(self) -> str:

@@ -134,10 +134,14 @@ def _unit(facts: Facts, places: Paths) -> Step:
 
 def _plugin(facts: Facts, places: Paths) -> Step:
     verb = "Update" if facts.plugin is Presence.STALE else "Install"
+    what = f"the plugin in {places.plugin}"
+    if places.is_checkout:
+        what = f"the hooks in {places.hooks}, and links to them in {places.plugin}"
+    are = "are" if places.is_checkout else "is"
     return _step(
         Kind.PUT_PLUGIN,
-        f"{verb} the plugin in {places.plugin}",
-        f"The plugin in {places.plugin} is up to date",
+        f"{verb} {what}",
+        f"{what[0].upper()}{what[1:]} {are} up to date",
         is_done=facts.plugin is Presence.CURRENT,
     )
 
@@ -223,6 +227,9 @@ def _start(facts: Facts) -> Step:
 
 def plan_uninstall(facts: Facts, places: Paths, *, is_purge: bool) -> list[Step]:
     """Return the steps to remove an installation, complete or not."""
+    hooks = places.plugin
+    if places.is_checkout:
+        hooks = f"{places.hooks} and the links to it in {places.plugin}"
     steps = [
         _retire(facts),
         _enable_core(facts, places),
@@ -235,7 +242,7 @@ def plan_uninstall(facts: Facts, places: Paths, *, is_purge: bool) -> list[Step]
             is_done=not facts.is_plugin_enabled,
         ),
         _records(facts, places),
-        _removal(Kind.REMOVE_PLUGIN, places.plugin, facts.plugin),
+        _removal(Kind.REMOVE_PLUGIN, hooks, facts.plugin),
         _removal(Kind.REMOVE_UNIT, f"{places.unit} and {places.tmpfiles}", facts.unit),
         _removal(Kind.REMOVE_PROGRAM, places.program, facts.program),
     ]

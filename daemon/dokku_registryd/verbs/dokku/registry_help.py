@@ -1,4 +1,4 @@
-"""`registry` and `registry:help`; `hooks/commands` has the lines of `help --all`."""
+"""`registry` and `registry:help`; `hooks/commands.sh` has the lines of `help --all`."""
 
 from dokku_registryd.core.dokku import usage
 from dokku_registryd.verbs.dokku import call as dokku_call

@@ -1,6 +1,6 @@
 """`registryd`, `registryd:help`, and `--help` of each command.
 
-`hooks/commands` has the lines of `help --all`.
+`hooks/commands.sh` has the lines of `help --all`.
 """
 
 from dokku_registryd.core.dokku import command_usage, usage

@@ -7,7 +7,7 @@ from dokku_registryd import __version__
 from dokku_registryd.core.install import host_state, plans
 from dokku_registryd.core.install.host_state import Mode
 from dokku_registryd.core.install.plans import Kind
-from dokku_registryd.verbs.host import installing
+from dokku_registryd.verbs.host import installing, modes
 from dokku_registryd.verbs.output import Output
 
 
@@ -17,14 +17,18 @@ def perform(arguments: argparse.Namespace, out: Output) -> int:
     Raises:
         InstallationError: The host does not allow it, or a step failed.
     """
-    mode = Mode.COMPANION if arguments.companion else Mode.TAKEOVER
+    mode, said = (Mode.COMPANION if arguments.companion else Mode.TAKEOVER), ""
     host = installing.Host(arguments)
     facts = host.look()
+    if arguments.from_plugin:
+        mode, said = modes.choose(host, facts)
     if mode is Mode.COMPANION and not facts.is_core_enabled:
         facts = dataclasses.replace(facts, waiting=host.waiting())
     installing.refuse(host_state.objections(facts, host.where, mode), "install")
     steps = plans.plan_install(facts, host.where, mode)
     out.line(f"-----> Installing dokku-registryd {__version__}, mode {mode}")
+    if said:
+        out.line(f" !     {said}")
     if any(step.kind is Kind.DROP_RECORDS and not step.is_done for step in steps):
         for text in host.renamed():
             out.line(f" !     {text}")
@@ -35,14 +39,24 @@ def perform(arguments: argparse.Namespace, out: Output) -> int:
             out.line(f"       {step.text}")
         out.line("=====> Dry run: nothing was changed")
         return 0
+    changes = host.changes(mode)
+    installing.carry_out(steps, changes.perform, out, ways=_ways(arguments))
+    out.line(_closing(steps))
+    return 0
+
+
+def _ways(arguments: argparse.Namespace) -> str:
+    """Return how to continue after a failure, or revert."""
+    if arguments.from_plugin:
+        return (
+            "To continue: sudo dokku plugin:install."
+            " To revert: sudo dokku plugin:uninstall registryd"
+        )
     flags = ["--companion"] if arguments.companion else []
-    ways = (
+    return (
         f"To continue: {installing.command(arguments, 'install', *flags)}."
         f" To revert: {installing.command(arguments, 'uninstall')}"
     )
-    installing.carry_out(steps, host.changes(mode).perform, out, ways=ways)
-    out.line(_closing(steps))
-    return 0
 
 
 def _closing(steps: list[plans.Step]) -> str:

@@ -6,6 +6,7 @@ no file there.
 """
 
 import argparse
+import dataclasses
 import json
 import os
 import shlex
@@ -17,7 +18,7 @@ from typing import Any
 import dokku_registryd
 from dokku_registryd import config, errors
 from dokku_registryd.adapters.dokku import property_files
-from dokku_registryd.adapters.host import host_changes, installed, programs
+from dokku_registryd.adapters.host import checkout, host_changes, installed, programs
 from dokku_registryd.core.dokku import policy as dokku_policy
 from dokku_registryd.core.image import wanted
 from dokku_registryd.core.install import host_state, plans
@@ -45,7 +46,10 @@ class Host:
         require_root(os.geteuid(), arguments.root)
         self._arguments = arguments
         # Use the variables of unit and hooks, so that all use the same paths.
-        arguments.environ = {**_defaults(arguments), **arguments.environ}
+        defaults = _defaults(arguments)
+        self.asked_mode = arguments.environ.get(config.MODE_VARIABLE, "")
+        self.preset_mode = defaults.get(config.MODE_VARIABLE, "")
+        arguments.environ = {**defaults, **arguments.environ}
         self.where = _places(arguments)
         self.owner = installed.owner_of(Path(self.where.dokku_root))
         self.environ = {
@@ -69,6 +73,22 @@ class Host:
             mode=mode,
             adoption=[*self._program(), "adopt"],
         )
+
+    @property
+    def files(self) -> property_files.PropertyFiles:
+        """Dokku's properties, and the recorded releases."""
+        return property_files.PropertyFiles(
+            config_root=Path(self.where.config_root),
+            dokku_root=Path(self.where.dokku_root),
+            deployed_root=Path(self.where.records),
+        )
+
+    def apps(self) -> list[str]:
+        """Return the apps; empty if there is none, or no Dokku."""
+        try:
+            return self.files.apps()
+        except errors.TransientError:
+            return []
 
     def waiting(self) -> tuple[str, ...]:
         """Return the releases whose deploy continued before their push was done.
@@ -96,13 +116,9 @@ class Host:
 
         Dokku's plugin computes the name from properties; we answer the released name.
         """
-        files = property_files.PropertyFiles(
-            config_root=Path(self.where.config_root),
-            dokku_root=Path(self.where.dokku_root),
-            deployed_root=Path(self.where.records),
-        )
+        files = self.files
         found = []
-        for app in _apps(files):
+        for app in self.apps():
             recorded = files.deployed(app)
             policy = dokku_policy.resolve(app, files.get, dokku_policy.Defaults())
             implied = wanted.deployed_of(wanted.AppState(policy=policy))
@@ -217,13 +233,6 @@ def command(arguments: argparse.Namespace, verb: str, *flags: str) -> str:
     return shlex.join(["dokku-registryd", verb, *flags, *root, *config_file])
 
 
-def _apps(files: property_files.PropertyFiles) -> list[str]:
-    try:
-        return files.apps()
-    except errors.TransientError:
-        return []  # No app, or no Dokku: then there is nothing to be said.
-
-
 def _defaults(arguments: argparse.Namespace) -> dict[str, str]:
     named = arguments.environ.get(check.DEFAULTS_VARIABLE)
     return check.read_defaults(Path(named or _root(arguments) + check.DEFAULTS_FILE))
@@ -263,15 +272,18 @@ def _places(arguments: argparse.Namespace) -> install_paths.Paths:
         return environ.get(variable) or f"{root}{default}"
 
     lib_root = moved("dokku_lib_root", "DOKKU_LIB_ROOT")
-    return install_paths.Paths(
+    plugins = environ.get("PLUGIN_PATH") or f"{lib_root}/plugins"
+    where = install_paths.Paths(
         root=root,
         dokku_root=moved("dokku_root", "DOKKU_ROOT"),
         lib_root=lib_root,
         data_dir=paths.data_dir or f"{lib_root}/data/registryd",
-        plugins=environ.get("PLUGIN_PATH") or f"{lib_root}/plugins",
+        plugins=plugins,
         core_plugins=environ.get("PLUGIN_CORE_PATH") or f"{lib_root}/core-plugins",
         python=sys.executable,
         interpreter=os.path.realpath(sys.executable),
         package=str(Path(dokku_registryd.__file__).parent),
         venv=sys.prefix if sys.prefix != sys.base_prefix else "",
     )
+    is_checkout = checkout.is_checkout(Path(where.plugin))
+    return dataclasses.replace(where, is_checkout=is_checkout)

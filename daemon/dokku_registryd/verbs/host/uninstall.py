@@ -44,8 +44,20 @@ def perform(arguments: argparse.Namespace, out: Output) -> int:
     ways = f"To continue: {again}"
     installing.carry_out(steps, host.changes().perform, out, ways=ways)
     out.line("=====> Uninstalled. Dokku's own registry plugin is enabled again")
-    out.line(f"       The package itself stays in {sys.prefix}")
+    if not arguments.from_plugin:
+        out.line(f"       {_rest(host)}")
     return 0
+
+
+def _rest(host: installing.Host) -> str:
+    """Return what stays on the host, and how to remove it."""
+    if host.where.is_checkout:
+        return (
+            f"The checkout stays in {host.where.plugin}, the package in {sys.prefix}."
+            " To remove both: sudo dokku plugin:uninstall registryd && sudo rm -r"
+            f" {host.where.environments}"
+        )
+    return f"The package itself stays in {sys.prefix}"
 
 
 def _ask(host: installing.Host, *, is_free: bool) -> tuple[tuple[str, ...], int]:

@@ -1,0 +1,117 @@
+"""This checkout as a repository to install a Dokku plugin from, and a folder of wheels.
+
+What the service needs is one wheel with a line that leads to the environment of this
+test run. So pip does all its work, with hashes, and nothing is downloaded.
+"""
+
+import base64
+import hashlib
+import shutil
+import subprocess
+import sys
+import sysconfig
+import zipfile
+from pathlib import Path
+from typing import Final
+
+from dokku_registryd import __version__
+
+ROOT: Final = Path(__file__).parents[2]
+_WHEEL: Final = "registryd_needs-1-py3-none-any.whl"
+_INFO: Final = "registryd_needs-1.dist-info"
+_METADATA: Final = "Metadata-Version: 2.1\nName: registryd-needs\nVersion: 1\n"
+_WHEEL_TEXT: Final = "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+_AUTHOR: Final = ("-c", "user.name=Test", "-c", "user.email=test@example.org")
+_VERSIONED: Final = (
+    "daemon/dokku_registryd/__init__.py",
+    "hooks/plugin.toml",
+    "plugin.toml",
+)
+
+
+def find_python() -> str:
+    """Return the system's Python where it is of our version, else ours."""
+    system = "/usr/bin/python3"
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    question = "import ensurepip, sys; print('%d.%d' % sys.version_info[:2])"
+    asked = subprocess.run(
+        [system, "-I", "-c", question], capture_output=True, text=True, check=False
+    )
+    return system if asked.stdout.strip() == version else sys.executable
+
+
+def tracked() -> list[str]:
+    """Return the paths of this checkout's files."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    return sorted(name for name in set(listed.split("\0")) if (ROOT / name).is_file())
+
+
+class PluginRepository:
+    """A repository called `dokku-registryd`, with the files of this checkout.
+
+    Args:
+        folder: An empty folder.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder / "dokku-registryd"
+        self.url = f"file://{self.folder}"
+        self.wheels = folder / "wheels"
+        self.wheels.mkdir()
+        for name in tracked():
+            (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, self.folder / name)
+        needed = f"registryd-needs==1 --hash=sha256:{self._make_wheel()}\n"
+        (self.folder / "requirements.txt").write_text(needed)
+        self._git("init", "--quiet")
+        self._commit(__version__)
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """Variables with which `dokku plugin:install` needs no package index."""
+        return {
+            "DOKKU_REGISTRYD_WHEELS": str(self.wheels),
+            "DOKKU_REGISTRYD_PYTHON": find_python(),
+        }
+
+    def release(self, version: str) -> None:
+        """Commit and tag another version, which differs in nothing else."""
+        for name in _VERSIONED:
+            path = self.folder / name
+            text = path.read_text()
+            assert f'"{__version__}"' in text, name
+            path.write_text(text.replace(f'"{__version__}"', f'"{version}"'))
+        self._commit(version)
+
+    def _commit(self, tag: str) -> None:
+        self._git("add", "--all")
+        self._git(*_AUTHOR, "commit", "--quiet", "--message", tag)
+        self._git("tag", f"v{tag}")
+
+    def _git(self, *arguments: str) -> None:
+        subprocess.run(["git", *arguments], cwd=self.folder, check=True)
+
+    def _make_wheel(self) -> str:
+        """Make the wheel; return its SHA-256 as digits."""
+        members = {
+            "registryd_needs.pth": f"{sysconfig.get_path('purelib')}\n",
+            f"{_INFO}/METADATA": _METADATA,
+            f"{_INFO}/WHEEL": _WHEEL_TEXT,
+        }
+        record = [f"{_INFO}/RECORD,,\n"]
+        for name, text in members.items():
+            digest = hashlib.sha256(text.encode()).digest()
+            told = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+            record.append(f"{name},sha256={told},{len(text)}\n")
+        members[f"{_INFO}/RECORD"] = "".join(record)
+        wheel = self.wheels / _WHEEL
+        with zipfile.ZipFile(wheel, "w") as archive:
+            for name, text in members.items():
+                archive.writestr(name, text)
+        return hashlib.sha256(wheel.read_bytes()).hexdigest()
