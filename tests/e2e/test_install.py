@@ -25,6 +25,9 @@ their defaults
 {root}/etc/tmpfiles.d/dokku-registryd.conf, and reload systemd
        Install the plugin in {lib}/plugins/available/registryd
        Enable the plugin registryd
+       Write the man page {root}/usr/local/share/man/man8/dokku-registryd.8 and the \
+completion {root}/usr/local/share/bash-completion/completions/dokku-registryd, and add \
+the commands to Dokku's list {root}/var/cache/dokku-completion
        Record the mode takeover in {lib}/data/registryd/mode
        Disable Dokku's own registry plugin: remove the link \
 {lib}/plugins/enabled/registry

@@ -42,7 +42,10 @@ esac
 
 _OURS: Final = "registryd"
 # What every Debian has.
-_FOLDERS: Final = ("etc/systemd/system", "etc/tmpfiles.d", "opt", "usr/local/bin")
+_FOLDERS: Final = (
+    *("etc/systemd/system", "etc/tmpfiles.d", "opt", "usr/local/bin"),
+    *("usr/local/share/man/man8", "usr/local/share/bash-completion/completions"),
+)
 
 Entry = tuple[str, int, int, str]
 

@@ -219,8 +219,8 @@ _COMMON_NAMES: Final = ("--help", "--config", "--set", "--debug")
 _TEMPLATE: Final = """\
 # Completion of dokku-registryd for bash, rendered from its parser by `make pages`.
 # shellcheck shell=bash
-# Copy it to /usr/share/bash-completion/completions/dokku-registryd. The commands
-# `dokku registryd:*` are completed by Dokku.
+# `dokku-registryd install` puts it into bash-completion's folder below /usr/local. The
+# commands `dokku registryd:*` are completed by Dokku.
 
 _dokku_registryd() {
   local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}

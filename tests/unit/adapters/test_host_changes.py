@@ -15,7 +15,9 @@ from dokku_registryd.adapters.host import (
     shipped_files,
 )
 from dokku_registryd.core.install import paths
+from dokku_registryd.core.install.host_state import Presence
 from dokku_registryd.core.install.plans import Kind
+from dokku_registryd.verbs.dokku import registryd_help
 
 
 @pytest.fixture
@@ -151,3 +153,68 @@ def test_links_of_a_checkout(tmp_path: Path) -> None:
     changes.perform(Kind.REMOVE_PLUGIN)
     assert {path.name for path in plugin.iterdir()} == {"daemon", "install", "other"}
     assert not Path(where.hooks).exists()
+
+
+LIST = "apps:list\nregistry:set\nssh-keys:add\n"
+
+
+@pytest.fixture
+def listed(tmp_path: Path) -> paths.Paths:
+    """Give a host on which Dokku has made its list of commands."""
+    where = paths.Paths(root=str(tmp_path))
+    Path(where.command_list).parent.mkdir(parents=True)
+    Path(where.command_list).write_text(LIST)
+    Path(where.command_list).chmod(0o664)
+    return where
+
+
+def change(where: paths.Paths, kind: Kind) -> None:
+    """Do a step."""
+    owner = installed.owner_of(Path(where.root))
+    host_changes.HostChanges(where, owner, {}).perform(kind)
+
+
+def test_pages(listed: paths.Paths) -> None:
+    """Man page and completion come and go, and Dokku knows the commands meanwhile."""
+    assert installed._pages(listed) is Presence.ABSENT
+
+    change(listed, Kind.WRITE_PAGES)
+
+    command_list = Path(listed.command_list)
+    names = command_list.read_text().splitlines()
+    assert set(names) - set(LIST.splitlines()) == {
+        line.split()[0] for line in registryd_help.COMMANDS
+    }
+    assert command_list.stat().st_mode & 0o777 == 0o664
+    assert Path(listed.manual).read_text() == shipped_files.manual()
+    assert installed._pages(listed) is Presence.CURRENT
+    # Dokku sorts by the rules of the operator's language.
+    command_list.write_text("".join(f"{name}\n" for name in reversed(names)))
+    assert installed._pages(listed) is Presence.CURRENT
+
+    change(listed, Kind.REMOVE_PAGES)
+
+    assert command_list.read_text() == LIST
+    assert not Path(listed.completion).exists()
+    assert installed._pages(listed) is Presence.ABSENT
+
+
+@pytest.mark.parametrize("page", ["manual", "completion", "command_list"])
+def test_a_page_of_another_version(listed: paths.Paths, page: str) -> None:
+    """Each of them is renewed if it differs from what is shipped."""
+    change(listed, Kind.WRITE_PAGES)
+    Path(getattr(listed, page)).write_text("registryd:old\n")
+
+    assert installed._pages(listed) is Presence.STALE
+    change(listed, Kind.WRITE_PAGES)
+    assert installed._pages(listed) is Presence.CURRENT
+
+
+def test_a_host_without_a_list(tmp_path: Path) -> None:
+    """A list that Dokku has not made yet is left to it."""
+    where = paths.Paths(root=str(tmp_path))
+
+    change(where, Kind.WRITE_PAGES)
+
+    assert installed._pages(where) is Presence.CURRENT
+    assert not Path(where.command_list).exists()

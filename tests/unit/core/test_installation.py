@@ -24,6 +24,7 @@ INSTALLED = Facts(
     unit=Presence.CURRENT,
     is_service_enabled=True,
     is_service_running=True,
+    pages=Presence.CURRENT,
 )
 COMPANION = replace(
     INSTALLED, is_core_enabled=True, noted_mode="companion", has_records=False
@@ -39,6 +40,9 @@ Write /etc/systemd/system/dokku-registryd.service and \
 /etc/tmpfiles.d/dokku-registryd.conf, and reload systemd
 Install the plugin in /var/lib/dokku/plugins/available/registryd
 Enable the plugin registryd
+Write the man page /usr/local/share/man/man8/dokku-registryd.8 and the completion \
+/usr/local/share/bash-completion/completions/dokku-registryd, and add the commands to \
+Dokku's list /var/cache/dokku-completion
 Record the mode takeover in /var/lib/dokku/data/registryd/mode
 Disable Dokku's own registry plugin: remove the link \
 /var/lib/dokku/plugins/enabled/registry
@@ -55,6 +59,8 @@ The settings file /etc/dokku-registryd/config.toml already exists and is not cha
 /etc/tmpfiles.d/dokku-registryd.conf are up to date
 The plugin in /var/lib/dokku/plugins/available/registryd is up to date
 The plugin registryd is already enabled
+The man page /usr/local/share/man/man8/dokku-registryd.8 and the completion \
+/usr/local/share/bash-completion/completions/dokku-registryd are up to date
 The mode takeover is already recorded in /var/lib/dokku/data/registryd/mode
 Dokku's own registry plugin is already disabled
 Record pushed releases in the ledger, and list differences
@@ -69,6 +75,8 @@ Disable the plugin registryd
 Remove the recorded releases in /var/lib/dokku/data/registryd/deployed, now that \
 Dokku's own plugin answers
 Remove /var/lib/dokku/plugins/available/registryd
+Remove /usr/local/share/man/man8/dokku-registryd.8 and \
+/usr/local/share/bash-completion/completions/dokku-registryd
 Remove /etc/systemd/system/dokku-registryd.service and \
 /etc/tmpfiles.d/dokku-registryd.conf
 Remove /usr/local/bin/dokku-registryd

@@ -8,6 +8,7 @@ plugin without hooks.
 import ctypes
 import os
 import shutil
+import stat
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -16,6 +17,7 @@ from dokku_registryd import errors
 from dokku_registryd.adapters.dokku import plugins
 from dokku_registryd.adapters.files import atomic
 from dokku_registryd.adapters.host import checkout, installed, programs, shipped_files
+from dokku_registryd.core.install import completion_cache
 from dokku_registryd.core.install.host_state import Mode
 from dokku_registryd.core.install.paths import Paths
 from dokku_registryd.core.install.plans import Kind
@@ -83,6 +85,7 @@ class HostChanges:
             Kind.WRITE_UNIT: self._write_unit,
             Kind.PUT_PLUGIN: self._put_plugin,
             Kind.ENABLE_PLUGIN: lambda: self._plugins.enable(plugins.OURS),
+            Kind.WRITE_PAGES: self._write_pages,
             Kind.NOTE_MODE: self._note_mode,
             Kind.DISABLE_CORE: lambda: self._plugins.disable(plugins.CORE),
             Kind.ENABLE_CORE: lambda: self._plugins.enable(plugins.CORE),
@@ -92,6 +95,7 @@ class HostChanges:
             Kind.DISABLE_PLUGIN: lambda: self._plugins.disable(plugins.OURS),
             Kind.DROP_RECORDS: lambda: _remove(where.records),
             Kind.REMOVE_PLUGIN: self._remove_plugin,
+            Kind.REMOVE_PAGES: self._remove_pages,
             Kind.REMOVE_UNIT: self._remove_unit,
             Kind.REMOVE_PROGRAM: lambda: _remove(where.program),
             Kind.PURGE: self._purge,
@@ -114,6 +118,25 @@ class HostChanges:
     def _give(self, path: Path) -> None:
         if os.geteuid() == 0:
             os.chown(path, self._owner.uid, self._owner.gid, follow_symlinks=False)
+
+    def _write_pages(self) -> None:
+        self._write(self._where.manual, shipped_files.manual())
+        self._write(self._where.completion, shipped_files.completion())
+        self._rewrite_list(installed.with_commands)
+
+    def _remove_pages(self) -> None:
+        _remove(self._where.manual, self._where.completion)
+        self._rewrite_list(completion_cache.excluding)
+
+    def _rewrite_list(self, change: Callable[[str], str]) -> None:
+        """Change Dokku's list of commands; it keeps its owner and mode."""
+        path = Path(self._where.command_list)
+        if path.is_file():
+            status = path.stat()
+            text = change(path.read_text(errors="replace"))
+            atomic.replace(path, text.encode(), mode=stat.S_IMODE(status.st_mode))
+            if os.geteuid() == 0:
+                os.chown(path, status.st_uid, status.st_gid)
 
     def _write_unit(self) -> None:
         where = self._where

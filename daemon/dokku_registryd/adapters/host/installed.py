@@ -2,6 +2,7 @@
 
 import os
 import pwd
+import re
 import stat
 import subprocess
 from collections.abc import Iterable, Mapping
@@ -12,12 +13,13 @@ from dokku_registryd import __version__, errors
 from dokku_registryd.adapters.dokku import plugins
 from dokku_registryd.adapters.host import checkout, package, programs, shipped_files
 from dokku_registryd.adapters.spool import peek
-from dokku_registryd.core.install import paths
+from dokku_registryd.core.install import completion_cache, paths
 from dokku_registryd.core.install.host_state import Facts, Presence
 
 PUBLIC_FOLDER = 0o755
 _PRIVATE_FOLDER = 0o700
 _UP = frozenset({"active", "activating", "reloading"})
+_COMMAND = re.compile(r"'(registryd:[a-z-]+)[ ']")
 _LIMIT = 65_536  # bytes; larger files are not ours
 
 
@@ -70,6 +72,7 @@ def look(
         program=_program(where, environ),
         plugin=_plugin(where, owner),
         is_plugin_enabled=host.is_enabled(plugins.OURS),
+        pages=_pages(where),
         noted_mode=noted_mode(where),
         has_records=_has_entries(Path(where.records)),
         has_data=any(map(os.path.lexists, purged(where))),
@@ -86,6 +89,23 @@ def look(
         if is_waiting
         else package.difference(where.data_dir),
     )
+
+
+def with_commands(text: str) -> str:
+    """Return Dokku's list of commands with ours, as `hooks/commands.sh` prints them."""
+    return completion_cache.including(text, _COMMAND.findall(shipped_files.commands()))
+
+
+def _pages(where: paths.Paths) -> Presence:
+    listed = _read(Path(where.command_list))
+    # Dokku sorts by the rules of a language.
+    names = sorted(listed.splitlines())
+    is_listed = not listed or names == with_commands(listed).splitlines()
+    pages = (_read(Path(where.manual)), _read(Path(where.completion)))
+    if pages == (shipped_files.manual(), shipped_files.completion()) and is_listed:
+        return Presence.CURRENT
+    is_unlisted = names == completion_cache.excluding(listed).splitlines()
+    return Presence.STALE if any(pages) or not is_unlisted else Presence.ABSENT
 
 
 def noted_mode(where: paths.Paths) -> str:

@@ -39,6 +39,11 @@ def plugin() -> dict[str, Shipped]:
     }
 
 
+def commands() -> str:
+    """Return the hook that lists our commands for `dokku help`."""
+    return (_folder() / "hooks" / "commands.sh").read_text()
+
+
 def unit() -> str:
     """Return the systemd unit, for the default paths."""
     return (_folder() / "systemd" / "dokku-registryd.service").read_text()
@@ -47,6 +52,16 @@ def unit() -> str:
 def tmpfiles() -> str:
     """Return the rules for systemd-tmpfiles, for the default paths."""
     return (_folder() / "systemd" / "dokku-registryd.tmpfiles.conf").read_text()
+
+
+def manual() -> str:
+    """Return the man page."""
+    return (_folder() / "contrib" / "man" / "dokku-registryd.8").read_text()
+
+
+def completion() -> str:
+    """Return the completion for bash."""
+    return (_folder() / "contrib" / "bash-completion" / "dokku-registryd").read_text()
 
 
 def settings() -> str:

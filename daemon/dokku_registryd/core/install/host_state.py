@@ -56,6 +56,8 @@ class Facts:
     program: Presence = Presence.ABSENT
     plugin: Presence = Presence.ABSENT
     is_plugin_enabled: bool = False
+    pages: Presence = Presence.ABSENT
+    """The man page, the completion, and our commands in Dokku's list."""
     noted_mode: str = ""
     has_records: bool = False
     has_data: bool = False

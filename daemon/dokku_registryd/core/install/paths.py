@@ -6,6 +6,8 @@ import shlex
 from dataclasses import dataclass
 from typing import Final
 
+from dokku_registryd.core.install import completion_cache
+
 # The mark of our program file; uninstalling does not remove other files.
 PROGRAM_MARK: Final = 'Made by "dokku-registryd install"'
 # The log line is that of `daemon.failed`. 127 is what a shell ends with if it finds no
@@ -102,6 +104,22 @@ class Paths:
     def tmpfiles(self) -> str:
         """The configuration of systemd-tmpfiles."""
         return f"{self.root}/etc/tmpfiles.d/dokku-registryd.conf"
+
+    @property
+    def manual(self) -> str:
+        """The man page."""
+        return f"{self.root}/usr/local/share/man/man8/dokku-registryd.8"
+
+    @property
+    def completion(self) -> str:
+        """The completion for bash."""
+        folder = "/usr/local/share/bash-completion/completions"
+        return f"{self.root}{folder}/dokku-registryd"
+
+    @property
+    def command_list(self) -> str:
+        """Dokku's list of commands for completion."""
+        return f"{self.root}{completion_cache.PATH}"
 
     @property
     def systemd_sign(self) -> str:

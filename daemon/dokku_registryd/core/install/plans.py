@@ -28,6 +28,7 @@ class Kind(StrEnum):
     WRITE_UNIT = "write unit"
     PUT_PLUGIN = "put plugin"
     ENABLE_PLUGIN = "enable plugin"
+    WRITE_PAGES = "write pages"
     NOTE_MODE = "note mode"
     DISABLE_CORE = "disable core"
     ENABLE_CORE = "enable core"
@@ -37,6 +38,7 @@ class Kind(StrEnum):
     RETIRE_SERVICE = "retire service"
     DISABLE_PLUGIN = "disable plugin"
     REMOVE_PLUGIN = "remove plugin"
+    REMOVE_PAGES = "remove pages"
     REMOVE_UNIT = "remove unit"
     REMOVE_PROGRAM = "remove program"
     PURGE = "purge"
@@ -64,6 +66,7 @@ def plan_install(facts: Facts, places: Paths, mode: Mode) -> list[Step]:
         *([_unit(facts, places)] if facts.has_systemd else []),
         _plugin(facts, places),
         _enable(places, is_done=facts.is_plugin_enabled),
+        _pages(facts, places),
         _note(facts, places, mode),
         *_switch(facts, places, mode),
         Step(
@@ -157,6 +160,17 @@ def _enable(places: Paths, *, is_done: bool) -> Step:
     )
 
 
+def _pages(facts: Facts, places: Paths) -> Step:
+    verb = "Update" if facts.pages is Presence.STALE else "Write"
+    pages = f"the man page {places.manual} and the completion {places.completion}"
+    return _step(
+        Kind.WRITE_PAGES,
+        f"{verb} {pages}, and add the commands to Dokku's list {places.command_list}",
+        f"{pages[0].upper()}{pages[1:]} are up to date",
+        is_done=facts.pages is Presence.CURRENT,
+    )
+
+
 def _note(facts: Facts, places: Paths, mode: Mode) -> Step:
     return _step(
         Kind.NOTE_MODE,
@@ -243,6 +257,11 @@ def plan_uninstall(facts: Facts, places: Paths, *, is_purge: bool) -> list[Step]
         ),
         _records(facts, places),
         _removal(Kind.REMOVE_PLUGIN, hooks, facts.plugin),
+        _removal(
+            Kind.REMOVE_PAGES,
+            f"{places.manual} and {places.completion}",
+            facts.pages,
+        ),
         _removal(Kind.REMOVE_UNIT, f"{places.unit} and {places.tmpfiles}", facts.unit),
         _removal(Kind.REMOVE_PROGRAM, places.program, facts.program),
     ]
