@@ -37,6 +37,7 @@ from dokku_registryd.runtime import (
     finishing,
     heartbeat,
     intake,
+    login_watch,
     notifier,
     queue,
     status_endpoint,
@@ -47,7 +48,14 @@ from dokku_registryd.runtime import (
     wakeup,
 )
 from dokku_registryd.sources import sweep_timer, trigger_files
-from dokku_registryd.wiring import contexts, engines, ledgers, notifications, relays
+from dokku_registryd.wiring import (
+    contexts,
+    credentials,
+    engines,
+    ledgers,
+    notifications,
+    relays,
+)
 
 # An attempt may wait for the Engine, then for the registry; after that it hangs.
 _STUCK_FACTOR = 2
@@ -97,6 +105,7 @@ class Service:
             job_waiters=self._waiters,
         )
         self._notifier: notifier.Notifier | None = None
+        self._login_watch: login_watch.LoginWatch | None = None
         self._announcer: announcer.Announcer | None = None
         self._heartbeat: heartbeat.Heartbeat | None = None
         self._executor = execution.Executor(
@@ -130,11 +139,19 @@ class Service:
 
     def start_notifier(self, environ: Mapping[str, str], build: builds.Build) -> None:
         """Start to tell the operator of troubles, and other plugins of pushes."""
+        watch = self._login_watch = login_watch.LoginWatch(
+            store=self.ledger,
+            context=lambda: self._executor.context,
+            locate=credentials.build_locator(self._settings),
+            interval_seconds=self._settings.registry.login_check_seconds,
+        )
+        watch.start()
         facts = trouble_facts.TroubleFacts(
             read_book=self._read_troubles,
             counted=self._executor.counters,
             # Pages serve one thread each.
             why_unready=self._pages(environ, build).why_unready,
+            logins=lambda: watch.troubles,
         )
         table, counters = self._settings.notify, self._executor.counters
         self._heartbeat = heartbeat.Heartbeat(
@@ -165,6 +182,8 @@ class Service:
 
     def stop_notifier(self) -> None:
         """Stop telling: what comes now is the end of the service."""
+        if self._login_watch is not None:
+            self._login_watch.stop()
         if self._announcer is not None:
             self._announcer.stop()
         if self._notifier is not None:
@@ -200,6 +219,11 @@ class Service:
             rescan_seconds=settings.daemon.rescan_interval_seconds,
             sweep_seconds=settings.daemon.sweep_interval_seconds,
         )
+        if self._login_watch is not None:
+            self._login_watch.reload(
+                locate=credentials.build_locator(settings),
+                interval_seconds=settings.registry.login_check_seconds,
+            )
         if self._notifier is not None and self._heartbeat is not None:
             self._heartbeat.ask = notifications.build_heartbeat(settings, os.environ)
             self._notifier.reload(
@@ -224,6 +248,7 @@ class Service:
                 paused=backoff.longest(book.paused_registries(), now),
                 lacking={app: known.lacking for app, known in book.incomplete()},
                 failed=tuple(book.failed_releases()),
+                logins=tuple(book.login_checks()),
             )
         finally:
             book.close()

@@ -117,6 +117,24 @@ def test_a_lost_image(idle_one: Site, ways: Ways) -> None:
     ways.wait_for("an image of web is missing", "the images of web are here again")
 
 
+def test_an_expired_login(idle_one: Site, ways: Ways) -> None:
+    """A login that a registry refuses is told before a deploy needs it."""
+    idle_one.service.configure(registry__login_check_seconds=1)
+    idle_one.service.start()
+    idle_one.make_app()
+    idle_one.service.wait_for("daemon.ready")
+    idle_one.log_in(password="wrong-one")
+    login = f"{idle_one.server} (web's login {idle_one.registry.username})"
+    began = f"the login for {login} is refused"
+    ways.wait_for(began)
+    refused = idle_one.service.lines("login.refused")
+    idle_one.log_in()
+
+    ways.wait_for(began, f"the login for {login} works again")
+    assert len(refused) == 1
+    assert idle_one.spread("wrong-one") == []
+
+
 def test_a_restart_tells_nothing_again(idle_one: Site, ways: Ways) -> None:
     """A trouble that was told is not told by the next process, but its end is."""
     idle_one.service.start()

@@ -267,6 +267,14 @@ class Registry(Table):
     parallel_tags: int = Field(
         default=8, ge=1, le=64, description="How many extra tags to put in parallel."
     )
+    login_check_seconds: float = Field(
+        default=3600,
+        ge=0,
+        le=86400,
+        allow_inf_nan=False,
+        description="The interval between checks of a login that an app uses, before a "
+        "deploy needs it; 0 means none.",
+    )
 
 
 class Release(Table):

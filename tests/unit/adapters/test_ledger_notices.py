@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from dokku_registryd.core.job import jobs, outcomes
 from dokku_registryd.core.job.kinds import Kind
 from dokku_registryd.core.notify import troubles
 from dokku_registryd.core.notify.episodes import Channel, Episode, Memory, Told
+from dokku_registryd.core.notify.login_checks import Check, Standing
 
 FAILED = troubles.Kind.RELEASE_FAILED, "web"
 MEMORY = Memory(
@@ -93,3 +95,39 @@ def test_retried_jobs(book: ledger.SqliteLedger) -> None:
     book.finish_job("3.1.1", outcomes.done(), at=2.0)
 
     assert [record.job.app for record in book.retried_jobs()] == ["app2"]
+
+
+def test_login_checks(book: ledger.SqliteLedger) -> None:
+    """The latest check of each login is kept, until the login is forgotten."""
+    check = Check(
+        domain="r.example",
+        owner="web",
+        username="ci",
+        mark="5a17:0001",
+        standing=Standing.REFUSED,
+        reason="wrong password",
+        asked_at=1.0,
+        expires_at=2.0,
+    )
+    other = replace(check, owner="")
+    book.put_login_check(replace(check, asked_at=0.5))
+    book.put_login_check(check)
+    book.put_login_check(other)
+    assert book.login_checks() == [other, check]
+    book.forget_login_check(other)
+
+    assert book.login_checks() == [check]
+
+
+def test_announcements(book: ledger.SqliteLedger) -> None:
+    """The ends of releases and pushes wait to be announced, each once."""
+    end(book, 1, Kind.RELEASE)
+    end(book, 2, Kind.HEAL)
+    end(book, 3, Kind.PUSH, is_failed=True)
+    trigger = triggers.Trigger(kind=Kind.RELEASE, app="web")
+    book.add_jobs([jobs.Job(job_id="4.1.1", trigger=trigger)])
+    waiting = [record.job.job_id for record in book.unannounced_jobs()]
+    assert waiting == ["1.1.1", "3.1.1"]
+    book.note_announced("1.1.1")
+
+    assert [record.job.job_id for record in book.unannounced_jobs()] == ["3.1.1"]

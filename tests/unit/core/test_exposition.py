@@ -10,6 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families as parse
 from dokku_registryd.core.dokku import presence
 from dokku_registryd.core.job.kinds import Kind
 from dokku_registryd.core.job.outcomes import Ending
+from dokku_registryd.core.notify.login_checks import Check, Standing
 from dokku_registryd.core.release.releases import Release, ReleaseState
 from dokku_registryd.core.status import exposition, health, metric_families, metrics
 from dokku_registryd.core.status.exposition import (
@@ -37,6 +38,26 @@ def release(app: str, *, age: float, state: str = "reserved") -> Release:
         state=ReleaseState(state),
         is_deploy_continued=True,
         created_at=NOW - age,
+    )
+
+
+def login(
+    owner: str,
+    standing: Standing,
+    *,
+    username: str = "ci",
+    asked_at: float = 0.0,
+    expires_at: float = 0.0,
+) -> Check:
+    """Build the check of a login."""
+    return Check(
+        domain="r.example",
+        owner=owner,
+        username=username,
+        mark="",
+        standing=standing,
+        asked_at=asked_at,
+        expires_at=expires_at,
     )
 
 
@@ -82,6 +103,11 @@ FULL = Facts(
         paused={"r.example:5000": 12.5},
         lacking={"shop": 3, "web": 1},
         failed=("web", "api"),
+        logins=(
+            login("web", Standing.REFUSED, asked_at=2.0),
+            login("web", Standing.ACCEPTED, asked_at=1.0, username="old"),
+            login("", Standing.EXPIRING, expires_at=NOW + 60),
+        ),
     ),
     files=Files(waiting=8, rejected=9, free_bytes=1 << 40, refusal=""),
     process=Process(
@@ -204,6 +230,13 @@ def test_names_follow_the_conventions(family: metrics.Family) -> None:
         ("trigger_files", {"state": "waiting"}, 8),
         ("trigger_files", {"state": "rejected"}, 9),
         ("registry_pause_seconds", {"domain": "r.example:5000"}, 12.5),
+        ("login_ok", {"domain": "r.example", "app": "web"}, 0),
+        ("login_ok", {"domain": "r.example", "app": "--global"}, 1),
+        (
+            "login_expires_timestamp_seconds",
+            {"domain": "r.example", "app": "--global"},
+            NOW + 60,
+        ),
         ("data_disk_free_bytes", {}, 1 << 40),
         ("scrape_error", {"source": "ledger"}, 0),
         ("process_start_time_seconds", {}, NOW - 100),

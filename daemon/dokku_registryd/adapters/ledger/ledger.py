@@ -56,6 +56,7 @@ class SqliteLedger(
             self.paused_registries()
             self.checks_since(0.0)
             self.notices()
+            self.login_checks()
         except (ValueError, TypeError) as error:
             raise self._corrupt(f"it contains an invalid row ({error})") from error
 

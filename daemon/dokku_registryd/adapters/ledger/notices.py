@@ -7,6 +7,7 @@ from dokku_registryd.adapters.ledger import file
 from dokku_registryd.adapters.ledger.jobs import job_record
 from dokku_registryd.core.job import jobs
 from dokku_registryd.core.notify.episodes import Channel, Episode, Memory, Told
+from dokku_registryd.core.notify.login_checks import Check, Standing
 from dokku_registryd.core.notify.troubles import Kind
 
 # A failed release stops being a trouble once one of these has succeeded for its app.
@@ -55,6 +56,37 @@ class NoticeRows(file.LedgerFile):
         with self._transaction(is_synced=False) as connection:
             connection.execute(
                 "UPDATE jobs SET is_announced = 1 WHERE job_id = ?", (job_id,)
+            )
+
+    def login_checks(self) -> list[Check]:
+        """Return the latest check of each login."""
+        rows = self._rows("SELECT * FROM logins ORDER BY domain, owner, username")
+        return [
+            Check(**{**dict(row), "standing": Standing(row["standing"])})
+            for row in rows
+        ]
+
+    def put_login_check(self, check: Check) -> None:
+        """Replace the latest check of a login."""
+        with self._transaction(is_synced=False) as connection:
+            connection.execute(
+                "INSERT OR REPLACE INTO logins VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    *check.key,
+                    check.mark,
+                    check.standing.value,
+                    check.reason,
+                    check.asked_at,
+                    check.expires_at,
+                ),
+            )
+
+    def forget_login_check(self, check: Check) -> None:
+        """Remove what is known about a login that no app uses any more."""
+        with self._transaction(is_synced=False) as connection:
+            connection.execute(
+                "DELETE FROM logins WHERE domain = ? AND owner = ? AND username = ?",
+                check.key,
             )
 
     def notices(self) -> Memory:

@@ -8,6 +8,7 @@ from itertools import product
 from dokku_registryd.core.dokku import presence
 from dokku_registryd.core.job.kinds import Kind
 from dokku_registryd.core.job.outcomes import Ending
+from dokku_registryd.core.notify.login_checks import Check, Standing
 from dokku_registryd.core.release.releases import Release, ReleaseState
 from dokku_registryd.core.status import health, metric_families, metrics
 from dokku_registryd.core.status.metric_families import INTENTS
@@ -60,6 +61,8 @@ class Book:
     """The number of parts that the registry lacks, by app."""
     failed: tuple[str, ...] = ()
     """Apps whose latest release failed, the latest first."""
+    logins: tuple[Check, ...] = ()
+    """The latest checks of logins."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -235,7 +238,31 @@ def _written(book: Book, now: float) -> dict[str, Iterable[Sample]]:
             Sample(seconds, {"domain": domain})
             for domain, seconds in book.paused.items()
         ],
+        **_logins(book.logins),
     }
+
+
+def _logins(checks: tuple[Check, ...]) -> dict[str, Iterable[Sample]]:
+    # An app has one login for a registry: a second one is about to be forgotten.
+    latest = {
+        (check.domain, check.owner or "--global"): check
+        for check in sorted(checks, key=lambda check: check.asked_at)
+    }
+    good = {key: one.standing is not Standing.REFUSED for key, one in latest.items()}
+    ends = {key: one.expires_at for key, one in latest.items() if one.expires_at}
+    return {
+        "login_ok": _first(good),
+        "login_expires_timestamp_seconds": _first(ends),
+    }
+
+
+def _first(values: Mapping[tuple[str, str], float]) -> list[Sample]:
+    """Return the smallest values as samples, at most `MOST_APPS`."""
+    ordered = sorted(values.items(), key=lambda item: (item[1], item[0]))
+    return [
+        Sample(value, {"domain": domain, "app": app})
+        for (domain, app), value in ordered[: metric_families.MOST_APPS]
+    ]
 
 
 def _stored(files: Files) -> dict[str, Iterable[Sample]]:

@@ -297,6 +297,30 @@ EVENTS: Final[Mapping[str, EventFields]] = MappingProxyType(
             "An image was pulled by its tag, without a digest to prove that it is the"
             " released one.",
         ),
+        "login.refused": _event(
+            "warning",
+            "domain login error",
+            "A check found that a registry refuses a login, or that it cannot be read:"
+            " the next push or heal with it will fail. It is not tried again until it"
+            " changes, or for a day.",
+        ),
+        "login.restored": _event(
+            "info", "domain login", "A login that was refused or expiring works again."
+        ),
+        "login.expiry_noticed": _event(
+            "warning",
+            "domain login expires_at",
+            "A login expires soon (seconds since the epoch), and nothing renews it.",
+        ),
+        "login.unchecked": _event(
+            "debug", "error", "Logins could not be checked this time."
+        ),
+        "login.crashed": _event(
+            "error",
+            "error",
+            "A check of logins ended because of a bug; see the traceback. The next one"
+            " follows.",
+        ),
         "login.erased": _event(
             "info", "domain", "A login was removed from its credential helper."
         ),

@@ -169,6 +169,23 @@ _LISTED: Final = (
         "method",
     ),
     _family(
+        "login_ok",
+        _GAUGE,
+        f"0 if the last check found that a registry refuses a login, else 1, for "
+        f"{MOST_APPS} logins, refused ones first; the app is the one whose file has "
+        "it, or --global.",
+        "domain",
+        "app",
+    ),
+    _family(
+        "login_expires_timestamp_seconds",
+        _GAUGE,
+        f"When a login expires, in seconds since the epoch, if its token says so and "
+        f"no credential helper renews it, for {MOST_APPS} logins, the earliest first.",
+        "domain",
+        "app",
+    ),
+    _family(
         "data_disk_free_bytes", _GAUGE, "Free space on the disk of spool and ledger."
     ),
     _family(
