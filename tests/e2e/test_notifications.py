@@ -1,5 +1,6 @@
 """Troubles reach a webhook, a mailbox and a program: each once, and so does its end."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -173,6 +174,26 @@ def test_other_plugins(one: Site) -> None:
     assert first == [*("post-registry-push", "web", "1"), one.reference(1), digest]
     assert (name, app, number) == ("registry-push-failed", "web", "2")
     assert "registry:login" in reason
+
+
+def test_a_test_message(idle_one: Site, ways: Ways) -> None:
+    """`notify` sends a message by each way, and says which did not work."""
+    assert idle_one.service.run("notify").returncode == 0
+    ways.wait_for("a test message")
+    ways.web.status = 503
+
+    found = idle_one.service.run("notify", "--format", "json")
+
+    assert found.returncode == 1
+    assert [
+        (one["check"], one["level"], one["text"]) for one in json.loads(found.stdout)
+    ] == [
+        ("notify.command", "ok", "delivered"),
+        ("notify.urls 1 (json)", "fail", "it was not delivered (HTTP status 503)"),
+        ("notify.urls 2 (mailto)", "ok", "delivered"),
+    ]
+    idle_one.service.configure(notify__urls=[], notify__command=[])
+    assert "no way is set" in idle_one.service.run("notify").stderr
 
 
 def test_a_check(idle_one: Site, ways: Ways) -> None:

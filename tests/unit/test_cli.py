@@ -21,6 +21,7 @@ LISTED = [
         "status",
         "health",
         "metrics",
+        "notify",
         "doctor",
         "releases",
         "heal",

@@ -90,6 +90,8 @@ class Announcer(threading.Thread):
             try:
                 self.turn()
             except errors.LedgerError as error:
+                if self._is_stopping:
+                    return  # The ledger is closed.
                 structlog.get_logger().error("storage.write_failed", error=str(error))
             except Exception as error:  # noqa: BLE001 - no plugin is worth the service
                 structlog.get_logger().error(

@@ -199,7 +199,7 @@ class Notifier(threading.Thread):
             self._has_refused = False
 
     def _say_refused(self, error: errors.LedgerError) -> None:
-        if not self._has_refused:
+        if not self._has_refused and not self._stopping.is_set():
             self._has_refused = True
             structlog.get_logger().error("storage.write_failed", error=str(error))
 

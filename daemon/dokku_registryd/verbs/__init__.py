@@ -16,6 +16,7 @@ MODULES = {
     "image-repo": "hooks.image_repo",
     "install": "host.install",
     "metrics": "service.metrics",
+    "notify": "service.notify",
     "push": "releases.push",
     "releases": "releases.releases",
     "run": "service.run",

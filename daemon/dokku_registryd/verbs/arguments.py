@@ -109,6 +109,7 @@ def _add_service_verbs(verbs: "argparse._SubParsersAction[Parser]") -> None:
     _add_format(_add_verb(verbs, "health", "check whether the service is ready"))
     metrics = _add_verb(verbs, "metrics", "print metrics in Prometheus text format")
     metrics.add_argument("--all", action="store_true", help="include process_* metrics")
+    _add_format(_add_verb(verbs, "notify", "send a test message to the operator"))
     doctor = _add_verb(verbs, "doctor", "find problems that would break a deploy")
     doctor.add_argument(
         "app", nargs="?", metavar="APP", help="check the host and this app"

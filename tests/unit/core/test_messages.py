@@ -102,3 +102,12 @@ def test_foreign_texts_are_cut() -> None:
 
     assert len(reason) < 600
     assert reason.isprintable()
+
+
+def test_a_test() -> None:
+    """A message without troubles says that it is a test."""
+    made = message(Due(), lasting=0)
+
+    assert made.title == "dokku-registryd on web-1: a test message"
+    assert made.text == "Troubles of this host, and their end, will arrive here.\n"
+    assert made.as_json()["counts"] == {"began": 0, "ended": 0, "passed": 0}

@@ -22,7 +22,7 @@ _PROGRAM: Final = "dokku-registryd"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """One message, the same for each channel that gets it."""
+    """One message, the same for each channel that gets it; a test if nothing is due."""
 
     host: str
     """The name of the host."""
@@ -45,6 +45,8 @@ class Message:
             said = _summary(due.began, is_over=False)
         elif due.ended:
             said = _summary(due.ended, is_over=True)
+        elif not due:
+            said = "a test message"
         else:
             said = f"{_summary(due.passed, is_over=False)}, and is over"
         return f"{_PROGRAM} on {self.host}: {said}"
@@ -71,6 +73,9 @@ class Message:
 
     def _paragraphs(self) -> Iterator[str]:
         due, left = self.due, MOST_SHOWN
+        if not due:
+            yield "Troubles of this host, and their end, will arrive here."
+            return
         for part, is_over in ((due.began, False), (due.ended, True)):
             for key, episode in list(part.items())[:left]:
                 yield _paragraph(key, episode, is_over=is_over)
