@@ -75,7 +75,7 @@ def test_a_release_that_fails(idle_one: Site, ways: Ways) -> None:
     idle_one.log_in()
     idle_one.ship()
 
-    ways.wait_for("a release of web failed", "web was released")
+    ways.wait_for("a release of web failed", "web has no failed release any more")
     assert idle_one.spread("wrong-one") == []
 
 
@@ -115,7 +115,7 @@ def test_a_lost_image(idle_one: Site, ways: Ways) -> None:
     ways.wait_for("an image of web is missing")
     idle_one.registry.start()
 
-    ways.wait_for("an image of web is missing", "the images of web are here again")
+    ways.wait_for("an image of web is missing", "no image of web is missing any more")
 
 
 def test_an_expired_login(idle_one: Site, ways: Ways) -> None:
@@ -131,7 +131,7 @@ def test_an_expired_login(idle_one: Site, ways: Ways) -> None:
     refused = idle_one.service.lines("login.refused")
     idle_one.log_in()
 
-    ways.wait_for(began, f"the login for {login} works again")
+    ways.wait_for(began, f"the login for {login} is not refused any more")
     assert len(refused) == 1
     assert idle_one.spread("wrong-one") == []
 
@@ -149,7 +149,7 @@ def test_a_restart_tells_nothing_again(idle_one: Site, ways: Ways) -> None:
     idle_one.log_in()
     idle_one.ship()
 
-    ways.wait_for("a release of web failed", "web was released")
+    ways.wait_for("a release of web failed", "web has no failed release any more")
 
 
 def test_other_plugins(one: Site) -> None:

@@ -94,6 +94,21 @@ def test_what_passes_by_itself() -> None:
     assert story.got == [("mail", [DELAYED], [], [])]
 
 
+def test_one_that_becomes_worse() -> None:
+    """The end of a delayed push that fails is told with that of the failure."""
+    story = Story()
+    story.begin(DELAYED)
+    story.wait(60)
+    story.end(DELAYED)
+    story.begin(FAILED)
+    story.wait(3600)
+    assert story.got == [("mail", [DELAYED], [], []), ("mail", [FAILED], [], [])]
+    story.end(FAILED)
+    story.wait(120)
+
+    assert story.got[2:] == [("mail", [], [DELAYED, FAILED], [])]
+
+
 def test_a_flood_is_one_message() -> None:
     """Fifty apps that fail because of one registry are told together."""
     story = Story()
@@ -156,9 +171,10 @@ def test_a_channel_that_is_away() -> None:
 def test_a_new_channel() -> None:
     """It is told what lasts, and not what was over before it was there."""
     story = Story()
-    story.begin(FAILED, DELAYED)
+    other = (Kind.PUSH_DELAYED, "api")
+    story.begin(FAILED, other)
     story.wait(60)
-    story.end(DELAYED)
+    story.end(other)
     story.wait(60)
     story.channels = frozenset({"mail", "chat"})
     story.wait(60)
@@ -208,7 +224,8 @@ def test_nothing_is_kept_for_ever() -> None:
     assert all(not channel.told for channel in story.memory.channels.values())
 
 
-_KEYS = st.sampled_from([FAILED, DELAYED, (Kind.LOGIN_REFUSED, "r.example")])
+_OTHER: Key = (Kind.PUSH_DELAYED, "api")
+_KEYS = st.sampled_from([FAILED, _OTHER, (Kind.LOGIN_REFUSED, "r.example")])
 
 
 @settings(deadline=None, max_examples=30)

@@ -35,9 +35,9 @@ def test_an_end() -> None:
     """The end names what is well again, and how long it was not."""
     made = message(Due(ended={FAILED: OVER}), lasting=0)
 
-    assert made.title == "dokku-registryd on web-1: web was released"
+    assert made.title == "dokku-registryd on web-1: web has no failed release any more"
     assert made.text == (
-        "Web was released.\n"
+        "Web has no failed release any more.\n"
         "It was in trouble since 2023-11-14 22:12:20 UTC.\n\n"
         "No other trouble is known.\n"
     )

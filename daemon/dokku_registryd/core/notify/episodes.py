@@ -120,8 +120,10 @@ def follow(memory: Memory, found: Found, *, now: float, grace: float) -> Memory:
             number = before.number + 1
             episodes[key] = Episode(number=number, began_at=now, text=text)
     for key, before in memory.episodes.items():
-        kind, _ = key
+        kind, subject = key
         if key in found.current or kind in found.unknown or before.is_over:
+            continue
+        if any((worse, subject) in found.current for worse in RULES[kind].becomes):
             continue
         episodes[key] = replace(before, ended_at=now)
     if episodes == memory.episodes:

@@ -45,11 +45,13 @@ class Rule:
     began: str
     """What happened, with the subject as `{}`."""
     ended: str
-    """What is well again, with the subject as `{}`."""
+    """That it is over, for any reason, with the subject as `{}`."""
     many: str
     """A noun for several of them."""
     advice: str
     """What to do, with the subject as `{}`."""
+    becomes: frozenset[Kind] = frozenset()
+    """Worse troubles of the same subject: while one lasts, it does not end."""
     is_passing: bool = False
     """It often ends by itself, so it is told only if it lasts."""
 
@@ -58,47 +60,49 @@ RULES: Final[Mapping[Kind, Rule]] = MappingProxyType(
     {
         Kind.RELEASE_FAILED: Rule(
             began="a release of {} failed",
-            ended="{} was released",
+            ended="{} has no failed release any more",
             many="failed releases",
             advice="Correct the cause, then deploy {} again.",
         ),
         Kind.PUSH_GIVEN_UP: Rule(
             began="the push of {} was given up",
-            ended="the registry has the release of {}",
+            ended="no push of {} is given up any more",
             many="pushes given up",
             advice="Correct the cause, then run: dokku registryd:push {}",
         ),
         Kind.PUSH_DELAYED: Rule(
             began="the push of {} is delayed",
-            ended="the push of {} is done",
+            ended="no push of {} is delayed any more",
             many="delayed pushes",
             advice="It is tried again by itself. To look: dokku registryd:status",
+            becomes=frozenset({Kind.RELEASE_FAILED, Kind.PUSH_GIVEN_UP}),
             is_passing=True,
         ),
         Kind.IMAGE_MISSING: Rule(
             began="an image of {} is missing",
-            ended="the images of {} are here again",
+            ended="no image of {} is missing any more",
             many="apps with missing images",
             advice="Do not restart {} before: dokku registryd:heal {}",
             is_passing=True,
         ),
         Kind.RELEASE_INCOMPLETE: Rule(
             began="the registry lost parts of the release of {}",
-            ended="the registry has the whole release of {} again",
+            ended="no release of {} lacks parts any more",
             many="incomplete releases",
             advice="To send them again: dokku registryd:push {}",
         ),
         Kind.LOGIN_REFUSED: Rule(
             began="the login for {} is refused",
-            ended="the login for {} works again",
+            ended="the login for {} is not refused any more",
             many="refused logins",
             advice="Log in again with dokku registry:login.",
         ),
         Kind.LOGIN_EXPIRES: Rule(
             began="the login for {} expires soon",
-            ended="the login for {} was renewed",
+            ended="the login for {} does not expire soon any more",
             many="logins that expire soon",
             advice="Log in again with dokku registry:login.",
+            becomes=frozenset({Kind.LOGIN_REFUSED}),
         ),
         Kind.SERVICE_NOT_READY: Rule(
             began="the service is not ready ({})",
