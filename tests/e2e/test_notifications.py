@@ -21,9 +21,16 @@ class Ways:
     script: receivers.ScriptReceiver
 
     def titles(self) -> list[list[str]]:
-        """Return what each way got, without the host."""
+        """Return what each way got, without the host.
+
+        On a slow machine the first sweep may take so long that it is told.
+        """
         return [
-            [title.partition(": ")[2] for title in titles]
+            [
+                told
+                for told in (title.partition(": ")[2] for title in titles)
+                if not told.startswith("the service is")
+            ]
             for titles in (
                 [message["title"] for message in self.web.messages()],
                 [mail["Subject"] for mail in self.mail.mails],
