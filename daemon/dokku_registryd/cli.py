@@ -139,12 +139,11 @@ def _lack(verb: str, error: ImportError) -> int:
     """Say that a module is missing; a service does so as in `daemon.failed`."""
     last_words = importlib.import_module("dokku_registryd.core.status.last_words")
     text = last_words.of_import(error)
-    if verb != "run" or sys.stdout.isatty():
+    output = importlib.import_module("dokku_registryd.verbs.output")
+    line = output.failed_start(text) if verb == "run" else ""
+    if not line:
         raise errors.RegistrydError(text) from error
-    time = importlib.import_module("time")
-    now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    is_under_journal = "JOURNAL_STREAM" in os.environ
-    _print(last_words.log_line(text, now, is_under_journal=is_under_journal))
+    _print(line)
     return FAILED
 
 

@@ -8,8 +8,10 @@ import argparse
 import difflib
 import os
 import re
+import sys
 
 from dokku_registryd import PROGRAM, __version__
+from dokku_registryd.verbs import output
 
 _MISUSED = 2
 _LEAST_SECONDS, _MOST_SECONDS = 0.1, 86_400.0
@@ -24,7 +26,12 @@ class Parser(argparse.ArgumentParser):
         """Print the error and how to get help, and exit."""
         if message.startswith("argument VERB: "):
             message = _describe_unknown(message)
-        self.exit(_MISUSED, f"{PROGRAM}: {message} (see {self.prog} --help)\n")
+        text = f"{message} (see {self.prog} --help)"
+        line = output.failed_start(text) if self.prog == f"{PROGRAM} run" else ""
+        if line:
+            self._print_message(f"{line}\n", sys.stdout)
+            self.exit(_MISUSED)
+        self.exit(_MISUSED, f"{PROGRAM}: {text}\n")
 
     def reject(self, unknown: list[str]) -> None:
         """Print that the verb does not take these words, and exit."""

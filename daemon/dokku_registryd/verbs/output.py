@@ -1,6 +1,8 @@
 """Output of a command: result lines, JSON results, errors."""
 
 import importlib
+import os
+import sys
 from collections.abc import Callable
 
 from dokku_registryd.core.text import terminal_text
@@ -65,6 +67,23 @@ def size(count: float) -> str:
         if count >= bytes_ * 2:
             return f"{int(count // bytes_)} {unit}"
     return f"{int(count // 10**6)} MB"
+
+
+def failed_start(text: str) -> str:
+    """Return the log line of a service that fails before it can log.
+
+    It is empty on a terminal, where a person reads the error itself.
+    """
+    if sys.stdout.isatty():
+        return ""
+    last_words = importlib.import_module("dokku_registryd.core.status.last_words")
+    time = importlib.import_module("time")
+    line: str = last_words.log_line(
+        text,
+        time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        is_under_journal="JOURNAL_STREAM" in os.environ,
+    )
+    return line
 
 
 def age(seconds: float) -> str:

@@ -190,6 +190,15 @@ def test_a_terminal(caller: Caller) -> None:
     assert len(shown.splitlines()) == 1
 
 
+def test_a_mistake_in_the_command_line(caller: Caller) -> None:
+    """A unit that was edited wrongly stays down, so its log says why."""
+    done = run(caller, "-m", "dokku_registryd", "--nonsense", stderr=subprocess.STDOUT)
+
+    line = json.loads(done.stdout)
+    assert (line["event"], done.returncode) == ("daemon.failed", 2)
+    assert line["error"].startswith("unrecognized arguments: --nonsense")
+
+
 def test_a_defect(caller: Caller, tmp_path: Path) -> None:
     """An unexpected exception is one line with its traceback, and no text without."""
     (tmp_path / "sitecustomize.py").write_text(

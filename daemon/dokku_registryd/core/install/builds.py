@@ -7,10 +7,12 @@ process ID::
     reads build deploy waiter
     version 0.1.0
     fingerprint 5f0c0e2a1b9d4c77
+    settings {"daemon.workers": 8}
 
 So a reader need not ask a process that may hang. `reads` lists the optional keys of
 trigger files that this program understands; hooks omit the others
-(`adapters/spool/spool.py`). Older programs write a lock file without these lines.
+(`adapters/spool/spool.py`), and `settings` has those that it keeps until a restart
+(`running_settings`). Older programs write a lock file without these lines.
 """
 
 TYPE_CHECKING = False  # as in `typing`; `status` starts sooner without it
