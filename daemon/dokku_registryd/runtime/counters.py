@@ -32,6 +32,7 @@ class Counters:
         self._sweeps_done = 0
         self._sweeps_failed = 0
         self._is_engine_silent = False
+        self._engine_refusal = ""
         self._last_sweep: exposition.Sweep | None = None
         self._missing: dict[str, int] = {}
         self._lost: dict[str, str] = {}
@@ -83,7 +84,7 @@ class Counters:
         """
         with self._lock:
             self._sweeps_done += 1
-            self._is_engine_silent = False
+            self._is_engine_silent, self._engine_refusal = False, ""
             self._last_sweep = sweep
             self._missing = dict(missing)
             self._lost = dict(lost)
@@ -99,6 +100,17 @@ class Counters:
         with self._lock:
             self._sweeps_failed += 1
             self._is_engine_silent = isinstance(error, errors.EngineUnavailableError)
+            is_forbidden = isinstance(error, errors.EngineForbiddenError)
+            self._engine_refusal = str(error) if is_forbidden else ""
+
+    @property
+    def engine_refusal(self) -> str:
+        """Why the last sweep could not use the Engine's socket; empty otherwise.
+
+        A subscription that was open before continues, so it does not show this.
+        """
+        with self._lock:
+            return self._engine_refusal
 
     @property
     def is_engine_unresponsive(self) -> bool:

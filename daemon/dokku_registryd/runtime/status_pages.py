@@ -201,7 +201,7 @@ class StatusPages:
                 is_starting=self._loop.turned_at is None and not is_stopping,
                 is_stopping=is_stopping,
                 is_connected=self._is_connected,
-                engine_refusal=self._loop.engine_refusal,
+                engine_refusal=self._loop.engine_refusal or counters.engine_refusal,
                 has_swept=counters.counts().sweeps_done > 0,
                 ledger_error=book_error or counters.refusal,
                 spool_error=files.refusal if files else files_error,

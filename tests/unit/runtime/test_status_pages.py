@@ -142,13 +142,29 @@ def test_the_page_of_the_verb(scene: Scene) -> None:
     assert page.number("swept_at") == scene.daemon.shop.executor.context.clock.now()
 
 
-def test_an_engine_that_hangs(scene: Scene, host: Host) -> None:
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (
+            errors.EngineUnavailableError("it does not answer within 30 s"),
+            "the Docker Engine does not answer: see systemctl status docker",
+        ),
+        (
+            errors.EngineForbiddenError("user dokku may not use docker.sock: …"),
+            "user dokku may not use docker.sock: …",
+        ),
+    ],
+    ids=["hangs", "closed"],
+)
+def test_an_engine_that_hangs(
+    scene: Scene, host: Host, error: Exception, said: str
+) -> None:
     """An Engine that keeps no more than its event stream open is found by a sweep."""
     hangs = threading.Event()
 
     def hang(_method: str) -> None:
         if hangs.is_set():
-            raise errors.EngineUnavailableError("it does not answer within 30 s")
+            raise error
 
     scene.start()
     shop = scene.daemon.shop
@@ -161,9 +177,7 @@ def test_an_engine_that_hangs(scene: Scene, host: Host) -> None:
     hangs.clear()
     shop.intake.submit(sweep_wish())
 
-    assert answer == Answer(
-        503, "the Docker Engine does not answer: see systemctl status docker\n"
-    )
+    assert answer == Answer(503, f"{said}\n")
     assert (shown["engine_connected"], shown["check_okengine"]) == (0, 0)
     assert scene.daemon.loop.is_connected
     until(lambda: scene.ask("/readyz") == OK)

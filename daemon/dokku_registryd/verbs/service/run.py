@@ -288,6 +288,6 @@ class _Daemon:
         state = (
             "Listening"
             if service.supervisor.is_connected
-            else "Waiting for the Docker Engine"
+            else service.supervisor.engine_refusal or "Waiting for the Docker Engine"
         )
         return f"{state}; {running} jobs running, {waiting} waiting"
