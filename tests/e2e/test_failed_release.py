@@ -107,7 +107,7 @@ def test_deadline_passes(shipped: Site) -> None:
     shipped.registry.start()
     assert result.code == 1
     assert shipped.server in result.stderr
-    assert "retrying in" in result.stdout
+    assert "; retrying " in result.stdout
     assert _state(shipped) == before
 
 
