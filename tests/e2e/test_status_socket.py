@@ -256,7 +256,7 @@ def test_a_failed_release(one: Site) -> None:
 
     assert failed == 1
     assert status.startswith("Health:  ready, but 1 release has failed\n")
-    assert "web: Unable to convert existing tag version (4x) to integer" in status
+    assert "Unable to convert existing tag version (4x) to integer" in status
     assert (row["app"], row["outcome"]) == ("web", "failed")
 
 

@@ -218,9 +218,9 @@ def _seconds(text: str) -> float:
 
 
 def _count(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and 0 < int(text) <= _MOST_JOBS):
-        raise argparse.ArgumentTypeError(f"{text!r} is not between 1 and {_MOST_JOBS}")
-    return int(text)
+    if not (text.isascii() and text.isdigit() and int(text) > 0):
+        raise argparse.ArgumentTypeError(f"must be a positive number, not {text!r}")
+    return min(int(text), _MOST_JOBS)
 
 
 def _add_verb(
