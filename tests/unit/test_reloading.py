@@ -12,6 +12,7 @@ TAKEN_OVER = {
     *(key for key in config.fields() if key.startswith("release.")),
     *(key for key in config.fields() if key.startswith("heal.")),
     *(key for key in config.fields() if key.startswith("retry.")),
+    *(key for key in config.fields() if key.startswith("notify.")),
     *("daemon.sweep_interval_seconds", "daemon.rescan_interval_seconds"),
     *("daemon.drain_seconds", "daemon.log_format", "daemon.log_level"),
 }
