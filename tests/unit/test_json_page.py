@@ -89,8 +89,8 @@ def test_values(place: tuple[str, ...], values: list[str]) -> None:
 
 @pytest.mark.parametrize(
     ("verb", "value"),
-    [("doctor", Finding), ("adopt", Adoption)],
-    ids=["doctor", "adopt"],
+    [("doctor", Finding), ("notify", Finding), ("adopt", Adoption)],
+    ids=["doctor", "notify", "adopt"],
 )
 def test_keys(verb: str, value: type) -> None:
     """A list of values has the keys of their class."""
