@@ -51,7 +51,7 @@ def test_versions_agree() -> None:
 
 
 def test_nothing_is_called_commands() -> None:
-    """`dokku help` runs whatever is called so, at any depth: only a link may be."""
+    """`dokku help` runs each file called so, at any depth: only a link may be."""
     assert [name for name in tracked() if "commands" in name.split("/")] == []
 
 
