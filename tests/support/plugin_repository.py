@@ -68,7 +68,7 @@ class PluginRepository:
             (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, self.folder / name)
         needed = f"registryd-needs==1 --hash=sha256:{self._make_wheel()}\n"
-        (self.folder / "requirements.txt").write_text(needed)
+        (self.folder / "requirements-notify.txt").write_text(needed)
         self._git("init", "--quiet")
         self._commit(__version__)
 

@@ -66,7 +66,7 @@ def test_plugin(repository: PluginRepository, tmp_path: Path) -> None:
     assert top == {"registryd"}
     for name in ("install", "update", "uninstall"):
         assert modes[f"registryd/{name}"] & 0o111
-    needed = ("plugin.toml", "requirements.txt", "config.example.toml")
+    needed = ("plugin.toml", "requirements-notify.txt", "config.example.toml")
     folders = ("hooks/functions", "systemd/dokku-registryd.service")
     for name in (*needed, *folders, "daemon/dokku_registryd/__init__.py"):
         assert f"registryd/{name}" in modes
