@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from dokku_registryd import __version__
+from dokku_registryd.adapters.host import plugin_files
+from dokku_registryd.core.install import plugin_facts
 from support.bare_site import BareSite
 from support.dokku_host import Result
 from support.engines import EngineServer
@@ -39,6 +41,11 @@ class PluginSite:
             **environ,
         }
         return self.site.host.command(*argv, environ=variables, timeout=300)
+
+    def look(self) -> plugin_facts.PluginFacts:
+        """Return what `doctor` sees of the plugin."""
+        host = self.site.host
+        return plugin_files.PluginFiles(host.lib_root, host.data_dir).look()
 
     def version(self) -> str:
         """Return what the installed program says of itself."""
@@ -91,6 +98,7 @@ def test_life(site: PluginSite) -> None:
     assert first.stdout.endswith("=====> Installed. See: dokku registryd:status\n")
     assert host.enabled() == ["registry", "registryd"]
     assert host.systemctl_calls() == ["daemon-reload", "enable --now dokku-registryd"]
+    assert plugin_facts.faults(site.look()) == ()
     assert (site.changes(), site.version()) == ("", f"dokku-registryd {__version__}")
     assert f"registryd {__version__} enabled\n" in site.dokku("plugin:list").stdout
     commands = site.dokku("help")

@@ -112,7 +112,7 @@ def _settings_gone(site: Site) -> Iterator[None]:
     "fail",
     "settings",
     "is closed to the user that Dokku runs as, so the service does not start",
-    "sudo chmod a+r",
+    "sudo chgrp",
     health=None,
 )
 def _settings_of_root(site: Site) -> Iterator[None]:
@@ -201,7 +201,7 @@ def _disk_below_floor(site: Site) -> Iterator[None]:
     "warn",
     "settings",
     "etc/default/dokku-registryd is closed to the user that Dokku runs as, so hooks",
-    "sudo chmod a+r",
+    "sudo chgrp",
     health=None,
 )
 def _variables_of_root(site: Site) -> Iterator[None]:

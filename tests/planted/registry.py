@@ -46,7 +46,7 @@ def _half_a_login(site: Site) -> Iterator[None]:
     "fail",
     "registry",
     "registry.invalid is a name that does not exist",
-    "Check the property server of dokku registry:report",
+    "dokku registry:set web server HOST",
     health=None,
 )
 def _unknown_server(site: Site) -> Iterator[None]:

@@ -1,5 +1,6 @@
 """Files that root can read and the user of Dokku cannot."""
 
+import grp
 import os
 import tempfile
 from collections.abc import Iterator
@@ -43,22 +44,25 @@ def test_open_files(folder: Path) -> None:
 
 
 def test_a_file_of_root(folder: Path) -> None:
-    """The effect is that of the file, and the cure is the same."""
+    """The effect is that of the file; the cure opens it to Dokku's group alone."""
     file = folder / "etc" / "config.toml"
     file.chmod(0o600)
 
-    assert about(folder) == (
-        (
-            f"{file} is closed to the user that Dokku runs as, so the service does not"
-            f" start, and deploys fail while it is stopped. Correct it with: sudo chmod"
-            f" a+r {file}"
-        ),
-        (
-            f"{file} is closed to the user that Dokku runs as, so hooks ignore it, and"
-            " use the default paths and program. Correct it with: sudo chmod a+r"
-            f" {file}"
-        ),
+    settings, defaults = about(folder)
+    group = grp.getgrgid(NOBODY).gr_name
+    os.chown(file, -1, NOBODY)
+    file.chmod(0o640)
+
+    said = f"{file} is closed to the user that Dokku runs as, so "
+    cure = f"Correct it with: sudo chgrp {group} {file} && sudo chmod g+r {file}"
+    assert settings == (
+        f"{said}the service does not start, and deploys fail while it is stopped."
+        f" {cure}"
     )
+    assert defaults == (
+        f"{said}hooks ignore it, and use the default paths and program. {cure}"
+    )
+    assert about(folder) == ("", "")
 
 
 def test_a_folder_of_root(folder: Path) -> None:

@@ -70,9 +70,12 @@ def last_words(attempt: Attempt, app: str) -> str:
     if not (isinstance(attempt.error, errors.UnknownHostError) and app):
         return str(attempt.error)
     times = f" It was looked up {attempt.alike} times." if attempt.alike > 1 else ""
-    return (
-        f"{attempt.error}.{times} Correct it with: dokku registry:set {app} server HOST"
-    )
+    return f"{attempt.error}.{times} {server_cure(app)}"
+
+
+def server_cure(app: str) -> str:
+    """Return the way out if the registry of an app has a name that does not exist."""
+    return f"Correct it with: dokku registry:set {app} server HOST"
 
 
 def after_failure(attempt: Attempt) -> Verdict:

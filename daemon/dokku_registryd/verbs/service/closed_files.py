@@ -4,6 +4,8 @@
 are judged as for the user that owns Dokku's folder.
 """
 
+import contextlib
+import grp
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +14,6 @@ from dokku_registryd.adapters.registry import certificate_folders
 
 _SEARCH = 0o111
 _READ = 0o444
-
-
 _SETTINGS = "the service does not start, and deploys fail while it is stopped"
 _DEFAULTS = "hooks ignore it, and use the default paths and program"
 
@@ -50,11 +50,21 @@ def _sentence(file: str, dokku_root: Path, effect: str) -> str:
     closed = _closed(Path(file), dokku_root) if file else None
     if closed is None:
         return ""
-    bits = "a+x" if closed != Path(file) else "a+r"
     return (
         f"{closed} is closed to the user that Dokku runs as, so {effect}. Correct it"
-        f" with: sudo chmod {bits} {closed}"
+        f" with: {_cure(closed, dokku_root, is_file=closed == Path(file))}"
     )
+
+
+def _cure(closed: Path, dokku_root: Path, *, is_file: bool) -> str:
+    if not is_file:
+        return f"sudo chmod a+x {closed}"
+    # Not for everybody: the file may contain secrets of notifications.
+    group = dokku_root.stat().st_gid
+    name = str(group)
+    with contextlib.suppress(KeyError):
+        name = grp.getgrgid(group).gr_name
+    return f"sudo chgrp {name} {closed} && sudo chmod g+r {closed}"
 
 
 def _closed(file: Path, dokku_root: Path) -> Path | None:

@@ -19,7 +19,7 @@ from dokku_registryd.adapters.registry import client
 from dokku_registryd.core.auth.logins import AuthConfig
 from dokku_registryd.core.dokku import other_plugins
 from dokku_registryd.core.image import reference, wanted
-from dokku_registryd.core.job import outcomes
+from dokku_registryd.core.job import outcomes, retries
 from dokku_registryd.core.release import adoption, preflight, releases
 from dokku_registryd.core.status import findings
 from dokku_registryd.core.status.findings import Finding, Level
@@ -48,22 +48,26 @@ class DoctorContext:
     """Dokku's folder of properties."""
     sharing: Mapping[str, str] = field(default_factory=dict)
     """What is said of each app that shares its repository."""
-    _pings: dict[tuple[str, AuthConfig | None], str] = field(default_factory=dict)
+    _pings: dict[tuple[str, AuthConfig | None], errors.RegistrydError | None] = field(
+        default_factory=dict
+    )
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def ping(self, domain: str, login: AuthConfig | None) -> str:
-        """Return why a registry refuses a login; empty if it accepts it.
+    def ping(
+        self, domain: str, login: AuthConfig | None
+    ) -> errors.RegistrydError | None:
+        """Return why a registry refuses a login; None if it accepts it.
 
         The answer is cached, so apps that share a login rarely ask twice.
         """
         key = (domain, login)
         with self._lock:
-            known = self._pings.get(key)
-        if known is None:
-            known = _reason(functools.partial(self.registry.ping, domain, auth=login))
-            with self._lock:
-                self._pings[key] = known
-        return known
+            if key in self._pings:
+                return self._pings[key]
+        refusal = _refusal(functools.partial(self.registry.ping, domain, auth=login))
+        with self._lock:
+            self._pings[key] = refusal
+        return refusal
 
 
 def examine(around: DoctorContext, *, only: str | None) -> Iterator[Finding]:
@@ -178,8 +182,10 @@ class _AppChecks:
             yield self._login(found)
             yield from self._pull_secret(found)
         login = found.auth if found else None
-        if reason := self.around.ping(self.image.domain, login):
-            yield findings.fail("registry", reason, app=self.app)
+        if refusal := self.around.ping(self.image.domain, login):
+            is_unknown = isinstance(refusal, errors.UnknownHostError)
+            cure = f". {retries.server_cure(self.app)}" if is_unknown else ""
+            yield findings.fail("registry", f"{refusal}{cure}", app=self.app)
             return
         yield findings.ok(
             "registry",
@@ -369,9 +375,9 @@ class _AppChecks:
         )
 
 
-def _reason(question: Callable[[], None]) -> str:
+def _refusal(question: Callable[[], None]) -> errors.RegistrydError | None:
     try:
         question()
     except errors.RegistrydError as error:
-        return str(error)
-    return ""
+        return error
+    return None
