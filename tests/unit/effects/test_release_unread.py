@@ -169,7 +169,8 @@ def test_a_limit_on_pulls_uncovers_no_number(host: Host) -> None:
         deploy(host, limited(host, "manifest"))
 
     assert host.tags() == {"1": theirs}
-    assert host.engine.asked == []
+    # The Engine may have begun to push to the relay, which let nothing through.
+    assert host.registry.blobs == {}
 
 
 def test_a_limit_on_all_that_reads(host: Host) -> None:

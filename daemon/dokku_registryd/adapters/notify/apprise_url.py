@@ -8,12 +8,13 @@ The input is one JSON object: `url`, `title`, `body` and `type` (`failure` or
 is used, except the number of an HTTP status: its texts may contain the URL.
 """
 
-import json
 import logging
 import re
 import sys
 from enum import IntEnum
 from typing import Final
+
+from dokku_registryd.core.text import json_documents
 
 _STATUS: Final = re.compile(r"\berror=([1-5][0-9]{2})\b")
 
@@ -40,7 +41,7 @@ class _Statuses(logging.Handler):
 
 def main() -> Exit:
     """Read the input, and send."""
-    given = json.load(sys.stdin)
+    given = json_documents.load(sys.stdin.buffer.read())
     try:
         import apprise  # noqa: PLC0415 - optional, and large
     except ImportError:

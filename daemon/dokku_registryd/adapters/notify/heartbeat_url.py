@@ -4,11 +4,12 @@ The input is one JSON object with `url`. Only the HTTP status is printed, since 
 other texts may contain the address.
 """
 
-import json
 import sys
 import urllib.error
 import urllib.request
 from typing import Final
+
+from dokku_registryd.core.text import json_documents
 
 SECONDS: Final = 10.0
 _OK, _REFUSED = 0, 3
@@ -16,7 +17,7 @@ _OK, _REFUSED = 0, 3
 
 def main() -> int:
     """Read the input, and ask."""
-    url = json.load(sys.stdin)["url"]
+    url = json_documents.load(sys.stdin.buffer.read())["url"]
     request = urllib.request.Request(  # noqa: S310 - the settings allow http and https
         url, headers={"User-Agent": "dokku-registryd"}
     )

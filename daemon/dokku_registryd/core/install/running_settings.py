@@ -9,6 +9,8 @@ import json
 from collections.abc import Mapping
 from typing import Final
 
+from dokku_registryd.core.text import json_documents
+
 _WORD: Final = "settings "
 
 
@@ -22,7 +24,7 @@ def parse(text: str) -> dict[str, object]:
     for line in text.split("\n"):
         if line.startswith(_WORD):
             try:
-                found = json.loads(line.removeprefix(_WORD))
+                found = json_documents.load(line.removeprefix(_WORD).encode())
             except ValueError:
                 return {}  # an incomplete line
             return found if isinstance(found, dict) else {}
