@@ -206,7 +206,12 @@ def completion() -> str:
     return (
         _TEMPLATE.replace("@VERBS@", " ".join(verb.name for verb in listed))
         .replace("@EVERYWHERE@", everywhere)
-        .replace("@SETTINGS@", " ".join(f"{key}=" for key in config.fields()))
+        .replace(
+            "@SETTINGS@",
+            " ".join(
+                f"{key}=" for key in config.fields() if key not in config.secret_keys()
+            ),
+        )
         .replace("@CASES@", "\n".join(cases))
     )
 
