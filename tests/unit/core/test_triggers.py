@@ -127,3 +127,19 @@ def test_any_bytes_are_parsed_or_refused(raw: bytes) -> None:
 def test_names_of_trigger_files(name: str, is_one: bool) -> None:
     """A trigger's name is a harmless file name."""
     assert triggers.is_trigger_id(name) is is_one
+
+
+@pytest.mark.parametrize("key", ["app", "image", "scheduler", "build", "waiter"])
+@pytest.mark.parametrize(
+    "value", ["a b", "a\tb", "-a", "../a", "a\x1b[1m", "a" * 600, ""]
+)
+def test_values_that_are_refused(key: str, value: str) -> None:
+    """No value of any key has blanks or control characters, or leads elsewhere."""
+    raw = RELEASE.replace(b"end\n", b"build=1\nwaiter=2\nend\n")
+    lines = raw.decode().splitlines(keepends=True)
+    changed = [
+        f"{key}={value}\n" if one.startswith(f"{key}=") else one for one in lines
+    ]
+
+    with pytest.raises(errors.InvalidTriggerError, match=f"invalid {key}"):
+        triggers.parse("".join(changed).encode())
