@@ -465,6 +465,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if most is not None and len(body) > most:
             self.close_connection = True
             self._send(TOO_LARGE)
+            # An end before the reset, as nginx has it: a client's TLS then reports no
+            # reset, but an end.
+            self.wfile.flush()
+            socket.socket.shutdown(self.connection, socket.SHUT_WR)
             return
         asked = Asked(
             line=line,

@@ -14,7 +14,7 @@ from dokku_registryd.adapters.registry.client import RegistryClient
 from dokku_registryd.core.auth.logins import AuthConfig, Secret
 from dokku_registryd.core.engine import relay_protocol
 from dokku_registryd.core.image import images, reference
-from support import memory_registry
+from support import authority, memory_registry
 from support.memory_registry import Answer, MemoryRegistry
 from support.streams import streamed
 
@@ -142,6 +142,23 @@ def test_a_proxy_that_does_not_wait_for_the_body(bench: Bench) -> None:
     assert bench.has(SMALL)
     assert bench.has(BIG)
     assert len(bench.ranges) == (len(SMALL) + len(BIG)) // MIB
+
+
+def test_such_a_proxy_with_tls(tmp_path: Path) -> None:
+    """The same holds where the end of the connection is also that of TLS."""
+    known = authority.Authority(tmp_path / "ca")
+    with MemoryRegistry(tls=known.context("127.0.0.1")) as server:
+        bench = Bench(tmp_path, server)
+        server.most_bytes, server.is_hasty = MIB, True
+
+        bench.put(SMALL)
+        bench.stream(BIG)
+
+        assert bench.has(SMALL)
+        assert bench.has(BIG)
+        assert len(bench.ranges) == (len(SMALL) + len(BIG)) // MIB
+        assert bench.waits == []  # Nothing counted as a break.
+        bench.client.close()
 
 
 def test_pieces_become_smaller_once(bench: Bench) -> None:

@@ -4,8 +4,12 @@ Proxies and firewalls between us and a registry drop idle connections, and not a
 them say so. A connection that was idle for a minute is not used again.
 """
 
+import contextlib
+import errno
+import os
 import socket
-from collections.abc import Callable
+import ssl
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -61,7 +65,8 @@ def pool_classes(
                 self.connect()
             deadlines.watch(self.sock, was_used=self.served > 0)
             self.served += 1
-            super().request(*arguments, **named)  # type: ignore[misc]
+            with _readable_after_its_end():
+                super().request(*arguments, **named)  # type: ignore[misc]
             deadlines.watch(self.sock)
 
         def _new_conn(self: Any) -> socket.socket:
@@ -88,6 +93,19 @@ def pool_classes(
         ConnectionCls = Secure
 
     return {"http": PlainPool, "https": SecurePool}
+
+
+@contextlib.contextmanager
+def _readable_after_its_end() -> Iterator[None]:
+    """Let urllib3 read the answer of a server that ends a connection within a body.
+
+    It does so after a reset, and TLS has another error for that.
+    """
+    try:
+        yield
+    except ssl.SSLEOFError as error:
+        reset = errno.ECONNRESET
+        raise ConnectionResetError(reset, os.strerror(reset)) from error
 
 
 def _connect(

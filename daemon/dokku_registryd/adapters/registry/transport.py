@@ -443,7 +443,7 @@ def _word(cause: BaseException) -> str:
     if isinstance(cause, socket.gaierror):
         return _UNKNOWN_NAME
     if isinstance(cause, ssl.SSLError):
-        return "disconnects during the TLS handshake"
+        return "ends its TLS connection unexpectedly"
     if isinstance(cause, OSError) and cause.strerror:
         return f"does not answer ({cause.strerror})"
     return "does not answer in time" if isinstance(cause, TimeoutError) else ""
