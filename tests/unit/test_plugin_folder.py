@@ -55,6 +55,17 @@ def test_nothing_is_called_commands() -> None:
     assert [name for name in tracked() if "commands" in name.split("/")] == []
 
 
+def test_all_that_a_wheel_has() -> None:
+    """What a wheel has beside the modules, the plugin and its tarball have too."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    shared = project["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
+    copied = (ROOT / "install").read_text().partition('cp -R "$here"/{')[2]
+    packed = (ROOT / ".ci" / "dist").read_text().partition("git archive")[2]
+
+    assert set(copied.partition("}")[0].split(",")) == shared.keys()
+    assert shared.keys() <= set(packed.split())
+
+
 def test_links_are_ignored() -> None:
     """Git ignores each link that an installation makes, and tracks no such file."""
     names = shipped_files.plugin().keys() - NO_HOOKS
