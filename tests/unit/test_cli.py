@@ -261,7 +261,7 @@ def test_version_and_help_as_verbs() -> None:
         ),
         (
             ["releases", "--limit", "0"],
-            "argument --limit: '0' is not between 1 and 999999",
+            "argument --limit: must be a positive number, not '0'",
         ),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

@@ -169,7 +169,6 @@ def test_a_limit_on_pulls_uncovers_no_number(host: Host) -> None:
         deploy(host, limited(host, "manifest"))
 
     assert host.tags() == {"1": theirs}
-    # The Engine may have begun to push to the relay, which let nothing through.
     assert host.registry.blobs == {}
 
 
@@ -188,7 +187,8 @@ def test_a_way_in_that_is_refused(host: Host) -> None:
     with pytest.raises(errors.AuthenticationError, match="token server"):
         deploy(host, refusing(host, refused))
 
-    assert host.engine.asked == []
+    # The Engine may have begun to push to the relay, which let nothing through.
+    assert (host.registry.blobs, host.tags()) == ({}, {})
 
 
 def test_the_push_itself_decides(host: Host, session: str) -> None:
