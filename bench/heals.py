@@ -75,12 +75,12 @@ def _pull(host: Host, events: Events, rounds: int) -> Row:
         host.settle()
         app = next(turns)
         since = events.mark()
-        images.remove(engine, big[app].image_id, by_force=True)
+        images.remove_whole(engine, names[app])
         gone = events.wait_for(since, of_action("untag"), _WAIT_SECONDS)
         return events.wait_for(since, named("tag", names[app]), _WAIT_SECONDS) - gone
 
     def by_hand() -> float:
-        images.remove(engine, big["by-hand"].image_id, by_force=True)
+        images.remove_whole(engine, names["by-hand"])
         host.settle()
         return host.time_docker(["image", "pull", names["by-hand"]], app="by-hand")
 

@@ -74,10 +74,16 @@ def load(engine_path: str, images: Iterable[tuple[Image, Sequence[str]]]) -> Non
     )
 
 
-def remove(engine_path: str, name: str, *, by_force: bool = False) -> None:
-    """Remove a name, or an image with all its names."""
-    force = "?force=1" if by_force else ""
-    engine_api.request(engine_path, "DELETE", f"/images/{name}{force}")
+def remove(engine_path: str, name: str) -> None:
+    """Remove a name, and its image if it was the last one."""
+    engine_api.request(engine_path, "DELETE", f"/images/{name}")
+
+
+def remove_whole(engine_path: str, name: str) -> None:
+    """Remove the image of a name with all its names."""
+    # containerd's store has other IDs than the classic one.
+    image_id = listing(engine_path)[name]
+    engine_api.request(engine_path, "DELETE", f"/images/{image_id}?force=1")
 
 
 def listing(engine_path: str) -> dict[str, str]:

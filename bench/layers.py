@@ -93,5 +93,5 @@ def _with_image(host: Host, app: str, work: Callable[[], float]) -> float:
     host.settle()
     took = work()
     host.settle()
-    images.remove(host.stage.engine.path, image.image_id, by_force=True)
+    images.remove_whole(host.stage.engine.path, f"dokku/{app}:latest")
     return took

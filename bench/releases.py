@@ -238,9 +238,9 @@ def _new(scene: _Scene, limit: str, rounds: int, *, most: float) -> Iterator[Row
 
 
 def _with_big_image(scene: _Scene, app: str, work: Callable[[], float]) -> float:
-    image = scene.build(app, images.random_image(_LAYERS, _BIG))
+    scene.build(app, images.random_image(_LAYERS, _BIG))
     scene.host.settle()
     took = work()
     scene.host.settle()
-    images.remove(scene.stage.engine.path, image.image_id, by_force=True)
+    images.remove_whole(scene.stage.engine.path, f"dokku/{app}:latest")
     return took
