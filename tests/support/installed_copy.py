@@ -7,6 +7,7 @@ can have one version run while another one is installed.
 import shutil
 import sys
 import sysconfig
+import tomllib
 import venv
 from pathlib import Path
 from typing import Final
@@ -22,6 +23,13 @@ import sys
 from dokku_registryd.cli import main
 sys.exit(main())
 """
+
+
+def _shared() -> dict[str, str]:
+    """Return what a wheel has beside the modules, and where."""
+    settings = tomllib.loads((_ROOT / "pyproject.toml").read_text())
+    wheel = settings["tool"]["hatch"]["build"]["targets"]["wheel"]
+    return dict(wheel["force-include"])
 
 
 class InstalledCopy:
@@ -46,10 +54,11 @@ class InstalledCopy:
         skipped = shutil.ignore_patterns("__pycache__")
         shutil.rmtree(self._package, ignore_errors=True)
         shutil.copytree(_PACKAGE, self._package, ignore=skipped)
-        shared = self._package / "_share"
-        for name in ("hooks", "systemd"):
-            shutil.copytree(_ROOT / name, shared / name)
-        shutil.copy(_ROOT / "config.example.toml", shared)
+        for source, target in _shared().items():
+            place = self.packages / target
+            place.parent.mkdir(exist_ok=True)
+            is_folder = (_ROOT / source).is_dir()
+            (shutil.copytree if is_folder else shutil.copy)(_ROOT / source, place)
 
     def upgrade(self, version: str) -> None:
         """Install a version that differs in nothing else."""
