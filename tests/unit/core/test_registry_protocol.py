@@ -6,6 +6,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from dokku_registryd import errors
+from dokku_registryd.adapters.registry import messages
 from dokku_registryd.core.auth.logins import Secret
 from dokku_registryd.core.registry import protocol
 from dokku_registryd.core.registry.protocol import Challenge
@@ -142,3 +144,28 @@ def test_a_secret_never_survives_cleaning(secret: str) -> None:
     assert secret not in said.text.replace("***", "").replace("<<", "").replace(
         ">>", ""
     )
+
+
+# What ends a line, or is more than ASCII, in any place of a value.
+_NO_HEADERS = ("a\r\nx-evil: 1", "a\nb", "a\n", "\rb", "a\0b", "a\x7fb", "ä", "")
+
+
+@pytest.mark.parametrize("value", _NO_HEADERS, ids=ascii)
+def test_a_token_that_is_no_header_is_none(value: str) -> None:
+    """A token server cannot add a header to our requests."""
+    assert protocol.parse_token(json.dumps({"token": value}).encode()) is None
+
+
+@pytest.mark.parametrize("value", _NO_HEADERS, ids=ascii)
+def test_no_request_has_a_header_with_a_second_line(value: str) -> None:
+    """Whoever gave the value, a request with it is not sent."""
+    request = protocol.Request(
+        method="PUT",
+        url="//r.example/v2/",
+        purpose="push",
+        headers={"content-type": value},
+        max_bytes=1,
+    )
+
+    with pytest.raises(errors.InvalidRequestError, match="content-type"):
+        messages.build_headers(request)
