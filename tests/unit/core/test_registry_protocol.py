@@ -158,7 +158,7 @@ def test_a_token_that_is_no_header_is_none(value: str) -> None:
 
 @pytest.mark.parametrize("value", _NO_HEADERS, ids=ascii)
 def test_no_request_has_a_header_with_a_second_line(value: str) -> None:
-    """Whoever gave the value, a request with it is not sent."""
+    """A value with more than one line is refused, and its request is not sent."""
     request = protocol.Request(
         method="PUT",
         url="//r.example/v2/",
