@@ -220,6 +220,24 @@ def test_the_same_image_begins_no_upload(relay: Relay, registry: FakeRegistry) -
     assert {method for method, _ in registry.calls} == {"blob_size"}
 
 
+def test_a_host_without_a_thread_to_spare_asks_nothing_ahead(
+    relay: Relay, registry: FakeRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The push goes on: what it needs is asked for in its turn."""
+    push(relay, registry, *LAYERS, image_id=OWN)
+    before = len(registry.calls)
+
+    with monkeypatch.context() as patched:
+
+        def refuse(_thread: threading.Thread) -> None:
+            raise RuntimeError("can't start new thread")
+
+        patched.setattr(threading.Thread, "start", refuse)
+        push(relay, registry, OWN, image_id=OTHER)
+
+    assert registry.calls[before:] == [("blob_size", IMAGE.repository)]
+
+
 def test_a_push_that_failed_is_no_guide(relay: Relay, registry: FakeRegistry) -> None:
     """Without a manifest it is unknown what an image consists of."""
     with relay.open(IMAGE, registry, direct, image_id=OWN) as passage:

@@ -13,7 +13,6 @@ import os
 import re
 import select
 import shutil
-import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -21,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from dokku_registryd.adapters.host import children
 from dokku_registryd.core.auth.logins import AuthConfig, Secret
 from dokku_registryd.core.text import json_documents
 
@@ -118,7 +118,7 @@ class CredentialHelpers:
         program = self._find(helper)
         own = {"PATH": self.path, "HOME": self.home, "LANG": "C"}
         environment = {**self.environ, **own}
-        with _as_file(given) as stdin:
+        with children.as_file(given) as stdin:
             try:
                 process = subprocess.Popen(
                     [program, verb],
@@ -134,7 +134,7 @@ class CredentialHelpers:
                     f"{program} cannot be started ({error.strerror})"
                 ) from error
         with process, contextlib.ExitStack() as on_failure:
-            on_failure.callback(_kill_group, process)
+            on_failure.callback(children.kill_group, process.pid)
             output = self._read(process, f"docker-credential-{helper} {verb}")
             status = process.wait()
             on_failure.pop_all()
@@ -191,18 +191,6 @@ def chosen(environ: Mapping[str, str], patterns: Iterable[str]) -> dict[str, str
     }
 
 
-@contextlib.contextmanager
-def _as_file(content: bytes) -> Iterator[int]:
-    """Store an input in memory; unlike a pipe it cannot fill up."""
-    descriptor = os.memfd_create("credential-helper", os.MFD_CLOEXEC)
-    try:
-        os.write(descriptor, content)
-        os.lseek(descriptor, 0, os.SEEK_SET)
-        yield descriptor
-    finally:
-        os.close(descriptor)
-
-
 def _wait(descriptors: set[int], seconds: float) -> set[int]:
     poll = select.poll()  # select() cannot wait for descriptors above 1023
     for descriptor in descriptors:
@@ -217,11 +205,6 @@ def _ending_of(pid: int) -> Iterator[int]:
         yield descriptor
     finally:
         os.close(descriptor)
-
-
-def _kill_group(process: subprocess.Popen[bytes]) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
 
 
 def _parse(helper: str, output: bytes) -> tuple[str, Secret]:

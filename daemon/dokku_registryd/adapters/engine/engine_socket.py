@@ -6,10 +6,10 @@ import os
 import pwd
 import stat
 import time
-from collections.abc import Iterator
 from typing import Final
 
 from dokku_registryd.core.engine import socket_access
+from dokku_registryd.core.job import exhaustion
 
 _SCHEME: Final = "unix://"
 # Docker and systemd make the socket first, and then give it its group and mode.
@@ -55,20 +55,11 @@ def complaint(address: str) -> str:
 
 def is_refusal(error: BaseException) -> bool:
     """Return whether the kernel refused a connection for lack of rights."""
-    return any(isinstance(cause, PermissionError) for cause in _chain(error))
+    return any(isinstance(cause, PermissionError) for cause in exhaustion.causes(error))
 
 
 def _may_use(path: str) -> bool:
     return os.access(path, os.R_OK | os.W_OK, effective_ids=True)
-
-
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    seen: list[BaseException] = []
-    latest: BaseException | None = error
-    while latest is not None and latest not in seen:
-        yield latest
-        seen.append(latest)
-        latest = latest.__cause__ or latest.__context__
 
 
 def _user_name(number: int) -> str:

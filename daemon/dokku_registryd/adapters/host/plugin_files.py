@@ -1,6 +1,7 @@
 """Reads the plugin as Dokku finds it, for `doctor` and the readiness of the service."""
 
 import os
+import stat
 from pathlib import Path
 from typing import Final
 
@@ -83,6 +84,9 @@ class PluginFiles:
 
 
 def _link(link: Path) -> Link:
-    if link.is_dir():
-        return Link.PRESENT
-    return Link.DANGLING if os.path.lexists(link) else Link.ABSENT
+    """Return the state of the link; raise if it cannot be seen (no `is_dir`)."""
+    try:
+        mode = link.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return Link.DANGLING if link.is_symlink() else Link.ABSENT
+    return Link.PRESENT if stat.S_ISDIR(mode) else Link.DANGLING

@@ -5,13 +5,13 @@ by a module of this package. So nothing that they do, load or hang in concerns t
 service, and a secret is in their input only.
 """
 
-import contextlib
 import os
-import signal
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
+
+from dokku_registryd.adapters.host import children
 
 MAX_OUTPUT_BYTES: Final = 4096
 _VARIABLES: Final = frozenset(
@@ -50,7 +50,7 @@ def run(
     Raises:
         OSError: It cannot be started.
     """
-    with _as_file(given) as stdin, _as_file(b"") as stdout:
+    with children.as_file(given) as stdin, children.as_file(b"") as stdout:
         with subprocess.Popen(
             argv,
             stdin=stdin,
@@ -63,7 +63,7 @@ def run(
             try:
                 status: int | None = process.wait(seconds)
             except subprocess.TimeoutExpired:
-                _kill_group(process)
+                children.kill_group(process.pid)
                 status = None
         return Ended(status=status, output=os.pread(stdout, MAX_OUTPUT_BYTES, 0))
 
@@ -75,20 +75,3 @@ def minimal_environ(environ: Mapping[str, str]) -> dict[str, str]:
     }
     home = environ.get("HOME") or "/"
     return {**chosen, "PATH": _PATH, "HOME": home, "LANG": "C.UTF-8"}
-
-
-@contextlib.contextmanager
-def _as_file(content: bytes) -> Iterator[int]:
-    """Store bytes in memory; unlike a pipe it cannot fill up."""
-    descriptor = os.memfd_create("notification", os.MFD_CLOEXEC)
-    try:
-        os.write(descriptor, content)
-        os.lseek(descriptor, 0, os.SEEK_SET)
-        yield descriptor
-    finally:
-        os.close(descriptor)
-
-
-def _kill_group(process: subprocess.Popen[bytes]) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)

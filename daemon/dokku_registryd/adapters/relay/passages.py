@@ -132,9 +132,11 @@ class Passage(Guest):
 
     def prepare(self, guess: questions.Guess) -> None:
         """Ask for blobs, and begin an upload, before the Engine does."""
-        if guess.is_new:
-            self._spare.prepare()
-        self.questions.ask_ahead(guess.digests)
+        # A host without a thread to spare pushes without.
+        with contextlib.suppress(RuntimeError):
+            self.questions.ask_ahead(guess.digests)
+            if guess.is_new:
+                self._spare.prepare()
 
     # -- for the relay's server
 

@@ -24,7 +24,7 @@ _NO_THREAD: Final = "can't start new thread"
 
 def lacking(error: BaseException) -> str:
     """Return the exhausted resource; empty if the error has another cause."""
-    return next(filter(None, map(_lacking, _chain(error))), "")
+    return next(filter(None, map(_lacking, causes(error))), "")
 
 
 def translate(error: Exception) -> Exception:
@@ -49,7 +49,8 @@ def _lacking(error: BaseException) -> str:
     return ""
 
 
-def _chain(error: BaseException) -> Iterator[BaseException]:
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error and those that led to it, the latest first."""
     seen: list[BaseException] = []
     latest: BaseException | None = error
     while latest is not None and latest not in seen:
