@@ -106,6 +106,13 @@ class JobQueue:
         with self._changed:
             return self._lanes.running()
 
+    def has_awaited_release(self) -> bool:
+        """Return whether a deploy waits for a release that is running."""
+        return any(
+            job.kind is Kind.RELEASE and not job.is_background_push
+            for job in self.running()
+        )
+
     def is_preempted(self, app: str) -> bool:
         """Return whether a waiting job preempts a heal of an app."""
         with self._changed:

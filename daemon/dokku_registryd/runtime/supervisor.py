@@ -174,7 +174,7 @@ class Supervisor:
             self._scan_due = now + self._rescan_seconds
             self._scan()
         self._look_after_waiters()
-        if self._sweeps.begin():
+        if self._sweeps.begin(is_awaited=self._executor.queue.has_awaited_release):
             self._intake.submit(triggers.Trigger(kind=Kind.SWEEP))
         if self._watch is not None and self._watch.check():
             self._scan()

@@ -1,7 +1,8 @@
 """When a sweep is due: shortly after a hint, and at the latest after an interval.
 
 Many hints become one sweep. Hooks and Engines report changes in bursts, so a sweep
-starts a moment after the first hint, and covers the hints until then.
+starts a moment after the first hint, and covers the hints until then. It gives way for
+a while to a deploy that waits for its release: the release is what causes most hints.
 """
 
 import threading
@@ -9,6 +10,10 @@ from collections.abc import Callable
 
 # Long enough to collect the events of one prune, short enough to heal at once.
 GATHER_SECONDS = 0.01
+# Most releases without new layers end within this; a heal of another app waits as long.
+GIVE_WAY_SECONDS = 2.0
+# How often a sweep that gives way looks again whether it still has to.
+LOOK_AGAIN_SECONDS = 0.1
 
 
 class SweepTimer:
@@ -26,6 +31,7 @@ class SweepTimer:
         self._monotonic = monotonic
         self._lock = threading.Lock()
         self._due = monotonic()
+        self._hinted_at: float | None = None
 
     def reload(self, *, interval_seconds: float) -> None:
         """Apply another interval; a sweep may become due earlier."""
@@ -36,18 +42,35 @@ class SweepTimer:
     def hint(self) -> None:
         """Record that something may have changed."""
         with self._lock:
-            self._due = min(self._due, self._monotonic() + GATHER_SECONDS)
+            now = self._monotonic()
+            if self._hinted_at is None:
+                self._hinted_at = now
+            self._due = min(self._due, now + GATHER_SECONDS)
 
     def seconds_left(self) -> float:
         """Return seconds until the next sweep; 0 if it is due."""
         with self._lock:
             return max(0.0, self._due - self._monotonic())
 
-    def begin(self) -> bool:
-        """Return whether a sweep is due, and if so count it as started."""
+    def begin(self, *, is_awaited: Callable[[], bool] = lambda: False) -> bool:
+        """Return whether a sweep is due, and if so count it as started.
+
+        Args:
+            is_awaited: Returns whether a deploy waits for a running release. A sweep
+                that a hint asked for gives way to it, for `GIVE_WAY_SECONDS` at most.
+        """
         with self._lock:
             now = self._monotonic()
             if now < self._due:
                 return False
+            hinted_at = self._hinted_at
+            if (
+                hinted_at is not None
+                and now < hinted_at + GIVE_WAY_SECONDS
+                and is_awaited()
+            ):
+                self._due = now + LOOK_AGAIN_SECONDS
+                return False
             self._due = now + self._interval
+            self._hinted_at = None
             return True

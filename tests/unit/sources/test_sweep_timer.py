@@ -1,5 +1,7 @@
 """When a sweep is due."""
 
+import pytest
+
 from dokku_registryd.sources import sweep_timer
 
 
@@ -70,3 +72,47 @@ def test_a_shorter_interval_counts_at_once() -> None:
     hand.now += 10
     assert timer.begin() is True
     assert timer.seconds_left() == 10
+
+
+def test_a_hinted_sweep_gives_way_to_a_release() -> None:
+    """The names that a release makes are looked at when its deploy has its answer."""
+    hand = Hand()
+    timer = sweep_timer.SweepTimer(interval_seconds=300, monotonic=hand)
+    timer.begin()
+    timer.hint()
+    hand.now += sweep_timer.GATHER_SECONDS
+
+    assert timer.begin(is_awaited=lambda: True) is False
+    assert timer.seconds_left() == pytest.approx(sweep_timer.LOOK_AGAIN_SECONDS)
+    hand.now += sweep_timer.LOOK_AGAIN_SECONDS
+    assert timer.begin(is_awaited=lambda: False) is True
+    assert timer.seconds_left() == 300
+
+
+def test_a_hinted_sweep_gives_way_for_a_while_only() -> None:
+    """A release that takes long does not keep other apps from being healed."""
+    hand = Hand()
+    timer = sweep_timer.SweepTimer(interval_seconds=300, monotonic=hand)
+    timer.begin()
+    timer.hint()
+    while hand.now < sweep_timer.GIVE_WAY_SECONDS - 0.5:
+        hand.now += 0.25
+        timer.hint()
+        assert timer.begin(is_awaited=lambda: True) is False
+
+    hand.now = sweep_timer.GIVE_WAY_SECONDS
+    assert timer.begin(is_awaited=lambda: True) is True
+    # The next hint has its own while.
+    timer.hint()
+    hand.now += 1
+    assert timer.begin(is_awaited=lambda: True) is False
+
+
+def test_a_sweep_by_the_clock_does_not_give_way() -> None:
+    """On a host that releases all the time, sweeps still come by their interval."""
+    hand = Hand()
+    timer = sweep_timer.SweepTimer(interval_seconds=300, monotonic=hand)
+    timer.begin()
+    hand.now += 300
+
+    assert timer.begin(is_awaited=lambda: True) is True
