@@ -7,6 +7,7 @@ from dokku_registryd.core.hook import replies
 from dokku_registryd.core.job import callings, jobs, outcomes
 from dokku_registryd.core.registry import backoff
 from dokku_registryd.core.release import completeness
+from dokku_registryd.core.release.origins import Origin
 from dokku_registryd.core.release.releases import DeployedRelease, Release
 
 
@@ -175,6 +176,17 @@ class Ledger(Protocol):
 
     def amiss(self) -> list[tuple[str, completeness.Record]]:
         """Return also those whose number is not theirs any more."""
+
+    def note_origin(
+        self, job_id: str, origin: Origin, *, is_synced: bool = True
+    ) -> None:
+        """Record what made a release, once; ignore a release that was removed."""
+
+    def origin_of(self, job_id: str) -> Origin:
+        """Return what made a release; empty if that is unknown."""
+
+    def origins(self, app: str | None = None) -> dict[str, Origin]:
+        """Return what made the releases of one app or of all, by their jobs."""
 
     def record_check(
         self, record: completeness.Record, *, is_synced: bool = True

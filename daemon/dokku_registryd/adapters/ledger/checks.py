@@ -88,13 +88,6 @@ class CheckRows(file.LedgerFile):
             )
 
 
-def drop_orphans(connection: file.Connection) -> None:
-    """Remove the checks of releases that are gone."""
-    connection.execute(
-        "DELETE FROM checks WHERE job_id NOT IN (SELECT job_id FROM releases)"
-    )
-
-
 def _put(connection: file.Connection, record: Record) -> None:
     connection.execute(
         f"INSERT OR REPLACE INTO checks ({_COLUMNS})"  # noqa: S608 - a constant

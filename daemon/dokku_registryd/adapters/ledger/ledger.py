@@ -15,7 +15,9 @@ from dokku_registryd.adapters.ledger import (
     jobs,
     lookups,
     notices,
+    origins,
     pruning,
+    side_tables,
 )
 from dokku_registryd.adapters.ledger.schema import ASKED_AFTER
 from dokku_registryd.core.registry import backoff
@@ -28,6 +30,7 @@ class SqliteLedger(
     jobs.JobRows,
     lookups.ReleaseLookups,
     checks.CheckRows,
+    origins.OriginRows,
     notices.NoticeRows,
     pruning.PrunedRows,
 ):
@@ -55,6 +58,7 @@ class SqliteLedger(
                 pass
             self.paused_registries()
             self.checks_since(0.0)
+            self.origins()
             self.notices()
             self.login_checks()
         except (ValueError, TypeError) as error:
@@ -83,7 +87,7 @@ class SqliteLedger(
                     f"UPDATE OR IGNORE releases SET app = ? WHERE app = ? AND {older}",  # noqa: S608 - constants
                     (new, old, but_after),
                 )
-                checks.drop_orphans(connection)
+                side_tables.drop_orphans(connection)
             connection.execute(
                 f"UPDATE jobs SET app = ? WHERE app = ? AND {older}"  # noqa: S608 - constants
                 " AND ending IS NULL AND kind IN ('release', 'push')",

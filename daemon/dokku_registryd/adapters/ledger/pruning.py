@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from dokku_registryd.adapters.ledger import file
+from dokku_registryd.adapters.ledger import file, side_tables
 
 
 class PrunedRows(file.LedgerFile):
@@ -17,8 +17,5 @@ class PrunedRows(file.LedgerFile):
 
     def remove_releases(self, job_ids: Iterable[str]) -> None:
         """Remove the releases of some jobs, in one commit."""
-        values = [(job_id,) for job_id in job_ids]
         with self._transaction() as connection:
-            connection.executemany("DELETE FROM releases WHERE job_id = ?", values)
-            connection.executemany("DELETE FROM tag_moves WHERE job_id = ?", values)
-            connection.executemany("DELETE FROM checks WHERE job_id = ?", values)
+            side_tables.remove_releases(connection, job_ids)

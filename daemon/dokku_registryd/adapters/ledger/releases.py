@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from dokku_registryd import errors
-from dokku_registryd.adapters.ledger import checks, file
+from dokku_registryd.adapters.ledger import file, side_tables
 from dokku_registryd.adapters.ledger.schema import ASKED_AFTER
 from dokku_registryd.core.release.releases import Release, ReleaseState
 
@@ -251,11 +251,7 @@ class ReleaseRows(file.LedgerFile):
                 f"DELETE FROM releases WHERE app = ? AND job_id NOT IN ({ASKED_AFTER})",  # noqa: S608 - a constant
                 (app, but_after),
             )
-            connection.execute(
-                "DELETE FROM tag_moves WHERE job_id NOT IN"
-                " (SELECT job_id FROM releases)"
-            )
-            checks.drop_orphans(connection)
+            side_tables.drop_orphans(connection)
 
     def _next_number(self, connection: file.Connection, release: Release) -> int:
         # Two queries: each reads the end of an index, and with OR it would be a scan.

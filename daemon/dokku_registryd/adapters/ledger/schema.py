@@ -207,6 +207,20 @@ MIGRATIONS = (
     DROP INDEX checks_lacking;
     CREATE INDEX checks_amiss ON checks (job_id) WHERE lacking > 0 OR number != '';
     """,
+    # What made a release; a row only if something of it is known.
+    """
+    CREATE TABLE origins (
+        job_id TEXT NOT NULL,
+        revision TEXT NOT NULL,
+        branch TEXT NOT NULL,
+        source TEXT NOT NULL,
+        deployer TEXT NOT NULL,
+        began_at REAL NOT NULL,
+        from_app TEXT NOT NULL,
+        from_number INTEGER NOT NULL,
+        PRIMARY KEY (job_id)
+    );
+    """,
 )
 
 # Releases that still have the digest that was found to be amiss.

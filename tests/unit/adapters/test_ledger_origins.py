@@ -1,0 +1,100 @@
+"""The ledger's record of what made a release."""
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dokku_registryd.adapters.ledger import ledger, side_tables
+from dokku_registryd.core.release.origins import Origin
+from dokku_registryd.core.release.releases import Release
+
+PUSHED = Origin(
+    revision="3f1c", branch="main", source="git-hook", deployer="ana", began_at=5.0
+)
+
+
+@pytest.fixture
+def book(tmp_path: Path) -> Iterator[ledger.SqliteLedger]:
+    """Give a ledger in a file."""
+    with contextlib.closing(ledger.SqliteLedger(tmp_path / "ledger")) as opened:
+        yield opened
+
+
+def reserve(book: ledger.SqliteLedger, job_id: str, app: str = "web") -> Release:
+    """Reserve a number for a job."""
+    return book.reserve(
+        Release(
+            job_id=job_id,
+            app=app,
+            number=1,
+            image_id="sha256:1",
+            server="",
+            image_repo=f"me/{app}",
+            scheduler="docker-local",
+        )
+    )
+
+
+def test_an_origin_comes_back(book: ledger.SqliteLedger) -> None:
+    """What was recorded of a release is what is shown of it."""
+    reserve(book, "a")
+    reserve(book, "b", "shop")
+    again = Origin(from_app="web", from_number=1)
+    book.note_origin("a", PUSHED)
+    book.note_origin("b", again)
+
+    assert (book.origin_of("a"), book.origin_of("b")) == (PUSHED, again)
+    assert book.origins() == {"a": PUSHED, "b": again}
+    assert book.origins("shop") == {"b": again}
+
+
+def test_an_unknown_origin_is_empty(book: ledger.SqliteLedger) -> None:
+    """A release of an older version has none."""
+    reserve(book, "a")
+
+    assert book.origin_of("a").is_empty
+    assert book.origins("web") == {}
+
+
+def test_the_first_origin_counts(book: ledger.SqliteLedger) -> None:
+    """A job that runs again after a crash changes nothing."""
+    reserve(book, "a")
+    book.note_origin("a", PUSHED)
+    book.note_origin("a", Origin(source="ps:restart"))
+
+    assert book.origin_of("a") == PUSHED
+
+
+def test_an_origin_goes_with_its_release(book: ledger.SqliteLedger) -> None:
+    """The ledger keeps nothing about a release that it does not have."""
+    for job_id, app in (("a", "web"), ("b", "web"), ("c", "shop")):
+        reserve(book, job_id, app)
+        book.note_origin(job_id, PUSHED)
+    book.note_origin("nobody", PUSHED)
+
+    book.remove_releases(["a"])
+    assert book.origins().keys() == {"b", "c"}
+    book.forget_app("web")
+    assert book.origins().keys() == {"c"}
+    assert book.origin_of("nobody").is_empty
+
+
+def test_every_table_about_releases_goes_with_them(tmp_path: Path) -> None:
+    """A new table with rows by release is named where they are removed."""
+    ledger.SqliteLedger(tmp_path / "ledger").close()
+    with contextlib.closing(sqlite3.connect(tmp_path / "ledger")) as connection:
+        tables = {
+            table
+            for (table,) in connection.execute(
+                "SELECT name FROM sqlite_master WHERE type = 'table'"
+            )
+            if any(
+                column[1] == "job_id"
+                for column in connection.execute(f"PRAGMA table_info({table})")
+            )
+        }
+
+    assert tables - {"jobs", "releases"} == set(side_tables.SIDE_TABLES)
