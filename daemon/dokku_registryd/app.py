@@ -243,10 +243,12 @@ class Service:
         # Our own connection and its lock may be blocked by a hung disk.
         book = ledger.SqliteLedger(self._settings.ledger_file, read_only=True)
         try:
+            amiss = book.amiss()
             return exposition.Book(
                 unpushed=tuple(book.unpushed()),
                 paused=backoff.longest(book.paused_registries(), now),
-                lacking={app: known.lacking for app, known in book.incomplete()},
+                lacking={app: known.lacking for app, known in amiss if known.lacking},
+                lost_numbers=sum(not known.lacking for _, known in amiss),
                 failed=tuple(book.failed_releases()),
                 logins=tuple(book.login_checks()),
             )
@@ -256,13 +258,20 @@ class Service:
     def _read_troubles(self) -> troubles.Book:
         book = ledger.SqliteLedger(self._settings.ledger_file, read_only=True)
         try:
+            amiss = book.amiss()
             return troubles.Book(
                 failed=book.failed_jobs(),
                 retried=book.retried_jobs(),
                 unpushed=book.unpushed(),
                 incomplete={
                     app: completeness.describe(known.missing, known.lacking)
-                    for app, known in book.incomplete()
+                    for app, known in amiss
+                    if known.lacking
+                },
+                lost_numbers={
+                    app: f"it {completeness.tell(known.standing, (), 0)}"
+                    for app, known in amiss
+                    if not known.lacking
                 },
             )
         finally:

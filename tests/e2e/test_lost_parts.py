@@ -165,6 +165,7 @@ def test_a_lost_number_is_found_and_pushed_again(site: Site) -> None:
     assert (row["number"], row["missing"], row["is_here"]) == ("gone", [], True)
     assert "only its number is gone" in site.service.run("status").stdout
     assert figures(site) == ["dokku_registryd_incomplete_releases 0"]
+    assert "dokku_registryd_lost_numbers 1" in site.service.run("metrics").stdout
 
     pushed = site.service.run("push", "web")
 

@@ -102,6 +102,7 @@ FULL = Facts(
         ),
         paused={"r.example:5000": 12.5},
         lacking={"shop": 3, "web": 1},
+        lost_numbers=4,
         failed=("web", "api"),
         logins=(
             login("web", Standing.REFUSED, asked_at=2.0),
@@ -181,6 +182,7 @@ def test_names_follow_the_conventions(family: metrics.Family) -> None:
     [
         ("build_info", {"version": "1.2.3", "fingerprint": "5f0c"}, 1),
         ("incomplete_releases", {}, 2),
+        ("lost_numbers", {}, 4),
         ("failed_releases", {"app": "web"}, 1),
         ("failed_releases", {"app": "api"}, 1),
         (

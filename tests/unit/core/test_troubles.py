@@ -98,6 +98,11 @@ def found(facts: Facts) -> Mapping[troubles.Key, str]:
             {(Kind.RELEASE_INCOMPLETE, "web"): "it lacks layer 1"},
             id="incomplete",
         ),
+        pytest.param(
+            Book(lost_numbers={"web": "it is gone"}),
+            {(Kind.NUMBER_LOST, "web"): "it is gone"},
+            id="number",
+        ),
     ],
 )
 def test_of_the_ledger(book: Book, expected: Mapping[troubles.Key, str]) -> None:

@@ -30,6 +30,8 @@ class Kind(StrEnum):
     """An image of an app is missing on this host and cannot be restored now."""
     RELEASE_INCOMPLETE = "release_incomplete"
     """The registry has lost parts of a deployed release."""
+    NUMBER_LOST = "number_lost"
+    """The registry has nothing, or another image, under a deployed number."""
     LOGIN_REFUSED = "login_refused"
     """A registry refuses a login."""
     LOGIN_EXPIRES = "login_expires"
@@ -89,7 +91,14 @@ RULES: Final[Mapping[Kind, Rule]] = MappingProxyType(
             began="the registry lost parts of the release of {}",
             ended="no release of {} lacks parts any more",
             many="incomplete releases",
-            advice="To send them again: dokku registryd:push {}",
+            advice="What to do: dokku registryd:doctor {}",
+        ),
+        Kind.NUMBER_LOST: Rule(
+            began="the registry lost the number of the release of {}",
+            ended="no number of {} is lost any more",
+            many="lost numbers",
+            advice="What to do: dokku registryd:doctor {}",
+            becomes=frozenset({Kind.RELEASE_INCOMPLETE}),
         ),
         Kind.LOGIN_REFUSED: Rule(
             began="the login for {} is refused",
@@ -121,6 +130,7 @@ OF_LEDGER: Final = frozenset(
         Kind.PUSH_DELAYED,
         Kind.IMAGE_MISSING,
         Kind.RELEASE_INCOMPLETE,
+        Kind.NUMBER_LOST,
     }
 )
 """The kinds that only the ledger tells."""
@@ -148,6 +158,8 @@ class Book:
     """Deployed releases that the registry does not have."""
     incomplete: Mapping[str, str] = field(default_factory=dict)
     """What a registry lost, by app."""
+    lost_numbers: Mapping[str, str] = field(default_factory=dict)
+    """What became of a deployed number in its registry, by app."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,3 +236,5 @@ def _of_book(book: Book, now: float, lag_seconds: float) -> Iterator[tuple[Key, 
             yield (kind, record.job.app), record.last_error
     for app, lost in book.incomplete.items():
         yield (Kind.RELEASE_INCOMPLETE, app), f"it lacks {lost}"
+    for app, lost in book.lost_numbers.items():
+        yield (Kind.NUMBER_LOST, app), lost

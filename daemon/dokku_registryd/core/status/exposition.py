@@ -59,6 +59,8 @@ class Book:
     """Remaining seconds, by domain."""
     lacking: Mapping[str, int] = field(default_factory=dict)
     """The number of parts that the registry lacks, by app."""
+    lost_numbers: int = 0
+    """Deployed releases whose number in the registry is gone or another image."""
     failed: tuple[str, ...] = ()
     """Apps whose latest release failed, the latest first."""
     logins: tuple[Check, ...] = ()
@@ -227,6 +229,7 @@ def _written(book: Book, now: float) -> dict[str, Iterable[Sample]]:
             for app, age in list(oldest.items())[: metric_families.MOST_APPS]
         ],
         "incomplete_releases": _one(len(book.lacking)),
+        "lost_numbers": _one(book.lost_numbers),
         "missing_parts": [
             Sample(parts, {"app": app})
             for app, parts in list(book.lacking.items())[: metric_families.MOST_APPS]

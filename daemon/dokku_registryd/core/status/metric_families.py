@@ -102,6 +102,12 @@ _LISTED: Final = (
         "them.",
     ),
     _family(
+        "lost_numbers",
+        _GAUGE,
+        "Deployed releases whose number is gone from the registry or is another image "
+        "there, though the released image can still be pulled.",
+    ),
+    _family(
         "missing_parts",
         _GAUGE,
         f"Manifests and layers of an app's release that the registry lacks, for "
