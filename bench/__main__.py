@@ -16,6 +16,7 @@ from support.engines import EngineKind
 GROUPS: Final = {
     "release": "releases",
     "layer": "layers",
+    "processor": "processor",
     "hook": "hooks",
     "heal": "heals",
     "scale": "scale",

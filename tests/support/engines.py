@@ -222,6 +222,12 @@ class EngineServer:
         return str(known["Version"]).partition("+")[0]
 
     @property
+    def pids(self) -> tuple[int, ...]:
+        """The processes of the running Engine: dockerd and containerd."""
+        parts = (self._daemon, self._containerd)
+        return tuple(part.pid for part in parts if part is not None)
+
+    @property
     def log(self) -> str:
         """What the Engine has logged so far."""
         path = self.folder / "dockerd.log"
