@@ -1,4 +1,4 @@
-"""What made a release: a revision, a command of somebody, or another release."""
+"""What made a release: a revision, a command of an operator, or another release."""
 
 from dataclasses import dataclass
 
