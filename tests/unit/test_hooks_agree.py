@@ -17,13 +17,18 @@ from dokku_registryd.core.release import releases
 from support.dokku_host import GLOBAL, DokkuHost
 
 MARKS = ("a", "Z", "0", "-", ".", "_", "/", ":", "@", " ", "\n", "\x1b", "é", "*")
+ORIGIN = {
+    "DOKKU_BUILD_SOURCE": "git-hook",
+    "SSH_NAME": "ana k.",
+    "GIT_REV": "3f1c9a7",
+}
 TEXTS = (
     *(
         "".join(marks)
         for size in range(4)
         for marks in itertools.product(MARKS, repeat=size)
     ),
-    *("a" * size for size in (127, 128, 129, 255, 256, 511, 512, 513)),
+    *("a" * size for size in (127, 128, 129, 200, 201, 255, 256, 511, 512, 513)),
 )
 # The functions are asked for many values at once, each closed by a NUL.
 RULES = """
@@ -83,6 +88,9 @@ def files(host: DokkuHost) -> property_files.PropertyFiles:
                 image="dokku/web:latest",
                 scheduler="docker-local",
                 build="1abc",
+                source="git-hook",
+                deployer="ana k.",
+                revision="3f1c9a7",
             ),
         ),
         (
@@ -103,7 +111,7 @@ def test_the_daemon_reads_triggers(
     """Name and content of each trigger file are what the daemon takes."""
     host.set_property(GLOBAL, "push-on-release", "true")
 
-    host.trigger(*call, environ={"DOKKU_BUILD_ID": "1abc"})
+    host.trigger(*call, environ={"DOKKU_BUILD_ID": "1abc", **ORIGIN})
 
     ((name, content),) = host.spool().items()
     assert triggers.is_trigger_id(name)
@@ -123,6 +131,7 @@ def is_deploy_continued(key: str, value: str) -> bool:
         "tag": Kind.DEPLOYED,
         "image": Kind.RELEASE,
         "scheduler": Kind.RELEASE,
+        "deployer": Kind.RELEASE,
     }
     try:
         triggers.render(Trigger(kind=kinds[key], **{**fields, key: value}))
@@ -133,8 +142,9 @@ def is_deploy_continued(key: str, value: str) -> bool:
 
 def test_the_same_values_are_refused(host: DokkuHost) -> None:
     """A hook refuses a value exactly where the daemon would."""
-    keys = ("app", "other", "image", "scheduler", "tag")
+    keys = ("app", "other", "image", "scheduler", "tag", "deployer")
     pairs = list(itertools.product(keys, TEXTS))
+    pairs.remove(("deployer", ""))  # An optional key without a value is left out.
     script = RULES.format(
         functions=host.hook("functions"), spool_functions=host.hook("spool-functions")
     )
@@ -151,6 +161,46 @@ def test_the_same_values_are_refused(host: DokkuHost) -> None:
         for pair, answer in zip(pairs, answers, strict=True)
         if answer != is_deploy_continued(*pair)
     ] == []
+
+
+ONE_LINE = """
+. {functions}
+. {spool_functions}
+for text; do
+  one_line "$text"
+  [ -z "$REPLY" ] || is_text "$REPLY" || echo "refused: $text"
+  printf '<%s>\\n' "$REPLY"
+done
+"""
+
+
+@pytest.mark.parametrize("shell", ["/bin/dash", "/bin/bash"])
+@pytest.mark.parametrize("locale", ["C", "C.UTF-8"])
+def test_texts_of_other_programs(host: DokkuHost, shell: str, locale: str) -> None:
+    """What a hook takes over is one short line that the daemon accepts."""
+    cases = {
+        "git-hook": "git-hook",
+        "ana k. <ana@host>": "ana k. <ana@host>",
+        " \t": "?",
+        "  ": "",
+        "": "",
+        "ana\nwaiter=1": "ana?waiter=1",
+        "\x1b[31mred\x1b[0m": "?[31mred?[0m",
+        "Jos\u00e9": "Jos?",
+        "\u00e9\u00e8": "?",
+        "a" * 200: "a" * 200,
+        "a" * 201: "a" * 200,
+        "\na" * 5000: "?a" * 100,
+        f"{'a' * 199} b": "a" * 199,
+        "* $HOME `id` 'x' \"y\" \\\\": "* $HOME `id` 'x' \"y\" \\\\",
+    }
+    script = ONE_LINE.format(
+        functions=host.hook("functions"), spool_functions=host.hook("spool-functions")
+    )
+
+    result = host.run([shell, "-c", script, shell, *cases], environ={"LC_ALL": locale})
+
+    assert result.stdout.splitlines() == [f"<{text}>" for text in cases.values()]
 
 
 @pytest.mark.parametrize("everywhere", VALUES)

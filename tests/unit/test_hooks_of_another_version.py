@@ -14,8 +14,9 @@ LEAVE = """
 . "$1/functions"
 . "$1/spool-functions"
 leave_trigger 1.2.3 release app=web image=dokku/web:latest scheduler=docker-local \
-  build=b1 waiter=12.34
+  build=b1 waiter=12.34 source=git-hook "deployer=ana k." revision=3f1c9a7
 """
+KEYS = ("build", "waiter", "source", "deployer", "revision")
 PLAIN = triggers.Trigger(
     kind=Kind.RELEASE,
     app="web",
@@ -50,8 +51,12 @@ def leave(shell: str, folder: Path) -> triggers.Trigger:
         ("daemon 12\nversion 0.1.0\nfingerprint build\n", {}),
         ("daemon 12\nreads build\n", {"build": "b1"}),
         ("daemon 12\nreads other build-x waiter\n", {"waiter": "12.34"}),
+        (
+            "daemon 12\nreads deployer source\n",
+            {"deployer": "ana k.", "source": "git-hook"},
+        ),
     ],
-    ids=["older", "empty", "others", "one", "newer"],
+    ids=["older", "empty", "others", "one", "newer", "texts"],
 )
 def test_what_the_program_reads(
     tmp_path: Path, shell: str, lock: str, keys: dict[str, str]
@@ -61,11 +66,7 @@ def test_what_the_program_reads(
 
     read = leave(shell, tmp_path)
 
-    assert {key: getattr(read, key) for key in ("build", "waiter")} == {
-        "build": "",
-        "waiter": "",
-        **keys,
-    }
+    assert {key: getattr(read, key) for key in KEYS} == dict.fromkeys(KEYS, "") | keys
     assert (read.kind, read.app, read.image) == (PLAIN.kind, PLAIN.app, PLAIN.image)
 
 
@@ -77,7 +78,13 @@ def test_a_program_of_the_same_version(tmp_path: Path, role: str) -> None:
 
     read = leave("bash", tmp_path)
 
-    assert (read.build, read.waiter) == ("b1", "12.34")
+    assert [getattr(read, key) for key in KEYS] == [
+        "b1",
+        "12.34",
+        "git-hook",
+        "ana k.",
+        "3f1c9a7",
+    ]
     lock.release()
 
 

@@ -73,6 +73,29 @@ def test_a_release_is_handed_over(host: DokkuHost) -> None:
     assert result.code == 0
 
 
+@pytest.mark.parametrize(
+    ("environ", "told"),
+    [
+        ({"SSH_NAME": "ana", "NAME": "bob"}, "deployer=ana\n"),
+        ({"NAME": "bob"}, "deployer=bob\n"),
+        ({"DOKKU_BUILD_SOURCE": "ps:rebuild"}, "source=ps:rebuild\n"),
+        ({"GIT_REV": "3f1c9a7", "SSH_NAME": ""}, "revision=3f1c9a7\n"),
+        ({"SSH_NAME": "ana\nend\n"}, "deployer=ana?end?\n"),
+        ({}, ""),
+    ],
+    ids=["key", "before-0.38", "source", "revision", "line-break", "nothing"],
+)
+def test_what_made_the_release(
+    host: DokkuHost, environ: dict[str, str], told: str
+) -> None:
+    """What Dokku tells of the reason is in the trigger, behind all else."""
+    host.trigger(RELEASE, "herokuish", "web", IMAGE, environ=environ)
+
+    (content,) = host.spool().values()
+    behind = re.sub(r"(?s).*\nwaiter=\S+\n", "", content.decode())
+    assert behind == f"{told}end\n"
+
+
 def test_the_program_has_the_last_word(host: DokkuHost) -> None:
     """Status and both streams of the program are those of the hook."""
     program = PROGRAM.format(root=host.root, data=host.data_dir, code=3)

@@ -10,7 +10,7 @@ from dokku_registryd.core.job import jobs, outcomes
 from dokku_registryd.core.registry import backoff
 from dokku_registryd.core.release import numbering
 from dokku_registryd.core.release.releases import DeployedRelease, Release, ReleaseState
-from dokku_registryd.effects.app import app_state
+from dokku_registryd.effects.app import app_state, release_facts
 from dokku_registryd.effects.deploy import reply_writer
 from dokku_registryd.effects.registry import registry_session
 
@@ -46,7 +46,8 @@ def perform(
             f"the registry answers {digest} for {deployed.reference}, which is not the"
             " image released on this host. Find out who else pushes to this repository"
         )
-    _remember(job, deployed, digest, image.image_id if image else "", context)
+    known = _remember(job, deployed, digest, image.image_id if image else "", context)
+    context.ledger.note_origin(known, release_facts.origin_of(job, image, context))
     return outcomes.done(
         "pushed by Dokku's own plugin",
         reference=deployed.reference,
@@ -79,7 +80,8 @@ def _remember(
     digest: str,
     image_id: str,
     context: ports.Context,
-) -> None:
+) -> str:
+    """Record the release, and return its job."""
     known = context.ledger.release_under(job.app, deployed)
     if known is not None:
         context.ledger.update_release(
@@ -88,7 +90,7 @@ def _remember(
             digest=digest,
             image_id=image_id or known.image_id,
         )
-        return
+        return known.job_id
     now = context.clock.now()
     context.ledger.adopt(
         Release(
@@ -105,3 +107,4 @@ def _remember(
             pushed_at=now,
         )
     )
+    return job.job_id

@@ -19,7 +19,7 @@ from dokku_registryd.core.job import jobs, outcomes
 from dokku_registryd.core.job.kinds import Kind
 from dokku_registryd.core.release import preflight
 from dokku_registryd.core.release.releases import Release, ReleaseState
-from dokku_registryd.effects.app import app_state
+from dokku_registryd.effects.app import app_state, release_facts
 from dokku_registryd.effects.deploy import live, orders, recovery, reply_writer
 from dokku_registryd.effects.registry import extra_tags, push_number, registry_session
 
@@ -99,6 +99,7 @@ def _reserve(
             f"cannot release {job.app}: there is no image {job.trigger.image} on this"
             f" host. Rebuild it with dokku ps:rebuild {job.app}"
         )
+    origin = release_facts.origin_of(job, image, context)
     release = context.ledger.reserve(
         Release(
             job_id=job.job_id,
@@ -110,7 +111,8 @@ def _reserve(
             scheduler=job.trigger.scheduler,
             created_at=context.clock.now(),
             build=job.trigger.build,
-        )
+        ),
+        origin,
     )
     reply.detail(f"Bumping tag to {release.number}")
     reply.detail("Retrieving image info for app")
@@ -122,6 +124,9 @@ def _reserve(
         reference=release.reference,
         number=release.number,
         image_id=release.image_id,
+        revision=origin.revision,
+        source=origin.source,
+        deployer=origin.deployer,
     )
     return release
 

@@ -48,6 +48,12 @@ class Properties(Protocol):
             UnreadableError: It exists but cannot be read.
         """
 
+    def commit(self, app: str, variable: str, *, at: float) -> str:
+        """Return the commit that a variable of an app's configuration had at a time.
+
+        It is empty if there is none, or if the configuration has changed since.
+        """
+
     def look(self) -> AbstractContextManager[Snapshot]:
         """Read the files of many apps, faster than one by one."""
 
@@ -137,6 +143,9 @@ class Builds(Protocol):
 
     def state(self, app: str, build: str) -> deploys.BuildState:
         """Return the state of a deploy of an app."""
+
+    def facts(self, app: str, build: str) -> deploys.BuildFacts:
+        """Return what was recorded at the start of a deploy; empty if nothing was."""
 
     def containers(self, app: str) -> frozenset[str]:
         """Return the IDs of the containers that Dokku has recorded for an app.

@@ -89,8 +89,8 @@ class Ledger(Protocol):
     def finish_job(self, job_id: str, outcome: outcomes.Outcome, *, at: float) -> None:
         """Record the outcome of a job; the first one counts."""
 
-    def reserve(self, wanted: Release) -> Release:
-        """Reserve a number for a job, at least `wanted`, once.
+    def reserve(self, wanted: Release, origin: Origin | None = None) -> Release:
+        """Reserve a number for a job, at least `wanted`, once, and note its origin.
 
         A second call for the same job returns the release of the earlier one.
         """

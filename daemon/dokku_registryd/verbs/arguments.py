@@ -128,6 +128,9 @@ def _add_release_verbs(verbs: "argparse._SubParsersAction[Parser]") -> None:
     releases = _add_verb(verbs, "releases", "list releases, newest first")
     releases.add_argument("app", nargs="?", metavar="APP", help="list one app only")
     releases.add_argument(
+        "number", nargs="?", metavar="N", type=_count, help="show all of release N"
+    )
+    releases.add_argument(
         "--limit", metavar="N", type=_count, default=0, help="list the latest N only"
     )
     _add_format(releases)

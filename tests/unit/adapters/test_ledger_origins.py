@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 
 from dokku_registryd.adapters.ledger import ledger, side_tables
+from dokku_registryd.core.hook import triggers
+from dokku_registryd.core.job import jobs
+from dokku_registryd.core.job.kinds import Kind
 from dokku_registryd.core.release.origins import Origin
 from dokku_registryd.core.release.releases import Release
 
@@ -98,3 +101,39 @@ def test_every_table_about_releases_goes_with_them(tmp_path: Path) -> None:
         }
 
     assert tables - {"jobs", "releases"} == set(side_tables.SIDE_TABLES)
+
+
+def test_an_origin_comes_with_its_number(book: ledger.SqliteLedger) -> None:
+    """Both are in one commit, and a second request changes neither."""
+    wanted = Release(
+        job_id="a",
+        app="web",
+        number=1,
+        image_id="sha256:1",
+        server="",
+        image_repo="me/web",
+        scheduler="docker-local",
+    )
+
+    book.reserve(wanted, PUSHED)
+    book.reserve(wanted, Origin(source="ps:restart"))
+
+    assert book.origin_of("a") == PUSHED
+
+
+def test_a_job_keeps_its_reason(book: ledger.SqliteLedger) -> None:
+    """What the hook has told is there after a restart."""
+    trigger = triggers.Trigger(
+        kind=Kind.RELEASE,
+        app="web",
+        image="dokku/web:latest",
+        scheduler="docker-local",
+        source="git-hook",
+        deployer="ana k.",
+        revision="3f1c9a7",
+    )
+    book.add_jobs([jobs.Job(job_id="a", trigger=trigger, accepted_at=1.0)])
+
+    (record,) = book.unfinished_jobs()
+
+    assert record.job.trigger == trigger

@@ -1,5 +1,7 @@
 """`releases`: which image went out under which number."""
 
+import dataclasses
+import re
 import time
 
 import pytest
@@ -7,10 +9,28 @@ import pytest
 from dokku_registryd import errors
 from dokku_registryd.adapters.ledger import ledger
 from dokku_registryd.core.release import completeness, releases
+from dokku_registryd.core.release.origins import Origin
 from dokku_registryd.core.release.releases import ReleaseState
 from support.calling import Caller
 
 DIGEST = "sha256:" + "ab" * 32
+COMMIT = "3f1c9a7be2" * 4
+PARTS = ("layer a", "layer b")
+NUMBER_GONE = completeness.Number.GONE
+ORIGIN = Origin(
+    revision=COMMIT, branch="main", source="git-hook", deployer="ana", began_at=5.0
+)
+
+
+HEADS = [
+    *("APP", "NUMBER", "STATE", "AGE", "REVISION", "BY", "HOW", "DIGEST", "REFERENCE")
+]
+UNKNOWN = ("-", "-", "-", "-")
+
+
+def cells(lines: list[str]) -> list[list[str]]:
+    """Return the cells of lines of a table."""
+    return [re.split(r" {2,}", line) for line in lines]
 
 
 def reserve(book: ledger.SqliteLedger, job_id: str, app: str, *, age: float) -> None:
@@ -36,6 +56,7 @@ def history(caller: Caller, book: ledger.SqliteLedger) -> ledger.SqliteLedger:
         (caller.home / app).mkdir()
     reserve(book, "1.1.1", "web", age=10_900)
     book.update_release("1.1.1", state=ReleaseState.PUSHED, digest=DIGEST)
+    book.note_origin("1.1.1", ORIGIN)
     reserve(book, "2.1.1", "web", age=150)
     reserve(book, "3.1.1", "api", age=90)
     return book
@@ -49,11 +70,14 @@ def test_nothing_was_released(caller: Caller) -> None:
 
 def test_all_releases(caller: Caller, history: ledger.SqliteLedger) -> None:
     """Releases stand in columns, by app, the highest number first."""
-    assert caller.call("releases").lines == [
-        "APP  NUMBER  STATE     AGE    DIGEST        REFERENCE",
-        "api  1       reserved  1 min  -             r.example/org/api:1",
-        "web  2       reserved  2 min  -             r.example/org/web:2",
-        "web  1       pushed    3 h    abababababab  r.example/org/web:1",
+    assert cells(caller.call("releases").lines) == [
+        HEADS,
+        ["api", "1", "reserved", "1 min", *UNKNOWN, "r.example/org/api:1"],
+        ["web", "2", "reserved", "2 min", *UNKNOWN, "r.example/org/web:2"],
+        [
+            *("web", "1", "pushed", "3 h", "3f1c9a7", "ana", "git-hook"),
+            *("abababababab", "r.example/org/web:1"),
+        ],
     ]
 
 
@@ -61,26 +85,27 @@ def test_a_release_that_failed(caller: Caller, history: ledger.SqliteLedger) -> 
     """The reason is below the release."""
     history.update_release("2.1.1", state=ReleaseState.FAILED, error="no such login")
 
-    assert caller.call("releases").lines[2:4] == [
-        "web  2       failed    2 min  -             r.example/org/web:2",
-        "  no such login",
+    lines = caller.call("releases").lines[2:4]
+    assert cells(lines[:1]) == [
+        ["web", "2", "failed", "2 min", *UNKNOWN, "r.example/org/web:2"]
     ]
+    assert lines[1] == "  no such login"
 
 
 def test_the_releases_of_one_app(caller: Caller, history: ledger.SqliteLedger) -> None:
     """With a name, only that app is listed."""
     assert caller.call("releases", "api").lines == [
-        "APP  NUMBER  STATE     AGE    DIGEST  REFERENCE",
-        "api  1       reserved  1 min  -       r.example/org/api:1",
+        "APP  NUMBER  STATE     AGE    REVISION  BY  HOW  DIGEST  REFERENCE",
+        "api  1       reserved  1 min  -         -   -    -       r.example/org/api:1",
     ]
 
 
 def test_the_latest_releases(caller: Caller, history: ledger.SqliteLedger) -> None:
     """A limit leaves the newest, in the usual order."""
     assert caller.call("releases", "--limit", "2").lines == [
-        "APP  NUMBER  STATE     AGE    DIGEST  REFERENCE",
-        "api  1       reserved  1 min  -       r.example/org/api:1",
-        "web  2       reserved  2 min  -       r.example/org/web:2",
+        "APP  NUMBER  STATE     AGE    REVISION  BY  HOW  DIGEST  REFERENCE",
+        "api  1       reserved  1 min  -         -   -    -       r.example/org/api:1",
+        "web  2       reserved  2 min  -         -   -    -       r.example/org/web:2",
     ]
     rows = caller.call("releases", "--limit", "1", "--format", "json").json
     assert [row["app"] for row in rows] == ["api"]
@@ -89,6 +114,7 @@ def test_the_latest_releases(caller: Caller, history: ledger.SqliteLedger) -> No
 def test_releases_for_a_script(caller: Caller, history: ledger.SqliteLedger) -> None:
     """A script gets the whole row, with the full digest and what is known of it."""
     history.record_check(completeness.shown("1.1.1", DIGEST, parts=3, now=5.0))
+    history.record_tag_moves("1.1.1", {"latest": ""})
 
     newer, older = caller.call("releases", "web", "--format", "json").json
 
@@ -113,9 +139,20 @@ def test_releases_for_a_script(caller: Caller, history: ledger.SqliteLedger) -> 
         "reference": "r.example/org/web:1",
         "parts": "complete",
         "complete_at": 5.0,
+        "missing": [],
+        "revision": COMMIT,
+        "branch": "main",
+        "source": "git-hook",
+        "deployer": "ana",
+        "began_at": 5.0,
+        "from_app": "",
+        "from_number": 0,
+        "how": "git-hook",
+        "extra_tags": [{"tag": "latest", "previous": ""}],
     }
     assert (newer["number"], newer["state"]) == (2, "reserved")
     assert (newer["parts"], newer["complete_at"]) == ("not checked", 0.0)
+    assert (newer["revision"], newer["how"], newer["extra_tags"]) == ("", "", [])
 
 
 @pytest.mark.parametrize("name", ["shop", "../web", "web\n"])
@@ -125,3 +162,178 @@ def test_an_app_that_does_not_exist(
     """A name that is not an app of this host is refused with Dokku's message."""
     with pytest.raises(errors.RegistrydError, match="does not exist"):
         caller.call("releases", name)
+
+
+def test_what_a_release_repeats(caller: Caller, history: ledger.SqliteLedger) -> None:
+    """A rollback names both numbers, a promotion the other app."""
+    now = time.time()
+    history.update_release("2.1.1", live_at=now - 120)
+    reserve(history, "4.1.1", "web", age=60)
+    history.note_origin("4.1.1", Origin(from_app="web", from_number=1, deployer="bo"))
+    history.note_origin("3.1.1", Origin(from_app="web", from_number=2))
+
+    rows = caller.call("releases", "--format", "json").json
+    table = caller.call("releases").text
+
+    assert {row["job_id"]: row["how"] for row in rows} == {
+        "1.1.1": "git-hook",
+        "2.1.1": "",
+        "3.1.1": "promoted from web 2",
+        "4.1.1": "rolled back from 2 to 1",
+    }
+    assert "bo   rolled back from 2 to 1  -" in table
+
+
+def test_one_release(caller: Caller, history: ledger.SqliteLedger) -> None:
+    """With a number all is shown that is known of it."""
+    began = 1_767_323_045.0
+    release = history.release_of("1.1.1")
+    assert release
+    history.reserve(
+        dataclasses.replace(
+            release, job_id="5.1.1", created_at=began + 49, build="1abc", sequence=0
+        ),
+        dataclasses.replace(ORIGIN, began_at=began),
+    )
+    history.update_release(
+        "5.1.1",
+        state=ReleaseState.PUSHED,
+        digest="sha256:" + "cd" * 32,
+        pushed_at=began + 53,
+        live_at=began + 50,
+    )
+    history.record_tag_moves(
+        "5.1.1", {"latest": DIGEST, "v3": "", "odd": "?", "blue": "sha256:" + "e" * 64}
+    )
+    log = caller.data_dir.parent / "builds" / "web" / "1abc.log"
+    log.parent.mkdir(parents=True)
+    log.touch()
+
+    lines = caller.call("releases", "web", "3").lines
+
+    tags = "blue (was eeeeeeeeeeee), latest (was 1), odd (was unknown), v3 (was new)"
+    age = f"{int((time.time() - began) // 86400)} d ago"
+    assert lines == [
+        "web 3",
+        "  state:         pushed, and was live",
+        "  reference:     r.example/org/web:3",
+        "  digest:        sha256:" + "cd" * 32,
+        "  image ID:      sha256:1d",
+        "  made by:       git-hook",
+        f"  revision:      {COMMIT}",
+        "  branch:        main",
+        "  deployed by:   ana",
+        "  build:         1abc, its log: dokku builds:output web 1abc",
+        "  scheduler:     docker-local",
+        f"  extra tags:    {tags}",
+        f"  build began:   2026-01-02 03:04:05 UTC ({age})",
+        "  number given:  2026-01-02 03:04:54 UTC (49 s later)",
+        "  pushed:        2026-01-02 03:04:58 UTC (4 s later)",
+        "  live:          2026-01-02 03:04:55 UTC (3 s earlier)",
+        "  parts:         not checked in the registry",
+    ]
+    (found,) = caller.call("releases", "web", "3", "--format", "json").json
+    assert found["job_id"] == "5.1.1"
+
+
+def test_a_release_of_which_little_is_known(
+    caller: Caller, history: ledger.SqliteLedger
+) -> None:
+    """What is unknown is said, not left out."""
+    shown = caller.call("releases", "web", "2").lines
+
+    assert shown[:4] == [
+        "web 2",
+        "  state:         reserved",
+        "  reference:     r.example/org/web:2",
+        "  digest:        none yet",
+    ]
+    assert shown[5:9] == [
+        "  made by:       unknown: Dokku did not tell",
+        "  revision:      unknown",
+        "  deployed by:   unknown",
+        "  build:         unknown",
+    ]
+
+
+def test_an_adopted_release(caller: Caller, history: ledger.SqliteLedger) -> None:
+    """Its times are those of the record, and it says that they are."""
+    known = history.release_of("1.1.1")
+    assert known
+    adopted = dataclasses.replace(
+        known, job_id="adopted-web-7-5", number=7, created_at=5.0, pushed_at=5.0
+    )
+    history.adopt(adopted)
+
+    text = caller.call("releases", "web", "7").text
+
+    assert "made by:      unknown: it was recorded later, from what ran" in text
+    assert "recorded:     1970-01-01 00:00:05 UTC" in text
+    assert "number given" not in text
+
+
+@pytest.mark.parametrize(
+    ("record", "said"),
+    [
+        (
+            completeness.Record(
+                job_id="1.1.1", digest=DIGEST, lacking=2, missing=PARTS, checked_at=5.0
+            ),
+            "incomplete: the registry lacks 2: layer a, layer b",
+        ),
+        (
+            completeness.Record(
+                job_id="1.1.1", digest=DIGEST, number=NUMBER_GONE, checked_at=5.0
+            ),
+            "number gone",
+        ),
+        (
+            completeness.shown("1.1.1", DIGEST, parts=3, now=time.time() - 7300),
+            "all 3 in the registry, 2 h ago",
+        ),
+    ],
+    ids=["incomplete", "gone", "complete"],
+)
+def test_the_parts_of_one_release(
+    caller: Caller,
+    history: ledger.SqliteLedger,
+    record: completeness.Record,
+    said: str,
+) -> None:
+    """What the last check of its registry has shown is there."""
+    history.record_check(record)
+
+    (line,) = [
+        line for line in caller.call("releases", "web", "1").lines if "parts" in line
+    ]
+    assert line.partition(":")[2].strip() == said
+
+
+def test_a_failed_release(caller: Caller, history: ledger.SqliteLedger) -> None:
+    """Its page says why, and when its deploy failed."""
+    history.update_release(
+        "2.1.1", state=ReleaseState.FAILED, error="no such login", failed_at=time.time()
+    )
+
+    text = caller.call("releases", "web", "2").text
+
+    assert "state:          failed, but its deploy failed" not in text
+    assert "error:          no such login" in text
+    assert "deploy failed:  20" in text
+
+
+@pytest.mark.parametrize(
+    ("app", "said"),
+    [
+        ("web", "web has no release 9: the ledger has 1 to 2. List them with:"),
+        ("new", "new has no release 9: it has none yet"),
+    ],
+)
+def test_a_number_that_is_not_there(
+    caller: Caller, history: ledger.SqliteLedger, app: str, said: str
+) -> None:
+    """The known ones are named."""
+    (caller.home / app).mkdir(exist_ok=True)
+
+    with pytest.raises(errors.RegistrydError, match=said):
+        caller.call("releases", app, "9")

@@ -15,8 +15,9 @@ from typing import Final
 from dokku_registryd import errors
 from dokku_registryd.adapters.files import atomic
 from dokku_registryd.adapters.host import processes
-from dokku_registryd.core.dokku import app_names
+from dokku_registryd.core.dokku import app_names, deploys
 from dokku_registryd.core.dokku.deploys import BuildState
+from dokku_registryd.core.hook import triggers
 from dokku_registryd.core.job import waiters
 from dokku_registryd.core.text import json_documents
 
@@ -83,6 +84,15 @@ class BuildRecords:
         pid = record.get("pid")
         is_over = isinstance(pid, int) and pid > 0 and not _is_there(pid, record)
         return BuildState.ENDED if is_over else BuildState.RUNNING
+
+    def facts(self, app: str, build: str) -> deploys.BuildFacts:
+        """Return what Dokku has recorded at the start of a deploy; never fails."""
+        record = self._record(app, build)
+        source = str(record.get("source", ""))
+        return deploys.BuildFacts(
+            source=source if triggers.is_text(source) else "",
+            began_at=_epoch(record.get("started_at")),
+        )
 
     def _record(self, app: str, build: str) -> dict[str, object]:
         """Return Dokku's record; empty if it is missing or unreadable."""

@@ -17,7 +17,7 @@ from pathlib import Path
 from dokku_registryd import errors
 from dokku_registryd.adapters.dokku import app_folders, property_reading, snapshot
 from dokku_registryd.adapters.files import atomic
-from dokku_registryd.core.dokku import app_names, policy, presence
+from dokku_registryd.core.dokku import app_config, app_names, policy, presence
 from dokku_registryd.core.release import releases
 
 
@@ -64,6 +64,21 @@ class PropertyFiles:
             return _read(folder, name).decode("utf-8", errors="replace")
         except OSError as error:
             raise unreadable(path, error) from error
+
+    def commit(self, app: str, variable: str, *, at: float) -> str:
+        """Return the commit that a variable of an app's configuration had at a time.
+
+        It is empty if there is none, or if the configuration has changed since.
+        """
+        if not app_names.is_app_name(app):
+            return ""
+        for root in (self._config_root, self._dokku_root):  # the latter before 0.38
+            with contextlib.suppress(OSError):
+                status, raw = _read_both(root / app, app_config.FILE)
+                if status is None or status.st_mtime > at:
+                    return ""
+                return app_config.commit_in(raw.decode(errors="replace"), variable)
+        return ""
 
     @contextlib.contextmanager
     def look(self) -> Iterator[snapshot.Snapshot]:
@@ -232,6 +247,17 @@ def _read(folder: int, name: str) -> bytes:
         return property_reading.read(folder, name)[1]
     except FileNotFoundError:
         return b""
+    finally:
+        os.close(folder)
+
+
+def _read_both(parent: Path, name: str) -> tuple[os.stat_result | None, bytes]:
+    """Return the `stat` result of a file of an app, and its content."""
+    folder = property_reading.open_app(str(parent))
+    if folder is None:
+        raise FileNotFoundError(parent)
+    try:
+        return property_reading.read(folder, name)
     finally:
         os.close(folder)
 

@@ -29,8 +29,8 @@ class JobRows(file.LedgerFile):
                 cursor = connection.execute(
                     "INSERT OR IGNORE INTO jobs"
                     " (job_id, kind, app, image, scheduler, other, tag, build, waiter,"
-                    " job, accepted_at, is_announced)"
-                    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    " job, source, deployer, revision, accepted_at, is_announced)"
+                    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                     (
                         job.job_id,
                         trigger.kind.value,
@@ -42,6 +42,9 @@ class JobRows(file.LedgerFile):
                         trigger.build,
                         trigger.waiter,
                         trigger.job,
+                        trigger.source,
+                        trigger.deployer,
+                        trigger.revision,
                         job.accepted_at,
                         trigger.kind not in kinds.ANNOUNCED,
                     ),
@@ -244,6 +247,9 @@ def job_record(row: file.Row) -> jobs.JobRecord:
         build=row["build"],
         waiter=row["waiter"],
         job=row["job"],
+        source=row["source"],
+        deployer=row["deployer"],
+        revision=row["revision"],
     )
     job = jobs.Job(
         job_id=row["job_id"],

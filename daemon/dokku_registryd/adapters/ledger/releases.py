@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from dokku_registryd import errors
-from dokku_registryd.adapters.ledger import file, side_tables
+from dokku_registryd.adapters.ledger import file, origins, side_tables
 from dokku_registryd.adapters.ledger.schema import ASKED_AFTER
+from dokku_registryd.core.release.origins import Origin
 from dokku_registryd.core.release.releases import Release, ReleaseState
 
 _COLUMNS: Final = (
@@ -58,8 +59,8 @@ class ReleaseRows(file.LedgerFile):
         self._data_version = 0
         self._is_noting = False
 
-    def reserve(self, wanted: Release) -> Release:
-        """Reserve a number for a job, at least `wanted`, once."""
+    def reserve(self, wanted: Release, origin: Origin | None = None) -> Release:
+        """Reserve a number for a job, at least `wanted`, once, and note its origin."""
         known = self.release_of(wanted.job_id)
         if known is not None:
             return known
@@ -81,6 +82,7 @@ class ReleaseRows(file.LedgerFile):
                     wanted.build,
                 ),
             )
+            origins.insert(connection, wanted.job_id, origin or Origin())
         return self._release(wanted.job_id)
 
     def adopt(self, release: Release) -> None:

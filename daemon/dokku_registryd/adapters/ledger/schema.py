@@ -221,6 +221,12 @@ MIGRATIONS = (
         PRIMARY KEY (job_id)
     );
     """,
+    # What Dokku tells of the reason for a release, until its number is reserved.
+    """
+    ALTER TABLE jobs ADD COLUMN source TEXT NOT NULL DEFAULT '';
+    ALTER TABLE jobs ADD COLUMN deployer TEXT NOT NULL DEFAULT '';
+    ALTER TABLE jobs ADD COLUMN revision TEXT NOT NULL DEFAULT '';
+    """,
 )
 
 # Releases that still have the digest that was found to be amiss.

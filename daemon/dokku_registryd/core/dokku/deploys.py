@@ -39,6 +39,16 @@ class BuildState(StrEnum):
     """It has no record, or an unreadable one."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildFacts:
+    """What Dokku has recorded at the start of a deploy; empty if it has no record."""
+
+    source: str = ""
+    """The command or hook that has begun it."""
+    began_at: float = 0.0
+    """In seconds since the epoch."""
+
+
 # Dokku continues if only the recorded process was killed, so a missing process proves
 # little. A deploy without a record (`ps:rebuild --all` has none) counts as ended when
 # the app's deploy lock is free, or after a day.

@@ -28,6 +28,8 @@ _HEADER: Final = "dokku-registryd/1"
 _FOOTER: Final = "end"
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:@-]{0,511}")
+_TEXT = re.compile(r"[ -~]{1,200}")
+_TEXTS: Final = frozenset({"source", "deployer", "revision"})
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
@@ -47,6 +49,12 @@ class Trigger:
     """The process that waits for the reply, as `core.job.waiters` writes it."""
     job: str = ""
     """The trigger that is cancelled."""
+    source: str = ""
+    """`DOKKU_BUILD_SOURCE`: what has begun the deploy, such as `git-hook`."""
+    deployer: str = ""
+    """`SSH_NAME`: the name of the key that deploys."""
+    revision: str = ""
+    """`GIT_REV`, if Dokku has it in the environment of the hook."""
 
     @property
     def apps(self) -> tuple[str, ...]:
@@ -68,6 +76,11 @@ OPTIONAL_KEYS: Final = tuple(
 def is_trigger_id(text: str) -> bool:
     """Return whether a file name can be the identity of a trigger."""
     return bool(_ID.fullmatch(text))
+
+
+def is_text(text: str) -> bool:
+    """Return whether a text of another program is short, printable ASCII."""
+    return bool(_TEXT.fullmatch(text))
 
 
 def parse(raw: bytes) -> Trigger:
@@ -171,4 +184,6 @@ def _is_value(key: str, value: str) -> bool:
         return bool(_IMAGE.fullmatch(value))
     if key == "tag":
         return not value or bool(_WORD.fullmatch(value))
+    if key in _TEXTS:
+        return is_text(value)
     return bool(_WORD.fullmatch(value))

@@ -85,11 +85,14 @@ class Rules:
     """It concerns the whole host, not one app; it is not recorded."""
 
 
+_ORIGIN: Final = ("source", "deployer", "revision")
+"""What Dokku tells of the reason for a release."""
+
 RULES: Final[Mapping[Kind, Rules]] = MappingProxyType(
     {
         Kind.RELEASE: Rules(
             fields=("app", "image", "scheduler"),
-            optional=("build", "waiter"),
+            optional=("build", "waiter", *_ORIGIN),
             is_awaited=True,
             is_ordered=True,
             asks_for_later=True,
@@ -107,6 +110,7 @@ RULES: Final[Mapping[Kind, Rules]] = MappingProxyType(
         ),
         Kind.RECORDED: Rules(
             fields=("app", "scheduler", "tag"),
+            optional=_ORIGIN,
             is_ordered=True,
             is_remote=True,
             is_renewing=True,

@@ -1,6 +1,28 @@
-"""What made a release: a revision, a command of an operator, or another release."""
+"""What made a release: a revision, a command of an operator, or another release.
 
+`effects/app/release_facts.py` reads what Dokku's files and the image tell, and `decide`
+says what of it holds. An unknown part stays empty: a wrong revision is worse than none.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Final
+
+from dokku_registryd.core.release.releases import Release
+
+REVISION_LABEL: Final = "org.opencontainers.image.revision"
+"""The label of an image with the revision of its source (OCI image specification)."""
+DEFAULT_BRANCH: Final = "master"
+"""What Dokku deploys if neither app nor host have a `deploy-branch`."""
+_UNKNOWN: Final = "unknown"
+"""Dokku's source of a build that no command or hook of its own has begun."""
+_OF_IMAGES: Final = frozenset({"git:from-image", "git:load-image"})
+_OF_COMMITS: Final = frozenset({"git-hook", "git:sync", "git:from-archive"})
+_REVISION: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,127}")
+_COMMIT: Final = re.compile(r"[0-9a-f]{7,64}")
+_SHORT: Final = 7
+"""Digits of a short revision, as Git's own default for a small repository."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,3 +48,103 @@ class Origin:
     def is_empty(self) -> bool:
         """Return whether nothing is known."""
         return self == Origin()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What Dokku and the image tell about a release, as it was read; empty if not."""
+
+    source: str = ""
+    """`DOKKU_BUILD_SOURCE` of the hook, or the source in Dokku's record."""
+    deployer: str = ""
+    """`SSH_NAME` of the hook."""
+    told_revision: str = ""
+    """`GIT_REV` in the environment of the hook."""
+    app_revision: str = ""
+    """`GIT_REV` in the configuration of the app."""
+    labels: Mapping[str, str]
+    """The labels of the image."""
+    source_image: str = ""
+    """Dokku's Git property `source-image`: the image that the app is deployed from."""
+    branch: str = ""
+    """Dokku's Git property `deploy-branch`, of the app or of the host."""
+    began_at: float = 0.0
+    """The start in Dokku's record of the build, in seconds since the epoch; or 0."""
+
+
+def decide(facts: Facts) -> Origin:
+    """Return what made a release.
+
+    Dokku makes a commit of its own for an app that is deployed from an image: there the
+    label of that image is the revision, and no branch was deployed.
+    """
+    source = "" if facts.source == _UNKNOWN else facts.source
+    label = facts.labels.get(REVISION_LABEL, "")
+    if source in _OF_IMAGES or (facts.source_image and source not in _OF_COMMITS):
+        found, branch = [label], ""
+    else:
+        # A label may be that of a base image, so it comes last.
+        found = [facts.told_revision, facts.app_revision, label]
+        branch = facts.branch or DEFAULT_BRANCH
+    return Origin(
+        revision=next((text for text in found if is_revision(text)), ""),
+        branch=branch,
+        source=source,
+        deployer=facts.deployer,
+        began_at=facts.began_at,
+    )
+
+
+def is_revision(text: str) -> bool:
+    """Return whether a text can be a revision, of Git or of another system."""
+    return bool(_REVISION.fullmatch(text))
+
+
+def is_commit(text: str) -> bool:
+    """Return whether a text is the ID of a Git commit, in full or shortened."""
+    return bool(_COMMIT.fullmatch(text))
+
+
+def short_revision(revision: str) -> str:
+    """Return the first seven digits of a commit; another revision as it is.
+
+    A commit that begins with seven decimal digits is cut behind its first letter, so
+    that it does not look like a number.
+    """
+    if not is_commit(revision):
+        return revision
+    length = _SHORT
+    while length < len(revision) and revision[:length].isdigit():
+        length += 1
+    return revision[:length]
+
+
+def ran_before(release: Release, rows: Iterable[Release]) -> int:
+    """Return the number that an app ran when a release was requested; 0 if unknown.
+
+    Args:
+        release: The release.
+        rows: The releases of its app.
+    """
+    live = [
+        (row.live_at, row.number)
+        for row in rows
+        if 0 < row.live_at <= release.created_at and row.job_id != release.job_id
+    ]
+    return max(live, default=(0.0, 0))[1]
+
+
+def describe(origin: Origin, app: str, *, before: int = 0) -> str:
+    """Return in a few words how a release came about; empty if that is unknown.
+
+    Args:
+        origin: Its origin.
+        app: Its app.
+        before: The number that the app ran before, if the release repeats another one.
+    """
+    if not origin.from_number:
+        return origin.source
+    if origin.from_app != app:
+        return f"promoted from {origin.from_app} {origin.from_number}"
+    since = f" from {before}" if before else ""
+    return f"rolled back{since} to {origin.from_number}"

@@ -137,7 +137,10 @@ EVENTS: Final[Mapping[str, EventFields]] = MappingProxyType(
             "error", "error", "An attempt ended because of a bug; see the traceback."
         ),
         "release.reserved": _event(
-            "info", "number image_id", "A number was assigned to a release."
+            "info",
+            "number image_id revision source deployer",
+            "A number was assigned to a release; revision, source and deployer say what"
+            " made it, as far as Dokku tells.",
         ),
         "release.renumbered": _event(
             "warning",

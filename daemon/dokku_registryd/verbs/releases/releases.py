@@ -1,72 +1,183 @@
-"""`releases`: the releases in the ledger, with number, state and digest."""
+"""`releases`: the releases in the ledger, and what made each of them."""
 
 import argparse
 import dataclasses
 import time
 from collections.abc import Mapping
+from pathlib import Path
 
-from dokku_registryd.core.release import completeness, releases
+from dokku_registryd import errors
+from dokku_registryd.adapters.ledger import ledger
+from dokku_registryd.core.release import completeness, origins, releases
 from dokku_registryd.verbs import output, preparation
+from dokku_registryd.verbs.releases import release_page
+
+_NO_ORIGIN = origins.Origin()
+_HEADS = (
+    *("APP", "NUMBER", "STATE", "AGE", "REVISION", "BY", "HOW", "DIGEST"),
+    "REFERENCE",
+)
+_UNKNOWN = "-"
+_INTERNAL = ("previous_number", "sequence", "is_taken_back")
 
 
 def perform(arguments: argparse.Namespace, out: output.Output) -> int:
-    """Print the ledger's releases."""
+    """Print the ledger's releases, or one of them with all that is known.
+
+    Raises:
+        RegistrydError: The app has no release of this number.
+    """
     settings = preparation.enter(arguments, out)
     if arguments.app:
         preparation.check_app(arguments, arguments.app)
+    number = int(getattr(arguments, "number", None) or 0)
     book = preparation.read_ledger(settings)
-    rows = book.releases(arguments.app) if book else []
-    limit = getattr(arguments, "limit", 0)  # a command of Dokku has none
-    if limit:
-        newest = sorted(rows, key=lambda release: -release.created_at)[:limit]
-        rows = [release for release in rows if release in newest]
-    checks = book.checks_since(0.0) if book and arguments.format == "json" else {}
+    shelf = _Shelf(book, arguments.app)
+    rows = _chosen(shelf.rows, number, getattr(arguments, "limit", 0))
+    if number and not rows:
+        raise errors.RegistrydError(_no_such(arguments.app, number, shelf.rows))
+    if arguments.format == "json":
+        out.json([shelf.as_json(release) for release in rows])
+    elif number:
+        builds = Path(settings.paths.dokku_lib_root) / "data" / "builds"
+        for line in shelf.page(rows[0], builds).lines(time.time()):
+            out.line(line)
+    else:
+        _print_table(rows, shelf, out)
     if book:
         book.close()
-    if arguments.format == "json":
-        out.json([_as_json(release, checks) for release in rows])
-        return 0
+    return 0
+
+
+class _Shelf:
+    """What the ledger knows about the releases of one app, or of all.
+
+    Args:
+        book: The ledger; None if there is none yet.
+        app: The app; None for all.
+    """
+
+    def __init__(self, book: ledger.SqliteLedger | None, app: str | None) -> None:
+        self._book = book
+        self._app = app
+        self.rows = book.releases(app) if book else []
+        self._origins = book.origins(app) if book else {}
+        self._moves: Mapping[str, Mapping[str, str]] | None = None
+        self._checks: Mapping[str, completeness.Record] | None = None
+
+    def origin(self, release: releases.Release) -> origins.Origin:
+        """Return what made a release."""
+        return self._origins.get(release.job_id, _NO_ORIGIN)
+
+    def how(self, release: releases.Release) -> str:
+        """Return in a few words how a release came about."""
+        before = self._before(release)
+        return origins.describe(self.origin(release), release.app, before=before)
+
+    def page(self, release: releases.Release, builds: Path) -> release_page.Page:
+        """Return all that is known about a release.
+
+        Args:
+            release: The release.
+            builds: The folder of Dokku's logs of builds.
+        """
+        return release_page.Page(
+            release=release,
+            origin=self.origin(release),
+            check=self._check(release),
+            moves=self._tags(release),
+            numbers={row.digest: row.number for row in reversed(self.rows)},
+            before=self._before(release),
+            has_log=(builds / release.app / f"{release.build}.log").is_file(),
+        )
+
+    def as_json(self, release: releases.Release) -> dict[str, object]:
+        """Return a release as a script gets it."""
+        facts = dataclasses.asdict(release)
+        for name in _INTERNAL:
+            del facts[name]
+        check = self._check(release)
+        return {
+            **facts,
+            "reference": release.reference,
+            "parts": check.standing.value,
+            "complete_at": check.complete_at,
+            "missing": list(check.missing),
+            **dataclasses.asdict(self.origin(release)),
+            "how": self.how(release),
+            "extra_tags": [
+                {"tag": tag, "previous": digest}
+                for tag, digest in self._tags(release).items()
+            ],
+        }
+
+    def _before(self, release: releases.Release) -> int:
+        if not self.origin(release).from_number:
+            return 0
+        rows = (row for row in self.rows if row.app == release.app)
+        return origins.ran_before(release, rows)
+
+    def _tags(self, release: releases.Release) -> Mapping[str, str]:
+        if self._moves is None:
+            self._moves = self._book.all_tag_moves(self._app) if self._book else {}
+        return self._moves.get(release.job_id, {})
+
+    def _check(self, release: releases.Release) -> completeness.Record:
+        if self._checks is None:
+            self._checks = self._book.checks_since(0.0) if self._book else {}
+        known = self._checks.get(release.job_id)
+        if known is None or known.digest != release.digest:
+            return completeness.Record(job_id=release.job_id, digest=release.digest)
+        return known
+
+
+def _chosen(
+    rows: list[releases.Release], number: int, limit: int
+) -> list[releases.Release]:
+    if number:
+        return [release for release in rows if release.number == number]
+    if limit:
+        newest = sorted(rows, key=lambda release: -release.created_at)[:limit]
+        return [release for release in rows if release in newest]
+    return rows
+
+
+def _no_such(app: str, number: int, rows: list[releases.Release]) -> str:
+    if not rows:
+        return f"{app} has no release {number}: it has none yet"
+    known = [release.number for release in rows]
+    return (
+        f"{app} has no release {number}: the ledger has {min(known)} to {max(known)}."
+        f" List them with: dokku registryd:releases {app}"
+    )
+
+
+def _print_table(
+    rows: list[releases.Release], shelf: _Shelf, out: output.Output
+) -> None:
     if not rows:
         out.line("No releases yet.")
-        return 0
+        return
     now = time.time()
-    table = preparation.Table(
-        ("APP", "NUMBER", "STATE", "AGE", "DIGEST", "REFERENCE"),
-        [_as_row(release, now) for release in rows],
-    )
+    table = preparation.Table(_HEADS, [_as_row(row, shelf, now) for row in rows])
     head, *lines = table.lines()
     out.line(head)
     for line, release in zip(lines, rows, strict=True):
         out.line(line)
         if release.state is releases.ReleaseState.FAILED and release.error:
             out.line(f"  {release.error}")
-    return 0
 
 
-def _as_row(release: releases.Release, now: float) -> tuple[str, ...]:
+def _as_row(release: releases.Release, shelf: _Shelf, now: float) -> tuple[str, ...]:
+    origin = shelf.origin(release)
     return (
         release.app,
         str(release.number),
         "deploy failed" if release.failed_at else release.state.value,
         output.age(now - release.created_at),
-        release.digest.removeprefix("sha256:")[:12] or "-",
+        origins.short_revision(origin.revision) or _UNKNOWN,
+        origin.deployer or _UNKNOWN,
+        shelf.how(release) or _UNKNOWN,
+        release.digest.removeprefix("sha256:")[:12] or _UNKNOWN,
         release.reference,
     )
-
-
-def _as_json(
-    release: releases.Release, checks: Mapping[str, completeness.Record]
-) -> dict[str, object]:
-    facts = dataclasses.asdict(release)
-    # Internal fields.
-    for name in ("previous_number", "sequence", "is_taken_back"):
-        del facts[name]
-    known = checks.get(release.job_id)
-    if known is None or known.digest != release.digest:
-        known = completeness.Record(job_id=release.job_id, digest=release.digest)
-    return {
-        **facts,
-        "reference": release.reference,
-        "parts": known.standing.value,
-        "complete_at": known.complete_at,
-    }

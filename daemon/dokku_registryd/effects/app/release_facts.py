@@ -1,0 +1,53 @@
+"""Reads what made a release, for `core.release.origins`. No release fails by it."""
+
+import contextlib
+from typing import Final
+
+from dokku_registryd import errors, ports
+from dokku_registryd.core.dokku import policy
+from dokku_registryd.core.image.images import LocalImage
+from dokku_registryd.core.job import jobs
+from dokku_registryd.core.release import origins
+
+_GIT: Final = "git"
+_VARIABLE: Final = "GIT_REV"
+_DIGITS: Final = 16  # of the microseconds in the name of a trigger file
+
+
+def origin_of(
+    job: jobs.Job, image: LocalImage | None, context: ports.Context
+) -> origins.Origin:
+    """Return what made the release of a job; what cannot be read is unknown."""
+    trigger = job.trigger
+    record = context.builds.facts(job.app, trigger.build)
+    return origins.decide(
+        origins.Facts(
+            source=trigger.source or record.source,
+            deployer=trigger.deployer,
+            told_revision=trigger.revision,
+            app_revision=context.properties.commit(
+                job.app,
+                _property(job.app, "rev-env-var", context) or _VARIABLE,
+                at=_asked_at(job),
+            ),
+            labels=dict(image.labels) if image is not None else {},
+            source_image=_property(job.app, "source-image", context),
+            branch=_property(job.app, "deploy-branch", context)
+            or _property(policy.GLOBAL, "deploy-branch", context),
+            began_at=record.began_at,
+        )
+    )
+
+
+def _asked_at(job: jobs.Job) -> float:
+    """Return when the hook has asked: a later deploy may have changed files since."""
+    microseconds = job.job_id.partition(".")[0]
+    is_time = microseconds.isdigit() and len(microseconds) == _DIGITS
+    return int(microseconds) / 1e6 if is_time else job.accepted_at
+
+
+def _property(app: str, name: str, context: ports.Context) -> str:
+    """Return a property of Dokku's Git plugin."""
+    with contextlib.suppress(errors.UnreadableError):
+        return context.properties.get(_GIT, app, name).strip()
+    return ""

@@ -1,0 +1,120 @@
+"""What made a release, and how that is said."""
+
+from typing import Any
+
+import pytest
+
+from dokku_registryd.core.release import origins
+from dokku_registryd.core.release.origins import Origin
+
+COMMIT = "3f1c9a7be2" * 4
+OTHER = "c0ffee0123" * 4
+LABELS = {origins.REVISION_LABEL: OTHER}
+
+
+@pytest.mark.parametrize(
+    ("facts", "expected"),
+    [
+        pytest.param(
+            {"source": "git-hook", "deployer": "ana", "app_revision": COMMIT},
+            Origin(source="git-hook", deployer="ana", revision=COMMIT, branch="master"),
+            id="push",
+        ),
+        pytest.param(
+            {"told_revision": COMMIT, "app_revision": OTHER, "branch": "main"},
+            Origin(revision=COMMIT, branch="main"),
+            id="told",
+        ),
+        pytest.param(
+            {"app_revision": COMMIT, "labels": LABELS},
+            Origin(revision=COMMIT, branch="master"),
+            id="base-image",
+        ),
+        pytest.param(
+            {"labels": LABELS}, Origin(revision=OTHER, branch="master"), id="only-label"
+        ),
+        pytest.param(
+            {"source": "git:from-image", "app_revision": COMMIT, "labels": LABELS},
+            Origin(source="git:from-image", revision=OTHER),
+            id="from-image",
+        ),
+        pytest.param(
+            {"source": "git:load-image", "app_revision": COMMIT},
+            Origin(source="git:load-image"),
+            id="commit-of-dokku",
+        ),
+        pytest.param(
+            {
+                "source": "config-redeploy",
+                "source_image": "org/web:1",
+                "app_revision": COMMIT,
+                "labels": LABELS,
+            },
+            Origin(source="config-redeploy", revision=OTHER),
+            id="redeploy-of-an-image",
+        ),
+        pytest.param(
+            {
+                "source": "git-hook",
+                "source_image": "org/web:1",
+                "app_revision": COMMIT,
+                "labels": LABELS,
+            },
+            Origin(source="git-hook", revision=COMMIT, branch="master"),
+            id="push-after-an-image",
+        ),
+        pytest.param(
+            {"source": "unknown", "told_revision": "a b", "began_at": 5.0},
+            Origin(branch="master", began_at=5.0),
+            id="nothing-said",
+        ),
+        pytest.param(
+            {"labels": {origins.REVISION_LABEL: "<script>"}},
+            Origin(branch="master"),
+            id="odd-label",
+        ),
+        pytest.param(
+            {"labels": {origins.REVISION_LABEL: "v1.2-3-gabc+x"}},
+            Origin(revision="v1.2-3-gabc+x", branch="master"),
+            id="not-a-commit",
+        ),
+    ],
+)
+def test_decide(facts: dict[str, Any], expected: Origin) -> None:
+    """The surest source of a revision counts; what is unknown stays empty."""
+    assert origins.decide(origins.Facts(**{"labels": {}, **facts})) == expected
+
+
+@pytest.mark.parametrize(
+    ("revision", "short"),
+    [
+        (COMMIT, "3f1c9a7"),
+        ("1234567890" * 4, "1234567890" * 4),
+        (f"12345678{COMMIT}", "123456783f"),
+        ("3f1c9a7", "3f1c9a7"),
+        ("v1.2-3-gabc", "v1.2-3-gabc"),
+        ("", ""),
+    ],
+)
+def test_a_short_revision(revision: str, short: str) -> None:
+    """It has seven digits, and a letter whenever the commit has one."""
+    assert origins.short_revision(revision) == short
+
+
+@pytest.mark.parametrize(
+    ("origin", "before", "text"),
+    [
+        (Origin(source="git-hook"), 41, "git-hook"),
+        (Origin(), 0, ""),
+        (Origin(from_app="web", from_number=38), 41, "rolled back from 41 to 38"),
+        (Origin(from_app="web", from_number=38), 0, "rolled back to 38"),
+        (
+            Origin(from_app="staging", from_number=41, source="ps:restart"),
+            7,
+            "promoted from staging 41",
+        ),
+    ],
+)
+def test_describe(origin: Origin, before: int, text: str) -> None:
+    """What a release repeats matters more than the command that deployed it."""
+    assert origins.describe(origin, "web", before=before) == text

@@ -1,0 +1,167 @@
+"""What is recorded of the origin of a release."""
+
+import json
+import os
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from dokku_registryd import errors
+from dokku_registryd.core.job.kinds import Kind
+from dokku_registryd.core.release import origins
+from dokku_registryd.core.release.origins import Origin
+from dokku_registryd.effects import record_core, release
+from worlds import IMAGE, REPOSITORY, Host
+
+COMMIT = "3f1c9a7be2" * 4
+LATER = 60.0
+
+
+def configure(host: Host, app: str = "web", *, age: float = LATER, **more: str) -> None:
+    """Write the configuration of an app, so many seconds before now."""
+    values = {"SECRET_KEY": "hunter2", "GIT_REV": COMMIT, **more}
+    path = host.folder / "config" / app / "ENV"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("".join(f'{key}="{value}"\n' for key, value in values.items()))
+    then = host.clock.now() - age
+    os.utime(path, (then, then))
+
+
+def set_git(host: Host, app: str, name: str, value: str) -> None:
+    """Set a property of Dokku's Git plugin."""
+    host.files.set("git", app, name, value)
+
+
+def origin_of(host: Host, **trigger: str) -> Origin:
+    """Release, and return what was recorded of the reason."""
+    host.perform(release.perform, host.add_job(Kind.RELEASE, **trigger))
+    return host.ledger.origin_of(host.release().job_id)
+
+
+def test_what_dokku_tells(host: Host, logged: list[Any]) -> None:
+    """The hook's texts, the app's commit and branch, and the start of the build."""
+    configure(host)
+    set_git(host, "web", "deploy-branch", "main")
+    builds = host.folder / "data" / "builds" / "web"
+    builds.mkdir(parents=True)
+    began = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    record = {"source": "ps:rebuild", "started_at": began.isoformat()}
+    (builds / "b1.json").write_text(json.dumps(record))
+
+    found = origin_of(host, build="b1", source="git-hook", deployer="ana")
+
+    assert found == Origin(
+        revision=COMMIT,
+        branch="main",
+        source="git-hook",
+        deployer="ana",
+        began_at=began.timestamp(),
+    )
+    (line,) = [line for line in logged if line["event"] == "release.reserved"]
+    assert (line["revision"], line["source"], line["deployer"]) == (
+        COMMIT,
+        "git-hook",
+        "ana",
+    )
+
+
+def test_a_hook_of_an_older_version(host: Host) -> None:
+    """The source is in Dokku's record, too."""
+    builds = host.folder / "data" / "builds" / "web"
+    builds.mkdir(parents=True)
+    (builds / "b1.json").write_text(json.dumps({"source": "ps:rebuild"}))
+
+    assert origin_of(host, build="b1").source == "ps:rebuild"
+
+
+@pytest.mark.parametrize(
+    "record", ["[]", "{", '{"source": 7, "started_at": []}', '{"source": "a\\nb"}']
+)
+def test_an_odd_record(host: Host, record: str) -> None:
+    """What is not in Dokku's format says nothing, and fails nothing."""
+    builds = host.folder / "data" / "builds" / "web"
+    builds.mkdir(parents=True)
+    (builds / "b1.json").write_text(record)
+
+    found = origin_of(host, build="b1")
+
+    assert (found.source in {"", "7"}, found.began_at) == (True, 0.0)
+
+
+def test_another_variable(host: Host) -> None:
+    """An app may have its commit in a variable of another name."""
+    configure(host, GIT_REV="0000000", APP_REV=COMMIT)
+    set_git(host, "web", "rev-env-var", "APP_REV")
+
+    assert origin_of(host).revision == COMMIT
+
+
+def test_the_branch_of_the_host(host: Host) -> None:
+    """Without a branch of its own an app is deployed from that of the host."""
+    set_git(host, "--global", "deploy-branch", "trunk")
+
+    assert origin_of(host).branch == "trunk"
+
+
+def test_a_configuration_that_has_changed(host: Host) -> None:
+    """It may have the commit of a later deploy, so it says nothing."""
+    configure(host, age=-LATER)
+
+    assert origin_of(host).revision == ""
+
+
+@pytest.mark.parametrize("place", ["web/ENV", "git/web/deploy-branch"])
+def test_what_cannot_be_read(host: Host, place: str) -> None:
+    """A release goes on without it."""
+    (host.folder / "config" / place).mkdir(parents=True)
+
+    assert origin_of(host).revision == ""
+    assert host.tags().keys() == {"1"}
+
+
+def test_a_label(host: Host) -> None:
+    """An app that is deployed from an image has the revision of that image."""
+    configure(host)
+    set_git(host, "web", "source-image", "org/web:7")
+    host.engine.add_image(IMAGE, b"labelled", labels={origins.REVISION_LABEL: "v7"})
+
+    assert origin_of(host, source="git:from-image") == Origin(
+        revision="v7", source="git:from-image"
+    )
+
+
+def test_a_second_attempt(host: Host) -> None:
+    """What was recorded with the number counts, not what is there later."""
+    configure(host)
+    host.cut_registry()
+    job = host.add_job(Kind.RELEASE, source="git-hook")
+    with pytest.raises(errors.TransientError):
+        host.perform(release.perform, job)
+    configure(host, GIT_REV="0000000")
+    host.cut_registry(is_down=False)
+
+    host.perform(release.perform, job)
+
+    assert host.ledger.origin_of(job.job_id).revision == COMMIT
+
+
+@pytest.mark.parametrize("was_known", [False, True])
+def test_a_release_of_dokkus_own_plugin(host: Host, was_known: bool) -> None:
+    """What the hook has left beside Dokku's own plugin is recorded, too."""
+    host.enable_core()
+    configure(host)
+    host.set("web", "tag-version", "4")
+    host.engine.tag(IMAGE, f"{REPOSITORY}:4")
+    host.engine.push(f"{REPOSITORY}:4", auth=None, on_progress=lambda _line: None)
+    facts = {"scheduler": "docker-local", "tag": "4"}
+    if was_known:
+        host.perform(record_core.perform, host.add_job(Kind.RECORDED, "3.1.1", **facts))
+
+    job = host.add_job(Kind.RECORDED, source="git-hook", deployer="ana", **facts)
+    host.perform(record_core.perform, job)
+
+    (row,) = host.ledger.releases("web")
+    found = host.ledger.origin_of(row.job_id)
+    assert found.revision == COMMIT
+    assert found.deployer == ("" if was_known else "ana")
