@@ -74,6 +74,30 @@ def test_extra_tags_have_the_digest_of_the_number(site: Site) -> None:
     assert {remote.digest(tag) for tag in remote.tags()} == {remote.digest(1)}
 
 
+def test_what_made_a_release(site: Site) -> None:
+    """Key, command, commit and branch are in the ledger, in the listing and in tags."""
+    tags = "{{ .GitShortRev }},{{ .Branch }}-v{{ .Number }}"
+    site.make_app(push_extra_tags=tags)
+    site.host.set_property("web", "deploy-branch", "feat/x", plugin="git")
+    config = site.host.config_root / "web"
+    config.mkdir()
+    (config / "ENV").write_text('SECRET_KEY="hunter2"\nGIT_REV="3f1c9a7be2"\n')
+    site.build()
+    told = {"SSH_NAME": "ana", "DOKKU_BUILD_SOURCE": "git-hook"}
+
+    result = site.begin_release(environ=told).finish()
+
+    assert (result.code, result.stderr) == (0, "")
+    assert site.remote().tags() == ["1", "3f1c9a7", "feat-x-v1"]
+    site.announce_deploy()
+    listed = site.service.run("releases", "web").stdout.splitlines()[1]
+    assert "3f1c9a7   ana  git-hook" in listed
+    page = site.service.run("releases", "web", "1").stdout
+    assert "revision:      3f1c9a7be2\n" in page
+    assert "extra tags:    3f1c9a7 (was new), feat-x-v1 (was new)\n" in page
+    assert "hunter2" not in site.service.tail()
+
+
 def test_no_extra_tag_stays_on_the_host(site: Site) -> None:
     """On the host are the number's two names and Dokku's own, which stays as it was."""
     site.make_app(push_extra_tags="stable,latest")

@@ -9,7 +9,8 @@ from dokku_registryd import config
 from dokku_registryd.core.dokku import policy, validation
 
 PAGE = (Path(__file__).parents[2] / "docs" / "properties.md").read_text()
-OURS, _, THEIRS = PAGE.partition("\n## Of Dokku's plugin")
+OURS, _, REST = PAGE.partition("\n## Of Dokku's plugin")
+THEIRS = REST.partition("\n### ")[0]
 
 
 def rows(text: str) -> dict[str, list[str]]:

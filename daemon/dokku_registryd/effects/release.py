@@ -114,6 +114,7 @@ def _reserve(
         ),
         origin,
     )
+    extra_tags.tell_skipped(release, policy, origin, reply)
     reply.detail(f"Bumping tag to {release.number}")
     reply.detail("Retrieving image info for app")
     reply.detail(f"Tagging {release.local_reference} in registry format")

@@ -580,3 +580,33 @@ def test_arbitrary_templates(snippets: list[str], app: str) -> None:
 def test_text_without_actions(text: str) -> None:
     """Text outside of actions stays as it is."""
     assert render(text) == text.encode("utf-8", "replace").decode()
+
+
+@pytest.mark.parametrize(
+    ("template", "text", "has_gap"),
+    [
+        ("{{ .Name }}-{{ .Count }}", "web-7", False),
+        ('{{ printf "%03d" .Count }}', "007", False),
+        ("{{ . }}", "{web 7 }", False),
+        ('{{ printf "%+v" . }}', "{Name:web Count:7 None:}", False),
+        ("{{ .None }}x", "x", True),
+        ('{{ printf "x%s" .None }}', "x", True),
+        ("{{ print .None .Count }}", "7", True),
+        ('{{ or .None "x" }}', "x", False),
+        ("{{ if .None }}y{{ end }}x", "x", False),
+        ("{{ $x := .None }}x", "x", False),
+    ],
+)
+def test_several_fields(template: str, text: str, has_gap: bool) -> None:
+    """Data may have strings and integers, and it is noted if nothing was printed."""
+    rendered = gotemplate.render_fields(
+        template, {"Name": "web", "Count": 7, "None": ""}
+    )
+
+    assert rendered == gotemplate.Rendered(text, has_gap)
+
+
+def test_a_field_that_is_not_there() -> None:
+    """Its error is that of Go."""
+    with pytest.raises(gotemplate.TemplateError, match="can't evaluate field Nam in"):
+        gotemplate.render_fields("{{ .Nam }}", {"Name": "web"})

@@ -114,6 +114,12 @@ def test_a_wrong_template_is_a_mistake() -> None:
         (",", (), ()),
         ("a b", ("a b",), ("push-extra-tags: 'a b' is not a valid tag",)),
         ("ok,.no", ("ok", ".no"), ("push-extra-tags: '.no' is not a valid tag",)),
+        ("a, v{{ .Number }}", ("a", "v{{ .Number }}"), ()),
+        (
+            '{{ if eq .App "x,y" }}b{{ end }},c',
+            ('{{ if eq .App "x,y" }}b{{ end }}', "c"),
+            (),
+        ),
     ],
 )
 def test_extra_tags(
@@ -326,3 +332,15 @@ def test_a_login_in_a_repository_is_a_mistake_too() -> None:
     assert found.image_repo == "***@r.example/org/web"
     assert "CANARY" not in repr(found)
     assert policy(web_image_repo=digest).image_repo == digest
+
+
+@pytest.mark.parametrize(
+    "template", ["{{ .Date }}", "{{ .App", "{{ .X }}", "{{.App}}:"]
+)
+def test_a_template_that_gives_no_tag(template: str) -> None:
+    """It is left out, and named with its property, so no release fails by it."""
+    resolved = policy(web_push_extra_tags=f"latest,{template}")
+
+    assert (resolved.extra_tags, resolved.mistakes) == (("latest",), ())
+    (text,) = resolved.left_out
+    assert text.startswith(f"push-extra-tags: {template} ")

@@ -12,6 +12,7 @@ from support.dokku_host import GLOBAL, DokkuHost, Result
         ("push-on-release", " false\n", "false"),
         ("push-extra-tags", "latest,stable", "latest,stable"),
         ("push-extra-tags", " a, b ,,a,", "a,b"),
+        ("push-extra-tags", "a, v{{ .Number }}", "a,v{{ .Number }}"),
         ("image-repo", " my/foo ", "my/foo"),
         ("image-repo", "registry.example.com:5000/my/foo", None),
         ("image-repo-template", "app-prefix/{{ .AppName }}-prod", None),
@@ -65,6 +66,14 @@ def test_values(host: DokkuHost, name: str, value: str, stored: str | None) -> N
             ),
         ),
         ("push-extra-tags", " , ", "push-extra-tags contains no tag: ' , '"),
+        (
+            "push-extra-tags",
+            "{{ .Date }}",
+            (
+                "push-extra-tags: {{ .Date }} gives a number, and numbers are the tags"
+                " of releases; use v{{ .Date }} instead"
+            ),
+        ),
         (
             "push-extra-tags",
             "stable,7",

@@ -554,6 +554,24 @@ def test_a_number_as_an_extra_tag(
     ) in of_app(host)
 
 
+def test_templates_of_extra_tags(
+    host: LoginHost, htpasswd_registry: RegistryServer
+) -> None:
+    """One that gives no tag is warned of; beside Dokku's own plugin none works."""
+    prepare(host, htpasswd_registry)
+    host.host.set_property("web", "push-extra-tags", "v{{ .Number }},{{ .Date }}")
+    odd = (
+        "warn  properties: push-extra-tags: {{ .Date }} gives a number, and numbers are"
+        " the tags of releases; use v{{ .Date }} instead"
+    )
+
+    assert [line for line in of_app(host) if "properties" in line] == [odd]
+
+    host.host.enable_core()
+    (line,) = [line for line in of_app(host) if line.startswith("fail  properties")]
+    assert "v{{ .Number }} is a template, and Dokku's own plugin" in line
+
+
 def test_properties_that_cannot_work(host: LoginHost) -> None:
     """A repository that is none is a failure before anything is asked."""
     host.host.set_property("web", "image-repo", "Org/Web")

@@ -5,11 +5,13 @@ functions.go and report.go): the app's values are trimmed, the global ones are n
 a global `true` followed by a line break means off.
 """
 
+import importlib
+import itertools
 from dataclasses import dataclass, field
 from typing import Final
 
 from dokku_registryd import errors
-from dokku_registryd.core.dokku import computed, other_plugins
+from dokku_registryd.core.dokku import computed, other_plugins, tag_lists
 from dokku_registryd.core.image import reference
 from dokku_registryd.core.release import numbering
 
@@ -24,6 +26,7 @@ image_repo = computed.image_repo
 ALL: Final = "all"
 """The computed `keep-releases` of an app whose superseded releases keep their names."""
 
+_RELEASE: Final = "dokku_registryd.core.release"
 _WAIT = "wait"
 _BACKGROUND = "background"
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -51,6 +54,7 @@ class AppPolicy:
     """Empty for Docker Hub; otherwise with a trailing slash."""
     image_repo: str
     extra_tags: tuple[str, ...]
+    """Tags and templates of tags (`core.release.tag_templates`)."""
     tag_version: str
     """Raw text of Dokku's counter; empty for an app that was never pushed."""
     push_in_background: bool
@@ -210,11 +214,16 @@ def _image_repo(source: _Source) -> str:
 
 
 def _extra_tags(source: _Source) -> tuple[str, ...]:
-    texts = [
-        text.strip() for text in source.core_or_global("push-extra-tags").split(",")
-    ]
+    whole = source.core_or_global("push-extra-tags")
+    texts = [text.strip() for text in tag_lists.split(whole)]
     tags = dict.fromkeys(text for text in texts if text)
-    for tag in tags:
+    for template in filter(tag_lists.is_template, list(tags)):
+        # Most apps have none, and its import takes longer than all other properties.
+        templates = importlib.import_module(f"{_RELEASE}.tag_templates")
+        if objection := templates.objection(template, source.app):
+            source.left_out.append(f"push-extra-tags: {objection}")
+            del tags[template]
+    for tag in itertools.filterfalse(tag_lists.is_template, tags):
         if not reference.is_tag(tag):
             source.mistakes.append(f"push-extra-tags: {tag!r} is not a valid tag")
     if numbers := [tag for tag in tags if is_numeric(tag)]:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from dokku_registryd import errors
-from dokku_registryd.core.dokku import computed, policy
+from dokku_registryd.core.dokku import computed, policy, tag_lists
 from dokku_registryd.core.image import reference
 
 Check = Callable[[str, str], "Accepted"]
@@ -40,12 +40,24 @@ def push_on_release(_app: str, text: str) -> Accepted:
     return Accepted(_choice("push-on-release", text, on="true", off="false"))
 
 
-def push_extra_tags(_app: str, text: str) -> Accepted:
-    """Accept a list of tags; Dokku does not trim items, so they are stored trimmed."""
-    tags = list(dict.fromkeys(filter(None, (item.strip() for item in text.split(",")))))
+def push_extra_tags(app: str, text: str) -> Accepted:
+    """Accept a list of tags; Dokku does not trim items, so they are stored trimmed.
+
+    Of a template the result for sample values is checked.
+    """
+    items = (item.strip() for item in tag_lists.split(text))
+    tags = list(dict.fromkeys(filter(None, items)))
     if not tags:
         raise ValueRefusedError(f"push-extra-tags contains no tag: {text!r}")
+    sample = "" if app == policy.GLOBAL else app
     for tag in tags:
+        if tag_lists.is_template(tag):
+            templates = importlib.import_module(
+                "dokku_registryd.core.release.tag_templates"
+            )
+            if objection := templates.objection(tag, sample):
+                raise ValueRefusedError(f"push-extra-tags: {objection}")
+            continue
         if not reference.is_tag(tag):
             raise ValueRefusedError(
                 f"push-extra-tags must be tags separated by commas, such as"

@@ -1,22 +1,41 @@
 """Go's text/template, as Dokku uses it for the property `image-repo-template`.
 
-The data is a struct with one string, `AppName`. Results and error texts are those of
+The data is a struct with one string, `AppName`; for extra tags it has more fields
+(`core.release.tag_templates`). Results and error texts are those of
 Go 1.26 (https://pkg.go.dev/text/template); golden cases from it are in
 `tests/vectors/go-template.jsonl`. Go sets no bounds on what a template takes. This
 module does, and its errors then say that the bound is ours.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from dokku_registryd import errors
-from dokku_registryd.core.gotemplate import executor, nodes, parser, quoting, values
+from dokku_registryd.core.gotemplate import (
+    budget,
+    executor,
+    nodes,
+    parser,
+    quoting,
+    values,
+)
 
 SOURCE_LIMIT: Final = 8192
 """Maximum characters of a template; usual ones have some hundred."""
 
 
 class TemplateError(errors.RegistrydError):
-    """A template is invalid. Correct the property `image-repo-template`."""
+    """A template is invalid. Correct the property that it is in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """What a template renders."""
+
+    text: str
+    has_gap: bool
+    """Whether it has printed an empty text, such as an unknown value."""
 
 
 def render(template: str, app_name: str) -> str:
@@ -25,8 +44,17 @@ def render(template: str, app_name: str) -> str:
     Raises:
         TemplateError: With Go's text, or with the limit that was reached.
     """
+    return render_fields(template, {"AppName": app_name}).text
+
+
+def render_fields(template: str, fields: Mapping[str, str | int]) -> Rendered:
+    """Return what a template renders for a struct of strings and integers.
+
+    Raises:
+        TemplateError: With Go's text, or with the limit that was reached.
+    """
     try:
-        output = _execute(template, app_name)
+        done = _execute(template, fields)
     except nodes.LimitError as error:
         reason = f" it {error}, which dokku-registryd does not allow"
     except nodes.SyntaxFailure as error:
@@ -34,16 +62,21 @@ def render(template: str, app_name: str) -> str:
     except nodes.ExecutionFailure as error:
         reason = _place(template, error)
     else:
-        return quoting.readable(output)
+        return Rendered(quoting.readable(bytes(done.output)), done.has_gap)
     text = f"template: {parser.MAIN}:{reason}"
     raise TemplateError(quoting.readable(quoting.encode(text)))
 
 
-def _execute(template: str, app_name: str) -> bytes:
+def _execute(template: str, fields: Mapping[str, str | int]) -> budget.Budget:
     if len(template) > SOURCE_LIMIT:
         raise nodes.LimitError(f"is longer than {SOURCE_LIMIT} characters")
     definitions = parser.parse(template)
-    data = values.Data(quoting.encode(app_name))
+    data = values.Data(
+        tuple(
+            (name, quoting.encode(value) if isinstance(value, str) else value)
+            for name, value in fields.items()
+        )
+    )
     return executor.execute(definitions, parser.MAIN, data)
 
 

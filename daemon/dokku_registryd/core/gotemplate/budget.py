@@ -25,6 +25,8 @@ class Budget:
     output: bytearray = field(default_factory=bytearray)
     steps: int = 0
     depth: int = 0
+    has_gap: bool = False
+    """Whether an empty text was printed, or put into another one."""
 
     def write(self, content: bytes) -> None:
         """Append to the result."""

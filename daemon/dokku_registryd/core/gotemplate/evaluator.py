@@ -11,6 +11,7 @@ from dokku_registryd.core.gotemplate import functions, nodes, values
 from dokku_registryd.core.gotemplate.budget import Budget, check_length
 from dokku_registryd.core.gotemplate.values import Value
 
+_PRINTING = frozenset({"print", "printf", "println"})
 _Piped = tuple[Value, ...]
 """The value of the previous command, if there is one."""
 
@@ -128,12 +129,13 @@ class Evaluator:
         self.budget.spend()
         if value is None:
             return None
-        if not isinstance(value, values.Data) or name != "AppName":
+        found = value.field(name) if isinstance(value, values.Data) else None
+        if found is None:
             kind = values.type_name(value)
             self.fail(f"can't evaluate field {name} in type {kind}")
         if has_arguments:
             self.fail(f"{name} has arguments but cannot be invoked as function")
-        return value.app_name
+        return found
 
     def _function(
         self,
@@ -153,6 +155,8 @@ class Evaluator:
             given = (*self._arguments(dot, name, operands), *piped)
         if name == "printf":
             self._check_format(given[0])
+        if name in _PRINTING and b"" in given:
+            self.budget.has_gap = True
         try:
             if name == "call":
                 functions.refuse_call(given[0], operands)

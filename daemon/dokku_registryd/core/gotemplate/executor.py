@@ -11,8 +11,8 @@ from dokku_registryd.core.gotemplate.values import Value
 _BREAK = "break"
 
 
-def execute(definitions: Mapping[str, nodes.Body], name: str, data: Value) -> bytes:
-    """Return the output of a definition.
+def execute(definitions: Mapping[str, nodes.Body], name: str, data: Value) -> Budget:
+    """Execute a definition, and return its output with what it cost.
 
     Raises:
         ExecutionFailure: With Go's words.
@@ -21,7 +21,7 @@ def execute(definitions: Mapping[str, nodes.Body], name: str, data: Value) -> by
     budget = Budget()
     evaluator = Evaluator(budget, name, [("$", data)])
     _Execution(definitions, budget, evaluator).body(data, definitions[name])
-    return bytes(budget.output)
+    return budget
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,7 @@ class _Execution:
             case nodes.Action(pipeline=pipeline):
                 value = self.evaluator.pipeline(dot, pipeline)
                 if not pipeline.variables:
+                    self.budget.has_gap |= value == b""
                     self.budget.write(printing.print_one(value))
             case nodes.Call():
                 self._call(dot, statement)

@@ -112,10 +112,12 @@ def _word(value: bool | None, directive: Directive) -> str:  # noqa: FBT001
 
 
 def _data(value: values.Data, directive: Directive) -> str:
-    field = show(value.app_name, directive)
+    shown = [(name, show(field, directive)) for name, field in value.fields]
+    named = [f"{name}:{text}" for name, text in shown]
     if GO_SYNTAX in directive.flags:
-        return f"{values.type_name(value)}{{AppName:{field}}}"
-    return f"{{AppName:{field}}}" if FIELD_NAMES in directive.flags else f"{{{field}}}"
+        return f"{values.type_name(value)}{{{', '.join(named)}}}"
+    parts = named if FIELD_NAMES in directive.flags else [text for _, text in shown]
+    return f"{{{' '.join(parts)}}}"
 
 
 def _string(text: str, directive: Directive) -> str:

@@ -13,9 +13,13 @@ NO_VALUE = b"<no value>"
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    """The data of the template."""
+    """The data of the template: Go's struct of some fields."""
 
-    app_name: bytes
+    fields: tuple[tuple[str, bytes | int], ...]
+
+    def field(self, name: str) -> bytes | int | None:
+        """Return the value of a field; None if there is no such one."""
+        return next((value for known, value in self.fields if known == name), None)
 
 
 @dataclass(frozen=True, slots=True)

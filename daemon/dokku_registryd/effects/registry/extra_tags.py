@@ -18,8 +18,11 @@ import structlog
 from dokku_registryd import errors, ports
 from dokku_registryd.core.auth import logins
 from dokku_registryd.core.dokku import policy as dokku_policy
+from dokku_registryd.core.dokku import tag_lists
 from dokku_registryd.core.image import images, reference
 from dokku_registryd.core.registry import backoff
+from dokku_registryd.core.release import tag_templates
+from dokku_registryd.core.release.origins import Origin
 from dokku_registryd.core.release.releases import Release
 from dokku_registryd.effects.deploy import precedence, reply_writer
 from dokku_registryd.effects.registry import registry_session
@@ -41,7 +44,7 @@ def note(
     did not answer for is omitted; it is asked again when the tags move.
     """
     known = context.ledger.tag_moves(release.job_id)
-    names = [name for name in names_of(release, tags) if name not in known]
+    names = [name for name in names_of(release, tags, context) if name not in known]
     if not names:
         return
     image = reference.parse(release.reference)
@@ -74,7 +77,7 @@ def move(
         TransientError: The registry does not answer; some tags may have moved.
         PermanentError: It refuses one; others may have moved.
     """
-    names = names_of(release, tags)
+    names = names_of(release, tags, context)
     if not names:
         return
     precedence.give_way(release.app, release.reference, context)
@@ -127,10 +130,24 @@ def tell_left_out(
     policy: dokku_policy.AppPolicy, reply: reply_writer.ReplyWriter
 ) -> None:
     """Warn of values that a release ignores; Dokku's plugin continues too."""
-    log = structlog.get_logger().bind(app=policy.app)
     for text in policy.left_out:
-        log.warning("property.ignored", reason=text)
-        reply.warning(text)
+        _tell(policy.app, text, reply)
+
+
+def tell_skipped(
+    release: Release,
+    policy: dokku_policy.AppPolicy,
+    origin: Origin,
+    reply: reply_writer.ReplyWriter,
+) -> None:
+    """Warn of templates that give this release no tag."""
+    for text in tag_templates.resolve(policy.extra_tags, release, origin).skipped:
+        _tell(release.app, f"push-extra-tags: {text}", reply)
+
+
+def _tell(app: str, text: str, reply: reply_writer.ReplyWriter) -> None:
+    structlog.get_logger().warning("property.ignored", app=app, reason=text)
+    reply.warning(text)
 
 
 def _note_unread(release: Release, names: list[str], context: ports.Context) -> None:
@@ -145,9 +162,21 @@ def _note_unread(release: Release, names: list[str], context: ports.Context) -> 
     context.ledger.record_tag_moves(release.job_id, dict.fromkeys(unread, UNREAD))
 
 
-def names_of(release: Release, tags: Iterable[str]) -> list[str]:
-    """Return the tags that a release moves, without its own number."""
-    return [tag for tag in tags if tag != str(release.number)]
+def names_of(
+    release: Release, tags: Iterable[str], context: ports.Context
+) -> list[str]:
+    """Return the tags that a release moves, without its own number.
+
+    Args:
+        release: The release.
+        tags: Tags and templates, which get the values of this release.
+        context: Its ledger has what made the release.
+    """
+    wanted = tuple(tags)
+    if any(map(tag_lists.is_template, wanted)):
+        origin = context.ledger.origin_of(release.job_id)
+        wanted = tag_templates.resolve(wanted, release, origin).tags
+    return [tag for tag in wanted if tag != str(release.number)]
 
 
 def digest_of(

@@ -203,5 +203,7 @@ def _moves(release: Release, context: ports.Context) -> Mapping[str, str]:
     Older versions moved them without recording anything.
     """
     tags = app_state.policy_of(context, release.app).extra_tags
-    unread = dict.fromkeys(extra_tags.names_of(release, tags), extra_tags.UNREAD)
+    unread = dict.fromkeys(
+        extra_tags.names_of(release, tags, context), extra_tags.UNREAD
+    )
     return {**unread, **context.ledger.tag_moves(release.job_id)}

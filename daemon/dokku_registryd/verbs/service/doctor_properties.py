@@ -5,7 +5,12 @@ from pathlib import Path
 
 from dokku_registryd import errors, ports
 from dokku_registryd.adapters.dokku import property_survey
-from dokku_registryd.core.dokku import policy, property_names, validation
+from dokku_registryd.core.dokku import (
+    policy,
+    property_names,
+    tag_lists,
+    validation,
+)
 from dokku_registryd.core.image import wanted
 from dokku_registryd.core.release import numbering, preflight
 from dokku_registryd.core.status import findings
@@ -54,6 +59,16 @@ def about_release(
         yield findings.fail(_CHECK, f"{text}{cure}", app=app)
     for text in state.policy.left_out:
         yield findings.warn(_CHECK, text, app=app)
+    templates = list(filter(tag_lists.is_template, state.policy.extra_tags))
+    if templates and context.is_companion():
+        yield findings.fail(
+            _CHECK,
+            f"push-extra-tags: {', '.join(templates)[:_SHOWN]} is a template, and"
+            " Dokku's own plugin, which pushes here, takes it as a tag: its releases"
+            f" fail. Correct it with: dokku registry:set {app} push-extra-tags"
+            f" {_EXAMPLES['push-extra-tags']}",
+            app=app,
+        )
 
 
 def on_host(
