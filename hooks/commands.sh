@@ -38,6 +38,8 @@ case $1 in
       'Check whether the service is ready' \
       'registryd:history [--failed] [--format text|json] [--limit <n>] [<app>]' \
       'List finished jobs from newest to oldest' \
+      'registryd:hold [--format text|json] [--off] [--reason <text>] <app> [<number>]' \
+      'Keep what an app runs or keep one of its releases' \
       'registryd:metrics [--all]' \
       'Print metrics in Prometheus text format' \
       'registryd:push <app>' \
@@ -46,6 +48,8 @@ case $1 in
       'List releases from newest to oldest' \
       'registryd:report [<app>] [<flag>]' \
       'Displays a registryd report for one or more apps' \
+      'registryd:rollback [--dry-run] [--format text|json] <app> [<number>]' \
+      'Release what ran before again and deploy it' \
       'registryd:set <app>|--global <property> (<value>)' \
       'Set or clear a registryd property for an app' \
       'registryd:status [--format text|json] [--watch]' \

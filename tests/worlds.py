@@ -145,7 +145,7 @@ class Host:
 
     def set(self, app: str, name: str, value: str) -> None:
         """Set a property, in the folder where it belongs."""
-        ours = {"push-policy", "push-deadline", "heal", "keep-releases"}
+        ours = {"push-policy", "push-deadline", "heal", "hold", "keep-releases"}
         others = other_plugins.PROPERTIES.items()
         foreign = {name: plugin for plugin, names in others for name in names}
         plugin = policy.OURS if name in ours else foreign.get(name, policy.CORE)

@@ -108,6 +108,7 @@ def read_properties(raw: bytes) -> None:
         validation.push_policy,
         validation.push_deadline,
         validation.heal,
+        validation.hold,
         validation.keep_releases,
     ):
         with suppress(validation.ValueRefusedError):

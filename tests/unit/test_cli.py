@@ -26,6 +26,8 @@ LISTED = [
         "releases",
         "heal",
         "history",
+        "rollback",
+        "hold",
         "push",
     ),
     *("install", "uninstall", "forget", "adopt"),

@@ -196,6 +196,7 @@ def test_a_clone_has_no_number(host: DokkuHost, umask: int) -> None:
     """A clone gets properties and login, readable by Dokku alone, but no number."""
     fill(host, "web")
     host.set_property("web", "note", "two\nlines\\n\n")
+    host.set_property("web", "hold", "38", plugin="registryd")
     (host.config_root / "registry" / "web" / "server").chmod(0o644)
     (host.config_root / "registry" / "web" / "folder").mkdir()
     host.create_app("blog")

@@ -121,6 +121,22 @@ def _pull(
     return image
 
 
+def fetch(
+    entry: wanted.Wanted,
+    context: ports.Context,
+    reply: reply_writer.ReplyWriter,
+    give_way: Callable[[], None],
+) -> images.LocalImage:
+    """Pull an image by its digest, if there is room for it; for a release too.
+
+    Raises:
+        TransientError: Engine or registry do not answer, or the disk is too full.
+        PermanentError: The registry no longer has the image, or refuses the login.
+    """
+    _check_space(entry, context)
+    return _fetch(entry, context, reply, give_way)
+
+
 def _give_way(
     entry: wanted.Wanted, context: ports.Context, *, may_give_up: bool
 ) -> None:

@@ -15,13 +15,20 @@ import structlog
 from dokku_registryd import errors, ports
 from dokku_registryd.core.dokku import policy as dokku_policy
 from dokku_registryd.core.hook import triggers
+from dokku_registryd.core.image import images
 from dokku_registryd.core.job import jobs, outcomes
 from dokku_registryd.core.job.kinds import Kind
 from dokku_registryd.core.release import preflight
 from dokku_registryd.core.release.releases import Release, ReleaseState
+from dokku_registryd.effects import repeats
 from dokku_registryd.effects.app import app_state, release_facts
 from dokku_registryd.effects.deploy import live, orders, recovery, reply_writer
-from dokku_registryd.effects.registry import extra_tags, push_number, registry_session
+from dokku_registryd.effects.registry import (
+    extra_tags,
+    numbers,
+    push_number,
+    registry_session,
+)
 
 
 def perform(
@@ -51,19 +58,13 @@ def perform(
     ended = _outcome_of(release)
     if ended is not None:
         return ended
-    if policy.push_in_background and release.scheduler == recovery.LOCAL_SCHEDULER:
-        if release.state is ReleaseState.RESERVED and not release.is_deploy_continued:
-            push_number.tag(release, context)
-        orders.check(job, context)
-        release = recovery.accept(release, context, reply)
+    release = _prepare(job, release, policy, context, reply)
     if release.is_deploy_continued and not job.is_background_push:
         return outcomes.CONTINUE
     session = registry_session.of_release(release, job, policy, context)
     sent = None
     if release.state is ReleaseState.RESERVED:
-        release, sent = push_number.push(
-            release, session, context, reply, tags=policy.extra_tags
-        )
+        release, sent = _push(job, release, policy, session, context, reply)
     manifest = sent.manifest if sent else None
     orders.check(job, context)
     release = context.ledger.release_of(job.job_id) or release
@@ -83,29 +84,75 @@ def perform(
     return _outcome(release, f"{outcomes.UNSEEN}: {unseen}" if unseen else "")
 
 
+def _prepare(
+    job: jobs.Job,
+    release: Release,
+    policy: dokku_policy.AppPolicy,
+    context: ports.Context,
+    reply: reply_writer.ReplyWriter,
+) -> Release:
+    """Have the image here, and let the deploy continue if it waits for no push."""
+    is_new = release.state is ReleaseState.RESERVED
+    if is_new:
+        release = repeats.prepare(job, release, context, reply)
+    if policy.push_in_background and release.scheduler == recovery.LOCAL_SCHEDULER:
+        if is_new and not release.is_deploy_continued:
+            push_number.tag(release, context)
+        orders.check(job, context)
+        release = recovery.accept(release, context, reply)
+    return release
+
+
+def _push(  # noqa: PLR0917 - one call, to keep `perform` short
+    job: jobs.Job,
+    release: Release,
+    policy: dokku_policy.AppPolicy,
+    session: registry_session.RegistrySession,
+    context: ports.Context,
+    reply: reply_writer.ReplyWriter,
+) -> tuple[Release, numbers.Sent]:
+    source = repeats.source_of(job, context)
+    release, sent = push_number.push(
+        release,
+        session,
+        context,
+        reply,
+        tags=policy.extra_tags,
+        digest=repeats.known_digest(release, source) if source else "",
+    )
+    if source is not None:
+        repeats.tell(release, source, context, reply)
+    return release, sent
+
+
 def _reserve(
     job: jobs.Job,
     policy: dokku_policy.AppPolicy,
     context: ports.Context,
     reply: reply_writer.ReplyWriter,
 ) -> Release:
+    source = repeats.source_of(job, context)
     if not job.attempts:  # once, not for each attempt while the Engine is away
-        reply.headline("Pushing image to registry")
+        reply.headline(
+            f"Releasing {source.reference} again"
+            if source
+            else "Pushing image to registry"
+        )
     _check(policy)
     extra_tags.tell_left_out(policy, reply)
-    image = context.engine.image(job.trigger.image)
-    if image is None:
-        raise errors.ImageNotFoundError(
-            f"cannot release {job.app}: there is no image {job.trigger.image} on this"
-            f" host. Rebuild it with dokku ps:rebuild {job.app}"
-        )
-    origin = release_facts.origin_of(job, image, context)
+    if source is not None:
+        image_id = source.image_id
+        origin = repeats.origin_of(job, source, context)
+    else:
+        image = _built_image(job, context)
+        image_id = image.image_id
+        origin = release_facts.origin_of(job, image, context)
     release = context.ledger.reserve(
         Release(
             job_id=job.job_id,
             app=job.app,
             number=policy.last_number + 1,
-            image_id=image.image_id,
+            image_id=image_id,
             server=policy.server,
             image_repo=policy.image_repo,
             scheduler=job.trigger.scheduler,
@@ -130,6 +177,16 @@ def _reserve(
         deployer=origin.deployer,
     )
     return release
+
+
+def _built_image(job: jobs.Job, context: ports.Context) -> images.LocalImage:
+    image = context.engine.image(job.trigger.image)
+    if image is None:
+        raise errors.ImageNotFoundError(
+            f"cannot release {job.app}: there is no image {job.trigger.image} on this"
+            f" host. Rebuild it with dokku ps:rebuild {job.app}"
+        )
+    return image
 
 
 def _check(policy: dokku_policy.AppPolicy) -> None:

@@ -9,6 +9,7 @@ from dokku_registryd.core.registry import backoff
 from dokku_registryd.core.release import completeness
 from dokku_registryd.core.release.origins import Origin
 from dokku_registryd.core.release.releases import DeployedRelease, Release
+from dokku_registryd.core.release.repeats import Repeat
 
 
 class Replies(Protocol):
@@ -187,6 +188,18 @@ class Ledger(Protocol):
 
     def origins(self, app: str | None = None) -> dict[str, Origin]:
         """Return what made the releases of one app or of all, by their jobs."""
+
+    def note_repeat(self, job_id: str, source: str) -> None:
+        """Record which release another one repeats, once."""
+
+    def repeat_of(self, job_id: str) -> Repeat | None:
+        """Return what a release repeats; None for a build."""
+
+    def repeats(self, app: str | None = None) -> dict[str, Repeat]:
+        """Return what the releases of one app or of all repeat, by their jobs."""
+
+    def note_latest_before(self, job_id: str, image_id: str) -> None:
+        """Record the image that had `dokku/APP:latest` before a repeat got it."""
 
     def record_check(
         self, record: completeness.Record, *, is_synced: bool = True

@@ -50,6 +50,7 @@ EFFECTS: Mapping[Kind, Effect] = {
     Kind.CANCELLED: orders.perform_cancelled,
     Kind.RECORDED: record_core.perform,
     Kind.HEAL: heal.perform,
+    Kind.DEPLOY_FAILED: settling.perform_failed,
     Kind.DEPLOYED: sweep.request,
     Kind.DESTROYED: forget.perform,
     Kind.ABANDONED: forget.perform,

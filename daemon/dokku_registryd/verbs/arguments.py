@@ -150,6 +150,29 @@ def _add_release_verbs(verbs: "argparse._SubParsersAction[Parser]") -> None:
         help="list at most N jobs (default 20)",
     )
     _add_format(history)
+    rollback = _add_verb(
+        verbs, "rollback", "release what ran before again, and deploy it"
+    )
+    rollback.add_argument("app", metavar="APP", help="the app")
+    rollback.add_argument(
+        "number",
+        nargs="?",
+        metavar="N",
+        type=_count,
+        help="roll back to this release (default what ran before)",
+    )
+    rollback.add_argument(
+        "--dry-run", action="store_true", help="say what it would do, change nothing"
+    )
+    _add_format(rollback)
+    hold = _add_verb(verbs, "hold", "keep what an app runs, or a release for good")
+    hold.add_argument("app", metavar="APP", help="the app")
+    hold.add_argument(
+        "number", nargs="?", metavar="N", type=_count, help="hold this release only"
+    )
+    hold.add_argument("--reason", metavar="TEXT", help="why, for others to read")
+    hold.add_argument("--off", action="store_true", help="end it")
+    _add_format(hold)
     push = _add_verb(verbs, "push", "ensure that the registry has the deployed release")
     push.add_argument("app", metavar="APP", help="push this app")
 

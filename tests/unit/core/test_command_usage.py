@@ -7,6 +7,8 @@ from dokku_registryd.core.dokku import command_usage, pflag
 LOOK = command_usage.Usage("ours:look [--all] [--format text|json] [<app>]")
 LIST = command_usage.Usage("ours:list [--limit <n>] [--all] [<app>]")
 SEND = command_usage.Usage("ours:send <app>")
+HOLD = command_usage.Usage("ours:hold [--off] [--reason <text>] <app> [<number>]")
+SHIP = command_usage.Usage("ours:ship <app> <target>")
 TELL = command_usage.Usage("ours:tell")
 
 
@@ -38,6 +40,23 @@ def test_a_number(arguments: list[str], limit: str | None) -> None:
 
 
 @pytest.mark.parametrize(
+    ("arguments", "found"),
+    [
+        (["web"], {"app": "web", "number": None, "reason": None, "off": False}),
+        (["web", "38"], {"app": "web", "number": "38", "reason": None, "off": False}),
+        (
+            ["web", "--reason", "it is good", "38", "--off"],
+            {"app": "web", "number": "38", "reason": "it is good", "off": True},
+        ),
+    ],
+    ids=["app", "release", "reason"],
+)
+def test_several_arguments(arguments: list[str], found: dict[str, object]) -> None:
+    """Arguments have the names of the line, and come in its order."""
+    assert HOLD.parse(arguments) == found
+
+
+@pytest.mark.parametrize(
     ("usage", "arguments", "reason"),
     [
         (LOOK, ["--set", "a=b"], "unknown flag: --set"),
@@ -52,6 +71,9 @@ def test_a_number(arguments: list[str], limit: str | None) -> None:
         (LIST, ["--limit", "-3"], "--limit must be a number from 1 to 999999"),
         (LIST, ["--limit", "1000000"], "--limit must be a number from 1 to 999999"),
         (LIST, ["--limit"], "flag needs an argument: --limit"),
+        (HOLD, ["web", "x"], "number must be from 1 to 999999, not x"),
+        (HOLD, ["web", ""], "number must be from 1 to 999999, not "),
+        (HOLD, ["web", "3", "4"], "unexpected argument: 4"),
         (TELL, ["web"], "unexpected argument: web"),
         (TELL, ["--format", "json"], "unknown flag: --format"),
     ],
@@ -74,6 +96,17 @@ def test_an_app_that_is_left_out() -> None:
 
     said = "Please specify an app to run the command on"
     assert (caught.value.reason, caught.value.status) == (said, 1)
+
+
+def test_another_argument_that_is_left_out() -> None:
+    """It is named."""
+    with pytest.raises(pflag.UsageError) as caught:
+        SHIP.parse(["web"])
+
+    assert (caught.value.reason, caught.value.status) == (
+        "Please specify the target",
+        1,
+    )
 
 
 def test_a_call_for_help() -> None:

@@ -16,6 +16,8 @@ IMAGE = f"sha256:{'1' * 64}"
         ("web.my-worker_2.12", "", False, True),
         ("web.web.1.upcoming-1234", "deploy", False, False),
         ("web.web.1.upcoming-1234", "", False, False),
+        ("web.web.1.1764448000", "deploy", False, False),
+        ("web.web.1.1764448000", "", False, False),
         ("web.web.1", "run", False, False),
         ("web.run.1234", "run", False, False),
         ("brave_turing", "deploy", True, False),

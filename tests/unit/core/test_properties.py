@@ -299,6 +299,7 @@ def test_values_of_ours_as_text() -> None:
 
     assert dokku_policy.own_values("web", read, DEFAULTS) == {
         "heal": "off",
+        "hold": "",
         "keep-releases": "0",
         "push-deadline": "2h",
         "push-policy": "wait",

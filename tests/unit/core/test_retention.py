@@ -7,7 +7,7 @@ import pytest
 
 from app_states import DEPLOYED, POLICY, STATE, release
 from dokku_registryd.core.image import wanted
-from dokku_registryd.core.release import retention
+from dokku_registryd.core.release import holds, retention
 from dokku_registryd.core.release.releases import Release, ReleaseState
 
 KEPT = retention.KEPT_RELEASES
@@ -90,6 +90,14 @@ def test_a_job_that_is_not_done_keeps_its_row() -> None:
 def test_names_that_are_to_be_kept() -> None:
     """The property keep-releases may ask for more than the ledger tells."""
     assert gone(state(rows(), kept=KEPT + 9)) == OLD[:-10]
+
+
+def test_a_held_release_keeps_its_row() -> None:
+    """A release that is held can be rolled back to, however old."""
+    held = state(rows())
+    held = replace(held, policy=replace(held.policy, holds=holds.parse("5: good")[0]))
+
+    assert gone(held) == BUT_FIVE
 
 
 def test_the_highest_number_stays() -> None:

@@ -31,16 +31,18 @@ Usage: dokku registryd[:COMMAND]
 Manage pushes and healing of released images
 
 Additional commands:
-    registryd:doctor [--format text|json] [<app>]                            Find problems that would break a deploy
-    registryd:heal [--dry-run] [--format text|json] [<app>]                  Restore missing images now
-    registryd:health [--format text|json]                                    Check whether the service is ready
-    registryd:history [--failed] [--format text|json] [--limit <n>] [<app>]  List finished jobs from newest to oldest
-    registryd:metrics [--all]                                                Print metrics in Prometheus text format
-    registryd:push <app>                                                     Ensure that the registry has the deployed release
-    registryd:releases [--format text|json] [<app>]                          List releases from newest to oldest
-    registryd:report [<app>] [<flag>]                                        Displays a registryd report for one or more apps
-    registryd:set <app>|--global <property> (<value>)                        Set or clear a registryd property for an app
-    registryd:status [--format text|json] [--watch]                          Show whether all is well and what is not
+    registryd:doctor [--format text|json] [<app>]                                   Find problems that would break a deploy
+    registryd:heal [--dry-run] [--format text|json] [<app>]                         Restore missing images now
+    registryd:health [--format text|json]                                           Check whether the service is ready
+    registryd:history [--failed] [--format text|json] [--limit <n>] [<app>]         List finished jobs from newest to oldest
+    registryd:hold [--format text|json] [--off] [--reason <text>] <app> [<number>]  Keep what an app runs or keep one of its releases
+    registryd:metrics [--all]                                                       Print metrics in Prometheus text format
+    registryd:push <app>                                                            Ensure that the registry has the deployed release
+    registryd:releases [--format text|json] [<app>]                                 List releases from newest to oldest
+    registryd:report [<app>] [<flag>]                                               Displays a registryd report for one or more apps
+    registryd:rollback [--dry-run] [--format text|json] <app> [<number>]            Release what ran before again and deploy it
+    registryd:set <app>|--global <property> (<value>)                               Set or clear a registryd property for an app
+    registryd:status [--format text|json] [--watch]                                 Show whether all is well and what is not
 """  # noqa: E501 - as it is printed
 REGISTRY_LINE = "    registry, Manage registry settings for an app\n"
 REGISTRYD_LINE = "    registryd, Manage pushes and healing of released images\n"
@@ -84,6 +86,7 @@ Options:
 
 Properties:
     heal on|off                  Whether missing images are restored
+    hold all|<number>            What nothing may replace or remove, with reasons: see registryd:hold
     keep-releases <number>       How many superseded releases keep their local names
     push-deadline <duration>     How long a deploy waits for its push: 90s or 15m or 2h or 1d
     push-policy wait|background  Whether a deploy waits for its push
@@ -208,7 +211,10 @@ def test_every_command_is_there() -> None:
     }
     verbs = [name for name, module in dispatcher.MODULES.items() if "verbs" in module]
     for verb in verbs:
-        argv = [verb.partition(":")[2], *(["web"] if "push" in verb else [])]
+        argv = [
+            verb.partition(":")[2],
+            *(["web"] if re.search("hold|push|rollback", verb) else []),
+        ]
         assert cli.parse(argv).verb == argv[0]
 
 

@@ -16,6 +16,7 @@ Dokku = Callable[[str], Result]
 FOO = """\
 =====> foo registryd information
        Registryd computed heal:          on
+       Registryd computed hold:          {0}
        Registryd computed keep releases: 0
        Registryd computed push deadline: 15m
        Registryd computed push policy:   wait
@@ -27,6 +28,7 @@ FOO = """\
        Registryd global push deadline:   {0}
        Registryd global push policy:     {0}
        Registryd heal:                   {0}
+       Registryd hold:                   {0}
        Registryd keep releases:          {0}
        Registryd push deadline:          {0}
        Registryd push lag seconds:       {0}
@@ -40,12 +42,14 @@ EVERYWHERE_JSON = (
 )
 VALID_FLAGS = (
     " !     Invalid flag passed, valid flags: --registryd-computed-heal,"
-    " --registryd-computed-keep-releases, --registryd-computed-push-deadline,"
+    " --registryd-computed-hold, --registryd-computed-keep-releases,"
+    " --registryd-computed-push-deadline,"
     " --registryd-computed-push-policy, --registryd-deployed-digest,"
     " --registryd-deployed-pushed-at, --registryd-deployed-reference,"
     " --registryd-global-heal, --registryd-global-keep-releases,"
     " --registryd-global-push-deadline, --registryd-global-push-policy,"
-    " --registryd-heal, --registryd-keep-releases, --registryd-push-deadline,"
+    " --registryd-heal, --registryd-hold, --registryd-keep-releases,"
+    " --registryd-push-deadline,"
     " --registryd-push-lag-seconds, --registryd-push-policy\n"
 )
 DIGEST = f"sha256:{'a' * 64}"

@@ -9,8 +9,8 @@ from support.dokku_host import GLOBAL, DokkuHost, Result
 Dokku = Callable[[str], Result]
 
 VALID_PROPERTIES = (
-    " !     Invalid property specified, valid properties include: heal, keep-releases,"
-    " push-deadline, push-policy"
+    " !     Invalid property specified, valid properties include: heal, hold,"
+    " keep-releases, push-deadline, push-policy"
 )
 
 
@@ -42,6 +42,20 @@ def test_a_value_that_cannot_work(host: DokkuHost, dokku: Dokku) -> None:
         "", " !     heal must be on or off, not 'yes'. Did you mean on?\n", 1
     )
     assert host.read_property("foo", "heal", plugin="registryd") is None
+
+
+def test_a_hold(host: DokkuHost, dokku: Dokku) -> None:
+    """Holds are of an app; a mistake is refused with the form that is right."""
+    done = host.command("registryd:set", "foo", "hold", "41;all: freeze ; 38:good")
+
+    assert done.stdout == "=====> Setting hold to all: freeze; 38: good; 41\n"
+    assert host.read_property("foo", "hold", plugin="registryd") == (
+        "all: freeze; 38: good; 41"
+    )
+    assert dokku("registryd:set --global hold 38") == Result(
+        "", " !     Property cannot be specified globally\n", 1
+    )
+    assert "'none' is neither" in dokku("registryd:set foo hold none").stderr
 
 
 @pytest.mark.parametrize("owner", ["foo", GLOBAL])

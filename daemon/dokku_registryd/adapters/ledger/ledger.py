@@ -17,6 +17,7 @@ from dokku_registryd.adapters.ledger import (
     notices,
     origins,
     pruning,
+    repeats,
     side_tables,
 )
 from dokku_registryd.adapters.ledger.schema import ASKED_AFTER
@@ -31,6 +32,7 @@ class SqliteLedger(
     lookups.ReleaseLookups,
     checks.CheckRows,
     origins.OriginRows,
+    repeats.RepeatRows,
     notices.NoticeRows,
     pruning.PrunedRows,
 ):
@@ -59,6 +61,7 @@ class SqliteLedger(
             self.paused_registries()
             self.checks_since(0.0)
             self.origins()
+            self.repeats()
             self.notices()
             self.login_checks()
         except (ValueError, TypeError) as error:

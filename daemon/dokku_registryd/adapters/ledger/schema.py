@@ -227,6 +227,16 @@ MIGRATIONS = (
     ALTER TABLE jobs ADD COLUMN deployer TEXT NOT NULL DEFAULT '';
     ALTER TABLE jobs ADD COLUMN revision TEXT NOT NULL DEFAULT '';
     """,
+    # Which release another one repeats, and the image that had the name of the app's
+    # latest build before.
+    """
+    CREATE TABLE repeats (
+        job_id TEXT NOT NULL,
+        source TEXT NOT NULL,
+        latest_before TEXT,
+        PRIMARY KEY (job_id)
+    );
+    """,
 )
 
 # Releases that still have the digest that was found to be amiss.

@@ -5,7 +5,7 @@ from typing import Final
 
 from dokku_registryd.adapters.ledger import file
 
-SIDE_TABLES: Final = ("tag_moves", "checks", "origins")
+SIDE_TABLES: Final = ("tag_moves", "checks", "origins", "repeats")
 
 
 def drop_orphans(connection: file.Connection) -> None:

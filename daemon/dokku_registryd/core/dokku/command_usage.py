@@ -1,17 +1,20 @@
 """The arguments of a command, parsed from the line of its help.
 
 `registryd:doctor [--format text|json] [<app>]` has a flag with its values, the first of
-them as default, and an optional app; `[--all]` would be a switch, and `[--limit <n>]` a
-flag with a positive number, without a default. So a command accepts exactly the
-arguments that its help names.
+them as default, and an optional app; `[--all]` would be a switch, `[--limit <n>]` a
+flag with a positive number and `[--reason <text>]` one with any text, both without a
+default. Further arguments are named in the same way: `<app> [<number>]`. So a command
+accepts exactly the arguments that its help names.
 """
 
 from collections.abc import Sequence
 
 from dokku_registryd.core.dokku import pflag
 
-_APP = "<app>"
 _NUMBER = "<n>"
+_TEXT = "<text>"
+_POSITIVE = frozenset({"number"})
+"""Arguments that must be positive numbers."""
 _DIGITS = 6
 
 
@@ -25,21 +28,23 @@ class Usage:
     def __init__(self, line: str) -> None:
         self.line = line
         self.command, *takes = _words(line)
-        self._needs_app = _APP in takes
-        self._takes_app = self._needs_app or f"[{_APP}]" in takes
+        named = [word for word in takes if word.strip("[]").startswith("<")]
+        self._arguments = [word.strip("[]<>") for word in named]
+        self._least = sum(not word.startswith("[") for word in named)
         self.flags = [word[1:-1] for word in takes if word.startswith("[--")]
         """Each flag with its values, such as `--format text|json`."""
         flags = [flag[2:].split() for flag in self.flags]
         self._switches = [name for name, *values in flags if not values]
         self._numbers = [name for name, *values in flags if values == [_NUMBER]]
+        self._texts = [name for name, *values in flags if values == [_TEXT]]
         self._values = {
             name: tuple(values[0].split("|"))
             for name, *values in flags
-            if values and name not in self._numbers
+            if values and name not in {*self._numbers, *self._texts}
         }
 
     def parse(self, arguments: Sequence[str]) -> dict[str, str | bool | None]:
-        """Return the value of each flag by name, and the app if there is one.
+        """Return the values of flags and arguments by name; None if not given.
 
         Raises:
             UsageError: The arguments are invalid, or ask for help.
@@ -52,13 +57,13 @@ class Usage:
         for name in self._numbers:
             if not _is_number(parsed.strings.get(name, "")):
                 raise flags.mistake(f"--{name} must be a number from 1 to 999999")
-        self._check_count(flags, parsed)
+        self._check_arguments(flags, parsed)
         found: dict[str, str | bool | None] = {**parsed.strings}
-        found |= {name: parsed.strings.get(name) or None for name in self._numbers}
+        plain = (*self._numbers, *self._texts)
+        found |= {name: parsed.strings.get(name) or None for name in plain}
         found |= {name: name in parsed.switches for name in self._switches}
-        if self._takes_app:
-            found["app"] = parsed.positional[0] if parsed.positional else None
-        return found
+        given = dict(zip(self._arguments, parsed.positional, strict=False))
+        return found | {name: given.get(name) for name in self._arguments}
 
     def _flags(self) -> pflag.FlagSet:
         return pflag.FlagSet(
@@ -71,19 +76,25 @@ class Usage:
                 ),
                 *(
                     pflag.Flag(name=name, usage="", is_switch=False)
-                    for name in self._numbers
+                    for name in (*self._numbers, *self._texts)
                 ),
             ),
         )
 
-    def _check_count(self, flags: pflag.FlagSet, parsed: pflag.Parsed) -> None:
-        if self._needs_app and not parsed.positional:
+    def _check_arguments(self, flags: pflag.FlagSet, parsed: pflag.Parsed) -> None:
+        given, named = parsed.positional, self._arguments
+        if len(given) < self._least:
             # As Dokku's own commands say it, which end with 1.
+            missing = named[len(given)]
             said = "Please specify an app to run the command on"
+            if missing != "app":
+                said = f"Please specify the {missing}"
             raise pflag.UsageError(said, status=1, reason=said)
-        if len(parsed.positional) > int(self._takes_app):
-            unknown = parsed.positional[int(self._takes_app)]
-            raise flags.mistake(f"unexpected argument: {unknown}")
+        if len(given) > len(named):
+            raise flags.mistake(f"unexpected argument: {given[len(named)]}")
+        for name, text in zip(named, given, strict=False):
+            if name in _POSITIVE and not (text and _is_number(text)):
+                raise flags.mistake(f"{name} must be from 1 to 999999, not {text}")
 
 
 def _is_number(text: str) -> bool:

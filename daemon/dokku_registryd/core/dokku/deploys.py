@@ -19,6 +19,9 @@ from dokku_registryd.core.release.releases import DeployedRelease
 # Dokku's name of a container until its checks have passed (scheduler-docker-local,
 # bin/scheduler-deploy-process-container).
 _UPCOMING: Final = ".upcoming-"
+# Its name from the next deploy until it is stopped: with the time behind it
+# (scheduler-docker-local, core-post-deploy).
+_REPLACED: Final = re.compile(r"\.\d+\.\d{9,}$")
 _DEPLOY_CONTAINER: Final = "deploy"
 _PROCESS: Final = re.compile(r"[A-Za-z0-9_-]+\.\d+")
 """The part behind the app in the name of a container: `web.1`."""
@@ -157,7 +160,8 @@ def _has_passed(container: images.LocalContainer) -> bool:
     if container.is_script or container.kind not in {"", _DEPLOY_CONTAINER}:
         return False
     if container.kind:
-        return _UPCOMING not in container.name
+        is_replaced = _REPLACED.search(container.name)
+        return _UPCOMING not in container.name and not is_replaced
     # Older versions of Dokku set no label; they use this name.
     process = container.name.removeprefix(f"{container.app}.")
     return process != container.name and bool(_PROCESS.fullmatch(process))

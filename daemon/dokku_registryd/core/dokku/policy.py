@@ -13,7 +13,9 @@ from typing import Final
 from dokku_registryd import errors
 from dokku_registryd.core.dokku import computed, other_plugins, tag_lists
 from dokku_registryd.core.image import reference
+from dokku_registryd.core.release import holds as release_holds
 from dokku_registryd.core.release import numbering
+from dokku_registryd.core.release.holds import Holds
 
 # A separate module has the part for reports, so that they start fast.
 GLOBAL: Final = computed.GLOBAL
@@ -61,6 +63,8 @@ class AppPolicy:
     push_deadline_seconds: float
     heal: bool
     keep_releases: int
+    holds: Holds = field(default_factory=Holds)
+    """The releases that nothing may remove, and whether the app is held."""
     names_kept_by: str = ""
     """Why all superseded releases keep their names; empty if `keep_releases` counts."""
     scheduler: str = ""
@@ -113,6 +117,14 @@ class _Source:
             self.unread.append((name, str(error)))
             return ""
 
+    def own(self, name: str) -> str:
+        """Return a property of ours that has no global value."""
+        try:
+            return self.read(OURS, self.app, name).strip()
+        except errors.UnreadableError as error:
+            self.unread.append((name, str(error)))
+            return ""
+
 
 def resolve(app: str, read: Reader, defaults: Defaults) -> AppPolicy:
     """Compute one app's policy.
@@ -139,6 +151,7 @@ def resolve(app: str, read: Reader, defaults: Defaults) -> AppPolicy:
         push_in_background=_policy(source, defaults.push_policy) == _BACKGROUND,
         push_deadline_seconds=_deadline(source, defaults.push_deadline_seconds),
         heal=_switch(source, "heal", default=defaults.heal),
+        holds=_holds(source),
         keep_releases=(kept := _kept(source, defaults))[0],
         names_kept_by=kept[1],
         scheduler=other_plugins.selected_scheduler(app, read),
@@ -165,6 +178,7 @@ def own_values(app: str, read: Reader, defaults: Defaults) -> dict[str, str]:
     kept, kept_by = _kept(source, defaults)
     return {
         "heal": "on" if _switch(source, "heal", default=defaults.heal) else "off",
+        "hold": release_holds.render(_holds(source)),
         "keep-releases": ALL if kept_by else str(kept),
         "push-deadline": span(_deadline(source, defaults.push_deadline_seconds)),
         "push-policy": _policy(source, defaults.push_policy),
@@ -271,6 +285,15 @@ def _switch(source: _Source, name: str, *, default: bool) -> bool:
         source.mistakes.append(f"{name}: {text!r} is neither on nor off")
         return default
     return default if not text else text == "on"
+
+
+def _holds(source: _Source) -> Holds:
+    found, mistake = release_holds.parse(source.own("hold"))
+    if mistake:
+        source.mistakes.append(
+            f"hold: {mistake!r} begins with neither all nor a number"
+        )
+    return found
 
 
 def _kept(source: _Source, defaults: Defaults) -> tuple[int, str]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from dokku_registryd import errors
 from dokku_registryd.core.dokku import computed, policy, tag_lists
 from dokku_registryd.core.image import reference
+from dokku_registryd.core.release import holds
 
 Check = Callable[[str, str], "Accepted"]
 
@@ -153,6 +154,20 @@ def keep_releases(_app: str, text: str) -> Accepted:
     return Accepted(value)
 
 
+def hold(_app: str, text: str) -> Accepted:
+    """Accept holds: `all` or numbers, each with a reason or without one."""
+    found, mistake = holds.parse(text)
+    if mistake:
+        raise ValueRefusedError(
+            "hold must be all or numbers of releases, with a reason behind a colon,"
+            f" such as 'all: freeze until Monday; 38: the last good one';"
+            f" {mistake!r} is neither"
+        )
+    if len(found.numbers) > holds.MAX_HOLDS:
+        raise ValueRefusedError(f"hold must be {holds.MAX_HOLDS} releases at most")
+    return Accepted(holds.render(found))
+
+
 REGISTRY: dict[str, Check] = {
     "image-repo": image_repo,
     "image-repo-template": image_repo_template,
@@ -162,10 +177,13 @@ REGISTRY: dict[str, Check] = {
 }
 REGISTRYD: dict[str, Check] = {
     "heal": heal,
+    "hold": hold,
     "keep-releases": keep_releases,
     "push-deadline": push_deadline,
     "push-policy": push_policy,
 }
+REGISTRYD_OF_APPS: frozenset[str] = frozenset({"hold"})
+"""Those of `REGISTRYD` that cannot be set globally."""
 
 
 def _choice(name: str, text: str, *, on: str, off: str) -> str:

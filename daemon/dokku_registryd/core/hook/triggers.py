@@ -48,7 +48,7 @@ class Trigger:
     waiter: str = ""
     """The process that waits for the reply, as `core.job.waiters` writes it."""
     job: str = ""
-    """The trigger that is cancelled."""
+    """The trigger that is cancelled, or whose release is repeated."""
     source: str = ""
     """`DOKKU_BUILD_SOURCE`: what has begun the deploy, such as `git-hook`."""
     deployer: str = ""

@@ -15,13 +15,16 @@ class Kind(StrEnum):
     """The kind of a trigger or job."""
 
     RELEASE = "release"
-    """Dokku released an image that must be pushed; a hook waits for the reply."""
+    """Dokku released an image that must be pushed, or the release of another job is
+    repeated; a hook or a user waits for the reply."""
     LOCAL = "local"
     """Dokku released an image with push-on-release off: ours is no longer deployed."""
     RECORDED = "recorded"
     """Dokku's own plugin has pushed a release under the number `tag`."""
     CANCELLED = "cancelled"
     """The deploy that waited for the release trigger `job` was interrupted."""
+    DEPLOY_FAILED = "deploy-failed"
+    """The deploy `build` has failed, as the command that ran it knows."""
     DEPLOYED = "deployed"
     """Containers of the new release run."""
     DESTROYED = "destroyed"
@@ -92,7 +95,7 @@ RULES: Final[Mapping[Kind, Rules]] = MappingProxyType(
     {
         Kind.RELEASE: Rules(
             fields=("app", "image", "scheduler"),
-            optional=("build", "waiter", *_ORIGIN),
+            optional=("build", "job", "waiter", *_ORIGIN),
             is_awaited=True,
             is_ordered=True,
             asks_for_later=True,
@@ -119,6 +122,13 @@ RULES: Final[Mapping[Kind, Rules]] = MappingProxyType(
         Kind.CANCELLED: Rules(fields=("app", "job"), is_tried_for_ever=True),
         Kind.DEPLOYED: Rules(
             fields=("app", "tag"), optional=("build",), is_level=True, is_renewing=True
+        ),
+        Kind.DEPLOY_FAILED: Rules(
+            fields=("app", "build"),
+            is_awaited=True,
+            is_exclusive=True,
+            is_remote=True,
+            is_tried_for_ever=True,
         ),
         Kind.DESTROYED: Rules(
             fields=("app",),

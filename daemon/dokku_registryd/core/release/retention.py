@@ -2,8 +2,8 @@
 
 An app may have had thousands of releases, and few of them are needed again. Rows are
 kept, however old, if they may still be needed: those that Dokku runs or counts by,
-unfinished ones, those of local names, and the highest number of each repository, since
-numbers are counted from it and never reused.
+unfinished and held ones, those of local names, and the highest number of each
+repository, since numbers are counted from it and never reused.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -32,6 +32,7 @@ def spare(
         *_latest(state),
         *_counted(rows),
         *_told(state),
+        *(row.job_id for row in rows if row.number in state.policy.holds.numbers),
         *(
             row.job_id
             for row in rows

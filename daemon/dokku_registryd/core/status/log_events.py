@@ -171,6 +171,13 @@ EVENTS: Final[Mapping[str, EventFields]] = MappingProxyType(
             "The registry has the number. The method is pushed, named (only tagged, as"
             " the registry had the image) or found (after a crash).",
         ),
+        "release.repeated": _event(
+            "info",
+            "number source digest is_same",
+            "The registry has an earlier release, named by source, under the next"
+            " number too: a rollback or a promotion. is_same is false if the image had"
+            " to be sent again and got another digest.",
+        ),
         "release.incomplete": _event(
             "warning",
             "digest missing lacking",
@@ -209,6 +216,12 @@ EVENTS: Final[Mapping[str, EventFields]] = MappingProxyType(
             "number",
             "The deploy of a release failed or was interrupted: the previous release is"
             " reported to Dokku, and extra tags are restored to it.",
+        ),
+        "latest.returned": _event(
+            "info",
+            "image_id",
+            "The deploy of a rollback or a promotion failed, so the name from which"
+            " Dokku's next config:set starts points to its previous image again.",
         ),
         "registry.paused": _event(
             "warning",

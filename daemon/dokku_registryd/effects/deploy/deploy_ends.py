@@ -56,7 +56,7 @@ def judge(
     verdict = deploys.judge(state, is_running_here=False, age_seconds=age)
     if verdict is not deploys.Verdict.BACK:
         return verdict
-    is_running = _runs(app, build, all_told[build], context)
+    is_running = runs(app, build, all_told[build], context)
     return deploys.judge(state, is_running_here=is_running, age_seconds=age)
 
 
@@ -86,7 +86,12 @@ def _look(
     return state, age
 
 
-def _runs(app: str, build: str, told: deploys.Told, context: ports.Context) -> bool:
+def runs(app: str, build: str, told: deploys.Told, context: ports.Context) -> bool:
+    """Return whether a container of an app runs the release of a deploy.
+
+    Raises:
+        TransientError: Neither the Engine nor Dokku's files say what runs.
+    """
     containers = context.engine.containers()
     recorded = context.builds.containers(app)
     if told.record.is_local:

@@ -16,7 +16,7 @@ from dokku_registryd.core.dokku import deploys, policy
 from dokku_registryd.core.hook.triggers import Trigger
 from dokku_registryd.core.job.kinds import Kind
 from dokku_registryd.core.release.releases import Release, ReleaseState
-from dokku_registryd.effects.deploy import deploy_ends, reply_writer
+from dokku_registryd.effects.deploy import deploy_ends, latest_name, reply_writer
 from dokku_registryd.effects.registry import numbers, tag_returns
 
 # Later events after which a release must not be recorded any more.
@@ -105,8 +105,10 @@ def tell(release: Release, context: ports.Context) -> None:
     with context.app_lock(release.app):
         if is_followed(release, context):
             if not release.live_at and not release.failed_at:
+                latest_name.give(release, context)
                 context.deploying.tell(release.app, release.build, release.deployed)
         elif is_latest(release, context):
+            latest_name.give(release, context)
             numbers.record(release.app, release.deployed, context)
 
 
@@ -146,6 +148,7 @@ def show(release: Release, context: ports.Context) -> None:
     runs = _runs(release, context)
     if not runs and not _is_last_live(release, context):
         return
+    latest_name.give(release, context)
     context.properties.set(policy.CORE, release.app, "tag-version", str(release.number))
     if runs or is_latest(release, context):
         numbers.show(release, context)
@@ -263,6 +266,7 @@ def fail(
             reference=release.reference,
             number=release.number,
         )
+    latest_name.give_back(release, context, reply)
     tag_returns.restore(release, context, reply, must_answer=True)
     context.deploying.forget(release.app, release.build)
 

@@ -11,7 +11,7 @@ import structlog
 from dokku_registryd import errors, ports
 from dokku_registryd.core.job import jobs
 from dokku_registryd.core.release.releases import Release, ReleaseState
-from dokku_registryd.effects.deploy import live, reply_writer
+from dokku_registryd.effects.deploy import latest_name, live, reply_writer
 from dokku_registryd.effects.registry import numbers, tag_returns
 
 LOCAL_SCHEDULER: Final = "docker-local"
@@ -51,9 +51,18 @@ def delayed_part(release: Release, context: ports.Context) -> str:
     known = context.ledger.release_with_digest(
         release.image_id, release.repository, app=release.app
     )
-    if known is not None and release.scheduler == LOCAL_SCHEDULER:
-        return "its new number is"
-    return ""
+    if known is None or release.scheduler != LOCAL_SCHEDULER:
+        return ""
+    return "its new number is" if _may_start(release, context) else ""
+
+
+def _may_start(release: Release, context: ports.Context) -> bool:
+    """Return whether this host has the image; a build has just made it."""
+    if context.ledger.repeat_of(release.job_id) is None:
+        return True
+    with contextlib.suppress(errors.RegistrydError):
+        return context.engine.image(release.image_id) is not None
+    return False
 
 
 def cannot_succeed(release: Release, context: ports.Context) -> bool:
@@ -94,6 +103,8 @@ def give_up(
             job.job_id, state=ReleaseState.FAILED, error=str(error)
         )
     try:
+        if not release.is_deploy_continued:
+            latest_name.give_back(release, context, reply)
         for name in release.names:
             context.engine.untag(name)
     except errors.RegistrydError as unreachable:

@@ -11,7 +11,12 @@ from dokku_registryd.core.job import jobs, outcomes
 from dokku_registryd.core.registry import backoff
 from dokku_registryd.core.release.releases import Release
 from dokku_registryd.effects.app import app_state
-from dokku_registryd.effects.deploy import live, reply_writer
+from dokku_registryd.effects.deploy import (
+    deploy_ends,
+    latest_name,
+    live,
+    reply_writer,
+)
 from dokku_registryd.effects.registry import extra_tags, registry_session
 
 
@@ -34,6 +39,32 @@ def perform(
     if not settled:
         return outcomes.done(f"extra tags moved again to {', '.join(forward)}")
     return outcomes.done(f"ended deploys: {', '.join(settled)}")
+
+
+def perform_failed(
+    job: jobs.Job, context: ports.Context, reply: reply_writer.ReplyWriter
+) -> outcomes.Outcome:
+    """Undo the release of a deploy whose failure was reported.
+
+    Its containers count for more than the report: they may run all the same.
+
+    Raises:
+        TransientError: Engine or registry do not answer.
+    """
+    all_told = context.deploying.told(job.app)
+    build = job.trigger.build
+    release = context.ledger.release_of_build(job.app, build)
+    if release is None or build not in all_told:
+        return outcomes.skipped("the deploy had ended before")
+    if deploy_ends.runs(job.app, build, all_told[build], context):
+        live.go_live(release, context)
+        return outcomes.done(f"{release.reference} runs all the same")
+    live.fail(release, context, reply)
+    before = context.deployed.deployed(job.app)
+    text = "everything is as before"
+    if before is not None and not before.is_local:
+        text = f"{text}: {job.app} runs {before.reference}"
+    return outcomes.done(text)
 
 
 def _taken_back(app: str, context: ports.Context) -> list[Release]:
@@ -66,6 +97,7 @@ def _bring_forward(
             direction=backoff.Direction.PUSH,
             is_under_way=True,
         )
+        latest_name.give(release, context)
         extra_tags.move(release, tags, session, context, reply)
         # The app's other lane may have pushed a later one meanwhile.
         shown = live.latest(release, context)

@@ -50,6 +50,7 @@ def push(
     reply: reply_writer.ReplyWriter,
     *,
     tags: Sequence[str] = (),
+    digest: str = "",
 ) -> tuple[Release, numbers.Sent]:
     """Push under a reserved number; return once the registry has confirmed it.
 
@@ -59,6 +60,15 @@ def push(
     looks the number up. Meanwhile the image is tagged on this host, and the Engine
     begins to push it to the relay, unless its manifest is known. Before that lookup has
     succeeded, the registry is asked for nothing else.
+
+    Args:
+        release: The release.
+        session: Its registry.
+        context: The host.
+        reply: The reply.
+        tags: The extra tags that will move to it.
+        digest: The digest under which the repository has the image; empty if only the
+            ledger may know it.
 
     Returns:
         The release, and the registry's answer for it.
@@ -74,7 +84,7 @@ def push(
     missing: errors.ImageNotFoundError | None = None
     for _ in range(numbers.MOST_NUMBERS):
         precedence.give_way(release.app, release.reference, context)
-        digest = _known_digest(release, context)
+        digest = digest or _known_digest(release, context)
         begun: Future[sending.Handed | None] | None = None
         with ThreadPoolExecutor(max_workers=3) as aside:
             found = aside.submit(numbers.find, release, session, context)

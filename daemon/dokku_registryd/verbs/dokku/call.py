@@ -32,10 +32,12 @@ MODULES = {
     "registryd:health": _VERBS,
     "registryd:help": _HELP,
     "registryd:history": _VERBS,
+    "registryd:hold": _VERBS,
     "registryd:metrics": _VERBS,
     "registryd:push": _VERBS,
     "registryd:releases": _VERBS,
     "registryd:report": "registryd_report",
+    "registryd:rollback": _VERBS,
     "registryd:set": "registryd_set",
     "registryd:status": _VERBS,
 }

@@ -18,6 +18,9 @@ COMMANDS = {
     "registryd:history [--failed] [--format text|json] [--limit <n>] [<app>]": (
         "List finished jobs from newest to oldest"
     ),
+    "registryd:hold [--format text|json] [--off] [--reason <text>] <app> [<number>]": (
+        "Keep what an app runs or keep one of its releases"
+    ),
     "registryd:metrics [--all]": "Print metrics in Prometheus text format",
     "registryd:push <app>": "Ensure that the registry has the deployed release",
     "registryd:releases [--format text|json] [<app>]": (
@@ -25,6 +28,9 @@ COMMANDS = {
     ),
     "registryd:report [<app>] [<flag>]": (
         "Displays a registryd report for one or more apps"
+    ),
+    "registryd:rollback [--dry-run] [--format text|json] <app> [<number>]": (
+        "Release what ran before again and deploy it"
     ),
     "registryd:set <app>|--global <property> (<value>)": (
         "Set or clear a registryd property for an app"
@@ -40,10 +46,18 @@ OPTIONS = {
     "--failed": "List failed jobs only",
     "--format": "Print text or JSON",
     "--limit": "List at most so many",
+    "--off": "End it",
+    "--reason": "Why, for others to read",
     "--watch": "Repeat it every two seconds until Ctrl-C",
 }
 """What an option does, in any command that has it."""
 MORE = {
+    "registryd:rollback": {
+        "Options": {
+            "--dry-run": "Say what it would do and change nothing",
+            "--format text|json": "Print text or JSON",
+        }
+    },
     "registryd:report": {
         "Options": {
             "--format stdout|json": "Print text or JSON",
@@ -55,6 +69,9 @@ MORE = {
         "Options": {"--global": "Set the value of all apps without one of their own"},
         "Properties": {
             "heal on|off": "Whether missing images are restored",
+            "hold all|<number>": (
+                "What nothing may replace or remove, with reasons: see registryd:hold"
+            ),
             "keep-releases <number>": (
                 "How many superseded releases keep their local names"
             ),

@@ -33,10 +33,14 @@ def perform(call: dokku_call.Call) -> int:
     def rows_of(app: str) -> report.Rows:
         rows: dict[str, Callable[[], str]] = {}
         for name in validation.REGISTRYD:
+            is_of_apps = name in validation.REGISTRYD_OF_APPS
+            if is_of_apps and app == policy.GLOBAL:
+                continue
             rows[f"--registryd-computed-{name}"] = partial(computed, app, name)
-            rows[f"--registryd-global-{name}"] = partial(
-                read, policy.OURS, policy.GLOBAL, name
-            )
+            if not is_of_apps:
+                rows[f"--registryd-global-{name}"] = partial(
+                    read, policy.OURS, policy.GLOBAL, name
+                )
             if app != policy.GLOBAL:
                 rows[f"--registryd-{name}"] = partial(read, policy.OURS, app, name)
         return rows if app == policy.GLOBAL else rows | _recorded_rows(call, app)

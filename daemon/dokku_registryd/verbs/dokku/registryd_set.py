@@ -8,7 +8,13 @@ from dokku_registryd.verbs.dokku import setting
 def perform(call: dokku_call.Call) -> int:
     """Set or unset a property; the daemon reads it on use."""
     call.arguments = _with_numbers(call.arguments)
-    return setting.perform(call, policy.OURS, validation.REGISTRYD, suggest=_suggest)
+    return setting.perform(
+        call,
+        policy.OURS,
+        validation.REGISTRYD,
+        only_for_apps=validation.REGISTRYD_OF_APPS,
+        suggest=_suggest,
+    )
 
 
 def _suggest(app: str, name: str) -> str:

@@ -19,6 +19,7 @@ from dokku_registryd.core.status.findings import Finding
 _CHECK = "properties"
 _EXAMPLES = {
     "heal": "on",
+    "hold": "38",
     "image-repo": "ORG/NAME",
     "image-repo-template": "'dokku/{{ .AppName }}'",
     "keep-releases": "1",

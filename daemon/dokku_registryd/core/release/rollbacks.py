@@ -1,0 +1,198 @@
+"""Rollbacks: which release an app would run again, and why it may not.
+
+Without a number it is the one that ran before. If the app runs a rollback already, that
+counts as the release that it repeats: a second rollback goes further back, never to the
+release that the first one replaced.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from dokku_registryd import errors
+from dokku_registryd.core.dokku import policy as dokku_policy
+from dokku_registryd.core.release import completeness
+from dokku_registryd.core.release.releases import (
+    DeployedRelease,
+    Release,
+    ReleaseState,
+)
+
+LOCAL: Final = "docker-local"
+
+
+class RefusedError(errors.RegistrydError):
+    """A rollback is not possible. The message has the reason and the way out."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What is known about an app before a rollback."""
+
+    policy: dokku_policy.AppPolicy
+    releases: Sequence[Release]
+    """Its releases, newest first."""
+    sources: Mapping[str, str]
+    """By the job of a release that repeats another one, the job of that one."""
+    deployed: DeployedRelease | None
+    """What it runs."""
+    is_companion: bool
+    """Whether Dokku's own registry plugin is in charge."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """A rollback that is possible."""
+
+    source: Release
+    """The release that the app would run again."""
+    runs: DeployedRelease
+    """What it runs now."""
+    repository: str
+    """Where the release would go."""
+
+    @property
+    def is_named_only(self) -> bool:
+        """Whether the repository has the manifest, so that nothing is sent."""
+        return self.repository == self.source.repository
+
+
+def plan(facts: Facts, number: int | None) -> Plan:
+    """Return the rollback to a number, or to what ran before.
+
+    Raises:
+        RefusedError: It is not possible.
+    """
+    app = facts.policy.app
+    _check_app(facts)
+    runs = facts.deployed
+    if runs is None or runs.is_local:
+        raise RefusedError(
+            f"{app} runs nothing that was pushed, so there is nothing to return to."
+            f" See: dokku registryd:releases {app}"
+        )
+    present = _present(facts, runs)
+    source = _before(facts, runs, present) if number is None else _find(facts, number)
+    if source.number == runs.number or _is_same_image(source, present):
+        raise RefusedError(
+            f"{app} runs {source.number} already, as {runs.reference}. To start it"
+            f" again, run: dokku ps:restart {app}"
+        )
+    repository = f"{facts.policy.server}{facts.policy.image_repo}"
+    return Plan(source=source, runs=runs, repository=repository)
+
+
+def check_parts(source: Release, known: completeness.Record | None) -> None:
+    """Refuse a release whose image is not here, and not whole in its registry.
+
+    Raises:
+        RefusedError: It is known to lack parts.
+    """
+    if known is None or known.digest != source.digest or not known.lacking:
+        return
+    raise RefusedError(
+        f"release {source.number} of {source.app} is not on this host, and its registry"
+        f" lacks {completeness.describe(known.missing, known.lacking)}. Name another"
+        f" one of dokku registryd:releases {source.app}"
+    )
+
+
+def _check_app(facts: Facts) -> None:
+    policy, app = facts.policy, facts.policy.app
+    if facts.is_companion:
+        raise RefusedError(
+            f"cannot roll back {app}: beside Dokku's own registry plugin that plugin"
+            " says which release is deployed. Take over with: dokku-registryd install"
+        )
+    if not policy.push_on_release:
+        raise RefusedError(
+            f"cannot roll back {app}: its property push-on-release is not true, so a"
+            f" release has no number. Set it with: dokku registry:set {app}"
+            " push-on-release true"
+        )
+    if policy.holds.app_reason is not None:
+        reason = f" ({policy.holds.app_reason})" if policy.holds.app_reason else ""
+        raise RefusedError(
+            f"{app} is held{reason}. End that with: dokku registryd:hold {app} --off"
+        )
+    if policy.scheduler not in {"", LOCAL}:
+        raise RefusedError(
+            f"cannot roll back {app}: its scheduler is {policy.scheduler}, and only"
+            f" {LOCAL} starts a given release. Deploy the image of one instead:"
+            f" dokku git:from-image {app} REFERENCE, with a reference of dokku"
+            f" registryd:releases {app}"
+        )
+    under_way = [
+        row
+        for row in facts.releases
+        if row.state in {ReleaseState.RESERVED, ReleaseState.CONFIRMED}
+        and not row.is_deploy_continued
+        and not row.failed_at
+    ]
+    if under_way:
+        raise RefusedError(
+            f"{app} is being released as {under_way[0].number}. Try again when that has"
+            " ended, or cancel it"
+        )
+
+
+def _present(facts: Facts, runs: DeployedRelease) -> Release | None:
+    return next((row for row in facts.releases if row.goes_by(runs)), None)
+
+
+def _find(facts: Facts, number: int) -> Release:
+    rows = [row for row in facts.releases if row.number == number]
+    way_out = f"See: dokku registryd:releases {facts.policy.app}"
+    if not rows:
+        raise RefusedError(f"{facts.policy.app} has no release {number}. {way_out}")
+    confirmed = next((row for row in rows if row.digest), None)
+    if confirmed is None:
+        reason = f": {rows[0].error}" if rows[0].error else ""
+        raise RefusedError(
+            f"release {number} of {facts.policy.app} is not in its registry{reason}."
+            f" {way_out}"
+        )
+    return confirmed
+
+
+def _before(facts: Facts, runs: DeployedRelease, present: Release | None) -> Release:
+    """Return what ran before, and before all that a rollback has left."""
+    origin = _origin(facts, present)
+    for row in facts.releases:
+        is_older = (
+            row.number < runs.number
+            if origin is None
+            else row.sequence < origin.sequence
+        )
+        if is_older and _has_run(row) and not _is_same_image(row, present):
+            return row
+    raise RefusedError(
+        f"no release of {facts.policy.app} before the present one is recorded. Name one"
+        f" of dokku registryd:releases {facts.policy.app}"
+    )
+
+
+def _origin(facts: Facts, present: Release | None) -> Release | None:
+    """Return the build that the present release repeats, if it is recorded."""
+    by_job = {row.job_id: row for row in facts.releases}
+    seen: set[str] = set()
+    while present is not None and present.job_id not in seen:
+        seen.add(present.job_id)
+        source = by_job.get(facts.sources.get(present.job_id, ""))
+        if source is None:
+            break
+        present = source
+    return present
+
+
+def _has_run(row: Release) -> bool:
+    if row.state is not ReleaseState.PUSHED or not row.digest or row.failed_at:
+        return False
+    # Without a known deploy it counts as live once it is pushed.
+    return bool(row.live_at) or not row.build
+
+
+def _is_same_image(source: Release, present: Release | None) -> bool:
+    return present is not None and (
+        source.image_id == present.image_id or (source.digest == present.digest != "")
+    )

@@ -1,0 +1,145 @@
+"""The steps of a release that repeats an earlier one: its image and its manifest.
+
+A rollback repeats a release of the same app, a promotion one of another app. Nothing is
+built: the image is here, or is pulled by the digest that the registry has confirmed,
+with the login of the app that pushed it. Then it is released like any other, under the
+next number.
+"""
+
+import structlog
+
+from dokku_registryd import errors, ports
+from dokku_registryd.core.image import wanted
+from dokku_registryd.core.job import jobs
+from dokku_registryd.core.release.origins import Origin
+from dokku_registryd.core.release.releases import Release
+from dokku_registryd.effects import heal
+from dokku_registryd.effects.deploy import orders, precedence, reply_writer
+
+
+def source_of(job: jobs.Job, context: ports.Context) -> Release | None:
+    """Return the release that a job repeats; None if it releases a build.
+
+    Raises:
+        PermanentError: The ledger no longer has it, or the registry never had it.
+    """
+    if not job.trigger.job:
+        return None
+    source = context.ledger.release_of(job.trigger.job)
+    if source is None:
+        raise errors.PermanentError(
+            f"cannot release {job.app}: the release that it repeats is no longer"
+            " recorded. List those that are with: dokku registryd:releases"
+        )
+    if not source.digest:
+        raise errors.PermanentError(
+            f"cannot release {source.app} {source.number} again: its registry has never"
+            " confirmed it"
+        )
+    return source
+
+
+def origin_of(job: jobs.Job, source: Release, context: ports.Context) -> Origin:
+    """Return what made a release that repeats another one."""
+    before = context.ledger.origin_of(source.job_id)
+    return Origin(
+        revision=before.revision,
+        branch=before.branch,
+        source=job.trigger.source,
+        deployer=job.trigger.deployer,
+        from_app=source.app,
+        from_number=source.number,
+    )
+
+
+def prepare(
+    job: jobs.Job,
+    release: Release,
+    context: ports.Context,
+    reply: reply_writer.ReplyWriter,
+) -> Release:
+    """Record what a release repeats, and have its image here, if it runs here.
+
+    Raises:
+        TransientError: Engine or registry do not answer, or the disk is too full.
+        PermanentError: The registry no longer has the image, or refuses the login.
+    """
+    source = source_of(job, context)
+    if source is None:
+        return release
+    # Before anything moves to it: `effects/deploy/latest_name.py` asks for this.
+    context.ledger.note_repeat(release.job_id, source.job_id)
+    return _bring(job, release, source, context, reply)
+
+
+def _bring(
+    job: jobs.Job,
+    release: Release,
+    source: Release,
+    context: ports.Context,
+    reply: reply_writer.ReplyWriter,
+) -> Release:
+    if release.scheduler not in context.schedulers:
+        return release
+    entry = wanted.Wanted(
+        app=source.app,
+        reference=source.reference,
+        source=source.reference,
+        image_id=source.image_id,
+        digest=source.digest,
+    )
+    image = context.engine.image(release.image_id) or context.engine.image(
+        f"{source.repository}@{source.digest}"
+    )
+    if image is None:
+
+        def give_way() -> None:
+            precedence.give_way(release.app, source.reference, context)
+            orders.check(job, context)
+
+        reply.detail(f"Pulling {source.reference}")
+        try:
+            image = heal.fetch(entry, context, reply, give_way)
+        except (errors.ImageNotFoundError, errors.IncompleteImageError) as error:
+            raise errors.ImageNotFoundError(
+                f"cannot release {source.app} {source.number} again: {error}"
+            ) from error
+    if image.image_id != release.image_id:
+        # A new image store names the same manifest by another ID.
+        release = context.ledger.update_release(release.job_id, image_id=image.image_id)
+    return release
+
+
+def tell(
+    release: Release,
+    source: Release,
+    context: ports.Context,
+    reply: reply_writer.ReplyWriter,
+) -> None:
+    """Say whether the registry has the same manifest under both numbers."""
+    is_same = release.digest == source.digest
+    structlog.get_logger().info(
+        "release.repeated",
+        job_id=release.job_id,
+        app=release.app,
+        reference=release.reference,
+        number=release.number,
+        source=source.reference,
+        digest=release.digest,
+        is_same=is_same,
+    )
+    if is_same:
+        reply.detail(f"{release.number} and {source.number} are {release.digest}")
+    else:
+        reply.warning(
+            f"{release.reference} is {release.digest}, not {source.digest}: its"
+            " repository did not have that manifest, so this host has sent the image"
+        )
+
+
+def known_digest(release: Release, source: Release) -> str:
+    """Return the digest under which the release's repository has the image.
+
+    It is empty if that repository has never had it: then the Engine pushes it.
+    """
+    return source.digest if release.repository == source.repository else ""

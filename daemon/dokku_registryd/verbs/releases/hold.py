@@ -1,0 +1,107 @@
+"""`hold`: keep an app as it is, or a release for good; `--off` ends that."""
+
+import argparse
+from pathlib import Path
+
+from dokku_registryd import config, errors
+from dokku_registryd.adapters.dokku import property_edits, property_files
+from dokku_registryd.core.dokku import policy, validation
+from dokku_registryd.core.release import holds
+from dokku_registryd.verbs import preparation
+from dokku_registryd.verbs.output import Output
+
+_PROPERTY = "hold"
+
+
+def perform(arguments: argparse.Namespace, out: Output) -> int:
+    """Add or remove one hold, and say which ones the app has now.
+
+    Raises:
+        RegistrydError: There is no such app, or its holds cannot be read or written.
+    """
+    settings = preparation.enter(arguments, out)
+    preparation.check_app(arguments, arguments.app)
+    number = int(arguments.number) if arguments.number else None
+    before = _read(settings, arguments.app)
+    if arguments.off:
+        after = before.without(number)
+    else:
+        _check_known(settings, arguments.app, number, out)
+        after = before.with_hold(number, arguments.reason or "")
+    if after != before:
+        _write(settings, arguments.app, after)
+    if arguments.format == "json":
+        out.json(_as_json(arguments.app, after))
+    else:
+        out.line(_said(arguments.app, number, after))
+    return 0
+
+
+def _read(settings: config.Settings, app: str) -> holds.Holds:
+    files = property_files.PropertyFiles(
+        config_root=settings.config_root,
+        dokku_root=Path(settings.paths.dokku_root),
+        deployed_root=settings.deployed_dir,
+    )
+    # A part that cannot be understood is lost here, as in `registryd:set`.
+    return holds.parse(files.get(policy.OURS, app, _PROPERTY))[0]
+
+
+def _write(settings: config.Settings, app: str, wanted: holds.Holds) -> None:
+    root = settings.config_root / policy.OURS
+    text = holds.render(wanted)
+    if text:
+        validation.hold(app, text)
+        property_edits.put(root, app, _PROPERTY, text)
+        return
+    try:
+        property_edits.remove(root, app, _PROPERTY)
+    except OSError as error:
+        raise errors.TransientError(
+            f"cannot remove {root / app / _PROPERTY}: {error.strerror}"
+        ) from error
+
+
+def _check_known(
+    settings: config.Settings, app: str, number: int | None, out: Output
+) -> None:
+    """Warn about a number that no recorded release has: it may be a slip."""
+    if number is None:
+        return
+    book = preparation.read_ledger(settings)
+    rows = book.releases(app) if book else []
+    if book:
+        book.close()
+    if all(row.number != number for row in rows):
+        out.error(f"No release {number} of {app} is recorded; it is held all the same")
+
+
+def _said(app: str, number: int | None, now: holds.Holds) -> str:
+    if number is None:
+        if now.app_reason is None:
+            return f"{app} is not held: it may be rolled back and promoted to."
+        return (
+            f"{app} is held{_because(now.app_reason)}: nothing replaces what it runs."
+        )
+    if number not in now.numbers:
+        return f"Release {number} of {app} is not held."
+    return (
+        f"Release {number} of {app} is held{_because(now.numbers[number])}: nothing"
+        " removes it."
+    )
+
+
+def _because(reason: str) -> str:
+    return f" ({reason})" if reason else ""
+
+
+def _as_json(app: str, now: holds.Holds) -> dict[str, object]:
+    return {
+        "app": app,
+        "is_held": now.is_app_held,
+        "reason": now.app_reason or "",
+        "releases": [
+            {"number": number, "reason": now.numbers[number]}
+            for number in sorted(now.numbers)
+        ],
+    }
