@@ -5,7 +5,6 @@ name, and speaks to its registry as the real one does; `contract/` holds it to t
 Failures are scripted with `fail`.
 """
 
-import hashlib
 import json
 import queue
 from collections import defaultdict
@@ -24,7 +23,7 @@ from dokku_registryd.core.image.images import (
     LocalImage,
     Manifest,
 )
-from fakes_relay import HOST, FakeRelay, layer_of
+from fakes_relay import CONTENTS, HOST, FakeRelay, layer_of, remember
 
 _MEDIA_TYPE = "application/vnd.docker.distribution.manifest.v2+json"
 _END = object()
@@ -38,6 +37,8 @@ class FakeRemote:
     accepted: dict[str, logins.AuthConfig] = field(default_factory=dict)
     """Domains that want a login, and the one they take."""
     is_down: bool = False
+    down: set[str] = field(default_factory=set)
+    """Domains that do not answer while others do."""
 
 
 class FakeEngine:
@@ -81,7 +82,7 @@ class FakeEngine:
         """Make an image under a name and return its ID."""
         labelled = tuple(sorted(labels.items()))
         seed = repr((content, labelled)).encode()
-        image_id = "sha256:" + hashlib.sha256(seed).hexdigest()
+        image_id = remember(seed)
         self._labels[image_id] = labelled
         self._names[_familiar(reference)] = image_id
         self._emit("image", "tag", image_id)
@@ -177,7 +178,11 @@ class FakeEngine:
     def untag(self, reference: str) -> bool:
         """Take a name away, unless it is a needed image's last one."""
         self._begin("untag")
-        name = ":".join(messages.split_name(reference))
+        name = messages.removable_name(reference)
+        for digests in self._repo_digests.values():
+            if name in digests:
+                digests.remove(name)
+                return True
         image_id = self._names.get(name)
         if image_id is None:
             return False
@@ -286,7 +291,7 @@ class FakeEngine:
         wanted: references.ImageReference,
         auth: logins.AuthConfig | None,
     ) -> None:
-        if self.remote.is_down:
+        if self.remote.is_down or wanted.domain in self.remote.down:
             raise errors.RegistryUnavailableError(
                 f"cannot {action} {wanted.familiar}: connection refused"
             )
@@ -363,10 +368,12 @@ def _familiar(reference: str) -> str:
 
 
 def _manifest_of(image_id: str, labels: tuple[tuple[str, str], ...]) -> Manifest:
+    digest, content = layer_of(image_id)
+    size = len(CONTENTS.get(image_id, b""))
     body = json.dumps(
         {
-            "config": {"digest": image_id, "labels": labels},
-            "layers": [{"digest": layer_of(image_id)[0]}],
+            "config": {"digest": image_id, "size": size, "labels": labels},
+            "layers": [{"digest": digest, "size": len(content)}],
         }
     )
     return Manifest(media_type=_MEDIA_TYPE, body=body.encode())

@@ -4,7 +4,7 @@ import contextlib
 import hashlib
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from dokku_registryd import errors, ports
@@ -12,12 +12,29 @@ from dokku_registryd.core.auth.logins import AuthConfig
 from dokku_registryd.core.image import images, parts, reference
 from dokku_registryd.core.image.reference import ImageReference
 from dokku_registryd.core.registry import allowances
+from fakes_relay import CONTENTS
 
 
 class NotBegun:
     """Implements `ports.BegunUpload`."""
 
     def cancel(self) -> None:
+        """Do nothing."""
+
+
+class FakeStream:
+    """Implements `ports.BlobStream`."""
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+
+    def pieces(self) -> Iterator[bytes]:
+        """Yield the bytes in two pieces."""
+        half = len(self._body) // 2
+        yield self._body[:half]
+        yield self._body[half:]
+
+    def close(self) -> None:
         """Do nothing."""
 
 
@@ -51,7 +68,11 @@ class FakeRegistry:
     """Method and reference (or domain), in order."""
     takes_tags: bool = False
     """Whether several tags may be put at once."""
+    mounts: bool = True
+    """Whether blobs of another repository can be mounted."""
     is_down: bool = False
+    down: set[str] = field(default_factory=set)
+    """Domains that do not answer while others do."""
     left: allowances.Allowance | None = None
     """What the limit for pulls leaves."""
     lock: threading.RLock = field(default_factory=threading.RLock)
@@ -235,6 +256,60 @@ class FakeRegistry:
             self._store_blob(image.repository, digest, bytes(body))
         on_sent(len(body))
 
+    def send_blob(
+        self,
+        image: ImageReference,
+        digest: str,
+        source: ports.BlobSource,
+        size: int,
+        *,
+        auth: AuthConfig | None,
+        begun: ports.BegunUpload | None = None,
+    ) -> None:
+        """Store the bytes of a source."""
+        del begun
+        with self.lock:
+            self._begin("send_blob", image.repository, image.domain, auth)
+        body = b"".join(source.read(size))
+        with self.lock:
+            self._store_blob(image.repository, digest, body)
+
+    def mount_blob(
+        self,
+        image: ImageReference,
+        digest: str,
+        path: str,
+        *,
+        auth: AuthConfig | None,
+    ) -> ports.BegunUpload | None:
+        """Store the blob of another repository."""
+        with self.lock:
+            self._begin("mount_blob", image.repository, image.domain, auth)
+            found = self.blobs.get((f"{image.domain}/{path}", digest))
+            if found is None or not self.mounts:
+                return NotBegun()
+            self.blobs[image.repository, digest] = found
+            return None
+
+    def open_blob(
+        self,
+        image: ImageReference,
+        digest: str,
+        *,
+        auth: AuthConfig | None,
+        offset: int = 0,
+    ) -> ports.BlobStream:
+        """Return the bytes of a blob."""
+        with self.lock:
+            self._begin("open_blob", image.repository, image.domain, auth)
+            found = self.blobs.get((image.repository, digest))
+            if found is None:
+                raise errors.ImageNotFoundError(
+                    f"cannot read a layer of {image.familiar}: 404 BLOB_UNKNOWN",
+                    status=404,
+                )
+            return FakeStream(found[offset:])
+
     def stream_blob(
         self,
         image: ImageReference,
@@ -269,7 +344,8 @@ class FakeRegistry:
         with contextlib.suppress(parts.UnknownPartsError):
             for part in parts.parts_of(manifest):
                 if part.kind is not parts.Kind.MANIFEST:
-                    self.blobs.setdefault((repository, part.digest), b"")
+                    content = CONTENTS.get(part.digest, b"")
+                    self.blobs.setdefault((repository, part.digest), content)
 
     def _store_blob(self, repository: str, digest: str, body: bytes) -> None:
         if digest != f"sha256:{hashlib.sha256(body).hexdigest()}":
@@ -282,7 +358,7 @@ class FakeRegistry:
         self, method: str, on: str, domain: str, auth: AuthConfig | None
     ) -> None:
         self.calls.append((method, on))
-        if self.is_down:
+        if self.is_down or domain in self.down:
             raise errors.RegistryUnavailableError(
                 f"{domain} does not answer: connection refused"
             )

@@ -15,6 +15,8 @@ from dokku_registryd.core.image import parts, reference
 from dokku_registryd.core.image.images import Manifest
 
 HOST = "127.0.0.1:5871"
+CONTENTS: dict[str, bytes] = {}
+"""The bytes of the blobs of images, by digest."""
 
 
 class FakePassage:
@@ -83,7 +85,14 @@ class FakePassage:
 def layer_of(image_id: str) -> tuple[str, bytes]:
     """Return digest and content of the one layer of an image."""
     content = f"layer of {image_id}".encode()
-    return f"sha256:{hashlib.sha256(content).hexdigest()}", content
+    return remember(content), content
+
+
+def remember(content: bytes) -> str:
+    """Return the digest of the bytes of a blob, which registries then have too."""
+    digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
+    CONTENTS[digest] = content
+    return digest
 
 
 class FakeRelay:

@@ -110,9 +110,11 @@ class Host:
     clock: HandClock
     context: ports.Context
     submitted: list[triggers.Trigger] = field(default_factory=list)
-    """What effects asked for, but for checks of releases."""
+    """What effects asked for, but for checks and copies of releases."""
     unchecked: list[str] = field(default_factory=list)
     """The apps whose releases they wanted to be checked."""
+    uncopied: list[str] = field(default_factory=list)
+    """The apps whose releases they wanted to be copied to their mirrors."""
 
     # -- what a test arranges
 
@@ -145,7 +147,14 @@ class Host:
 
     def set(self, app: str, name: str, value: str) -> None:
         """Set a property, in the folder where it belongs."""
-        ours = {"push-policy", "push-deadline", "heal", "hold", "keep-releases"}
+        ours = {
+            "push-policy",
+            "push-deadline",
+            "heal",
+            "hold",
+            "keep-releases",
+            "mirror",
+        }
         others = other_plugins.PROPERTIES.items()
         foreign = {name: plugin for plugin, names in others for name in names}
         plugin = policy.OURS if name in ours else foreign.get(name, policy.CORE)
@@ -283,10 +292,13 @@ def build_world(
     )
     submitted: list[triggers.Trigger] = []
     unchecked: list[str] = []
+    uncopied: list[str] = []
 
     def submit(trigger: triggers.Trigger) -> None:
         if trigger.kind is Kind.VERIFY:
             unchecked.append(trigger.app)
+        elif trigger.kind is Kind.MIRROR:
+            uncopied.append(trigger.app)
         else:
             submitted.append(trigger)
 
@@ -338,4 +350,5 @@ def build_world(
         context=context,
         submitted=submitted,
         unchecked=unchecked,
+        uncopied=uncopied,
     )

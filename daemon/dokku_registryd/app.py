@@ -251,6 +251,7 @@ class Service:
                 lost_numbers=sum(not known.lacking for _, known in amiss),
                 failed=tuple(book.failed_releases()),
                 logins=tuple(book.login_checks()),
+                uncopied=tuple(copy.wanted_at for _, copy in book.lacking_copies()),
             )
         finally:
             book.close()

@@ -285,6 +285,74 @@ def digest_of(content: bytes) -> str:
     return f"sha256:{hashlib.sha256(content).hexdigest()}"
 
 
+def read(bench: Bench, image: reference.ImageReference, digest: str, at: int) -> bytes:
+    """Return the bytes of a blob from an offset on."""
+    stream = bench.registry.open_blob(image, digest, auth=bench.auth, offset=at)
+    try:
+        return b"".join(stream.pieces())
+    finally:
+        stream.close()
+
+
+@pytest.mark.parametrize("offset", [0, 1, 250_000])
+def test_a_blob_is_read_from_an_offset_on(bench: Bench, offset: int) -> None:
+    """All of a blob comes back, or what follows its first bytes."""
+    image = bench.image()
+    content = b"layer" * 100_000
+    bench.registry.put_blob(image, digest_of(content), content, auth=bench.auth)
+
+    assert read(bench, image, digest_of(content), offset) == content[offset:]
+
+
+def test_an_unknown_blob_is_not_found(bench: Bench) -> None:
+    """A blob that the repository lacks is an error before the first byte."""
+    with pytest.raises(errors.ImageNotFoundError):
+        bench.registry.open_blob(bench.image(), ABSENT, auth=bench.auth)
+
+
+def test_a_blob_is_sent_from_a_source(bench: Bench) -> None:
+    """The bytes of a source of a known size become a blob."""
+    image = bench.image()
+    content = b"layer" * 100_000
+    source = streamed([content])
+
+    bench.registry.send_blob(
+        image, digest_of(content), source, len(content), auth=bench.auth
+    )
+
+    assert read(bench, image, digest_of(content), 0) == content
+
+
+def test_a_blob_is_mounted(bench: Bench) -> None:
+    """A blob of another repository of the registry is there without an upload."""
+    source, target = bench.image(), bench.image()
+    content = b"layer" * 1000
+    bench.registry.put_blob(source, digest_of(content), content, auth=bench.auth)
+
+    begun = bench.registry.mount_blob(
+        target, digest_of(content), source.path, auth=bench.auth
+    )
+
+    assert begun is None
+    assert read(bench, target, digest_of(content), 0) == content
+
+
+def test_an_upload_follows_a_mount_that_is_none(bench: Bench) -> None:
+    """If the other repository lacks the blob, the upload that was begun goes on."""
+    image = bench.image()
+    content = b"layer" * 1000
+
+    begun = bench.registry.mount_blob(
+        image, digest_of(content), bench.image().path, auth=bench.auth
+    )
+    assert begun is not None
+    bench.registry.put_blob(
+        image, digest_of(content), content, auth=bench.auth, begun=begun
+    )
+
+    assert read(bench, image, digest_of(content), 0) == content
+
+
 def test_a_blob_is_sent_and_seen(bench: Bench) -> None:
     """A blob that was sent is there with its size, and sending it again is fine."""
     image = bench.image()

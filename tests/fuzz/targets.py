@@ -110,6 +110,7 @@ def read_properties(raw: bytes) -> None:
         validation.heal,
         validation.hold,
         validation.keep_releases,
+        validation.mirror,
     ):
         with suppress(validation.ValueRefusedError):
             check("web", text)

@@ -126,6 +126,10 @@ class MemoryRegistry:
         """Whether that proxy ends the connection before it has read all of a body."""
         self.end_status = 201
         """The answer to the end of an upload; some registries have another success."""
+        self.mounts = True
+        """Whether it mounts blobs of its other repositories."""
+        self.gives_ranges = True
+        """Whether it sends a range of a blob, and not all of it, if asked so."""
         self.tells_offsets = True
         """Whether it answers GET of an upload."""
         self.breaks: list[Break] = []
@@ -252,8 +256,11 @@ class MemoryRegistry:
         actions = {**writing, "DELETE": "delete"}
         method = asked.line.partition(" ")[0]
         needed = f"repository:{path}:{actions.get(method, 'pull')}" if path else ""
-        if not self._is_let_in(asked, path):
-            return self._challenge(needed)
+        other = parse_qs(target.query).get("from", [""])[0]
+        is_let_in = self._is_let_in(asked, path)
+        if not is_let_in or (other and not self._is_let_in(asked, other)):
+            more = f" repository:{other}:pull" if other else ""
+            return self._challenge(f"{needed}{more}")
         return self._serve(asked, kind, path, name)
 
     def _serve(self, asked: Asked, kind: str, path: str, name: str) -> Answer:
@@ -265,16 +272,36 @@ class MemoryRegistry:
             case "manifests":
                 return self._manifest(method, path, name, asked)
             case "uploads":
-                return self._upload(path, name, asked, query)
+                mounted = self._mount(path, query) if method == "POST" else None
+                return mounted or self._upload(path, name, asked, query)
             case "blobs":
-                return self._blob(path, name)
+                return self._blob(path, name, asked)
         return Answer(body=b"{}")
 
-    def _blob(self, path: str, digest: str) -> Answer:
+    def _blob(self, path: str, digest: str, asked: Asked) -> Answer:
         found = self.blobs.get((path, digest))
         if found is None:
             return error(404, "BLOB_UNKNOWN")
-        return Answer(body=found, headers={"Docker-Content-Digest": digest})
+        headers = {"Docker-Content-Digest": digest}
+        wanted = asked.headers.get("range", "").removeprefix("bytes=")
+        if not wanted or not self.gives_ranges:
+            return Answer(body=found, headers=headers)
+        first, _, last = wanted.partition("-")
+        end = int(last) + 1 if last else len(found)
+        part = found[int(first) : end]
+        stated = f"bytes {first}-{int(first) + len(part) - 1}/{len(found)}"
+        headers["Content-Range"] = stated
+        return Answer(status=206, body=part, headers=headers)
+
+    def _mount(self, path: str, query: str) -> Answer | None:
+        """Answer a mount; None if an upload has to begin."""
+        fields = parse_qs(query)
+        digest, other = fields.get("mount", [""])[0], fields.get("from", [""])[0]
+        if not self.mounts or (other, digest) not in self.blobs:
+            return None
+        self.blobs[path, digest] = self.blobs[other, digest]
+        location = f"/v2/{path}/blobs/{digest}"
+        return Answer(status=201, headers={"Location": location})
 
     def _upload(self, path: str, name: str, asked: Asked, query: str) -> Answer:
         method = asked.line.partition(" ")[0]

@@ -16,6 +16,7 @@ from dokku_registryd.core.job import jobs, outcomes
 from dokku_registryd.core.job.kinds import Kind
 from dokku_registryd.core.registry import backoff
 from dokku_registryd.core.release import releases
+from dokku_registryd.effects import from_mirror
 from dokku_registryd.effects.app import app_state, built_names, sight
 from dokku_registryd.effects.deploy import reply_writer
 from dokku_registryd.effects.registry import pull_errors, registry_session
@@ -45,7 +46,7 @@ def perform(
         return outcomes.skipped(_reason(state))
     gaps = sight.gaps(entries, context)
     sight.tell(gaps)
-    pulled = _pull(
+    pulled, session = _pull(
         gaps,
         state,
         context,
@@ -63,7 +64,6 @@ def perform(
     if not pulled and not healed:
         return outcomes.skipped(_rest(gaps), reference=source)
     digest = entries[0].digest or (_digest_of(pulled, source) if pulled else "")
-    session = _PULLED if pulled else "retagged without a pull"
     return outcomes.done(
         session,
         reference=source,
@@ -98,10 +98,11 @@ def _pull(
     reply: reply_writer.ReplyWriter,
     *,
     is_internal: bool,
-) -> images.LocalImage | None:
+) -> tuple[images.LocalImage | None, str]:
+    """Pull the image of the first gap; return it, and what was done."""
     pulls = [gap.wanted for gap in gaps if isinstance(gap, wanted.Pull)]
     if not pulls:
-        return None
+        return None, "retagged without a pull"
     entry = pulls[0]
     # A deploy may need another image than the running one; a later heal restores that.
     pulls = [other for other in pulls if other.source == entry.source]
@@ -111,14 +112,26 @@ def _pull(
     _check_space(entry, context)
     give_way = partial(_give_way, entry, context, may_give_up=is_internal)
     reply.detail(f"Pulling {entry.source}")
+    mirror = state.policy.mirror
+    done = _PULLED
     try:
         image = _fetch(entry, context, reply, give_way)
-    except (errors.ImageNotFoundError, errors.IncompleteImageError) as error:
-        raise pull_errors.explain(error, entry, state, context, give_way) from error
+    except (errors.TransientError, errors.PermanentError) as error:
+        spare = from_mirror.pull(
+            error, entry, mirror, context, reply, give_way=give_way
+        )
+        if spare is None:
+            told = pull_errors.explain(error, entry, state, context, give_way)
+            if told is error:
+                raise
+            raise told from error
+        image, done = spare, f"{_PULLED} from its mirror {mirror}"
     for missing in pulls:
         context.engine.tag(image.image_id, missing.reference)
     _remember(entry, image, state, context)
-    return image
+    if done != _PULLED:
+        from_mirror.forget_name(entry, mirror, context)
+    return image, done
 
 
 def fetch(
@@ -208,7 +221,7 @@ def _check_loop(entry: wanted.Wanted, context: ports.Context) -> None:
         # Times in the future were written before the clock was set back.
         and 0.0 <= now - record.finished_at <= LOOP_SECONDS
         and record.outcome is not None
-        and record.outcome.detail == _PULLED
+        and record.outcome.detail.startswith(_PULLED)
         and record.outcome.reference == entry.source
     ]
     if len(recent) < LOOP_PULLS:

@@ -16,8 +16,8 @@ from dokku_registryd.core.hook import triggers
 from dokku_registryd.core.image import images, leftovers, needs, reference, wanted
 from dokku_registryd.core.job import jobs, outcomes
 from dokku_registryd.core.job.kinds import Kind
-from dokku_registryd.core.release import check_turns
-from dokku_registryd.effects import housekeeping
+from dokku_registryd.core.release import check_turns, mirrors
+from dokku_registryd.effects import housekeeping, mirror
 from dokku_registryd.effects.app import absence, app_state, built_names, sight
 from dokku_registryd.effects.deploy import live, reply_writer
 from dokku_registryd.effects.registry import numbers, sending
@@ -43,6 +43,8 @@ class Plan:
     """Apps whose release should be checked in its registry now."""
     outdated: tuple[str, ...] = ()
     """Jobs of releases that are amiss in their registry and no longer deployed."""
+    copies: mirrors.Plan = mirrors.NOTHING
+    """What changes about the copies in mirrors."""
 
 
 def plan(context: ports.Context) -> Plan:
@@ -70,6 +72,7 @@ def plan(context: ports.Context) -> Plan:
             passing=tuple(name for image in listed for name in image.passing),
             unchecked=tuple(_unchecked(found, context)),
             outdated=tuple(_outdated(by_app, context)),
+            copies=mirror.plan(by_app.values(), context),
         )
 
 
@@ -93,6 +96,7 @@ def carry_out(context: ports.Context) -> Plan:
         context.submit(triggers.Trigger(kind=Kind.VERIFY, app=app))
     if found.outdated:
         context.ledger.forget_checks(found.outdated)
+    mirror.request(found.copies, context)
     for app in found.gone:
         context.submit(triggers.Trigger(kind=Kind.ABANDONED, app=app))
     housekeeping.tidy(context)

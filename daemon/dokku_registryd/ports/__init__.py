@@ -30,6 +30,7 @@ from dokku_registryd.ports.ledger import Ledger, Replies
 from dokku_registryd.ports.registry import (
     BegunUpload,
     BlobSource,
+    BlobStream,
     Credentials,
     LogIn,
     Registry,
@@ -40,6 +41,7 @@ __all__ = [
     "AppFiles",
     "BegunUpload",
     "BlobSource",
+    "BlobStream",
     "Builds",
     "Call",
     "Clock",

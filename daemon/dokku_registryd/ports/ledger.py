@@ -6,7 +6,7 @@ from typing import Protocol
 from dokku_registryd.core.hook import replies
 from dokku_registryd.core.job import callings, jobs, outcomes
 from dokku_registryd.core.registry import backoff
-from dokku_registryd.core.release import completeness
+from dokku_registryd.core.release import completeness, mirrors
 from dokku_registryd.core.release.origins import Origin
 from dokku_registryd.core.release.releases import DeployedRelease, Release
 from dokku_registryd.core.release.repeats import Repeat
@@ -200,6 +200,18 @@ class Ledger(Protocol):
 
     def note_latest_before(self, job_id: str, image_id: str) -> None:
         """Record the image that had `dokku/APP:latest` before a repeat got it."""
+
+    def record_copies(self, copies: Iterable[mirrors.Copy]) -> None:
+        """Replace what is known about copies; ignore releases that were removed."""
+
+    def copies_of(self, job_ids: Iterable[str]) -> Mapping[str, mirrors.Copy]:
+        """Return what is known about the copies of some releases, by their jobs."""
+
+    def lacking_copies(self) -> list[tuple[str, mirrors.Copy]]:
+        """Return the copies that are not there yet, with their apps, oldest first."""
+
+    def forget_copies(self, job_ids: Iterable[str]) -> None:
+        """Remove what is known about the copies of some releases."""
 
     def record_check(
         self, record: completeness.Record, *, is_synced: bool = True

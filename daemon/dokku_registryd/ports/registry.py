@@ -50,6 +50,20 @@ class BlobSource(Protocol):
         """Return if they are still needed; raise the reason if they are not."""
 
 
+class BlobStream(Protocol):
+    """The bytes of a blob in a registry, as they arrive; they are not verified."""
+
+    def pieces(self) -> Iterator[bytes]:
+        """Yield them to their end, in pieces of at most 64 KiB.
+
+        Raises:
+            RegistrydError: They do not come any more.
+        """
+
+    def close(self) -> None:
+        """End the request; a second call is harmless."""
+
+
 class Registry(Protocol):
     """The HTTP API of a registry, OCI distribution specification 1.1."""
 
@@ -177,6 +191,57 @@ class Registry(Protocol):
         An upload that breaks is continued, and one that is too large for one request is
         sent in pieces. `on_sent` is called with sizes of parts as they are sent. An
         upload that was begun is used once.
+        """
+
+    def send_blob(
+        self,
+        image: reference.ImageReference,
+        digest: str,
+        source: BlobSource,
+        size: int,
+        *,
+        auth: logins.AuthConfig | None,
+        begun: BegunUpload | None = None,
+    ) -> None:
+        """Upload a blob from a source that can repeat any of its bytes.
+
+        Limits and breaks are treated as by `put_blob`.
+        """
+
+    def mount_blob(
+        self,
+        image: reference.ImageReference,
+        digest: str,
+        path: str,
+        *,
+        auth: logins.AuthConfig | None,
+    ) -> BegunUpload | None:
+        """Let a repository take a blob from another one of the same registry.
+
+        Args:
+            image: A reference in the repository.
+            digest: The blob.
+            path: The other repository, which the login may read.
+            auth: The login.
+
+        Returns:
+            None if the repository has it now, else the upload that was begun instead.
+        """
+
+    def open_blob(
+        self,
+        image: reference.ImageReference,
+        digest: str,
+        *,
+        auth: logins.AuthConfig | None,
+        offset: int = 0,
+    ) -> BlobStream:
+        """Return the bytes of a blob from an offset on, as they arrive.
+
+        A redirect to another host is followed without the login.
+
+        Raises:
+            ImageNotFoundError: The repository has no such blob.
         """
 
     def stream_blob(

@@ -20,6 +20,7 @@ from dokku_registryd.core.status import exposition
 from dokku_registryd.effects import (
     forget,
     heal,
+    mirror,
     record_core,
     release,
     repush,
@@ -57,6 +58,7 @@ EFFECTS: Mapping[Kind, Effect] = {
     Kind.RENAMED: forget.rename,
     Kind.SETTLE: settling.perform,
     Kind.VERIFY: verify.perform,
+    Kind.MIRROR: mirror.perform,
 }
 """By kind, what its jobs do. `Executor.run` makes sweeps, which the ledger has not."""
 

@@ -103,6 +103,7 @@ FULL = Facts(
         paused={"r.example:5000": 12.5},
         lacking={"shop": 3, "web": 1},
         lost_numbers=4,
+        uncopied=(NOW - 60.0, NOW - 5.0),
         failed=("web", "api"),
         logins=(
             login("web", Standing.REFUSED, asked_at=2.0),
@@ -183,6 +184,8 @@ def test_names_follow_the_conventions(family: metrics.Family) -> None:
         ("build_info", {"version": "1.2.3", "fingerprint": "5f0c"}, 1),
         ("incomplete_releases", {}, 2),
         ("lost_numbers", {}, 4),
+        ("mirror_lag", {}, 2),
+        ("mirror_lag_seconds", {}, 60),
         ("failed_releases", {"app": "web"}, 1),
         ("failed_releases", {"app": "api"}, 1),
         (

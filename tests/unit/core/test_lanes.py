@@ -21,6 +21,7 @@ KINDS = [
     Kind.RENAMED,
     Kind.PUSH,
     Kind.VERIFY,
+    Kind.MIRROR,
 ]
 
 
@@ -38,7 +39,7 @@ class Waiting:
         """What decides between two that may begin."""
         if not is_background(self.job):
             return (0, self.turn)
-        return (2 if self.job.kind is Kind.VERIFY else 1, self.turn)
+        return (2 if self.job.rules.is_last else 1, self.turn)
 
 
 class LanesMachine(RuleBasedStateMachine):

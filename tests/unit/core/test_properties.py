@@ -293,6 +293,64 @@ def test_the_selected_scheduler(values: dict[str, str], scheduler: str) -> None:
     assert policy(**values).scheduler == scheduler
 
 
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({}, ""),
+        ({"web_mirror": "backup.example"}, "backup.example/org/web"),
+        ({"web_mirror": "backup.example/copies/web"}, "backup.example/copies/web"),
+        ({"all_mirror": "backup.example:5000"}, "backup.example:5000/org/web"),
+        ({"all_mirror": "backup.example/dokku"}, "backup.example/dokku/org/web"),
+        ({"web_mirror": "off", "all_mirror": "backup.example"}, ""),
+        ({"web_mirror": "b.example/x", "all_mirror": "a.example"}, "b.example/x"),
+    ],
+)
+def test_the_mirror(values: dict[str, str], expected: str) -> None:
+    """The app's value is a repository, the global one a prefix for the app's own."""
+    read = reader(web_server="r.example", web_image_repo="org/web", **values)
+
+    resolved = dokku_policy.resolve("web", read, DEFAULTS)
+
+    assert resolved.mirror == expected
+    assert resolved.left_out == ()
+    shown = dokku_policy.own_values("web", read, DEFAULTS)["mirror"]
+    assert shown in {expected or "off", values.get("web_mirror")}
+
+
+@pytest.mark.parametrize(
+    ("value", "hint"),
+    [
+        ("r.example/org/web", "the repository of the app itself"),
+        ("Backup.example//x", "is not SERVER/REPOSITORY"),
+        ("org/web", "is not SERVER/REPOSITORY"),
+    ],
+)
+def test_a_mirror_that_is_left_out(value: str, hint: str) -> None:
+    """An unusable mirror is told, and fails no release."""
+    resolved = policy(
+        web_server="r.example", web_image_repo="org/web", web_mirror=value
+    )
+
+    assert resolved.mirror == ""
+    assert resolved.mistakes == ()
+    (text,) = resolved.left_out
+    assert hint in text
+
+
+def test_a_mirror_that_cannot_be_read() -> None:
+    """It counts as unset, and no release waits for it."""
+
+    def read(plugin: str, _app: str, name: str) -> str:
+        if name == "mirror":
+            raise errors.UnreadableError(f"cannot read {plugin}/{name}")
+        return ""
+
+    resolved = dokku_policy.resolve("web", read, DEFAULTS)
+
+    assert resolved.mirror == ""
+    assert dict(resolved.unread) == {"mirror": "cannot read registryd/mirror"}
+
+
 def test_values_of_ours_as_text() -> None:
     """What our properties come to is shown as one would type it."""
     read = reader(web_push_deadline="7200", all_heal="off", all_keep_releases="no")
@@ -301,6 +359,7 @@ def test_values_of_ours_as_text() -> None:
         "heal": "off",
         "hold": "",
         "keep-releases": "0",
+        "mirror": "off",
         "push-deadline": "2h",
         "push-policy": "wait",
     }

@@ -24,6 +24,10 @@ DEADLINE = (
         ("heal", " off", "off"),
         ("keep-releases", "0", "0"),
         ("keep-releases", "10000", "10000"),
+        ("mirror", " off ", "off"),
+        ("mirror", "backup.example", "backup.example"),
+        ("mirror", "backup.example:5000/org/web/", "backup.example:5000/org/web"),
+        ("mirror", "docker.io/org/web", "docker.io/org/web"),
     ],
 )
 def test_accepted(name: str, text: str, stored: str) -> None:
@@ -31,6 +35,30 @@ def test_accepted(name: str, text: str, stored: str) -> None:
     accepted = validation.REGISTRYD[name]("web", text)
 
     assert accepted == validation.Accepted(stored)
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("https://backup.example", "Remove https://"),
+        ("ci:CANARY@backup.example", "Remove the login"),
+        ("org/web", "A host has a dot or a port"),
+        ("backup.example//web", "Use a single slash"),
+        ("backup.example/Web", "lowercase"),
+        ("backup.example/web:1", "Docker refuses"),
+        ("on", "A host has a dot or a port"),
+        ("", "Docker refuses"),
+    ],
+)
+@pytest.mark.parametrize("app", ["web", "--global"])
+def test_a_mirror_that_is_none(app: str, text: str, hint: str) -> None:
+    """What is not a host with or without a repository is refused, with the reason."""
+    with pytest.raises(validation.ValueRefusedError) as caught:
+        validation.mirror(app, text)
+
+    assert str(caught.value).startswith("mirror must be off, or a registry's host")
+    assert hint in str(caught.value)
+    assert "CANARY" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

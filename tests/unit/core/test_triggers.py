@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from dokku_registryd import errors
 from dokku_registryd.core.hook import triggers
-from dokku_registryd.core.job.kinds import Kind
+from dokku_registryd.core.job.kinds import RULES, Kind
 
 RELEASE = (
     b"dokku-registryd/1\ntrigger=release\napp=web\n"
@@ -76,7 +76,7 @@ def test_what_is_refused(raw: bytes, reason: str) -> None:
 
 @pytest.mark.parametrize(
     "kind",
-    [kind for kind in Kind if kind not in {"abandoned", "settle", "sweep", "verify"}],
+    [kind for kind in Kind if RULES[kind].fields],
 )
 def test_rendered_triggers_are_read_back(kind: Kind) -> None:
     """What we render is what we parse, for every kind that a file may hold."""

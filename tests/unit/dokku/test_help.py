@@ -85,11 +85,12 @@ Options:
     --global  Set the value of all apps without one of their own
 
 Properties:
-    heal on|off                  Whether missing images are restored
-    hold all|<number>            What nothing may replace or remove, with reasons: see registryd:hold
-    keep-releases <number>       How many superseded releases keep their local names
-    push-deadline <duration>     How long a deploy waits for its push: 90s or 15m or 2h or 1d
-    push-policy wait|background  Whether a deploy waits for its push
+    heal on|off                         Whether missing images are restored
+    hold all|<number>                   What nothing may replace or remove, with reasons: see registryd:hold
+    keep-releases <number>              How many superseded releases keep their local names
+    mirror <server>[/<repository>]|off  A second registry that gets a copy of each release
+    push-deadline <duration>            How long a deploy waits for its push: 90s or 15m or 2h or 1d
+    push-policy wait|background         Whether a deploy waits for its push
 """  # noqa: E501 - as it is printed
 
 

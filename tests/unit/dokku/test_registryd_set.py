@@ -10,7 +10,7 @@ Dokku = Callable[[str], Result]
 
 VALID_PROPERTIES = (
     " !     Invalid property specified, valid properties include: heal, hold,"
-    " keep-releases, push-deadline, push-policy"
+    " keep-releases, mirror, push-deadline, push-policy"
 )
 
 
@@ -21,6 +21,7 @@ VALID_PROPERTIES = (
         ("push-deadline", "15m"),
         ("heal", "off"),
         ("keep-releases", "3"),
+        ("mirror", "backup.example.com:5000/org/foo"),
     ],
 )
 @pytest.mark.parametrize("app", ["foo", GLOBAL])

@@ -93,6 +93,12 @@ def test_a_new_host_for_a_script(caller: Caller) -> None:
         "push_way": {"way": None, "reason": ""},
         "missing": {"cause": "none", "detail": "", "apps": []},
         "incomplete": [],
+        "mirror": {
+            "apps": 0,
+            "releases": 0,
+            "oldest_age_seconds": 0.0,
+            "reason": "",
+        },
         "paused": [],
         "ledger_error": "",
         "failed": [],

@@ -150,7 +150,7 @@ class DockerEngine:
 
     def untag(self, reference: str) -> bool:
         """Remove a name, without force; return False if it is missing or needed."""
-        name = ":".join(messages.split_name(reference))
+        name = messages.removable_name(reference)
         with self._client(f"untag {reference}") as client:
             try:
                 client.remove_image(name, force=False, noprune=False)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from dokku_registryd.adapters.ledger import (
     checks,
+    copies,
     file,
     jobs,
     lookups,
@@ -33,6 +34,7 @@ class SqliteLedger(
     checks.CheckRows,
     origins.OriginRows,
     repeats.RepeatRows,
+    copies.CopyRows,
     notices.NoticeRows,
     pruning.PrunedRows,
 ):
@@ -62,6 +64,7 @@ class SqliteLedger(
             self.checks_since(0.0)
             self.origins()
             self.repeats()
+            self.lacking_copies()
             self.notices()
             self.login_checks()
         except (ValueError, TypeError) as error:

@@ -18,9 +18,11 @@ if TYPE_CHECKING:
 _WAIT_SECONDS = 30
 _PAUSED = "SELECT * FROM pauses ORDER BY domain, owner, username, direction"
 _UNFINISHED = "SELECT * FROM jobs WHERE ending IS NULL ORDER BY sequence"
-# Without checks of releases: there are many, and what they found is shown itself.
+# Without checks and copies of releases: there are many, and what they found is shown
+# itself.
 _FINISHED = (
-    "SELECT * FROM jobs WHERE ending IS NOT NULL AND kind != 'verify'"
+    "SELECT * FROM jobs WHERE ending IS NOT NULL"
+    " AND kind NOT IN ('verify', 'mirror')"
     " ORDER BY finished_at > ?, finished_at DESC, sequence DESC LIMIT ?"
 )
 
@@ -33,12 +35,13 @@ _ENDED = (
     "SELECT jobs.*, releases.server || releases.image_repo || ':' || releases.number"
     " AS wanted FROM jobs LEFT JOIN releases ON releases.job_id = jobs.job_id"
     " WHERE jobs.ending IS NOT NULL"
-    " AND (jobs.kind NOT IN ('verify', 'settle') OR jobs.ending = 'failed')"
+    " AND (jobs.kind NOT IN ('verify', 'settle', 'mirror') OR jobs.ending = 'failed')"
 )
 _LATEST = (
     " ORDER BY jobs.finished_at > ?, jobs.finished_at DESC, jobs.sequence DESC LIMIT ?"
 )
 
+_UNCOPIED = f"SELECT releases.app, copies.* {schema.LACKING_COPIES}"
 _INCOMPLETE = (
     "SELECT releases.app, releases.server || releases.image_repo || ':'"
     f" || releases.number AS reference, checks.* {schema.AMISS}"
@@ -57,21 +60,24 @@ class LedgerFacts:
         failed: The latest release jobs of apps if they failed, newest first; with
             `wanted`, the reference that they were to get, and `is_accepted`, whether
             their deploy had continued before.
+        uncopied: The releases that their mirrors lack, oldest first, with `app`.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 - one for each query
         self,
         paused: "list[dict[str, Any]]",
         unfinished: "list[dict[str, Any]]",
         finished: "list[dict[str, Any]]",
         incomplete: "list[dict[str, Any]]",
         failed: "list[dict[str, Any]]",
+        uncopied: "list[dict[str, Any]]",
     ) -> None:
         self.paused = paused
         self.unfinished = unfinished
         self.finished = finished
         self.incomplete = incomplete
         self.failed = failed
+        self.uncopied = uncopied
 
 
 def read(path: str, *, now: float, limit: int) -> LedgerFacts:
@@ -91,6 +97,7 @@ def read(path: str, *, now: float, limit: int) -> LedgerFacts:
         (_FINISHED, (now + schema.AHEAD_SECONDS, limit)),
         (_INCOMPLETE, ()),
         (_FAILED, ()),
+        (_UNCOPIED, ()),
     ]
     return LedgerFacts(*_query(path, queries))
 

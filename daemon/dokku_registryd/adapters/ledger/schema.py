@@ -237,6 +237,27 @@ MIGRATIONS = (
         PRIMARY KEY (job_id)
     );
     """,
+    # Whether the mirror of an app has a release; a row once it is wanted there.
+    """
+    CREATE TABLE copies (
+        job_id TEXT NOT NULL,
+        target TEXT NOT NULL,
+        digest TEXT NOT NULL,
+        wanted_at REAL NOT NULL,
+        copied_at REAL NOT NULL,
+        failures INTEGER NOT NULL,
+        retry_at REAL NOT NULL,
+        error TEXT NOT NULL,
+        PRIMARY KEY (job_id)
+    );
+    CREATE INDEX copies_lacking ON copies (wanted_at) WHERE copied_at = 0;
+    """,
+)
+
+# Releases whose mirror does not have them yet.
+LACKING_COPIES = (
+    "FROM copies JOIN releases ON releases.job_id = copies.job_id"
+    " WHERE copies.copied_at = 0 ORDER BY copies.wanted_at, releases.sequence"
 )
 
 # Releases that still have the digest that was found to be amiss.

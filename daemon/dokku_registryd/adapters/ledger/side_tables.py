@@ -5,7 +5,7 @@ from typing import Final
 
 from dokku_registryd.adapters.ledger import file
 
-SIDE_TABLES: Final = ("tag_moves", "checks", "origins", "repeats")
+SIDE_TABLES: Final = ("tag_moves", "checks", "origins", "repeats", "copies")
 
 
 def drop_orphans(connection: file.Connection) -> None:

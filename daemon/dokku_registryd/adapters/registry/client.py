@@ -16,6 +16,7 @@ from typing import Final
 from dokku_registryd import errors, ports
 from dokku_registryd.adapters.registry import (
     dialogue,
+    downloads,
     messages,
     tagging,
     tokens,
@@ -368,6 +369,45 @@ class RegistryClient:
     ) -> None:
         """Upload a whole blob."""
         self._uploads.put(image, digest, body, auth=auth, on_sent=on_sent, begun=begun)
+
+    def send_blob(
+        self,
+        image: reference.ImageReference,
+        digest: str,
+        source: ports.BlobSource,
+        size: int,
+        *,
+        auth: AuthConfig | None,
+        begun: ports.BegunUpload | None = None,
+    ) -> None:
+        """Upload a blob from a source that can repeat any of its bytes."""
+        self._uploads.send(image, digest, source, size, auth=auth, begun=begun)
+
+    def mount_blob(
+        self,
+        image: reference.ImageReference,
+        digest: str,
+        path: str,
+        *,
+        auth: AuthConfig | None,
+    ) -> ports.BegunUpload | None:
+        """Take a blob from another repository; return the upload begun instead."""
+        return self._uploads.mount(image, digest, path, auth=auth)
+
+    def open_blob(
+        self,
+        image: reference.ImageReference,
+        digest: str,
+        *,
+        auth: AuthConfig | None,
+        offset: int = 0,
+    ) -> ports.BlobStream:
+        """Return the bytes of a blob from an offset on, as they arrive."""
+        stream = downloads.Stream(
+            self._dialogue, image, digest, auth=auth, offset=offset
+        )
+        stream.open()
+        return stream
 
     def stream_blob(
         self,

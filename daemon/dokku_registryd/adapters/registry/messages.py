@@ -160,6 +160,7 @@ def redirect(request: Request, reply: Reply, secrets: Iterable[Secret] = ()) -> 
         authorization=request.authorization if stays else None,
         max_bytes=request.max_bytes,
         wants_body=request.wants_body,
+        consume=request.consume,
         most_seconds=request.most_seconds,
         certificates_of=request.certificates_of if stays else "",
         named_by=request.named_by if stays else request.named_by or before_host,

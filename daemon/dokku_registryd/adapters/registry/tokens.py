@@ -8,7 +8,7 @@ decides which hosts may get a login.
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Final
@@ -39,16 +39,18 @@ class TokenScope:
     actions: str
     """For example `pull,push`; empty without a repository."""
     auth: AuthConfig | None
+    beside: str = ""
+    """Another repository that the same token may read, if any."""
 
     @property
     def scope(self) -> str:
-        """The scope in the form of the token specification."""
+        """The scope in the form of the token specification, without `beside`."""
         return f"repository:{self.path}:{self.actions}" if self.path else ""
 
     @property
     def anywhere(self) -> "TokenScope":
         """The whole registry: Basic is valid for all of it."""
-        return replace(self, path="", actions="*")
+        return replace(self, path="", actions="*", beside="")
 
     @property
     def secrets(self) -> tuple[Secret, ...]:
@@ -256,16 +258,18 @@ def _build_request(access: TokenScope, challenge: Challenge, purpose: str) -> Re
     which is an OAuth2 refresh token, POST of a form ("Refresh Token Format").
     """
     realm = challenge.parameters["realm"]
-    scope = protocol.scope_for(challenge, access.path, access.scope)
-    service = challenge.parameters.get("service", "")
-    fields = {"service": service, "scope": scope}
+    scopes = [protocol.scope_for(challenge, access.path, access.scope)]
+    if access.beside:
+        scopes.append(f"repository:{access.beside}:pull")
+    fields = [("service", challenge.parameters.get("service", ""))]
     auth = access.auth
     if auth is not None and auth.identity_token:
-        fields |= {
-            "grant_type": "refresh_token",
-            "client_id": _CLIENT_ID,
-            "refresh_token": auth.identity_token.reveal(),
-        }
+        fields += [
+            ("scope", " ".join(scopes)),
+            ("grant_type", "refresh_token"),
+            ("client_id", _CLIENT_ID),
+            ("refresh_token", auth.identity_token.reveal()),
+        ]
         return Request(
             method="POST",
             url=realm,
@@ -276,8 +280,10 @@ def _build_request(access: TokenScope, challenge: Challenge, purpose: str) -> Re
             certificates_of=access.host,
             named_by=access.host,
         )
+    # GET repeats the parameter for each scope, and the form has them in one.
+    fields += [("scope", scope) for scope in scopes]
     if auth is not None:
-        fields["account"] = auth.username
+        fields.append(("account", auth.username))
     return Request(
         method="GET",
         url=realm + ("&" if "?" in realm else "?") + _form(fields),
@@ -289,8 +295,8 @@ def _build_request(access: TokenScope, challenge: Challenge, purpose: str) -> Re
     )
 
 
-def _form(fields: dict[str, str]) -> str:
-    return urlencode({name: value for name, value in fields.items() if value})
+def _form(fields: Iterable[tuple[str, str]]) -> str:
+    return urlencode([(name, value) for name, value in fields if value])
 
 
 def _refusal(

@@ -41,6 +41,7 @@ from dokku_registryd.core.registry.protocol import Reply, Request
 _UNKNOWN_NAME: Final = "is a name that cannot be resolved"
 MAX_ERROR_BYTES: Final = 64 << 10
 _CHUNK_BYTES: Final = 64 << 10
+_WITH_CONTENT: Final = frozenset({HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT})
 _CONNECTIONS: Final = 32
 _MAX_LINES: Final = 256  # hosts; redirects could name any number of them
 # Methods that change nothing, or may be repeated.
@@ -194,7 +195,7 @@ class Wire:
             # The operator has decided; a warning for each request does not help.
             warnings.simplefilter("ignore", InsecureRequestWarning)
         timeouts, total, stall = self._timeouts, self._total_timeout, None
-        if request.is_upload:
+        if request.is_upload or request.consume is not None:
             stall, total = self._upload_timeouts
             timeouts = (timeouts[0], stall)
         if request.most_seconds is not None:
@@ -215,7 +216,7 @@ class Wire:
                 deadline.was_used = False  # from here on an error concerns the answer
                 with contextlib.closing(response):
                     _check_reply(request, response, proxy)
-                    body = _read(request, response)
+                    body = self._receive(request, response)
             except requests.exceptions.ProxyError as error:
                 if proxy is not None and registry_proxy.is_about_login(error):
                     raise registry_proxy.wants_login(request.purpose, proxy) from None
@@ -231,6 +232,19 @@ class Wire:
                         f"cannot {request.purpose}: {line.route.host} takes longer than"
                         f" {total:g} s"
                     )
+        return self._reply(request, response, body)
+
+    def _receive(self, request: Request, response: requests.Response) -> bytes:
+        if request.consume is None or response.status_code not in _WITH_CONTENT:
+            return _read(request, response)
+        _check_encoding(request, response)
+        pieces = response.iter_content(_CHUNK_BYTES)
+        request.consume(self._reply(request, response), pieces)
+        return b""
+
+    def _reply(
+        self, request: Request, response: requests.Response, body: bytes = b""
+    ) -> Reply:
         headers = {name.lower(): value for name, value in response.headers.items()}
         return Reply(
             status=response.status_code,
@@ -407,17 +421,25 @@ def _body(request: Request) -> Any:
     return request.body
 
 
+def _is_encoded(response: requests.Response) -> bool:
+    encoding = response.headers.get("content-encoding", "identity")
+    return bool(encoding.lower() != "identity")
+
+
+def _check_encoding(request: Request, response: requests.Response) -> None:
+    if _is_encoded(response):
+        raise errors.PermanentError(
+            f"cannot {request.purpose}: the answer is compressed without a request for"
+        )
+
+
 def _read(request: Request, response: requests.Response) -> bytes:
     is_error = response.status_code >= HTTPStatus.BAD_REQUEST
     if not is_error and not request.wants_body:
         return b""
-    encoding = response.headers.get("content-encoding", "identity").lower()
-    if encoding != "identity":
-        if is_error:
-            return b""
-        raise errors.PermanentError(
-            f"cannot {request.purpose}: the answer is compressed without a request for"
-        )
+    if is_error and _is_encoded(response):
+        return b""
+    _check_encoding(request, response)
     body = bytearray()
     limit = MAX_ERROR_BYTES if is_error else request.max_bytes
     for chunk in response.iter_content(_CHUNK_BYTES):

@@ -92,15 +92,36 @@ class Session:
         url = f"//{self._access.host}/v2/{self._image.path}/blobs/uploads/"
         reply = self._dialogue.ask(self._request("POST", url, body=b""), self._access)
         self._check_page(reply, HTTPStatus.ACCEPTED)
-        self._place = _place(reply, self.purpose, self._access.secrets)
-        self.accepted = 0
-        self.least = parse_size(reply.headers.get("oci-chunk-min-length", ""))
-        self.most = parse_size(reply.headers.get("oci-chunk-max-length", "")) or None
+        self._take_place(reply)
 
     def prepare(self) -> None:
         """Begin now, for the first `open`."""
         self.open()
         self._is_prepared = True
+
+    def mount(self, digest: str, path: str) -> bool:
+        """Let the registry take a blob from another of its repositories.
+
+        OCI specification, "Mounting a blob from another repository". A registry that
+        does not begins an upload instead, for the first `open`.
+
+        Args:
+            digest: The blob.
+            path: The other repository.
+
+        Returns:
+            Whether it has taken it.
+        """
+        url = (
+            f"//{self._access.host}/v2/{self._image.path}/blobs/uploads/"
+            f"?mount={quote(digest, safe='')}&from={quote(path, safe='')}"
+        )
+        reply = self._dialogue.ask(self._request("POST", url, body=b""), self._access)
+        self._check_page(reply, HTTPStatus.ACCEPTED)
+        if reply.status == HTTPStatus.ACCEPTED:
+            self._take_place(reply)
+            self._is_prepared = True
+        return reply.status == HTTPStatus.CREATED
 
     def cancel(self) -> None:
         """Let the registry drop it ("Canceling an upload" of distribution's API)."""
@@ -168,6 +189,12 @@ class Session:
             return None  # A redirect's target decides about nothing.
         self._place = self._next(reply)
         return protocol.parse_offset(reply.headers.get("range", ""))
+
+    def _take_place(self, reply: Reply) -> None:
+        self._place = _place(reply, self.purpose, self._access.secrets)
+        self.accepted = 0
+        self.least = parse_size(reply.headers.get("oci-chunk-min-length", ""))
+        self.most = parse_size(reply.headers.get("oci-chunk-max-length", "")) or None
 
     def _request(
         self,

@@ -125,16 +125,43 @@ class Uploads:
         begun: ports.BegunUpload | None = None,
     ) -> None:
         """Upload a whole blob in its own session."""
+        source = _Whole(body, on_sent)
+        self.send(image, digest, source, len(body), auth=auth, begun=begun)
+
+    def send(
+        self,
+        image: reference.ImageReference,
+        digest: str,
+        source: ports.BlobSource,
+        size: int,
+        *,
+        auth: AuthConfig | None,
+        begun: ports.BegunUpload | None = None,
+    ) -> None:
+        """Upload a blob from a source that can repeat any of its bytes."""
         if not isinstance(begun, upload_sessions.Session):
             begun = self._session(image, auth)
         transfers.Transfer(
             begun,
-            _Whole(body, on_sent),
+            source,
             limits=self._limits,
             sleep=self._sleep,
             is_there=lambda: self._has(image, digest, auth),
             is_lacking=lambda: self._lacks(image, digest, auth),
-        ).put(digest, len(body))
+        ).put(digest, size)
+
+    def mount(
+        self,
+        image: reference.ImageReference,
+        digest: str,
+        path: str,
+        *,
+        auth: AuthConfig | None,
+    ) -> upload_sessions.Session | None:
+        """Take a blob from another repository; return the upload begun instead."""
+        access = replace(_access(image, auth), beside=path)
+        session = upload_sessions.Session(self._dialogue, image, access)
+        return None if session.mount(digest, path) else session
 
     def stream(
         self,

@@ -11,7 +11,12 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from dokku_registryd import errors
-from dokku_registryd.core.dokku import computed, other_plugins, tag_lists
+from dokku_registryd.core.dokku import (
+    computed,
+    mirror_property,
+    other_plugins,
+    tag_lists,
+)
 from dokku_registryd.core.image import reference
 from dokku_registryd.core.release import holds as release_holds
 from dokku_registryd.core.release import numbering
@@ -65,6 +70,8 @@ class AppPolicy:
     keep_releases: int
     holds: Holds = field(default_factory=Holds)
     """The releases that nothing may remove, and whether the app is held."""
+    mirror: str = ""
+    """The repository of its mirror, with its registry; empty for none."""
     names_kept_by: str = ""
     """Why all superseded releases keep their names; empty if `keep_releases` counts."""
     scheduler: str = ""
@@ -153,6 +160,7 @@ def resolve(app: str, read: Reader, defaults: Defaults) -> AppPolicy:
         heal=_switch(source, "heal", default=defaults.heal),
         holds=_holds(source),
         keep_releases=(kept := _kept(source, defaults))[0],
+        mirror=_mirror(source, place, repository),
         names_kept_by=kept[1],
         scheduler=other_plugins.selected_scheduler(app, read),
         mistakes=tuple(source.mistakes),
@@ -180,6 +188,7 @@ def own_values(app: str, read: Reader, defaults: Defaults) -> dict[str, str]:
         "heal": "on" if _switch(source, "heal", default=defaults.heal) else "off",
         "hold": release_holds.render(_holds(source)),
         "keep-releases": ALL if kept_by else str(kept),
+        "mirror": _shown_mirror(source),
         "push-deadline": span(_deadline(source, defaults.push_deadline_seconds)),
         "push-policy": _policy(source, defaults.push_policy),
     }
@@ -294,6 +303,58 @@ def _holds(source: _Source) -> Holds:
             f"hold: {mistake!r} begins with neither all nor a number"
         )
     return found
+
+
+def _mirror(source: _Source, place: str, image_repo: str) -> str:
+    """Return the repository of the mirror; empty for none.
+
+    An unusable value never fails a release, which needs no mirror.
+    """
+    text, is_shared = _mirror_text(source)
+    if not text or text == mirror_property.OFF:
+        return ""
+    bare = computed.without_login(text)
+    try:
+        found = mirror_property.repository_of(bare, image_repo, is_shared=is_shared)
+    except errors.InvalidReferenceError as error:
+        source.left_out.append(
+            f"mirror: {bare!r} is not SERVER/REPOSITORY: {error}. Releases are not"
+            " copied"
+        )
+        return ""
+    if bare != text:
+        source.left_out.append(
+            f"mirror: {bare} contains a login, which is not used. Log in with dokku"
+            " registry:login"
+        )
+    if found == f"{place}{image_repo}":
+        source.left_out.append(
+            f"mirror: {found} is the repository of the app itself. Name another one"
+        )
+        return ""
+    return found
+
+
+def _mirror_text(source: _Source) -> tuple[str, bool]:
+    """Return the property, and whether it is the global one."""
+    try:
+        own = source.read(OURS, source.app, "mirror").strip()
+        if own or source.app == GLOBAL:
+            return own, False
+        return source.read(OURS, GLOBAL, "mirror").strip(), True
+    except errors.UnreadableError as error:
+        source.unread.append(("mirror", str(error)))
+        return "", False
+
+
+def _shown_mirror(source: _Source) -> str:
+    text, is_shared = _mirror_text(source)
+    if not is_shared or not text or text == mirror_property.OFF:
+        return computed.without_login(text) or mirror_property.OFF
+    try:
+        return _mirror(source, "", _image_repo(source)) or mirror_property.OFF
+    except errors.UnreadableError:
+        return computed.without_login(text)
 
 
 def _kept(source: _Source, defaults: Defaults) -> tuple[int, str]:

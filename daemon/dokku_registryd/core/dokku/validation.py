@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from dokku_registryd import errors
-from dokku_registryd.core.dokku import computed, policy, tag_lists
+from dokku_registryd.core.dokku import computed, mirror_property, policy, tag_lists
 from dokku_registryd.core.image import reference
 from dokku_registryd.core.release import holds
 
@@ -168,6 +168,27 @@ def hold(_app: str, text: str) -> Accepted:
     return Accepted(holds.render(found))
 
 
+def mirror(app: str, text: str) -> Accepted:
+    """Accept `off`, or a registry's host with or without a repository."""
+    place = text.strip().rstrip("/")
+    if place == mirror_property.OFF:
+        return Accepted(place)
+    hint = _server_hint(place)
+    if not hint:
+        is_shared = app == policy.GLOBAL
+        sample = f"org/{_SAMPLE_APP}"
+        try:
+            mirror_property.repository_of(place, sample, is_shared=is_shared)
+        except errors.InvalidReferenceError as error:
+            hint = f"Docker refuses it: {error}"
+    if hint:
+        raise ValueRefusedError(
+            "mirror must be off, or a registry's host with or without a repository,"
+            f" such as backup.example.com:5000/org/web, not {_shown(place)!r}. {hint}"
+        )
+    return Accepted(place)
+
+
 REGISTRY: dict[str, Check] = {
     "image-repo": image_repo,
     "image-repo-template": image_repo_template,
@@ -179,6 +200,7 @@ REGISTRYD: dict[str, Check] = {
     "heal": heal,
     "hold": hold,
     "keep-releases": keep_releases,
+    "mirror": mirror,
     "push-deadline": push_deadline,
     "push-policy": push_policy,
 }

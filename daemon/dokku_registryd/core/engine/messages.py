@@ -59,6 +59,14 @@ def split_name(name: str) -> tuple[str, str]:
     return repository, parsed.tag or "latest"
 
 
+def removable_name(name: str) -> str:
+    """Return the name of an image with its tag, or with its digest if it has one."""
+    parsed = reference.parse(name)
+    if parsed.digest:
+        return parsed.with_digest(parsed.digest).familiar
+    return ":".join(split_name(name))
+
+
 def encode_login(auth: logins.AuthConfig | None) -> str:
     """Return a login for the Engine's header; an empty one is anonymous."""
     return base64.urlsafe_b64encode(json.dumps(_login(auth)).encode()).decode()

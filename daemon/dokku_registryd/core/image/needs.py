@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from dokku_registryd.core.image import images, leftovers, wanted
+from dokku_registryd.core.release import mirrors
 from dokku_registryd.core.release.releases import Release, ReleaseState
 
 _UNCONFIRMED = frozenset({ReleaseState.RESERVED, ReleaseState.CONFIRMED})
@@ -28,6 +29,8 @@ class Need:
     """The names of these images that superseded releases left."""
     pushed: Release | None = None
     """The deployed release, if its digest is recorded."""
+    mirrored: tuple[mirrors.Wanted, ...] = ()
+    """The releases that its mirror should have."""
     is_known: bool = True
     """False if the app's files cannot be read."""
 
@@ -62,6 +65,7 @@ def need_of(
         images=tuple(images_here),
         left=tuple(entry for entry in left if entry.image_id in here),
         pushed=pushed if pushed is not None and pushed.digest else None,
+        mirrored=mirrors.wanted_of(state),
     )
 
 

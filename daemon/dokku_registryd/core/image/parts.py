@@ -17,6 +17,7 @@ from dokku_registryd.core.text import json_documents
 MAX_DEPTH: Final = 4  # an index of indexes of images has three levels
 MAX_PARTS: Final = 2000  # an image has at most 127 layers
 MAX_BYTES: Final = 16 << 20  # of all manifests together
+_MAX_SIZE: Final = 1 << 50  # bytes of one part
 
 INDEX_TYPES: Final = frozenset(
     {
@@ -197,6 +198,33 @@ def parts_of(manifest: images.Manifest) -> Iterator[Part]:
         raise UnknownPartsError("a manifest has an unknown media type")
 
 
+def named_in(manifest: images.Manifest) -> list[tuple[Part, int]]:
+    """Return what a registry may ask for before it takes a manifest, with sizes.
+
+    These are the parts of `parts_of`, and of an index its attestations too.
+
+    Returns:
+        Each part once with its size in bytes, in the order of the manifest.
+
+    Raises:
+        UnknownPartsError: It is malformed.
+    """
+    content = _content(manifest)
+    if manifest.media_type not in INDEX_TYPES:
+        wanted = {part.digest for part in parts_of(manifest)}
+        config = content.get("config")
+        named = [(Kind.CONFIG, config)] if isinstance(config, dict) else []
+        named += [(Kind.LAYER, layer) for layer in _descriptors(content, "layers")]
+        found = [(_part(kind, entry), _size_of(entry)) for kind, entry in named]
+        return list(dict.fromkeys(one for one in found if one[0].digest in wanted))
+    known = INDEX_TYPES | IMAGE_TYPES
+    return [
+        (_part(Kind.MANIFEST, entry), _size_of(entry))
+        for entry in _descriptors(content, "manifests")
+        if _type_of(entry) in known
+    ]
+
+
 def _content(manifest: images.Manifest) -> dict[str, Any]:
     try:
         content = json_documents.load(manifest.body)
@@ -227,6 +255,13 @@ def _part(kind: Kind, descriptor: Mapping[str, Any]) -> Part:
     if not isinstance(digest, str) or not reference.is_digest(digest):
         raise UnknownPartsError(f"a manifest names a {kind} without a valid digest")
     return Part(kind, digest)
+
+
+def _size_of(descriptor: Mapping[str, Any]) -> int:
+    size = descriptor.get("size")
+    if isinstance(size, int) and not isinstance(size, bool) and 0 <= size <= _MAX_SIZE:
+        return size
+    raise UnknownPartsError("a manifest names a part without a valid size")
 
 
 def _is_attestation(entry: Mapping[str, Any]) -> bool:

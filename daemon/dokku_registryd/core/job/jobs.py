@@ -120,7 +120,7 @@ class Job:
         A heal may have found all images on this host.
         """
         if self.kind is Kind.HEAL:
-            return outcome.detail == outcomes.PULLED
+            return outcome.detail == outcomes.PULLED  # and not from its mirror
         return self.rules.is_sending and outcome.ending is outcomes.Ending.DONE
 
     @property

@@ -41,6 +41,8 @@ class Kind(StrEnum):
     """Find out how deploys of an app have ended; created by the daemon only."""
     VERIFY = "verify"
     """Check that the registry has all parts of a release; created by a sweep only."""
+    MIRROR = "mirror"
+    """Copy releases of an app to its mirror; created by the daemon only."""
     SWEEP = "sweep"
     """Compare the whole host with the wanted state; created by the daemon only."""
 
@@ -178,6 +180,8 @@ RULES: Final[Mapping[Kind, Rules]] = MappingProxyType(
         Kind.SETTLE: Rules(is_background=True, is_tried_for_ever=True),
         # One at a time needs no share of its registry, so it is not remote.
         Kind.VERIFY: Rules(is_background=True, is_last=True),
+        # It ends as soon as another job waits, so it is not remote either.
+        Kind.MIRROR: Rules(is_background=True, is_last=True),
         Kind.SWEEP: Rules(is_level=True, has_own_lane=True),
     }
 )

@@ -11,7 +11,7 @@ import base64
 import email.utils
 import itertools
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 from urllib.parse import urljoin, urlsplit
@@ -94,6 +94,9 @@ class Request:
     """The maximum size of the answer."""
     wants_body: bool = True
     """Whether to read the body of a success; without it the connection is closed."""
+    consume: "Callable[[Reply, Iterator[bytes]], object] | None" = None
+    """Called with the answer 200 or 206, without a body, and with the pieces of its
+    body, which may have any length and take as long as a push."""
     most_seconds: float | None = None
     """A shorter timeout than that of other requests."""
     certificates_of: str = ""

@@ -65,6 +65,8 @@ class Book:
     """Apps whose latest release failed, the latest first."""
     logins: tuple[Check, ...] = ()
     """The latest checks of logins."""
+    uncopied: tuple[float, ...] = ()
+    """Since when each release that its mirror lacks is wanted there, oldest first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -242,6 +244,8 @@ def _written(book: Book, now: float) -> dict[str, Iterable[Sample]]:
             for domain, seconds in book.paused.items()
         ],
         **_logins(book.logins),
+        "mirror_lag": _one(len(book.uncopied)),
+        "mirror_lag_seconds": _one(_age(book.uncopied[0], now) if book.uncopied else 0),
     }
 
 

@@ -304,6 +304,31 @@ EVENTS: Final[Mapping[str, EventFields]] = MappingProxyType(
             "error",
             "Local names of a failed release are kept until the next sweep.",
         ),
+        "mirror.copied": _event(
+            "info",
+            "digest blobs mounted sent_bytes took_seconds",
+            "The mirror of an app has a release now: target is its reference there,"
+            " blobs counts what it lacked, mounted those of them that it had in another"
+            " repository.",
+        ),
+        "mirror.failed": _event(
+            "warning",
+            "failures delay_seconds error",
+            "A release could not be copied to its mirror, and is tried again later; no"
+            " deploy waits for it.",
+        ),
+        "download.continued": _event(
+            "info",
+            "offset error",
+            "A layer that is copied between registries stopped coming, and is requested"
+            " again from an offset on.",
+        ),
+        "heal.mirrored": _event(
+            "warning",
+            "digest error",
+            "The registry did not give an image, so its mirror (target) did, by the"
+            " recorded digest; error is the registry's reason.",
+        ),
         "heal.blocked": _event(
             "warning", "reason", "An image is missing and cannot be restored now."
         ),

@@ -114,6 +114,16 @@ _LISTED: Final = (
         f"{MOST_APPS} apps.",
         "app",
     ),
+    _family(
+        "mirror_lag",
+        _GAUGE,
+        "Releases that are wanted in the mirrors of their apps and are not there yet.",
+    ),
+    _family(
+        "mirror_lag_seconds",
+        _GAUGE,
+        "How long the oldest of them has been wanted; 0 if there is none.",
+    ),
     _family("wanted_references", _GAUGE, "References that must exist on this host."),
     _family(
         "missing_references",

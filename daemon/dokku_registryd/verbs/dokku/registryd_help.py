@@ -75,6 +75,9 @@ MORE = {
             "keep-releases <number>": (
                 "How many superseded releases keep their local names"
             ),
+            "mirror <server>[/<repository>]|off": (
+                "A second registry that gets a copy of each release"
+            ),
             "push-deadline <duration>": (
                 "How long a deploy waits for its push: 90s or 15m or 2h or 1d"
             ),

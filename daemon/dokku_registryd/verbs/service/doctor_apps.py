@@ -26,6 +26,7 @@ from dokku_registryd.core.status.findings import Finding, Level
 from dokku_registryd.effects import adopt
 from dokku_registryd.effects.app import app_state
 from dokku_registryd.verbs.service import (
+    doctor_mirror,
     doctor_names,
     doctor_parts,
     doctor_properties,
@@ -151,6 +152,13 @@ def _app(around: DoctorContext, app: str, *, is_named: bool) -> Iterator[Finding
         around.context, state, is_healing=around.is_healing, is_gone=checks.is_gone
     )
     yield from found
+    yield from doctor_mirror.examine(
+        state,
+        around.context,
+        credentials=around.credentials,
+        registry=around.registry,
+        ping=around.ping,
+    )
 
 
 @dataclass(slots=True)

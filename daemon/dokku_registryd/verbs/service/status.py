@@ -118,6 +118,7 @@ def _as_text(facts: dict[str, object], view: service_view.View) -> list[str]:
     lines += _missing_lines(facts["missing"])
     for entry in _dicts(facts["incomplete"]):
         lines += _incomplete_lines(entry)
+    lines += _mirror_lines(facts["mirror"])
     lines += _failed_lines(_dicts(facts["failed"]))
     unfinished, recent = _dicts(facts["unfinished"]), _dicts(facts["recent"])
     lines.append("")
@@ -256,6 +257,14 @@ def _incomplete_lines(entry: dict[str, object]) -> list[str]:
         f"Lacking: {entry['reference']} {told} (checked {age} ago)",
         f"         {cure}",
     ]
+
+
+def _mirror_lines(mirror: object) -> list[str]:
+    if not isinstance(mirror, dict) or not mirror["releases"]:
+        return []
+    age = output.age(_seconds(mirror["oldest_age_seconds"]))
+    reason = f": {mirror['reason']}" if mirror["reason"] else ""
+    return [f"Mirror:  {_many(mirror['apps'], 'app')} behind, oldest {age}{reason}"]
 
 
 def _service_line(facts: dict[str, object]) -> str:

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 KEYS = (
     *("health", "service", "pid", "state", "outdated", "version", "mode", "engine"),
     *("images", "data_dir", "free_bytes", "trigger_files", "rejected_files"),
-    *("push_way", "missing", "incomplete", "paused", "ledger_error", "failed"),
+    *("push_way", "missing", "incomplete", "mirror", "paused", "ledger_error"),
+    "failed",
     *("unfinished", "recent"),
 )
 """The keys of the JSON object, which scripts rely on."""
@@ -44,7 +45,7 @@ def collect(data_dir: str, view: service_view.View) -> dict[str, object]:
         found = peek.read(f"{data_dir}/ledger.sqlite3", now=now, limit=_RECENT)
     except errors.LedgerError as raised:
         error = str(raised)
-        found = peek.LedgerFacts([], [], [], [], [])
+        found = peek.LedgerFacts([], [], [], [], [], [])
     page = page_of(view)
     return {
         **of_service(view, page),
@@ -60,6 +61,7 @@ def collect(data_dir: str, view: service_view.View) -> dict[str, object]:
         "push_way": _push_way(data_dir),
         "missing": _missing(data_dir, now),
         "incomplete": [_incomplete(row, now) for row in found.incomplete],
+        "mirror": _mirror(found.uncopied, now),
         "paused": _paused(found.paused, now),
         "ledger_error": error,
         "failed": [job_facts.failed(row, now) for row in found.failed],
@@ -187,6 +189,19 @@ def _incomplete(row: "dict[str, Any]", now: float) -> dict[str, object]:
         "number": row["number"],
         "is_here": bool(row["is_here"]),
         "checked_age_seconds": job_facts.elapsed(row["checked_at"], now),
+    }
+
+
+def _mirror(rows: "list[dict[str, Any]]", now: float) -> dict[str, object]:
+    """Return how far mirrors are behind: the releases that they lack."""
+    reasons = [row["error"] for row in rows if row["error"]]
+    return {
+        "apps": len({row["app"] for row in rows}),
+        "releases": len(rows),
+        "oldest_age_seconds": (
+            job_facts.elapsed(rows[0]["wanted_at"], now) if rows else 0.0
+        ),
+        "reason": reasons[0] if reasons else "",
     }
 
 
