@@ -32,6 +32,8 @@ case $1 in
     printf '    %s, %s\n' \
       'registryd:doctor [--format text|json] [<app>]' \
       'Find problems that would break a deploy' \
+      'registryd:drill [--format text|json] [<app>]' \
+      'Ask registries whether all images would come back' \
       'registryd:heal [--dry-run] [--format text|json] [<app>]' \
       'Restore missing images now' \
       'registryd:health [--format text|json]' \
@@ -48,6 +50,8 @@ case $1 in
       'List releases from newest to oldest' \
       'registryd:report [<app>] [<flag>]' \
       'Displays a registryd report for one or more apps' \
+      'registryd:restore [--dry-run] [--format text|json] [--jobs <n>]' \
+      'Bring all images back on a host restored from its backup' \
       'registryd:rollback [--dry-run] [--format text|json] <app> [<number>]' \
       'Release what ran before again and deploy it' \
       'registryd:set <app>|--global <property> (<value>)' \

@@ -1,4 +1,4 @@
-"""The story in six scenes. Each thing is done, then looked up, then told."""
+"""The story in scenes. Each thing is done, then looked up, then told."""
 
 import json
 from typing import Any, Final
@@ -12,6 +12,7 @@ from demo.timeline import Stopwatch, Timeline, spell_size
 from support.waiting import until
 
 _UNAUTHORIZED: Final = 401
+_FLEET: Final = ("api", "blog", "web")
 _BACKGROUND_SECONDS: Final = 5.0  # far below any retry that a deploy might wait for
 
 
@@ -43,6 +44,7 @@ class Story:
         self._registry_outage()
         self._registry_return()
         self._destroyed_app()
+        self._lost_host()
 
     def _first_release(self) -> None:
         self._scene(1, "A release goes to the registry")
@@ -139,7 +141,39 @@ class Story:
             "after", "erased from file and helper; no file or log has a password"
         )
 
+    def _lost_host(self) -> None:
+        self._scene(9, "The Engine's data is thrown away: a host from its backup")
+        fleet = [App(self._stage, name) for name in _FLEET]
+        images: dict[str, str] = {}
+        watch = Stopwatch()
+        for app in fleet:
+            app.create()
+            image_id = app.build()
+            app.release()
+            images[app.deploy()] = image_id
+        self._tell(
+            "deploy", f"{len(fleet)} apps run: {', '.join(_FLEET)}", watch.seconds
+        )
+        self._stage.service.stop()
+        self._stage.engine.lose_everything()
+        left = [name for name in images if facts.image_id(self._engine, name)]
+        claim(not left, f"the new Engine is empty, and does not have {left}")
+        self._tell("lost", "a new Engine: no image, no container; no service runs")
+        watch = Stopwatch()
+        done = self._stage.service.run("restore")
+        claim(done.returncode == 0, f"restore ends well: {done.stdout}{done.stderr}")
+        found = {name: facts.image_id(self._engine, name) for name in images}
+        claim(found == images, f"every image is the released one, not {found}")
+        self._tell("restore", f"{len(found)} images are back, 0 builds", watch.seconds)
+        claim("dokku ps:restore --all" in done.stdout, "the next step is named")
+        self._tell("next", "dokku ps:restore --all starts them")
+        self._stage.service.start()
+
     # -- inside
+
+    @property
+    def _engine(self) -> str:
+        return self._stage.engine.path
 
     def _plant_wrong_login(self) -> None:
         registry, folder = self._stage.registry, self._stage.host.dokku_root / ".docker"

@@ -300,6 +300,13 @@ class EngineServer:
         finally:
             self.resume()
 
+    def lose_everything(self) -> None:
+        """Come back as on a new host: the same Engine without any data."""
+        self.stop()
+        for name in ("data", "containerd", "exec", "containerd-state"):
+            shutil.rmtree(self.folder / name, ignore_errors=True)
+        self.start()
+
     def import_image(
         self,
         reference: str,

@@ -22,6 +22,7 @@ _STATUSES: Final = {
     "1": "A job failed, or the service is not ready.",
     "2": "The command line is invalid.",
     "69": "The Docker Engine does not answer.",
+    "75": "A registry could not be asked (drill).",
     "78": "The settings are invalid.",
 }
 _FILES: Final = {

@@ -158,6 +158,17 @@ class ServiceProcess:
             timeout=timeout,
         )
 
+    def begin(self, *arguments: str) -> "subprocess.Popen[bytes]":
+        """Start the command line beside the daemon, as a process to be killed."""
+        return subprocess.Popen(
+            ["setpriv", "--pdeathsig", "TERM", str(self.beside), *arguments],
+            env=self._environ,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd=self.host.root,
+        )
+
     def lines(self, event: str = "", **fields: object) -> list[dict[str, Any]]:
         """Return the log lines since the last start, of one event and with fields."""
         return [

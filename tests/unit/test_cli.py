@@ -25,6 +25,8 @@ LISTED = [
         "doctor",
         "releases",
         "heal",
+        "restore",
+        "drill",
         "history",
         "rollback",
         "hold",

@@ -140,6 +140,22 @@ def _add_release_verbs(verbs: "argparse._SubParsersAction[Parser]") -> None:
         "--dry-run", action="store_true", help="list missing images, change nothing"
     )
     _add_format(heal)
+    restore = _add_verb(
+        verbs, "restore", "bring all images back on a host restored from its backup"
+    )
+    restore.add_argument(
+        "--jobs",
+        metavar="N",
+        type=_count,
+        help="pull N images at a time (default daemon.workers)",
+    )
+    restore.add_argument(
+        "--dry-run", action="store_true", help="list what would come, change nothing"
+    )
+    _add_format(restore)
+    drill = _add_verb(verbs, "drill", "ask registries whether all images would come")
+    drill.add_argument("app", nargs="?", metavar="APP", help="ask about one app only")
+    _add_format(drill)
     history = _add_verb(verbs, "history", "list finished jobs, newest first")
     history.add_argument("app", nargs="?", metavar="APP", help="list one app only")
     history.add_argument("--failed", action="store_true", help="list failed jobs only")

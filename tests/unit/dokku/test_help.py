@@ -32,6 +32,7 @@ Manage pushes and healing of released images
 
 Additional commands:
     registryd:doctor [--format text|json] [<app>]                                   Find problems that would break a deploy
+    registryd:drill [--format text|json] [<app>]                                    Ask registries whether all images would come back
     registryd:heal [--dry-run] [--format text|json] [<app>]                         Restore missing images now
     registryd:health [--format text|json]                                           Check whether the service is ready
     registryd:history [--failed] [--format text|json] [--limit <n>] [<app>]         List finished jobs from newest to oldest
@@ -40,6 +41,7 @@ Additional commands:
     registryd:push <app>                                                            Ensure that the registry has the deployed release
     registryd:releases [--format text|json] [<app>]                                 List releases from newest to oldest
     registryd:report [<app>] [<flag>]                                               Displays a registryd report for one or more apps
+    registryd:restore [--dry-run] [--format text|json] [--jobs <n>]                 Bring all images back on a host restored from its backup
     registryd:rollback [--dry-run] [--format text|json] <app> [<number>]            Release what ran before again and deploy it
     registryd:set <app>|--global <property> (<value>)                               Set or clear a registryd property for an app
     registryd:status [--format text|json] [--watch]                                 Show whether all is well and what is not

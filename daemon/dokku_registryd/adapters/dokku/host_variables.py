@@ -46,6 +46,22 @@ def may_be_true(
     return value == "true" or not _EXPANDED.isdisjoint(value)
 
 
+def of_app(name: str, app: str, dokku_root: Path) -> str:
+    """Return a variable of an app, from its file `ENV`; empty if it has none.
+
+    Dokku writes `export NAME='value'` lines (0.38.27, plugins/config/environment.go).
+    No other variable of the file is kept.
+    """
+    try:
+        raw = atomic.read(dokku_root / app / "ENV", limit=LIMIT)
+    except OSError:
+        return ""
+    value = ""
+    for found in _assigned(name, raw.decode("utf-8", errors="replace")):
+        value = found
+    return value
+
+
 def _of_dokku(root: Path) -> list[Path]:
     folder = root / ".dokkurc"
     listed = sorted(folder.iterdir())[:_MOST_FILES] if folder.is_dir() else []

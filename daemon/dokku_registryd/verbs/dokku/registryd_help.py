@@ -11,6 +11,9 @@ COMMANDS = {
     "registryd:doctor [--format text|json] [<app>]": (
         "Find problems that would break a deploy"
     ),
+    "registryd:drill [--format text|json] [<app>]": (
+        "Ask registries whether all images would come back"
+    ),
     "registryd:heal [--dry-run] [--format text|json] [<app>]": (
         "Restore missing images now"
     ),
@@ -29,6 +32,9 @@ COMMANDS = {
     "registryd:report [<app>] [<flag>]": (
         "Displays a registryd report for one or more apps"
     ),
+    "registryd:restore [--dry-run] [--format text|json] [--jobs <n>]": (
+        "Bring all images back on a host restored from its backup"
+    ),
     "registryd:rollback [--dry-run] [--format text|json] <app> [<number>]": (
         "Release what ran before again and deploy it"
     ),
@@ -45,6 +51,7 @@ OPTIONS = {
     "--dry-run": "List missing images and change nothing",
     "--failed": "List failed jobs only",
     "--format": "Print text or JSON",
+    "--jobs": "Pull so many images at a time",
     "--limit": "List at most so many",
     "--off": "End it",
     "--reason": "Why, for others to read",

@@ -35,6 +35,29 @@ def work(
     Raises:
         RegistrydError: The settings are invalid, or the ledger cannot be used.
     """
+    work_until(
+        arguments,
+        lambda service: is_answered() or _is_settled(service, job_id),
+        on_turn=on_turn,
+    )
+
+
+def work_until(
+    arguments: argparse.Namespace,
+    is_done: Callable[[app.Service], bool],
+    *,
+    on_turn: Callable[[], None],
+) -> None:
+    """Run jobs until the caller needs no more of them.
+
+    Args:
+        arguments: The arguments of a hook or verb.
+        is_done: Returns whether to end.
+        on_turn: Called in each turn of the main loop, to report progress.
+
+    Raises:
+        RegistrydError: The settings are invalid, or the ledger cannot be used.
+    """
     settings = config.load(
         file=arguments.config,
         overrides={**arguments.overrides, "paths.data_dir": arguments.data_dir},
@@ -53,9 +76,7 @@ def work(
         service = app.Service(settings, is_watching=False, on_turn=on_turn)
         try:
             service.supervisor.start()
-            service.supervisor.run(
-                until=lambda: is_answered() or _is_settled(service, job_id)
-            )
+            service.supervisor.run(until=lambda: is_done(service))
         finally:
             left = service.supervisor.drain(_DRAIN_SECONDS)
             if not left:

@@ -34,7 +34,7 @@ def perform(arguments: argparse.Namespace, out: Output) -> int:
         LedgerError: The ledger cannot be used.
     """
     settings = preparation.enter(arguments, out)
-    found = _adopt(arguments, settings, out)
+    found = record(arguments, settings, out)
     if arguments.format == "json":
         out.json([dataclasses.asdict(entry) for entry in found])
         return 0
@@ -45,9 +45,10 @@ def perform(arguments: argparse.Namespace, out: Output) -> int:
     return 0
 
 
-def _adopt(
+def record(
     arguments: argparse.Namespace, settings: config.Settings, out: Output
 ) -> list[adoption.Adoption]:
+    """Adopt all apps with a pushed release, as `perform` does; print no result."""
     host = _plugins(arguments, settings)
     engine = engines.build_engine(settings)
     with contextlib.closing(engine), _ledger(arguments, settings, out) as book:

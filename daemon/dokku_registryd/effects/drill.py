@@ -1,0 +1,231 @@
+"""Drill: ask registries whether the deployed images would come back on an empty host.
+
+It only reads: no image is pulled, nothing is recorded, and the Engine is asked for its
+settings alone. A registry that does not answer is asked once, not once for each app.
+"""
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
+
+from dokku_registryd import errors, ports
+from dokku_registryd.core.auth import logins
+from dokku_registryd.core.image import reference, wanted
+from dokku_registryd.core.registry import backoff
+from dokku_registryd.core.release import completeness, drills
+from dokku_registryd.core.release.completeness import Number, Record
+from dokku_registryd.core.release.drills import Answer, Login, Verdict
+from dokku_registryd.core.release.releases import DeployedRelease, Release, ReleaseState
+from dokku_registryd.effects.app import app_state
+from dokku_registryd.effects.registry import checks
+
+_TRUE = "true"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Target:
+    """A deployed release to ask for."""
+
+    deployed: DeployedRelease
+    image: reference.ImageReference
+    release: Release | None
+    record: Record | None
+    answer: Answer
+    """What is known before anything is asked."""
+
+    @property
+    def digest(self) -> str:
+        return self.answer.digest
+
+    @property
+    def host(self) -> str:
+        return reference.normalize_domain(self.image.domain)
+
+
+class Drill:
+    """Asks about the apps of one host.
+
+    Args:
+        context: The host.
+        only: The one app to ask about, without regard to budgets; None for all.
+    """
+
+    def __init__(self, context: ports.Context, *, only: str | None = None) -> None:
+        self._context = context
+        self._only = only
+        self._lock = threading.Lock()
+        self._silent: dict[str, str] = {}
+        """Registries that did not answer, and why."""
+        self._budget = drills.Budget((), 0.0)
+
+    def run(self) -> list[Answer]:
+        """Return the answers, sorted by app.
+
+        Raises:
+            EngineUnavailableError: The Engine does not tell its settings.
+            TransientError: The apps cannot be listed.
+        """
+        self._context.engine.facts()  # They decide how each registry is reached.
+        found = list(self._targets())
+        targets = [entry for entry in found if isinstance(entry, _Target)]
+        answers = [entry for entry in found if isinstance(entry, Answer)]
+        now = self._context.clock.now()
+        self._budget = drills.Budget(
+            [(one.host, one.record) for one in targets if one.record is not None], now
+        )
+        with ThreadPoolExecutor(self._context.parallel_tags, "drill") as pool:
+            answers += pool.map(self._ask, targets)
+        return sorted(answers, key=lambda answer: answer.app)
+
+    def _targets(self) -> Iterator[_Target | Answer]:
+        context = self._context
+        states, unread = app_state.all_states(context)
+        known = set(unread)
+        for app, reason in unread.items():
+            if self._only in {None, app}:
+                yield Answer(app=app, verdict=Verdict.UNKNOWN, reason=reason)
+        for state in states:
+            known.add(state.policy.app)
+            if self._only in {None, state.policy.app}:
+                yield from self._target(state)
+        for app in context.properties.apps():
+            if app not in known and self._only in {None, app} and self._runs(app):
+                yield drills.local(app)
+
+    def _runs(self, app: str) -> bool:
+        """Return whether Dokku has deployed an app."""
+        try:
+            return self._context.properties.get("common", app, "deployed") == _TRUE
+        except errors.UnreadableError:
+            return True
+
+    def _target(self, state: wanted.AppState) -> Iterator[_Target | Answer]:
+        app, deployed = state.policy.app, wanted.deployed_of(state)
+        if deployed is None:
+            if state.policy.push_on_release and state.deployed is not None:
+                yield drills.unpushed(app, "")
+            elif self._runs(app):
+                yield drills.local(app)
+            return
+        release = wanted.release_of(state, deployed)
+        digest = (release.digest if release else "") or deployed.digest
+        if (
+            release is not None
+            and not digest
+            and release.state is not ReleaseState.PUSHED
+        ):
+            yield drills.unpushed(app, deployed.reference)
+            return
+        answer = Answer(
+            app=app,
+            verdict=Verdict.UNKNOWN,
+            reference=deployed.reference,
+            digest=digest,
+        )
+        try:
+            image = reference.parse(deployed.reference)
+        except errors.InvalidReferenceError as error:
+            yield replace(answer, verdict=Verdict.NO, reason=str(error))
+            return
+        record = self._context.ledger.check_of(release.job_id) if release else None
+        yield _Target(
+            deployed=deployed,
+            image=image,
+            release=release,
+            record=record,
+            answer=answer,
+        )
+
+    def _ask(self, target: _Target) -> Answer:
+        answer = target.answer
+        silent = self._silent.get(target.host)
+        if silent is not None:
+            return drills.unasked(answer, silent)
+        try:
+            login = self._context.credentials.resolve(answer.app, target.image.domain)
+            if self._is_paused(target, login):
+                return drills.unasked(answer, completeness.LIMITED)
+            found = self._look_up(target, login)
+        except (errors.AuthenticationError, errors.AccessDeniedError) as error:
+            return drills.refused(answer, str(error), target.host)
+        except errors.TransientError as error:
+            if not backoff.asks_for_pause(error):
+                self._silent[target.host] = str(error)
+            return drills.unasked(answer, str(error))
+        except errors.PermanentError as error:
+            return drills.unasked(answer, str(error))
+        accepted = Login.ACCEPTED if login is not None else Login.ANONYMOUS
+        answer = replace(answer, login=accepted)
+        return self._judge(replace(target, answer=answer), found, login)
+
+    def _look_up(self, target: _Target, login: logins.AuthConfig | None) -> str | None:
+        """Return the digest under the number; empty if it is of another kind."""
+        try:
+            return self._context.registry.digest(target.image, auth=login)
+        except errors.ForeignManifestError:
+            return ""
+
+    def _judge(
+        self, target: _Target, found: str | None, login: logins.AuthConfig | None
+    ) -> Answer:
+        if found is None:
+            number = Number.GONE
+        else:
+            is_kept = found and found == (target.digest or found)
+            number = Number.KEPT if is_kept else Number.MOVED
+        answer = drills.counted(target.answer, number, is_proved=bool(target.digest))
+        if answer.verdict is Verdict.NO:
+            return answer
+        if not target.digest:
+            return drills.unproved(answer)
+        now = self._context.clock.now()
+        record = target.record
+        if (
+            record is not None
+            and number is Number.KEPT
+            and self._only is None
+            and drills.is_fresh(record, target.digest, now)
+        ):
+            return drills.recalled(answer, record)
+        with self._lock:
+            if self._only is None and not self._budget.take(
+                target.host, record, target.digest
+            ):
+                return drills.unasked(answer, drills.BUDGET_USED)
+        look, reason = checks.look(
+            target.image,
+            target.digest,
+            self._reader(target, login),
+            self._context.clock.monotonic,
+            tree=completeness.tree_of(record, target.digest),
+        )
+        return drills.looked(answer, look, reason, now)
+
+    def _reader(
+        self, target: _Target, login: logins.AuthConfig | None
+    ) -> checks.Reader:
+        registry, image = self._context.registry, target.image
+
+        def is_scarce() -> bool:
+            left = registry.allowance(image.domain, auth=login)
+            return self._only is None and left is not None and left.is_scarce
+
+        return checks.Reader(
+            manifest=partial(registry.manifest, auth=login),
+            has_blob=lambda digest: registry.has_blob(image, digest, auth=login),
+            digest=partial(registry.digest, auth=login),
+            is_scarce=is_scarce,
+            platform=lambda: self._context.engine.facts().platform,
+        )
+
+    def _is_paused(self, target: _Target, login: logins.AuthConfig | None) -> bool:
+        key = backoff.key_of(
+            domain=target.host,
+            owner=None if login is None else login.owner,
+            username="" if login is None else login.username,
+            direction=backoff.Direction.PULL,
+        )
+        pause = self._context.ledger.pause_of(key)
+        return pause is not None and pause.remaining(self._context.clock.now()) > 0.0
