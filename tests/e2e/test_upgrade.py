@@ -190,9 +190,12 @@ def test_the_way_back(upgraded: UpgradeSite) -> None:
     site.copy.add_schema()
     site.put_in_place()
     assert site.ship_by_hooks().code == 0
+    runs = site.pid
     site.copy.put_back()
-    refused = site.ours("releases", "web")
+    refused = site.ours("install", "--root", str(site.root))
+    assert "cannot install: " in refused.stderr
     assert "was written by a newer dokku-registryd" in refused.stderr
+    assert (refused.code, refused.stdout, site.pid) == (1, "", runs)
 
     folder = site.host.data_dir
     site.host.run(["systemctl", "stop", "dokku-registryd"])

@@ -127,8 +127,8 @@ def test_old_python(host: DokkuHost, repository: PluginRepository) -> None:
     assert not (host.root / "opt/dokku-registryd/versions").exists()
 
 
-def test_no_venv(host: DokkuHost, repository: PluginRepository) -> None:
-    """Where Debian's package is missing, its name is told."""
+def test_no_venv(host: DokkuHost, repository: PluginRepository, tmp_path: Path) -> None:
+    """Where Debian's package is missing, its name is told; the next failure fails."""
     bare = host.add_command(
         "python3.11",
         "#!/bin/sh\ncase $* in *ensurepip*) exit 1 ;; *) echo 3.11 ;; esac\n",
@@ -143,6 +143,10 @@ def test_no_venv(host: DokkuHost, repository: PluginRepository) -> None:
         f" !     dokku-registryd is not installed: {bare} has no module ensurepip\n"
         " !     Run: sudo apt-get install python3-venv && sudo dokku plugin:install\n"
     )
+    variables = {**repository.environ, "DOKKU_REGISTRYD_WHEELS": str(tmp_path)}
+    later = host.command("plugin:install", environ=variables)
+    assert later.code == 1
+    assert "pip could not install" in later.stderr
 
 
 def test_no_index(

@@ -326,6 +326,14 @@ def test_a_daemon_that_is_not_the_service() -> None:
     )
 
 
+def test_a_ledger_of_a_newer_version() -> None:
+    """A downgrade that could not end is not begun: the service runs on."""
+    reason = "ledger.sqlite3 was written by a newer dokku-registryd"
+    facts = replace(INSTALLED, newer_ledger=reason)
+
+    assert host_state.objections(facts, PLACES, Mode.TAKEOVER) == [reason]
+
+
 def test_upgrade_that_stopped_half_way() -> None:
     """A service that was stopped for its new files is started by repeating."""
     planned = left(install(replace(INSTALLED, is_service_running=False)))

@@ -129,6 +129,11 @@ def history(
     return rows
 
 
+def is_about_newer(message: str) -> bool:
+    """Return whether a message of ours is that a newer version wrote the ledger."""
+    return versions.NEWER in message
+
+
 def _query(
     path: str, queries: "list[tuple[str, tuple[object, ...]]]"
 ) -> "list[list[dict[str, Any]]]":

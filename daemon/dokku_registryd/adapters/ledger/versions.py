@@ -1,6 +1,10 @@
 """Messages about a ledger with the schema of another version."""
 
+from typing import Final
+
 from dokku_registryd.adapters.ledger.schema import MIGRATIONS
+
+NEWER: Final = "was written by a newer dokku-registryd"
 
 
 def older(path: str, version: int) -> str:
@@ -15,7 +19,7 @@ def older(path: str, version: int) -> str:
 def newer(path: str, version: int) -> str:
     """Return why a file of a newer version is not used."""
     return (
-        f"{path} was written by a newer dokku-registryd (schema {version}, this one"
+        f"{path} {NEWER} (schema {version}, this one"
         f" has {len(MIGRATIONS)}): install the newer version again. For a downgrade see"
         " docs/install.md"
     )

@@ -73,6 +73,8 @@ class Facts:
     """How the program of that daemon, or of a waiting service, differs from ours."""
     waiting: tuple[str, ...] = ()
     """Releases whose deploy continued before their push was done."""
+    newer_ledger: str = ""
+    """Why this version cannot use the ledger of a newer one; empty if it can."""
 
     @property
     def is_outdated(self) -> bool:
@@ -114,6 +116,9 @@ def objections(facts: Facts, places: Paths, mode: Mode) -> list[str]:
             f" {places.service}; it {facts.difference}. Stop it, repeat this command,"
             " and start it again"
         )
+    if facts.newer_ledger:
+        # The last step but one would fail, with the service stopped.
+        found.append(facts.newer_ledger)
     if mode is Mode.COMPANION and not facts.has_core:
         found.append("--companion needs Dokku's own registry plugin, which is missing")
     if mode is Mode.COMPANION and not facts.is_core_enabled:

@@ -19,7 +19,7 @@ def perform(arguments: argparse.Namespace, out: Output) -> int:
     """
     mode, said = (Mode.COMPANION if arguments.companion else Mode.TAKEOVER), ""
     host = installing.Host(arguments)
-    facts = host.look()
+    facts = dataclasses.replace(host.look(), newer_ledger=host.newer_ledger())
     if arguments.from_plugin:
         mode, said = modes.choose(host, facts)
     if mode is Mode.COMPANION and not facts.is_core_enabled:

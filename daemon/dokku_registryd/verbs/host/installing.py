@@ -19,6 +19,7 @@ import dokku_registryd
 from dokku_registryd import config, errors
 from dokku_registryd.adapters.dokku import property_files
 from dokku_registryd.adapters.host import checkout, host_changes, installed, programs
+from dokku_registryd.adapters.ledger import peek
 from dokku_registryd.core.dokku import policy as dokku_policy
 from dokku_registryd.core.image import wanted
 from dokku_registryd.core.install import host_state, plans
@@ -102,6 +103,14 @@ class Host:
             if row["is_deploy_continued"] and row["state"] in _UNDELIVERED
         )
 
+    def newer_ledger(self) -> str:
+        """Return why the ledger of a newer version cannot be used; empty if it can."""
+        try:
+            self._ask("history", "--limit=1")
+        except errors.RegistrydError as error:
+            return str(error) if peek.is_about_newer(str(error)) else ""
+        return ""
+
     def count_jobs(self) -> int:
         """Return the number of pending jobs and trigger files.
 
@@ -145,12 +154,13 @@ class Host:
         here = settings.model_copy(update={"paths": table})
         return [*check.about_certificates(here)]
 
-    def _ask(self, verb: str) -> Any:
+    def _ask(self, *verb: str) -> Any:
         """Return the JSON result of a verb; None if there is no data folder."""
         if not Path(self.where.data_dir).exists():
             return None
         try:
-            said = programs.run([*self._program(), verb, "--format=json"], self.environ)
+            command = [*self._program(), *verb, "--format=json"]
+            said = programs.run(command, self.environ)
         except errors.RegistrydError as error:
             # Keep only the error message of our own program.
             raise errors.RegistrydError(
