@@ -34,6 +34,8 @@ case $1 in
       'Find problems that would break a deploy' \
       'registryd:drill [--format text|json] [<app>]' \
       'Ask registries whether all images would come back' \
+      'registryd:fleet [--format text|json] [<app>]' \
+      'List which hosts run which releases' \
       'registryd:heal [--dry-run] [--format text|json] [<app>]' \
       'Restore missing images now' \
       'registryd:health [--format text|json]' \

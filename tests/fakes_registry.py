@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import json
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -12,6 +13,7 @@ from dokku_registryd.core.auth.logins import AuthConfig
 from dokku_registryd.core.image import images, parts, reference
 from dokku_registryd.core.image.reference import ImageReference
 from dokku_registryd.core.registry import allowances
+from dokku_registryd.core.registry import referrers as referring
 from fakes_relay import CONTENTS
 
 
@@ -70,6 +72,8 @@ class FakeRegistry:
     """Whether several tags may be put at once."""
     mounts: bool = True
     """Whether blobs of another repository can be mounted."""
+    lists_referrers: bool = True
+    """Whether it has the referrers API."""
     is_down: bool = False
     down: set[str] = field(default_factory=set)
     """Domains that do not answer while others do."""
@@ -169,6 +173,45 @@ class FakeRegistry:
             moved = [tag for tag in tags if (owner, tag) not in taken]
             self.manifests.update({(owner, tag): manifest for tag in moved})
             return frozenset(moved)
+
+    def put_referrer(
+        self,
+        image: ImageReference,
+        manifest: images.Manifest,
+        *,
+        auth: AuthConfig | None,
+    ) -> bool:
+        """Store a manifest under its digest."""
+        with self.lock:
+            self._begin("put_referrer", image.repository, image.domain, auth)
+            self.content.setdefault(image.repository, set()).add(manifest)
+            return self.lists_referrers
+
+    def referrers(
+        self,
+        image: ImageReference,
+        artifact_type: str,
+        *,
+        auth: AuthConfig | None,
+    ) -> list[referring.Descriptor] | None:
+        """Return what was stored with this subject."""
+        with self.lock:
+            self._begin("referrers", image.canonical, image.domain, auth)
+            if not self.lists_referrers:
+                return None
+            stored = sorted(
+                self.content.get(image.repository, set()), key=lambda one: one.digest
+            )
+        index: images.Manifest | None = None
+        for manifest in stored:
+            content = json.loads(manifest.body) if manifest.body[:1] == b"{" else {}
+            if content.get("subject", {}).get("digest") == image.digest:
+                entry = referring.descriptor_of(
+                    manifest, content["artifactType"], content["annotations"]
+                )
+                body = index.body if index else None
+                index = referring.with_entry(body, entry) or index
+        return referring.parse(index.body, artifact_type) if index else []
 
     def tags(
         self,

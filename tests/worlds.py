@@ -154,6 +154,7 @@ class Host:
             "hold",
             "keep-releases",
             "mirror",
+            "release-records",
         }
         others = other_plugins.PROPERTIES.items()
         foreign = {name: plugin for plugin, names in others for name in names}
@@ -332,6 +333,7 @@ def build_world(
         is_cancelled=lambda _job_id: False,
         free_bytes=free_bytes,
         min_free_bytes=1 << 30,
+        host="one.example",
         parallel_tags=2,
         delay=lambda failures, error: max(
             getattr(error, "retry_after", None) or 0.0, 2.0**failures

@@ -15,6 +15,7 @@ from dokku_registryd import errors, ports
 from dokku_registryd.adapters.registry.client import RegistryClient
 from dokku_registryd.core.auth.logins import AuthConfig, Secret
 from dokku_registryd.core.image import images, reference
+from dokku_registryd.core.registry import referrers
 from fakes_registry import FakeRegistry
 from support import seeding
 from support.memory_registry import MemoryRegistry
@@ -37,6 +38,8 @@ class Bench:
     identity: AuthConfig | None = None
     takes_tags: bool = False
     """Whether it takes several tags in one request."""
+    lists_referrers: bool = False
+    """Whether it has the referrers API."""
 
     def image(self, tag: str = "1") -> reference.ImageReference:
         """Return a tag of an unused repository."""
@@ -85,6 +88,7 @@ def on_fake() -> Bench:
         auth=login(domain),
         prepare=lambda _path, _content: None,
         takes_tags=True,
+        lists_referrers=True,
     )
 
 
@@ -96,6 +100,7 @@ def on_memory(server: MemoryRegistry, registry: RegistryClient) -> Bench:
         auth=login(server.host),
         prepare=lambda _path, _content: None,
         takes_tags=server.most_tags > 0,
+        lists_referrers=server.lists_referrers,
     )
 
 
@@ -123,6 +128,7 @@ def bench(request: pytest.FixtureRequest, real: RegistryClient) -> Iterator[Benc
             with MemoryRegistry(way, users={"ci": PASSWORD}) as memory:
                 # One of them, as real registries of today ignore the parameter.
                 memory.most_tags = 10 if way == "bearer" else 0
+                memory.lists_referrers = way == "bearer"
                 yield on_memory(memory, real)
         case [way]:
             server: RegistryServer = request.getfixturevalue(f"{way}_registry")
@@ -234,6 +240,33 @@ def test_several_tags_at_once(bench: Bench) -> None:
     for tag in accepted:
         named = image.with_tag(tag)
         assert bench.registry.manifest(named, auth=bench.auth) == manifest
+
+
+def test_what_belongs_to_a_manifest(bench: Bench) -> None:
+    """An artifact is listed with its subject, by the API or by its client."""
+    kind, notes = "application/vnd.example.note.v1", {"org.example.note": "one"}
+    image = bench.image("1")
+    subject = bench.store(image)
+    bench.registry.put_blob(
+        image, referrers.EMPTY_DIGEST, referrers.EMPTY, auth=bench.auth
+    )
+    artifact = referrers.artifact(subject, kind, notes)
+
+    is_listed = bench.registry.put_referrer(image, artifact, auth=bench.auth)
+
+    assert is_listed is bench.lists_referrers
+    place = image.with_digest(subject.digest)
+    entry = referrers.descriptor_of(artifact, kind, notes)
+    listed = bench.registry.referrers(place, kind, auth=bench.auth)
+    assert listed == ([entry] if bench.lists_referrers else None)
+    stored = image.with_digest(artifact.digest)
+    assert bench.registry.manifest(stored, auth=bench.auth) == artifact
+    # The tag of the list is one that the registry takes.
+    index = referrers.with_entry(None, entry)
+    assert index is not None
+    tagged = image.with_tag(referrers.tag_of(subject.digest))
+    bench.registry.put_manifest(tagged, index, auth=bench.auth)
+    assert bench.registry.manifest(tagged, auth=bench.auth) == index
 
 
 def test_an_unknown_digest_is_absent(bench: Bench) -> None:

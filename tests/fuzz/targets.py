@@ -111,6 +111,7 @@ def read_properties(raw: bytes) -> None:
         validation.hold,
         validation.keep_releases,
         validation.mirror,
+        validation.release_records,
     ):
         with suppress(validation.ValueRefusedError):
             check("web", text)

@@ -99,6 +99,9 @@ class MemoryRegistry:
         port: Where to listen; any that is free by default.
     """
 
+    lists_referrers = False
+    """Whether it has the referrers API of the distribution specification 1.1."""
+
     def __init__(
         self,
         login: Login = "none",
@@ -271,12 +274,12 @@ class MemoryRegistry:
                 return self._list(path, query)
             case "manifests":
                 return self._manifest(method, path, name, asked)
+            case "referrers":
+                return self._referrers(path, name)
             case "uploads":
                 mounted = self._mount(path, query) if method == "POST" else None
                 return mounted or self._upload(path, name, asked, query)
-            case "blobs":
-                return self._blob(path, name, asked)
-        return Answer(body=b"{}")
+        return self._blob(path, name, asked) if kind else Answer(body=b"{}")
 
     def _blob(self, path: str, digest: str, asked: Asked) -> Answer:
         found = self.blobs.get((path, digest))
@@ -389,6 +392,23 @@ class MemoryRegistry:
         content = {"name": path, "tags": page or None}
         return Answer(body=json.dumps(content).encode(), headers=headers)
 
+    def _referrers(self, path: str, subject: str) -> Answer:
+        if not self.lists_referrers:
+            return error(404, "UNSUPPORTED")
+        listed = []
+        for (owner, name), (kind, body) in self.manifests.items():
+            if owner != path or ":" not in name:
+                continue
+            content = json.loads(body)
+            if content.get("subject", {}).get("digest") == subject:
+                facts = {"mediaType": kind, "digest": name, "size": len(body)}
+                facts |= {"artifactType": content.get("artifactType", "")}
+                listed.append(facts | {"annotations": content.get("annotations", {})})
+        kind = "application/vnd.oci.image.index.v1+json"
+        index = {"schemaVersion": 2, "mediaType": kind, "manifests": listed}
+        body = json.dumps(index).encode()
+        return Answer(body=body, headers={"Content-Type": kind})
+
     def _manifest(self, method: str, path: str, name: str, asked: Asked) -> Answer:
         if method == "PUT":
             return self._store(path, name, asked)
@@ -422,6 +442,8 @@ class MemoryRegistry:
             return error(414, "SIZE_INVALID", "too many tags")
         digest = self.put(path, name, asked.body, kind)
         headers = {"Docker-Content-Digest": digest}
+        if self.lists_referrers and b'"subject"' in asked.body:
+            headers["OCI-Subject"] = json.loads(asked.body)["subject"]["digest"]
         if self.most_tags and tags:
             moved = [tag for tag in tags if tag not in self.immutable]
             for tag in moved:
@@ -431,7 +453,8 @@ class MemoryRegistry:
 
 
 def _split(path: str) -> tuple[str, str, str]:
-    for kind in ("manifests", "tags", "blobs/uploads", "blobs", "elsewhere"):
+    kinds = ("manifests", "tags", "blobs/uploads", "blobs", "referrers", "elsewhere")
+    for kind in kinds:
         repository, found, name = path.removeprefix("/v2/").rpartition(f"/{kind}/")
         if found:
             return repository, kind.rpartition("/")[2], name

@@ -27,6 +27,7 @@ LISTED = [
         "heal",
         "restore",
         "drill",
+        "fleet",
         "history",
         "rollback",
         "hold",

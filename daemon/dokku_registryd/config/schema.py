@@ -299,6 +299,11 @@ class Release(Table):
         "skip-cleanup, of the app or global, is true, all keep them unless "
         "keep-releases is set.",
     )
+    records: bool = Field(
+        default=False,
+        description="Whether a record of each live release is put beside it in the "
+        "registry, for other hosts; the property release-records overrides it.",
+    )
 
 
 class Heal(Table):
@@ -471,6 +476,7 @@ class Settings(BaseSettings):
             push_deadline_seconds=self.release.push_deadline_seconds,
             heal=self.heal.enabled,
             keep_releases=self.release.keep_releases,
+            release_records=self.release.records,
         )
 
     @property

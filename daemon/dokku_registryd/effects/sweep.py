@@ -41,6 +41,8 @@ class Plan:
     """Temporary names of pushes through the relay, also of earlier processes."""
     unchecked: tuple[str, ...] = ()
     """Apps whose release should be checked in its registry now."""
+    unpublished: tuple[str, ...] = ()
+    """Apps whose live release other hosts should be told of."""
     outdated: tuple[str, ...] = ()
     """Jobs of releases that are amiss in their registry and no longer deployed."""
     copies: mirrors.Plan = mirrors.NOTHING
@@ -71,6 +73,7 @@ def plan(context: ports.Context) -> Plan:
             gone=_gone(context),
             passing=tuple(name for image in listed for name in image.passing),
             unchecked=tuple(_unchecked(found, context)),
+            unpublished=tuple(_unpublished(found, context)),
             outdated=tuple(_outdated(by_app, context)),
             copies=mirror.plan(by_app.values(), context),
         )
@@ -94,6 +97,8 @@ def carry_out(context: ports.Context) -> Plan:
     # A hook would wait for them, and a deploy for the hook.
     for app in found.unchecked if context.is_service else ():
         context.submit(triggers.Trigger(kind=Kind.VERIFY, app=app))
+    for app in found.unpublished if context.is_service else ():
+        context.submit(triggers.Trigger(kind=Kind.PUBLISH, app=app))
     if found.outdated:
         context.ledger.forget_checks(found.outdated)
     mirror.request(found.copies, context)
@@ -152,6 +157,17 @@ def _unchecked(found: Iterable[needs.Need], context: ports.Context) -> list[str]
         records,
         context.clock.now(),
     )
+
+
+def _unpublished(found: Iterable[needs.Need], context: ports.Context) -> Iterator[str]:
+    """Yield the apps whose live release lacks its record."""
+    pushed = [need.pushed for need in found if need.pushed and need.is_recorded]
+    known = context.ledger.puts() if pushed else {}
+    now = context.clock.now()
+    for release in pushed:
+        put = known.get(release.job_id)
+        if put is None or put.is_due(now):
+            yield release.app
 
 
 def _outdated(found: Mapping[str, needs.Need], context: ports.Context) -> Iterator[str]:

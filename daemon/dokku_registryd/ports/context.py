@@ -86,6 +86,8 @@ class Context:
     """Whether this process is the service; a hook ends with its own job."""
     look_seconds: float = 3.0
     """How long a deploy that does not wait for its push waits for an answer."""
+    host: str = ""
+    """The name of this host, for records that others read."""
     parallel_tags: int = 8
     """How many extra tags move in parallel."""
     app_lock: Callable[[str], AbstractContextManager[object]] = lambda _app: (

@@ -6,7 +6,7 @@ from typing import Protocol
 from dokku_registryd.core.hook import replies
 from dokku_registryd.core.job import callings, jobs, outcomes
 from dokku_registryd.core.registry import backoff
-from dokku_registryd.core.release import completeness, mirrors
+from dokku_registryd.core.release import completeness, mirrors, release_records
 from dokku_registryd.core.release.origins import Origin
 from dokku_registryd.core.release.releases import DeployedRelease, Release
 from dokku_registryd.core.release.repeats import Repeat
@@ -212,6 +212,12 @@ class Ledger(Protocol):
 
     def forget_copies(self, job_ids: Iterable[str]) -> None:
         """Remove what is known about the copies of some releases."""
+
+    def note_put(self, put: release_records.Put) -> None:
+        """Record what became of a release's record; ignore a removed release."""
+
+    def puts(self) -> dict[str, release_records.Put]:
+        """Return what became of the records, by the job of the release."""
 
     def record_check(
         self, record: completeness.Record, *, is_synced: bool = True

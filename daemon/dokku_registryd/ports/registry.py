@@ -9,6 +9,7 @@ from dokku_registryd.core.image.images import (
     Manifest,
 )
 from dokku_registryd.core.registry import allowances
+from dokku_registryd.core.registry.referrers import Descriptor
 
 
 class BegunUpload(Protocol):
@@ -125,6 +126,33 @@ class Registry(Protocol):
 
         Most registries cannot do that, and accept none; others may refuse a part. Those
         that are not returned are left to `put_manifest`.
+        """
+
+    def put_referrer(
+        self,
+        image: reference.ImageReference,
+        manifest: Manifest,
+        *,
+        auth: logins.AuthConfig | None,
+    ) -> bool:
+        """Put a manifest with a subject under its digest.
+
+        Returns:
+            Whether the registry lists it among the referrers of the subject. If not,
+            its client has to (OCI specification, "Referrers Tag Schema").
+        """
+
+    def referrers(
+        self,
+        image: reference.ImageReference,
+        artifact_type: str,
+        *,
+        auth: logins.AuthConfig | None,
+    ) -> list[Descriptor] | None:
+        """Return the artifacts of one type that belong to a manifest.
+
+        Returns:
+            The entries of the first page; None if the registry has no such API.
         """
 
     def tags(

@@ -21,6 +21,7 @@ from dokku_registryd.effects import (
     forget,
     heal,
     mirror,
+    publish,
     record_core,
     release,
     repush,
@@ -59,6 +60,7 @@ EFFECTS: Mapping[Kind, Effect] = {
     Kind.SETTLE: settling.perform,
     Kind.VERIFY: verify.perform,
     Kind.MIRROR: mirror.perform,
+    Kind.PUBLISH: publish.perform,
 }
 """By kind, what its jobs do. `Executor.run` makes sweeps, which the ledger has not."""
 

@@ -8,6 +8,7 @@ MODULES = {
     "check": "service.check",
     "doctor": "service.doctor",
     "drill": "host.drill",
+    "fleet": "releases.fleet",
     "follow": "hooks.follow",
     "forget": "host.forget",
     "heal": "releases.heal",

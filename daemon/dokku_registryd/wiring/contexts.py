@@ -1,5 +1,6 @@
 """Puts the adapters of one host together for the effects."""
 
+import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -98,6 +99,7 @@ def build_context(
         app_lock=app_lock,
         take_in=take_in,
         is_service=is_service,
+        host=os.uname().nodename,
         delay=backoff_of(settings).after,
         free_bytes=clocks.free_bytes,
         min_free_bytes=settings.heal.min_free_disk_mb << 20,

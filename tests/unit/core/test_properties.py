@@ -362,6 +362,7 @@ def test_values_of_ours_as_text() -> None:
         "mirror": "off",
         "push-deadline": "2h",
         "push-policy": "wait",
+        "release-records": "off",
     }
 
 

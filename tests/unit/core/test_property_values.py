@@ -21,6 +21,7 @@ DEADLINE = (
         ("push-deadline", "1d", "1d"),
         ("push-deadline", "86400s", "86400s"),
         ("heal", "on", "on"),
+        ("release-records", " on", "on"),
         ("heal", " off", "off"),
         ("keep-releases", "0", "0"),
         ("keep-releases", "10000", "10000"),

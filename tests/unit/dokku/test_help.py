@@ -33,6 +33,7 @@ Manage pushes and healing of released images
 Additional commands:
     registryd:doctor [--format text|json] [<app>]                                   Find problems that would break a deploy
     registryd:drill [--format text|json] [<app>]                                    Ask registries whether all images would come back
+    registryd:fleet [--format text|json] [<app>]                                    List which hosts run which releases
     registryd:heal [--dry-run] [--format text|json] [<app>]                         Restore missing images now
     registryd:health [--format text|json]                                           Check whether the service is ready
     registryd:history [--failed] [--format text|json] [--limit <n>] [<app>]         List finished jobs from newest to oldest
@@ -93,6 +94,7 @@ Properties:
     mirror <server>[/<repository>]|off  A second registry that gets a copy of each release
     push-deadline <duration>            How long a deploy waits for its push: 90s or 15m or 2h or 1d
     push-policy wait|background         Whether a deploy waits for its push
+    release-records on|off              Whether other hosts are told of live releases
 """  # noqa: E501 - as it is printed
 
 

@@ -15,48 +15,56 @@ Dokku = Callable[[str], Result]
 
 FOO = """\
 =====> foo registryd information
-       Registryd computed heal:          on
-       Registryd computed hold:          {0}
-       Registryd computed keep releases: 0
-       Registryd computed mirror:        off
-       Registryd computed push deadline: 15m
-       Registryd computed push policy:   wait
-       Registryd deployed digest:        {0}
-       Registryd deployed pushed at:     {0}
-       Registryd deployed reference:     {0}
-       Registryd global heal:            {0}
-       Registryd global keep releases:   {0}
-       Registryd global mirror:          {0}
-       Registryd global push deadline:   {0}
-       Registryd global push policy:     {0}
-       Registryd heal:                   {0}
-       Registryd hold:                   {0}
-       Registryd keep releases:          {0}
-       Registryd mirror:                 {0}
-       Registryd push deadline:          {0}
-       Registryd push lag seconds:       {0}
-       Registryd push policy:            {0}
+       Registryd computed heal:            on
+       Registryd computed hold:            {0}
+       Registryd computed keep releases:   0
+       Registryd computed mirror:          off
+       Registryd computed push deadline:   15m
+       Registryd computed push policy:     wait
+       Registryd computed release records: off
+       Registryd deployed digest:          {0}
+       Registryd deployed pushed at:       {0}
+       Registryd deployed reference:       {0}
+       Registryd global heal:              {0}
+       Registryd global keep releases:     {0}
+       Registryd global mirror:            {0}
+       Registryd global push deadline:     {0}
+       Registryd global push policy:       {0}
+       Registryd global release records:   {0}
+       Registryd heal:                     {0}
+       Registryd hold:                     {0}
+       Registryd keep releases:            {0}
+       Registryd mirror:                   {0}
+       Registryd push deadline:            {0}
+       Registryd push lag seconds:         {0}
+       Registryd push policy:              {0}
+       Registryd release records:          {0}
 """.format("")
 EVERYWHERE_JSON = (
     '{"computed-heal":"on","computed-keep-releases":"0","computed-mirror":"off",'
     '"computed-push-deadline":"15m","computed-push-policy":"wait",'
+    '"computed-release-records":"off",'
     '"global-heal":"","global-keep-releases":"","global-mirror":"",'
-    '"global-push-deadline":"","global-push-policy":""}\n'
+    '"global-push-deadline":"","global-push-policy":"",'
+    '"global-release-records":""}\n'
 )
 VALID_FLAGS = (
     " !     Invalid flag passed, valid flags: --registryd-computed-heal,"
     " --registryd-computed-hold, --registryd-computed-keep-releases,"
     " --registryd-computed-mirror,"
     " --registryd-computed-push-deadline,"
-    " --registryd-computed-push-policy, --registryd-deployed-digest,"
+    " --registryd-computed-push-policy, --registryd-computed-release-records,"
+    " --registryd-deployed-digest,"
     " --registryd-deployed-pushed-at, --registryd-deployed-reference,"
     " --registryd-global-heal, --registryd-global-keep-releases,"
     " --registryd-global-mirror,"
     " --registryd-global-push-deadline, --registryd-global-push-policy,"
+    " --registryd-global-release-records,"
     " --registryd-heal, --registryd-hold, --registryd-keep-releases,"
     " --registryd-mirror,"
     " --registryd-push-deadline,"
-    " --registryd-push-lag-seconds, --registryd-push-policy\n"
+    " --registryd-push-lag-seconds, --registryd-push-policy,"
+    " --registryd-release-records\n"
 )
 DIGEST = f"sha256:{'a' * 64}"
 

@@ -10,7 +10,7 @@ Dokku = Callable[[str], Result]
 
 VALID_PROPERTIES = (
     " !     Invalid property specified, valid properties include: heal, hold,"
-    " keep-releases, mirror, push-deadline, push-policy"
+    " keep-releases, mirror, push-deadline, push-policy, release-records"
 )
 
 
@@ -21,6 +21,7 @@ VALID_PROPERTIES = (
         ("push-deadline", "15m"),
         ("heal", "off"),
         ("keep-releases", "3"),
+        ("release-records", "on"),
         ("mirror", "backup.example.com:5000/org/foo"),
     ],
 )

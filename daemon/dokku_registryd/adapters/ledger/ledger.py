@@ -18,6 +18,7 @@ from dokku_registryd.adapters.ledger import (
     notices,
     origins,
     pruning,
+    release_records,
     repeats,
     side_tables,
 )
@@ -35,6 +36,7 @@ class SqliteLedger(
     origins.OriginRows,
     repeats.RepeatRows,
     copies.CopyRows,
+    release_records.ReleaseRecordRows,
     notices.NoticeRows,
     pruning.PrunedRows,
 ):

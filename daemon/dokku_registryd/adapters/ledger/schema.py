@@ -252,6 +252,15 @@ MIGRATIONS = (
     );
     CREATE INDEX copies_lacking ON copies (wanted_at) WHERE copied_at = 0;
     """,
+    # Which live releases other hosts were told of.
+    """
+    CREATE TABLE release_records (
+        job_id TEXT NOT NULL,
+        digest TEXT NOT NULL,
+        at REAL NOT NULL,
+        PRIMARY KEY (job_id)
+    );
+    """,
 )
 
 # Releases whose mirror does not have them yet.

@@ -5,7 +5,10 @@ from typing import Final
 
 from dokku_registryd.adapters.ledger import file
 
-SIDE_TABLES: Final = ("tag_moves", "checks", "origins", "repeats", "copies")
+SIDE_TABLES: Final = (
+    *("tag_moves", "checks", "origins", "repeats", "copies"),
+    "release_records",
+)
 
 
 def drop_orphans(connection: file.Connection) -> None:

@@ -18,6 +18,7 @@ from dokku_registryd.adapters.registry import (
     dialogue,
     downloads,
     messages,
+    referring,
     tagging,
     tokens,
     transport,
@@ -34,6 +35,7 @@ from dokku_registryd.core.registry import (
     proxies,
 )
 from dokku_registryd.core.registry.protocol import Reply, Request
+from dokku_registryd.core.registry.referrers import Descriptor
 
 MAX_PAGES: Final = 1000
 # The limit for all pages of one list together, like their time.
@@ -105,6 +107,7 @@ class RegistryClient:
         self._total_timeout = total_timeout
         self._uploads = uploads.Uploads(self._dialogue, sleep=sleep)
         self._tagging = tagging.Tagging(self._dialogue, monotonic)
+        self._referring = referring.Referring(self._dialogue)
 
     def close(self) -> None:
         """Close idle connections."""
@@ -248,6 +251,26 @@ class RegistryClient:
     ) -> frozenset[str]:
         """Put a manifest under several tags at once; return the accepted ones."""
         return self._tagging.put(image, manifest, tags, auth=auth)
+
+    def put_referrer(
+        self,
+        image: reference.ImageReference,
+        manifest: images.Manifest,
+        *,
+        auth: AuthConfig | None,
+    ) -> bool:
+        """Put a manifest with a subject; return whether the registry lists it."""
+        return self._referring.put(image, manifest, auth=auth)
+
+    def referrers(
+        self,
+        image: reference.ImageReference,
+        artifact_type: str,
+        *,
+        auth: AuthConfig | None,
+    ) -> list[Descriptor] | None:
+        """Return the artifacts of a manifest; None if the registry has no such API."""
+        return self._referring.listed(image, artifact_type, auth=auth)
 
     def tags(
         self,

@@ -47,6 +47,7 @@ class Defaults:
     push_deadline_seconds: float = 900
     heal: bool = True
     keep_releases: int = 0
+    release_records: bool = False
     skip_cleanup: bool = False
     """Whether the variable `DOKKU_SKIP_CLEANUP` is `true`."""
 
@@ -74,6 +75,8 @@ class AppPolicy:
     """The repository of its mirror, with its registry; empty for none."""
     names_kept_by: str = ""
     """Why all superseded releases keep their names; empty if `keep_releases` counts."""
+    release_records: bool = False
+    """Whether other hosts are told of its releases, by records in the registry."""
     scheduler: str = ""
     """The scheduler of the next deploy; empty if it cannot be read."""
     mistakes: tuple[str, ...] = ()
@@ -162,6 +165,7 @@ def resolve(app: str, read: Reader, defaults: Defaults) -> AppPolicy:
         keep_releases=(kept := _kept(source, defaults))[0],
         mirror=_mirror(source, place, repository),
         names_kept_by=kept[1],
+        release_records=_records(source, defaults),
         scheduler=other_plugins.selected_scheduler(app, read),
         mistakes=tuple(source.mistakes),
         unread=tuple(source.unread),
@@ -191,6 +195,7 @@ def own_values(app: str, read: Reader, defaults: Defaults) -> dict[str, str]:
         "mirror": _shown_mirror(source),
         "push-deadline": span(_deadline(source, defaults.push_deadline_seconds)),
         "push-policy": _policy(source, defaults.push_policy),
+        "release-records": "on" if _records(source, defaults) else "off",
     }
 
 
@@ -355,6 +360,10 @@ def _shown_mirror(source: _Source) -> str:
         return _mirror(source, "", _image_repo(source)) or mirror_property.OFF
     except errors.UnreadableError:
         return computed.without_login(text)
+
+
+def _records(source: _Source, defaults: Defaults) -> bool:
+    return _switch(source, "release-records", default=defaults.release_records)
 
 
 def _kept(source: _Source, defaults: Defaults) -> tuple[int, str]:

@@ -141,6 +141,11 @@ def heal(_app: str, text: str) -> Accepted:
     return Accepted(_choice("heal", text, on="on", off="off"))
 
 
+def release_records(_app: str, text: str) -> Accepted:
+    """Accept `on` or `off`."""
+    return Accepted(_choice("release-records", text, on="on", off="off"))
+
+
 def keep_releases(_app: str, text: str) -> Accepted:
     """Accept a whole number within limits."""
     value = text.strip()
@@ -203,6 +208,7 @@ REGISTRYD: dict[str, Check] = {
     "mirror": mirror,
     "push-deadline": push_deadline,
     "push-policy": push_policy,
+    "release-records": release_records,
 }
 REGISTRYD_OF_APPS: frozenset[str] = frozenset({"hold"})
 """Those of `REGISTRYD` that cannot be set globally."""

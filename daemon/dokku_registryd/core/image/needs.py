@@ -31,6 +31,8 @@ class Need:
     """The deployed release, if its digest is recorded."""
     mirrored: tuple[mirrors.Wanted, ...] = ()
     """The releases that its mirror should have."""
+    is_recorded: bool = False
+    """Whether other hosts are told of it, by a record in the registry."""
     is_known: bool = True
     """False if the app's files cannot be read."""
 
@@ -66,6 +68,7 @@ def need_of(
         left=tuple(entry for entry in left if entry.image_id in here),
         pushed=pushed if pushed is not None and pushed.digest else None,
         mirrored=mirrors.wanted_of(state),
+        is_recorded=state.policy.release_records,
     )
 
 

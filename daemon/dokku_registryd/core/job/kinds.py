@@ -43,6 +43,8 @@ class Kind(StrEnum):
     """Check that the registry has all parts of a release; created by a sweep only."""
     MIRROR = "mirror"
     """Copy releases of an app to its mirror; created by the daemon only."""
+    PUBLISH = "publish"
+    """Put a record of an app's live release beside it; created by a sweep only."""
     SWEEP = "sweep"
     """Compare the whole host with the wanted state; created by the daemon only."""
 
@@ -182,6 +184,7 @@ RULES: Final[Mapping[Kind, Rules]] = MappingProxyType(
         Kind.VERIFY: Rules(is_background=True, is_last=True),
         # It ends as soon as another job waits, so it is not remote either.
         Kind.MIRROR: Rules(is_background=True, is_last=True),
+        Kind.PUBLISH: Rules(is_background=True, is_last=True),
         Kind.SWEEP: Rules(is_level=True, has_own_lane=True),
     }
 )

@@ -29,6 +29,7 @@ MODULES = {
     "registryd": _HELP,
     "registryd:doctor": _VERBS,
     "registryd:drill": _VERBS,
+    "registryd:fleet": _VERBS,
     "registryd:heal": _VERBS,
     "registryd:health": _VERBS,
     "registryd:help": _HELP,

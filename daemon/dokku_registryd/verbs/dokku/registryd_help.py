@@ -14,6 +14,9 @@ COMMANDS = {
     "registryd:drill [--format text|json] [<app>]": (
         "Ask registries whether all images would come back"
     ),
+    "registryd:fleet [--format text|json] [<app>]": (
+        "List which hosts run which releases"
+    ),
     "registryd:heal [--dry-run] [--format text|json] [<app>]": (
         "Restore missing images now"
     ),
@@ -89,6 +92,7 @@ MORE = {
                 "How long a deploy waits for its push: 90s or 15m or 2h or 1d"
             ),
             "push-policy wait|background": "Whether a deploy waits for its push",
+            "release-records on|off": "Whether other hosts are told of live releases",
         },
     },
 }

@@ -27,6 +27,7 @@ _EXAMPLES = {
     "push-deadline": "15m",
     "push-extra-tags": "latest,stable",
     "push-policy": "wait",
+    "release-records": "on",
     "server": "HOST",
 }
 _SHOWN = 40
