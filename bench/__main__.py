@@ -22,6 +22,7 @@ GROUPS: Final = {
     "scale": "scale",
     "command": "programs",
     "link": "many",
+    "prune": "prunes",
     "restore": "restores",
 }
 

@@ -46,6 +46,8 @@ case $1 in
       'Keep what an app runs or keep one of its releases' \
       'registryd:metrics [--all]' \
       'Print metrics in Prometheus text format' \
+      'registryd:prune [--dry-run] [--format text|json] [--yes] [<app>]' \
+      'Remove old numbers from registries' \
       'registryd:push <app>' \
       'Ensure that the registry has the deployed release' \
       'registryd:releases [--format text|json] [<app>]' \

@@ -70,6 +70,10 @@ class FakeRegistry:
     """Method and reference (or domain), in order."""
     takes_tags: bool = False
     """Whether several tags may be put at once."""
+    removes: frozenset[str] = frozenset({"digest"})
+    """By what it removes: `tag`, `digest`, or both."""
+    removes_all_tags: bool = False
+    """Whether the removal of a tag removes its manifest with all its tags."""
     mounts: bool = True
     """Whether blobs of another repository can be mounted."""
     lists_referrers: bool = True
@@ -243,6 +247,23 @@ class FakeRegistry:
                 for place, kept in self.manifests.items()
                 if place[0] != owner or kept.digest != digest
             }
+
+    def remove(self, image: ImageReference, *, auth: AuthConfig | None) -> str:
+        """Remove a tag or a manifest, if the registry can."""
+        with self.lock:
+            self._begin("remove", image.canonical, image.domain, auth)
+            kind = "digest" if image.digest else "tag"
+            if kind not in self.removes:
+                return "405 UNSUPPORTED (The operation is unsupported.)"
+        if image.digest:
+            self.delete(image, auth=auth)
+            return ""
+        with self.lock:
+            place = image.repository, image.tag or "latest"
+            gone = self.manifests.pop(place, None)
+            if gone is not None and self.removes_all_tags:
+                self.delete(image.with_digest(gone.digest), auth=auth)
+        return ""
 
     def blob_size(
         self, image: ImageReference, digest: str, *, auth: AuthConfig | None

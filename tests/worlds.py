@@ -153,6 +153,7 @@ class Host:
             "heal",
             "hold",
             "keep-releases",
+            "keep-remote",
             "mirror",
             "release-records",
         }

@@ -313,6 +313,22 @@ def test_a_tag_cannot_be_deleted(bench: Bench) -> None:
     assert bench.registry.tags(image, auth=bench.auth) == ["1"]
 
 
+def test_a_tag_is_removed_or_the_registry_says_why_not(bench: Bench) -> None:
+    """Where it is not removed, it is still there, and by digest it goes."""
+    image = bench.image("1")
+    stored = bench.store(image, "gone")
+    bench.store(image.with_tag("2"), "kept")
+
+    said = bench.registry.remove(image, auth=bench.auth)
+
+    is_there = bench.registry.digest(image, auth=bench.auth) is not None
+    assert bool(said) is is_there
+    target = image.with_digest(stored.digest)
+    assert bench.registry.remove(target, auth=bench.auth) == ""
+    assert bench.registry.remove(target, auth=bench.auth) == ""
+    assert bench.registry.tags(image, auth=bench.auth) == ["2"]
+
+
 def digest_of(content: bytes) -> str:
     """Return the digest of a blob."""
     return f"sha256:{hashlib.sha256(content).hexdigest()}"

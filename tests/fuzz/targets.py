@@ -110,6 +110,7 @@ def read_properties(raw: bytes) -> None:
         validation.heal,
         validation.hold,
         validation.keep_releases,
+        validation.keep_remote,
         validation.mirror,
         validation.release_records,
     ):

@@ -29,6 +29,7 @@ LISTED = [
         "drill",
         "fleet",
         "history",
+        "prune",
         "rollback",
         "hold",
         "push",

@@ -327,6 +327,31 @@ class Heal(Table):
     )
 
 
+class Disk(Table):
+    """Freeing local images of superseded releases when the Engine's disk runs full."""
+
+    high_percent: int = Field(
+        default=0,
+        ge=0,
+        le=100,
+        description="The used part of the disk, in percent, from which images are "
+        "freed that their registry has complete and nothing uses; 0 frees none.",
+    )
+    low_percent: int = Field(
+        default=80,
+        ge=0,
+        le=100,
+        description="The used part of the disk, in percent, below which no more are "
+        "freed.",
+    )
+
+    @model_validator(mode="after")
+    def _low_is_below_high(self) -> "Disk":
+        if self.high_percent and self.low_percent >= self.high_percent:
+            raise ValueError("low_percent must be less than high_percent")
+        return self
+
+
 class Retry(Table):
     """Waits between attempts."""
 
@@ -451,6 +476,7 @@ class Settings(BaseSettings):
     registry: Registry = Field(default_factory=Registry)
     release: Release = Field(default_factory=Release)
     heal: Heal = Field(default_factory=Heal)
+    disk: Disk = Field(default_factory=Disk)
     retry: Retry = Field(default_factory=Retry)
     daemon: Daemon = Field(default_factory=Daemon)
     status: Status = Field(default_factory=Status)

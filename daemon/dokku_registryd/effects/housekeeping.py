@@ -43,7 +43,13 @@ def _prune_releases(context: ports.Context) -> int:
             state = app_state.state_of(context, app)
         except errors.RegistrydError:
             continue  # It is unknown what the app needs.
-        spare = retention.spare(state, here=here, unfinished=unfinished)
+        removals = context.ledger.removals(app)
+        spare = retention.spare(
+            state,
+            here=here,
+            unfinished=unfinished,
+            removed=[job_id for job_id, one in removals.items() if one.is_over],
+        )
         if spare:
             context.ledger.remove_releases(spare)
         pruned += len(spare)

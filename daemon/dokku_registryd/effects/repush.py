@@ -186,6 +186,7 @@ def _settle(
 ) -> Release:
     """Record the image in the registry, and update all references to the release."""
     release = context.ledger.update_release(release.job_id, digest=digest)
+    context.ledger.forget_removals([release.job_id])
     tags = app_state.policy_of(context, release.app).extra_tags
     extra_tags.move(release, tags, session, context, reply)
     if not _is_given_up(release):

@@ -7,17 +7,25 @@ work of hooks: it erases logins that they moved away. A missing app keeps everyt
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import structlog
 
 from dokku_registryd import ports
 from dokku_registryd.core.hook import triggers
-from dokku_registryd.core.image import images, leftovers, needs, reference, wanted
+from dokku_registryd.core.image import (
+    images,
+    leftovers,
+    needs,
+    reference,
+    spares,
+    wanted,
+)
 from dokku_registryd.core.job import jobs, outcomes
 from dokku_registryd.core.job.kinds import Kind
 from dokku_registryd.core.release import check_turns, mirrors
-from dokku_registryd.effects import housekeeping, mirror
+from dokku_registryd.core.release.releases import Release
+from dokku_registryd.effects import disk, housekeeping, mirror, prune
 from dokku_registryd.effects.app import absence, app_state, built_names, sight
 from dokku_registryd.effects.deploy import live, reply_writer
 from dokku_registryd.effects.registry import numbers, sending
@@ -43,6 +51,12 @@ class Plan:
     """Apps whose release should be checked in its registry now."""
     unpublished: tuple[str, ...] = ()
     """Apps whose live release other hosts should be told of."""
+    pushed: tuple[Release, ...] = field(default=(), compare=False, repr=False)
+    """The releases that apps run, if their digests are recorded."""
+    freeable: tuple[spares.Spare, ...] = field(default=(), compare=False, repr=False)
+    """The images that a full disk would free, in their order."""
+    freed: int = 0
+    """How many of them were freed."""
     outdated: tuple[str, ...] = ()
     """Jobs of releases that are amiss in their registry and no longer deployed."""
     copies: mirrors.Plan = mirrors.NOTHING
@@ -69,12 +83,18 @@ def plan(context: ports.Context) -> Plan:
             references=len(entries),
             apps=len({entry.app for entry in entries}),
             gaps=tuple(gaps),
-            removable_names=tuple(leftovers.removable_names(left, observed, needed)),
+            removable_names=tuple(
+                leftovers.removable_names(
+                    left, observed, needed, now=context.clock.now()
+                )
+            ),
             gone=_gone(context),
             passing=tuple(name for image in listed for name in image.passing),
             unchecked=tuple(_unchecked(found, context)),
             unpublished=tuple(_unpublished(found, context)),
+            pushed=tuple(need.pushed for need in found if need.pushed is not None),
             outdated=tuple(_outdated(by_app, context)),
+            freeable=tuple(disk.freeable(found, observed, needed, context)),
             copies=mirror.plan(by_app.values(), context),
         )
 
@@ -93,12 +113,14 @@ def carry_out(context: ports.Context) -> Plan:
     for name in found.removable_names:
         if context.engine.untag(name):
             log.info("name.untagged", reference=name)
+    found = replace(found, freed=disk.relieve(found.freeable, context))
     sending.take_away(found.passing, context)
     # A hook would wait for them, and a deploy for the hook.
     for app in found.unchecked if context.is_service else ():
         context.submit(triggers.Trigger(kind=Kind.VERIFY, app=app))
     for app in found.unpublished if context.is_service else ():
         context.submit(triggers.Trigger(kind=Kind.PUBLISH, app=app))
+    prune.request_due(found.pushed, context)
     if found.outdated:
         context.ledger.forget_checks(found.outdated)
     mirror.request(found.copies, context)
@@ -203,6 +225,7 @@ def request(
         live.tell_overtaken(job.app, job.trigger.tag, context)
         numbers.note_live(job.app, context)
     _bring_home(job.app, context)
+    prune.request(job.app, context)
     context.submit(triggers.Trigger(kind=Kind.SWEEP))
     return outcomes.done()
 

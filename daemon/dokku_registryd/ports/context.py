@@ -70,6 +70,11 @@ class Context:
     """Returns the free bytes on the disk of a folder."""
     min_free_bytes: int
     """Free bytes below which no image is pulled."""
+    used_percent: Callable[[str], float] = lambda _folder: 0.0
+    """Returns how much of the disk of a folder is used, in percent."""
+    disk_percents: tuple[int, int] = (0, 0)
+    """The percentages above which images are freed, and below which no more; the
+    first is 0 if none ever are."""
     promise: Callable[[str], None] = lambda _job_id: None
     """Records in a release's trigger file that its deploy has continued; may fail."""
     take_in: Callable[[], object] = lambda: None

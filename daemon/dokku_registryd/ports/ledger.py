@@ -1,6 +1,6 @@
 """The durable record of jobs and releases, and the replies to hooks."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from dokku_registryd.core.hook import replies
@@ -9,6 +9,7 @@ from dokku_registryd.core.registry import backoff
 from dokku_registryd.core.release import completeness, mirrors, release_records
 from dokku_registryd.core.release.origins import Origin
 from dokku_registryd.core.release.releases import DeployedRelease, Release
+from dokku_registryd.core.release.removals import Consent, Removal
 from dokku_registryd.core.release.repeats import Repeat
 
 
@@ -188,6 +189,32 @@ class Ledger(Protocol):
 
     def origins(self, app: str | None = None) -> dict[str, Origin]:
         """Return what made the releases of one app or of all, by their jobs."""
+
+    def begin_removals(
+        self, job_ids: Iterable[str], *, at: float, children: Sequence[str] = ()
+    ) -> None:
+        """Record that releases are about to go; known children stay known."""
+
+    def end_removals(self, job_ids: Iterable[str], *, at: float) -> None:
+        """Record that the registry has releases no longer."""
+
+    def forget_removals(self, job_ids: Iterable[str]) -> None:
+        """Record that the registry has releases: it refused, or they were sent."""
+
+    def removals(self, app: str | None = None) -> Mapping[str, Removal]:
+        """Return the removals of one app's releases or of all, by their jobs."""
+
+    def agree(self, repositories: Iterable[str], *, at: float) -> None:
+        """Record that numbers of repositories may be removed; the first time counts."""
+
+    def consents(self) -> Mapping[str, Consent]:
+        """Return the repositories whose numbers may be removed."""
+
+    def note_pruned(self, repositories: Iterable[str], *, at: float) -> None:
+        """Record that repositories were looked at."""
+
+    def apps_beside(self, app: str) -> set[str]:
+        """Return the apps with releases in an app's repositories, or of its images."""
 
     def note_repeat(self, job_id: str, source: str) -> None:
         """Record which release another one repeats, once."""

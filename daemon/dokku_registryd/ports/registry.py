@@ -169,6 +169,18 @@ class Registry(Protocol):
     ) -> None:
         """Delete a manifest by its digest, and with it every tag of it."""
 
+    def remove(
+        self, image: reference.ImageReference, *, auth: logins.AuthConfig | None
+    ) -> str:
+        """Remove a tag, or a manifest by its digest; a missing one is fine.
+
+        Not all registries can do either, and some remove the manifest of a tag with all
+        its tags.
+
+        Returns:
+            Why the registry cannot remove it in this way; empty if it did.
+        """
+
     def blob_size(
         self,
         image: reference.ImageReference,

@@ -34,6 +34,7 @@ class Counters:
         self._is_engine_silent = False
         self._engine_refusal = ""
         self._last_sweep: exposition.Sweep | None = None
+        self._freed = 0
         self._missing: dict[str, int] = {}
         self._lost: dict[str, str] = {}
         self._refusals: dict[str, str] = {}
@@ -86,6 +87,7 @@ class Counters:
             self._sweeps_done += 1
             self._is_engine_silent, self._engine_refusal = False, ""
             self._last_sweep = sweep
+            self._freed += sweep.freed
             self._missing = dict(missing)
             self._lost = dict(lost)
 
@@ -153,6 +155,7 @@ class Counters:
                 durations=dict(self._durations),
                 sweeps_done=self._sweeps_done,
                 sweeps_failed=self._sweeps_failed,
+                freed=self._freed,
                 last_sweep=replace(seen, missing=missing) if seen else None,
                 requests=dict(self._requests),
                 request_seconds=dict(self._request_seconds),

@@ -164,6 +164,7 @@ class StatusPages:
                 ("missing", sweep.missing),
                 ("lost", sweep.lost),
                 ("moved", sweep.moved),
+                ("freeable", sweep.freeable),
                 ("swept_at", round(sweep.ended_at, 1)),
             ]
         return Answer(200, status_page.render(facts))

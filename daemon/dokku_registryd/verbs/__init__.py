@@ -20,6 +20,7 @@ MODULES = {
     "install": "host.install",
     "metrics": "service.metrics",
     "notify": "service.notify",
+    "prune": "releases.prune",
     "push": "releases.push",
     "releases": "releases.releases",
     "restore": "host.restore",

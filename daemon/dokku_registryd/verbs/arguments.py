@@ -169,6 +169,15 @@ def _add_release_verbs(verbs: "argparse._SubParsersAction[Parser]") -> None:
         help="list at most N jobs (default 20)",
     )
     _add_format(history)
+    prune = _add_verb(verbs, "prune", "remove old numbers from registries")
+    prune.add_argument("app", nargs="?", metavar="APP", help="prune one app only")
+    prune.add_argument(
+        "--dry-run", action="store_true", help="print the plan, change nothing"
+    )
+    prune.add_argument(
+        "--yes", action="store_true", help="agree to removals, once per repository"
+    )
+    _add_format(prune)
     rollback = _add_verb(
         verbs, "rollback", "release what ran before again, and deploy it"
     )

@@ -103,6 +103,8 @@ def build_context(
         delay=backoff_of(settings).after,
         free_bytes=clocks.free_bytes,
         min_free_bytes=settings.heal.min_free_disk_mb << 20,
+        used_percent=clocks.used_percent,
+        disk_percents=(settings.disk.high_percent, settings.disk.low_percent),
         parallel_tags=settings.registry.parallel_tags,
     )
 

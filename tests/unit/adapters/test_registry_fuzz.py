@@ -114,6 +114,7 @@ OPERATIONS: dict[str, Callable[[RegistryClient, Any, AuthConfig], object]] = {
     "delete": lambda client, image, auth: client.delete(
         image.with_digest(MANIFEST.digest), auth=auth
     ),
+    "remove": lambda client, image, auth: client.remove(image, auth=auth),
 }
 
 

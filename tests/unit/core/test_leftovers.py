@@ -11,11 +11,11 @@ from dokku_registryd.core.release.releases import ReleaseState
 
 
 def removable_names(
-    state: wanted.AppState, seen: wanted.Observed, *needed: str
+    state: wanted.AppState, seen: wanted.Observed, *needed: str, now: float = 0.0
 ) -> list[str]:
     """Return the names of one app that may go."""
     left = leftovers.leftovers_of(state, LOCAL)
-    return leftovers.removable_names(left, seen, frozenset(needed))
+    return leftovers.removable_names(left, seen, frozenset(needed), now=now)
 
 
 OLD = wanted.Observed(
@@ -45,6 +45,42 @@ def test_all_our_names_go_where_another_name_stays() -> None:
         "r.example/org/web:2",
         "org/web:2",
     ]
+
+
+DAY = 86400.0
+
+
+@pytest.mark.parametrize(
+    ("kept", "now", "gone"),
+    [
+        pytest.param({"keep_seconds": DAY}, 2 * DAY, [], id="young"),
+        pytest.param({"keep_seconds": DAY}, 2.5 * DAY, [1], id="one-is-old"),
+        pytest.param({"keep_seconds": DAY}, 3.5 * DAY, [1, 2], id="both-are"),
+        pytest.param(
+            {"keep_seconds": DAY, "keep_releases": 1}, 9 * DAY, [1], id="one-counts"
+        ),
+        pytest.param(
+            {"keep_seconds": 7 * DAY, "keep_releases": 1}, 3 * DAY, [], id="either"
+        ),
+    ],
+)
+def test_names_that_are_kept_for_some_time(
+    kept: dict[str, Any], now: float, gone: list[int]
+) -> None:
+    """An age counts from when the next release ran, however old the image is."""
+    rows = (
+        release(3, live_at=2.5 * DAY),
+        release(2, live_at=1.5 * DAY),
+        release(1, live_at=0.1 * DAY),
+    )
+    state = replace(STATE, releases=rows, policy=replace(POLICY, **kept))
+    names = {f"org/web:{number}": f"sha256:i{number}" for number in (1, 2, 3)}
+    backups = {f"backup:{number}": f"sha256:i{number}" for number in (1, 2, 3)}
+    seen = wanted.Observed(names=names | backups, image_ids=frozenset(names.values()))
+
+    spare = removable_names(state, seen, now=now)
+
+    assert sorted(spare) == [f"org/web:{number}" for number in gone]
 
 
 LOST = {"previous_number": 4, "sequence": 5}

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from dokku_registryd import errors
+from dokku_registryd.core.dokku import keeping
 from dokku_registryd.core.dokku import policy as dokku_policy
 
 DEFAULTS = dokku_policy.Defaults()
@@ -174,7 +175,56 @@ def test_our_own_properties() -> None:
     assert resolved.push_in_background is True
     assert resolved.push_deadline_seconds == 7200
     assert resolved.heal is True
-    assert resolved.keep_releases == 3
+    assert (resolved.keep_releases, resolved.keep_seconds) == (3, 0)
+
+
+@pytest.mark.parametrize(
+    ("text", "count", "seconds", "shown"),
+    [
+        ("0", 0, 0, "0"),
+        ("20000", 20000, 0, "20000"),
+        ("30d", 0, 30 * 86400, "30d"),
+        ("24h", 0, 86400, "1d"),
+        ("10,90m", 10, 5400, "10,90m"),
+        ("0,30d", 0, 30 * 86400, "30d"),
+    ],
+)
+def test_how_many_releases_keep_their_names(
+    text: str, count: int, seconds: float, shown: str
+) -> None:
+    """A number counts releases, as ever; with a unit it is an age."""
+    read = reader(web_keep_releases=text)
+
+    resolved = dokku_policy.resolve("web", read, DEFAULTS)
+
+    assert (resolved.keep_releases, resolved.keep_seconds) == (count, seconds)
+    assert dokku_policy.own_values("web", read, DEFAULTS)["keep-releases"] == shown
+
+
+@pytest.mark.parametrize(
+    ("values", "kept", "shown"),
+    [
+        ({}, None, "all"),
+        ({"all_keep_remote": "10"}, keeping.Keep(10), "10"),
+        ({"all_keep_remote": "10", "web_keep_remote": "all"}, None, "all"),
+        ({"web_keep_remote": "5,30d"}, keeping.Keep(5, 30 * 86400), "5,30d"),
+        ({"all_keep_remote": "0", "web_keep_remote": "ten"}, None, "all"),
+    ],
+)
+def test_what_a_registry_keeps(
+    values: dict[str, str], kept: keeping.Keep | None, shown: str
+) -> None:
+    """All stays unless a valid value says less, and a mistake blocks no deploy."""
+    read = reader(**values)
+
+    resolved = dokku_policy.resolve("web", read, DEFAULTS)
+
+    assert (resolved.keep_remote, resolved.mistakes) == (kept, ())
+    assert dokku_policy.own_values("web", read, DEFAULTS)["keep-remote"] == shown
+    is_wrong = values.get("web_keep_remote") == "ten"
+    assert [text.partition(":")[0] for text in resolved.left_out] == (
+        ["keep-remote"] if is_wrong else []
+    )
 
 
 def test_wrong_values_of_ours_are_named() -> None:
@@ -190,7 +240,7 @@ def test_wrong_values_of_ours_are_named() -> None:
         "push-policy: 'maybe' is neither wait nor background",
         "push-deadline: 'soon' is not a duration such as 15m",
         "heal: 'yes' is neither on nor off",
-        "keep-releases: '-1' is not a whole number",
+        "keep-releases: '-1' is neither a number nor an age such as 30d",
     )
 
 
@@ -359,6 +409,7 @@ def test_values_of_ours_as_text() -> None:
         "heal": "off",
         "hold": "",
         "keep-releases": "0",
+        "keep-remote": "all",
         "mirror": "off",
         "push-deadline": "2h",
         "push-policy": "wait",

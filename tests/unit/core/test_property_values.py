@@ -7,6 +7,10 @@ from dokku_registryd.core.dokku import validation
 DEADLINE = (
     "push-deadline must be a duration of at most a day, such as 90s, 15m, 2h or 1d,"
 )
+KEEP = (
+    "must be a number of releases from 0 to 10000, an age of at most 3650d, or both:"
+    " 10, 30d or 10,30d,"
+)
 
 
 @pytest.mark.parametrize(
@@ -25,6 +29,12 @@ DEADLINE = (
         ("heal", " off", "off"),
         ("keep-releases", "0", "0"),
         ("keep-releases", "10000", "10000"),
+        ("keep-releases", " 30d", "30d"),
+        ("keep-releases", "12h", "12h"),
+        ("keep-releases", "10, 30d ", "10,30d"),
+        ("keep-releases", "10000,3650d", "10000,3650d"),
+        ("keep-remote", "10,30d", "10,30d"),
+        ("keep-remote", " all ", "all"),
         ("mirror", " off ", "off"),
         ("mirror", "backup.example", "backup.example"),
         ("mirror", "backup.example:5000/org/web/", "backup.example:5000/org/web"),
@@ -77,15 +87,17 @@ def test_a_mirror_that_is_none(app: str, text: str, hint: str) -> None:
         ("heal", "FALSE", "heal must be on or off, not 'FALSE'. Did you mean off?"),
         ("heal", "maybe", "heal must be on or off, not 'maybe'"),
         (
-            "keep-releases",
-            "-1",
-            "keep-releases must be a whole number from 0 to 10000, not '-1'",
+            "keep-remote",
+            "none",
+            f"keep-remote {KEEP[:-1]}, or all, not 'none'",
         ),
-        (
-            "keep-releases",
-            "10001",
-            "keep-releases must be a whole number from 0 to 10000, not '10001'",
-        ),
+        ("keep-releases", "-1", f"keep-releases {KEEP} not '-1'"),
+        ("keep-releases", "10001", f"keep-releases {KEEP} not '10001'"),
+        ("keep-releases", "3651d", f"keep-releases {KEEP} not '3651d'"),
+        ("keep-releases", "10,20", f"keep-releases {KEEP} not '10,20'"),
+        ("keep-releases", "30d,10", f"keep-releases {KEEP} not '30d,10'"),
+        ("keep-releases", "10,30d,1h", f"keep-releases {KEEP} not '10,30d,1h'"),
+        ("keep-releases", "9" * 400, f"keep-releases {KEEP} not '{'9' * 400}'"),
     ],
 )
 def test_refused(name: str, text: str, message: str) -> None:

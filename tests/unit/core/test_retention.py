@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from app_states import DEPLOYED, POLICY, STATE, release
+from dokku_registryd.core.dokku import keeping
 from dokku_registryd.core.image import wanted
 from dokku_registryd.core.release import holds, retention
 from dokku_registryd.core.release.releases import Release, ReleaseState
@@ -131,3 +132,16 @@ def test_the_digest_of_an_image_that_was_pushed_before() -> None:
     history[0] = replace(history[0], digest="")
 
     assert gone(state(history)) == BUT_FIVE
+
+
+def test_rows_that_a_prune_will_need() -> None:
+    """With keep-remote a number stays known until its registry has it no longer."""
+    app = state(rows())
+    asked = replace(app, policy=replace(app.policy, keep_remote=keeping.Keep(10)))
+
+    assert gone(asked) == []
+    removed = [row.job_id for row in asked.releases if row.number < 9]
+    spare = retention.spare(asked, here=(), unfinished=(), removed=removed)
+    assert sorted(row.number for row in asked.releases if row.job_id in spare) == [
+        number for number in OLD if number < 9
+    ]

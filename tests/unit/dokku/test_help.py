@@ -39,6 +39,7 @@ Additional commands:
     registryd:history [--failed] [--format text|json] [--limit <n>] [<app>]         List finished jobs from newest to oldest
     registryd:hold [--format text|json] [--off] [--reason <text>] <app> [<number>]  Keep what an app runs or keep one of its releases
     registryd:metrics [--all]                                                       Print metrics in Prometheus text format
+    registryd:prune [--dry-run] [--format text|json] [--yes] [<app>]                Remove old numbers from registries
     registryd:push <app>                                                            Ensure that the registry has the deployed release
     registryd:releases [--format text|json] [<app>]                                 List releases from newest to oldest
     registryd:report [<app>] [<flag>]                                               Displays a registryd report for one or more apps
@@ -90,7 +91,8 @@ Options:
 Properties:
     heal on|off                         Whether missing images are restored
     hold all|<number>                   What nothing may replace or remove, with reasons: see registryd:hold
-    keep-releases <number>              How many superseded releases keep their local names
+    keep-releases <number>|<age>        Which superseded releases keep their local names: 10 or 30d or 10,30d
+    keep-remote <number>|<age>|all      Which superseded releases their registry keeps; see registryd:prune
     mirror <server>[/<repository>]|off  A second registry that gets a copy of each release
     push-deadline <duration>            How long a deploy waits for its push: 90s or 15m or 2h or 1d
     push-policy wait|background         Whether a deploy waits for its push

@@ -18,6 +18,7 @@ FOO = """\
        Registryd computed heal:            on
        Registryd computed hold:            {0}
        Registryd computed keep releases:   0
+       Registryd computed keep remote:     all
        Registryd computed mirror:          off
        Registryd computed push deadline:   15m
        Registryd computed push policy:     wait
@@ -27,6 +28,7 @@ FOO = """\
        Registryd deployed reference:       {0}
        Registryd global heal:              {0}
        Registryd global keep releases:     {0}
+       Registryd global keep remote:       {0}
        Registryd global mirror:            {0}
        Registryd global push deadline:     {0}
        Registryd global push policy:       {0}
@@ -34,6 +36,7 @@ FOO = """\
        Registryd heal:                     {0}
        Registryd hold:                     {0}
        Registryd keep releases:            {0}
+       Registryd keep remote:              {0}
        Registryd mirror:                   {0}
        Registryd push deadline:            {0}
        Registryd push lag seconds:         {0}
@@ -41,27 +44,28 @@ FOO = """\
        Registryd release records:          {0}
 """.format("")
 EVERYWHERE_JSON = (
-    '{"computed-heal":"on","computed-keep-releases":"0","computed-mirror":"off",'
+    '{"computed-heal":"on","computed-keep-releases":"0",'
+    '"computed-keep-remote":"all","computed-mirror":"off",'
     '"computed-push-deadline":"15m","computed-push-policy":"wait",'
     '"computed-release-records":"off",'
-    '"global-heal":"","global-keep-releases":"","global-mirror":"",'
+    '"global-heal":"","global-keep-releases":"","global-keep-remote":"","global-mirror":"",'
     '"global-push-deadline":"","global-push-policy":"",'
     '"global-release-records":""}\n'
 )
 VALID_FLAGS = (
     " !     Invalid flag passed, valid flags: --registryd-computed-heal,"
     " --registryd-computed-hold, --registryd-computed-keep-releases,"
-    " --registryd-computed-mirror,"
+    " --registryd-computed-keep-remote, --registryd-computed-mirror,"
     " --registryd-computed-push-deadline,"
     " --registryd-computed-push-policy, --registryd-computed-release-records,"
     " --registryd-deployed-digest,"
     " --registryd-deployed-pushed-at, --registryd-deployed-reference,"
     " --registryd-global-heal, --registryd-global-keep-releases,"
-    " --registryd-global-mirror,"
+    " --registryd-global-keep-remote, --registryd-global-mirror,"
     " --registryd-global-push-deadline, --registryd-global-push-policy,"
     " --registryd-global-release-records,"
     " --registryd-heal, --registryd-hold, --registryd-keep-releases,"
-    " --registryd-mirror,"
+    " --registryd-keep-remote, --registryd-mirror,"
     " --registryd-push-deadline,"
     " --registryd-push-lag-seconds, --registryd-push-policy,"
     " --registryd-release-records\n"

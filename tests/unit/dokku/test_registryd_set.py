@@ -10,7 +10,7 @@ Dokku = Callable[[str], Result]
 
 VALID_PROPERTIES = (
     " !     Invalid property specified, valid properties include: heal, hold,"
-    " keep-releases, mirror, push-deadline, push-policy, release-records"
+    " keep-releases, keep-remote, mirror, push-deadline, push-policy, release-records"
 )
 
 
@@ -22,6 +22,7 @@ VALID_PROPERTIES = (
         ("heal", "off"),
         ("keep-releases", "3"),
         ("release-records", "on"),
+        ("keep-remote", "10,30d"),
         ("mirror", "backup.example.com:5000/org/foo"),
     ],
 )

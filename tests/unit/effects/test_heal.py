@@ -223,6 +223,18 @@ def test_a_look_for_lost_parts_gives_way(released: Host) -> None:
         released.perform(heal.perform, released.add_job(Kind.HEAL, "5.1.1"), context)
 
 
+def test_a_number_that_a_prune_removed(released: Host) -> None:
+    """Who returned to a removed number hears why it is not there."""
+    row = released.ledger.releases("web")[0]
+    released.ledger.begin_removals([row.job_id], at=1.0)
+    released.ledger.end_removals([row.job_id], at=2.0)
+    lose_all(released)
+    released.engine.fail("pull", NOT_FOUND)
+
+    with pytest.raises(errors.ImageNotFoundError, match="a prune has removed it"):
+        run_heal(released)
+
+
 def test_a_registry_that_has_all_parts(released: Host) -> None:
     """Where nothing is missing, the message is that of the pull."""
     lose_all(released)

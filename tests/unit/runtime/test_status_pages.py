@@ -137,7 +137,7 @@ def test_the_page_of_the_verb(scene: Scene) -> None:
         facts.image_store,
     )
     assert (page.number("pid"), page.number("free_bytes")) == (os.getpid(), 9)
-    names = ("apps", "wanted", "missing", "lost", "moved")
+    names = ("apps", "wanted", "missing", "lost", "moved", "freeable")
     assert all(page.number(name) is not None for name in names)
     assert page.number("swept_at") == scene.daemon.shop.executor.context.clock.now()
 

@@ -139,6 +139,7 @@ def test_releases_for_a_script(caller: Caller, history: ledger.SqliteLedger) -> 
         "reference": "r.example/org/web:1",
         "parts": "complete",
         "complete_at": 5.0,
+        "removed_at": 0.0,
         "missing": [],
         "revision": COMMIT,
         "branch": "main",

@@ -521,7 +521,7 @@ def test_what_the_service_tells(
     served.pages["/status"] = (
         "ready no\nreason the Engine is away\nreason the disk is full\n"
         "mode companion\nengine 29.0.1\nstore containerd\n"
-        "apps 12\nwanted 24\nmissing 1\nlost 2\nmoved 0\n"
+        "apps 12\nwanted 24\nmissing 1\nlost 2\nmoved 0\nfreeable 3\n"
         f"swept_at {time.time() - 150}\nlater 1\n"
     )
 
@@ -536,7 +536,10 @@ def test_what_the_service_tells(
         f"Version: {__version__}, companion mode",
         "Engine:  Docker Engine 29.0.1, containerd image store",
         "Images:  12 apps, 24 names wanted, 1 missing, 2 lost; last sweep 2 min ago",
-        "         See which: dokku-registryd heal --dry-run",
+        (
+            "         3 superseded images could be freed if the disk runs full"
+            " (disk.high_percent)"
+        ),
     ]
     told = caller.call("status", "--format", "json").json
     assert told["engine"] == {"version": "29.0.1", "image_store": "containerd"}
@@ -547,6 +550,7 @@ def test_what_the_service_tells(
         "missing": 1,
         "lost": 2,
         "moved": 0,
+        "freeable": 3,
     }
 
 

@@ -22,14 +22,27 @@ def free_bytes(folder: str) -> int:
     If the folder is inaccessible, as the Engine's own, its nearest accessible parent is
     used.
     """
+    status = _status(folder)
+    return status.f_bavail * status.f_frsize if status else 0
+
+
+def used_percent(folder: str) -> float:
+    """Return how much of a folder's disk is used, as df computes it; 0 if unknown."""
+    status = _status(folder)
+    if status is None:
+        return 0.0
+    used = status.f_blocks - status.f_bfree
+    most = used + status.f_bavail
+    return 100 * used / most if most else 0.0
+
+
+def _status(folder: str) -> os.statvfs_result | None:
     path = folder or "/"
     while True:
         try:
-            status = os.statvfs(path)
+            return os.statvfs(path)
         except OSError:
             parent = os.path.dirname(path)  # noqa: PTH120 - a string is all we have
             if parent == path:
-                return 0
+                return None
             path = parent
-        else:
-            return status.f_bavail * status.f_frsize

@@ -19,6 +19,7 @@ from dokku_registryd.adapters.ledger import (
     origins,
     pruning,
     release_records,
+    removals,
     repeats,
     side_tables,
 )
@@ -38,6 +39,7 @@ class SqliteLedger(
     copies.CopyRows,
     release_records.ReleaseRecordRows,
     notices.NoticeRows,
+    removals.RemovalRows,
     pruning.PrunedRows,
 ):
     """Implements `ports.Ledger`; one connection behind one lock.
@@ -65,6 +67,8 @@ class SqliteLedger(
             self.paused_registries()
             self.checks_since(0.0)
             self.origins()
+            self.removals()
+            self.consents()
             self.repeats()
             self.lacking_copies()
             self.notices()

@@ -261,6 +261,23 @@ MIGRATIONS = (
         PRIMARY KEY (job_id)
     );
     """,
+    # The releases that a prune removes from their registry, and where it may.
+    """
+    CREATE TABLE removals (
+        job_id TEXT NOT NULL,
+        asked_at REAL NOT NULL,
+        removed_at REAL NOT NULL,
+        children TEXT NOT NULL,
+        PRIMARY KEY (job_id)
+    );
+    CREATE TABLE consents (
+        repository TEXT NOT NULL,
+        agreed_at REAL NOT NULL,
+        pruned_at REAL NOT NULL,
+        PRIMARY KEY (repository)
+    );
+    CREATE INDEX releases_of_digest ON releases (digest) WHERE digest != '';
+    """,
 )
 
 # Releases whose mirror does not have them yet.

@@ -8,6 +8,7 @@ from dokku_registryd.adapters.ledger import file
 SIDE_TABLES: Final = (
     *("tag_moves", "checks", "origins", "repeats", "copies"),
     "release_records",
+    "removals",
 )
 
 

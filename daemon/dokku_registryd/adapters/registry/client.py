@@ -19,6 +19,7 @@ from dokku_registryd.adapters.registry import (
     downloads,
     messages,
     referring,
+    removing,
     tagging,
     tokens,
     transport,
@@ -350,6 +351,12 @@ class RegistryClient:
             )
         request, access = messages.build_request("DELETE", image, auth, "delete")
         self._dialogue.ask(request, access, HTTPStatus.NOT_FOUND)
+
+    def remove(
+        self, image: reference.ImageReference, *, auth: AuthConfig | None
+    ) -> str:
+        """Remove a tag or a manifest; return why the registry cannot, if so."""
+        return removing.remove(self._dialogue, image, auth=auth)
 
     def blob_size(
         self, image: reference.ImageReference, digest: str, *, auth: AuthConfig | None

@@ -13,6 +13,7 @@ from typing import Final
 from dokku_registryd import errors
 from dokku_registryd.core.dokku import (
     computed,
+    keeping,
     mirror_property,
     other_plugins,
     tag_lists,
@@ -29,14 +30,15 @@ OURS: Final = computed.OURS
 Reader = computed.Reader
 server = computed.server
 image_repo = computed.image_repo
+parse_seconds = keeping.parse_seconds
+span = keeping.span
 
-ALL: Final = "all"
+ALL: Final = keeping.ALL
 """The computed `keep-releases` of an app whose superseded releases keep their names."""
 
 _RELEASE: Final = "dokku_registryd.core.release"
 _WAIT = "wait"
 _BACKGROUND = "background"
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +71,10 @@ class AppPolicy:
     push_deadline_seconds: float
     heal: bool
     keep_releases: int
+    keep_seconds: float = 0.0
+    """How long a superseded release keeps its local names, beyond `keep_releases`."""
+    keep_remote: keeping.Keep | None = None
+    """Which superseded releases their registry keeps; None for all."""
     holds: Holds = field(default_factory=Holds)
     """The releases that nothing may remove, and whether the app is held."""
     mirror: str = ""
@@ -162,10 +168,12 @@ def resolve(app: str, read: Reader, defaults: Defaults) -> AppPolicy:
         push_deadline_seconds=_deadline(source, defaults.push_deadline_seconds),
         heal=_switch(source, "heal", default=defaults.heal),
         holds=_holds(source),
-        keep_releases=(kept := _kept(source, defaults))[0],
+        keep_releases=(kept := _kept(source, defaults))[0].count,
+        keep_seconds=kept[0].seconds,
         mirror=_mirror(source, place, repository),
         names_kept_by=kept[1],
         release_records=_records(source, defaults),
+        keep_remote=_kept_remote(source),
         scheduler=other_plugins.selected_scheduler(app, read),
         mistakes=tuple(source.mistakes),
         unread=tuple(source.unread),
@@ -188,10 +196,12 @@ def own_values(app: str, read: Reader, defaults: Defaults) -> dict[str, str]:
     """
     source = _Source(app, read)
     kept, kept_by = _kept(source, defaults)
+    kept_remote = _kept_remote(source)
     return {
         "heal": "on" if _switch(source, "heal", default=defaults.heal) else "off",
         "hold": release_holds.render(_holds(source)),
         "keep-releases": ALL if kept_by else str(kept),
+        "keep-remote": ALL if kept_remote is None else str(kept_remote),
         "mirror": _shown_mirror(source),
         "push-deadline": span(_deadline(source, defaults.push_deadline_seconds)),
         "push-policy": _policy(source, defaults.push_policy),
@@ -202,21 +212,6 @@ def own_values(app: str, read: Reader, defaults: Defaults) -> dict[str, str]:
 def is_numeric(tag: str) -> bool:
     """Return whether a tag could be the number of a release."""
     return tag.isascii() and tag.isdigit()
-
-
-def parse_seconds(text: str) -> float | None:
-    """Parse a duration such as `90`, `90s`, `15m`, `2h` or `1d`; None if invalid."""
-    digits, unit = (text[:-1], text[-1:]) if text[-1:] in _SECONDS else (text, "s")
-    number = numbering.whole_number(digits)
-    return None if number is None else float(number * _SECONDS[unit])
-
-
-def span(seconds: float) -> str:
-    """Return a duration in the largest unit that fits, such as `15m`."""
-    for unit, size in reversed(_SECONDS.items()):
-        if seconds >= size and seconds % size == 0:
-            return f"{seconds / size:g}{unit}"
-    return f"{seconds:g}s"
 
 
 def _without_login(source: _Source, name: str, value: str) -> str:
@@ -366,15 +361,30 @@ def _records(source: _Source, defaults: Defaults) -> bool:
     return _switch(source, "release-records", default=defaults.release_records)
 
 
-def _kept(source: _Source, defaults: Defaults) -> tuple[int, str]:
-    """Return how many superseded releases keep their names, and why all of them do."""
+def _kept(source: _Source, defaults: Defaults) -> tuple[keeping.Keep, str]:
+    """Return which superseded releases keep their names, and why all of them do."""
     text = source.ours("keep-releases")
-    number = numbering.whole_number(text) if text else None
-    if number is not None:
-        return number, ""
+    kept = keeping.parse(text) if text else None
+    if kept is not None:
+        return kept, ""
     if text:
-        source.mistakes.append(f"keep-releases: {text!r} is not a whole number")
+        source.mistakes.append(
+            f"keep-releases: {text!r} is neither a number nor an age such as 30d"
+        )
     kept_by = other_plugins.cleanup_off_by(
         source.app, source.read, by_variable=defaults.skip_cleanup
     )
-    return defaults.keep_releases, kept_by
+    return keeping.Keep(defaults.keep_releases), kept_by
+
+
+def _kept_remote(source: _Source) -> keeping.Keep | None:
+    """Return which superseded releases a registry keeps; None for all."""
+    text = source.ours("keep-remote")
+    kept = keeping.parse(text) if text not in {"", ALL} else None
+    if kept is None and text not in {"", ALL}:
+        # A deploy need not wait for its correction, since nothing goes meanwhile.
+        source.left_out.append(
+            f"keep-remote: {text!r} ignored, as it is neither a number nor an age such"
+            " as 30d, nor all"
+        )
+    return kept

@@ -9,7 +9,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from dokku_registryd import errors
-from dokku_registryd.core.dokku import computed, mirror_property, policy, tag_lists
+from dokku_registryd.core.dokku import (
+    computed,
+    keeping,
+    mirror_property,
+    policy,
+    tag_lists,
+)
 from dokku_registryd.core.image import reference
 from dokku_registryd.core.release import holds
 
@@ -17,6 +23,8 @@ Check = Callable[[str, str], "Accepted"]
 
 _DAY = 86400
 _MAX_KEPT = 10_000
+_MAX_DAYS = 3650
+_MAX_TEXT = 40  # characters of a number and an age; it bounds what int() gets
 _YES = frozenset({"1", "t", "y", "on", "yes", "true", "enable", "enabled"})
 _NO = frozenset({"0", "f", "n", "off", "no", "false", "disable", "disabled"})
 _SAMPLE_APP = "app"
@@ -147,16 +155,15 @@ def release_records(_app: str, text: str) -> Accepted:
 
 
 def keep_releases(_app: str, text: str) -> Accepted:
-    """Accept a whole number within limits."""
+    """Accept a number of releases, an age, or both."""
+    return Accepted(_kept("keep-releases", text.strip()))
+
+
+def keep_remote(_app: str, text: str) -> Accepted:
+    """Accept a number of releases, an age, both, or `all`."""
     value = text.strip()
-    is_number = (
-        value.isascii() and value.isdigit() and len(value) <= len(str(_MAX_KEPT))
-    )
-    if not is_number or int(value) > _MAX_KEPT:
-        raise ValueRefusedError(
-            f"keep-releases must be a whole number from 0 to {_MAX_KEPT}, not {value!r}"
-        )
-    return Accepted(value)
+    is_all = value == keeping.ALL
+    return Accepted(value if is_all else _kept("keep-remote", value, ", or all"))
 
 
 def hold(_app: str, text: str) -> Accepted:
@@ -205,6 +212,7 @@ REGISTRYD: dict[str, Check] = {
     "heal": heal,
     "hold": hold,
     "keep-releases": keep_releases,
+    "keep-remote": keep_remote,
     "mirror": mirror,
     "push-deadline": push_deadline,
     "push-policy": push_policy,
@@ -212,6 +220,17 @@ REGISTRYD: dict[str, Check] = {
 }
 REGISTRYD_OF_APPS: frozenset[str] = frozenset({"hold"})
 """Those of `REGISTRYD` that cannot be set globally."""
+
+
+def _kept(name: str, value: str, more: str = "") -> str:
+    kept = keeping.parse(value) if len(value) <= _MAX_TEXT else None
+    most_seconds = _MAX_DAYS * _DAY
+    if kept is None or kept.count > _MAX_KEPT or kept.seconds > most_seconds:
+        raise ValueRefusedError(
+            f"{name} must be a number of releases from 0 to {_MAX_KEPT}, an age of at"
+            f" most {_MAX_DAYS}d, or both: 10, 30d or 10,30d{more}, not {value!r}"
+        )
+    return "".join(value.split())
 
 
 def _choice(name: str, text: str, *, on: str, off: str) -> str:

@@ -35,6 +35,8 @@ class Leftover:
     """Whether Dokku runs the app on this host, and so retires its images here."""
     is_stale: bool = False
     """Whether only the names are removable, and the image may be needed."""
+    kept_until: float = 0.0
+    """Until when they are kept, in seconds since the epoch; 0 if they are not."""
 
 
 def leftovers_of(state: wanted.AppState, schedulers: Sequence[str]) -> list[Leftover]:
@@ -51,18 +53,22 @@ def leftovers_of(state: wanted.AppState, schedulers: Sequence[str]) -> list[Left
     is_local = _is_local(current, schedulers)
     # One image may belong to two releases.
     names_of: dict[str, list[str]] = {}
-    superseded = _superseded(state, deployed, is_local=is_local)
-    for entry in superseded:
+    kept_until: dict[str, float] = {}
+    superseded = _superseded(state, deployed, current, is_local=is_local)
+    for entry, until in superseded:
         ours = names_of.setdefault(entry.image_id, [])
-        ours += map(wanted.engine_name, (*entry.names, *_stale_names(entry, state)))
+        stale = () if until else _stale_names(entry, state)
+        ours += map(wanted.engine_name, (*entry.names, *stale))
+        kept_until[entry.image_id] = max(until, kept_until.get(entry.image_id, 0.0))
     app = state.policy.app
     found = [
-        Leftover(app, image_id, tuple(ours), is_local)
+        Leftover(app, image_id, tuple(ours), is_local, kept_until=kept_until[image_id])
         for image_id, ours in names_of.items()
     ]
+    unkept = [entry for entry, until in superseded if not until]
     for entry in state.releases:
         stale = tuple(map(wanted.engine_name, _stale_names(entry, state)))
-        if stale and entry not in superseded:
+        if stale and entry not in unkept:
             found.append(Leftover(app, entry.image_id, stale, is_local, is_stale=True))
     return found
 
@@ -80,7 +86,11 @@ def kept_by(state: wanted.AppState, schedulers: Sequence[str]) -> str:
 
 
 def removable_names(
-    left: Iterable[Leftover], observed: wanted.Observed, needed: frozenset[str]
+    left: Iterable[Leftover],
+    observed: wanted.Observed,
+    needed: frozenset[str],
+    *,
+    now: float,
 ) -> list[str]:
     """Return the names to remove.
 
@@ -88,9 +98,12 @@ def removable_names(
         left: The images and names that superseded releases may have left.
         observed: The state of this host.
         needed: Image IDs and references that a container, any app or a push needs.
+        now: Seconds since the epoch.
     """
     found: list[str] = []
     for entry in left:
+        if now < entry.kept_until:
+            continue
         ours = [
             name
             for name in entry.names
@@ -111,8 +124,13 @@ def _is_local(current: Release | None, schedulers: Sequence[str]) -> bool:
 
 
 def _superseded(
-    state: wanted.AppState, deployed: DeployedRelease | None, *, is_local: bool
-) -> list[Release]:
+    state: wanted.AppState,
+    deployed: DeployedRelease | None,
+    current: Release | None,
+    *,
+    is_local: bool,
+) -> list[tuple[Release, float]]:
+    """Return the superseded releases, and until when each one's names are kept."""
     number = deployed.number if deployed else 0
     pushed = [
         entry
@@ -127,11 +145,23 @@ def _superseded(
     # Failed releases lost their names at once, unless the Engine did not answer. No new
     # container will be created for a release whose deploy failed.
     ended = [
-        entry
+        (entry, 0.0)
         for entry in state.releases
         if (entry.state in _ENDED_BADLY or entry.failed_at) and entry.number != number
     ]
-    return [*pushed[kept:], *ended]
+    age = state.policy.keep_seconds
+    # Each one was superseded by the next later one.
+    later: list[Release | None] = [current, *pushed]
+    aged = [
+        (entry, _began(after) + age if age and after is not None else 0.0)
+        for entry, after in zip(pushed, later, strict=False)
+    ]
+    return [*aged[kept:], *ended]
+
+
+def _began(release: Release) -> float:
+    """Return when a release began to run, as far as is known."""
+    return release.live_at or release.pushed_at or release.created_at
 
 
 def _stale_names(entry: Release, state: wanted.AppState) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ only those with local images are kept.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from dokku_registryd.core.image import images, leftovers, wanted
+from dokku_registryd.core.image import images, leftovers, spares, wanted
 from dokku_registryd.core.release import mirrors
 from dokku_registryd.core.release.releases import Release, ReleaseState
 
@@ -29,6 +29,8 @@ class Need:
     """The names of these images that superseded releases left."""
     pushed: Release | None = None
     """The deployed release, if its digest is recorded."""
+    superseded: tuple[spares.Spare, ...] = ()
+    """The local images of superseded releases."""
     mirrored: tuple[mirrors.Wanted, ...] = ()
     """The releases that its mirror should have."""
     is_recorded: bool = False
@@ -67,6 +69,9 @@ def need_of(
         images=tuple(images_here),
         left=tuple(entry for entry in left if entry.image_id in here),
         pushed=pushed if pushed is not None and pushed.digest else None,
+        superseded=tuple(
+            one for one in spares.spares_of(state) if one.image_id in here
+        ),
         mirrored=mirrors.wanted_of(state),
         is_recorded=state.policy.release_records,
     )

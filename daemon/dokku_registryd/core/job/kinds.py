@@ -35,6 +35,8 @@ class Kind(StrEnum):
     """Restore one app's missing images."""
     PUSH = "push"
     """Ensure that the registry has the app's deployed release."""
+    PRUNE = "prune"
+    """Remove numbers from the app's registry; its tag says whether a user agrees."""
     ABANDONED = "abandoned"
     """A destroyed app has left folders; created by a sweep only."""
     SETTLE = "settle"
@@ -171,6 +173,13 @@ RULES: Final[Mapping[Kind, Rules]] = MappingProxyType(
             is_exclusive=True,
             is_remote=True,
             is_sending=True,
+        ),
+        Kind.PRUNE: Rules(
+            fields=("app", "tag"),
+            is_awaited=True,
+            is_exclusive=True,
+            is_background=True,
+            is_remote=True,
         ),
         Kind.ABANDONED: Rules(
             is_exclusive=True,

@@ -6,17 +6,23 @@ unfinished and held ones, those of local names, and the highest number of each
 repository, since numbers are counted from it and never reused.
 """
 
+import itertools
 from collections.abc import Collection, Iterable, Sequence
 
 from dokku_registryd.core.image import wanted
 from dokku_registryd.core.release.releases import Release, ReleaseState
 
+MOST_PRUNABLE = 10_000
 KEPT_RELEASES = 100  # for the operator to read; half a year of daily releases
 _UNCONFIRMED = frozenset({ReleaseState.RESERVED, ReleaseState.CONFIRMED})
 
 
 def spare(
-    state: wanted.AppState, *, here: Collection[str], unfinished: Collection[str]
+    state: wanted.AppState,
+    *,
+    here: Collection[str],
+    unfinished: Collection[str],
+    removed: Collection[str] = (),
 ) -> list[str]:
     """Return the jobs whose rows may be removed.
 
@@ -24,6 +30,7 @@ def spare(
         state: The app, its releases newest first.
         here: The IDs of the images on this host.
         unfinished: The jobs without an outcome.
+        removed: The jobs of releases that are removed from their registry.
     """
     rows = state.releases
     if len(rows) <= KEPT_RELEASES:
@@ -32,6 +39,7 @@ def spare(
         *_latest(state),
         *_counted(rows),
         *_told(state),
+        *_prunable(state, removed),
         *(row.job_id for row in rows if row.number in state.policy.holds.numbers),
         *(
             row.job_id
@@ -76,6 +84,21 @@ def _told(state: wanted.AppState) -> Iterable[str]:
     yield from (row.job_id for row in state.releases if row.number in numbers)
     live = [row for row in state.releases if row.live_at]
     yield from (row.job_id for row in live[:1])
+
+
+def _prunable(state: wanted.AppState, removed: Collection[str]) -> Iterable[str]:
+    """Yield the rows that a prune will need, unless their registry never lets them go.
+
+    Without its row a number would stay in the registry forever.
+    """
+    if state.policy.keep_remote is None:
+        return
+    there = (
+        row.job_id
+        for row in state.releases
+        if row.state is ReleaseState.PUSHED and row.job_id not in removed
+    )
+    yield from itertools.islice(there, MOST_PRUNABLE)
 
 
 def _digests(rows: Sequence[Release], kept: Collection[str]) -> Iterable[str]:

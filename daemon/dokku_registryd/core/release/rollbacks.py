@@ -82,12 +82,20 @@ def plan(facts: Facts, number: int | None) -> Plan:
     return Plan(source=source, runs=runs, repository=repository)
 
 
-def check_parts(source: Release, known: completeness.Record | None) -> None:
+def check_parts(
+    source: Release, known: completeness.Record | None, *, is_removed: bool = False
+) -> None:
     """Refuse a release whose image is not here, and not whole in its registry.
 
     Raises:
-        RefusedError: It is known to lack parts.
+        RefusedError: It is known to lack parts, or a prune has removed it.
     """
+    if is_removed:
+        raise RefusedError(
+            f"release {source.number} of {source.app} is not on this host, and a prune"
+            " has removed it from its registry. Name another one of dokku"
+            f" registryd:releases {source.app}"
+        )
     if known is None or known.digest != source.digest or not known.lacking:
         return
     raise RefusedError(

@@ -28,6 +28,10 @@ class Sweep:
     """Missing ones that cannot be recovered."""
     moved: int = 0
     """Missing or lost ones whose name points to another image."""
+    freeable: int = 0
+    """Images that a full disk would free."""
+    freed: int = 0
+    """Images that it has freed."""
     ended_at: float
     """Seconds since the epoch."""
     took_seconds: float
@@ -43,6 +47,8 @@ class Counts:
     sweeps_done: int = 0
     sweeps_failed: int = 0
     last_sweep: Sweep | None = None
+    freed: int = 0
+    """Images that a full disk has freed."""
     requests: Mapping[tuple[str, str, str], int] = field(default_factory=dict)
     """By registry, method and status."""
     request_seconds: Mapping[tuple[str, str], float] = field(default_factory=dict)
@@ -167,6 +173,7 @@ def _counted(counts: Counts) -> dict[str, Iterable[Sample]]:
         "sweeps_total": _each(
             "outcome", done=counts.sweeps_done, failed=counts.sweeps_failed
         ),
+        "freed_images_total": _one(counts.freed),
         "registry_requests_total": [
             Sample(number, {"registry": registry, "method": method, "status": status})
             for (registry, method, status), number in counts.requests.items()
@@ -201,6 +208,7 @@ def _swept(sweep: Sweep) -> dict[str, Iterable[Sample]]:
         "missing_references": _one(sweep.missing),
         "lost_references": _one(sweep.lost),
         "moved_references": _one(sweep.moved),
+        "freeable_images": _one(sweep.freeable),
         "last_sweep_timestamp_seconds": _one(sweep.ended_at),
         "last_sweep_duration_seconds": _one(sweep.took_seconds),
     }

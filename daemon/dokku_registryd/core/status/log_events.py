@@ -115,6 +115,34 @@ EVENTS: Final[Mapping[str, EventFields]] = MappingProxyType(
             " root. Their data is kept. Logged only when the list changes.",
         ),
         "apps.returned": _event("info", "", "All missing apps are present again."),
+        "disk.freed": _event(
+            "info",
+            "reference image_id digest used_percent",
+            "The local image of a superseded release lost its names, because more than"
+            " disk.high_percent of the Engine's disk was used; its registry has it.",
+        ),
+        "disk.exhausted": _event(
+            "warning",
+            "used_percent low_percent freed",
+            "The disk is still too full, but no further image can be freed.",
+        ),
+        "prune.removed": _event(
+            "info",
+            "reference digest way",
+            "A number was removed from its registry, as keep-remote asks for; way is"
+            " tag, digest, or that it was gone already.",
+        ),
+        "prune.kept": _event(
+            "info",
+            "reference reason",
+            "A number that was to be removed from its registry stays.",
+        ),
+        "prune.failed": _event(
+            "warning",
+            "reason",
+            "The service could not remove numbers of an app from its registry. It tries"
+            " again after the next deploy, or a day later.",
+        ),
         "remnants.removed": _event(
             "info",
             "files rows",

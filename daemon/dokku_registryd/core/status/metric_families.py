@@ -143,6 +143,17 @@ _LISTED: Final = (
         "was released.",
     ),
     _family(
+        "freeable_images",
+        _GAUGE,
+        "Local images of superseded releases that their registry has complete, and "
+        "that a full disk would free.",
+    ),
+    _family(
+        "freed_images_total",
+        _COUNTER,
+        "Local images that were freed because the disk was too full.",
+    ),
+    _family(
         "last_sweep_timestamp_seconds",
         _GAUGE,
         "When the last sweep ended, in seconds since the epoch.",

@@ -17,6 +17,7 @@ ignores unknown names::
     missing 0
     lost 0
     moved 0
+    freeable 3
     swept_at 1764430000.2
     free_bytes 81604378624
 """

@@ -29,6 +29,11 @@ def explain(
     is_absent = isinstance(error, errors.ImageNotFoundError)
     if not is_absent and not isinstance(error, errors.IncompleteImageError):
         return error
+    if _is_removed(entry, state, context):
+        return errors.ImageNotFoundError(
+            f"cannot restore {entry.source}: a prune has removed it from its registry."
+            f" Rebuild the app with dokku ps:rebuild {entry.app}"
+        )
     lacks = _lacks(entry, state, context, give_way)
     if lacks:
         return errors.ImageNotFoundError(
@@ -41,6 +46,18 @@ def explain(
         f"cannot restore {entry.source}: the registry no longer has"
         f" {entry.digest or 'this tag'}. Rebuild the app with"
         f" dokku ps:rebuild {entry.app}"
+    )
+
+
+def _is_removed(
+    entry: wanted.Wanted, state: wanted.AppState, context: ports.Context
+) -> bool:
+    removals = context.ledger.removals(entry.app)
+    return any(
+        row.reference == entry.source
+        and row.job_id in removals
+        and removals[row.job_id].is_over
+        for row in state.releases
     )
 
 

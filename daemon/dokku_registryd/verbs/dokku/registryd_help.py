@@ -28,6 +28,9 @@ COMMANDS = {
         "Keep what an app runs or keep one of its releases"
     ),
     "registryd:metrics [--all]": "Print metrics in Prometheus text format",
+    "registryd:prune [--dry-run] [--format text|json] [--yes] [<app>]": (
+        "Remove old numbers from registries"
+    ),
     "registryd:push <app>": "Ensure that the registry has the deployed release",
     "registryd:releases [--format text|json] [<app>]": (
         "List releases from newest to oldest"
@@ -51,11 +54,12 @@ COMMANDS = {
 
 OPTIONS = {
     "--all": "Include process_* metrics",
-    "--dry-run": "List missing images and change nothing",
+    "--dry-run": "Print what would be done and change nothing",
     "--failed": "List failed jobs only",
     "--format": "Print text or JSON",
     "--jobs": "Pull so many images at a time",
     "--limit": "List at most so many",
+    "--yes": "Agree to removals once per repository",
     "--off": "End it",
     "--reason": "Why, for others to read",
     "--watch": "Repeat it every two seconds until Ctrl-C",
@@ -82,8 +86,11 @@ MORE = {
             "hold all|<number>": (
                 "What nothing may replace or remove, with reasons: see registryd:hold"
             ),
-            "keep-releases <number>": (
-                "How many superseded releases keep their local names"
+            "keep-releases <number>|<age>": (
+                "Which superseded releases keep their local names: 10 or 30d or 10,30d"
+            ),
+            "keep-remote <number>|<age>|all": (
+                "Which superseded releases their registry keeps; see registryd:prune"
             ),
             "mirror <server>[/<repository>]|off": (
                 "A second registry that gets a copy of each release"

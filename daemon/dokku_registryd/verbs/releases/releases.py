@@ -64,6 +64,12 @@ class _Shelf:
         self._origins = book.origins(app) if book else {}
         self._moves: Mapping[str, Mapping[str, str]] | None = None
         self._checks: Mapping[str, completeness.Record] | None = None
+        self._removals = book.removals(app) if book else {}
+
+    def removed_at(self, release: releases.Release) -> float:
+        """Return when its number was removed from its registry; 0 if it was not."""
+        removal = self._removals.get(release.job_id)
+        return removal.removed_at if removal else 0.0
 
     def origin(self, release: releases.Release) -> origins.Origin:
         """Return what made a release."""
@@ -102,6 +108,7 @@ class _Shelf:
             "reference": release.reference,
             "parts": check.standing.value,
             "complete_at": check.complete_at,
+            "removed_at": self.removed_at(release),
             "missing": list(check.missing),
             **dataclasses.asdict(self.origin(release)),
             "how": self.how(release),
@@ -170,10 +177,11 @@ def _print_table(
 
 def _as_row(release: releases.Release, shelf: _Shelf, now: float) -> tuple[str, ...]:
     origin = shelf.origin(release)
+    state = "deploy failed" if release.failed_at else release.state.value
     return (
         release.app,
         str(release.number),
-        "deploy failed" if release.failed_at else release.state.value,
+        "removed" if shelf.removed_at(release) else state,
         output.age(now - release.created_at),
         origins.short_revision(origin.revision) or _UNKNOWN,
         origin.deployer or _UNKNOWN,

@@ -84,7 +84,13 @@ def _plan(
         plan = rollbacks.plan(facts, number)
         is_here = _is_here(settings, plan.source)
         if not is_here and book:
-            rollbacks.check_parts(plan.source, book.check_of(plan.source.job_id))
+            job_id = plan.source.job_id
+            removal = book.removals(app).get(job_id)
+            rollbacks.check_parts(
+                plan.source,
+                book.check_of(job_id),
+                is_removed=removal is not None and removal.is_over,
+            )
     finally:
         if book:
             book.close()

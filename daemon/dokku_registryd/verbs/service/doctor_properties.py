@@ -23,6 +23,7 @@ _EXAMPLES = {
     "image-repo": "ORG/NAME",
     "image-repo-template": "'dokku/{{ .AppName }}'",
     "keep-releases": "1",
+    "keep-remote": "10",
     "mirror": "HOST/REPOSITORY",
     "push-deadline": "15m",
     "push-extra-tags": "latest,stable",

@@ -195,6 +195,11 @@ def _images_lines(images: object) -> list[str]:
             f" {images['missing']} missing{lost}; last sweep {age} ago"
         )
     ]
+    if images["freeable"]:
+        lines.append(
+            f"         {_many(images['freeable'], 'superseded image')} could be freed"
+            " if the disk runs full (disk.high_percent)"
+        )
     if images["missing"] or images["lost"]:
         lines.append("         See which: dokku-registryd heal --dry-run")
     return lines

@@ -128,7 +128,7 @@ def _images(page: status_page.Page, now: float) -> dict[str, object] | None:
     swept_at = page.number("swept_at")
     if swept_at is None:
         return None
-    names = ("apps", "wanted", "missing", "lost", "moved")
+    names = ("apps", "wanted", "missing", "lost", "moved", "freeable")
     counts: dict[str, object] = {name: page.number(name) for name in names}
     return {**counts, "swept_age_seconds": job_facts.elapsed(swept_at, now)}
 

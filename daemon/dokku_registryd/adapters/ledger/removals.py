@@ -1,0 +1,95 @@
+"""The ledger's removals: what a prune removes from registries, and where it may."""
+
+from collections.abc import Iterable, Sequence
+
+from dokku_registryd.adapters.ledger import file
+from dokku_registryd.core.release.removals import Consent, Removal
+
+
+class RemovalRows(file.LedgerFile):
+    """The part of `ports.Ledger` about removals."""
+
+    def begin_removals(
+        self, job_ids: Iterable[str], *, at: float, children: Sequence[str] = ()
+    ) -> None:
+        """Record that releases are about to go; known children stay known."""
+        with self._transaction() as connection:
+            connection.executemany(
+                "INSERT INTO removals (job_id, asked_at, removed_at, children)"
+                " SELECT ?, ?, 0, ? WHERE EXISTS"
+                " (SELECT 1 FROM releases WHERE job_id = ?)"
+                " ON CONFLICT (job_id) DO UPDATE SET children = excluded.children"
+                " WHERE excluded.children != ''",
+                [(job_id, at, "\n".join(children), job_id) for job_id in job_ids],
+            )
+
+    def end_removals(self, job_ids: Iterable[str], *, at: float) -> None:
+        """Record that the registry has releases no longer."""
+        with self._transaction() as connection:
+            connection.executemany(
+                "UPDATE removals SET removed_at = ? WHERE job_id = ?",
+                [(at, job_id) for job_id in job_ids],
+            )
+
+    def forget_removals(self, job_ids: Iterable[str]) -> None:
+        """Record that the registry has releases: it refused, or they were sent."""
+        with self._transaction() as connection:
+            connection.executemany(
+                "DELETE FROM removals WHERE job_id = ?",
+                [(job_id,) for job_id in job_ids],
+            )
+
+    def removals(self, app: str | None = None) -> dict[str, Removal]:
+        """Return the removals of one app's releases or of all, by their jobs."""
+        choice, values = ("", ()) if app is None else (" WHERE app = ?", (app,))
+        rows = self._rows(
+            "SELECT * FROM removals WHERE job_id IN"  # noqa: S608 - constants
+            f" (SELECT job_id FROM releases{choice})",
+            *values,
+        )
+        return {
+            row["job_id"]: Removal(
+                asked_at=row["asked_at"],
+                removed_at=row["removed_at"],
+                children=tuple(filter(None, row["children"].split("\n"))),
+            )
+            for row in rows
+        }
+
+    def agree(self, repositories: Iterable[str], *, at: float) -> None:
+        """Record that numbers of repositories may be removed; the first time counts."""
+        with self._transaction() as connection:
+            connection.executemany(
+                "INSERT OR IGNORE INTO consents VALUES (?, ?, 0)",
+                [(repository, at) for repository in repositories],
+            )
+
+    def consents(self) -> dict[str, Consent]:
+        """Return the repositories whose numbers may be removed."""
+        return {
+            row["repository"]: Consent(
+                agreed_at=row["agreed_at"], pruned_at=row["pruned_at"]
+            )
+            for row in self._rows("SELECT * FROM consents")
+        }
+
+    def note_pruned(self, repositories: Iterable[str], *, at: float) -> None:
+        """Record that repositories were looked at."""
+        with self._transaction(is_synced=False) as connection:
+            connection.executemany(
+                "UPDATE consents SET pruned_at = ? WHERE repository = ?",
+                [(at, repository) for repository in repositories],
+            )
+
+    def apps_beside(self, app: str) -> set[str]:
+        """Return the apps with releases in an app's repositories, or of its images."""
+        rows = self._rows(
+            "SELECT DISTINCT other.app FROM releases AS own JOIN releases AS other"
+            " ON other.server = own.server AND other.image_repo = own.image_repo"
+            " WHERE own.app = ? UNION SELECT DISTINCT other.app FROM releases AS own"
+            " JOIN releases AS other ON other.digest = own.digest"
+            " AND other.digest != '' WHERE own.app = ?",
+            app,
+            app,
+        )
+        return {row["app"] for row in rows}

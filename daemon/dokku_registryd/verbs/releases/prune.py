@@ -1,0 +1,160 @@
+"""`prune`: remove numbers from registries that keep-remote does not ask for.
+
+The plan is printed first, with what the registries have. Nothing is removed from a
+repository before an operator has agreed once.
+"""
+
+import argparse
+import contextlib
+from collections.abc import Iterator
+
+from dokku_registryd import config, errors, ports
+from dokku_registryd.adapters.host import clocks
+from dokku_registryd.adapters.ledger import ledger
+from dokku_registryd.core.hook import triggers
+from dokku_registryd.core.job.kinds import Kind
+from dokku_registryd.effects import prune
+from dokku_registryd.effects.app import app_state
+from dokku_registryd.effects.prune import RepositoryPlan
+from dokku_registryd.verbs import preparation
+from dokku_registryd.verbs.hooks import follow
+from dokku_registryd.verbs.output import Output
+from dokku_registryd.wiring import contexts, engines
+
+
+def perform(arguments: argparse.Namespace, out: Output) -> int:
+    """Print the plan of one app or of all, and carry it out where it is agreed.
+
+    Raises:
+        EngineUnavailableError: The Engine does not answer.
+        UnreadableError: Files of the one app cannot be read.
+    """
+    settings = preparation.enter(arguments, out)
+    if arguments.app:
+        preparation.check_app(arguments, arguments.app)
+    with _context(settings) as context:
+        plans = list(_plans(arguments.app, context, out))
+    if arguments.format == "json":
+        out.json([_as_json(plan) for plan in plans])
+    else:
+        _print(plans, out, is_one=bool(arguments.app))
+    has_problem = any(plan.problem for plan in plans)
+    if arguments.dry_run:
+        return int(has_problem)
+    if arguments.format == "json":
+        out = Output(line=lambda _text: None, error=out.error)  # stdout is one value
+    return max(int(has_problem), _carry_out(plans, arguments, out))
+
+
+def _carry_out(
+    plans: list[RepositoryPlan], arguments: argparse.Namespace, out: Output
+) -> int:
+    """Request the jobs and follow them; say what waits for consent."""
+    chosen: list[RepositoryPlan] = []
+    waiting: list[RepositoryPlan] = []
+    for plan in plans:
+        # A consent counts for later numbers too, so none need be there now.
+        is_new = arguments.yes and not plan.is_agreed
+        if plan.problem or not (plan.going or is_new):
+            continue
+        (chosen if arguments.yes or plan.is_agreed else waiting).append(plan)
+    apps = [plan.app for plan in chosen]
+    if arguments.yes and arguments.app and not plans:
+        apps.append(arguments.app)
+    tag = prune.AGREED if arguments.yes else ""
+    statuses = [
+        follow.leave(
+            arguments, out, triggers.Trigger(kind=Kind.PRUNE, app=app, tag=tag)
+        )
+        for app in dict.fromkeys(apps)
+    ]
+    for repository in dict.fromkeys(plan.repository for plan in waiting):
+        out.error(
+            f"nothing is removed from {repository} before you agree, once. What is"
+            f" removed there cannot be restored: dokku-registryd prune"
+            f" {next(plan.app for plan in waiting if plan.repository == repository)}"
+            " --yes"
+        )
+    return max(statuses, default=0) or int(bool(waiting))
+
+
+@contextlib.contextmanager
+def _context(settings: config.Settings) -> Iterator[ports.Context]:
+    engine = engines.build_engine(settings)
+    book = preparation.read_ledger(settings) or ledger.SqliteLedger(None)
+    try:
+        yield contexts.build_context(
+            settings,
+            engine=engine,
+            ledger=book,
+            clock=clocks.SystemClock(),
+            submit=lambda _trigger: None,
+        )
+    finally:
+        engine.close()
+        book.close()
+
+
+def _plans(
+    only: str | None, context: ports.Context, out: Output
+) -> Iterator[RepositoryPlan]:
+    common = prune.common_of(context)
+    for app in [only] if only else sorted(common.apps):
+        try:
+            if only is None and not _is_asked(app, context):
+                continue
+            found = prune.plan_of(app, common, context)
+        except errors.UnreadableError as error:
+            if only:
+                raise
+            out.error(f"{app}: {error}")
+            continue
+        for plan in found:
+            yield prune.settled(plan, context)
+
+
+def _is_asked(app: str, context: ports.Context) -> bool:
+    return app_state.policy_of(context, app).keep_remote is not None
+
+
+def _print(plans: list[RepositoryPlan], out: Output, *, is_one: bool) -> None:
+    shown = [plan for plan in plans if plan.going or plan.problem or is_one]
+    for plan in shown:
+        out.line(f"{plan.repository} ({plan.app})")
+        if plan.problem:
+            out.line(f"  nothing is removed: {plan.problem}")
+            continue
+        table = preparation.Table(
+            ("  NUMBER", "ACTION", "WHY"),
+            [
+                (
+                    f"  {entry.release.number}",
+                    "remove" if entry.goes else "keep",
+                    entry.kept_by or "nothing needs it",
+                )
+                for entry in plan.entries
+            ],
+        )
+        for line in table.lines():
+            out.line(line)
+    if not any(plan.going or plan.problem for plan in plans):
+        out.line("No number to remove.")
+
+
+def _as_json(plan: RepositoryPlan) -> dict[str, object]:
+    is_blocked = bool(plan.problem)
+    return {
+        "app": plan.app,
+        "repository": plan.repository,
+        "agreed": plan.is_agreed,
+        "problem": plan.problem,
+        "numbers": [
+            {
+                "number": entry.release.number,
+                "digest": entry.release.digest,
+                "action": "remove" if entry.goes and not is_blocked else "keep",
+                "reason": entry.kept_by or plan.problem,
+            }
+            for entry in plan.entries
+        ],
+    }

@@ -1,0 +1,460 @@
+"""A prune, by what the registry and the ledger have afterwards."""
+
+from collections.abc import MutableMapping
+from dataclasses import replace
+from itertools import count
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings, strategies
+
+from dokku_registryd import errors, ports
+from dokku_registryd.core.hook import triggers
+from dokku_registryd.core.image.images import Manifest
+from dokku_registryd.core.job import outcomes
+from dokku_registryd.core.job.kinds import Kind
+from dokku_registryd.core.release import prunes
+from dokku_registryd.core.release.releases import DeployedRelease
+from dokku_registryd.effects import prune, release, sweep
+from worlds import REPOSITORY, SERVER, Host, build_world
+
+JOBS = count(1)
+INDEX_TYPE = "application/vnd.oci.image.index.v1+json"
+
+
+def ship(host: Host, content: str = "", app: str = "web") -> str:
+    """Release an image of an app, let it run, and return its digest."""
+    number = next(JOBS)
+    host.engine.add_image(
+        f"dokku/{app}:latest", (content or f"build {number}").encode()
+    )
+    host.clock.seconds += 60
+    job = host.add_job(Kind.RELEASE, f"{number}.1.1", app=app)
+    host.perform(release.perform, job)
+    row = host.release(f"{number}.1.1")
+    host.ledger.finish_job(job.job_id, outcomes.done(), at=host.clock.now())
+    host.ledger.update_release(row.job_id, live_at=host.clock.now())
+    host.files.record_deployed(app, row.deployed)
+    return row.digest
+
+
+def run(
+    host: Host, *, tag: str = "", app: str = "web", is_internal: bool = False
+) -> outcomes.Outcome:
+    """Run a prune once, as a user or as the service."""
+    kind = "prune-" if is_internal else ""
+    job = host.add_job(Kind.PRUNE, f"{kind}{next(JOBS)}.9.9", app=app, tag=tag)
+    outcome = host.perform(prune.perform, job)
+    host.ledger.finish_job(job.job_id, outcome or outcomes.done(), at=host.clock.now())
+    assert outcome is not None
+    return outcome
+
+
+@pytest.fixture
+def many(host: Host) -> Host:
+    """Give a host whose app was released four times, of which one is to stay."""
+    for _ in range(4):
+        ship(host)
+    host.set("web", "keep-remote", "1")
+    return host
+
+
+BY_TAG = frozenset({"tag"})
+BOTH = frozenset({"tag", "digest"})
+
+
+@pytest.mark.parametrize("removes", [frozenset({"digest"}), BY_TAG, BOTH])
+def test_superseded_numbers_go(
+    many: Host, removes: frozenset[str], logged: list[MutableMapping[str, Any]]
+) -> None:
+    """Those beyond keep-remote go, by tag or by digest, and the ledger knows it."""
+    many.registry.removes = removes
+
+    outcome = run(many, tag=prune.AGREED)
+
+    assert outcome == outcomes.done("removed 2 numbers from the registry")
+    assert set(many.tags()) == {"3", "4"}
+    removals = many.ledger.removals("web").values()
+    assert [one.is_over for one in removals] == [True, True]
+    ways = [line["way"] for line in logged if line["event"] == "prune.removed"]
+    assert ways == (["digest"] * 2 if "tag" not in removes else ["tag"] * 2)
+    assert run(many) == outcomes.skipped("no number to remove")
+
+
+def test_nothing_goes_without_consent(many: Host) -> None:
+    """An operator agrees once for each repository; until then nothing is removed."""
+    before = many.tags()
+
+    outcome = run(many)
+
+    assert outcome.ending is outcomes.Ending.SKIPPED
+    assert f"nothing is removed from {REPOSITORY} before you agree" in outcome.detail
+    assert "dokku registryd:prune web --yes" in outcome.detail
+    assert (many.tags(), many.ledger.removals()) == (before, {})
+
+    run(many, tag=prune.AGREED)
+    ship(many)
+    assert run(many, is_internal=True) == outcomes.done(
+        "removed 1 number from the registry"
+    )
+
+
+def test_consent_is_for_an_app_with_the_property(host: Host) -> None:
+    """Without keep-remote there is nothing to agree to."""
+    ship(host)
+
+    run(host, tag=prune.AGREED)
+
+    assert host.ledger.consents() == {}
+
+
+def test_tags_of_others_stay(many: Host) -> None:
+    """A tag that another client gave keeps its image, however old the number is."""
+    manifest = many.registry.manifests[REPOSITORY, "1"]
+    many.registry.manifests[REPOSITORY, "v1"] = manifest
+    many.store(f"{REPOSITORY}:nightly", "of another client")
+
+    run(many, tag=prune.AGREED)
+
+    assert set(many.tags()) == {"1", "v1", "nightly", "3", "4"}
+
+
+def test_a_number_that_another_client_took(many: Host) -> None:
+    """A number that has another image now is not ours any more."""
+    foreign = many.store(f"{REPOSITORY}:2", "of another client")
+
+    run(many, tag=prune.AGREED)
+
+    assert many.tags()["2"] == foreign
+    assert set(many.tags()) == {"2", "3", "4"}
+
+
+def test_a_part_of_an_index_stays(many: Host) -> None:
+    """What an index of another tag names is needed by its pull."""
+    child = many.registry.manifests[REPOSITORY, "1"]
+    body = (
+        f'{{"manifests": [{{"mediaType": "{child.media_type}",'
+        f' "digest": "{child.digest}", "size": 1}}]}}'
+    )
+    index = Manifest(media_type=INDEX_TYPE, body=body.encode())
+    many.registry.store(f"{REPOSITORY}:all", index)
+
+    run(many, tag=prune.AGREED)
+
+    assert set(many.tags()) == {"1", "3", "4", "all"}
+
+
+def test_the_parts_of_an_index_go_with_it(many: Host) -> None:
+    """By digest a removed index takes its manifests along, which nothing else names."""
+    row = next(row for row in many.ledger.releases("web") if row.number == 1)
+    child = Manifest(
+        media_type="application/vnd.oci.image.manifest.v1+json", body=b"{}"
+    )
+    many.registry.store(f"{REPOSITORY}@{child.digest}", child)
+    body = (
+        f'{{"manifests": [{{"mediaType": "{child.media_type}",'
+        f' "digest": "{child.digest}", "size": 1}}]}}'
+    )
+    index = Manifest(media_type=INDEX_TYPE, body=body.encode())
+    many.registry.store(f"{REPOSITORY}:1", index)
+    many.ledger.update_release(row.job_id, digest=index.digest)
+
+    run(many, tag=prune.AGREED)
+
+    digests = {one.digest for one in many.registry.content[REPOSITORY]}
+    assert not digests & {child.digest, index.digest}
+    assert many.ledger.removals("web")[row.job_id].children == (child.digest,)
+
+
+def test_a_registry_that_removes_nothing(many: Host) -> None:
+    """The user hears what it says and what to do instead; nothing counts as removed."""
+    many.registry.removes = frozenset()
+
+    with pytest.raises(errors.PermanentError) as caught:
+        run(many, tag=prune.AGREED)
+
+    assert str(caught.value) == (
+        "r.example removes nothing (405 UNSUPPORTED (The operation is unsupported.))."
+        " Instead allow removal there (plain distribution: storage.delete.enabled), or"
+        " remove numbers with the registry's own means"
+    )
+    assert set(many.tags()) == {"1", "2", "3", "4"}
+    assert many.ledger.removals() == {}
+
+
+def test_the_service_fails_no_job_for_it(
+    many: Host, logged: list[MutableMapping[str, Any]]
+) -> None:
+    """What the service cannot remove on its own is logged, and tried another day."""
+    many.ledger.agree([REPOSITORY], at=1.0)
+    many.cut_registry()
+
+    outcome = run(many, is_internal=True)
+
+    assert outcome.ending is outcomes.Ending.SKIPPED
+    assert "does not answer" in outcome.detail
+    (line,) = [line for line in logged if line["event"] == "prune.failed"]
+    assert (line["app"], "does not answer" in line["reason"]) == ("web", True)
+    assert many.ledger.consents()[REPOSITORY].pruned_at == many.clock.now()
+
+
+def test_another_job_goes_first(many: Host) -> None:
+    """A waiting release of the app ends a prune before its next request."""
+    many.ledger.agree([REPOSITORY], at=1.0)
+    busy = many.replace(is_preempted=lambda _app: True)
+    job = many.add_job(Kind.PRUNE, "1.9.9", tag="")
+
+    with pytest.raises(errors.PreemptedError):
+        many.perform(prune.perform, job, busy)
+
+    assert set(many.tags()) == {"1", "2", "3", "4"}
+
+
+def test_a_number_that_is_needed_meanwhile(many: Host) -> None:
+    """What needs a number is read again before it is removed."""
+    many.ledger.agree([REPOSITORY], at=1.0)
+    first = next(row for row in many.ledger.releases("web") if row.number == 1)
+
+    class Registry:
+        """Lets a rollback to number 1 begin while the prune reads the tags."""
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(many.registry, name)
+
+        def tags(self, *args: Any, **options: Any) -> list[str]:
+            told = DeployedRelease(
+                server=f"{SERVER}/", image_repo="org/web", number=first.number
+            )
+            many.context.deploying.tell("web", "b1", told)
+            return many.registry.tags(*args, **options)
+
+    job = many.add_job(Kind.PRUNE, "1.9.9", tag="")
+    many.perform(prune.perform, job, many.replace(registry=Registry()))
+
+    assert set(many.tags()) == {"1", "3", "4"}
+
+
+@pytest.mark.parametrize("removes", [frozenset({"digest"}), BY_TAG])
+def test_a_death_at_each_step(
+    many: Host, removes: frozenset[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a death at any step the next prune ends in the same state."""
+    many.registry.removes = removes
+    many.ledger.agree([REPOSITORY], at=1.0)
+    steps = [
+        (many.registry, "remove"),
+        (many.registry, "digest"),
+        (many.ledger, "begin_removals"),
+        (many.ledger, "end_removals"),
+    ]
+    for owner, name in steps:
+        for is_after in (False, True):
+            _die_once(monkeypatch, owner, name, is_after=is_after)
+            with pytest.raises(SystemExit):
+                run(many)
+            monkeypatch.undo()
+            if owner is many.ledger and name == "end_removals" and is_after:
+                continue
+            assert {"3", "4"} <= set(many.tags())
+            # Another number for the next death.
+            ship(many)
+            ship(many)
+
+    run(many)
+
+    latest = max(map(int, many.tags()))
+    assert set(many.tags()) == {str(latest - 1), str(latest)}
+    over = [one.is_over for one in many.ledger.removals("web").values()]
+    assert over == [True] * (latest - 2)
+
+
+def _die_once(
+    monkeypatch: pytest.MonkeyPatch, owner: object, name: str, *, is_after: bool
+) -> None:
+    real = getattr(owner, name)
+
+    def dying(*args: Any, **options: Any) -> Any:
+        if is_after:
+            real(*args, **options)
+        raise SystemExit(name)
+
+    monkeypatch.setattr(owner, name, dying)
+
+
+def test_the_service_prunes_after_a_deploy(many: Host) -> None:
+    """A deploy requests it where it is agreed and would remove something."""
+    context = many.replace(is_service=True)
+    wanted = triggers.Trigger(kind=Kind.PRUNE, app="web")
+
+    prune.request("web", context)
+    assert wanted not in many.submitted
+
+    many.ledger.agree([REPOSITORY], at=1.0)
+    prune.request("web", context)
+    assert many.submitted.count(wanted) == 1
+    many.set("web", "keep-remote", "9")
+    prune.request("web", context)
+    assert many.submitted.count(wanted) == 1
+
+
+def test_the_service_prunes_once_a_day(many: Host) -> None:
+    """A sweep requests what is due, and notes what has nothing to remove."""
+    many.ledger.agree([REPOSITORY], at=1.0)
+    context = many.replace(is_service=True)
+    wanted = triggers.Trigger(kind=Kind.PRUNE, app="web")
+
+    sweep.carry_out(context)
+    assert many.submitted.count(wanted) == 1
+    run(many)
+    sweep.carry_out(context)
+    assert many.submitted.count(wanted) == 1
+
+    many.clock.seconds += 86_400
+    sweep.carry_out(context)
+    assert many.submitted.count(wanted) == 1
+    assert many.ledger.consents()[REPOSITORY].pruned_at == many.clock.now()
+
+
+def test_a_hook_prunes_nothing(many: Host) -> None:
+    """A deploy without the service does not wait for a prune."""
+    many.ledger.agree([REPOSITORY], at=1.0)
+    context = many.replace(is_service=False)
+
+    prune.request("web", context)
+    sweep.carry_out(context)
+
+    assert Kind.PRUNE not in {trigger.kind for trigger in many.submitted}
+
+
+def test_a_missing_app_keeps_a_shared_repository(many: Host) -> None:
+    """What an app without a folder runs is unknown, so nothing goes beside it."""
+    many.create_app("shop", image_repo="org/web")
+    ship(many, app="shop")
+    many.destroy_app("shop")
+    many.ledger.agree([REPOSITORY], at=1.0)
+
+    assert run(many) == outcomes.skipped("no number to remove")
+
+
+def test_a_missing_app_keeps_its_own_numbers(many: Host) -> None:
+    """Its properties may say less than was meant: its disk may not be mounted."""
+    many.ledger.agree([REPOSITORY], at=1.0)
+    many.destroy_app()
+
+    assert run(many) == outcomes.skipped("no number to remove")
+
+
+def test_docker_hub_is_not_asked(many: Host) -> None:
+    """A registry that is known to remove nothing gets no request."""
+    row = next(row for row in many.ledger.releases("web") if row.number == 1)
+    plan = prune.RepositoryPlan(
+        app="web",
+        repository="me/web",
+        entries=(prunes.Entry(release=replace(row, server="", image_repo="me/web")),),
+    )
+    many.registry.calls.clear()
+
+    found = prune.settled(plan, many.context)
+
+    assert found.problem.startswith("docker.io removes nothing")
+    assert many.registry.calls == []
+
+
+DEEDS = strategies.sampled_from(
+    ["ship", "same", "back", "tag", "move", "fail", "hold-container", "prune"]
+)
+
+
+@given(
+    deeds=strategies.lists(DEEDS, min_size=3, max_size=12),
+    keep=strategies.sampled_from(["0", "1", "2", "1m", "1,2m"]),
+    removes=strategies.sampled_from([frozenset({"digest"}), BY_TAG, BOTH]),
+    takes_all=strategies.booleans(),
+)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_the_dry_run_equals_the_run(
+    tmp_path_factory: pytest.TempPathFactory,
+    deeds: list[str],
+    keep: str,
+    removes: frozenset[str],
+    takes_all: bool,
+) -> None:
+    """Over random histories exactly the planned numbers go, and none needed."""
+    host = build_world(tmp_path_factory.mktemp("host"))
+    try:
+        host.create_app(keep_remote=keep)
+        host.registry.removes, host.registry.removes_all_tags = removes, takes_all
+        host.ledger.agree([REPOSITORY], at=1.0)
+        ship(host)
+        kept: set[str] = set()
+        for deed in [*deeds, "prune"]:
+            if deed == "prune":
+                _prune_as_planned(host, kept)
+            else:
+                kept |= _do(deed, host)
+    finally:
+        host.ledger.close()
+
+
+def _do(deed: str, host: Host) -> set[str]:
+    """Change the host, and return the tags of others that must stay."""
+    rows = host.ledger.releases("web")
+    if deed == "ship":
+        ship(host)
+    elif deed == "same":
+        ship(host, "always the same")
+    elif deed == "back":
+        host.files.record_deployed("web", rows[len(rows) // 2].deployed)
+    elif deed == "fail":
+        ship(host)
+        latest = host.ledger.releases("web")[0]
+        host.ledger.update_release(latest.job_id, failed_at=host.clock.now())
+        host.files.record_deployed("web", rows[0].deployed)
+    elif deed == "hold-container":
+        host.engine.add_container(rows[-1].reference, app="web", is_running=True)
+    elif deed == "tag":
+        oldest = min(host.tags(), key=_by_number)
+        manifest = host.registry.manifests[REPOSITORY, oldest]
+        host.registry.manifests[REPOSITORY, f"v{oldest}"] = manifest
+        return {f"v{oldest}"}
+    else:
+        number = str(rows[-1].number)
+        host.store(f"{REPOSITORY}:{number}", "of another client")
+        return {number}
+    return set()
+
+
+def _by_number(tag: str) -> int:
+    return int(tag) if tag.isdigit() else 1 << 30
+
+
+def _prune_as_planned(host: Host, kept: set[str]) -> None:
+    before = host.tags()
+    planned = _planned(host.context)
+    run(host)
+    after = host.tags()
+    assert before.keys() - after.keys() == planned & before.keys()
+    assert kept <= after.keys()
+    deployed = host.deployed()
+    assert deployed is not None
+    runs = next(row for row in host.ledger.releases("web") if row.deployed == deployed)
+    is_ours = before.get(str(runs.number)) == runs.digest
+    assert not is_ours or after[str(runs.number)] == runs.digest
+    removed = {
+        row.digest for row in host.ledger.releases("web") if str(row.number) in planned
+    }
+    assert removed.isdisjoint(after.values())
+    assert _planned(host.context) == set()
+
+
+def _planned(context: ports.Context) -> set[str]:
+    """Return the numbers that a dry run says to remove."""
+    plans = prune.plan_of("web", prune.common_of(context), context)
+    settled = [prune.settled(plan, context) for plan in plans]
+    assert not any(plan.problem for plan in settled)
+    return {
+        str(entry.release.number)
+        for plan in settled
+        for entry in plan.entries
+        if entry.goes
+    }

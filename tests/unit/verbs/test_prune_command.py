@@ -1,0 +1,98 @@
+"""`prune`, as far as it goes without an Engine, and what it prints."""
+
+import pytest
+
+from app_states import release
+from dokku_registryd import errors
+from dokku_registryd.core.release import prunes
+from dokku_registryd.effects.prune import RepositoryPlan
+from dokku_registryd.verbs.output import Output
+from dokku_registryd.verbs.releases import prune
+from support import json_schemas
+from support.calling import Caller
+
+PLAN = RepositoryPlan(
+    app="web",
+    repository="r.example/org/web",
+    entries=(
+        prunes.Entry(release=release(12), kept_by="web runs it"),
+        prunes.Entry(release=release(3)),
+    ),
+)
+BLOCKED = RepositoryPlan(
+    app="web",
+    repository="r.example/org/web",
+    entries=PLAN.entries,
+    problem="r.example does not answer",
+)
+
+
+@pytest.mark.parametrize("words", [[], ["--dry-run"], ["--yes"], ["--format", "json"]])
+def test_without_an_engine(caller: Caller, words: list[str]) -> None:
+    """What containers use is unknown while the Engine does not answer."""
+    with pytest.raises(errors.EngineUnavailableError):
+        caller.call("prune", *words)
+
+    assert caller.spool.pending() == 0
+
+
+def test_an_app_that_does_not_exist(caller: Caller) -> None:
+    """An unknown app is refused before any registry is asked."""
+    with pytest.raises(errors.RegistrydError, match="App shop does not exist"):
+        caller.call("prune", "shop", "--yes")
+
+
+@pytest.mark.parametrize(
+    ("plans", "is_one", "lines"),
+    [
+        ([], False, ["No number to remove."]),
+        (
+            [PLAN],
+            False,
+            [
+                "r.example/org/web (web)",
+                "  NUMBER  ACTION  WHY",
+                "  12      keep    web runs it",
+                "  3       remove  nothing needs it",
+            ],
+        ),
+        (
+            [BLOCKED],
+            True,
+            [
+                "r.example/org/web (web)",
+                "  nothing is removed: r.example does not answer",
+            ],
+        ),
+    ],
+)
+def test_a_plan_as_text(
+    plans: list[RepositoryPlan], is_one: bool, lines: list[str]
+) -> None:
+    """Each number has its reason, under its repository."""
+    printed: list[str] = []
+
+    prune._print(
+        plans, Output(line=printed.append, error=printed.append), is_one=is_one
+    )
+
+    assert printed == lines
+
+
+def test_a_plan_as_json() -> None:
+    """A number that goes has no reason, unless its repository has a problem."""
+    documents = [prune._as_json(PLAN), prune._as_json(BLOCKED)]
+
+    json_schemas.check("prune", documents)
+    found = [
+        [(row["number"], row["action"], row["reason"]) for row in numbers]
+        for numbers in (document["numbers"] for document in documents)
+        if isinstance(numbers, list)
+    ]
+    assert found == [
+        [(12, "keep", "web runs it"), (3, "remove", "")],
+        [
+            (12, "keep", "web runs it"),
+            (3, "keep", "r.example does not answer"),
+        ],
+    ]
