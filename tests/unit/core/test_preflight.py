@@ -151,7 +151,8 @@ def test_apps_in_one_repository() -> None:
             "x" * 99,
             (
                 f"{'x' * 40} is not a property of registryd, which has heal, hold,"
-                " keep-releases, keep-remote, mirror, push-deadline, push-policy"
+                " keep-releases, keep-remote, mirror, push-deadline, push-policy,"
+                " release-records"
             ),
         ),
     ],
