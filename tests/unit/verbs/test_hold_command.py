@@ -39,7 +39,7 @@ def test_an_app(caller: Caller) -> None:
     held = caller.call("hold", "web", "--reason", "freeze until Monday")
 
     assert held.lines == [
-        "web is held (freeze until Monday): nothing replaces what it runs."
+        "web is held (freeze until Monday): only a deploy replaces what it runs."
     ]
     assert stored(caller) == "all: freeze until Monday"
     freed = caller.call("hold", "web", "--off")

@@ -34,7 +34,7 @@ class Holds:
 
     @property
     def is_app_held(self) -> bool:
-        """Whether nothing may replace what the app runs."""
+        """Whether rollbacks and promotions may not replace what the app runs."""
         return self.app_reason is not None
 
     def with_hold(self, number: int | None, reason: str) -> Self:

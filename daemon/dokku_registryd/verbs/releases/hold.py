@@ -81,7 +81,8 @@ def _said(app: str, number: int | None, now: holds.Holds) -> str:
         if now.app_reason is None:
             return f"{app} is not held: it may be rolled back and promoted to."
         return (
-            f"{app} is held{_because(now.app_reason)}: nothing replaces what it runs."
+            f"{app} is held{_because(now.app_reason)}: only a deploy replaces what it"
+            " runs."
         )
     if number not in now.numbers:
         return f"Release {number} of {app} is not held."
