@@ -50,8 +50,8 @@ case $1 in
       'Remove old numbers from registries' \
       'registryd:push <app>' \
       'Ensure that the registry has the deployed release' \
-      'registryd:releases [--format text|json] [<app>]' \
-      'List releases from newest to oldest' \
+      'registryd:releases [--format text|json] [<app>] [<number>]' \
+      'List releases or show all of one' \
       'registryd:report [<app>] [<flag>]' \
       'Displays a registryd report for one or more apps' \
       'registryd:restore [--dry-run] [--format text|json] [--jobs <n>]' \

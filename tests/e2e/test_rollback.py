@@ -60,6 +60,7 @@ def test_to_what_ran_before(site: Site) -> None:
     assert site.names()[LATEST] == site.names()[site.reference(3)] == first != second
     assert site.deployed_later() == site.reference(3)
     assert site.host.read_property("web", "tag-version") == "3"
+    assert "rolled back from 2 to 1" in site.service.run("releases", "web").stdout
     # The release with this image goes on counting.
     assert site.release().code == 0
     assert site.deployed() == site.reference(4)

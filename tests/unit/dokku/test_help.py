@@ -41,7 +41,7 @@ Additional commands:
     registryd:metrics [--all]                                                       Print metrics in Prometheus text format
     registryd:prune [--dry-run] [--format text|json] [--yes] [<app>]                Remove old numbers from registries
     registryd:push <app>                                                            Ensure that the registry has the deployed release
-    registryd:releases [--format text|json] [<app>]                                 List releases from newest to oldest
+    registryd:releases [--format text|json] [<app>] [<number>]                      List releases or show all of one
     registryd:report [<app>] [<flag>]                                               Displays a registryd report for one or more apps
     registryd:restore [--dry-run] [--format text|json] [--jobs <n>]                 Bring all images back on a host restored from its backup
     registryd:rollback [--dry-run] [--format text|json] <app> [<number>]            Release what ran before again and deploy it

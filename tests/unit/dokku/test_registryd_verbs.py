@@ -78,6 +78,9 @@ def test_what_the_help_names(dokku: Dokku) -> None:
     """Each flag of the help is taken; an app may be named by Dokku's own `--app`."""
     assert dokku("registryd:releases --format json foo").stdout == "[]\n"
     assert dokku("--app foo registryd:releases --format=json").stdout == "[]\n"
+    assert dokku("registryd:releases foo 7").stderr == (
+        " !     foo has no release 7: it has none yet\n"
+    )
     history = dokku("registryd:history --failed --limit 3 foo")
     assert history == Result("No failed jobs of foo.\n", "", 0)
     assert "--limit must be a number" in dokku("registryd:history --limit x").stderr

@@ -28,7 +28,7 @@ _WATCHED = (
     *("engine", "registry", "credentials", "properties", "deployed", "ledger"),
     "relay",
 )
-_MOST_STEPS = 90  # far more than a release has
+_MOST_STEPS = 130  # far more than a release has
 
 
 def count_down(host: Host, steps: int) -> ports.Context:

@@ -1,10 +1,8 @@
 """Messages about a ledger with the schema of another version."""
 
-from typing import Final
-
 from dokku_registryd.adapters.ledger.schema import MIGRATIONS
 
-NEWER: Final = "was written by a newer dokku-registryd"
+NEWER = "was written by a newer dokku-registryd"
 
 
 def older(path: str, version: int) -> str:
