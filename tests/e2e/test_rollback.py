@@ -2,12 +2,16 @@
 
 import fcntl
 import json
+import os
+import signal
+import subprocess
 
 import pytest
 
 from support import json_schemas
 from support.dokku_host import Result
 from support.every_engine import on_every_engine
+from support.gate import Gate
 from support.played_restart import PlayedRestart
 from support.registries import RegistryServer
 from support.site import Site
@@ -210,6 +214,62 @@ def test_another_deploy(one: Site) -> None:
 
     assert (refused.code, restart.started) == (1, [])
     assert refused.stderr.startswith(" !     web is being deployed. Try again")
+    assert roll_back(one).code == 0
+
+
+def begin(site: Site) -> "subprocess.Popen[bytes]":
+    """Type the command, and go on while it runs."""
+    return subprocess.Popen(
+        [str(site.host.root / "dokku"), "registryd:rollback", "web"],
+        env=site.host.environ,
+        cwd=site.host.root,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+
+@pytest.mark.fresh_programs
+def test_the_command_is_killed_while_it_releases(one: Site, gate: Gate) -> None:
+    """The service notices that nothing waits for the release, and moves nothing."""
+    one.server = gate.host
+    _, _, second = ship_two(one)
+    good = one.remote().digest("stable")
+    gate.hold_requests(b"PUT /v2/dokku/web/manifests/3")
+    with begin(one) as command:
+        until(lambda: gate.holds, what="the release at the gate")
+        os.killpg(command.pid, signal.SIGKILL)
+    one.service.wait_for("waiter.lost", app="web")
+    gate.open()
+
+    one.service.wait_for("job.finished", intent="release", outcome="dropped")
+    assert one.deployed_later() == one.reference(2)
+    assert one.names()[LATEST] == second
+    assert one.remote().digest("stable") == good
+    assert roll_back(one).code == 0
+
+
+@pytest.mark.fresh_programs
+def test_the_command_is_killed_while_dokku_deploys(one: Site) -> None:
+    """Once the deploy is known to have failed, everything is as before."""
+    restart, first, second = ship_two(one)
+    good = one.remote().digest("stable")
+    restart.let_checks_wait()
+    told = one.host.data_dir / "deploying" / "web"
+    with begin(one) as command:
+        until(lambda: one.names()[LATEST] == first, what="the name of the latest")
+        until(lambda: any(told.iterdir()), what="the reply to the deploy")
+        os.killpg(command.pid, signal.SIGKILL)
+    (build,) = told.iterdir()
+    record = one.host.lib_root / "data" / "builds" / "web" / f"{build.name}.json"
+    record.write_text(json.dumps({"status": "failed", "pid": command.pid}))
+
+    one.service.wait_for("deploy.failed", number=3)
+    until(lambda: not told.exists(), what="the deploy to be settled")
+    assert one.deployed_later() == one.reference(2)
+    assert one.names()[LATEST] == second
+    assert one.remote().digest("stable") == good
+    restart.let_checks_wait(wait=False)
     assert roll_back(one).code == 0
 
 

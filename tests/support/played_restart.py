@@ -25,6 +25,9 @@ docker image inspect "$name" >/dev/null 2>&1 || {
 echo "-----> Deploying $app from $name"
 flock --nonblock "$DOKKU_LIB_ROOT/data/apps/$app/.deploy.lock" true 2>/dev/null \
   && echo "another deploy could begin now" >>"$DOKKU_ROOT/restarts"
+while [ -e "$DOKKU_ROOT/checks-wait" ]; do
+  sleep 0.05
+done
 if [ -e "$DOKKU_ROOT/checks-fail" ]; then
   echo " !     healthcheck failed" >&2
   exit 3
@@ -52,8 +55,15 @@ class PlayedRestart:
 
     def let_checks_fail(self, *, fail: bool = True) -> None:
         """Let the checks of each deploy fail from now on, or pass again."""
-        mark = self._host.dokku_root / "checks-fail"
-        if fail:
+        self._mark("checks-fail", is_set=fail)
+
+    def let_checks_wait(self, *, wait: bool = True) -> None:
+        """Let the checks of each deploy last until this is called with False."""
+        self._mark("checks-wait", is_set=wait)
+
+    def _mark(self, name: str, *, is_set: bool) -> None:
+        mark = self._host.dokku_root / name
+        if is_set:
             mark.touch()
         else:
             mark.unlink()
