@@ -5,10 +5,11 @@ from typing import Any, Final
 
 from demo import facts
 from demo.acts import Acts
-from demo.deploys import MIRROR, App
+from demo.deploys import EXTRA_TAGS, MIRROR, App
 from demo.facts import Login, claim
 from demo.stage import Stage
 from demo.timeline import Stopwatch, Timeline, spell_size
+from support.played_restart import PlayedRestart
 from support.waiting import until
 
 _UNAUTHORIZED: Final = 401
@@ -44,6 +45,7 @@ class Story:
         self._registry_outage()
         self._registry_return()
         self._destroyed_app()
+        self._bad_release()
         self._lost_host()
 
     def _first_release(self) -> None:
@@ -140,6 +142,34 @@ class Story:
         self._tell(
             "after", "erased from file and helper; no file or log has a password"
         )
+
+    def _bad_release(self) -> None:
+        self._scene(7, "A bad release, and back in seconds")
+        app = App(self._stage, "news")
+        PlayedRestart(self._stage.host)
+        watch = Stopwatch()
+        app.create()
+        images: list[str] = []
+        for _ in range(2):
+            images.append(app.build())
+            app.release()
+            app.deploy()
+        self._tell("deploy", f"{app.remote}:2 runs, and it is bad", watch.seconds)
+        log = self._stage.registry.access_log
+        position = log.stat().st_size
+        watch = Stopwatch()
+        done = self._stage.host.command("registryd:rollback", "news")
+        took = watch.seconds
+        claim(done.code == 0, f"the rollback ends well: {done.stdout}{done.stderr}")
+        asked = log.read_bytes()[position:].decode()
+        claim("/blobs/" not in asked, "no layer is sent or asked for")
+        digests = app.digests("1", "3", *EXTRA_TAGS)
+        claim(len(set(digests.values())) == 1, f"all have one digest, not {digests}")
+        for name in (f"{app.remote}:3", app.latest):
+            found = facts.image_id(self._engine, name)
+            claim(found == images[0], f"{name} is the image of release 1")
+        self._tell("rollback", f"{app.remote}:3 runs: release 1, byte for byte", took)
+        self._tell("registry", "0 bytes of layers sent; latest, stable are back too")
 
     def _lost_host(self) -> None:
         self._scene(9, "The Engine's data is thrown away: a host from its backup")
