@@ -24,6 +24,7 @@ GROUPS: Final = {
     "link": "many",
     "prune": "prunes",
     "restore": "restores",
+    "rollback": "rollbacks",
 }
 
 
