@@ -130,7 +130,7 @@ WAITING = row(42, state=ReleaseState.RESERVED, digest="", live_at=0.0)
         (
             facts(row(41), row(40), scheduler="k3s"),
             None,
-            "its scheduler is k3s, and only docker-local starts a given release",
+            "its scheduler is k3s, and a rollback follows deploys of docker-local only",
         ),
         (
             replace(facts(row(41), row(40)), releases=(WAITING, row(41), row(40))),

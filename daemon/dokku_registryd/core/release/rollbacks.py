@@ -125,9 +125,9 @@ def _check_app(facts: Facts) -> None:
         )
     if policy.scheduler not in {"", LOCAL}:
         raise RefusedError(
-            f"cannot roll back {app}: its scheduler is {policy.scheduler}, and only"
-            f" {LOCAL} starts a given release. Deploy the image of one instead:"
-            f" dokku git:from-image {app} REFERENCE, with a reference of dokku"
+            f"cannot roll back {app}: its scheduler is {policy.scheduler}, and a"
+            f" rollback follows deploys of {LOCAL} only. Deploy the image of an earlier"
+            f" release: dokku git:from-image {app} REFERENCE, with a reference of dokku"
             f" registryd:releases {app}"
         )
     under_way = [
