@@ -46,6 +46,8 @@ case $1 in
       'Keep what an app runs or keep one of its releases' \
       'registryd:metrics [--all]' \
       'Print metrics in Prometheus text format' \
+      'registryd:promote [--dry-run] [--format text|json] <app> <target> [<number>]' \
+      'Have another app run a release of this one' \
       'registryd:prune [--dry-run] [--format text|json] [--yes] [<app>]' \
       'Remove old numbers from registries' \
       'registryd:push <app>' \

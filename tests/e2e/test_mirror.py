@@ -1,27 +1,19 @@
 """A second registry: copies behind the deploy, lag, and heals without the first."""
 
-import base64
 from functools import partial
 
 import pytest
 
-from support.registries import PASSWORD, USERNAME, RegistryServer
+from support.registries import RegistryServer
 from support.remote import Remote
 from support.site import Site
 from support.waiting import until
 
 
-def log_in_to(site: Site, *servers: RegistryServer, app: str = "web") -> None:
-    """Give an app one login for each registry."""
-    auth = base64.b64encode(f"{USERNAME}:{PASSWORD}".encode()).decode()
-    hosts = [site.server, *(server.host for server in servers)]
-    site.write_login(app, {"auths": {host: {"auth": auth} for host in hosts}})
-
-
 def prepare(site: Site, mirror: RegistryServer) -> Remote:
     """Create the app with a mirror, and return its repository there."""
     site.make_app()
-    log_in_to(site, mirror)
+    site.log_in_to(mirror)
     site.host.set_property("web", "mirror", mirror.host, plugin="registryd")
     return Remote(mirror, "dokku/web")
 

@@ -1,4 +1,4 @@
-"""`dokku ps:restart APP`, as far as plugins and the Engine see it.
+"""`dokku ps:restart APP` and `deploy APP N`, as plugins and the Engine see them.
 
 It asks for the name as Dokku 0.38.27 does, inspects the image, and runs the checks; if
 these pass, it tells plugins that containers run. A file in Dokku's root has it fail,
@@ -13,9 +13,12 @@ from support.dokku_host import DokkuHost
 
 _SCRIPT: Final = r"""#!/bin/sh
 set -e
-[ "$1" = ps:restart ]
 app=$2
-tag=$(plugn trigger deployed-app-image-tag "$app")
+case $1 in
+  ps:restart) tag=$(plugn trigger deployed-app-image-tag "$app") ;;
+  deploy) tag=$3 ;;
+esac
+echo "$1" >>"$DOKKU_ROOT/commands"
 repository=$(plugn trigger deployed-app-repository "$app")
 name=$repository$(plugn trigger deployed-app-image-repo "$app"):$tag
 docker image inspect "$name" >/dev/null 2>&1 || {
@@ -67,6 +70,11 @@ class PlayedRestart:
             mark.touch()
         else:
             mark.unlink()
+
+    @property
+    def commands(self) -> list[str]:
+        """The commands that have deployed, in order."""
+        return (self._host.dokku_root / "commands").read_text().splitlines()
 
     @property
     def started(self) -> list[str]:

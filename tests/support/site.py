@@ -85,6 +85,14 @@ class Site:
         """Write an app's auth config, as `docker login` does."""
         return self.write_login(app, self.basic_login(password))
 
+    def log_in_to(self, *others: RegistryServer, app: str = "web") -> Path:
+        """Write an app's auth config for the site's registry and for others."""
+        found = {}
+        for server in (self.registry, *others):
+            login = f"{server.username}:{server.password}".encode()
+            found[server.host] = {"auth": base64.b64encode(login).decode()}
+        return self.write_login(app, {"auths": found})
+
     def log_in_globally(self, *, password: str = "") -> Path:
         """Write the global auth config."""
         return self.write_login(GLOBAL, self.basic_login(password))

@@ -31,6 +31,7 @@ LISTED = [
         "history",
         "prune",
         "rollback",
+        "promote",
         "hold",
         "push",
     ),

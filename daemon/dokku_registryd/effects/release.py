@@ -20,9 +20,15 @@ from dokku_registryd.core.job import jobs, outcomes
 from dokku_registryd.core.job.kinds import Kind
 from dokku_registryd.core.release import preflight
 from dokku_registryd.core.release.releases import Release, ReleaseState
-from dokku_registryd.effects import repeats
+from dokku_registryd.effects import carrying, repeats
 from dokku_registryd.effects.app import app_state, release_facts
-from dokku_registryd.effects.deploy import live, orders, recovery, reply_writer
+from dokku_registryd.effects.deploy import (
+    live,
+    orders,
+    precedence,
+    recovery,
+    reply_writer,
+)
 from dokku_registryd.effects.registry import (
     extra_tags,
     numbers,
@@ -112,13 +118,18 @@ def _push(  # noqa: PLR0917 - one call, to keep `perform` short
     reply: reply_writer.ReplyWriter,
 ) -> tuple[Release, numbers.Sent]:
     source = repeats.source_of(job, context)
+    digest = ""
+    if source is not None:
+
+        def give_way() -> None:
+            precedence.give_way(release.app, release.reference, context)
+            orders.check(job, context)
+
+        digest = carrying.carry(
+            release, source, session, context, reply, give_way=give_way
+        )
     release, sent = push_number.push(
-        release,
-        session,
-        context,
-        reply,
-        tags=policy.extra_tags,
-        digest=repeats.known_digest(release, source) if source else "",
+        release, session, context, reply, tags=policy.extra_tags, digest=digest
     )
     if source is not None:
         repeats.tell(release, source, context, reply)

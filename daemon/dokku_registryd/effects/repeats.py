@@ -135,11 +135,3 @@ def tell(
             f"{release.reference} is {release.digest}, not {source.digest}: its"
             " repository did not have that manifest, so this host has sent the image"
         )
-
-
-def known_digest(release: Release, source: Release) -> str:
-    """Return the digest under which the release's repository has the image.
-
-    It is empty if that repository has never had it: then the Engine pushes it.
-    """
-    return source.digest if release.repository == source.repository else ""

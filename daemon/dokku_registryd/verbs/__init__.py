@@ -20,6 +20,7 @@ MODULES = {
     "install": "host.install",
     "metrics": "service.metrics",
     "notify": "service.notify",
+    "promote": "releases.promote",
     "prune": "releases.prune",
     "push": "releases.push",
     "releases": "releases.releases",

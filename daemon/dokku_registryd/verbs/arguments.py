@@ -193,6 +193,20 @@ def _add_release_verbs(verbs: "argparse._SubParsersAction[Parser]") -> None:
         "--dry-run", action="store_true", help="say what it would do, change nothing"
     )
     _add_format(rollback)
+    promote = _add_verb(verbs, "promote", "have another app run a release of this one")
+    promote.add_argument("app", metavar="APP", help="the app that has the release")
+    promote.add_argument("target", metavar="TARGET", help="the app to run it")
+    promote.add_argument(
+        "number",
+        nargs="?",
+        metavar="N",
+        type=_count,
+        help="promote this release (default what APP runs)",
+    )
+    promote.add_argument(
+        "--dry-run", action="store_true", help="say what it would do, change nothing"
+    )
+    _add_format(promote)
     hold = _add_verb(verbs, "hold", "keep what an app runs, or a release for good")
     hold.add_argument("app", metavar="APP", help="the app")
     hold.add_argument(

@@ -39,6 +39,7 @@ Additional commands:
     registryd:history [--failed] [--format text|json] [--limit <n>] [<app>]         List finished jobs from newest to oldest
     registryd:hold [--format text|json] [--off] [--reason <text>] <app> [<number>]  Keep what an app runs or keep one of its releases
     registryd:metrics [--all]                                                       Print metrics in Prometheus text format
+    registryd:promote [--dry-run] [--format text|json] <app> <target> [<number>]    Have another app run a release of this one
     registryd:prune [--dry-run] [--format text|json] [--yes] [<app>]                Remove old numbers from registries
     registryd:push <app>                                                            Ensure that the registry has the deployed release
     registryd:releases [--format text|json] [<app>] [<number>]                      List releases or show all of one
@@ -220,7 +221,8 @@ def test_every_command_is_there() -> None:
     for verb in verbs:
         argv = [
             verb.partition(":")[2],
-            *(["web"] if re.search("hold|push|rollback", verb) else []),
+            *(["web"] if re.search("hold|push|rollback|promote", verb) else []),
+            *(["shop"] if "promote" in verb else []),
         ]
         assert cli.parse(argv).verb == argv[0]
 

@@ -49,10 +49,12 @@ def restart(
     *,
     lock: int,
     is_quiet: bool = False,
+    first: int = 0,
 ) -> int:
     """Run `dokku ps:restart APP` and return its exit status.
 
-    Its output is shown; Ctrl-C goes to it, and its end counts.
+    Its output is shown; Ctrl-C goes to it, and its end counts. An app that was never
+    deployed is not restarted (plugins/ps, Restart), so `dokku deploy APP N` deploys it.
 
     Args:
         app: The app.
@@ -60,14 +62,16 @@ def restart(
         environ: The environment.
         lock: The descriptor of the deploy lock, which it holds too.
         is_quiet: Whether its output goes to stderr, since stdout is a document.
+        first: The number to deploy, of an app that was never deployed; 0 for others.
 
     Raises:
         OSError: `dokku` cannot be started.
     """
     kept = {name: value for name, value in environ.items() if name not in _OF_CALLER}
+    command = ["deploy", app, str(first)] if first else ["ps:restart", app]
     sys.stdout.flush()
     with subprocess.Popen(
-        ["dokku", "ps:restart", app],
+        ["dokku", *command],
         env={**kept, "DOKKU_BUILD_ID": build},
         stdin=subprocess.DEVNULL,
         stdout=sys.stderr if is_quiet else None,

@@ -332,6 +332,13 @@ EVENTS: Final[Mapping[str, EventFields]] = MappingProxyType(
             "error",
             "Local names of a failed release are kept until the next sweep.",
         ),
+        "release.copied": _event(
+            "info",
+            "source digest blobs mounted sent_bytes took_seconds",
+            "The repository of an app has the image of a release of another repository"
+            " now, with the same digest: blobs counts what it lacked, mounted those of"
+            " them that its registry had already.",
+        ),
         "mirror.copied": _event(
             "info",
             "digest blobs mounted sent_bytes took_seconds",

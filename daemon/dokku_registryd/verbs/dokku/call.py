@@ -36,6 +36,7 @@ MODULES = {
     "registryd:history": _VERBS,
     "registryd:hold": _VERBS,
     "registryd:metrics": _VERBS,
+    "registryd:promote": _VERBS,
     "registryd:prune": _VERBS,
     "registryd:push": _VERBS,
     "registryd:releases": _VERBS,

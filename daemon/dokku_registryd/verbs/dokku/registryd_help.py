@@ -28,6 +28,9 @@ COMMANDS = {
         "Keep what an app runs or keep one of its releases"
     ),
     "registryd:metrics [--all]": "Print metrics in Prometheus text format",
+    "registryd:promote [--dry-run] [--format text|json] <app> <target> [<number>]": (
+        "Have another app run a release of this one"
+    ),
     "registryd:prune [--dry-run] [--format text|json] [--yes] [<app>]": (
         "Remove old numbers from registries"
     ),
@@ -66,6 +69,12 @@ OPTIONS = {
 }
 """What an option does, in any command that has it."""
 MORE = {
+    "registryd:promote": {
+        "Options": {
+            "--dry-run": "Say what it would do and change nothing",
+            "--format text|json": "Print text or JSON",
+        }
+    },
     "registryd:rollback": {
         "Options": {
             "--dry-run": "Say what it would do and change nothing",

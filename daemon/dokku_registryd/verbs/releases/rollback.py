@@ -1,30 +1,21 @@
 """`rollback`: release what ran before once more, and have Dokku deploy it."""
 
 import argparse
-import os
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 
 from dokku_registryd import config
 from dokku_registryd.adapters.dokku import held_lock, modes, property_files, restarts
-from dokku_registryd.adapters.host import processes
 from dokku_registryd.core.dokku import policy
-from dokku_registryd.core.hook import triggers
-from dokku_registryd.core.job.kinds import Kind
 from dokku_registryd.core.release import rollbacks
-from dokku_registryd.core.release.releases import Release
 from dokku_registryd.verbs import preparation
-from dokku_registryd.verbs.hooks import follow
 from dokku_registryd.verbs.output import Output
-from dokku_registryd.wiring import engines
+from dokku_registryd.verbs.releases import repeating
 
 NOT_ROLLED_BACK = (
     "Not rolled back: the app's config, its databases, what its release tasks have"
     " done, and Dokku's copies of Procfile and app.json."
 )
-_SOURCE = "registryd:rollback"
-_NOT_FOUND = 127  # as a shell ends whose command is missing
 
 
 def perform(arguments: argparse.Namespace, out: Output) -> int:
@@ -52,9 +43,28 @@ def perform(arguments: argparse.Namespace, out: Output) -> int:
         build,
     ) as lock:
         plan, is_here = _plan(settings, arguments)
-        return _Rollback(settings, arguments, out, plan, build, is_here=is_here).run(
-            lock
+        ended = repeating.run(
+            settings,
+            arguments,
+            out,
+            app=arguments.app,
+            source=plan.source,
+            build=build,
+            lock=lock,
         )
+    if arguments.format == "json":
+        outcome = "failed" if ended.status else "done"
+        out.json(_as_json(plan, is_here=is_here, outcome=outcome, number=ended.number))
+    elif ended.status:
+        sys.stdout.flush()
+        out.error(f"{plan.source.app} is not rolled back to {plan.source.number}")
+    else:
+        out.line(
+            f"{plan.source.app} is rolled back from {plan.runs.number} to"
+            f" {plan.source.number}, as {plan.repository}:{ended.number}."
+        )
+        out.line(NOT_ROLLED_BACK)
+    return ended.status
 
 
 def _plan(
@@ -82,7 +92,7 @@ def _plan(
         )
         number = int(arguments.number) if arguments.number else None
         plan = rollbacks.plan(facts, number)
-        is_here = _is_here(settings, plan.source)
+        is_here = repeating.is_here(settings, plan.source)
         if not is_here and book:
             job_id = plan.source.job_id
             removal = book.removals(app).get(job_id)
@@ -95,124 +105,6 @@ def _plan(
         if book:
             book.close()
     return plan, is_here
-
-
-def _is_here(settings: config.Settings, source: Release) -> bool:
-    engine = engines.build_engine(settings)
-    try:
-        names = (source.image_id, f"{source.repository}@{source.digest}")
-        return any(engine.image(name) is not None for name in names)
-    finally:
-        engine.close()
-
-
-class _Rollback:
-    """One rollback, while its deploy lock is held."""
-
-    def __init__(
-        self,
-        settings: config.Settings,
-        arguments: argparse.Namespace,
-        out: Output,
-        plan: rollbacks.Plan,
-        build: str,
-        *,
-        is_here: bool,
-    ) -> None:
-        self._settings = settings
-        self._arguments = arguments
-        self._out = out
-        self._plan = plan
-        self._build = build
-        self._is_here = is_here
-        self._is_json = arguments.format == "json"
-        self._progress = out
-        if self._is_json:  # stdout is one document
-            self._progress = Output(line=lambda _text: None, error=out.error)
-
-    def run(self, lock: int) -> int:
-        """Release, deploy, and go back if that fails; return the exit status."""
-        source = self._plan.source
-        status = self._ask(
-            triggers.Trigger(
-                kind=Kind.RELEASE,
-                app=self._arguments.app,
-                image=source.image_id,
-                scheduler=rollbacks.LOCAL,
-                build=self._build,
-                job=source.job_id,
-                waiter=_this_process(),
-                source=_SOURCE,
-                deployer=_deployer(self._arguments.environ),
-            )
-        )
-        number = self._number()
-        if status or not number:
-            return self._end("failed", status or 1, number)
-        status = self._deploy(lock)
-        if status:
-            self._ask(
-                triggers.Trigger(
-                    kind=Kind.DEPLOY_FAILED, app=self._arguments.app, build=self._build
-                )
-            )
-            return self._end("failed", status, number)
-        return self._end("done", 0, number)
-
-    def _ask(self, trigger: triggers.Trigger) -> int:
-        return follow.leave(self._arguments, self._progress, trigger)
-
-    def _number(self) -> int:
-        """Return the number of the new release; 0 if it has none."""
-        book = preparation.read_ledger(self._settings)
-        release = book.release_of(self._arguments.id) if book else None
-        if book:
-            book.close()
-        return release.number if release else 0
-
-    def _deploy(self, lock: int) -> int:
-        try:
-            return restarts.restart(
-                self._arguments.app,
-                self._build,
-                self._arguments.environ,
-                lock=lock,
-                is_quiet=self._is_json,
-            )
-        except OSError as error:
-            self._out.error(f"cannot run dokku: {os.strerror(error.errno or 0)}")
-            return _NOT_FOUND
-
-    def _end(self, outcome: str, status: int, number: int) -> int:
-        plan = self._plan
-        if self._is_json:
-            document = _as_json(
-                plan, is_here=self._is_here, outcome=outcome, number=number
-            )
-            self._out.json(document)
-        elif outcome == "done":
-            self._out.line(
-                f"{plan.source.app} is rolled back from {plan.runs.number} to"
-                f" {plan.source.number}, as {plan.repository}:{number}."
-            )
-            self._out.line(NOT_ROLLED_BACK)
-        else:
-            sys.stdout.flush()
-            self._out.error(
-                f"{plan.source.app} is not rolled back to {plan.source.number}"
-            )
-        return status
-
-
-def _deployer(environ: Mapping[str, str]) -> str:
-    """Return the name of the key that called us, as the release hook tells it."""
-    name = environ.get("SSH_NAME") or environ.get("NAME") or ""
-    return name if triggers.is_text(name) else ""
-
-
-def _this_process() -> str:
-    pid = os.getpid()
-    return f"{pid}.{processes.started(pid)}.{processes.namespace()}"
 
 
 def _described(plan: rollbacks.Plan, *, is_here: bool) -> list[str]:

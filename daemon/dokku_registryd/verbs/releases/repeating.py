@@ -1,0 +1,122 @@
+"""The steps of `rollback` and `promote`: a release is repeated, and deployed."""
+
+import argparse
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from dokku_registryd import config
+from dokku_registryd.adapters.dokku import restarts
+from dokku_registryd.adapters.host import processes
+from dokku_registryd.core.hook import triggers
+from dokku_registryd.core.job.kinds import Kind
+from dokku_registryd.core.release import rollbacks
+from dokku_registryd.core.release.releases import Release
+from dokku_registryd.verbs import preparation
+from dokku_registryd.verbs.hooks import follow
+from dokku_registryd.verbs.output import Output
+from dokku_registryd.wiring import engines
+
+_NOT_FOUND = 127  # as a shell ends whose command is missing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """How it ended."""
+
+    status: int
+    """The exit status: Dokku's, if it deployed."""
+    number: int
+    """The number of the new release; 0 if it has none."""
+
+
+def is_here(settings: config.Settings, source: Release) -> bool:
+    """Return whether the image of a release is on this host."""
+    engine = engines.build_engine(settings)
+    try:
+        names = (source.image_id, f"{source.repository}@{source.digest}")
+        return any(engine.image(name) is not None for name in names)
+    finally:
+        engine.close()
+
+
+def run(
+    settings: config.Settings,
+    arguments: argparse.Namespace,
+    out: Output,
+    *,
+    app: str,
+    source: Release,
+    build: str,
+    lock: int,
+    is_first: bool = False,
+) -> Ended:
+    """Release and deploy, and go back if that fails.
+
+    Args:
+        settings: The settings.
+        arguments: The command line.
+        out: Where to write; with JSON only errors are written here.
+        app: The app that runs the release.
+        source: The release that is repeated.
+        build: The deploy.
+        lock: The descriptor of its deploy lock.
+        is_first: Whether Dokku has never deployed the app.
+    """
+    is_json = arguments.format == "json"
+    # stdout is one document then.
+    shown = Output(line=lambda _text: None, error=out.error) if is_json else out
+    status = follow.leave(
+        arguments,
+        shown,
+        triggers.Trigger(
+            kind=Kind.RELEASE,
+            app=app,
+            image=source.image_id,
+            scheduler=rollbacks.LOCAL,
+            build=build,
+            job=source.job_id,
+            waiter=_this_process(),
+            source=f"registryd:{arguments.verb}",
+            deployer=_deployer(arguments.environ),
+        ),
+    )
+    number = _number(settings, arguments.id)
+    if status or not number:
+        return Ended(status=status or 1, number=number)
+    try:
+        status = restarts.restart(
+            app,
+            build,
+            arguments.environ,
+            lock=lock,
+            is_quiet=is_json,
+            first=number if is_first else 0,
+        )
+    except OSError as error:
+        out.error(f"cannot run dokku: {os.strerror(error.errno or 0)}")
+        status = _NOT_FOUND
+    if status:
+        failed = triggers.Trigger(kind=Kind.DEPLOY_FAILED, app=app, build=build)
+        follow.leave(arguments, shown, failed)
+    return Ended(status=status, number=number)
+
+
+def _number(settings: config.Settings, job_id: str) -> int:
+    book = preparation.read_ledger(settings)
+    if book is None:
+        return 0
+    release = book.release_of(job_id)
+    book.close()
+    return release.number if release else 0
+
+
+def _deployer(environ: Mapping[str, str]) -> str:
+    """Return the name of the key that called us, as the release hook tells it."""
+    name = environ.get("SSH_NAME") or environ.get("NAME") or ""
+    return name if triggers.is_text(name) else ""
+
+
+def _this_process() -> str:
+    pid = os.getpid()
+    return f"{pid}.{processes.started(pid)}.{processes.namespace()}"
