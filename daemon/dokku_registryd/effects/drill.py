@@ -15,8 +15,8 @@ from dokku_registryd.core.auth import logins
 from dokku_registryd.core.image import reference, wanted
 from dokku_registryd.core.registry import backoff
 from dokku_registryd.core.release import completeness, drills
-from dokku_registryd.core.release.completeness import Number, Record
-from dokku_registryd.core.release.drills import Answer, Login, Verdict
+from dokku_registryd.core.release.completeness import Look, Number, Record
+from dokku_registryd.core.release.drills import Answer, Login, Mirror, Verdict
 from dokku_registryd.core.release.releases import DeployedRelease, Release, ReleaseState
 from dokku_registryd.effects.app import app_state
 from dokku_registryd.effects.registry import checks
@@ -34,6 +34,8 @@ class _Target:
     record: Record | None
     answer: Answer
     """What is known before anything is asked."""
+    mirror: str = ""
+    """The repository of its mirror, with its registry; empty for none."""
 
     @property
     def digest(self) -> str:
@@ -76,7 +78,7 @@ class Drill:
             [(one.host, one.record) for one in targets if one.record is not None], now
         )
         with ThreadPoolExecutor(self._context.parallel_tags, "drill") as pool:
-            answers += pool.map(self._ask, targets)
+            answers += pool.map(self._ask_both, targets)
         return sorted(answers, key=lambda answer: answer.app)
 
     def _targets(self) -> Iterator[_Target | Answer]:
@@ -136,7 +138,38 @@ class Drill:
             release=release,
             record=record,
             answer=answer,
+            mirror=state.policy.mirror if digest else "",
         )
+
+    def _ask_both(self, target: _Target) -> Answer:
+        answer = self._ask(target)
+        if not target.mirror:
+            return answer
+        return drills.mirrored(answer, self._ask_mirror(target), target.mirror)
+
+    def _ask_mirror(self, target: _Target) -> Mirror:
+        """Ask the second registry for each part, by the digest of the release."""
+        app, digest = target.answer.app, target.digest
+        try:
+            image = reference.parse(f"{target.mirror}@{digest}")
+            there = replace(target, image=image)
+            login = self._context.credentials.resolve(app, image.domain)
+            if there.host in self._silent or self._is_paused(there, login):
+                return Mirror.UNKNOWN
+            if self._context.registry.digest(image, auth=login) is None:
+                return Mirror.LACKING
+            if not self._may_ask(there):
+                return Mirror.UNKNOWN
+            look, reason = self._look(there, login)
+        except (errors.AuthenticationError, errors.AccessDeniedError):
+            return Mirror.REFUSED
+        except (
+            errors.TransientError,
+            errors.PermanentError,
+            errors.InvalidReferenceError,
+        ):
+            return Mirror.UNKNOWN
+        return drills.of_mirror(look, reason)
 
     def _ask(self, target: _Target) -> Answer:
         answer = target.answer
@@ -189,19 +222,28 @@ class Drill:
             and drills.is_fresh(record, target.digest, now)
         ):
             return drills.recalled(answer, record)
+        if not self._may_ask(target):
+            return drills.unasked(answer, drills.BUDGET_USED)
+        look, reason = self._look(target, login)
+        return drills.looked(answer, look, reason, now)
+
+    def _may_ask(self, target: _Target) -> bool:
+        """Return whether the registry may be asked for each part; reserve it."""
         with self._lock:
-            if self._only is None and not self._budget.take(
-                target.host, record, target.digest
-            ):
-                return drills.unasked(answer, drills.BUDGET_USED)
-        look, reason = checks.look(
+            return self._only is not None or self._budget.take(
+                target.host, target.record, target.digest
+            )
+
+    def _look(
+        self, target: _Target, login: logins.AuthConfig | None
+    ) -> tuple[Look, str]:
+        return checks.look(
             target.image,
             target.digest,
             self._reader(target, login),
             self._context.clock.monotonic,
-            tree=completeness.tree_of(record, target.digest),
+            tree=completeness.tree_of(target.record, target.digest),
         )
-        return drills.looked(answer, look, reason, now)
 
     def _reader(
         self, target: _Target, login: logins.AuthConfig | None

@@ -6,11 +6,18 @@ import pytest
 
 from dokku_registryd import errors
 from dokku_registryd.core.auth.logins import AuthConfig, Secret
+from dokku_registryd.core.image import reference
 from dokku_registryd.core.job.kinds import Kind
 from dokku_registryd.core.registry import backoff
 from dokku_registryd.core.release import check_turns, completeness, drills
 from dokku_registryd.core.release.completeness import Number
-from dokku_registryd.core.release.drills import Answer, Login, Parts, Verdict
+from dokku_registryd.core.release.drills import (
+    Answer,
+    Login,
+    Mirror,
+    Parts,
+    Verdict,
+)
 from dokku_registryd.core.release.releases import ReleaseState
 from dokku_registryd.effects import drill, release, verify
 from worlds import REPOSITORY, SERVER, Host
@@ -260,3 +267,57 @@ def test_no_engine(released: Host) -> None:
 
     with pytest.raises(errors.EngineUnavailableError):
         run(released)
+
+
+MIRROR = "m.example/org/web"
+
+
+def mirror(host: Host) -> None:
+    """Give the app a mirror that has its release."""
+    host.set("web", "mirror", MIRROR)
+    digest = host.release().digest
+    image = reference.parse(f"{REPOSITORY}@{digest}")
+    manifest = host.registry.manifest(image, auth=None)
+    assert manifest is not None
+    host.registry.store(f"{MIRROR}:1", manifest)
+
+
+def test_a_mirror(released: Host) -> None:
+    """What the second registry has is shown beside the first one's answer."""
+    mirror(released)
+
+    answer = ask(released)
+
+    assert (answer.verdict, answer.mirror) == (Verdict.YES, Mirror.COMPLETE)
+    assert answer.reason == ""
+
+
+def test_a_mirror_saves_a_release(released: Host) -> None:
+    """Where the first registry lacks a part, a heal would take the mirror."""
+    mirror(released)
+    del released.registry.blobs[REPOSITORY, released.release().image_id]
+
+    answer = ask(released)
+
+    assert (answer.verdict, answer.parts) == (Verdict.YES, Parts.INCOMPLETE)
+    assert answer.reason.startswith(f"from its mirror {MIRROR}: the registry lacks")
+
+
+def test_a_mirror_that_is_behind(released: Host) -> None:
+    """A mirror without the release helps nothing, and is shown so."""
+    released.set("web", "mirror", MIRROR)
+
+    assert ask(released).mirror is Mirror.LACKING
+    mirror(released)
+    del released.registry.blobs[MIRROR, released.release().image_id]
+    assert ask(released).mirror is Mirror.LACKING
+
+
+def test_a_mirror_that_refuses(released: Host) -> None:
+    """A refused login is told; the first registry's answer counts."""
+    mirror(released)
+    released.registry.logins["m.example"] = LOGIN
+
+    answer = ask(released)
+
+    assert (answer.verdict, answer.mirror) == (Verdict.YES, Mirror.REFUSED)

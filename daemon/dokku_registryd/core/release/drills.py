@@ -42,6 +42,19 @@ class Login(StrEnum):
     UNKNOWN = "unknown"
 
 
+class Mirror(StrEnum):
+    """Whether the app's second registry has the release, with all parts."""
+
+    NONE = "-"
+    """The app has no mirror."""
+    COMPLETE = "complete"
+    LACKING = "lacking"
+    """It has not the release, or not all of it."""
+    REFUSED = "refused"
+    """It refuses the login."""
+    UNKNOWN = "unknown"
+
+
 class Parts(StrEnum):
     """Whether the registry has all manifests and layers."""
 
@@ -64,6 +77,7 @@ class Answer:
     parts: Parts = Parts.UNKNOWN
     complete_at: float = 0.0
     """When all parts were last seen, in seconds since the epoch; 0 if never."""
+    mirror: Mirror = Mirror.NONE
     reason: str = ""
     cure: str = ""
 
@@ -187,6 +201,37 @@ def _restorable(answer: Answer) -> Answer:
             else f"dokku registryd:push {answer.app}"
         ),
     )
+
+
+def mirrored(answer: Answer, mirror: Mirror, name: str) -> Answer:
+    """Return an answer once the second registry was asked too.
+
+    A heal takes the mirror if the first registry does not answer or lacks the release.
+
+    Args:
+        answer: The answer of the first registry.
+        mirror: What the mirror has.
+        name: The repository of the mirror.
+    """
+    answer = replace(answer, mirror=mirror)
+    if mirror is not Mirror.COMPLETE or answer.verdict is Verdict.YES:
+        return answer
+    because = f": {answer.reason}" if answer.reason else ""
+    return replace(
+        answer, verdict=Verdict.YES, reason=f"from its mirror {name}{because}"
+    )
+
+
+def of_mirror(found: Look, reason: str) -> Mirror:
+    """Return what a look at the mirror has shown.
+
+    Args:
+        found: What the mirror has.
+        reason: Why it could not answer; empty if it could.
+    """
+    if found.missing:
+        return Mirror.LACKING
+    return Mirror.UNKNOWN if reason or found.unread else Mirror.COMPLETE
 
 
 class Budget:

@@ -61,7 +61,10 @@ def _tell(found: Sequence[Answer], now: float, out: output.Output) -> None:
     if not found:
         out.line("No app of this host has a deployed release.")
         return
-    heads = ("APP", "RESTORABLE", "LOGIN", "NUMBER", "PARTS", "SEEN", "REFERENCE")
+    heads = (
+        *("APP", "RESTORABLE", "LOGIN", "NUMBER", "PARTS", "SEEN", "MIRROR"),
+        "REFERENCE",
+    )
     head, *lines = preparation.Table(heads, [_row(one, now) for one in found]).lines()
     out.line(head)
     for line, answer in zip(lines, found, strict=True):
@@ -76,7 +79,7 @@ def _tell(found: Sequence[Answer], now: float, out: output.Output) -> None:
 
 def _row(answer: Answer, now: float) -> tuple[str, ...]:
     if not answer.reference:
-        return (answer.app, answer.verdict.value, "-", "-", "-", "-", "-")
+        return (answer.app, answer.verdict.value, *("-",) * 6)
     seen = answer.complete_at
     return (
         answer.app,
@@ -85,6 +88,7 @@ def _row(answer: Answer, now: float) -> tuple[str, ...]:
         _NUMBERS[answer.number],
         answer.parts.value,
         f"{output.age(now - seen)} ago" if seen else "-",
+        answer.mirror.value,
         answer.reference,
     )
 
@@ -99,6 +103,7 @@ def _as_json(answer: Answer) -> dict[str, object]:
         "number": _NUMBERS[answer.number],
         "parts": answer.parts.value,
         "complete_at": answer.complete_at,
+        "mirror": answer.mirror.value,
         "reason": answer.reason,
         "cure": answer.cure,
     }
