@@ -170,6 +170,25 @@ def test_no_index(
     assert host.command("help") == Result("", "", 0)
 
 
+def test_the_version_in_use(host: DokkuHost, repository: PluginRepository) -> None:
+    """An update that fails names the version that stays, and how to go back to it."""
+    prefix = host.root / "opt/dokku-registryd"
+    launcher = host.root / "usr/local/bin/dokku-registryd"
+    for folder in (prefix, launcher.parent):
+        folder.mkdir(parents=True)
+    (prefix / "installed").write_text("0.0.9-python3.11-5eed\n")
+    launcher.write_text(f"exec {prefix}/versions/0.0.9-python3.11-5eed/bin/python\n")
+    variables = {**repository.environ, "DOKKU_REGISTRYD_WHEELS": "/nowhere"}
+    host.command("plugin:install", repository.url, environ=variables)
+
+    updated = host.command("plugin:update", "registryd", environ=variables)
+
+    assert updated.stderr.endswith(
+        " !     Version 0.0.9 stays in use\n"
+        " !     To go back to its files: sudo dokku plugin:update registryd v0.0.9\n"
+    )
+
+
 def test_changed_wheel(host: DokkuHost, repository: PluginRepository) -> None:
     """A wheel with another hash than the recorded one is refused."""
     (wheel,) = repository.wheels.iterdir()

@@ -6,6 +6,7 @@ import os
 import pytest
 
 from dokku_registryd import errors
+from dokku_registryd.core.hook.triggers import Trigger
 from dokku_registryd.core.image import wanted
 from dokku_registryd.core.job.kinds import Kind
 from dokku_registryd.core.release import releases
@@ -100,10 +101,13 @@ def test_a_deploy_that_fails(host: Host) -> None:
     shop = ship(host, 2)
     moved = host.tags()["latest"] == host.tags()["2"]
     end(host, 2, "failed")
+    host.submitted.clear()
 
     host.perform(settling.perform, host.add_job(Kind.SETTLE, "settle-1"))
 
     assert moved
+    # Names that heals left to this deploy are looked for again.
+    assert Trigger(kind=Kind.SWEEP) in host.submitted
     assert told(host) == {}
     assert host.deployed() == host.release("1.1.1").deployed
     assert host.tag_version() == "1"
@@ -169,6 +173,7 @@ def test_a_deploy_that_runs_is_left_alone(host: Host) -> None:
     host.perform(settling.perform, host.add_job(Kind.SETTLE, "settle-1"))
 
     assert told(host) == {"b1": 1}
+    assert Trigger(kind=Kind.SWEEP) not in host.submitted
     # Dokku has no record of it; after a day it has ended all the same.
     path = host.folder / "data" / "deploying" / "web" / "b1"
     os.utime(path, (host.clock.now() - 2 * 86_400,) * 2)

@@ -6,8 +6,10 @@ so they are moved again.
 """
 
 from dokku_registryd import ports
+from dokku_registryd.core.hook import triggers
 from dokku_registryd.core.image import reference
 from dokku_registryd.core.job import jobs, outcomes
+from dokku_registryd.core.job.kinds import Kind
 from dokku_registryd.core.registry import backoff
 from dokku_registryd.core.release.releases import Release
 from dokku_registryd.effects.app import app_state
@@ -29,6 +31,9 @@ def perform(
         TransientError: Engine or registry do not answer.
     """
     settled = live.settle(job.app, context, reply)
+    if settled:
+        # Heals left missing names to these deploys.
+        context.submit(triggers.Trigger(kind=Kind.SWEEP))
     forward = [
         release.reference
         for release in _taken_back(job.app, context)
@@ -61,6 +66,7 @@ def perform_failed(
         return outcomes.done(f"{release.reference} runs all the same")
     live.fail(release, context, reply)
     before = context.deployed.deployed(job.app)
+    context.submit(triggers.Trigger(kind=Kind.SWEEP))
     text = "everything is as before"
     if before is not None and not before.is_local:
         text = f"{text}: {job.app} runs {before.reference}"
