@@ -6,7 +6,7 @@
 import os
 from typing import Final
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 _QUICK: Final = "quick"
 _FULL: Final = "full"
@@ -17,9 +17,13 @@ _PROFILE: Final = os.environ.get("HYPOTHESIS_PROFILE") or _QUICK
 
 
 def load_profile() -> None:
-    """Let tests without a number of their own try as many as the profile says."""
-    settings.register_profile(_QUICK, max_examples=25)
-    settings.register_profile(_FULL, max_examples=100)
+    """Let tests without a number of their own try as many as the profile says.
+
+    None fails because a machine is slow.
+    """
+    patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.register_profile(_QUICK, patient, max_examples=25)
+    settings.register_profile(_FULL, patient, max_examples=100)
     settings.load_profile(_PROFILE)
 
 
