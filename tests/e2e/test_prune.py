@@ -1,12 +1,17 @@
 """Old numbers of a registry: which go, which stay, and what an operator sees of it."""
 
+import random
 from pathlib import Path
 
-from support import engines, seeding
+import pytest
+
+from support import engines, examples, seeding
 from support.engines import EngineServer
 from support.registries import RegistryServer
 from support.site import Site
 from support.waiting import until
+from torture import deaths, life, verdict
+from torture.host import TortureHost
 
 PATH = "dokku/web"
 
@@ -145,3 +150,22 @@ def test_a_death_while_it_removes(one: Site) -> None:
         lambda: one.remote().tags() == ["5", "stable"],
         what="only the running number and its tag",
     )
+
+
+@pytest.mark.timeout(660)
+@pytest.mark.long
+def test_a_death_at_each_step(
+    one_engine: EngineServer, own_registry: RegistryServer, tmp_path: Path
+) -> None:
+    """Where the service dies, the rest is done, and what runs is still there."""
+    report = life.Report(seed="prune", engine=one_engine.kind.name)
+    draw = random.Random("prune")  # noqa: S311 - it must be repeatable
+    with TortureHost(tmp_path / "life", one_engine, own_registry) as host:
+        mortal = deaths.Mortal(host, report)
+        steps = mortal.steps_of("prune", "daemon")
+
+        for _ in range(10 if examples.are_all_wanted() else 2):
+            mortal.die("prune", "daemon", draw.randint(1, steps))
+
+        assert verdict.violations(host, mortal.deeds) == [], report.text
+        assert report.faults.total() > 0

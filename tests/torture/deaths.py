@@ -22,6 +22,7 @@ from torture.place import Place
 
 DEATHS: Final = 6  # of one host
 _SECONDS: Final = 60
+_OLD: Final = 3  # releases that a prune removes, at least
 
 
 class Mortal:
@@ -109,6 +110,24 @@ class Mortal:
 
         return act
 
+    def prune(self) -> Callable[[], None]:
+        """Old numbers go from the registry, some of one image and some alone."""
+        app = self._app()
+        site = self.host.site
+        site.host.set_property(app.name, "keep-remote", "1", plugin="registryd")
+        for _ in range(_OLD):
+            self._release(app)
+        self._release(app, is_same=True)
+        self._release(app)
+
+        def act() -> None:
+            # Without a service the command does the rest itself.
+            done = site.service.run("prune", app.name, "--yes")
+            assert done.returncode == 0, f"the prune failed: {done.stderr}"
+            self._wait_for(lambda: not self._is_busy())
+
+        return act
+
     def first_start(self) -> Callable[[], None]:
         """A start that finds no ledger, and a trigger that waits."""
         host = self.host
@@ -178,8 +197,10 @@ class Mortal:
         self.deeds.apps.append(app)
         return app
 
-    def _release(self, app: App) -> None:
-        deploy = self.deeds.begin(app, self.host.site.build(app.name), "build")
+    def _release(self, app: App, *, is_same: bool = False) -> None:
+        known = app.deploys[-1].image_id if is_same else ""
+        image_id = known or self.host.site.build(app.name)
+        deploy = self.deeds.begin(app, image_id, "same image" if known else "build")
         self._wait_for(lambda: not deploy.hook.is_running and not self._is_busy())
         self.deeds.collect()
         self._wait_for(lambda: not self._is_busy())
@@ -201,6 +222,7 @@ VERBS: Final[Mapping[str, Callable[[Mortal], Callable[[], None]]]] = {
     "heal": Mortal.heal,
     "forget": Mortal.forget,
     "rename": Mortal.rename,
+    "prune": Mortal.prune,
     "first start": Mortal.first_start,
 }
 # A hook that works the spool itself ends with its own release.

@@ -21,6 +21,7 @@ def violations(host: TortureHost, deeds: Deeds) -> list[Violation]:
     found += _releases(host, deeds, stored)
     found += _jobs(host, deeds)
     found += _tags(host, deeds, stored)
+    found += _removals(host, deeds, stored)
     found += _counters(host, deeds, stored)
     found += _deployed(host, deeds)
     found += told.violations(host, deeds, stored)
@@ -42,8 +43,13 @@ def _overwritten(host: TortureHost) -> Iterator[Violation]:
 
 
 def _releases(host: TortureHost, deeds: Deeds, stored: Stored) -> Iterator[Violation]:
+    query = (
+        "SELECT image_id FROM releases JOIN removals USING (job_id)"
+        " WHERE removed_at > 0"
+    )
+    removed = {image_id for (image_id,) in settling.rows(host, query)}
     for deploy in deeds.deploys:
-        where = stored.numbers(deploy.image_id)
+        where = stored.numbers(deploy.image_id) or deploy.image_id in removed
         if deploy.is_deploy_continued and not deploy.may_be_lost and not where:
             yield "lost", f"{_name(deploy)} was accepted and is in no registry"
     # Each release has one number; one more is explained where it was taken.
@@ -109,6 +115,37 @@ def _tags(host: TortureHost, deeds: Deeds, stored: Stored) -> Iterator[Violation
                 continue
             if place in bad and place not in good:
                 yield "other", f"{path}:{tag} is at {bad[place]}, which failed"
+
+
+def _removals(host: TortureHost, deeds: Deeds, stored: Stored) -> Iterator[Violation]:
+    """What a prune has removed is gone and recorded, and what runs is not removed."""
+    query = (
+        "SELECT image_repo, number, digest, removed_at FROM releases"
+        " JOIN removals USING (job_id)"
+    )
+    removed = {}
+    for path, number, digest, removed_at in settling.rows(host, query):
+        removed[(path, str(number))] = digest
+        manifest = stored.manifests[path].get(str(number))
+        if not removed_at:
+            yield "other", f"the removal of {path}:{number} never ended"
+        elif manifest is not None and manifest.digest == digest:
+            yield "other", f"{path}:{number} is recorded as removed, but is there"
+    for app in deeds.apps:
+        path, number = settling.deployed(host, app.name)
+        if (path, number) in removed:
+            yield "lost", f"{app.name} runs {path}:{number}, which was removed"
+        kept = {manifest.digest for manifest in stored.manifests[path].values()}
+        digest = next(
+            (
+                put.digest
+                for put in host.proxy.puts
+                if (put.path, put.tag) == (path, number)
+            ),
+            "",
+        )
+        if digest and digest not in kept | host.deleted and removed:
+            yield "lost", f"the image of {path}:{number} went with another number"
 
 
 def _counters(host: TortureHost, deeds: Deeds, stored: Stored) -> Iterator[Violation]:
