@@ -1,9 +1,8 @@
 """Fleet: which hosts run which releases, by the records in the registries."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 
 from dokku_registryd import errors, ports
 from dokku_registryd.core.auth import logins
@@ -85,9 +84,22 @@ def _records(
         digest = registry.digest(image.with_tag(str(number)), auth=login)
         if digest is not None:
             digests[digest] = None
+    yield from records_of(image, digests, login, context)
+
+
+def records_of(
+    image: reference.ImageReference,
+    digests: Iterable[str],
+    login: logins.AuthConfig | None,
+    context: ports.Context,
+) -> Iterator[ReleaseRecord]:
+    """Yield the records of some releases of a repository, of all hosts.
+
+    Raises:
+        RegistrydError: The registry does not answer, or refuses.
+    """
     for digest in digests:
-        ask = partial(_referrers, image.with_digest(digest), login, context)
-        for entry in ask():
+        for entry in _referrers(image.with_digest(digest), login, context):
             record = release_records.parse(entry.annotations, digest)
             if record is not None:
                 yield record

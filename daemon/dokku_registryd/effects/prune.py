@@ -127,8 +127,14 @@ def settled(plan: RepositoryPlan, context: ports.Context) -> RepositoryPlan:
     image = _image(plan)
     if removal_advice.is_known_unable(image.domain):
         return replace(plan, problem=removal_advice.instead(image.domain))
+    going = [entry.release.digest for entry in plan.entries if entry.goes]
     try:
-        look = repository_look.look(image, _session(plan, context), context)
+        look = repository_look.look(
+            image,
+            _session(plan, context),
+            context,
+            going=going if _has_records(plan.app, context) else None,
+        )
     except (errors.TransientError, errors.PermanentError) as error:
         return replace(plan, problem=str(error))
     return replace(plan, entries=tuple(prunes.settle(plan.entries, look)))
@@ -276,6 +282,7 @@ class _Prune:
             reply=self._reply,
             give_way=self._give_way,
             planned=partial(self._planned, plan.repository),
+            has_records=_has_records(self._app, self._context),
             known=dict(self._context.ledger.removals(self._app)),
         )
         try:
@@ -333,6 +340,10 @@ def _state(app: str, context: ports.Context) -> wanted.AppState:
     state = app_state.state_of(context, app)
     state.policy.require(*_DECIDING)
     return state
+
+
+def _has_records(app: str, context: ports.Context) -> bool:
+    return app_state.policy_of(context, app).release_records
 
 
 def _removed(app: str, context: ports.Context) -> frozenset[str]:

@@ -77,7 +77,6 @@ def test_how_many_stay(keep: Keep | None, now: float, gone: list[int]) -> None:
     ("row", "reason"),
     [
         (release(2, digest="sha256:d5"), "web runs its image"),
-        (release(2, digest="sha256:elsewhere"), "another host runs its image"),
         (release(2, image_id="sha256:used"), "a container uses its image"),
         (release(2, digest=""), "its digest was not recorded"),
         (release(2, job_id="adopted-web-2-1"), "another program has released it"),
@@ -89,10 +88,7 @@ def test_what_stays(row: Release, reason: str) -> None:
     """Nothing goes that is needed, or that is not known well enough."""
     pending = release(9, state=ReleaseState.RESERVED, digest="")
     state = app(pending, release(5), row)
-    facts = {
-        "elsewhere": frozenset({"sha256:elsewhere"}),
-        "used": frozenset({"sha256:used"}),
-    }
+    facts = {"used": frozenset({"sha256:used"})}
 
     assert told(prunes.plan("web", host(state, **facts)))[2] == reason
 
@@ -270,6 +266,15 @@ def test_children_that_only_one_index_names() -> None:
         "sha256:y",
         "sha256:z",
     ]
+
+
+def test_what_another_host_runs() -> None:
+    """The latest release record of another host keeps its image."""
+    look = prunes.Look(tags=SEEN, elsewhere=frozenset({"sha256:d2"}))
+
+    found = told(prunes.settle(prunes.plan("web", host(app())), look))
+
+    assert (found[2], found[3]) == ("another host runs its image", NOTHING)
 
 
 DIGESTS = strategies.sampled_from([f"sha256:d{number}" for number in range(1, 6)])

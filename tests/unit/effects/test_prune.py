@@ -15,7 +15,7 @@ from dokku_registryd.core.job import outcomes
 from dokku_registryd.core.job.kinds import Kind
 from dokku_registryd.core.release import prunes
 from dokku_registryd.core.release.releases import DeployedRelease
-from dokku_registryd.effects import prune, release, sweep
+from dokku_registryd.effects import prune, publish, release, sweep
 from worlds import REPOSITORY, SERVER, Host, build_world
 
 JOBS = count(1)
@@ -164,6 +164,28 @@ def test_the_parts_of_an_index_go_with_it(many: Host) -> None:
     digests = {one.digest for one in many.registry.content[REPOSITORY]}
     assert not digests & {child.digest, index.digest}
     assert many.ledger.removals("web")[row.job_id].children == (child.digest,)
+
+
+@pytest.mark.parametrize("has_api", [True, False])
+@pytest.mark.parametrize(
+    ("numbers", "left"),
+    [((1,), {"1", "3", "4"}), ((1, 3), {"3", "4"}), ((), {"3", "4"})],
+    ids=["runs-it", "went-on", "no-record"],
+)
+def test_what_another_host_runs(
+    many: Host, has_api: bool, numbers: tuple[int, ...], left: set[str]
+) -> None:
+    """By its latest release record, which costs requests only where they are on."""
+    many.registry.lists_referrers = has_api
+    other = many.replace(host="standby")
+    rows = {row.number: row for row in many.ledger.releases("web")}
+    many.set("web", "release-records", "on")
+    for number in numbers:
+        publish._Publication(rows[number], other).put()
+
+    run(many, tag=prune.AGREED)
+
+    assert {tag for tag in many.tags() if tag.isdigit()} == left
 
 
 def test_a_registry_that_removes_nothing(many: Host) -> None:

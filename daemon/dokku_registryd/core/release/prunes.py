@@ -44,8 +44,6 @@ class Host:
     """The jobs of releases that are removed from their registry."""
     held: Mapping[str, frozenset[int]] = field(default_factory=dict)
     """The numbers that an operator holds, by app."""
-    elsewhere: frozenset[str] = frozenset()
-    """The digests that other hosts run, as far as they are known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +68,8 @@ class Look:
     """Each tag and its digest."""
     children: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """The digests of the manifests that an index names, by its digest."""
+    elsewhere: frozenset[str] = frozenset()
+    """The digests that other hosts run, by their release records."""
 
 
 def plan(app: str, host: Host) -> list[Entry]:
@@ -236,8 +236,6 @@ class Planner:
             yield "it is being released again"
         if row.job_id in host.copying:
             yield "its mirror does not have it yet"
-        if row.digest in host.elsewhere:
-            yield "another host runs its image"
         names = {row.image_id, *map(wanted.engine_name, row.names)}
         if not host.used.isdisjoint(names - {""}):
             yield "a container uses its image"
@@ -288,6 +286,8 @@ def _settled(
     digest = entry.release.digest
     if look.tags.get(str(entry.release.number), digest) != digest:
         return replace(entry, kept_by="another image has its number")
+    if digest in look.elsewhere:
+        return replace(entry, kept_by="another host runs its image")
     if tag := named.get(digest):
         return replace(entry, kept_by=f"the tag {tag[:_SHOWN_TAG]} has its image")
     if tag := inside.get(digest):

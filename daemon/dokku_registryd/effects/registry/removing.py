@@ -43,6 +43,8 @@ class Remover:
     """Raises if another job goes first."""
     planned: Callable[[], Iterable[prunes.Entry]]
     """Returns the plan of the repository, as this host knows it now."""
+    has_records: bool
+    """Whether release records say there what other hosts run."""
     known: dict[str, Removal]
     """The removals so far, by job."""
     removed: int = 0
@@ -107,8 +109,13 @@ class Remover:
     def _look(self, image: reference.ImageReference) -> prunes.Look:
         now = self.context.clock.monotonic()
         if self._seen is None or now - self._seen_at > LOOK_SECONDS:
+            going = [row.release.digest for row in self.planned() if row.goes]
             self._seen = repository_look.look(
-                image, self.session, self.context, give_way=self.give_way
+                image,
+                self.session,
+                self.context,
+                give_way=self.give_way,
+                going=going if self.has_records else None,
             )
             self._seen_at = now
         return self._seen

@@ -5,14 +5,17 @@ nothing is removed from a repository that cannot be read, or has too many tags.
 """
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Final
 
 from dokku_registryd import errors, ports
+from dokku_registryd.core.auth import logins
 from dokku_registryd.core.image import images, parts, reference
+from dokku_registryd.core.release import numbering, release_records
 from dokku_registryd.core.release.prunes import Look
+from dokku_registryd.effects import fleet
 from dokku_registryd.effects.registry import registry_session
 
 MOST_TAGS: Final = 2000
@@ -27,8 +30,17 @@ def look(
     context: ports.Context,
     *,
     give_way: Callable[[], None] = lambda: None,
+    going: Iterable[str] | None = None,
 ) -> Look:
-    """Return all tags of a repository.
+    """Return all tags of a repository, and what other hosts run of it.
+
+    Args:
+        image: The repository.
+        session: The access to it.
+        context: The host.
+        give_way: Raises if another job goes first.
+        going: The digests that would go, if other hosts write release records there;
+            None if they do not.
 
     Raises:
         TransientError: The registry does not answer, or another job goes first.
@@ -49,9 +61,15 @@ def look(
             give_way()
             some = pool.map(read, names[start : start + _AT_ONCE])
             found += [one for one in some if one is not None]
+    tags = {tag: digest for tag, digest, _ in found}
+    elsewhere: frozenset[str] = frozenset()
+    if going is not None:
+        asked = dict.fromkeys([*going, *_newest(tags)])
+        elsewhere = session.call(lambda auth: _elsewhere(image, asked, auth, context))
     return Look(
-        tags={tag: digest for tag, digest, _ in found},
+        tags=tags,
         children={digest: below for _, digest, below in found if below},
+        elsewhere=elsewhere,
     )
 
 
@@ -60,6 +78,32 @@ def children_of(manifest: images.Manifest | None) -> frozenset[str]:
     if manifest is None or manifest.media_type not in parts.INDEX_TYPES:
         return frozenset()
     return frozenset(_digests(manifest))
+
+
+def _newest(tags: Mapping[str, str]) -> list[str]:
+    """Return the digests of the latest numbers, of any host."""
+    numbers = {
+        number: digest
+        for tag, digest in tags.items()
+        if (number := numbering.whole_number(tag)) is not None
+    }
+    latest = sorted(numbers, reverse=True)[: release_records.NEWEST]
+    return [numbers[number] for number in latest]
+
+
+def _elsewhere(
+    image: reference.ImageReference,
+    digests: Iterable[str],
+    auth: logins.AuthConfig | None,
+    context: ports.Context,
+) -> frozenset[str]:
+    """Return the digests of the latest records of other hosts."""
+    found = list(fleet.records_of(image, digests, auth, context))
+    return frozenset(
+        record.digest
+        for record in release_records.latest(found)
+        if record.host != context.host
+    )
 
 
 def _read(
