@@ -22,6 +22,7 @@ GROUPS: Final = {
     "scale": "scale",
     "command": "programs",
     "link": "many",
+    "promotion": "promotions",
     "prune": "prunes",
     "restore": "restores",
     "rollback": "rollbacks",

@@ -46,6 +46,7 @@ class Story:
         self._registry_return()
         self._destroyed_app()
         self._bad_release()
+        self._promotion()
         self._lost_host()
 
     def _first_release(self) -> None:
@@ -170,6 +171,30 @@ class Story:
             claim(found == images[0], f"{name} is the image of release 1")
         self._tell("rollback", f"{app.remote}:3 runs: release 1, byte for byte", took)
         self._tell("registry", "0 bytes of layers sent; latest, stable are back too")
+
+    def _promotion(self) -> None:
+        self._scene(8, "What was tested is promoted, byte for byte")
+        tested, target = App(self._stage, "news"), App(self._stage, "news-live")
+        target.create()
+        log = self._stage.registry.access_log
+        position = log.stat().st_size
+        watch = Stopwatch()
+        done = self._stage.host.command("registryd:promote", "news", "news-live")
+        took = watch.seconds
+        claim(done.code == 0, f"it ends well: {done.stdout}{done.stderr}")
+        asked = log.read_bytes()[position:].decode()
+        claim("PUT /v2/dokku/news-live/blobs" not in asked, "no layer is sent")
+        digest = tested.digests("3")["3"]
+        found = target.digests("1", *EXTRA_TAGS)
+        claim(set(found.values()) == {digest}, f"all have {digest}, not {found}")
+        images = {
+            facts.image_id(self._engine, name)
+            for name in (f"{tested.remote}:3", f"{target.remote}:1", target.latest)
+        }
+        claim(len(images) == 1, f"both apps have one image, not {images}")
+        self._tell("promote", f"{target.remote}:1 runs: release 3 of news", took)
+        text = f"{facts.short(digest)} for both; layers mounted, 0 bytes sent"
+        self._tell("registry", text)
 
     def _lost_host(self) -> None:
         self._scene(9, "The Engine's data is thrown away: a host from its backup")
