@@ -61,8 +61,9 @@ def _play(timeline: Timeline, *, keep: bool) -> int:
         print(f"The demo left behind: {', '.join(remains)}", file=sys.stderr)
         return 1
     timeline.say(
-        "Every line was checked: 9 releases, 2 heals, 1 outage, 1 rollback,"
-        f" 1 promotion, 1 lost host, nothing lost, in {seconds:.0f} s. Nothing is left here."
+        "Every line was checked: 9 releases, 2 heals, 1 outage, 1 rollback, 1"
+        f" promotion, 1 lost host, nothing lost, in {seconds:.0f} s. Nothing is left"
+        " here."
     )
     look_around = "" if keep else " Look around: make demo KEEP=1"
     timeline.say(f"Read on: README.md, docs/architecture.md.{look_around}")

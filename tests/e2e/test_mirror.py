@@ -76,6 +76,9 @@ def test_a_mirror_that_is_away(idle_one: Site, second_registry: RegistryServer) 
         lambda: one.ask("status")["mirror"]["releases"] == 0,
         what="a mirror without lag",
     )
+    assert f"{second_registry.host}/dokku/web has what it should have" in (
+        one.service.run("doctor").stdout
+    )
 
 
 def test_without_the_login(one: Site, second_registry: RegistryServer) -> None:

@@ -9,12 +9,14 @@ next number.
 import structlog
 
 from dokku_registryd import errors, ports
-from dokku_registryd.core.image import wanted
+from dokku_registryd.core.image import images, wanted
 from dokku_registryd.core.job import jobs
 from dokku_registryd.core.release.origins import Origin
 from dokku_registryd.core.release.releases import Release
-from dokku_registryd.effects import heal
+from dokku_registryd.effects import from_mirror, heal
+from dokku_registryd.effects.app import app_state
 from dokku_registryd.effects.deploy import orders, precedence, reply_writer
+from dokku_registryd.effects.registry import push_number
 
 
 def source_of(job: jobs.Job, context: ports.Context) -> Release | None:
@@ -98,16 +100,42 @@ def _bring(
             orders.check(job, context)
 
         reply.detail(f"Pulling {source.reference}")
+        mirror = app_state.policy_of(context, source.app).mirror
         try:
             image = heal.fetch(entry, context, reply, give_way)
-        except (errors.ImageNotFoundError, errors.IncompleteImageError) as error:
-            raise errors.ImageNotFoundError(
-                f"cannot release {source.app} {source.number} again: {error}"
-            ) from error
-    if image.image_id != release.image_id:
-        # A new image store names the same manifest by another ID.
-        release = context.ledger.update_release(release.job_id, image_id=image.image_id)
-    return release
+        except (errors.TransientError, errors.PermanentError) as error:
+            spare = from_mirror.pull(
+                error, entry, mirror, context, reply, give_way=give_way
+            )
+            if spare is None:
+                told = _told(error, source)
+                if told is error:
+                    raise
+                raise told from error
+            release = _taken(release, spare, context)
+            # It has no other name yet, and would be removed with that one.
+            push_number.tag(release, context)
+            from_mirror.forget_name(entry, mirror, context)
+            return release
+    return _taken(release, image, context)
+
+
+def _taken(
+    release: Release, image: images.LocalImage, context: ports.Context
+) -> Release:
+    """Return a release with the ID of its image on this host."""
+    if image.image_id == release.image_id:
+        return release
+    # A new image store names the same manifest by another ID.
+    return context.ledger.update_release(release.job_id, image_id=image.image_id)
+
+
+def _told(error: errors.RegistrydError, source: Release) -> errors.RegistrydError:
+    if not isinstance(error, errors.ImageNotFoundError | errors.IncompleteImageError):
+        return error
+    return errors.ImageNotFoundError(
+        f"cannot release {source.app} {source.number} again: {error}"
+    )
 
 
 def tell(

@@ -282,6 +282,32 @@ def test_an_impostor_in_the_mirror(mirrored: Host) -> None:
     assert mirrored.names() == {}
 
 
+def test_a_rollback_from_the_mirror(released: Host) -> None:
+    """A release that is neither here nor in its registry comes from the mirror."""
+    released.set("web", "keep-releases", "1")
+    released.engine.add_image("dokku/web:latest", b"two")
+    released.perform(release.perform, released.add_job(Kind.RELEASE, "2.1.1"))
+    swept(released)
+    run(released)
+    one = released.release()
+    for name, image_id in released.names().items():
+        if image_id == one.image_id:
+            released.engine.lose(name)
+    content = released.registry.content[REPOSITORY]
+    content.difference_update([row for row in content if row.digest == one.digest])
+    job = released.add_job(Kind.RELEASE, "9.1.1", image="sha256:any", job="1.1.1")
+
+    released.perform(release.perform, job)
+
+    made = released.release("9.1.1")
+    assert ("pull", f"{MIRROR}@{one.digest}") in released.engine.asked
+    assert (made.digest, made.image_id) == (one.digest, one.image_id)
+    assert released.names()[f"{REPOSITORY}:3"] == one.image_id
+    image = released.engine.image(f"{REPOSITORY}:3")
+    assert image is not None
+    assert not [name for name in image.repo_digests if MIRROR in name]
+
+
 def test_both_are_away(mirrored: Host) -> None:
     """The registry's reason is raised, and the heal is repeated."""
     mirrored.engine.remote.down.update({"r.example", "backup.example"})

@@ -48,12 +48,12 @@ def examine(
     copies = [known.get(entry.release.job_id) for entry in found]
     lacking = [copy for copy in copies if copy is None or not copy.copied_at]
     if not lacking:
-        yield findings.ok(_CHECK, f"{mirror} has {len(found)} releases", app=app)
+        yield findings.ok(_CHECK, f"{mirror} has what it should have", app=app)
         return
     said = next((copy.error for copy in lacking if copy and copy.error), "")
     yield findings.warn(
         _CHECK,
-        f"{mirror} lacks {len(lacking)} of {len(found)} releases: "
+        f"{mirror} lacks {len(lacking)} of {len(found)}: "
         + (said or "the service copies them when no other job waits"),
         app=app,
     )
