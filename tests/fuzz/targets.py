@@ -13,7 +13,7 @@ from dokku_registryd import errors
 from dokku_registryd.core import gotemplate
 from dokku_registryd.core.auth import config_edits, config_file
 from dokku_registryd.core.auth.logins import Secret
-from dokku_registryd.core.dokku import app_names, pflag, validation
+from dokku_registryd.core.dokku import app_names, pflag, tag_lists, validation
 from dokku_registryd.core.dokku import policy as dokku_policy
 from dokku_registryd.core.engine import events, messages, stream
 from dokku_registryd.core.hook import replies, triggers
@@ -25,9 +25,19 @@ from dokku_registryd.core.registry import (
     protocol,
     refusal_errors,
 )
+from dokku_registryd.core.release import origins, releases, tag_templates
 from dokku_registryd.core.text import foreign_text, terminal_text
 
 Target = Callable[[bytes], None]
+_RELEASE: Final = releases.Release(
+    job_id="1.1.1",
+    app="web",
+    number=41,
+    image_id="",
+    server="",
+    image_repo="org/web",
+    scheduler="docker-local",
+)
 SEEDS: Final = (
     b"dokku-registryd/1\ntrigger=",
     b"release\napp=web\nimage=dokku/web:latest\nscheduler=docker-local\nend\n",
@@ -49,6 +59,7 @@ SEEDS: Final = (
     b"{{ .AppName }}",
     b'{{ printf "%q" .AppName | len }}',
     b"{{ if eq .AppName `web` }}a{{ else }}b{{ end }}",
+    b"latest,{{ .GitShortRev }},{{ .Branch }}-v{{ .Number }}",
     b"r.example:5000/org/web:1@sha256:" + b"0" * 64,
     b"sha256:" + b"0" * 64,
     b"Wed, 21 Oct 2037 07:28:00 GMT",
@@ -120,8 +131,16 @@ def read_properties(raw: bytes) -> None:
 
 def read_template(raw: bytes) -> None:
     """A template is rendered or refused, and neither takes forever."""
+    text = _text(raw)
     with suppress(gotemplate.TemplateError):
-        gotemplate.render(_text(raw), "web")
+        gotemplate.render(text, "web")
+    if tag_lists.is_template(text):
+        origin = origins.Origin(branch=text, revision=text)
+        found = tag_templates.resolve(tag_lists.split(text), _RELEASE, origin)
+        assert all(
+            reference.is_tag(tag) or not tag_lists.is_template(tag)
+            for tag in found.tags
+        )
 
 
 def read_login(raw: bytes) -> None:

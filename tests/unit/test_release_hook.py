@@ -373,6 +373,19 @@ def test_companion_only_leaves_word(host: DokkuHost) -> None:
     assert not (host.root / "argv").exists()
 
 
+def test_companion_tells_what_made_the_release(host: DokkuHost) -> None:
+    """Dokku's environment is the same beside its own plugin."""
+    host.enable_core()
+    environ = {"SSH_NAME": "ana k.", "DOKKU_BUILD_SOURCE": "git-hook", "GIT_REV": "3f1"}
+
+    host.trigger(RELEASE, "herokuish", "web", IMAGE, environ=environ)
+
+    (content,) = host.spool().values()
+    assert content.endswith(
+        b"tag=\nsource=git-hook\ndeployer=ana k.\nrevision=3f1\nend\n"
+    )
+
+
 def test_companion_with_push_off(host: DokkuHost) -> None:
     """If the app was never pushed, there is nothing to report."""
     host.enable_core()

@@ -237,6 +237,17 @@ def test_one_release(caller: Caller, history: ledger.SqliteLedger) -> None:
     assert found["job_id"] == "5.1.1"
 
 
+def test_a_digest_of_two_numbers(caller: Caller, history: ledger.SqliteLedger) -> None:
+    """A tag is said to have been the latest number that it can have been."""
+    for job_id in ("5.1.1", "6.1.1", "7.1.1"):
+        reserve(history, job_id, "web", age=60)
+    for job_id in ("5.1.1", "7.1.1"):  # 3 and 5 are rollbacks to 1
+        history.update_release(job_id, digest=DIGEST)
+    history.record_tag_moves("6.1.1", {"latest": DIGEST})
+
+    assert "latest (was 3)" in caller.call("releases", "web", "4").text
+
+
 def test_a_release_of_which_little_is_known(
     caller: Caller, history: ledger.SqliteLedger
 ) -> None:

@@ -26,7 +26,7 @@ class Page:
     moves: Mapping[str, str]
     """The digests of its extra tags before it moved them."""
     numbers: Mapping[str, int]
-    """The numbers of the app's releases, by digest."""
+    """The numbers of the app's earlier releases, by digest."""
     before: int
     """The number that the app ran before it; 0 if unknown."""
     has_log: bool

@@ -62,6 +62,7 @@ class _Shelf:
         self._app = app
         self.rows = book.releases(app) if book else []
         self._origins = book.origins(app) if book else {}
+        self._by_app: dict[str, list[releases.Release]] = {}
         self._moves: Mapping[str, Mapping[str, str]] | None = None
         self._checks: Mapping[str, completeness.Record] | None = None
         self._removals = book.removals(app) if book else {}
@@ -92,7 +93,11 @@ class _Shelf:
             origin=self.origin(release),
             check=self._check(release),
             moves=self._tags(release),
-            numbers={row.digest: row.number for row in reversed(self.rows)},
+            numbers={
+                row.digest: row.number
+                for row in reversed(self.rows)
+                if row.sequence < release.sequence
+            },
             before=self._before(release),
             has_log=(builds / release.app / f"{release.build}.log").is_file(),
         )
@@ -121,8 +126,10 @@ class _Shelf:
     def _before(self, release: releases.Release) -> int:
         if not self.origin(release).from_number:
             return 0
-        rows = (row for row in self.rows if row.app == release.app)
-        return origins.ran_before(release, rows)
+        if not self._by_app:
+            for row in self.rows:
+                self._by_app.setdefault(row.app, []).append(row)
+        return origins.ran_before(release, self._by_app[release.app])
 
     def _tags(self, release: releases.Release) -> Mapping[str, str]:
         if self._moves is None:
