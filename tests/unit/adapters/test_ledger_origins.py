@@ -137,3 +137,22 @@ def test_a_job_keeps_its_reason(book: ledger.SqliteLedger) -> None:
     (record,) = book.unfinished_jobs()
 
     assert record.job.trigger == trigger
+
+
+def test_an_origin_of_an_app_that_is_renamed(book: ledger.SqliteLedger) -> None:
+    """A rollback stays one, and a promotion names the app by its new name."""
+    reserve(book, "a")
+    reserve(book, "b")
+    book.note_origin("b", Origin(from_app="web", from_number=1))
+    reserve(book, "c", "shop")
+    book.note_origin("c", Origin(from_app="web", from_number=2))
+    reserve(book, "d", "shop")
+    book.note_origin("d", Origin(from_app="api", from_number=3))
+
+    book.rename_app("web", "blog")
+
+    assert {job: origin.from_app for job, origin in book.origins().items()} == {
+        "b": "blog",
+        "c": "blog",
+        "d": "api",
+    }

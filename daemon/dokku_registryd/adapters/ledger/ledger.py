@@ -99,6 +99,11 @@ class SqliteLedger(
                     f"UPDATE OR IGNORE releases SET app = ? WHERE app = ? AND {older}",  # noqa: S608 - constants
                     (new, old, but_after),
                 )
+                # A rollback is one of the app itself, by whichever name.
+                connection.execute(
+                    f"UPDATE origins SET from_app = ? WHERE from_app = ? AND {older}",  # noqa: S608 - constants
+                    (new, old, but_after),
+                )
                 side_tables.drop_orphans(connection)
             connection.execute(
                 f"UPDATE jobs SET app = ? WHERE app = ? AND {older}"  # noqa: S608 - constants
