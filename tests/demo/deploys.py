@@ -1,5 +1,6 @@
 """An app, and what Dokku does with it: the same commands and triggers in its order."""
 
+import hashlib
 import json
 import os
 from dataclasses import dataclass
@@ -145,6 +146,10 @@ class App:
         done = self._stage.host.run(argv, stdin=stdin, environ={"DOCKER_BUILDKIT": "0"})
         return _succeed(done, f"docker {arguments[0]}").stdout
 
+    def commit(self, deploy: int) -> str:
+        """Return the commit of a deploy: any text of the right form."""
+        return hashlib.sha1(f"{self.name} {deploy}".encode()).hexdigest()  # noqa: S324
+
     # -- inside
 
     def _write_source(self) -> None:
@@ -161,7 +166,12 @@ class App:
         code.write_bytes(os.urandom(_CODE_BYTES))
 
     def _trigger(self, name: str, *arguments: str) -> Result:
-        environ = {"DOKKU_BUILD_ID": self._build}
+        environ = {
+            "DOKKU_BUILD_ID": self._build,
+            "DOKKU_BUILD_SOURCE": "git-hook",
+            "SSH_NAME": "ana",
+            "GIT_REV": self.commit(self._deploys),
+        }
         return self._stage.host.trigger(name, *arguments, environ=environ)
 
     @property

@@ -159,7 +159,9 @@ class Story:
         log = self._stage.registry.access_log
         position = log.stat().st_size
         watch = Stopwatch()
-        done = self._stage.host.command("registryd:rollback", "news")
+        done = self._stage.host.command(
+            "registryd:rollback", "news", environ={"SSH_NAME": "bo"}
+        )
         took = watch.seconds
         claim(done.code == 0, f"the rollback ends well: {done.stdout}{done.stderr}")
         asked = log.read_bytes()[position:].decode()
@@ -171,6 +173,14 @@ class Story:
             claim(found == images[0], f"{name} is the image of release 1")
         self._tell("rollback", f"{app.remote}:3 runs: release 1, byte for byte", took)
         self._tell("registry", "0 bytes of layers sent; latest, stable are back too")
+        listed = self._stage.service.run("releases", "news", "--format", "json")
+        latest = json.loads(listed.stdout)[0]
+        claim(latest["number"] == 3, f"3 is listed first, not {latest}")
+        claim(latest["how"] == "rolled back from 2 to 1", f"it says so, not {latest}")
+        claim(latest["revision"] == app.commit(1), f"its commit is that of 1: {latest}")
+        claim(latest["deployer"] == "bo", f"it names who asked, not {latest}")
+        text = f"3 is {latest['revision'][:7]} by bo: {latest['how']}"
+        self._tell("releases", text)
 
     def _promotion(self) -> None:
         self._scene(8, "What was tested is promoted, byte for byte")
