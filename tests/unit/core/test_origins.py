@@ -6,6 +6,7 @@ import pytest
 
 from dokku_registryd.core.release import origins
 from dokku_registryd.core.release.origins import Origin
+from dokku_registryd.core.release.releases import Release
 
 COMMIT = "3f1c9a7be2" * 4
 OTHER = "c0ffee0123" * 4
@@ -83,6 +84,47 @@ LABELS = {origins.REVISION_LABEL: OTHER}
 def test_decide(facts: dict[str, Any], expected: Origin) -> None:
     """The surest source of a revision counts; what is unknown stays empty."""
     assert origins.decide(origins.Facts(**{"labels": {}, **facts})) == expected
+
+
+BUILD = Origin(revision=COMMIT, source="git-hook")
+BACK = Origin(revision="0ld", source="ps:restart", from_app="web", from_number=1)
+AGAIN = Origin(revision="0ld", source="config-redeploy")
+
+
+@pytest.mark.parametrize(
+    ("latest_first", "failed", "revision"),
+    [
+        ((BUILD,), (), ""),
+        ((BACK, BUILD), (), "0ld"),
+        ((AGAIN, BACK, BUILD), (), "0ld"),
+        ((BUILD, BACK), (), ""),
+        ((BACK, BUILD), (0,), ""),
+        ((BACK, AGAIN, BACK, BUILD), (0,), "0ld"),
+        ((AGAIN,), (), ""),
+        ((), (), ""),
+    ],
+)
+def test_carried(
+    latest_first: tuple[Origin, ...], failed: tuple[int, ...], revision: str
+) -> None:
+    """A redeploy has the revision of the rollback that it stands on."""
+    rows = [
+        Release(
+            job_id=f"job-{at}",
+            app="web",
+            number=9 - at,
+            image_id="sha256:1",
+            server="r.example",
+            image_repo="org/web",
+            scheduler="docker-local",
+            created_at=1.0,
+            failed_at=5.0 if at in failed else 0.0,
+        )
+        for at in range(len(latest_first))
+    ]
+    known = {row.job_id: made for row, made in zip(rows, latest_first, strict=True)}
+
+    assert origins.carried(rows, known) == revision
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from dokku_registryd.effects import record_core, release
 from worlds import IMAGE, REPOSITORY, Host
 
 COMMIT = "3f1c9a7be2" * 4
+OTHER = "c0ffee0123" * 4
 LATER = 60.0
 
 
@@ -109,6 +110,21 @@ def test_a_configuration_that_has_changed(host: Host) -> None:
     configure(host, age=-LATER)
 
     assert origin_of(host).revision == ""
+
+
+def test_a_redeploy_after_a_rollback(host: Host) -> None:
+    """Dokku still names the commit of the last build, but the image is another one."""
+    for number, commit in ((1, COMMIT), (2, OTHER)):
+        configure(host, GIT_REV=commit)
+        host.engine.add_image(IMAGE, str(number).encode())
+        origin_of(host, job_id=f"{number}.1.1", build=f"b{number}", source="git-hook")
+    back = {"job": "1.1.1", "source": "registryd:rollback", "image": "sha256:any"}
+    origin_of(host, job_id="3.1.1", build="b3", **back)
+    host.engine.add_image(IMAGE, b"3")
+
+    found = origin_of(host, job_id="4.1.1", build="b4", source="config-redeploy")
+
+    assert found.revision == COMMIT
 
 
 @pytest.mark.parametrize("place", ["web/ENV", "git/web/deploy-branch"])

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from dokku_registryd.core.release.releases import Release
+from dokku_registryd.core.release.releases import Release, ReleaseState
 
 REVISION_LABEL: Final = "org.opencontainers.image.revision"
 """The label of an image with the revision of its source (OCI image specification)."""
@@ -19,6 +19,9 @@ _UNKNOWN: Final = "unknown"
 """Dokku's source of a build that no command or hook of its own has begun."""
 _OF_IMAGES: Final = frozenset({"git:from-image", "git:load-image"})
 _OF_COMMITS: Final = frozenset({"git-hook", "git:sync", "git:from-archive"})
+REDEPLOYS: Final = frozenset({"config-redeploy", "deploy"})
+"""Sources without a build: they release the image `dokku/APP:latest` again."""
+_UNDONE: Final = frozenset({ReleaseState.FAILED, ReleaseState.DROPPED})
 _REVISION: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,127}")
 _COMMIT: Final = re.compile(r"[0-9a-f]{7,64}")
 _SHORT: Final = 7
@@ -62,6 +65,8 @@ class Facts:
     """`GIT_REV` in the environment of the hook."""
     app_revision: str = ""
     """`GIT_REV` in the configuration of the app."""
+    carried_revision: str = ""
+    """For a deploy without a build: see `carried`."""
     labels: Mapping[str, str]
     """The labels of the image."""
     source_image: str = ""
@@ -84,7 +89,8 @@ def decide(facts: Facts) -> Origin:
         found, branch = [label], ""
     else:
         # A label may be that of a base image, so it comes last.
-        found = [facts.told_revision, facts.app_revision, label]
+        found = [facts.carried_revision, facts.told_revision, facts.app_revision]
+        found.append(label)
         branch = facts.branch or DEFAULT_BRANCH
     return Origin(
         revision=next((text for text in found if is_revision(text)), ""),
@@ -93,6 +99,27 @@ def decide(facts: Facts) -> Origin:
         deployer=facts.deployer,
         began_at=facts.began_at,
     )
+
+
+def carried(rows: Iterable[Release], known: Mapping[str, Origin]) -> str:
+    """Return the revision of the rollback or promotion that a redeploy stands on.
+
+    Dokku changes `GIT_REV` at a build only, so after a rollback it names the release
+    that was rolled back. Empty if the latest build was last, and if unknown.
+
+    Args:
+        rows: The releases of the app, the latest first.
+        known: What made them, by their jobs.
+    """
+    for row in rows:
+        origin = known.get(row.job_id, Origin())
+        if origin.from_number and (row.failed_at or row.state in _UNDONE):
+            continue  # The image of `latest` is that of before.
+        if origin.from_number:
+            return origin.revision
+        if origin.source not in REDEPLOYS:
+            return ""
+    return ""
 
 
 def is_revision(text: str) -> bool:

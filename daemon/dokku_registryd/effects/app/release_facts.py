@@ -20,9 +20,10 @@ def origin_of(
     """Return what made the release of a job; what cannot be read is unknown."""
     trigger = job.trigger
     record = context.builds.facts(job.app, trigger.build)
+    source = trigger.source or record.source
     return origins.decide(
         origins.Facts(
-            source=trigger.source or record.source,
+            source=source,
             deployer=trigger.deployer,
             told_revision=trigger.revision,
             app_revision=context.properties.commit(
@@ -30,6 +31,9 @@ def origin_of(
                 _property(job.app, "rev-env-var", context) or _VARIABLE,
                 at=_asked_at(job),
             ),
+            carried_revision=_carried(job.app, context)
+            if source in origins.REDEPLOYS
+            else "",
             labels=dict(image.labels) if image is not None else {},
             source_image=_property(job.app, "source-image", context),
             branch=_property(job.app, "deploy-branch", context)
@@ -37,6 +41,11 @@ def origin_of(
             began_at=record.began_at,
         )
     )
+
+
+def _carried(app: str, context: ports.Context) -> str:
+    ledger = context.ledger
+    return origins.carried(ledger.releases(app), ledger.origins(app))
 
 
 def _asked_at(job: jobs.Job) -> float:
