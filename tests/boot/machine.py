@@ -161,7 +161,9 @@ class Machine:
 
     def _add_program(self) -> None:
         opt = self.root / "opt/registryd"
-        shutil.copytree(_REPOSITORY / "daemon", opt / "daemon")
+        for name in ("daemon", "hooks", "systemd", "contrib"):
+            shutil.copytree(_REPOSITORY / name, opt / name)
+        shutil.copy(_REPOSITORY / "config.example.toml", opt)
         shutil.copytree(sysconfig.get_path("purelib"), opt / "site")
         program = self.root / "usr/local/bin/dokku-registryd"
         program.write_text(_PROGRAM)
