@@ -134,9 +134,8 @@ bench: venv $(if $(ENGINE),engines,$(ENGINES)/.native) ## Measure beside the alt
 		$(if $(ENGINE),--engine $(ENGINE))
 
 .PHONY: test-boot
-test-boot: venv engines ## Boot the unit for real: needs debootstrap, systemd-container
-	@command -v debootstrap systemd-nspawn >/dev/null || { \
-		echo "run apt-get install debootstrap systemd-container"; exit 1; }
+test-boot: venv engines ## Boot the unit for real, in a fresh Debian
+	@tests/support/fetch_tools.sh $(ENGINES) boot
 	@$(AS_ROOT) env PYTHONPATH=tests $(PYTHON) -m boot
 
 FUZZERS = .cache/fuzzers

@@ -18,6 +18,8 @@
 #   tracer             the program strace, for hosts that lack it
 #   log-viewer         the program lnav, for hosts that lack it
 #   rules-checker      the program promtool, for hosts that lack it
+#   booter             the program systemd-nspawn, for hosts that lack it
+#   base-maker         the program debootstrap, for hosts that lack it
 #   clock-shifter      the library libfaketime, which lets a process see another time
 #   loader-setter      the program patchelf, for sets that need a newer C library
 #
@@ -127,7 +129,7 @@ unpack() {
 list_programs() {
   find "$1" -type f \( -path '*bin/dockerd' -o -path '*bin/docker' \
     -o -path '*bin/containerd*' -o -path '*bin/runc' -o -path '*bin/docker-registry' \
-    -o -path '*bin/systemd-analyze' -o -path '*bin/shellcheck' \
+    -o -path '*bin/systemd-analyze' -o -path '*bin/systemd-nspawn' -o -path '*bin/shellcheck' \
     -o -path '*bin/openssl' -o -path '*bin/strace' -o -path '*bin/lnav' -o -name '*.so' -o -name '*.so.*' \)
 }
 
@@ -223,6 +225,8 @@ list_packages() {
     tracer) echo strace ;;
     log-viewer) echo lnav ;;
     rules-checker) echo prometheus ;;
+    booter) echo systemd-container ;;
+    base-maker) echo debootstrap ;;
     clock-shifter) echo libfaketime ;;
     loader-setter) echo patchelf ;;
     native) echo "$(list_packages engine) docker-registry" ;;
@@ -238,7 +242,7 @@ release_of() {
   case $1 in
     bookworm | trixie | forky) echo "$1" ;;
     native | keyring | linter | unit-checker | certificate-maker | tracer | \
-      log-viewer | rules-checker | clock-shifter | loader-setter)
+      log-viewer | rules-checker | booter | base-maker | clock-shifter | loader-setter)
       echo "$host_release"
       ;;
     *) fail "no such set: $1" ;;

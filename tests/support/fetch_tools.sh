@@ -1,8 +1,9 @@
 #!/bin/sh
 # Makes FOLDER/bin hold the programs of `make check` and the tests that the host lacks.
 #
-# usage: fetch_tools.sh FOLDER
+# usage: fetch_tools.sh FOLDER [boot]
 #
+# With `boot` it holds those of `make test-boot` instead.
 # They are unpacked beside the Engines; nothing is installed.
 set -eu
 
@@ -24,11 +25,17 @@ need() {
     | sort -u | paste -s -d :)
   cat >"$cache/bin/$1" <<END
 #!/bin/sh
-LD_LIBRARY_PATH='$libraries' ${3:-} exec '$root/usr/bin/$1' "\$@"
+LD_LIBRARY_PATH='$libraries' ${3:-} exec '$(find "$root" -path "*bin/$1")' "\$@"
 END
   chmod +x "$cache/bin/$1"
 }
 
+if [ "${2:-}" = boot ]; then
+  need systemd-nspawn booter
+  need debootstrap base-maker \
+    "DEBOOTSTRAP_DIR='$cache/base-maker/root/usr/share/debootstrap'"
+  exit
+fi
 need shellcheck linter
 need strace tracer
 need lnav log-viewer
