@@ -1,6 +1,7 @@
 """`doctor`: what it finds, on a host without an Engine and with real registries."""
 
 import base64
+import contextlib
 import json
 from collections.abc import Iterator
 from dataclasses import replace
@@ -552,6 +553,31 @@ def test_a_number_as_an_extra_tag(
         "warn  properties: push-extra-tags: 1, 22 ignored, as numbers are the tags of"
         " releases; use v1 instead"
     ) in of_app(host)
+
+
+def test_old_numbers_without_consent(
+    host: LoginHost, htpasswd_registry: RegistryServer
+) -> None:
+    """A keep-remote that does nothing yet is said, until it is agreed to."""
+    prepare(host, htpasswd_registry)
+    record(host, htpasswd_registry, digest="")
+    host.host.set_property("web", "keep-remote", "10,30d", plugin="registryd")
+    repository = f"{htpasswd_registry.host}/dokku/web"
+
+    found = [line for line in of_app(host) if "  prune: " in line]
+
+    assert found == [
+        (
+            "warn  prune: keep-remote is 10,30d, but nothing is removed from"
+            f" {repository} before you agree once. See the plan with: dokku"
+            " registryd:prune web"
+        )
+    ]
+    with contextlib.closing(
+        ledger.SqliteLedger(host.host.data_dir / "ledger.sqlite3")
+    ) as book:
+        book.agree([repository], at=1.0)
+    assert not [line for line in of_app(host) if "  prune: " in line]
 
 
 def test_templates_of_extra_tags(

@@ -11,7 +11,8 @@ from dokku_registryd.core.dokku import (
     tag_lists,
     validation,
 )
-from dokku_registryd.core.image import wanted
+from dokku_registryd.core.image import reference, wanted
+from dokku_registryd.core.registry import removal_advice
 from dokku_registryd.core.release import numbering, preflight
 from dokku_registryd.core.status import findings
 from dokku_registryd.core.status.findings import Finding
@@ -63,6 +64,7 @@ def about_release(
         yield findings.fail(_CHECK, f"{text}{cure}", app=app)
     for text in state.policy.left_out:
         yield findings.warn(_CHECK, text, app=app)
+    yield from _about_prune(context, state.policy)
     templates = list(filter(tag_lists.is_template, state.policy.extra_tags))
     if templates and context.is_companion():
         yield findings.fail(
@@ -73,6 +75,25 @@ def about_release(
             f" {_EXAMPLES['push-extra-tags']}",
             app=app,
         )
+
+
+def _about_prune(context: ports.Context, values: policy.AppPolicy) -> Iterator[Finding]:
+    """Yield why `keep-remote` removes nothing yet."""
+    repository = f"{values.server}{values.image_repo}"
+    if values.keep_remote is None or repository in context.ledger.consents():
+        return
+    try:
+        domain = reference.parse(repository).domain
+    except errors.InvalidReferenceError:
+        return  # The next release would be refused, which is said.
+    text = (
+        f"keep-remote is {values.keep_remote}, but nothing is removed from {repository}"
+        f" before you agree once. See the plan with: dokku registryd:prune"
+        f" {values.app}"
+    )
+    if removal_advice.is_known_unable(domain):
+        text = f"keep-remote has no effect: {removal_advice.instead(domain)}"
+    yield findings.warn("prune", text, app=values.app)
 
 
 def on_host(
