@@ -27,13 +27,10 @@ def freeable(
     local = [spare for need in found for spare in need.superseded]
     if not local:
         return []
-    removals = {
-        job_id
-        for app in {spare.app for spare in local}
-        for job_id in context.ledger.removals(app)
-    }
-    checks = context.ledger.checks_of(spare.job_id for spare in local)
-    return spares.freeable(local, observed, needed, checks, removals)
+    job_ids = [spare.job_id for spare in local]
+    removed = context.ledger.removed_of(job_ids)
+    checks = context.ledger.checks_of(job_ids)
+    return spares.freeable(local, observed, needed, checks, removed)
 
 
 def relieve(found: Iterable[spares.Spare], context: ports.Context) -> int:

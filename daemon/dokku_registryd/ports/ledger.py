@@ -204,6 +204,9 @@ class Ledger(Protocol):
     def removals(self, app: str | None = None) -> Mapping[str, Removal]:
         """Return the removals of one app's releases or of all, by their jobs."""
 
+    def removed_of(self, job_ids: Iterable[str]) -> set[str]:
+        """Return which of some releases their registry has no longer."""
+
     def agree(self, repositories: Iterable[str], *, at: float) -> None:
         """Record that numbers of repositories may be removed; the first time counts."""
 

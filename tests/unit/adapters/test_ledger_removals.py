@@ -49,6 +49,7 @@ def test_a_removal_begins_and_ends(book: ledger.SqliteLedger) -> None:
         "a": Removal(asked_at=5.0, removed_at=8.0, children=children)
     }
     assert book.removals("web")["a"].is_over
+    assert book.removed_of(["a", "b", "c"]) == {"a"}
 
 
 def test_a_refused_removal_is_forgotten(book: ledger.SqliteLedger) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from app_states import DEPLOYED, LOCAL, POLICY, STATE, release
 from dokku_registryd.core.image import leftovers, wanted
+from dokku_registryd.core.release import holds
 from dokku_registryd.core.release.releases import ReleaseState
 
 
@@ -166,6 +167,11 @@ def test_nothing_stays_of_an_image_that_dokku_would_not_find() -> None:
         pytest.param(TWO, ("sha256:i2",), id="container-app-or-push-needs-it"),
         pytest.param(
             replace(TWO, policy=replace(POLICY, keep_releases=1)), (), id="kept"
+        ),
+        pytest.param(
+            replace(TWO, policy=replace(POLICY, holds=holds.parse("2: why")[0])),
+            (),
+            id="held",
         ),
         pytest.param(
             replace(TWO, policy=replace(POLICY, names_kept_by="skip-cleanup")),

@@ -13,6 +13,7 @@ from dokku_registryd.core.hook import triggers
 from dokku_registryd.core.image.images import Manifest
 from dokku_registryd.core.job import outcomes
 from dokku_registryd.core.job.kinds import Kind
+from dokku_registryd.core.registry import referrers
 from dokku_registryd.core.release import prunes
 from dokku_registryd.core.release.releases import DeployedRelease
 from dokku_registryd.effects import prune, publish, release, sweep
@@ -186,6 +187,24 @@ def test_what_another_host_runs(
     run(many, tag=prune.AGREED)
 
     assert {tag for tag in many.tags() if tag.isdigit()} == left
+
+
+@pytest.mark.parametrize("removes", [frozenset({"digest"}), BY_TAG])
+def test_lists_of_records_go_with_their_images(
+    many: Host, removes: frozenset[str]
+) -> None:
+    """A registry without the API for them has each list under a tag of its own."""
+    many.registry.lists_referrers, many.registry.removes = False, removes
+    many.set("web", "release-records", "on")
+    for row in many.ledger.releases("web"):
+        publish._Publication(row, many.context).put()
+    lists = {referrers.tag_of(row.digest) for row in many.ledger.releases("web")[:2]}
+
+    run(many, tag=prune.AGREED)
+
+    assert set(many.tags()) == {"3", "4", *lists}
+    kept = {one.digest for one in many.registry.content[REPOSITORY]}
+    assert removes != frozenset({"digest"}) or len(kept) == 2 * (1 + 1 + 1)
 
 
 def test_a_registry_that_removes_nothing(many: Host) -> None:

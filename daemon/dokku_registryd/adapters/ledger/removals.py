@@ -1,9 +1,12 @@
 """The ledger's removals: what a prune removes from registries, and where it may."""
 
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 from dokku_registryd.adapters.ledger import file
 from dokku_registryd.core.release.removals import Consent, Removal
+
+_MOST_ASKED: Final = 500  # releases of one query; SQLite had a limit of 999 once
 
 
 class RemovalRows(file.LedgerFile):
@@ -55,6 +58,21 @@ class RemovalRows(file.LedgerFile):
             )
             for row in rows
         }
+
+    def removed_of(self, job_ids: Iterable[str]) -> set[str]:
+        """Return which of some releases their registry has no longer."""
+        found: set[str] = set()
+        wanted = list(job_ids)
+        for start in range(0, len(wanted), _MOST_ASKED):
+            some = wanted[start : start + _MOST_ASKED]
+            places = ", ".join("?" * len(some))
+            rows = self._rows(
+                "SELECT job_id FROM removals WHERE removed_at > 0"  # noqa: S608 - constants
+                f" AND job_id IN ({places})",
+                *some,
+            )
+            found.update(row["job_id"] for row in rows)
+        return found
 
     def agree(self, repositories: Iterable[str], *, at: float) -> None:
         """Record that numbers of repositories may be removed; the first time counts."""

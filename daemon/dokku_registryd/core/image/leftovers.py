@@ -6,11 +6,11 @@ built under an app's old name, so all their names are removed. If the scheduler 
 nothing on this host, nothing is retired here, so the previous release stays, as in
 Dokku's own plugin, and all names of older ones are removed. Where Dokku's cleanup is
 switched off (`skip-cleanup`), superseded images on this host keep all names, so that an
-operator can return to them. An image that a container uses, or that any app's wanted
-set or unconfirmed push needs, keeps its names. The exception is the names of a number
-that turned out to be taken: they are removed once the deploy that was told the number
-has ended. While the ledger lacks the deployed release (Dokku's own plugin counts before
-it pushes), no release counts as superseded.
+operator can return to them, and so do held releases anywhere. An image that a container
+uses, or that any app's wanted set or unconfirmed push needs, keeps its names. The
+exception is the names of a number that turned out to be taken: they are removed once
+the deploy that was told the number has ended. While the ledger lacks the deployed
+release (Dokku's own plugin counts before it pushes), no release counts as superseded.
 """
 
 from collections.abc import Iterable, Sequence
@@ -156,7 +156,10 @@ def _superseded(
         (entry, _began(after) + age if age and after is not None else 0.0)
         for entry, after in zip(pushed, later, strict=False)
     ]
-    return [*aged[kept:], *ended]
+    held = state.policy.holds.numbers
+    return [
+        (row, until) for row, until in (*aged[kept:], *ended) if row.number not in held
+    ]
 
 
 def _began(release: Release) -> float:

@@ -7,7 +7,7 @@ that the number is gone; so both may be repeated. What needs the number is read 
 before each request.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -15,7 +15,7 @@ import structlog
 
 from dokku_registryd import errors, ports
 from dokku_registryd.core.image import reference
-from dokku_registryd.core.registry import removal_advice
+from dokku_registryd.core.registry import referrers, removal_advice
 from dokku_registryd.core.release import prunes
 from dokku_registryd.core.release.releases import Release
 from dokku_registryd.core.release.removals import Removal
@@ -79,6 +79,7 @@ class Remover:
         if stored is None:
             before = self.known.get(release.job_id)
             self._drop_children(image, before.children if before else ())
+            self._drop_records(image, release)
             self._end([release], "it was gone already")
             return
         if stored != release.digest:
@@ -129,6 +130,8 @@ class Remover:
         if said:
             self._why_no_tags = said
             return False
+        self._forget([release])
+        self._drop_records(image, release)
         self._end([release], "tag")
         return True
 
@@ -148,7 +151,9 @@ class Remover:
                 removal_advice.cannot(image.domain, self._why_no_tags, said)
             )
         self._gone.append(digest)
+        self._forget(same)
         self._drop_children(image, children)
+        self._drop_records(image, same[0])
         self._end(same, "digest")
 
     def _drop_children(
@@ -157,6 +162,34 @@ class Remover:
         for child in children:
             self.give_way()
             self._ask(image.with_digest(child))
+
+    def _drop_records(self, image: reference.ImageReference, release: Release) -> None:
+        """Remove the list of an image's release records, if it has a tag.
+
+        Registries with a referrers API have no such tag, and drop them themselves.
+        """
+        if not self.has_records:
+            return
+        look = self._look(image)
+        tag = referrers.tag_of(release.digest)
+        if tag not in look.tags or release.digest in look.tags.values():
+            return
+        listed = look.tags[tag]
+        if not self._why_no_tags:
+            self._why_no_tags = self._ask(image.with_tag(tag))
+        if self._why_no_tags:
+            if list(look.tags.values()).count(listed) > 1:
+                return
+            children = prunes.spare_children(listed, look, self._gone)
+            self._ask(image.with_digest(listed))
+            self._gone.append(listed)
+            self._drop_children(image, children)
+        self._seen = _without(look, {tag})
+
+    def _forget(self, releases: list[Release]) -> None:
+        """Take numbers out of the look at the repository."""
+        if self._seen is not None:
+            self._seen = _without(self._seen, {str(row.number) for row in releases})
 
     def _ask(self, image: reference.ImageReference) -> str:
         registry = self.context.registry
@@ -179,10 +212,6 @@ class Remover:
         now = self.context.clock.now()
         self.context.ledger.end_removals(job_ids, at=now)
         self.known |= dict.fromkeys(job_ids, Removal(asked_at=now, removed_at=now))
-        if self._seen is not None:
-            gone = {str(row.number) for row in releases}
-            left = {tag: by for tag, by in self._seen.tags.items() if tag not in gone}
-            self._seen = replace(self._seen, tags=left)
         for row in releases:
             self.removed += 1
             self.reply.detail(f"Removed {row.reference}")
@@ -199,3 +228,8 @@ class Remover:
         structlog.get_logger().info(
             "prune.kept", app=release.app, reference=release.reference, reason=reason
         )
+
+
+def _without(look: prunes.Look, gone: Container[str]) -> prunes.Look:
+    left = {tag: digest for tag, digest in look.tags.items() if tag not in gone}
+    return replace(look, tags=left)
