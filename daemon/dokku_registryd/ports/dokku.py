@@ -48,8 +48,8 @@ class Properties(Protocol):
             UnreadableError: It exists but cannot be read.
         """
 
-    def commit(self, app: str, variable: str, *, at: float) -> str:
-        """Return the commit that a variable of an app's configuration had at a time.
+    def commit(self, app: str, *, at: float) -> str:
+        """Return the commit that an app's configuration had at a time.
 
         It is empty if there is none, or if the configuration has changed since.
         """

@@ -98,6 +98,34 @@ def test_another_variable(host: Host) -> None:
     assert origin_of(host).revision == COMMIT
 
 
+def test_no_variable(host: Host) -> None:
+    """If Dokku does not set one, an old one has the commit of an earlier deploy."""
+    configure(host)
+    set_git(host, "web", "rev-env-var", "")
+
+    assert origin_of(host).revision == ""
+
+
+def test_dokku_before_0_38(host: Host) -> None:
+    """The configuration was in the app's folder, as a file for shells."""
+    path = host.folder / "home" / "web" / "ENV"
+    path.write_text(f"export SECRET_KEY='hunter2'\nexport GIT_REV='{COMMIT}'\n")
+    then = host.clock.now() - LATER
+    os.utime(path, (then, then))
+
+    assert origin_of(host).revision == COMMIT
+
+
+def test_a_link(host: Host) -> None:
+    """What a link leads to may have changed without a trace."""
+    configure(host)
+    path = host.folder / "config" / "web" / "ENV"
+    path.rename(path.with_name("moved"))
+    path.symlink_to("moved")
+
+    assert origin_of(host).revision == ""
+
+
 def test_the_branch_of_the_host(host: Host) -> None:
     """Without a branch of its own an app is deployed from that of the host."""
     set_git(host, "--global", "deploy-branch", "trunk")

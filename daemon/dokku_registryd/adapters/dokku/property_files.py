@@ -65,12 +65,13 @@ class PropertyFiles:
         except OSError as error:
             raise unreadable(path, error) from error
 
-    def commit(self, app: str, variable: str, *, at: float) -> str:
-        """Return the commit that a variable of an app's configuration had at a time.
+    def commit(self, app: str, *, at: float) -> str:
+        """Return the commit that an app's configuration had at a time.
 
         It is empty if there is none, or if the configuration has changed since.
         """
-        if not app_names.is_app_name(app):
+        variable = self._variable(app)
+        if not variable or not app_names.is_app_name(app):
             return ""
         for root in (self._config_root, self._dokku_root):  # the latter before 0.38
             with contextlib.suppress(OSError):
@@ -197,6 +198,18 @@ class PropertyFiles:
     def forget_deployed(self, app: str) -> None:
         """Remove the record; a missing one is fine."""
         atomic.remove(self._record(app), is_strict=True)
+
+    def _variable(self, app: str) -> str:
+        """Return the variable of an app's commit; empty if Dokku does not set one.
+
+        An empty property means that, as `git:set APP rev-env-var` writes it.
+        """
+        try:
+            text = self.get(app_config.GIT, app, app_config.PROPERTY).strip()
+            path = self._path(app_config.GIT, app, app_config.PROPERTY)
+            return text or ("" if os.path.lexists(path) else app_config.VARIABLE)
+        except (OSError, errors.UnreadableError):
+            return ""
 
     def _path(self, plugin: str, app: str, name: str) -> Path:
         if app != policy.GLOBAL and not app_names.is_app_name(app):

@@ -10,6 +10,11 @@ import re
 from typing import Final
 
 FILE: Final = "ENV"
+VARIABLE: Final = "GIT_REV"
+"""The variable with the commit, unless the app's property names another one."""
+GIT: Final = "git"
+PROPERTY: Final = "rev-env-var"
+"""The property of Dokku's Git plugin that names the variable."""
 _COMMIT: Final = re.compile(r"([\"']?)([0-9a-f]{7,64})\1")
 
 
@@ -18,7 +23,7 @@ def commit_in(text: str, name: str) -> str:
 
     Args:
         text: The content of the file.
-        name: The variable, `GIT_REV` unless the app has another one.
+        name: The variable.
     """
     found = ""
     for line in text.splitlines():

@@ -4,7 +4,7 @@ The process that owns the spool writes them to the lock file, below the line wit
 process ID::
 
     daemon 1234
-    reads build deploy deployer revision source waiter
+    reads build deploy deployer job revision source waiter
     version 0.1.0
     fingerprint 5f0c0e2a1b9d4c77
     settings {"daemon.workers": 8}

@@ -4,13 +4,11 @@ import contextlib
 from typing import Final
 
 from dokku_registryd import errors, ports
-from dokku_registryd.core.dokku import policy
+from dokku_registryd.core.dokku import app_config, policy
 from dokku_registryd.core.image.images import LocalImage
 from dokku_registryd.core.job import jobs
 from dokku_registryd.core.release import origins
 
-_GIT: Final = "git"
-_VARIABLE: Final = "GIT_REV"
 _DIGITS: Final = 16  # of the microseconds in the name of a trigger file
 
 
@@ -26,11 +24,7 @@ def origin_of(
             source=source,
             deployer=trigger.deployer,
             told_revision=trigger.revision,
-            app_revision=context.properties.commit(
-                job.app,
-                _property(job.app, "rev-env-var", context) or _VARIABLE,
-                at=_asked_at(job),
-            ),
+            app_revision=context.properties.commit(job.app, at=_asked_at(job)),
             carried_revision=_carried(job.app, context)
             if source in origins.REDEPLOYS
             else "",
@@ -58,5 +52,5 @@ def _asked_at(job: jobs.Job) -> float:
 def _property(app: str, name: str, context: ports.Context) -> str:
     """Return a property of Dokku's Git plugin."""
     with contextlib.suppress(errors.UnreadableError):
-        return context.properties.get(_GIT, app, name).strip()
+        return context.properties.get(app_config.GIT, app, name).strip()
     return ""
