@@ -237,6 +237,16 @@ def test_one_release(caller: Caller, history: ledger.SqliteLedger) -> None:
     assert found["job_id"] == "5.1.1"
 
 
+def test_a_long_name(caller: Caller, history: ledger.SqliteLedger) -> None:
+    """The name of a key can be any text; the table cuts it, the page does not."""
+    name = "ana " * 40
+    history.note_origin("2.1.1", Origin(deployer=name, source="git-hook"))
+
+    row = next(line for line in caller.call("releases").lines if "web  2" in line)
+    assert f"{name[:37]}...  git-hook" in row
+    assert f"deployed by:   {name.strip()}" in caller.call("releases", "web", "2").text
+
+
 def test_a_digest_of_two_numbers(caller: Caller, history: ledger.SqliteLedger) -> None:
     """A tag is said to have been the latest number that it can have been."""
     for job_id in ("5.1.1", "6.1.1", "7.1.1"):

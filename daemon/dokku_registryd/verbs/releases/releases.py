@@ -18,6 +18,8 @@ _HEADS = (
     "REFERENCE",
 )
 _UNKNOWN = "-"
+_WIDEST = 40
+"""Characters of a cell; the page of one release has the whole text."""
 _INTERNAL = ("previous_number", "sequence", "is_taken_back")
 
 
@@ -191,8 +193,13 @@ def _as_row(release: releases.Release, shelf: _Shelf, now: float) -> tuple[str, 
         "removed" if shelf.removed_at(release) else state,
         output.age(now - release.created_at),
         origins.short_revision(origin.revision) or _UNKNOWN,
-        origin.deployer or _UNKNOWN,
-        shelf.how(release) or _UNKNOWN,
+        _cut(origin.deployer) or _UNKNOWN,
+        _cut(shelf.how(release)) or _UNKNOWN,
         release.digest.removeprefix("sha256:")[:12] or _UNKNOWN,
         release.reference,
     )
+
+
+def _cut(text: str) -> str:
+    """Return a foreign text so short that the table stays one."""
+    return text if len(text) <= _WIDEST else f"{text[: _WIDEST - 3]}..."
