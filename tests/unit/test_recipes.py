@@ -108,7 +108,7 @@ def test_triggers_have_rows() -> None:
 def _counted() -> exposition.Counts:
     """Return the counters after each method that counts was called once."""
     job = jobs.Job(job_id="1.1.1", trigger=Trigger(kind=Kind.RELEASE, app="web"))
-    sweep = exposition.Sweep(wanted=1, lost=0, ended_at=1.0, took_seconds=1.0)
+    sweep = exposition.Sweep(wanted=1, lost=0, ended_at=1.0, took_seconds=1.0, freed=1)
     tally = counters.Counters()
     tally.finished(job, outcomes.Ending.DONE, seconds=1.0)
     tally.retried(Kind.RELEASE)
