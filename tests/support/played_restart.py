@@ -69,7 +69,7 @@ class PlayedRestart:
         if is_set:
             mark.touch()
         else:
-            mark.unlink()
+            mark.unlink(missing_ok=True)
 
     @property
     def commands(self) -> list[str]:

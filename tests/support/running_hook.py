@@ -13,12 +13,12 @@ _FINISH_SECONDS: Final = 120
 
 
 class RunningHook:
-    """One call of `plugn trigger`.
+    """One call of `plugn trigger`, or of `dokku`.
 
     Args:
         host: Where it is called.
-        name: The trigger.
-        arguments: The trigger's arguments.
+        name: The trigger, or the command of Dokku, which has a colon.
+        arguments: Its arguments.
         environ: Variables for this call only.
     """
 
@@ -30,7 +30,14 @@ class RunningHook:
         environ: Mapping[str, str] | None = None,
     ) -> None:
         self._process = subprocess.Popen(
-            [str(host.bin / "plugn"), "trigger", name, *arguments],
+            [
+                *(
+                    [str(host.root / "dokku"), name]
+                    if ":" in name
+                    else [str(host.bin / "plugn"), "trigger", name]
+                ),
+                *arguments,
+            ],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

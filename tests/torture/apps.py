@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from support.dokku_host import Result
+from support.played_restart import PlayedRestart
 from support.running_hook import RunningHook
 
 
@@ -25,6 +26,10 @@ class Deploy:
     """Whether nothing went wrong any more when it was asked for."""
     is_live: bool | None = None
     """Whether its containers run; None where Dokku could not say so."""
+    restart: PlayedRestart | None = None
+    """Dokku's own part of a rollback, which its command runs; None for a build."""
+    restarts_before: int = 0
+    """What that had started before."""
     has_noted_end: bool = False
     """Whether Dokku could write down how it ended."""
 

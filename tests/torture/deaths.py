@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from support import scratch
+from support.played_restart import PlayedRestart
 from support.waiting import until
 from torture import settling, verdict
 from torture.apps import App
@@ -65,6 +66,14 @@ class Mortal:
             self._wait_for(lambda: not deploy.hook.is_running)
 
         return act
+
+    def rollback(self) -> Callable[[], None]:
+        """A rollback whose checks pass."""
+        return self._rollback(is_good=True)
+
+    def failed_rollback(self) -> Callable[[], None]:
+        """A rollback whose checks fail."""
+        return self._rollback(is_good=False)
 
     def heal(self) -> Callable[[], None]:
         """A pull of what is gone."""
@@ -197,6 +206,21 @@ class Mortal:
         self.deeds.apps.append(app)
         return app
 
+    def _rollback(self, *, is_good: bool) -> Callable[[], None]:
+        app = self._app()
+        for _ in range(2):
+            self._release(app)
+            while not app.deploys[-1].is_live:  # Its checks may fail.
+                self._release(app)
+        restart = PlayedRestart(self.host.site.host)
+        restart.let_checks_fail(fail=not is_good)
+
+        def act() -> None:
+            deploy = self.deeds.roll_back(app, restart)
+            self._wait_for(lambda: not deploy.hook.is_running and not self._is_busy())
+
+        return act
+
     def _release(self, app: App, *, is_same: bool = False) -> None:
         known = app.deploys[-1].image_id if is_same else ""
         image_id = known or self.host.site.build(app.name)
@@ -219,6 +243,8 @@ VERBS: Final[Mapping[str, Callable[[Mortal], Callable[[], None]]]] = {
     "release": Mortal.release,
     "background": Mortal.background,
     "again": Mortal.again,
+    "rollback": Mortal.rollback,
+    "failed rollback": Mortal.failed_rollback,
     "heal": Mortal.heal,
     "forget": Mortal.forget,
     "rename": Mortal.rename,
@@ -229,6 +255,7 @@ VERBS: Final[Mapping[str, Callable[[Mortal], Callable[[], None]]]] = {
 ROLES: Final = tuple(
     [(name, "daemon") for name in VERBS]
     + [(name, "hook") for name in ("release", "background", "again")]
+    + [(name, "command") for name in ("rollback", "failed rollback")]
 )
 
 

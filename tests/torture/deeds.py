@@ -1,11 +1,14 @@
 """What people do on a Dokku host, drawn from a seed, and what they then expect."""
 
+import json
 import random
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Final
 
 from support.engine_api import EngineApiError
+from support.played_restart import PlayedRestart
+from support.running_hook import RunningHook
 from torture import dokku, loose_triggers
 from torture.apps import App, Deploy
 from torture.host import TortureHost
@@ -104,6 +107,27 @@ class Deeds:
         deploy = Deploy(app=app, image_id=image_id, hook=hook, build=build)
         if not app.is_push_on:
             deploy.is_local, deploy.may_be_lost = True, "released with push off"
+        app.deploys.append(deploy)
+        self.deploys.append(deploy)
+        return deploy
+
+    def roll_back(self, app: App, restart: PlayedRestart) -> Deploy:
+        """Roll an app back, and go on while the command runs."""
+        lived = [deploy for deploy in app.deploys if deploy.is_live]
+        image_id = next(
+            deploy.image_id
+            for deploy in reversed(lived)
+            if deploy.image_id != lived[-1].image_id
+        )
+        self._say(f"roll {app.name} back ({image_id[7:15]})")
+        deploy = Deploy(
+            app=app,
+            image_id=image_id,
+            hook=RunningHook(self._site.host, "registryd:rollback", app.name),
+            build="",
+            restart=restart,
+            restarts_before=len(restart.started),
+        )
         app.deploys.append(deploy)
         self.deploys.append(deploy)
         return deploy
@@ -261,6 +285,9 @@ class Deeds:
     def _end_deploy(self, deploy: Deploy) -> None:
         """Do what Dokku does after a release, if its app is still there."""
         app = deploy.app
+        if deploy.restart is not None:
+            self._end_rollback(deploy, deploy.restart)
+            return
         if not deploy.is_deploy_continued:
             deploy.is_live = False
         if app in self.apps and app.deploys[-1] is deploy:
@@ -268,6 +295,18 @@ class Deeds:
                 self._say(line)
                 if line.startswith(dokku.WRONG):
                     self.wrong.append(line)
+
+    def _end_rollback(self, deploy: Deploy, restart: PlayedRestart) -> None:
+        """See whether it runs; if not, let Dokku's record say that it has failed."""
+        deploy.is_live = len(restart.started) > deploy.restarts_before
+        host, app = self._site.host, deploy.app.name
+        told = host.data_dir / "deploying" / app
+        if deploy.is_live or not told.is_dir():
+            return
+        for build in told.iterdir():
+            record = host.lib_root / "data" / "builds" / app / f"{build.name}.json"
+            record.parent.mkdir(parents=True, exist_ok=True)
+            record.write_text(json.dumps({"status": "failed", "pid": 1}))
 
     def _excuse(self, deploys: Iterable[Deploy], reason: str) -> None:
         """Expect nothing of releases whose only copy was removed."""

@@ -75,7 +75,7 @@ class Orders:
         """Let the next process of a role die.
 
         Args:
-            role: `daemon` or `hook`.
+            role: `daemon`, `hook` or `command`.
             count: At which step, counted from now on.
             name: Count only steps of this name; all if empty.
         """
