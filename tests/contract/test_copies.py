@@ -14,14 +14,17 @@ from dokku_registryd.core.image import images, reference
 from dokku_registryd.core.registry import backoff
 from dokku_registryd.effects.registry import copying
 from fakes_relay import remember
-from support import seeding
+from support import front, seeding
 from support.memory_registry import Answer, MemoryRegistry
+from support.played_registry import PlayedRegistry
 from support.registries import IDENTITY_TOKEN, PASSWORD, RegistryServer
+from support.registry_kinds import KINDS
 from worlds import Host, build_world
 
 FACTS = images.EngineFacts(version="20.10.24", image_store="classic")
 LAYER = b"a large layer" * 700_000  # more than any piece of an upload
 SMALL = b"a small layer"
+PARALLEL = 2
 
 
 @pytest.fixture
@@ -112,7 +115,7 @@ def copy(
         copying.place_of(source, "web", context, backoff.Direction.PULL),
         copying.place_of(target, "web", context, backoff.Direction.PUSH),
         context,
-        parallel=2,
+        parallel=PARALLEL,
     )
 
 
@@ -174,6 +177,71 @@ def test_between_two_registries(
     assert copy(index.digest, source, target, context).blobs == 0
 
 
+def played_login(played: PlayedRegistry) -> AuthConfig:
+    """Return the login that a played registry takes."""
+    play = played.play
+    return AuthConfig(
+        domain=play.host, username=play.kind.username, password=Secret(PASSWORD)
+    )
+
+
+@pytest.fixture(params=KINDS, ids=lambda kind: kind.name)
+def played(
+    request: pytest.FixtureRequest, htpasswd_registry: RegistryServer
+) -> Iterator[PlayedRegistry]:
+    """Give each kind of registry in turn, in which all repositories exist."""
+    with PlayedRegistry(request.param, htpasswd_registry, password=PASSWORD) as running:
+        running.play.has_all = True
+        yield running
+
+
+def test_in_each_kind_of_registry(
+    host: Host, client: RegistryClient, context: ports.Context, played: PlayedRegistry
+) -> None:
+    """Blobs are mounted by each of them, and no login goes to its storage."""
+    auth = played_login(played)
+    host.credentials.logins["web", played.play.host] = auth
+    image, other = fresh(played.play.host), fresh(played.play.host)
+    index = store(client, image, auth)
+
+    copied = copy(index.digest, image, other, context)
+
+    check(client, other, index, auth)
+    assert (copied.mounted, copied.sent_bytes) == (copied.blobs, 0)
+    assert played.play.strays == []
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 405, 500])
+def test_a_registry_that_refuses_mounts(
+    host: Host,
+    client: RegistryClient,
+    context: ports.Context,
+    htpasswd_registry: RegistryServer,
+    status: int,
+) -> None:
+    """The layers are sent; it is asked for no further mount."""
+    with PlayedRegistry(KINDS[0], htpasswd_registry, password=PASSWORD) as played:
+        played.play.has_all = True
+        auth = played_login(played)
+        host.credentials.logins["web", played.play.host] = auth
+        image, other = fresh(played.play.host), fresh(played.play.host)
+        index = store(client, image, auth)
+        asked: list[str] = []
+
+        def answer(request: front.Asked, body: bytes) -> front.Answer:
+            if "mount=" not in request.path:
+                return played.play.answer(request, body)
+            asked.append(request.path)
+            return front.error(status, "UNSUPPORTED", "no mounts here")
+
+        played.front.player = answer
+        copied = copy(index.digest, image, other, context)
+
+        check(client, other, index, auth)
+    assert copied.mounted == 0
+    assert 1 <= len(asked) <= PARALLEL
+
+
 @pytest.fixture
 def source() -> Iterator[MemoryRegistry]:
     """Give a registry to copy from."""
@@ -220,10 +288,11 @@ def test_an_upload_that_breaks(
     image, other = fresh(source.host), fresh(target.host)
     index = store(client, image, None)
     encoded = remember(LAYER).partition(":")[2]
-    target.cut(encoded, 300_000)
+    target.cut(f"digest=sha256%3A{encoded}", 300_000)
 
     copy(index.digest, image, other, context)
 
+    assert target.breaks[0].times == 0
     check(client, other, index, None)
 
 

@@ -258,8 +258,9 @@ class _Copy:
                     self._target.image, digest, self._source.image.path, auth=auth
                 )
             )
-        except errors.PermanentError:
-            self._may_mount = False  # A plain upload shows whether it is the login.
+        except (errors.PermanentError, errors.RegistryUnavailableError):
+            # A plain upload shows whether it is the login, or the registry.
+            self._may_mount = False
             return False, None
         if begun is None:
             self._count(mounted=1)
