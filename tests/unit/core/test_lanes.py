@@ -22,6 +22,7 @@ KINDS = [
     Kind.PUSH,
     Kind.VERIFY,
     Kind.MIRROR,
+    Kind.PUBLISH,
 ]
 
 
@@ -226,7 +227,8 @@ class LanesMachine(RuleBasedStateMachine):
 
 def is_background(job: jobs.Job) -> bool:
     """Return whether a job may be long and no hook or user waits for it."""
-    return job.is_background_push or job.job_id.startswith(("heal-", "verify-"))
+    internal = ("heal-", "verify-", "mirror-", "publish-")
+    return job.is_background_push or job.job_id.startswith(internal)
 
 
 LanesMachine.TestCase.settings = settings(
