@@ -58,6 +58,7 @@ def _release(host: Host) -> dict[str, str]:
         host.add_app(app)
         host.stage.load(images.random_image(4, _BYTES), f"dokku/{app}:latest")
         host.release(app)
+        host.time_hook("post-deploy", app, "", "", "latest")
         names[app] = f"{host.remote(app)}:1"
     host.settle()
     return names

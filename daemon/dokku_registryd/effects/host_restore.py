@@ -34,7 +34,9 @@ def plan(
     """
     observed = wanted.Observed.of(context.engine.images())
     states, unread = app_state.all_states(context)
-    found = [_course(state, observed, context) for state in states]
+    # A release that never went live is nothing to restore.
+    live = [state for state in states if _has_run(state)]
+    found = [_course(state, observed, context) for state in live]
     found += [host_restore.unread(app, reason) for app, reason in unread.items()]
     known = {course.app for course in found}
     for app in context.properties.apps():
@@ -59,6 +61,10 @@ def needs_adoption(context: ports.Context) -> list[str]:
         if (deployed := wanted.deployed_of(state)) is not None
         and wanted.release_of(state, deployed) is None
     ]
+
+
+def _has_run(state: wanted.AppState) -> bool:
+    return state.deployed is not None or wanted.deployed_of(state) is not None
 
 
 def _course(

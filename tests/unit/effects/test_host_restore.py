@@ -117,6 +117,18 @@ def test_an_app_that_never_pushed(restored: Host) -> None:
     assert steps(restored)["local"] is Step.NOTHING
 
 
+def test_a_first_deploy_that_never_ended(restored: Host) -> None:
+    """A release that was pushed and never went live is not to be restored."""
+    restored.files.forget_deployed("web")
+    restored.files.delete("registry", "web", "tag-version")
+
+    assert plan(restored) == []
+
+    # What Dokku says to run was not this release.
+    restored.files.set("common", "web", "deployed", "true")
+    assert steps(restored) == {"web": Step.LEAVE}
+
+
 def test_an_app_that_was_never_deployed(restored: Host) -> None:
     """It needs nothing, so it is not listed."""
     restored.create_app("empty")
