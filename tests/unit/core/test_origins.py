@@ -65,6 +65,15 @@ LABELS = {origins.REVISION_LABEL: OTHER}
             id="push-after-an-image",
         ),
         pytest.param(
+            {
+                "source": "config-redeploy",
+                "app_revision": OTHER,
+                "carried_revision": "",
+            },
+            Origin(source="config-redeploy", branch="master"),
+            id="after-an-unknown-rollback",
+        ),
+        pytest.param(
             {"source": "unknown", "told_revision": "a b", "began_at": 5.0},
             Origin(branch="master", began_at=5.0),
             id="nothing-said",
@@ -88,24 +97,26 @@ def test_decide(facts: dict[str, Any], expected: Origin) -> None:
 
 BUILD = Origin(revision=COMMIT, source="git-hook")
 BACK = Origin(revision="0ld", source="ps:restart", from_app="web", from_number=1)
+UNKNOWN = Origin(source="ps:restart", from_app="web", from_number=1)
 AGAIN = Origin(revision="0ld", source="config-redeploy")
 
 
 @pytest.mark.parametrize(
     ("latest_first", "failed", "revision"),
     [
-        ((BUILD,), (), ""),
+        ((BUILD,), (), None),
         ((BACK, BUILD), (), "0ld"),
         ((AGAIN, BACK, BUILD), (), "0ld"),
-        ((BUILD, BACK), (), ""),
-        ((BACK, BUILD), (0,), ""),
+        ((BUILD, BACK), (), None),
+        ((BACK, BUILD), (0,), None),
+        ((UNKNOWN, BUILD), (), ""),
         ((BACK, AGAIN, BACK, BUILD), (0,), "0ld"),
-        ((AGAIN,), (), ""),
-        ((), (), ""),
+        ((AGAIN,), (), None),
+        ((), (), None),
     ],
 )
 def test_carried(
-    latest_first: tuple[Origin, ...], failed: tuple[int, ...], revision: str
+    latest_first: tuple[Origin, ...], failed: tuple[int, ...], revision: str | None
 ) -> None:
     """A redeploy has the revision of the rollback that it stands on."""
     rows = [

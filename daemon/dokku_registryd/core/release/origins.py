@@ -65,7 +65,7 @@ class Facts:
     """`GIT_REV` in the environment of the hook."""
     app_revision: str = ""
     """`GIT_REV` in the configuration of the app."""
-    carried_revision: str = ""
+    carried_revision: str | None = None
     """For a deploy without a build: see `carried`."""
     labels: Mapping[str, str]
     """The labels of the image."""
@@ -89,8 +89,9 @@ def decide(facts: Facts) -> Origin:
         found, branch = [label], ""
     else:
         # A label may be that of a base image, so it comes last.
-        found = [facts.carried_revision, facts.told_revision, facts.app_revision]
-        found.append(label)
+        found = [facts.told_revision, facts.app_revision, label]
+        if facts.carried_revision is not None:
+            found = [facts.carried_revision, label]
         branch = facts.branch or DEFAULT_BRANCH
     return Origin(
         revision=next((text for text in found if is_revision(text)), ""),
@@ -101,11 +102,11 @@ def decide(facts: Facts) -> Origin:
     )
 
 
-def carried(rows: Iterable[Release], known: Mapping[str, Origin]) -> str:
+def carried(rows: Iterable[Release], known: Mapping[str, Origin]) -> str | None:
     """Return the revision of the rollback or promotion that a redeploy stands on.
 
     Dokku changes `GIT_REV` at a build only, so after a rollback it names the release
-    that was rolled back. Empty if the latest build was last, and if unknown.
+    that was rolled back. None if a build was last; empty if the revision is unknown.
 
     Args:
         rows: The releases of the app, the latest first.
@@ -118,8 +119,8 @@ def carried(rows: Iterable[Release], known: Mapping[str, Origin]) -> str:
         if origin.from_number:
             return origin.revision
         if origin.source not in REDEPLOYS:
-            return ""
-    return ""
+            return None
+    return None
 
 
 def is_revision(text: str) -> bool:

@@ -27,7 +27,7 @@ def origin_of(
             app_revision=context.properties.commit(job.app, at=_asked_at(job)),
             carried_revision=_carried(job.app, context)
             if source in origins.REDEPLOYS
-            else "",
+            else None,
             labels=dict(image.labels) if image is not None else {},
             source_image=_property(job.app, "source-image", context),
             branch=_property(job.app, "deploy-branch", context)
@@ -37,7 +37,7 @@ def origin_of(
     )
 
 
-def _carried(app: str, context: ports.Context) -> str:
+def _carried(app: str, context: ports.Context) -> str | None:
     ledger = context.ledger
     return origins.carried(ledger.releases(app), ledger.origins(app))
 
