@@ -228,7 +228,8 @@ def _tell_plan(courses: Sequence[Course], out: Output) -> None:
 def _tell_end(courses: Sequence[Course], out: Output) -> None:
     lacking = [course for course in courses if not course.is_well]
     here = len(courses) - len(lacking)
-    out.line(f"-----> {here} of {_count(len(courses), 'app')} have their images")
+    have = "has its images" if len(courses) == 1 else "have their images"
+    out.line(f"-----> {here} of {_count(len(courses), 'app')} {have}")
     for course in lacking:
         out.error(f"{course.app}: {_reason(course)}")
     if here:
