@@ -14,7 +14,7 @@ from typing import Final
 from support import scratch
 from support.played_restart import PlayedRestart
 from support.waiting import until
-from torture import settling, verdict
+from torture import settling, stored, verdict
 from torture.apps import App
 from torture.deeds import Deeds
 from torture.host import TortureHost
@@ -137,6 +137,24 @@ class Mortal:
 
         return act
 
+    def mirror(self) -> Callable[[], None]:
+        """A release that is copied to a mirror."""
+        app = self._app()
+        site = self.host.site
+        mirror = f"{site.server}/{stored.COPIES}{app.name}"
+        site.host.set_property(app.name, "mirror", mirror, plugin="registryd")
+
+        def act() -> None:
+            self._release(app)
+            self._wait_for(
+                lambda: (
+                    site.service.is_running
+                    and settling.are_copies_there(self.host, self.deeds)
+                )
+            )
+
+        return act
+
     def first_start(self) -> Callable[[], None]:
         """A start that finds no ledger, and a trigger that waits."""
         host = self.host
@@ -249,6 +267,7 @@ VERBS: Final[Mapping[str, Callable[[Mortal], Callable[[], None]]]] = {
     "forget": Mortal.forget,
     "rename": Mortal.rename,
     "prune": Mortal.prune,
+    "mirror": Mortal.mirror,
     "first start": Mortal.first_start,
 }
 # A hook that works the spool itself ends with its own release.

@@ -70,8 +70,30 @@ def settle_down(host: TortureHost, deeds: Deeds) -> None:
         what="the end of all jobs",
         pause=_PAUSE_SECONDS,
     )
+    until(
+        lambda: are_copies_there(host, deeds),
+        _IMAGE_SECONDS,
+        what="the copies in mirrors",
+        pause=_PAUSE_SECONDS,
+    )
     if host.neighbour is not None:
         host.neighbour.settle()
+
+
+def are_copies_there(host: TortureHost, deeds: Deeds) -> bool:
+    """Tell whether each app that has a mirror has there what it runs."""
+    host.start_daemon()
+    query = (
+        "SELECT app, CAST(number AS TEXT) FROM copies JOIN releases USING (job_id)"
+        " WHERE copied_at > 0"
+    )
+    copied = set(rows(host, query))
+    for app in deeds.apps:
+        number = deployed(host, app.name)[1]
+        mirror = host.site.host.read_property(app.name, "mirror", plugin="registryd")
+        if mirror and number not in {"", "0"} and (app.name, number) not in copied:
+            return False
+    return True
 
 
 def are_images_here(host: TortureHost, deeds: Deeds, asked: Counter[str]) -> bool:

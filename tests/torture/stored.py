@@ -1,11 +1,14 @@
 """What the registry of a host has, asked without the code under test."""
 
 from collections import defaultdict
+from typing import Final
 
 from dokku_registryd.core.image import images
 from support import seeding
 from torture.host import TortureHost
 
+COPIES: Final = "copies/"
+"""Where the repositories of mirrors begin; they are in the same registry."""
 Violation = tuple[str, str]
 """Its kind (a column of the table, or `other`) and what was found."""
 
@@ -21,10 +24,11 @@ class Stored:
                 self.manifests[path][tag] = manifest
 
     def numbers(self, image_id: str) -> list[str]:
-        """Return the numbers under which an image is stored, anywhere."""
+        """Return the numbers under which an image is stored, but for mirrors."""
         return [
             f"{path}:{tag}"
             for path, tags in self.manifests.items()
+            if not path.startswith(COPIES)
             for tag, manifest in tags.items()
             if tag.isdigit() and manifest.names_image(image_id)
         ]

@@ -22,6 +22,7 @@ def violations(host: TortureHost, deeds: Deeds) -> list[Violation]:
     found += _jobs(host, deeds)
     found += _tags(host, deeds, stored)
     found += _removals(host, deeds, stored)
+    found += _copies(host, deeds, stored)
     found += _counters(host, deeds, stored)
     found += _deployed(host, deeds)
     found += told.violations(host, deeds, stored)
@@ -146,6 +147,19 @@ def _removals(host: TortureHost, deeds: Deeds, stored: Stored) -> Iterator[Viola
         )
         if digest and digest not in kept | host.deleted and removed:
             yield "lost", f"the image of {path}:{number} went with another number"
+
+
+def _copies(host: TortureHost, deeds: Deeds, stored: Stored) -> Iterator[Violation]:
+    """A mirror has what its app runs, with the same digest."""
+    for app in deeds.apps:
+        mirror = host.site.host.read_property(app.name, "mirror", plugin="registryd")
+        path, number = settling.deployed(host, app.name)
+        manifest = stored.manifests[path].get(number)
+        if not mirror or manifest is None:
+            continue
+        copies = stored.manifests[mirror.partition("/")[2]].values()
+        if manifest.digest not in {copy.digest for copy in copies}:
+            yield "other", f"the mirror {mirror} lacks {path}:{number}"
 
 
 def _counters(host: TortureHost, deeds: Deeds, stored: Stored) -> Iterator[Violation]:
