@@ -7,6 +7,7 @@ registry on loopback; its Docker socket is that of an Engine of the tests.
 
 import os
 import shutil
+import signal
 import subprocess
 import sysconfig
 from pathlib import Path
@@ -30,6 +31,7 @@ sys.exit(main())
 """
 _HOSTNAME: Final = "registryd-boot"
 _START_SECONDS: Final = 90
+_STOP_SECONDS: Final = 120  # longer than TimeoutStopSec= of the unit
 _EXECUTABLE: Final = 0o755
 _PRIVATE: Final = 0o700
 
@@ -56,18 +58,25 @@ class Machine:
         self._add_dokku()
         self._add_program()
         os.chown(self._socket, 0, _DOCKER_GROUP)
-        self._boot()
+        try:
+            self._boot()
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_reason: object) -> None:
         """Power off."""
-        if self._process is not None:
-            self._process.terminate()
-            try:
-                self._process.wait(30)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
+        if self._process is None or self._process.poll() is not None:
+            return
+        init = self._init
+        self._process.terminate()
+        try:
+            self._process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            # All else inside ends with it, and then systemd-nspawn too.
+            os.kill(init, signal.SIGKILL)
+            self._process.wait()
 
     @property
     def data(self) -> Path:
