@@ -276,6 +276,25 @@ def test_a_build_takes_the_name_meanwhile(live: Host) -> None:
     assert live.names()[LATEST] == newer
 
 
+@pytest.mark.parametrize("has_name", [False, True], ids=["moved", "was-there"])
+def test_a_build_begins_before_its_number_is_pushed(
+    live: Host, *, has_name: bool
+) -> None:
+    """A push behind the deploy leaves the name to the image that was built since."""
+    live.set("web", "push-policy", "background")
+    if has_name:
+        live.engine.tag(live.release("1.1.web").image_id, LATEST)
+    job = ask(live)
+    live.perform(release.perform, job)
+    go_live(live, 9)
+    newer = live.engine.add_image(IMAGE, b"newer")
+
+    live.perform(release.perform, replace(job, is_background_push=True))
+
+    assert live.release("9.1.web").state is ReleaseState.PUSHED
+    assert live.names()[LATEST] == newer
+
+
 def test_the_latest_build_is_gone(live: Host) -> None:
     """Without the image that had the name, the name stays where it leads."""
     live.perform(release.perform, ask(live))

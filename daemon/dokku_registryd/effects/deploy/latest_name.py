@@ -2,7 +2,8 @@
 
 Dokku builds on the image with this name: the next `config:set` releases it. So a repeat
 gets the name before its deploy begins, and gives it back if that fails. The image that
-had the name is recorded before it moves.
+had the name is recorded before it moves. From then on the name is taken from no other
+image: a build whose deploy has begun meanwhile would start the repeat instead.
 """
 
 import structlog
@@ -20,15 +21,18 @@ def give(release: Release, context: ports.Context) -> None:
     """
     if release.scheduler not in context.schedulers:
         return
-    if context.ledger.repeat_of(release.job_id) is None:
+    repeat = context.ledger.repeat_of(release.job_id)
+    if repeat is None:
         return
     name = _name(release)
     named = context.engine.image(name)
     before = "" if named is None else named.image_id
-    if before == release.image_id:
+    if repeat.latest_before is None:
+        context.ledger.note_latest_before(release.job_id, before)
+    elif repeat.latest_before != before:
         return
-    context.ledger.note_latest_before(release.job_id, before)
-    context.engine.tag(release.image_id, name)
+    if before != release.image_id:
+        context.engine.tag(release.image_id, name)
 
 
 def give_back(
@@ -40,7 +44,7 @@ def give_back(
         TransientError: The Engine does not answer.
     """
     repeat = context.ledger.repeat_of(release.job_id)
-    if repeat is None or repeat.latest_before is None:
+    if repeat is None or repeat.latest_before in {None, release.image_id}:
         return
     name = _name(release)
     named = context.engine.image(name)
