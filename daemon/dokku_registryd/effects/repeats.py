@@ -22,6 +22,9 @@ from dokku_registryd.effects.registry import push_number
 def source_of(job: jobs.Job, context: ports.Context) -> Release | None:
     """Return the release that a job repeats; None if it releases a build.
 
+    A release whose deploy continued is pushed like a build if its source is gone: the
+    app runs it.
+
     Raises:
         PermanentError: The ledger no longer has it, or the registry never had it.
     """
@@ -29,6 +32,9 @@ def source_of(job: jobs.Job, context: ports.Context) -> Release | None:
         return None
     source = context.ledger.release_of(job.trigger.job)
     if source is None:
+        made = context.ledger.release_of(job.job_id)
+        if made is not None and made.is_deploy_continued:
+            return None
         raise errors.PermanentError(
             f"cannot release {job.app}: the release that it repeats is no longer"
             " recorded. List those that are with: dokku registryd:releases"

@@ -1,6 +1,7 @@
 """Promotions: the bytes of one app's release under the next number of another app."""
 
 from collections.abc import MutableMapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from dokku_registryd import errors, ports
 from dokku_registryd.core.auth.logins import AuthConfig, Secret
 from dokku_registryd.core.job import jobs, outcomes
 from dokku_registryd.core.job.kinds import Kind
+from dokku_registryd.core.release.releases import ReleaseState
 from dokku_registryd.effects import release, sweep
 from watching import CrashError, watch
 from worlds import Host
@@ -129,6 +131,21 @@ def test_an_app_that_moved(tested: Host) -> None:
 
     assert "2" in tested.tags("prod.example/org/web")
     assert [what for what, _ in tested.engine.asked] == ["push"]
+
+
+def test_a_source_that_is_destroyed_meanwhile(tested: Host) -> None:
+    """What runs already is pushed all the same, by the Engine if need be."""
+    tested.set("shop", "push-policy", "background")
+    job = ask(tested)
+    tested.perform(release.perform, job)
+    assert tested.release("9.1.shop").is_deploy_continued
+    tested.ledger.forget_app("web")
+
+    tested.perform(release.perform, replace(job, is_background_push=True))
+
+    made = tested.release("9.1.shop")
+    assert made.state is ReleaseState.PUSHED
+    assert tested.tags(NEAR)["1"] == made.digest
 
 
 def crashing(host: Host, steps: int) -> ports.Context:
