@@ -13,6 +13,7 @@ import structlog
 from dokku_registryd import errors, ports
 from dokku_registryd.core.image import reference
 from dokku_registryd.core.registry import backoff
+from dokku_registryd.core.release import completeness
 from dokku_registryd.core.release.releases import Release
 from dokku_registryd.effects.deploy import reply_writer
 from dokku_registryd.effects.registry import copying, registry_session
@@ -40,16 +41,16 @@ def carry(
         give_way: Raises if it should end.
 
     Returns:
-        The digest; empty if the Engine has to send the image. That is only for an app
-        that has moved to another repository: bytes of another app are never sent with
-        another digest.
+        The digest; empty if the Engine has to send the image. That is only for a
+        release of the same app, if it has moved to another repository or the registry
+        lost parts: bytes of another app are never sent with another digest.
 
     Raises:
         TransientError: A registry does not answer.
         PermanentError: A registry refuses, or the source lost the image.
     """
     if release.repository == source.repository:
-        return source.digest
+        return _digest_there(release, source, context)
     target = reference.parse(release.reference)
     reply.detail(f"Copying {source.repository}@{source.digest} to {release.repository}")
     started = context.clock.monotonic()
@@ -92,6 +93,23 @@ def carry(
     )
     reply.detail(_described(copied))
     return source.digest
+
+
+def _digest_there(release: Release, source: Release, context: ports.Context) -> str:
+    """Return the digest in the same repository; empty if parts have to be sent again.
+
+    Raises:
+        ImageNotFoundError: Parts lack, and only the other app may send them.
+    """
+    known = context.ledger.check_of(source.job_id)
+    if known is None or known.digest != source.digest or not known.lacking:
+        return source.digest
+    if source.app != release.app:
+        raise errors.ImageNotFoundError(
+            f"cannot release {source.app} {source.number} again: its registry lacks"
+            f" {completeness.describe(known.missing, known.lacking)}"
+        )
+    return ""
 
 
 def _described(copied: copying.Copied) -> str:

@@ -11,6 +11,7 @@ import pytest
 from dokku_registryd import errors, ports
 from dokku_registryd.core.job import jobs, outcomes
 from dokku_registryd.core.job.kinds import Kind
+from dokku_registryd.core.release import completeness
 from dokku_registryd.core.release.releases import ReleaseState
 from dokku_registryd.effects import release, sweep
 from dokku_registryd.effects.deploy import settling
@@ -220,6 +221,40 @@ def test_a_registry_that_lost_the_manifest(live: Host) -> None:
     assert live.release("9.1.web").state is ReleaseState.PUSHED
     assert "3" in live.tags()
     assert kept["r.example/org/web", "1"].digest == one.digest
+
+
+def lose_a_part(host: Host) -> None:
+    """Let a check find that the registry lost a layer of number 1."""
+    one = host.release("1.1.web")
+    known = host.ledger.check_of(one.job_id) or completeness.Record(
+        job_id=one.job_id, digest=one.digest
+    )
+    gone = ("layer sha256:0f",)
+    host.ledger.record_check(replace(known, missing=gone, lacking=1))
+
+
+def test_a_registry_that_lost_a_part(live: Host) -> None:
+    """The image is here, so the Engine sends what lacks: no number names a ruin."""
+    lose_a_part(live)
+
+    live.perform(release.perform, ask(live))
+
+    assert sent(live) == ["push"]
+    assert live.release("9.1.web").state is ReleaseState.PUSHED
+
+
+def test_a_part_that_another_app_lost(live: Host) -> None:
+    """Its bytes might get another digest, so nothing is released."""
+    lose_a_part(live)
+    live.create_app("shop", image_repo="org/web")
+    job = live.add_job(
+        Kind.RELEASE, "9.1.shop", app="shop", image="sha256:any", job="1.1.web"
+    )
+
+    with pytest.raises(errors.ImageNotFoundError, match="registry lacks layer"):
+        live.perform(release.perform, job)
+
+    assert sent(live) == []
 
 
 def test_another_repository(live: Host) -> None:
