@@ -387,6 +387,23 @@ def test_a_mirror_that_is_left_out(value: str, hint: str) -> None:
     assert hint in text
 
 
+@pytest.mark.parametrize(
+    ("server", "value"),
+    [
+        ("", "docker.io/org/web"),
+        ("docker.io", "docker.io"),
+        ("R.Example", "r.example"),
+    ],
+)
+def test_a_mirror_that_is_spelled_otherwise(server: str, value: str) -> None:
+    """An app has no second place in its own repository, in any spelling of it."""
+    resolved = policy(web_server=server, web_image_repo="org/web", web_mirror=value)
+
+    assert resolved.mirror == ""
+    (text,) = resolved.left_out
+    assert "is the repository of the app itself" in text
+
+
 def test_a_mirror_that_cannot_be_read() -> None:
     """It counts as unset, and no release waits for it."""
 

@@ -305,10 +305,15 @@ def _holds(source: _Source) -> Holds:
     return found
 
 
-def _mirror(source: _Source, place: str, image_repo: str) -> str:
+def _mirror(source: _Source, place: str | None, image_repo: str) -> str:
     """Return the repository of the mirror; empty for none.
 
     An unusable value never fails a release, which needs no mirror.
+
+    Args:
+        source: The properties.
+        place: The registry of the app, which may not be its own mirror; None for any.
+        image_repo: The repository of the app.
     """
     text, is_shared = _mirror_text(source)
     if not text or text == mirror_property.OFF:
@@ -327,12 +332,24 @@ def _mirror(source: _Source, place: str, image_repo: str) -> str:
             f"mirror: {bare} contains a login, which is not used. Log in with dokku"
             " registry:login"
         )
-    if found == f"{place}{image_repo}":
+    if place is not None and _is_same(found, f"{place}{image_repo}"):
         source.left_out.append(
             f"mirror: {found} is the repository of the app itself. Name another one"
         )
         return ""
     return found
+
+
+def _is_same(mirror: str, repository: str) -> bool:
+    """Return whether both are one repository, however its registry is spelled."""
+    try:
+        places = [reference.parse(mirror), reference.parse(repository)]
+    except errors.InvalidReferenceError:
+        return mirror == repository
+    return places[0].path == places[1].path and (
+        reference.normalize_domain(places[0].domain)
+        == reference.normalize_domain(places[1].domain)
+    )
 
 
 def _mirror_text(source: _Source) -> tuple[str, bool]:
@@ -352,7 +369,7 @@ def _shown_mirror(source: _Source) -> str:
     if not is_shared or not text or text == mirror_property.OFF:
         return computed.without_login(text) or mirror_property.OFF
     try:
-        return _mirror(source, "", _image_repo(source)) or mirror_property.OFF
+        return _mirror(source, None, _image_repo(source)) or mirror_property.OFF
     except errors.UnreadableError:
         return computed.without_login(text)
 
