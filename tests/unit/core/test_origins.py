@@ -88,6 +88,11 @@ LABELS = {origins.REVISION_LABEL: OTHER}
             Origin(revision="v1.2-3-gabc+x", branch="master"),
             id="not-a-commit",
         ),
+        pytest.param({"branch": None}, Origin(), id="unread-branch"),
+        pytest.param({"branch": "büro/1"}, Origin(branch="büro/1"), id="any-script"),
+        pytest.param({"branch": "x\nstate: lost"}, Origin(), id="two-lines"),
+        pytest.param({"branch": "x\x1b[2J"}, Origin(), id="terminal-sequence"),
+        pytest.param({"branch": "x" * 256}, Origin(), id="endless-branch"),
     ],
 )
 def test_decide(facts: dict[str, Any], expected: Origin) -> None:

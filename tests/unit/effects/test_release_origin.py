@@ -164,6 +164,15 @@ def test_what_cannot_be_read(host: Host, place: str) -> None:
     assert host.tags().keys() == {"1"}
 
 
+def test_a_branch_that_cannot_be_read(host: Host) -> None:
+    """No tag of another branch moves: the app may be deployed from any."""
+    host.set("web", "push-extra-tags", "{{ .Branch }}")
+    (host.folder / "config" / "git" / "web" / "deploy-branch").mkdir(parents=True)
+
+    assert origin_of(host).branch == ""
+    assert host.tags().keys() == {"1"}
+
+
 def test_a_label(host: Host) -> None:
     """An app that is deployed from an image has the revision of that image."""
     configure(host)

@@ -24,6 +24,7 @@ REDEPLOYS: Final = frozenset({"config-redeploy", "deploy"})
 _UNDONE: Final = frozenset({ReleaseState.FAILED, ReleaseState.DROPPED})
 _REVISION: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,127}")
 _COMMIT: Final = re.compile(r"[0-9a-f]{7,64}")
+_LONGEST_BRANCH: Final = 255  # characters; Git itself stores it in a file's name
 _SHORT: Final = 7
 """Digits of a short revision, as Git's own default for a small repository."""
 
@@ -71,8 +72,9 @@ class Facts:
     """The labels of the image."""
     source_image: str = ""
     """Dokku's Git property `source-image`: the image that the app is deployed from."""
-    branch: str = ""
-    """Dokku's Git property `deploy-branch`, of the app or of the host."""
+    branch: str | None = ""
+    """Dokku's Git property `deploy-branch`, of the app or of the host; None if it could
+    not be read."""
     began_at: float = 0.0
     """The start in Dokku's record of the build, in seconds since the epoch; or 0."""
 
@@ -92,7 +94,9 @@ def decide(facts: Facts) -> Origin:
         found = [facts.told_revision, facts.app_revision, label]
         if facts.carried_revision is not None:
             found = [facts.carried_revision, label]
-        branch = facts.branch or DEFAULT_BRANCH
+        branch = DEFAULT_BRANCH if facts.branch == "" else facts.branch or ""
+        if not is_branch(branch):
+            branch = ""
     return Origin(
         revision=next((text for text in found if is_revision(text)), ""),
         branch=branch,
@@ -126,6 +130,11 @@ def carried(rows: Iterable[Release], known: Mapping[str, Origin]) -> str | None:
 def is_revision(text: str) -> bool:
     """Return whether a text can be a revision, of Git or of another system."""
     return bool(_REVISION.fullmatch(text))
+
+
+def is_branch(text: str) -> bool:
+    """Return whether a text can be the name of a branch: Git allows no blanks."""
+    return 0 < len(text) <= _LONGEST_BRANCH and text.isprintable() and " " not in text
 
 
 def is_commit(text: str) -> bool:

@@ -30,8 +30,7 @@ def origin_of(
             else None,
             labels=dict(image.labels) if image is not None else {},
             source_image=_property(job.app, "source-image", context),
-            branch=_property(job.app, "deploy-branch", context)
-            or _property(policy.GLOBAL, "deploy-branch", context),
+            branch=_branch(job.app, context),
             began_at=record.began_at,
         )
     )
@@ -47,6 +46,22 @@ def _asked_at(job: jobs.Job) -> float:
     microseconds = job.job_id.partition(".")[0]
     is_time = microseconds.isdigit() and len(microseconds) == _DIGITS
     return int(microseconds) / 1e6 if is_time else job.accepted_at
+
+
+def _branch(app: str, context: ports.Context) -> str | None:
+    """Return the branch that Dokku deploys; empty if none is set, None if unknown."""
+    for owner in (app, policy.GLOBAL):
+        try:
+            found = context.properties.get(
+                app_config.GIT, owner, "deploy-branch"
+            ).strip()
+        except errors.MissingFolderError:
+            continue
+        except errors.UnreadableError:
+            return None
+        if found:
+            return found
+    return ""
 
 
 def _property(app: str, name: str, context: ports.Context) -> str:
