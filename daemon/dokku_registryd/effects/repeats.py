@@ -96,9 +96,9 @@ def _bring(
         image_id=source.image_id,
         digest=source.digest,
     )
-    image = context.engine.image(release.image_id) or context.engine.image(
-        f"{source.repository}@{source.digest}"
-    )
+    names = dict.fromkeys((release.image_id, *source.image_names))
+    found = (context.engine.image(name) for name in names if name)
+    image = next((image for image in found if image is not None), None)
     if image is None:
 
         def give_way() -> None:

@@ -58,6 +58,13 @@ def test_what_ran_before(rows: tuple[Release, ...], expected: int) -> None:
     assert target(facts(*rows)) == expected
 
 
+def test_images_without_an_id() -> None:
+    """Two releases of which Dokku's own plugin left no image are not the same."""
+    known = facts(row(41, image_id=""), row(40, image_id=""))
+
+    assert target(known) == 40
+
+
 def test_further_back() -> None:
     """A second rollback goes behind the first, and never to what that one left."""
     again = row(42, image_id="sha256:i40", digest="sha256:d40")

@@ -180,6 +180,23 @@ def test_an_image_that_is_gone(live: Host) -> None:
     assert live.names()[LATEST] == one.image_id
 
 
+def test_an_image_that_was_never_seen(live: Host) -> None:
+    """Dokku's own plugin released it, and it was gone before that was recorded."""
+    live.ledger.update_release("1.1.web", image_id="")
+    for name in ("dokku/web:1", "org/web:1", "r.example/org/web:1"):
+        live.engine.lose(name)
+    one = live.release("1.1.web")
+    job = live.add_job(
+        Kind.RELEASE, "9.1.web", image=one.image_names[0], build="b9", job="1.1.web"
+    )
+
+    live.perform(release.perform, job)
+
+    assert live.engine.asked == [("pull", f"r.example/org/web@{one.digest}")]
+    assert live.names()[LATEST] == live.release("9.1.web").image_id != ""
+    assert live.names()["r.example/org/web:3"] == live.names()[LATEST]
+
+
 def test_an_image_that_is_nowhere(live: Host) -> None:
     """It fails for good with the reason, and nothing has moved."""
     before = live.names()

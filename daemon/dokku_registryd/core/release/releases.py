@@ -132,6 +132,16 @@ class Release:
         return replace(self, number=self.previous_number, previous_number=0).names
 
     @property
+    def image_names(self) -> tuple[str, ...]:
+        """The names of its image that no tag can move: ID and digest, if known.
+
+        The image of a release by Dokku's own plugin may have been gone when that was
+        recorded, so its ID is unknown.
+        """
+        by_digest = f"{self.repository}@{self.digest}" if self.digest else ""
+        return tuple(name for name in (self.image_id, by_digest) if name)
+
+    @property
     def names(self) -> tuple[str, ...]:
         """All names of the image on this host, without duplicates.
 

@@ -202,5 +202,6 @@ def _has_run(row: Release) -> bool:
 
 def _is_same_image(source: Release, present: Release | None) -> bool:
     return present is not None and (
-        source.image_id == present.image_id or (source.digest == present.digest != "")
+        source.image_id == present.image_id != ""
+        or source.digest == present.digest != ""
     )

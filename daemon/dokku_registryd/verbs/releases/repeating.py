@@ -34,8 +34,7 @@ def is_here(settings: config.Settings, source: Release) -> bool:
     """Return whether the image of a release is on this host."""
     engine = engines.build_engine(settings)
     try:
-        names = (source.image_id, f"{source.repository}@{source.digest}")
-        return any(engine.image(name) is not None for name in names)
+        return any(engine.image(name) is not None for name in source.image_names)
     finally:
         engine.close()
 
@@ -72,7 +71,7 @@ def run(
         triggers.Trigger(
             kind=Kind.RELEASE,
             app=app,
-            image=source.image_id,
+            image=source.image_names[0],
             scheduler=rollbacks.LOCAL,
             build=build,
             job=source.job_id,
