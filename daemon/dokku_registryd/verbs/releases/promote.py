@@ -78,6 +78,7 @@ def _plan(settings: config.Settings, arguments: argparse.Namespace) -> promotion
         deployed_root=settings.deployed_dir,
     )
     source, app = arguments.app, arguments.target
+    repeating.check_idle(settings, app)
     resolved = policy.resolve(app, files.get, settings.defaults)
     resolved.require("hold")
     deployed = files.deployed(app)

@@ -1,13 +1,16 @@
 """The steps of `rollback` and `promote`: a release is repeated, and deployed."""
 
 import argparse
+import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
-from dokku_registryd import config
-from dokku_registryd.adapters.dokku import restarts
+from dokku_registryd import config, errors
+from dokku_registryd.adapters.dokku import build_records, deploying_files, restarts
 from dokku_registryd.adapters.host import processes
+from dokku_registryd.core.dokku.deploys import BuildState
 from dokku_registryd.core.hook import triggers
 from dokku_registryd.core.job.kinds import Kind
 from dokku_registryd.core.release import rollbacks
@@ -28,6 +31,28 @@ class Ended:
     """The exit status: Dokku's, if it deployed."""
     number: int
     """The number of the new release; 0 if it has none."""
+
+
+def check_idle(settings: config.Settings, app: str) -> None:
+    """Refuse while a deploy of an app runs that got its release already.
+
+    Of Dokku's commands only `git push` holds the deploy lock, `config:set` and
+    `ps:rebuild` do not. A deploy of which nothing is known refuses nothing.
+
+    Raises:
+        RefusedError: A deploy runs.
+    """
+    records = build_records.BuildRecords(
+        Path(settings.paths.dokku_lib_root) / "data" / "builds",
+        dokku_root=Path(settings.paths.dokku_root),
+    )
+    told: Iterable[str] = ()
+    with contextlib.suppress(errors.UnreadableError):
+        told = deploying_files.DeployingFiles(settings.deploying_dir).told(app)
+    if any(records.state(app, build) is BuildState.RUNNING for build in told):
+        raise rollbacks.RefusedError(
+            f"{app} is being deployed. Try again when that has ended"
+        )
 
 
 def is_here(settings: config.Settings, source: Release) -> bool:

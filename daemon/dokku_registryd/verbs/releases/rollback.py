@@ -77,6 +77,7 @@ def _plan(
         deployed_root=settings.deployed_dir,
     )
     app = arguments.app
+    repeating.check_idle(settings, app)
     resolved = policy.resolve(app, files.get, settings.defaults)
     resolved.require("hold")
     book = preparation.read_ledger(settings)
