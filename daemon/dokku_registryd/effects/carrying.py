@@ -50,7 +50,7 @@ def carry(
         PermanentError: A registry refuses, or the source lost the image.
     """
     if release.repository == source.repository:
-        return _digest_there(release, source, context)
+        return _digest_there(release, source, session, context)
     target = reference.parse(release.reference)
     reply.detail(f"Copying {source.repository}@{source.digest} to {release.repository}")
     started = context.clock.monotonic()
@@ -95,12 +95,20 @@ def carry(
     return source.digest
 
 
-def _digest_there(release: Release, source: Release, context: ports.Context) -> str:
+def _digest_there(
+    release: Release,
+    source: Release,
+    session: registry_session.RegistrySession,
+    context: ports.Context,
+) -> str:
     """Return the digest in the same repository; empty if parts have to be sent again.
 
     Raises:
-        ImageNotFoundError: Parts lack, and only the other app may send them.
+        ImageNotFoundError: It or parts lack, and only the other app may send them.
+        TransientError: The registry does not answer.
     """
+    if source.app != release.app:
+        _check_there(release, source, session, context)
     known = context.ledger.check_of(source.job_id)
     if known is None or known.digest != source.digest or not known.lacking:
         return source.digest
@@ -110,6 +118,26 @@ def _digest_there(release: Release, source: Release, context: ports.Context) -> 
             f" {completeness.describe(known.missing, known.lacking)}"
         )
     return ""
+
+
+def _check_there(
+    release: Release,
+    source: Release,
+    session: registry_session.RegistrySession,
+    context: ports.Context,
+) -> None:
+    image = reference.parse(release.reference).with_digest(source.digest)
+    try:
+        found = session.call(
+            lambda auth: context.registry.digest(image, auth=auth, for_push=True)
+        )
+    except errors.PermanentError:
+        return  # It may refuse to be read, and take the manifest all the same.
+    if found is None:
+        raise errors.ImageNotFoundError(
+            f"cannot release {source.app} {source.number} again: its registry no longer"
+            f" has {source.digest}"
+        )
 
 
 def _described(copied: copying.Copied) -> str:

@@ -274,6 +274,21 @@ def test_a_part_that_another_app_lost(live: Host) -> None:
     assert sent(live) == []
 
 
+def test_a_manifest_that_another_app_lost(live: Host) -> None:
+    """In a shared repository too the Engine never sends what another app built."""
+    live.create_app("shop", image_repo="org/web")
+    live.registry.manifests.clear()
+    live.registry.content.clear()
+    job = live.add_job(
+        Kind.RELEASE, "9.1.shop", app="shop", image="sha256:any", job="1.1.web"
+    )
+
+    with pytest.raises(errors.ImageNotFoundError, match="no longer has sha256:"):
+        live.perform(release.perform, job)
+
+    assert sent(live) == []
+
+
 def test_another_repository(live: Host) -> None:
     """The manifest is copied to where the app pushes by now."""
     live.set("web", "image-repo", "org/other")
