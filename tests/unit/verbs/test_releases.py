@@ -7,6 +7,7 @@ import time
 import pytest
 
 from dokku_registryd import errors
+from dokku_registryd.adapters.dokku import snapshot
 from dokku_registryd.adapters.ledger import ledger
 from dokku_registryd.core.release import completeness, releases
 from dokku_registryd.core.release.origins import Origin
@@ -137,6 +138,8 @@ def test_releases_for_a_script(caller: Caller, history: ledger.SqliteLedger) -> 
         "live_at": 0.0,
         "failed_at": 0.0,
         "reference": "r.example/org/web:1",
+        "is_live": False,
+        "is_held": False,
         "parts": "complete",
         "complete_at": 5.0,
         "removed_at": 0.0,
@@ -359,3 +362,32 @@ def test_a_number_that_is_not_there(
 
     with pytest.raises(errors.RegistrydError, match=said):
         caller.call("releases", app, "9")
+
+
+def test_what_runs_and_what_is_held(
+    caller: Caller, history: ledger.SqliteLedger
+) -> None:
+    """The release that runs is told from those that ran, and held ones are marked."""
+    running = history.release_of("1.1.1")
+    assert running
+    record = caller.data_dir / "deployed" / "web"
+    record.parent.mkdir(exist_ok=True)
+    record.write_text(snapshot.format_record(running.deployed))
+    prop = caller.data_dir.parents[1] / "config" / "registryd" / "web" / "hold"
+    prop.parent.mkdir(parents=True, exist_ok=True)
+    prop.write_text("1: the last good one; 2")
+
+    rows = [line for line in caller.call("releases").lines if line.startswith("web")]
+
+    assert [re.split(r" {2,}", row)[2] for row in rows] == [
+        "reserved, held",
+        "live, held",
+    ]
+    page = caller.call("releases", "web", "1").text
+    assert "state:         pushed, and is live" in page
+    assert "held:          the last good one" in page
+    told = caller.call("releases", "web", "--format", "json").json
+    assert [(row["is_live"], row["is_held"]) for row in told] == [
+        (False, True),
+        (True, True),
+    ]

@@ -774,3 +774,17 @@ def test_a_member_of_the_group(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     (complaint,) = caller.complaints
     assert complaint.startswith(f"this user may not read {caller.data_dir}: run this")
+
+
+def test_a_failed_push_from_git(caller: Caller, book: ledger.SqliteLedger) -> None:
+    """Git has rejected it, so a rebuild would build the commit before."""
+    trigger = triggers.Trigger(kind=Kind.RELEASE, app="web", source="git-hook")
+    job = jobs.Job(job_id="1.1.1", trigger=trigger, accepted_at=time.time() - 90)
+    book.add_jobs([job])
+    book.finish_job("1.1.1", outcomes.failed("no answer"), at=time.time() - 61)
+
+    text = caller.call("status").text
+
+    assert "When that is corrected, push the commit again with: git push" in text
+    (told,) = caller.call("status", "--format", "json").json["failed"]
+    assert told["source"] == "git-hook"

@@ -74,7 +74,13 @@ def _tell(found: Sequence[Answer], now: float, out: output.Output) -> None:
             out.line(f"  {answer.reason.rstrip('.')}{way}")
     asked = [one for one in found if one.verdict is not Verdict.LOCAL]
     would = sum(one.verdict is Verdict.YES for one in asked)
-    out.line(f"{would} of {len(asked)} deployed images would come back.")
+    unknown = sum(one.verdict is Verdict.UNKNOWN for one in asked)
+    if not asked:
+        return
+    if unknown < len(asked):
+        out.line(f"{would} of {len(asked)} deployed images would come back.")
+    if unknown:
+        out.line(f"{unknown} of {len(asked)} could not be asked: run it again later.")
 
 
 def _row(answer: Answer, now: float) -> tuple[str, ...]:

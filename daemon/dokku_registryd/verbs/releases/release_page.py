@@ -29,6 +29,10 @@ class Page:
     """The numbers of the app's earlier releases, by digest."""
     before: int
     """The number that the app ran before it; 0 if unknown."""
+    is_live: bool
+    """Whether its app runs it."""
+    hold: str | None
+    """Why it is held; empty without a reason, None if it is not."""
     has_log: bool
     """Whether Dokku still has the log of its build."""
 
@@ -51,6 +55,8 @@ class Page:
         release, origin = self.release, self.origin
         yield "state", self._state()
         yield "error", release.error
+        if self.hold is not None:
+            yield "held", self.hold or "yes"
         yield "reference", release.reference
         yield "digest", release.digest or "none yet"
         yield "image ID", release.image_id or _UNKNOWN
@@ -67,6 +73,8 @@ class Page:
         if release.failed_at:
             is_pushed = release.state is ReleaseState.PUSHED
             return "pushed, but its deploy failed" if is_pushed else "deploy failed"
+        if self.is_live:
+            return f"{release.state}, and is live"
         if release.live_at:
             return f"{release.state}, and was live"
         return release.state.value

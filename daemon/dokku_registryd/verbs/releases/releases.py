@@ -1,14 +1,17 @@
 """`releases`: the releases in the ledger, and what made each of them."""
 
 import argparse
+import contextlib
 import dataclasses
 import time
 from collections.abc import Mapping
 from pathlib import Path
 
 from dokku_registryd import errors
+from dokku_registryd.adapters.dokku import property_files
 from dokku_registryd.adapters.ledger import ledger
-from dokku_registryd.core.release import completeness, origins, releases
+from dokku_registryd.core.dokku import policy
+from dokku_registryd.core.release import completeness, holds, origins, releases
 from dokku_registryd.verbs import output, preparation
 from dokku_registryd.verbs.releases import release_page
 
@@ -34,7 +37,12 @@ def perform(arguments: argparse.Namespace, out: output.Output) -> int:
         preparation.check_app(arguments, arguments.app)
     number = int(getattr(arguments, "number", None) or 0)
     book = preparation.read_ledger(settings)
-    shelf = _Shelf(book, arguments.app)
+    files = property_files.PropertyFiles(
+        config_root=settings.config_root,
+        dokku_root=Path(settings.paths.dokku_root),
+        deployed_root=settings.deployed_dir,
+    )
+    shelf = _Shelf(book, arguments.app, files)
     rows = _chosen(shelf.rows, number, getattr(arguments, "limit", 0))
     if number and not rows:
         raise errors.RegistrydError(_no_such(arguments.app, number, shelf.rows))
@@ -57,10 +65,19 @@ class _Shelf:
     Args:
         book: The ledger; None if there is none yet.
         app: The app; None for all.
+        files: The files that say what runs and what is held.
     """
 
-    def __init__(self, book: ledger.SqliteLedger | None, app: str | None) -> None:
+    def __init__(
+        self,
+        book: ledger.SqliteLedger | None,
+        app: str | None,
+        files: property_files.PropertyFiles,
+    ) -> None:
         self._book = book
+        self._files = files
+        self._running: dict[str, releases.DeployedRelease | None] = {}
+        self._holds: dict[str, holds.Holds] = {}
         self._app = app
         self.rows = book.releases(app) if book else []
         self._origins = book.origins(app) if book else {}
@@ -73,6 +90,26 @@ class _Shelf:
         """Return when its number was removed from its registry; 0 if it was not."""
         removal = self._removals.get(release.job_id)
         return removal.removed_at if removal else 0.0
+
+    def is_live(self, release: releases.Release) -> bool:
+        """Return whether its app runs a release, as far as that can be read."""
+        app = release.app
+        if app not in self._running:
+            self._running[app] = None
+            with contextlib.suppress(errors.UnreadableError):
+                self._running[app] = self._files.deployed(app)
+        runs = self._running[app]
+        return runs is not None and release.goes_by(runs)
+
+    def hold(self, release: releases.Release) -> str | None:
+        """Return why a release is held; empty without a reason, None if it is not."""
+        app = release.app
+        if app not in self._holds:
+            text = ""
+            with contextlib.suppress(errors.UnreadableError):
+                text = self._files.get(policy.OURS, app, "hold")
+            self._holds[app] = holds.parse(text)[0]
+        return self._holds[app].numbers.get(release.number)
 
     def origin(self, release: releases.Release) -> origins.Origin:
         """Return what made a release."""
@@ -101,6 +138,8 @@ class _Shelf:
                 if row.sequence < release.sequence
             },
             before=self._before(release),
+            is_live=self.is_live(release),
+            hold=self.hold(release),
             has_log=(builds / release.app / f"{release.build}.log").is_file(),
         )
 
@@ -113,6 +152,8 @@ class _Shelf:
         return {
             **facts,
             "reference": release.reference,
+            "is_live": self.is_live(release),
+            "is_held": self.hold(release) is not None,
             "parts": check.standing.value,
             "complete_at": check.complete_at,
             "removed_at": self.removed_at(release),
@@ -186,11 +227,10 @@ def _print_table(
 
 def _as_row(release: releases.Release, shelf: _Shelf, now: float) -> tuple[str, ...]:
     origin = shelf.origin(release)
-    state = "deploy failed" if release.failed_at else release.state.value
     return (
         release.app,
         str(release.number),
-        "removed" if shelf.removed_at(release) else state,
+        _state(release, shelf),
         output.age(now - release.created_at),
         origins.short_revision(origin.revision) or _UNKNOWN,
         _cut(origin.deployer) or _UNKNOWN,
@@ -198,6 +238,16 @@ def _as_row(release: releases.Release, shelf: _Shelf, now: float) -> tuple[str, 
         release.digest.removeprefix("sha256:")[:12] or _UNKNOWN,
         release.reference,
     )
+
+
+def _state(release: releases.Release, shelf: _Shelf) -> str:
+    state = "deploy failed" if release.failed_at else release.state.value
+    if shelf.removed_at(release):
+        state = "removed"
+    if shelf.is_live(release):
+        is_whole = state == releases.ReleaseState.PUSHED
+        state = "live" if is_whole else f"{state}, live"
+    return state if shelf.hold(release) is None else f"{state}, held"
 
 
 def _cut(text: str) -> str:

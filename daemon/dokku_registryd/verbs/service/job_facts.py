@@ -41,6 +41,7 @@ def failed(row: "dict[str, Any]", now: float) -> dict[str, object]:
         "reference": row["reference"] or row["wanted"] or "",
         "reason": row["error"],
         "is_deployed": bool(row["is_accepted"]),
+        "source": row["source"],
         "age_seconds": elapsed(row["finished_at"], now),
     }
 

@@ -20,6 +20,7 @@ _FAILED = 1
 _NOT_PERMITTED = 77  # as `cli` exits with for a closed folder
 _WATCH_SECONDS = 2.0
 _STDOUT = 1
+_OF_PUSHES = "git-hook"  # the source of a deploy by `git push`
 _MOST_FAILED = 20
 
 
@@ -216,16 +217,22 @@ def _failed_lines(failed: list[dict[str, object]]) -> list[str]:
     for entry in failed[:_MOST_FAILED]:
         what = entry["reference"] or entry["app"]
         lines.append(job_facts.line(entry, f"{what}: {entry['reason']}"))
-        cure = (
-            f"push it with: dokku-registryd push {entry['app']}"
-            if entry["is_deployed"]
-            else f"deploy again with: dokku ps:rebuild {entry['app']}"
-        )
-        lines.append(f"      When that is corrected, {cure}")
+        lines.append(f"      When that is corrected, {_cure(entry)}")
     if failed[_MOST_FAILED:]:
         left = len(failed) - _MOST_FAILED
         lines.append(f"      {left} more: dokku-registryd history --failed")
     return lines
+
+
+def _cure(entry: dict[str, object]) -> str:
+    """Return what brings a failed release back, without a full stop."""
+    app = entry["app"]
+    if entry["is_deployed"]:
+        return f"push it with: dokku-registryd push {app}"
+    if entry["source"] == _OF_PUSHES:
+        # Git has rejected the push, so a rebuild would build the commit before.
+        return "push the commit again with: git push"
+    return f"deploy again with: dokku ps:rebuild {app}"
 
 
 def _way_lines(way: object) -> list[str]:
