@@ -54,6 +54,13 @@ class Properties(Protocol):
         It is empty if there is none, or if the configuration has changed since.
         """
 
+    def branch_commit(self, app: str, branch: str, *, at: float) -> str:
+        """Return the commit that a branch of Dokku's repository had at a time.
+
+        It is empty if there is none, if the branch has changed since, or if Dokku is
+        told to state no commit for the app.
+        """
+
     def look(self) -> AbstractContextManager[Snapshot]:
         """Read the files of many apps, faster than one by one."""
 

@@ -22,13 +22,18 @@ LABELS = {origins.REVISION_LABEL: OTHER}
             id="push",
         ),
         pytest.param(
-            {"told_revision": COMMIT, "app_revision": OTHER, "branch": "main"},
-            Origin(revision=COMMIT, branch="main"),
+            {
+                "source": "git:sync",
+                "told_revision": COMMIT,
+                "app_revision": OTHER,
+                "branch": "main",
+            },
+            Origin(source="git:sync", revision=COMMIT, branch="main"),
             id="told",
         ),
         pytest.param(
-            {"app_revision": COMMIT, "labels": LABELS},
-            Origin(revision=COMMIT, branch="master"),
+            {"source": "git-hook", "app_revision": COMMIT, "labels": LABELS},
+            Origin(source="git-hook", revision=COMMIT, branch="master"),
             id="base-image",
         ),
         pytest.param(
@@ -98,6 +103,92 @@ LABELS = {origins.REVISION_LABEL: OTHER}
 def test_decide(facts: dict[str, Any], expected: Origin) -> None:
     """The surest source of a revision counts; what is unknown stays empty."""
     assert origins.decide(origins.Facts(**{"labels": {}, **facts})) == expected
+
+
+@pytest.mark.parametrize(
+    ("facts", "revision"),
+    [
+        pytest.param(
+            {"source": "git-hook", "repository_revision": OTHER},
+            COMMIT,
+            id="a push: the branch moves when it is deployed",
+        ),
+        pytest.param(
+            {"source": "ps:rebuild", "repository_revision": COMMIT}, COMMIT, id="same"
+        ),
+        pytest.param(
+            {"source": "ps:rebuild", "repository_revision": OTHER},
+            OTHER,
+            id="after a failed push",
+        ),
+        pytest.param(
+            {"source": "ps:rebuild", "latest_revision": COMMIT, "labels": LABELS},
+            "",
+            id="a branch that cannot be read",
+        ),
+        pytest.param(
+            {"source": "ps:rebuild", "app_revision": "", "labels": LABELS},
+            OTHER,
+            id="no commit anywhere",
+        ),
+        pytest.param(
+            {"source": "config-redeploy", "latest_revision": COMMIT},
+            COMMIT,
+            id="the latest release again",
+        ),
+        pytest.param(
+            {"source": "config-redeploy", "repository_revision": COMMIT},
+            COMMIT,
+            id="the first release",
+        ),
+        pytest.param(
+            {
+                "source": "config-redeploy",
+                "latest_revision": OTHER,
+                "repository_revision": OTHER,
+            },
+            "",
+            id="after a push whose build failed",
+        ),
+        pytest.param({"repository_revision": COMMIT}, COMMIT, id="old Dokku, same"),
+        pytest.param(
+            {"repository_revision": OTHER, "latest_revision": COMMIT},
+            "",
+            id="old Dokku, a push or a rebuild",
+        ),
+        pytest.param(
+            {"source": "new:build", "latest_revision": COMMIT}, "", id="unknown source"
+        ),
+    ],
+)
+def test_a_stated_commit(facts: dict[str, Any], revision: str) -> None:
+    """Dokku keeps the commit of a failed push in `GIT_REV`, and builds another one."""
+    stated: dict[str, Any] = {"app_revision": COMMIT, "labels": {}}
+
+    assert origins.decide(origins.Facts(**{**stated, **facts})).revision == revision
+
+
+def _row(at: int, *, has_failed: bool = False) -> Release:
+    return Release(
+        job_id=f"job-{at}",
+        app="web",
+        number=9 - at,
+        image_id="sha256:1",
+        server="r.example",
+        image_repo="org/web",
+        scheduler="docker-local",
+        failed_at=1.0 if has_failed else 0.0,
+    )
+
+
+def test_the_latest_revision() -> None:
+    """A failed build counts, as `latest` is its image; a failed rollback does not."""
+    rows = [_row(0, has_failed=True), _row(1, has_failed=True), _row(2)]
+    known = {"job-0": BACK, "job-1": BUILD}
+
+    assert origins.latest(rows, known) == COMMIT
+    assert origins.latest(rows[2:], known) == ""
+    assert origins.latest([], known) == ""
 
 
 BUILD = Origin(revision=COMMIT, source="git-hook")

@@ -93,7 +93,8 @@ def test_a_hook_puts_none(released: Host) -> None:
 def test_the_revision(host: Host) -> None:
     """The Git revision of the release is part of its record."""
     host.set("web", "release-records", "on")
-    host.perform(release.perform, host.add_job(Kind.RELEASE, revision="3f1c9a0d"))
+    told = {"source": "git-hook", "revision": "3f1c9a0d"}
+    host.perform(release.perform, host.add_job(Kind.RELEASE, **told))
 
     run(host)
 

@@ -29,6 +29,17 @@ def configure(host: Host, app: str = "web", *, age: float = LATER, **more: str) 
     os.utime(path, (then, then))
 
 
+def commit_to(
+    host: Host, commit: str, *, branch: str = "master", age: float = LATER
+) -> None:
+    """Move a branch of Dokku's repository, so many seconds before now."""
+    path = host.folder / "home" / "web" / "refs" / "heads" / branch
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"{commit}\n")
+    then = host.clock.now() - age
+    os.utime(path, (then, then))
+
+
 def set_git(host: Host, app: str, name: str, value: str) -> None:
     """Set a property of Dokku's Git plugin."""
     host.files.set("git", app, name, value)
@@ -36,8 +47,9 @@ def set_git(host: Host, app: str, name: str, value: str) -> None:
 
 def origin_of(host: Host, **trigger: str) -> Origin:
     """Release, and return what was recorded of the reason."""
-    host.perform(release.perform, host.add_job(Kind.RELEASE, **trigger))
-    return host.ledger.origin_of(host.release().job_id)
+    job = host.add_job(Kind.RELEASE, **trigger)
+    host.perform(release.perform, job)
+    return host.ledger.origin_of(job.job_id)
 
 
 def test_what_dokku_tells(host: Host, logged: list[Any]) -> None:
@@ -95,15 +107,64 @@ def test_another_variable(host: Host) -> None:
     configure(host, GIT_REV="0000000", APP_REV=COMMIT)
     set_git(host, "web", "rev-env-var", "APP_REV")
 
-    assert origin_of(host).revision == COMMIT
+    assert origin_of(host, source="git-hook").revision == COMMIT
 
 
 def test_no_variable(host: Host) -> None:
     """If Dokku does not set one, an old one has the commit of an earlier deploy."""
     configure(host)
     set_git(host, "web", "rev-env-var", "")
+    commit_to(host, OTHER)
 
-    assert origin_of(host).revision == ""
+    assert origin_of(host, source="ps:rebuild").revision == ""
+
+
+def test_a_rebuild_after_a_failed_push(host: Host) -> None:
+    """Dokku still names the pushed commit, but builds that of its repository."""
+    host.set("web", "push-extra-tags", "{{ .GitShortRev }}")
+    configure(host)
+    set_git(host, "web", "deploy-branch", "feat/x")
+    commit_to(host, OTHER, branch="feat/x")
+
+    assert origin_of(host, source="ps:rebuild").revision == OTHER
+    assert host.tags().keys() == {"1", OTHER[:7]}
+
+
+@pytest.mark.parametrize("age", [None, -LATER])
+def test_a_rebuild_of_an_unknown_commit(host: Host, age: float | None) -> None:
+    """No tag moves if the branch cannot be read, or has changed since."""
+    host.set("web", "push-extra-tags", "{{ .GitShortRev }}")
+    configure(host)
+    if age is not None:
+        commit_to(host, COMMIT, age=age)
+
+    assert origin_of(host, source="ps:rebuild").revision == ""
+    assert host.tags().keys() == {"1"}
+
+
+def test_a_branch_that_moves_during_a_rebuild(host: Host) -> None:
+    """What Dokku has read is unknown then, since a fetch takes no lock."""
+    builds = host.folder / "data" / "builds" / "web"
+    builds.mkdir(parents=True)
+    began = datetime.fromtimestamp(host.clock.now() - 2 * LATER, tz=UTC)
+    (builds / "b1.json").write_text(json.dumps({"started_at": began.isoformat()}))
+    commit_to(host, COMMIT)
+
+    assert origin_of(host, build="b1", source="ps:rebuild").revision == ""
+
+
+def test_a_redeploy_after_a_failed_build(host: Host) -> None:
+    """The pushed commit has no image, so the redeploy is not one of it."""
+    configure(host)
+    origin_of(host, job_id="1.1.1", build="b1", source="git-hook")
+    host.engine.add_image(IMAGE, b"again")
+    again = origin_of(host, job_id="2.1.1", build="b2", source="config-redeploy")
+    configure(host, GIT_REV=OTHER)
+    host.engine.add_image(IMAGE, b"once more")
+
+    found = origin_of(host, job_id="3.1.1", build="b3", source="config-redeploy")
+
+    assert (again.revision, found.revision) == (COMMIT, "")
 
 
 def test_dokku_before_0_38(host: Host) -> None:
@@ -113,7 +174,7 @@ def test_dokku_before_0_38(host: Host) -> None:
     then = host.clock.now() - LATER
     os.utime(path, (then, then))
 
-    assert origin_of(host).revision == COMMIT
+    assert origin_of(host, source="git-hook").revision == COMMIT
 
 
 def test_a_link(host: Host) -> None:
@@ -123,7 +184,7 @@ def test_a_link(host: Host) -> None:
     path.rename(path.with_name("moved"))
     path.symlink_to("moved")
 
-    assert origin_of(host).revision == ""
+    assert origin_of(host, source="git-hook").revision == ""
 
 
 def test_the_branch_of_the_host(host: Host) -> None:
@@ -137,7 +198,7 @@ def test_a_configuration_that_has_changed(host: Host) -> None:
     """It may have the commit of a later deploy, so it says nothing."""
     configure(host, age=-LATER)
 
-    assert origin_of(host).revision == ""
+    assert origin_of(host, source="git-hook").revision == ""
 
 
 def test_a_redeploy_after_a_rollback(host: Host) -> None:
@@ -160,7 +221,7 @@ def test_what_cannot_be_read(host: Host, place: str) -> None:
     """A release goes on without it."""
     (host.folder / "config" / place).mkdir(parents=True)
 
-    assert origin_of(host).revision == ""
+    assert origin_of(host, source="git-hook").revision == ""
     assert host.tags().keys() == {"1"}
 
 
@@ -207,11 +268,11 @@ def test_a_release_of_dokkus_own_plugin(host: Host, was_known: bool) -> None:
     host.set("web", "tag-version", "4")
     host.engine.tag(IMAGE, f"{REPOSITORY}:4")
     host.engine.push(f"{REPOSITORY}:4", auth=None, on_progress=lambda _line: None)
-    facts = {"scheduler": "docker-local", "tag": "4"}
+    facts = {"scheduler": "docker-local", "tag": "4", "source": "git-hook"}
     if was_known:
         host.perform(record_core.perform, host.add_job(Kind.RECORDED, "3.1.1", **facts))
 
-    job = host.add_job(Kind.RECORDED, source="git-hook", deployer="ana", **facts)
+    job = host.add_job(Kind.RECORDED, deployer="ana", **facts)
     host.perform(record_core.perform, job)
 
     (row,) = host.ledger.releases("web")

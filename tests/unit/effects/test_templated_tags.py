@@ -30,7 +30,7 @@ def test_tags_of_a_release(host: Host) -> None:
     """Each template has become a tag of the released image, and nothing else has."""
     host.set("web", "push-extra-tags", ALL)
 
-    run(host, revision=COMMIT)
+    run(host, source="git-hook", revision=COMMIT)
 
     assert host.tags() == dict.fromkeys(
         ("1", "latest", "3f1c9a7", "master-v1", "d20231114"), host.release().digest
@@ -76,7 +76,7 @@ def test_a_second_attempt_moves_the_same_tags(host: Host) -> None:
     """What was recorded with the number counts, on another day too."""
     host.set("web", "push-extra-tags", "{{ .GitShortRev }},d{{ .Date }}")
     host.registry.fail("put_manifest", errors.RegistryUnavailableError("it is away"))
-    job = host.add_job(Kind.RELEASE, revision=COMMIT)
+    job = host.add_job(Kind.RELEASE, source="git-hook", revision=COMMIT)
     with pytest.raises(errors.TransientError):
         host.perform(release.perform, job)
     host.clock.seconds += 3 * 86_400
@@ -121,10 +121,10 @@ def test_a_release_that_fails(host: Host) -> None:
 def test_a_later_release_has_tags_of_its_own(host: Host) -> None:
     """Each release moves the tags of its own values."""
     host.set("web", "push-extra-tags", "{{ .GitShortRev }}")
-    run(host, revision=COMMIT)
+    run(host, source="git-hook", revision=COMMIT)
     host.engine.add_image(IMAGE, b"two")
 
-    run(host, "2.1.1", revision="c0ffee0" * 5)
+    run(host, "2.1.1", source="git-hook", revision="c0ffee0" * 5)
 
     tags = host.tags()
     assert (tags["3f1c9a7"], tags["c0ffee0"]) == (tags["1"], tags["2"])
@@ -133,7 +133,7 @@ def test_a_later_release_has_tags_of_its_own(host: Host) -> None:
 def test_a_push_by_hand(host: Host) -> None:
     """It restores the tags of the release with the values of that release."""
     host.set("web", "push-extra-tags", "v{{ .Number }},{{ .GitShortRev }}")
-    run(host, revision=COMMIT)
+    run(host, source="git-hook", revision=COMMIT)
     host.registry.content.clear()
     host.registry.manifests.clear()
     host.clock.seconds += 86_400

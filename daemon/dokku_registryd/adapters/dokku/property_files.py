@@ -15,7 +15,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from dokku_registryd import errors
-from dokku_registryd.adapters.dokku import app_folders, property_reading, snapshot
+from dokku_registryd.adapters.dokku import (
+    app_folders,
+    git_refs,
+    property_reading,
+    snapshot,
+)
 from dokku_registryd.adapters.files import atomic
 from dokku_registryd.core.dokku import app_config, app_names, policy, presence
 from dokku_registryd.core.release import releases
@@ -79,6 +84,17 @@ class PropertyFiles:
                 if status is None or status.st_mtime > at:
                     return ""
                 return app_config.commit_in(raw.decode(errors="replace"), variable)
+        return ""
+
+    def branch_commit(self, app: str, branch: str, *, at: float) -> str:
+        """Return the commit that a branch of Dokku's repository had at a time.
+
+        It is empty if there is none, if the branch has changed since, or if Dokku is
+        told to state no commit for the app.
+        """
+        if app_names.is_app_name(app) and self._variable(app):
+            with contextlib.suppress(OSError):
+                return git_refs.commit_of(self._dokku_root / app, branch, at=at)
         return ""
 
     @contextlib.contextmanager

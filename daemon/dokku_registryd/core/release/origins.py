@@ -21,6 +21,8 @@ _OF_IMAGES: Final = frozenset({"git:from-image", "git:load-image"})
 _OF_COMMITS: Final = frozenset({"git-hook", "git:sync", "git:from-archive"})
 REDEPLOYS: Final = frozenset({"config-redeploy", "deploy"})
 """Sources without a build: they release the image `dokku/APP:latest` again."""
+_UNBUILT: Final = REDEPLOYS | {"ps:restart", "ps:start"}
+_REBUILD: Final = "ps:rebuild"
 _UNDONE: Final = frozenset({ReleaseState.FAILED, ReleaseState.DROPPED})
 _REVISION: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,127}")
 _COMMIT: Final = re.compile(r"[0-9a-f]{7,64}")
@@ -66,6 +68,10 @@ class Facts:
     """`GIT_REV` in the environment of the hook."""
     app_revision: str = ""
     """`GIT_REV` in the configuration of the app."""
+    repository_revision: str = ""
+    """The commit of the branch in Dokku's repository of the app."""
+    latest_revision: str = ""
+    """The revision of the app's latest release, see `latest`."""
     carried_revision: str | None = None
     """For a deploy without a build: see `carried`."""
     labels: Mapping[str, str]
@@ -90,13 +96,7 @@ def decide(facts: Facts) -> Origin:
     if source in _OF_IMAGES or (facts.source_image and source not in _OF_COMMITS):
         found, branch = [label], ""
     else:
-        # A label may be that of a base image, so it comes last.
-        found = [facts.told_revision, facts.app_revision, label]
-        if facts.carried_revision is not None:
-            found = [facts.carried_revision, label]
-        branch = DEFAULT_BRANCH if facts.branch == "" else facts.branch or ""
-        if not is_branch(branch):
-            branch = ""
+        found, branch = _revisions(facts, source, label), deployed_branch(facts.branch)
     return Origin(
         revision=next((text for text in found if is_revision(text)), ""),
         branch=branch,
@@ -104,6 +104,53 @@ def decide(facts: Facts) -> Origin:
         deployer=facts.deployer,
         began_at=facts.began_at,
     )
+
+
+def _revisions(facts: Facts, source: str, label: str) -> list[str]:
+    """Return what may be the revision of a build from Git, the surest first.
+
+    Dokku writes `GIT_REV` before it builds a commit that was pushed or fetched, and
+    leaves it there if that deploy fails: its repository then stays as it was, and that
+    is what `ps:rebuild` builds. A label may be that of a base image, so it comes last.
+    """
+    stated = [text for text in (facts.told_revision, facts.app_revision) if text]
+    if source in _OF_COMMITS:
+        return [*stated, label]
+    if facts.carried_revision is not None:
+        return [facts.carried_revision, label]
+    if source == _REBUILD:
+        sure = [facts.repository_revision]
+    else:
+        # No build, or nothing tells which one: only what agrees counts.
+        known = {facts.repository_revision}
+        if source in _UNBUILT:
+            known.add(facts.latest_revision)
+        sure = [text for text in stated if text in known]
+    return sure if any([*sure, *stated]) else [label]
+
+
+def deployed_branch(set_branch: str | None) -> str:
+    """Return the branch that Dokku deploys; empty if it is unknown.
+
+    Args:
+        set_branch: What is set, empty if nothing is, None if that cannot be read.
+    """
+    branch = DEFAULT_BRANCH if set_branch == "" else set_branch or ""
+    return branch if is_branch(branch) else ""
+
+
+def latest(rows: Iterable[Release], known: Mapping[str, Origin]) -> str:
+    """Return the revision of the latest release; empty if it is unknown.
+
+    Args:
+        rows: The releases of the app, the latest first.
+        known: What made them, by their jobs.
+    """
+    for row in rows:
+        origin = known.get(row.job_id, Origin())
+        if not (origin.from_number and _is_undone(row)):
+            return origin.revision
+    return ""
 
 
 def carried(rows: Iterable[Release], known: Mapping[str, Origin]) -> str | None:
@@ -118,13 +165,17 @@ def carried(rows: Iterable[Release], known: Mapping[str, Origin]) -> str | None:
     """
     for row in rows:
         origin = known.get(row.job_id, Origin())
-        if origin.from_number and (row.failed_at or row.state in _UNDONE):
+        if origin.from_number and _is_undone(row):
             continue  # The image of `latest` is that of before.
         if origin.from_number:
             return origin.revision
         if origin.source not in REDEPLOYS:
             return None
     return None
+
+
+def _is_undone(row: Release) -> bool:
+    return bool(row.failed_at) or row.state in _UNDONE
 
 
 def is_revision(text: str) -> bool:

@@ -19,26 +19,31 @@ def origin_of(
     trigger = job.trigger
     record = context.builds.facts(job.app, trigger.build)
     source = trigger.source or record.source
+    asked_at = _asked_at(job)
+    branch = _branch(job.app, context)
+    rows, known = context.ledger.releases(job.app), context.ledger.origins(job.app)
     return origins.decide(
         origins.Facts(
             source=source,
             deployer=trigger.deployer,
             told_revision=trigger.revision,
-            app_revision=context.properties.commit(job.app, at=_asked_at(job)),
-            carried_revision=_carried(job.app, context)
+            app_revision=context.properties.commit(job.app, at=asked_at),
+            repository_revision=context.properties.branch_commit(
+                job.app,
+                origins.deployed_branch(branch),
+                # Dokku has read it after the begin.
+                at=min(asked_at, record.began_at or asked_at),
+            ),
+            latest_revision=origins.latest(rows, known),
+            carried_revision=origins.carried(rows, known)
             if source in origins.REDEPLOYS
             else None,
             labels=dict(image.labels) if image is not None else {},
             source_image=_property(job.app, "source-image", context),
-            branch=_branch(job.app, context),
+            branch=branch,
             began_at=record.began_at,
         )
     )
-
-
-def _carried(app: str, context: ports.Context) -> str | None:
-    ledger = context.ledger
-    return origins.carried(ledger.releases(app), ledger.origins(app))
 
 
 def _asked_at(job: jobs.Job) -> float:
