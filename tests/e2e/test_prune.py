@@ -43,6 +43,7 @@ def test_old_numbers_go(site: Site) -> None:
 
     assert (done.returncode, done.stderr) == (0, "")
     assert f"Removed {site.reference(1)}\n" in done.stdout
+    assert done.stdout.endswith("dokku registryd:set web keep-remote all\n")
     assert site.remote().tags() == ["2", "3", "stable"]
     rows = {row["number"]: row["removed_at"] > 0 for row in site.ask("releases", "web")}
     assert rows == {3: False, 2: False, 1: True}

@@ -84,6 +84,30 @@ def test_names_that_are_kept_for_some_time(
     assert sorted(spare) == [f"org/web:{number}" for number in gone]
 
 
+def test_a_kept_release_is_one_of_another_image() -> None:
+    """A rebuild without a change leaves the image before it to return to."""
+    rows = (
+        release(3),
+        release(2, image_id="sha256:i3"),
+        release(1),
+    )
+    state = replace(STATE, releases=rows, policy=replace(POLICY, keep_releases=1))
+    names = {
+        "org/web:3": "sha256:i3",
+        "org/web:2": "sha256:i3",
+        "org/web:1": "sha256:i1",
+    }
+    seen = wanted.Observed(
+        names={**names, "backup:1": "sha256:i1"}, image_ids=frozenset(names.values())
+    )
+
+    assert removable_names(state, seen) == []
+    assert removable_names(replace(state, policy=POLICY), seen) == [
+        "org/web:2",
+        "org/web:1",
+    ]
+
+
 LOST = {"previous_number": 4, "sequence": 5}
 """What tells of a release that its number 4 was found to be taken."""
 

@@ -168,8 +168,35 @@ def test_numbers_of_one_image_stay_together() -> None:
     assert told(prunes.plan("web", host(app(*rows, keep=Keep(1))))) == {
         5: "web runs it",
         4: "it is one of the 1 latest",
-        3: "number 4 has the same image",
+        3: "its image is one of the 1 latest",
         2: NOTHING,
+    }
+    held = {"web": frozenset({4})}
+    assert told(prunes.plan("web", host(app(*rows), held=held)))[3] == (
+        "number 4 has the same image"
+    )
+
+
+def test_images_count_not_numbers() -> None:
+    """A rebuild without a change leaves the image before it to return to."""
+    rows = (
+        release(7),
+        release(6, digest="sha256:d7"),
+        release(5, digest="", live_at=0.0),
+        release(4),
+        release(3, digest="sha256:d4", image_repo="org/old"),
+        release(2),
+        release(1),
+    )
+
+    assert told(prunes.plan("web", host(app(*rows, runs=7, keep=Keep(2))))) == {
+        7: "web runs it",
+        6: "web runs its image",
+        5: "its digest was not recorded",
+        4: "it is one of the 2 latest",
+        3: "its image is one of the 2 latest",
+        2: "it is one of the 2 latest",
+        1: NOTHING,
     }
 
 
@@ -390,7 +417,12 @@ def test_nothing_that_is_needed_ever_goes(
         ),
         reverse=True,
     )
-    kept = set(superseded[: keep.count]) if keep else set(superseded)
+    images = dict.fromkeys(rows[number].digest for number in superseded)
+    images.pop(rows[deployed.number].digest, None)
+    latest = set([*images][: keep.count]) if keep else set(images)
+    kept = {number for number in superseded if rows[number].digest in latest}
+    if keep:
+        kept.update(superseded[: keep.count])
     assert kept.isdisjoint(row.number for row in going)
     # A second look finds nothing else to do.
     after = prunes.Look(tags=left, children=look.children)

@@ -74,6 +74,16 @@ def test_further_back() -> None:
     assert target(known, 41) == 41
 
 
+def test_what_is_gone() -> None:
+    """A release that is neither here nor in its registry is passed over."""
+    known = facts(row(41), row(40), row(39), row(38))
+
+    assert target(replace(known, gone=frozenset({"job-40"}))) == 39
+    assert target(replace(known, gone=frozenset({"job-40"})), 40) == 40
+    with pytest.raises(rollbacks.RefusedError, match=r"ran before .* are gone"):
+        target(replace(known, gone=frozenset({"job-40", "job-39", "job-38"})))
+
+
 def test_a_newer_release_that_never_ran() -> None:
     """What came later than the running release is nothing to return to."""
     known = facts(row(41), row(40))

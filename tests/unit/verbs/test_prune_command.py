@@ -1,5 +1,7 @@
 """`prune`, as far as it goes without an Engine, and what it prints."""
 
+from dataclasses import replace
+
 import pytest
 
 from app_states import release
@@ -77,6 +79,42 @@ def test_a_plan_as_text(
     )
 
     assert printed == lines
+
+
+@pytest.mark.parametrize(
+    ("plans", "app", "line"),
+    [
+        (
+            [PLAN],
+            "web",
+            "1 number, now and after each deploy: dokku registryd:prune web",
+        ),
+        (
+            [PLAN, PLAN],
+            None,
+            "2 numbers, now and after each deploy: dokku registryd:prune",
+        ),
+        ([BLOCKED], "web", ""),
+        ([replace(PLAN, is_agreed=True)], "web", ""),
+        ([replace(PLAN, entries=PLAN.entries[:1])], "web", ""),
+    ],
+)
+def test_the_way_on(plans: list[RepositoryPlan], app: str | None, line: str) -> None:
+    """A dry run names the command that agrees, if something waits for that."""
+    printed: list[str] = []
+
+    prune._print_way_on(plans, app, Output(line=printed.append, error=printed.append))
+
+    assert printed == ([f"To remove {line} --yes"] if line else [])
+
+
+@pytest.mark.parametrize(("app", "named"), [("web", "web"), (None, "APP")])
+def test_what_consent_means(app: str | None, named: str) -> None:
+    """It stands for later deploys too, and the command that ends it is named."""
+    told = prune._told_of_consent(app)
+
+    assert told.startswith("From now on the service does this after each deploy.")
+    assert told.endswith(f" dokku registryd:set {named} keep-remote all")
 
 
 def test_a_plan_as_json() -> None:

@@ -4,10 +4,12 @@ import os
 
 import pytest
 
+from app_states import POLICY, release
 from dokku_registryd.adapters.dokku import deploying_files
 from dokku_registryd.adapters.host import processes
 from dokku_registryd.core.release.releases import DeployedRelease
-from dokku_registryd.core.release.rollbacks import RefusedError
+from dokku_registryd.core.release.rollbacks import Facts, RefusedError
+from dokku_registryd.verbs.releases import rollback
 from support.calling import Caller
 
 DEPLOYED = DeployedRelease(server="", image_repo="org/web", number=43)
@@ -34,3 +36,33 @@ def test_a_deploy_that_takes_no_lock(caller: Caller, words: tuple[str, ...]) -> 
     told.tell("web", f"pid-{pid}-1", DEPLOYED)
     with pytest.raises(RefusedError, match="push-on-release"):
         caller.call(*words, "--dry-run")
+
+
+@pytest.mark.parametrize(
+    ("number", "removed", "here", "chosen"),
+    [
+        (None, {4}, set(), (3, False)),
+        (None, {4, 3}, {2}, (2, True)),
+        (None, {4, 3}, {3}, (3, True)),
+        (None, set(), set(), (4, False)),
+        (4, {4}, set(), (4, False)),
+    ],
+)
+def test_what_a_prune_has_removed(
+    number: int | None, removed: set[int], here: set[int], chosen: tuple[int, bool]
+) -> None:
+    """Without a number a rollback passes over what it could not pull."""
+    rows = tuple(release(one, live_at=float(one), sequence=one) for one in (5, 4, 3, 2))
+    facts = Facts(
+        policy=POLICY,
+        releases=rows,
+        sources={},
+        deployed=rows[0].deployed,
+        is_companion=False,
+    )
+
+    plan, is_here = rollback._choose(
+        facts, number, {f"job-{one}" for one in removed}, lambda row: row.number in here
+    )
+
+    assert (plan.source.number, is_here) == chosen

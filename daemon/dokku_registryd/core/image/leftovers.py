@@ -156,10 +156,25 @@ def _superseded(
         (entry, _began(after) + age if age and after is not None else 0.0)
         for entry, after in zip(pushed, later, strict=False)
     ]
+    latest = _latest(pushed, current, kept)
+    spare = [(row, until) for row, until in aged[kept:] if row.job_id not in latest]
     held = state.policy.holds.numbers
-    return [
-        (row, until) for row, until in (*aged[kept:], *ended) if row.number not in held
-    ]
+    return [(row, until) for row, until in (*spare, *ended) if row.number not in held]
+
+
+def _latest(
+    pushed: Iterable[Release], current: Release | None, count: int
+) -> frozenset[str]:
+    """Return the jobs of the latest releases of so many other images.
+
+    A release that repeats an image leaves nothing to return to.
+    """
+    found: dict[str, str] = {}
+    running = current.image_id if current is not None else ""
+    for row in pushed:
+        if len(found) < count and row.image_id not in {"", running}:
+            found.setdefault(row.image_id, row.job_id)
+    return frozenset(found.values())
 
 
 def _began(release: Release) -> float:

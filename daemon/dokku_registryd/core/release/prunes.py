@@ -1,10 +1,11 @@
 """Which numbers of an app may be removed from its registry, and why the others stay.
 
-The property `keep-remote` says how many superseded releases a registry keeps, and for
-how long. Only numbers that this host has released are ever candidates. A number stays
-if anything needs it, or its image under another number: removal by digest removes all
-tags of an image, and some registries do that for a tag too. `plan` decides by what this
-host knows, `settle` by what else is in the repository; both only ever keep more.
+The property `keep-remote` says how many superseded images a registry keeps, and for how
+long: a release that repeats an image adds none to return to, so it does not count. Only
+numbers that this host has released are ever candidates. A number stays if anything
+needs it, or its image under another number: removal by digest removes all tags of an
+image, and some registries do that for a tag too. `plan` decides by what this host
+knows, `settle` by what else is in the repository; both only ever keep more.
 """
 
 from collections import defaultdict
@@ -269,9 +270,14 @@ def _beyond(
         if row.failed_at and row.number > current.number:
             del kept[row.job_id]
     superseded = superseded_at(rows, current)
-    there = ((row, ended_at) for row, ended_at in superseded if _is_there(row, host))
-    for place, (row, ended_at) in enumerate(there):
-        if place < keep.count:
+    images: set[str] = set()
+    for row, ended_at in superseded:
+        if not row.digest or row.digest == current.digest or not _is_there(row, host):
+            continue
+        if row.digest in images:
+            kept[row.job_id] = f"its image is one of the {keep.count} latest"
+        elif len(images) < keep.count:
+            images.add(row.digest)
             kept[row.job_id] = f"it is one of the {keep.count} latest"
         elif keep.seconds and host.now < ended_at + keep.seconds:
             kept[row.job_id] = f"it ran in the last {keeping.span(keep.seconds)}"

@@ -1,8 +1,8 @@
 """Rollbacks: which release an app would run again, and why it may not.
 
-Without a number it is the one that ran before. If the app runs a rollback already, that
-counts as the release that it repeats: a second rollback goes further back, never to the
-release that the first one replaced.
+Without a number it is the latest that ran before and is not gone. If the app runs a
+rollback already, that counts as the release that it repeats: a second rollback goes
+further back, never to the release that the first one replaced.
 """
 
 from collections.abc import Mapping, Sequence
@@ -38,6 +38,8 @@ class Facts:
     """What it runs."""
     is_companion: bool
     """Whether Dokku's own registry plugin is in charge."""
+    gone: frozenset[str] = frozenset()
+    """The jobs of releases that are known to be neither here nor in a registry."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,8 +174,16 @@ def _before(facts: Facts, runs: DeployedRelease, present: Release | None) -> Rel
             if origin is None
             else row.sequence < origin.sequence
         )
-        if is_older and _has_run(row) and not _is_same_image(row, present):
+        is_other = _has_run(row) and not _is_same_image(row, present)
+        if is_older and is_other and row.job_id not in facts.gone:
             return row
+    if facts.gone:
+        raise RefusedError(
+            f"all releases that {facts.policy.app} ran before the present one are gone:"
+            " they are not on this host, and a prune has removed them from the"
+            " registry. Name another one of dokku registryd:releases"
+            f" {facts.policy.app}"
+        )
     raise RefusedError(
         f"no release of {facts.policy.app} before the present one is recorded. Name one"
         f" of dokku registryd:releases {facts.policy.app}"

@@ -34,22 +34,37 @@ def perform(arguments: argparse.Namespace, out: Output) -> int:
         preparation.check_app(arguments, arguments.app)
     with _context(settings) as context:
         plans = list(_plans(arguments.app, context, out))
+        is_asked = not arguments.app or _is_asked(arguments.app, context)
     if arguments.format == "json":
         out.json([_as_json(plan) for plan in plans])
     else:
         _print(plans, out, is_one=bool(arguments.app))
     has_problem = any(plan.problem for plan in plans)
     if arguments.dry_run:
+        if arguments.format != "json":
+            _print_way_on(plans, arguments.app, out)
         return int(has_problem)
     if arguments.format == "json":
         out = Output(line=lambda _text: None, error=out.error)  # stdout is one value
-    return max(int(has_problem), _carry_out(plans, arguments, out))
+    ended = _carry_out(plans, arguments, out, is_asked=is_asked)
+    return max(int(has_problem), ended)
 
 
 def _carry_out(
-    plans: list[RepositoryPlan], arguments: argparse.Namespace, out: Output
+    plans: list[RepositoryPlan],
+    arguments: argparse.Namespace,
+    out: Output,
+    *,
+    is_asked: bool,
 ) -> int:
-    """Request the jobs and follow them; say what waits for consent."""
+    """Request the jobs and follow them; say what waits for consent, or what it means.
+
+    Args:
+        plans: The plans.
+        arguments: The command line.
+        out: Where to write.
+        is_asked: Whether keep-remote is set, without which nothing is agreed to.
+    """
     chosen: list[RepositoryPlan] = []
     waiting: list[RepositoryPlan] = []
     for plan in plans:
@@ -68,6 +83,8 @@ def _carry_out(
         )
         for app in dict.fromkeys(apps)
     ]
+    if arguments.yes and apps and is_asked:
+        out.line(_told_of_consent(arguments.app))
     for repository in dict.fromkeys(plan.repository for plan in waiting):
         out.error(
             f"nothing is removed from {repository} before you agree, once. What is"
@@ -139,6 +156,25 @@ def _print(plans: list[RepositoryPlan], out: Output, *, is_one: bool) -> None:
             out.line(line)
     if not any(plan.going or plan.problem for plan in plans):
         out.line("No number to remove.")
+
+
+def _told_of_consent(app: str | None) -> str:
+    # `all` excepts an app from the global value too.
+    return (
+        "From now on the service does this after each deploy. To end that: dokku"
+        f" registryd:set {app or 'APP'} keep-remote all"
+    )
+
+
+def _print_way_on(plans: list[RepositoryPlan], app: str | None, out: Output) -> None:
+    """Say how to agree, if a number would go and waits for consent."""
+    count = sum(plan.going for plan in plans if not plan.problem and not plan.is_agreed)
+    if count:
+        numbers = "1 number" if count == 1 else f"{count} numbers"
+        out.line(
+            f"To remove {numbers}, now and after each deploy: dokku registryd:prune"
+            f" {f'{app} ' if app else ''}--yes"
+        )
 
 
 def _as_json(plan: RepositoryPlan) -> dict[str, object]:

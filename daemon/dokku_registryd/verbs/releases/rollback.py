@@ -2,12 +2,15 @@
 
 import argparse
 import sys
+from collections.abc import Callable, Collection
+from dataclasses import replace
 from pathlib import Path
 
 from dokku_registryd import config
 from dokku_registryd.adapters.dokku import held_lock, modes, property_files, restarts
 from dokku_registryd.core.dokku import policy
 from dokku_registryd.core.release import rollbacks
+from dokku_registryd.core.release.releases import Release
 from dokku_registryd.verbs import preparation
 from dokku_registryd.verbs.output import Output
 from dokku_registryd.verbs.releases import repeating
@@ -92,20 +95,41 @@ def _plan(
             is_companion=modes.is_companion(Path(settings.paths.dokku_lib_root)),
         )
         number = int(arguments.number) if arguments.number else None
-        plan = rollbacks.plan(facts, number)
-        is_here = repeating.is_here(settings, plan.source)
+        removals = book.removals(app) if book else {}
+        removed = {job for job, removal in removals.items() if removal.is_over}
+        plan, is_here = _choose(
+            facts, number, removed, lambda source: repeating.is_here(settings, source)
+        )
         if not is_here and book:
             job_id = plan.source.job_id
-            removal = book.removals(app).get(job_id)
             rollbacks.check_parts(
-                plan.source,
-                book.check_of(job_id),
-                is_removed=removal is not None and removal.is_over,
+                plan.source, book.check_of(job_id), is_removed=job_id in removed
             )
     finally:
         if book:
             book.close()
     return plan, is_here
+
+
+def _choose(
+    facts: rollbacks.Facts,
+    number: int | None,
+    removed: Collection[str],
+    is_here: Callable[[Release], bool],
+) -> tuple[rollbacks.Plan, bool]:
+    """Return the plan, and whether the image is on this host.
+
+    Without a number it passes over releases that are neither here nor in a registry.
+    The Engine is asked for one release after the other, as a registry may lack many.
+    """
+    while True:
+        plan = rollbacks.plan(facts, number)
+        job_id = plan.source.job_id
+        if is_here(plan.source):
+            return plan, True
+        if number is not None or job_id not in removed:
+            return plan, False
+        facts = replace(facts, gone=facts.gone | {job_id})
 
 
 def _described(plan: rollbacks.Plan, *, is_here: bool) -> list[str]:
