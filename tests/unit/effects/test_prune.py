@@ -17,6 +17,7 @@ from dokku_registryd.core.registry import referrers
 from dokku_registryd.core.release import prunes
 from dokku_registryd.core.release.releases import DeployedRelease
 from dokku_registryd.effects import prune, publish, release, sweep
+from dokku_registryd.effects.registry import removing
 from worlds import REPOSITORY, SERVER, Host, build_world
 
 JOBS = count(1)
@@ -165,6 +166,95 @@ def test_the_parts_of_an_index_go_with_it(many: Host) -> None:
     digests = {one.digest for one in many.registry.content[REPOSITORY]}
     assert not digests & {child.digest, index.digest}
     assert many.ledger.removals("web")[row.job_id].children == (child.digest,)
+
+
+CHILD = Manifest(
+    media_type="application/vnd.oci.image.manifest.v1+json", body=b'{"layers": []}'
+)
+
+
+def make_index(host: Host, number: int, note: str) -> str:
+    """Let a number be an index that names CHILD, and return its digest."""
+    row = next(row for row in host.ledger.releases("web") if row.number == number)
+    body = (
+        f'{{"note": "{note}", "manifests": [{{"mediaType": "{CHILD.media_type}",'
+        f' "digest": "{CHILD.digest}", "size": 1}}]}}'
+    )
+    index = Manifest(media_type=INDEX_TYPE, body=body.encode())
+    host.registry.store(f"{REPOSITORY}@{CHILD.digest}", CHILD)
+    host.registry.store(f"{REPOSITORY}:{number}", index)
+    host.ledger.update_release(row.job_id, digest=index.digest)
+    return index.digest
+
+
+def has_child(host: Host) -> bool:
+    """Return whether the registry has CHILD."""
+    return CHILD in host.registry.content[REPOSITORY]
+
+
+@pytest.fixture
+def interrupted(many: Host, monkeypatch: pytest.MonkeyPatch) -> Host:
+    """Give a host that died when the index of number 1 was gone, but not its part."""
+    make_index(many, 1, "of number 1")
+    many.ledger.agree([REPOSITORY], at=1.0)
+    _die_once(monkeypatch, many.registry, "remove", is_after=True)
+    # The first removal is that of the tag, which this registry does not know.
+    monkeypatch.setattr(removing.Remover, "_remove_tag", lambda *_: False)
+    with pytest.raises(SystemExit):
+        run(many)
+    monkeypatch.undo()
+    assert "1" not in many.tags()
+    assert has_child(many)
+    return many
+
+
+def test_the_parts_go_with_a_later_prune(interrupted: Host) -> None:
+    """After a death the next prune removes the parts, and the removal is over."""
+    run(interrupted)
+
+    assert not has_child(interrupted)
+    removals = interrupted.ledger.removals("web").values()
+    assert [one.is_over for one in removals] == [True, True]
+
+
+def test_a_part_that_was_pushed_again_stays(interrupted: Host) -> None:
+    """A build of the same content names the parts of an index that went before."""
+    ship(interrupted)
+    make_index(interrupted, 5, "of number 5")
+
+    run(interrupted)
+
+    assert set(interrupted.tags()) == {"4", "5"}
+    assert has_child(interrupted)
+
+
+def test_a_part_waits_for_pushes_beside_it(interrupted: Host) -> None:
+    """An app with the same repository may be about to name it."""
+    interrupted.create_app("shop", image_repo="org/web")
+    ship(interrupted, app="shop")
+    interrupted.add_job(Kind.RELEASE, "99.1.1", app="shop")
+
+    run(interrupted)
+    assert has_child(interrupted)
+
+    job = interrupted.ledger.job("99.1.1")
+    assert job is not None
+    interrupted.ledger.finish_job("99.1.1", outcomes.done(), at=2.0)
+    run(interrupted)
+    assert not has_child(interrupted)
+
+
+def test_a_part_of_a_number_that_was_lost_stays(many: Host) -> None:
+    """What runs can be pulled by its digest while its number is gone."""
+    make_index(many, 1, "of number 1")
+    runs = make_index(many, 4, "of number 4")
+    del many.registry.manifests[REPOSITORY, "4"]
+
+    run(many, tag=prune.AGREED)
+
+    assert set(many.tags()) == {"3"}
+    assert has_child(many)
+    assert runs in {one.digest for one in many.registry.content[REPOSITORY]}
 
 
 @pytest.mark.parametrize("has_api", [True, False])

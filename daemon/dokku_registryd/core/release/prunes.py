@@ -116,12 +116,34 @@ def spare_children(digest: str, look: Look, gone: Collection[str]) -> list[str]:
         look: Its repository.
         gone: Digests that are gone already.
     """
-    others = [one for one in set(look.tags.values()) if one not in {digest, *gone}]
+    return unneeded(_below(digest, look.children), look, {digest, *gone})
+
+
+def unneeded(
+    digests: Iterable[str], look: Look, gone: Collection[str] = ()
+) -> list[str]:
+    """Return the manifests that no tag of a repository needs.
+
+    Args:
+        digests: The manifests, parts of an index that goes or is gone.
+        look: Its repository.
+        gone: Digests that are gone already; the look may be older.
+    """
+    others = [one for one in set(look.tags.values()) if one not in gone]
     needed = {
         *others,
         *(child for one in others for child in _below(one, look.children)),
     }
-    return [child for child in _below(digest, look.children) if child not in needed]
+    return [digest for digest in digests if digest not in needed]
+
+
+def has_untagged(entries: Iterable[Entry], look: Look) -> bool:
+    """Return whether a number that stays has lost its tag, so its parts are unknown."""
+    tagged = set(look.tags.values())
+    return any(
+        not entry.goes and entry.release.digest and entry.release.digest not in tagged
+        for entry in entries
+    )
 
 
 def superseded_at(

@@ -77,10 +77,7 @@ class Remover:
         image = reference.parse(release.reference)
         stored = self._digest(image)
         if stored is None:
-            before = self.known.get(release.job_id)
-            self._drop_children(image, before.children if before else ())
-            self._drop_records(image, release)
-            self._end([release], "it was gone already")
+            self._finish(image, release)
             return
         if stored != release.digest:
             # Another client has pushed there, and it is not ours any more.
@@ -105,7 +102,28 @@ class Remover:
             for entry in entries
             if entry.goes and entry.release.digest == release.digest
         ]
-        self._remove_digest(image, same, look)
+        self._remove_digest(image, same, entries, look)
+
+    def _finish(self, image: reference.ImageReference, release: Release) -> None:
+        """End the removal of a number that is gone.
+
+        Its index may have gone in an earlier attempt. What was pushed since then may
+        name the same parts, and what is being pushed may name them soon.
+        """
+        before = self.known.get(release.job_id)
+        if before is not None and before.children:
+            look = self._look(image)
+            entries = list(self.planned())
+            found = {entry.release.job_id: entry for entry in entries}
+            entry = found.get(release.job_id)
+            if entry is None or not entry.goes:
+                return  # A later prune ends it.
+            if not prunes.has_untagged(entries, look):
+                self._drop_children(
+                    image, prunes.unneeded(before.children, look, self._gone)
+                )
+        self._drop_records(image, release)
+        self._end([release], "it was gone already")
 
     def _look(self, image: reference.ImageReference) -> prunes.Look:
         now = self.context.clock.monotonic()
@@ -136,11 +154,17 @@ class Remover:
         return True
 
     def _remove_digest(
-        self, image: reference.ImageReference, same: list[Release], look: prunes.Look
+        self,
+        image: reference.ImageReference,
+        same: list[Release],
+        entries: Iterable[prunes.Entry],
+        look: prunes.Look,
     ) -> None:
         """Remove an image with its numbers, and what only its index names."""
         digest = same[0].digest
-        children = prunes.spare_children(digest, look, self._gone)
+        children: list[str] = []
+        if not prunes.has_untagged(entries, look):
+            children = prunes.spare_children(digest, look, self._gone)
         self._begin(same, children)
         said = self._ask(image.with_digest(digest))
         if not said and self._digest(image) is not None:
