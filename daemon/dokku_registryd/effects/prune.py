@@ -2,8 +2,8 @@
 
 The plan is made by `core.release.prunes`; this module reads what it needs and carries
 it out. Nothing is removed from a repository without the consent of an operator, which
-is asked for once and recorded. Jobs of the app go first: a prune ends between two
-requests.
+is asked for once and recorded. Other jobs go first: a prune ends between two requests
+as soon as one waits for a worker, or for its registry.
 """
 
 from collections.abc import Iterable
@@ -153,6 +153,8 @@ def perform(
     prune = _Prune(job, context, reply)
     try:
         return prune.run()
+    except errors.PreemptedError:
+        raise  # It goes on when the others have ended.
     except (errors.TransientError, errors.PermanentError) as error:
         if not job.is_internal:
             raise
@@ -227,6 +229,8 @@ class _Prune:
         self._context = context
         self._reply = reply
         self._removed = 0
+        self._urgent = 0
+        """How many looks in a row have found jobs that wait for a worker."""
         self._unagreed: list[str] = []
 
     def run(self) -> outcomes.Outcome:
@@ -303,6 +307,10 @@ class _Prune:
             raise errors.PreemptedError(
                 f"the prune was preempted by another job of {self._app}"
             )
+        # A job that was just accepted waits for a moment, even for idle workers.
+        self._urgent = self._urgent + 1 if self._context.has_urgent() else 0
+        if self._urgent > 1:
+            raise errors.PreemptedError("other jobs go first")
 
 
 def _host(app: str, common: Common, context: ports.Context) -> prunes.Host:

@@ -341,6 +341,22 @@ def test_another_job_goes_first(many: Host) -> None:
     assert set(many.tags()) == {"1", "2", "3", "4"}
 
 
+@pytest.mark.parametrize("is_internal", [True, False])
+def test_jobs_of_other_apps_go_first(many: Host, is_internal: bool) -> None:
+    """A job that waits for a worker ends a prune, which goes on later."""
+    many.ledger.agree([REPOSITORY], at=1.0)
+    busy = many.replace(has_urgent=lambda: True)
+    job = many.add_job(Kind.PRUNE, "prune-1" if is_internal else "1.9.9", tag="")
+    assert job.is_internal == is_internal
+
+    with pytest.raises(errors.PreemptedError):
+        many.perform(prune.perform, job, busy)
+
+    assert {"2", "3", "4"} <= set(many.tags())
+    assert many.perform(prune.perform, job) is not None
+    assert set(many.tags()) == {"3", "4"}
+
+
 def test_a_number_that_is_needed_meanwhile(many: Host) -> None:
     """What needs a number is read again before it is removed."""
     many.ledger.agree([REPOSITORY], at=1.0)

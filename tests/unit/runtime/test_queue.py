@@ -190,7 +190,7 @@ def checking(hand: Hand, **limits: int) -> queue.JobQueue:
     return line
 
 
-@pytest.mark.parametrize("kind", [Kind.RELEASE, Kind.HEAL, Kind.DEPLOYED])
+@pytest.mark.parametrize("kind", [Kind.RELEASE, Kind.HEAL, Kind.PRUNE, Kind.DEPLOYED])
 def test_any_other_job_is_more_urgent_than_a_check(kind: Kind) -> None:
     """As soon as it could start, and no worker takes it."""
     hand = Hand()
@@ -202,7 +202,7 @@ def test_any_other_job_is_more_urgent_than_a_check(kind: Kind) -> None:
     hand.now = 110.0
 
     assert line.has_urgent()
-    assert line.take(0) is not None or kind is Kind.HEAL
+    assert line.take(0) is not None or kind in {Kind.HEAL, Kind.PRUNE}
     line.release(CHECK)
 
 
@@ -228,3 +228,21 @@ def test_what_could_not_start_is_not_urgent() -> None:
     line.put(replace(job("4", app="db"), host="r.example"))
 
     assert not line.has_urgent()
+
+
+@pytest.mark.parametrize("kind", [Kind.RELEASE, Kind.PUSH])
+def test_what_gives_way_ends_for_what_is_awaited(kind: Kind) -> None:
+    """Even if prunes alone use up the share of a registry."""
+    line = queue.JobQueue(Hand(), most_background=2, most_of_host=1)
+    prune = replace(job("prune-1", Kind.PRUNE), host="r.example")
+    line.put(prune)
+    assert line.take(0) == prune
+    line.put(replace(job("prune-2", Kind.PRUNE, "api"), host="r.example"))
+    line.put(replace(job("heal-3", Kind.HEAL, "shop"), host="r.example"))
+    line.put(replace(job("4", Kind.PRUNE, "old"), host="r.example"))
+    assert not line.has_urgent()
+    assert line.withdraw([job("4", Kind.PRUNE, "old")])
+
+    line.put(replace(job("5", kind, "db"), host="r.example"))
+
+    assert line.has_urgent()

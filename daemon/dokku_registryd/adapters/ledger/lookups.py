@@ -35,10 +35,15 @@ class ReleaseLookups(releases.ReleaseRows):
     def release_with_digest(
         self, image_id: str, repository: str, *, app: str = ""
     ) -> Release | None:
-        """Return the latest release of an image that a repository has confirmed."""
+        """Return the latest release of an image that a repository has confirmed.
+
+        One that a prune has removed, or may have, is none.
+        """
         found = self._chosen(
             "WHERE image_id = ? AND server || image_repo = ? AND digest != ''"
-            " AND ? IN ('', app) ORDER BY sequence DESC LIMIT 1",
+            " AND ? IN ('', app)"
+            " AND job_id NOT IN (SELECT job_id FROM removals)"
+            " ORDER BY sequence DESC LIMIT 1",
             image_id,
             repository,
             app,

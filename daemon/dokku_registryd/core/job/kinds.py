@@ -73,6 +73,8 @@ class Rules:
     """The daemon does it on its own, and it may wait for a registry."""
     is_last: bool = False
     """All other jobs go before it, and no two of these run at the same time."""
+    gives_way: bool = False
+    """It ends between two requests as soon as a job waits that goes before it."""
     is_preempting: bool = False
     """It preempts a running heal of the app."""
     is_disowning: bool = False
@@ -179,6 +181,7 @@ RULES: Final[Mapping[Kind, Rules]] = MappingProxyType(
             is_awaited=True,
             is_exclusive=True,
             is_background=True,
+            gives_way=True,
             is_remote=True,
         ),
         Kind.ABANDONED: Rules(

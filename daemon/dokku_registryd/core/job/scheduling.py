@@ -189,22 +189,16 @@ class Schedule:
     def has_urgent(self, now: float) -> bool:
         """Return whether a job could start that goes before checks of releases.
 
-        Idle workers take such a job at once, so they are all busy.
+        Idle workers take such a job at once, so they are all busy, or jobs that give
+        way use up the share of its registry.
         """
         self._admit_due(now)
         others = (job for job in self._running if not job.rules.is_last)
         most = self._most_background
         is_full = most is not None and sum(job.is_background for job in others) >= most
-        for host in list(self._ready):
-            head = self._ready_head(host)
-            job = self._entries[head[1]].job if head else None
-            if job is None or job.rules.is_last or (job.is_background and is_full):
-                continue
-            if not self._shares.is_used_up(host) or self._shares.may_go_beyond(
-                host, now
-            ):
-                return True
-        return False
+        return any(
+            self._is_urgent(host, now, is_full=is_full) for host in list(self._ready)
+        )
 
     def has(self, kind: Kind, app: str) -> bool:
         """Return whether a job of this kind and app is waiting."""
@@ -216,6 +210,32 @@ class Schedule:
     def running(self) -> list[jobs.Job]:
         """Return the running jobs."""
         return list(self._running)
+
+    def _is_urgent(self, host: str, now: float, *, is_full: bool) -> bool:
+        """Return whether the first job of a host goes before others, and could start.
+
+        Args:
+            host: The registry.
+            now: Monotonic seconds.
+            is_full: Whether no more background work may start.
+        """
+        head = self._ready_head(host)
+        job = self._entries[head[1]].job if head else None
+        if job is None or job.rules.is_last:
+            return False
+        if job.is_background:
+            is_alike = any(one.rules.gives_way for one in self._running)
+            if is_full or (job.rules.gives_way and is_alike):
+                return False
+        elif not job.rules.gives_way and self._is_in_way(host):
+            return True
+        return not self._shares.is_used_up(host) or self._shares.may_go_beyond(
+            host, now
+        )
+
+    def _is_in_way(self, host: str) -> bool:
+        """Return whether a job of a registry runs that gives way."""
+        return any(job.host == host and job.rules.gives_way for job in self._running)
 
     def _due_of(self, app: str, now: float) -> Iterator[jobs.Job]:
         for job_id in self._of_app.get(app, ()):
