@@ -52,6 +52,20 @@ def test_a_removal_begins_and_ends(book: ledger.SqliteLedger) -> None:
     assert book.removed_of(["a", "b", "c"]) == {"a"}
 
 
+def test_a_removed_release_proves_no_content(book: ledger.SqliteLedger) -> None:
+    """A deploy must not continue because its image was in the registry once."""
+    book.update_release("a", digest="sha256:d1")
+    found = book.release_of("a")
+    assert found is not None
+    assert book.release_with_digest(found.image_id, found.repository) == found
+
+    book.begin_removals(["a"], at=5.0)
+    assert book.release_with_digest(found.image_id, found.repository) is None
+
+    book.forget_removals(["a"])
+    assert book.release_with_digest(found.image_id, found.repository) == found
+
+
 def test_a_refused_removal_is_forgotten(book: ledger.SqliteLedger) -> None:
     """What the registry keeps, or got again, was not removed."""
     book.begin_removals(["a", "b"], at=5.0)
