@@ -81,10 +81,14 @@ def _is_needed(spare: spares.Spare, context: ports.Context) -> bool:
         return True
     if state.policy.unread:
         return True
+    if any(
+        row.state in _UNCONFIRMED
+        for row in context.ledger.releases_of_image(spare.image_id)
+    ):
+        return True  # Another app may be promoted to it.
     told = [wanted.deployed_of(state), *state.deploying]
     running = [wanted.release_of(state, one) for one in told if one is not None]
     return spare.image_id in {
         *(row.image_id for row in running if row is not None),
         *(one.image_id for one in told if one is not None),
-        *(row.image_id for row in state.releases if row.state in _UNCONFIRMED),
     }

@@ -106,6 +106,23 @@ def test_a_return_that_began_meanwhile(kept: Host) -> None:
     assert numbers(kept) == [1, 4]
 
 
+def test_a_promotion_that_began_meanwhile(kept: Host) -> None:
+    """Another app that is to run an image keeps it, before it has a name of its own."""
+    kept.create_app("shop")
+    first = kept.release("1.1.1")
+
+    def used(_folder: str) -> float:
+        if kept.ledger.release_of("9.1.1") is None:
+            kept.ledger.reserve(
+                replace(first, job_id="9.1.1", app="shop", image_repo="org/shop")
+            )
+        return 99.0
+
+    sweep.carry_out(replace(full(kept, 99.0), used_percent=used))
+
+    assert numbers(kept) == [1, 4]
+
+
 def test_what_the_log_says(kept: Host, logged: list[MutableMapping[str, Any]]) -> None:
     """Each image is named, and a disk that stays full is said once."""
     sweep.carry_out(full(kept, 99.0, 95.0))
