@@ -73,6 +73,17 @@ def test_how_many_stay(keep: Keep | None, now: float, gone: list[int]) -> None:
     assert sorted(entry.release.number for entry in entries if entry.goes) == gone
 
 
+def test_a_clock_that_was_behind_ages_nothing() -> None:
+    """A host without a battery may start with its clock years behind."""
+    rows = (release(5, live_at=5 * DAY), release(4, live_at=1.0), *ROWS[2:])
+    keep = Keep(seconds=3 * DAY)
+
+    entries = prunes.plan("web", host(app(*rows, keep=keep), now=5.5 * DAY))
+
+    assert sorted(entry.release.number for entry in entries if entry.goes) == [1]
+    assert told(entries)[3] == "it ran in the last 3d"
+
+
 @pytest.mark.parametrize(
     ("row", "reason"),
     [

@@ -151,6 +151,8 @@ def superseded_at(
 ) -> Iterator[tuple[Release, float]]:
     """Yield superseded releases, newest first, and when each one was superseded.
 
+    None was superseded before it ran, even if a clock was behind at the next one.
+
     Args:
         rows: An app's releases.
         current: The release that it runs.
@@ -164,8 +166,12 @@ def superseded_at(
         and not row.failed_at
     ]
     for row in sorted(superseded, key=lambda row: -row.number):
-        yield row, later.live_at or later.pushed_at or later.created_at
+        yield row, max(_ran_at(later), _ran_at(row))
         later = row
+
+
+def _ran_at(row: Release) -> float:
+    return row.live_at or row.pushed_at or row.created_at
 
 
 def _is_there(row: Release, host: Host) -> bool:
