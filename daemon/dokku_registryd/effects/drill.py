@@ -94,7 +94,15 @@ class Drill:
                 yield from self._target(state)
         for app in context.properties.apps():
             if app not in known and self._only in {None, app} and self._runs(app):
-                yield drills.local(app)
+                yield self._never_released(app)
+
+    def _never_released(self, app: str) -> Answer:
+        """Return the answer for an app that was deployed, but never with a number."""
+        try:
+            policy = app_state.policy_of(self._context, app)
+        except errors.UnreadableError as error:
+            return Answer(app=app, verdict=Verdict.UNKNOWN, reason=str(error))
+        return drills.unreleased(app) if policy.push_on_release else drills.local(app)
 
     def _runs(self, app: str) -> bool:
         """Return whether Dokku has deployed an app."""
@@ -109,7 +117,7 @@ class Drill:
             if state.policy.push_on_release and state.deployed is not None:
                 yield drills.unpushed(app, "")
             elif self._runs(app):
-                yield drills.local(app)
+                yield self._never_released(app)
             return
         release = wanted.release_of(state, deployed)
         digest = (release.digest if release else "") or deployed.digest

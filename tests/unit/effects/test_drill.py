@@ -250,6 +250,19 @@ def test_apps_that_do_not_push(released: Host) -> None:
     assert found == {"web": Verdict.YES, "local": Verdict.LOCAL}
 
 
+@pytest.mark.parametrize("only", [None, "fresh"])
+def test_an_app_that_is_to_push_but_never_has(released: Host, only: str | None) -> None:
+    """No registry has its image, although its properties say that one should."""
+    released.create_app("fresh")
+    released.files.set("common", "fresh", "deployed", "true")
+
+    found = {answer.app: answer for answer in run(released, only)}
+
+    assert found["fresh"].verdict is Verdict.NO
+    assert found["fresh"].cure == "dokku ps:rebuild fresh"
+    assert "no registry has its image" in found["fresh"].reason
+
+
 def test_without_a_recorded_digest(released: Host) -> None:
     """A release that was adopted while its registry was away goes by its number."""
     record = dataclasses.replace(released.release().deployed, digest="")

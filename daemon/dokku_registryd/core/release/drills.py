@@ -110,6 +110,19 @@ def unpushed(app: str, reference: str) -> Answer:
     )
 
 
+def unreleased(app: str) -> Answer:
+    """Return the answer for an app that was last deployed before it was to push."""
+    return Answer(
+        app=app,
+        verdict=Verdict.NO,
+        reason=(
+            "push-on-release is on, but it was not deployed since, so no registry has"
+            " its image"
+        ),
+        cure=f"dokku ps:rebuild {app}",
+    )
+
+
 def refused(answer: Answer, reason: str, host: str) -> Answer:
     """Return an answer after the registry has refused the login."""
     return replace(
