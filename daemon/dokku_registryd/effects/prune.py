@@ -371,4 +371,5 @@ def _session(
         app=plan.app,
         domain=_image(plan).domain,
         direction=backoff.Direction.PUSH,
+        is_aside=True,
     )

@@ -75,6 +75,7 @@ class _Publication:
             app=release.app,
             domain=self._image.domain,
             direction=backoff.Direction.PUSH,
+            is_aside=True,
         )
 
     def put(self) -> str:

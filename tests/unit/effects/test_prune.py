@@ -13,7 +13,7 @@ from dokku_registryd.core.hook import triggers
 from dokku_registryd.core.image.images import Manifest
 from dokku_registryd.core.job import outcomes
 from dokku_registryd.core.job.kinds import Kind
-from dokku_registryd.core.registry import referrers
+from dokku_registryd.core.registry import backoff, referrers
 from dokku_registryd.core.release import prunes
 from dokku_registryd.core.release.releases import DeployedRelease
 from dokku_registryd.effects import prune, publish, release, sweep
@@ -327,6 +327,41 @@ def test_the_service_fails_no_job_for_it(
     (line,) = [line for line in logged if line["event"] == "prune.failed"]
     assert (line["app"], "does not answer" in line["reason"]) == ("web", True)
     assert many.ledger.consents()[REPOSITORY].pruned_at == many.clock.now()
+
+
+@pytest.mark.parametrize("method", ["tags", "manifest", "remove"])
+def test_a_limit_that_a_prune_meets_delays_no_deploy(many: Host, method: str) -> None:
+    """It asks for each tag, so the registry may refuse it what a push needs not."""
+    many.ledger.agree([REPOSITORY], at=1.0)
+    many.registry.fail(method, errors.RateLimitedError("429", retry_after=3600.0))
+
+    with pytest.raises(errors.RateLimitedError):
+        run(many)
+
+    assert many.ledger.paused_registries() == []
+    assert run(many).ending is outcomes.Ending.DONE
+
+
+def test_a_prune_keeps_to_pauses(many: Host) -> None:
+    """And it neither ends one, nor needs to write where it only plans."""
+    key = backoff.key_of(
+        domain=SERVER, owner=None, username="", direction=backoff.Direction.PUSH
+    )
+    pause = backoff.begin(
+        None,
+        key=key,
+        app="web",
+        error=errors.RateLimitedError("429"),
+        delay=60.0,
+        now=many.clock.now(),
+    )
+    many.ledger.set_pause(pause)
+    (plan,) = prune.plan_of("web", prune.common_of(many.context), many.context)
+    assert "429" in prune.settled(plan, many.context).problem
+
+    many.clock.seconds += 61
+    assert prune.settled(plan, many.context).problem == ""
+    assert many.ledger.paused_registries() == [pause]
 
 
 def test_another_job_goes_first(many: Host) -> None:

@@ -147,6 +147,17 @@ def test_a_registry_that_takes_no_artifacts(released: Host) -> None:
     assert wanted(released) == ["web"]
 
 
+def test_a_registry_that_is_busy_for_artifacts_only(released: Host) -> None:
+    """No deploy waits because a record was refused; a later sweep tries again."""
+    released.registry.fail("put_referrer", errors.RegistryBusyError("503"))
+
+    outcome = run(released)
+
+    assert outcome.ending is outcomes.Ending.SKIPPED
+    assert released.ledger.paused_registries() == []
+    assert wanted(released) == ["web"]
+
+
 def test_other_jobs_go_first(released: Host) -> None:
     """While a job waits for a worker nothing is asked."""
     released.context = dataclasses.replace(released.context, has_urgent=lambda: True)

@@ -66,6 +66,8 @@ class RegistrySession:
         waiter: The deploy that waits for it, if any.
         is_under_way: Whether the registry has already served this attempt's purpose,
             so that it ignores pauses.
+        is_aside: Whether no deploy needs its requests. They keep to pauses, but what is
+            answered to so many of them begins or ends none for deploys.
     """
 
     def __init__(
@@ -77,6 +79,7 @@ class RegistrySession:
         direction: backoff.Direction,
         waiter: backoff.Waiter | None = None,
         is_under_way: bool = False,
+        is_aside: bool = False,
     ) -> None:
         self._context = context
         self._app = app
@@ -84,6 +87,7 @@ class RegistrySession:
         self._direction = direction
         self._waiter = waiter
         self._is_under_way = is_under_way
+        self._is_aside = is_aside
         self._refusal: errors.TransientError | None = None
         self._auth: logins.AuthConfig | None = None
         self._is_resolved = False
@@ -109,7 +113,8 @@ class RegistrySession:
             if self._refusal is not None:
                 raise self._refusal
             answer = self._ask(operation)
-            self._context.ledger.end_pause(key)
+            if not self._is_aside:
+                self._context.ledger.end_pause(key)
         return answer
 
     def _ask(self, operation: Callable[[logins.AuthConfig | None], Answer]) -> Answer:
@@ -120,7 +125,8 @@ class RegistrySession:
                 # A limit on pulls does not delay other requests of a push.
                 if backoff.direction_of(error, self._direction) is self._direction:
                     self._refusal = error
-                self._begin_pause(error)
+                if not self._is_aside:
+                    self._begin_pause(error)
             raise
         self._is_under_way = True
         return answer
