@@ -199,3 +199,11 @@ def test_how_it_ended(
     found = host_restore.settled(PULL, after, said)
 
     assert (found.step, found.reason) == expected
+
+
+def test_what_is_asked_for_again() -> None:
+    """Work whose heal was replaced by one of a sweep, but none that was refused."""
+    here = replace(PULL, app="here", step=Step.NOTHING)
+    refused = replace(PULL, app="refused")
+
+    assert host_restore.again([PULL, here, refused], {"web", "here"}) == [PULL]

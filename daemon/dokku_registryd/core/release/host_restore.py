@@ -6,7 +6,7 @@ triggers.go). Their images come first. Before Dokku 0.38 the variable
 `DOKKU_APP_RESTORE` of the app said so, with `0`.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
@@ -18,6 +18,8 @@ from dokku_registryd.core.release.releases import DeployedRelease, ReleaseState
 
 START: Final = "dokku ps:restore --all"
 """What starts the apps, those that were stopped excepted."""
+ROUNDS: Final = 3
+"""How often one restore asks for what a heal of the service has taken over."""
 _OFF: Final = "false"
 _OLD_OFF: Final = "0"
 
@@ -197,6 +199,19 @@ def unread(app: str, reason: str) -> Course:
 def ordered(courses: Iterable[Course]) -> list[Course]:
     """Return courses in the order of the work: apps that run come first."""
     return sorted(courses, key=lambda course: (not course.runs, course.app))
+
+
+def again(now: Iterable[Course], ended_well: Collection[str]) -> list[Course]:
+    """Return the work that is left although its heal has ended well.
+
+    A sweep of the service may request the same heal, which then replaces ours and may
+    still wait.
+
+    Args:
+        now: What is to be done now.
+        ended_well: The apps whose heal has ended without an error.
+    """
+    return [course for course in now if course.is_work and course.app in ended_well]
 
 
 def settled(before: Course, after: Course | None, said: str) -> Course:

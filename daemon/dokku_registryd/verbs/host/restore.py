@@ -57,8 +57,10 @@ def perform(arguments: argparse.Namespace, out: Output) -> int:
             _tell_plan(courses, out)
         return _status(courses)
     work = [course for course in courses if course.is_work]
-    ends = _restore(arguments, settings, work, said)
-    left = _settle(courses, _look(settings, said), ends) if work else courses
+    left = courses
+    if work:
+        ends, now = _carry_out(arguments, settings, work, said)
+        left = _settle(courses, now, ends)
     if is_json:
         out.json(_as_json(left, is_whole=not _status(left)))
     else:
@@ -129,6 +131,25 @@ def _read_ledger(settings: config.Settings, out: Output) -> ledger.SqliteLedger:
         out.error(f"planning without the ledger: {error}")
         found = None
     return found or ledger.SqliteLedger(None)
+
+
+def _carry_out(
+    arguments: argparse.Namespace,
+    settings: config.Settings,
+    work: Sequence[Course],
+    out: Output,
+) -> tuple[dict[str, together.End], list[Course]]:
+    """Return how the heals have ended, and what is to be done now."""
+    ends = _restore(arguments, settings, work, out)
+    now = _look(settings, out)
+    for _ in range(host_restore.ROUNDS):
+        ended_well = {app for app, end in ends.items() if end.is_good}
+        rest = host_restore.again(now, ended_well)
+        if not rest:
+            break
+        ends |= _restore(arguments, settings, rest, out)
+        now = _look(settings, out)
+    return ends, now
 
 
 def _restore(
