@@ -73,6 +73,16 @@ def test_how_many_stay(keep: Keep | None, now: float, gone: list[int]) -> None:
     assert sorted(entry.release.number for entry in entries if entry.goes) == gone
 
 
+@pytest.mark.parametrize("state", [ReleaseState.FAILED, ReleaseState.DROPPED])
+def test_what_runs_was_never_pushed(state: ReleaseState) -> None:
+    """A deploy may go on before its push, which then fails: older ones are all left."""
+    rows = (replace(ROWS[0], state=state, digest=""), *ROWS[1:])
+
+    entries = prunes.plan("web", host(app(*rows)))
+
+    assert set(told(entries).values()) == {"what web runs was never pushed"}
+
+
 def test_a_clock_that_was_behind_ages_nothing() -> None:
     """A host without a battery may start with its clock years behind."""
     rows = (release(5, live_at=5 * DAY), release(4, live_at=1.0), *ROWS[2:])

@@ -285,6 +285,9 @@ def _counted(state: wanted.AppState, host: Host) -> dict[str, str]:
         reason = f"{app} runs no release that was pushed"
     elif current is None:
         reason = f"the ledger lacks the release that {app} runs"
+    elif current.state is not ReleaseState.PUSHED:
+        # An earlier one is the latest that the registry has.
+        reason = f"what {app} runs was never pushed"
     else:
         return _beyond(state.releases, current, keep, host)
     return {row.job_id: reason for row in state.releases}
