@@ -205,7 +205,7 @@ class Ledger(Protocol):
         """Return the removals of one app's releases or of all, by their jobs."""
 
     def removed_of(self, job_ids: Iterable[str]) -> set[str]:
-        """Return which of some releases their registry has no longer."""
+        """Return which of some releases a prune has removed, or may have."""
 
     def agree(self, repositories: Iterable[str], *, at: float) -> None:
         """Record that numbers of repositories may be removed; the first time counts."""

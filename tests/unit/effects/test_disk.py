@@ -123,6 +123,15 @@ def test_a_promotion_that_began_meanwhile(kept: Host) -> None:
     assert numbers(kept) == [1, 4]
 
 
+def test_a_number_whose_removal_is_not_over(kept: Host) -> None:
+    """If the registry may have it no longer, the local image stays."""
+    kept.ledger.begin_removals(["1.1.1"], at=1.0)
+
+    sweep.carry_out(full(kept, 99.0))
+
+    assert numbers(kept) == [1, 4]
+
+
 def test_what_the_log_says(kept: Host, logged: list[MutableMapping[str, Any]]) -> None:
     """Each image is named, and a disk that stays full is said once."""
     sweep.carry_out(full(kept, 99.0, 95.0))

@@ -60,15 +60,14 @@ class RemovalRows(file.LedgerFile):
         }
 
     def removed_of(self, job_ids: Iterable[str]) -> set[str]:
-        """Return which of some releases their registry has no longer."""
+        """Return which of some releases a prune has removed, or may have."""
         found: set[str] = set()
         wanted = list(job_ids)
         for start in range(0, len(wanted), _MOST_ASKED):
             some = wanted[start : start + _MOST_ASKED]
             places = ", ".join("?" * len(some))
             rows = self._rows(
-                "SELECT job_id FROM removals WHERE removed_at > 0"  # noqa: S608 - constants
-                f" AND job_id IN ({places})",
+                f"SELECT job_id FROM removals WHERE job_id IN ({places})",  # noqa: S608 - constants
                 *some,
             )
             found.update(row["job_id"] for row in rows)
