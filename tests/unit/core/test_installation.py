@@ -349,7 +349,7 @@ def test_no_systemd() -> None:
     assert steps[-1].text == (
         "systemd does not run here, so no service is started: hooks push by"
         " themselves, and missing images are not restored unless you start"
-        " dokku-registryd run"
+        " it with: sudo -u dokku dokku-registryd run"
     )
 
 

@@ -131,7 +131,7 @@ WAITING = row(42, state=ReleaseState.RESERVED, digest="", live_at=0.0)
         (
             facts(row(41), row(40, digest="", error="denied")),
             40,
-            "release 40 of web is not in its registry: denied",
+            "release 40 of web was never pushed, as it failed: denied",
         ),
         (facts(), None, "web runs nothing that was pushed"),
         (

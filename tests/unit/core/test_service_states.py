@@ -105,7 +105,10 @@ def test_a_service_that_hangs(facts: dict[str, object], text: str) -> None:
         (
             NONE,
             "stopped",
-            f"stopped. {ALONE} Without systemd, start it with: dokku-registryd run",
+            (
+                f"stopped. {ALONE} Without systemd, start it with: sudo -u dokku"
+                " dokku-registryd run"
+            ),
         ),
         (
             Unit(has_systemd=True),

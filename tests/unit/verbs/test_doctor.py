@@ -609,6 +609,16 @@ def test_properties_that_cannot_work(host: LoginHost) -> None:
     ]
 
 
+def test_no_registry_was_set(host: LoginHost) -> None:
+    """An app whose operator has only switched pushes on would push to a stranger."""
+    host.host.set_property("web", "server", "")
+
+    (line,) = [line for line in of_app(host) if line.startswith("warn  properties")]
+
+    assert "web pushes to docker.io/dokku/web, which is another user's" in line
+    assert "dokku registry:set web server HOST" in line
+
+
 def test_a_defect_in_the_look_at_one_app() -> None:
     """An unexpected exception is a finding of that app, and ends no other check."""
     broken = cast("doctor_apps.DoctorContext", SimpleNamespace(context=None))

@@ -59,7 +59,7 @@ def test_a_new_host(caller: Caller) -> None:
     assert text_of(caller) == (
         "Health:  not ready: the service is stopped\n"
         "Service: stopped. Deploys push by themselves; missing images are not"
-        " restored. Without systemd, start it with: dokku-registryd run\n"
+        " restored. Without systemd, start it with: sudo -u dokku dokku-registryd run\n"
         f"Version: {__version__}\n"
         "Images:  unknown until a running service has looked at them\n"
         f"Spool:   {caller.data_dir}/spool, 0 waiting\n"
@@ -80,7 +80,8 @@ def test_a_new_host_for_a_script(caller: Caller) -> None:
         "state": {
             "name": "stopped",
             "text": "stopped. Deploys push by themselves; missing images are not"
-            " restored. Without systemd, start it with: dokku-registryd run",
+            " restored. Without systemd, start it with: sudo -u dokku"
+            " dokku-registryd run",
         },
         "outdated": "",
         "version": __version__,
@@ -258,7 +259,7 @@ def test_a_hook_that_works_the_spool(caller: Caller) -> None:
 
     assert caller.call("status").lines[1] == (
         f"Service: stopped; the hook with pid {os.getpid()} runs the jobs."
-        " Without systemd, start it with: dokku-registryd run"
+        " Without systemd, start it with: sudo -u dokku dokku-registryd run"
     )
     caller.lock.release()
 
@@ -288,7 +289,8 @@ def test_what_waits_and_what_was_done(
         "\n"
         "Pending:\n"
         "   1 min ago  release web\n"
-        "      attempt 1: r.example is away (retry in 2 min)\n"
+        "      attempt 1: r.example is away (retry in 2 min; to try now:"
+        " dokku-registryd push web)\n"
         "     2 h ago  heal api\n"
         "\n"
         "Recent:\n"

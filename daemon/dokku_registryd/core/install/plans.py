@@ -225,7 +225,7 @@ def _start(facts: Facts) -> Step:
             kind=Kind.START_SERVICE,
             text="systemd does not run here, so no service is started: hooks push by"
             " themselves, and missing images are not restored unless you start"
-            " dokku-registryd run",
+            " it with: sudo -u dokku dokku-registryd run",
             is_done=True,
         )
     is_running = facts.is_service_running and not facts.is_outdated

@@ -157,9 +157,9 @@ def _find(facts: Facts, number: int) -> Release:
         raise RefusedError(f"{facts.policy.app} has no release {number}. {way_out}")
     confirmed = next((row for row in rows if row.digest), None)
     if confirmed is None:
-        reason = f": {rows[0].error}" if rows[0].error else ""
+        reason = f", as it failed: {rows[0].error}" if rows[0].error else ""
         raise RefusedError(
-            f"release {number} of {facts.policy.app} is not in its registry{reason}."
+            f"release {number} of {facts.policy.app} was never pushed{reason}."
             f" {way_out}"
         )
     return confirmed

@@ -265,7 +265,7 @@ def _why_down(unit: Unit) -> tuple[str, str, str]:
     if unit.active in {"failed", "activating"}:
         return FAILED, _failure(unit), "; then ".join(_after_failure(unit))
     if not unit.has_systemd:
-        cure = "Without systemd, start it with: dokku-registryd run"
+        cure = "Without systemd, start it with: sudo -u dokku dokku-registryd run"
         return STOPPED, "stopped", cure
     if not unit.is_there:
         text = "stopped, and systemd has no unit of it"

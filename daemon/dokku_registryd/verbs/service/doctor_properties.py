@@ -64,6 +64,15 @@ def about_release(
         yield findings.fail(_CHECK, f"{text}{cure}", app=app)
     for text in state.policy.left_out:
         yield findings.warn(_CHECK, text, app=app)
+    if not state.policy.server and state.policy.image_repo == f"dokku/{app}":
+        yield findings.warn(
+            _CHECK,
+            f"neither server nor image-repo is set, so {app} pushes to"
+            f" docker.io/dokku/{app}, which is another user's. Set them: dokku"
+            f" registry:set {app} server HOST; dokku registry:set {app} image-repo"
+            " USER/REPOSITORY",
+            app=app,
+        )
     yield from _about_prune(context, state.policy)
     templates = list(filter(tag_lists.is_template, state.policy.extra_tags))
     if templates and context.is_companion():

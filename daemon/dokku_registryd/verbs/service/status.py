@@ -129,7 +129,8 @@ def _as_text(facts: dict[str, object], view: service_view.View) -> list[str]:
         if entry["last_error"]:
             lines.append(
                 f"      attempt {entry['attempts']}: {entry['last_error']}"
-                f" (retry in {output.age(_seconds(entry['retry_in_seconds']))})"
+                f" (retry in {output.age(_seconds(entry['retry_in_seconds']))}"
+                f"{_now(entry)})"
             )
     if recent:
         lines.append("")
@@ -204,6 +205,12 @@ def _images_lines(images: object) -> list[str]:
     if images["missing"] or images["lost"]:
         lines.append("         See which: dokku-registryd heal --dry-run")
     return lines
+
+
+def _now(entry: dict[str, object]) -> str:
+    """Return how to try a waiting job at once; empty if nothing hastens it."""
+    verb = {"release": "push", "push": "push", "heal": "heal"}.get(str(entry["intent"]))
+    return f"; to try now: dokku-registryd {verb} {entry['app']}" if verb else ""
 
 
 def _many(count: object, noun: str) -> str:
