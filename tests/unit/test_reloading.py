@@ -11,6 +11,7 @@ TAKEN_OVER = {
     *(key for key in config.fields() if key.startswith("registry.")),
     *(key for key in config.fields() if key.startswith("release.")),
     *(key for key in config.fields() if key.startswith("heal.")),
+    *(key for key in config.fields() if key.startswith("disk.")),
     *(key for key in config.fields() if key.startswith("retry.")),
     *(key for key in config.fields() if key.startswith("notify.")),
     *("daemon.sweep_interval_seconds", "daemon.rescan_interval_seconds"),
