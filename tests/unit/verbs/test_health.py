@@ -8,7 +8,10 @@ from dokku_registryd import errors
 from dokku_registryd.adapters.spool import spool
 from support.calling import Caller
 
-STOPPED = "the service is stopped: without systemd, start it with: dokku-registryd run"
+STOPPED = (
+    "the service is stopped: without systemd, start it with: sudo -u dokku"
+    " dokku-registryd run"
+)
 
 
 def test_a_stopped_service(caller: Caller) -> None:
@@ -35,7 +38,7 @@ def test_a_hook_that_works_the_spool(caller: Caller) -> None:
     assert called.lines == [
         (
             f"the service is stopped; the hook with pid {os.getpid()} runs the jobs:"
-            " without systemd, start it with: dokku-registryd run"
+            " without systemd, start it with: sudo -u dokku dokku-registryd run"
         )
     ]
 
