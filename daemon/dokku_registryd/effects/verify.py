@@ -7,23 +7,19 @@ does not answer. No answer of a registry makes it fail: what cannot be read is a
 again later.
 """
 
-import contextlib
-import contextvars
-import queue
-import threading
+from collections.abc import Callable
 from typing import Final
 
 from dokku_registryd import errors, ports
 from dokku_registryd.core.image import wanted
 from dokku_registryd.core.job import jobs, outcomes
 from dokku_registryd.core.release import completeness
-from dokku_registryd.core.release.completeness import Look, Number, Record
+from dokku_registryd.core.release.completeness import Look, Number
 from dokku_registryd.core.release.releases import Release
 from dokku_registryd.effects.app import app_state
 from dokku_registryd.effects.deploy import reply_writer
-from dokku_registryd.effects.registry import checks
+from dokku_registryd.effects.registry import aside, checks
 
-_GLANCE_SECONDS: Final = 0.2  # between two looks at what waits
 _MOVES: Final = {
     Number.GONE: "has it no longer under its number",
     Number.MOVED: "has another image under its number",
@@ -63,7 +59,10 @@ def _verify(release: Release, context: ports.Context) -> outcomes.Outcome:
     if not completeness.is_due(before, release.digest, job_id=release.job_id, now=now):
         return outcomes.skipped("it was checked meanwhile", **facts)
 
-    found, reason = _Aside(release, before, context).look()
+    def look(end_if_left: Callable[[], None]) -> tuple[Look, str]:
+        return checks.look_at(release, before, context, give_way=end_if_left)
+
+    found, reason = aside.Aside(release.app, context, look).run()
     checks.record(release, found, before, context)
     if found.missing:
         lacks = completeness.describe(
@@ -75,75 +74,3 @@ def _verify(release: Release, context: ports.Context) -> outcomes.Outcome:
     if reason:
         return outcomes.skipped(f"not checked: {reason}", **facts)
     return outcomes.done(f"the registry has all {found.parts} parts", **facts)
-
-
-class _Aside:
-    """A look in a thread of its own, which is left behind as soon as a job waits.
-
-    A request to a registry that hangs ends after minutes only; the thread then asks
-    nothing more, and its result is not read.
-    """
-
-    def __init__(
-        self, release: Release, before: Record | None, context: ports.Context
-    ) -> None:
-        self._release = release
-        self._before = before
-        self._context = context
-        self._ended: queue.SimpleQueue[tuple[Look, str] | BaseException] = (
-            queue.SimpleQueue()
-        )
-        self._is_left = threading.Event()
-        self._urgent = 0
-
-    def look(self) -> tuple[Look, str]:
-        """Return the result.
-
-        Raises:
-            PreemptedError: Another job goes first.
-        """
-        self._give_way()
-        run = contextvars.copy_context().run
-        thread = threading.Thread(
-            target=run, args=(self._run,), name="check", daemon=True
-        )
-        thread.start()
-        try:
-            while True:
-                with contextlib.suppress(queue.Empty):
-                    return _result(self._ended.get(timeout=_GLANCE_SECONDS))
-                self._give_way()
-        finally:
-            self._is_left.set()
-
-    def _run(self) -> None:
-        try:
-            self._ended.put(
-                checks.look_at(
-                    self._release,
-                    self._before,
-                    self._context,
-                    give_way=self._end_if_left,
-                )
-            )
-        except BaseException as error:  # noqa: BLE001 - raised where it is waited for
-            self._ended.put(error)
-
-    def _give_way(self) -> None:
-        app = self._release.app
-        if self._context.is_disowned(app):
-            raise errors.PreemptedError(f"{app} is being destroyed or renamed")
-        # A job that was just accepted waits for a moment, even for idle workers.
-        self._urgent = self._urgent + 1 if self._context.has_urgent() else 0
-        if self._urgent > 1:
-            raise errors.PreemptedError("other jobs go first")
-
-    def _end_if_left(self) -> None:
-        if self._is_left.is_set():
-            raise errors.PreemptedError("the check was ended")
-
-
-def _result(ended: tuple[Look, str] | BaseException) -> tuple[Look, str]:
-    if isinstance(ended, BaseException):
-        raise ended
-    return ended

@@ -4,16 +4,12 @@ It is for cron: the exit status says whether all of them would.
 """
 
 import argparse
-import contextlib
 from collections.abc import Sequence
 
-from dokku_registryd.adapters.host import clocks
-from dokku_registryd.adapters.ledger import ledger
 from dokku_registryd.core.release import completeness
 from dokku_registryd.core.release.drills import Answer, Verdict
 from dokku_registryd.effects import drill
-from dokku_registryd.verbs import output, preparation
-from dokku_registryd.wiring import contexts, engines
+from dokku_registryd.verbs import output, preparation, reading
 
 UNASKED = 75  # EX_TEMPFAIL of sysexits.h: asking again later may answer
 _FAILED = 1
@@ -38,22 +34,12 @@ def perform(arguments: argparse.Namespace, out: output.Output) -> int:
     settings = preparation.enter(arguments, out)
     if arguments.app:
         preparation.check_app(arguments, arguments.app)
-    engine = engines.build_engine(settings)
-    book = preparation.read_ledger(settings) or ledger.SqliteLedger(None)
-    clock = clocks.SystemClock()
-    with contextlib.closing(engine), contextlib.closing(book):
-        context = contexts.build_context(
-            settings,
-            engine=engine,
-            ledger=book,
-            clock=clock,
-            submit=lambda _trigger: None,
-        )
+    with reading.context(settings) as context:
         found = drill.Drill(context, only=arguments.app).run()
     if arguments.format == "json":
         out.json([_as_json(answer) for answer in found])
     else:
-        _tell(found, clock.now(), out)
+        _tell(found, context.clock.now(), out)
     return _status(found)
 
 

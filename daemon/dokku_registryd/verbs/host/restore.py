@@ -6,14 +6,12 @@ repeated at any time.
 """
 
 import argparse
-import contextlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from dokku_registryd import config, errors, ports
+from dokku_registryd import config, errors
 from dokku_registryd.adapters.dokku import host_variables
-from dokku_registryd.adapters.host import clocks
 from dokku_registryd.adapters.ledger import ledger
 from dokku_registryd.adapters.spool import spool
 from dokku_registryd.core.hook import triggers
@@ -21,11 +19,10 @@ from dokku_registryd.core.job.kinds import Kind
 from dokku_registryd.core.release import host_restore
 from dokku_registryd.core.release.host_restore import Course, Step
 from dokku_registryd.effects import host_restore as looks
-from dokku_registryd.verbs import preparation
+from dokku_registryd.verbs import preparation, reading
 from dokku_registryd.verbs.hooks import together
 from dokku_registryd.verbs.host import adopt
 from dokku_registryd.verbs.output import Output
-from dokku_registryd.wiring import contexts, engines
 
 _FAILED = 1
 _VARIABLE = "DOKKU_APP_RESTORE"
@@ -88,7 +85,7 @@ def _make_ready(
             out.error(
                 f"the ledger was damaged and has been rebuilt; the old one is {aside}"
             )
-    with _context(settings, out) as context:
+    with reading.context(settings, _read_ledger(settings, out)) as context:
         unknown = looks.needs_adoption(context)
     if not unknown:
         return
@@ -100,28 +97,11 @@ def _make_ready(
 
 def _look(settings: config.Settings, out: Output) -> list[Course]:
     root = Path(settings.paths.dokku_root)
-    with _context(settings, out) as context:
+    with reading.context(settings, _read_ledger(settings, out)) as context:
         return looks.plan(
             context,
             variable_of=lambda app: host_variables.of_app(_VARIABLE, app, root),
         )
-
-
-@contextlib.contextmanager
-def _context(settings: config.Settings, out: Output) -> Iterator[ports.Context]:
-    engine = engines.build_engine(settings)
-    book = _read_ledger(settings, out)
-    try:
-        yield contexts.build_context(
-            settings,
-            engine=engine,
-            ledger=book,
-            clock=clocks.SystemClock(),
-            submit=lambda _trigger: None,
-        )
-    finally:
-        engine.close()
-        book.close()
 
 
 def _read_ledger(settings: config.Settings, out: Output) -> ledger.SqliteLedger:

@@ -1,15 +1,11 @@
 """`fleet`: which hosts run which releases, by the records in the registries."""
 
 import argparse
-import contextlib
 from collections.abc import Sequence
 
-from dokku_registryd.adapters.host import clocks
-from dokku_registryd.adapters.ledger import ledger
 from dokku_registryd.effects import fleet
 from dokku_registryd.effects.fleet import Listing
-from dokku_registryd.verbs import output, preparation
-from dokku_registryd.wiring import contexts, engines
+from dokku_registryd.verbs import output, preparation, reading
 
 _FAILED = 1
 
@@ -26,22 +22,12 @@ def perform(arguments: argparse.Namespace, out: output.Output) -> int:
     settings = preparation.enter(arguments, out)
     if arguments.app:
         preparation.check_app(arguments, arguments.app)
-    engine = engines.build_engine(settings)
-    book = preparation.read_ledger(settings) or ledger.SqliteLedger(None)
-    clock = clocks.SystemClock()
-    with contextlib.closing(engine), contextlib.closing(book):
-        context = contexts.build_context(
-            settings,
-            engine=engine,
-            ledger=book,
-            clock=clock,
-            submit=lambda _trigger: None,
-        )
+    with reading.context(settings) as context:
         found = fleet.look(context, only=arguments.app)
     if arguments.format == "json":
         out.json(_as_json(found))
     else:
-        _tell(found, clock.now(), out)
+        _tell(found, context.clock.now(), out)
     for listing in found:
         if listing.problem:
             out.error(f"{listing.app}: {listing.problem}")

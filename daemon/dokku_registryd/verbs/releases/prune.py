@@ -5,21 +5,17 @@ repository before an operator has agreed once.
 """
 
 import argparse
-import contextlib
 from collections.abc import Iterator
 
-from dokku_registryd import config, errors, ports
-from dokku_registryd.adapters.host import clocks
-from dokku_registryd.adapters.ledger import ledger
+from dokku_registryd import errors, ports
 from dokku_registryd.core.hook import triggers
 from dokku_registryd.core.job.kinds import Kind
 from dokku_registryd.effects import prune
 from dokku_registryd.effects.app import app_state
 from dokku_registryd.effects.prune import RepositoryPlan
-from dokku_registryd.verbs import preparation
+from dokku_registryd.verbs import preparation, reading
 from dokku_registryd.verbs.hooks import follow
 from dokku_registryd.verbs.output import Output
-from dokku_registryd.wiring import contexts, engines
 
 
 def perform(arguments: argparse.Namespace, out: Output) -> int:
@@ -32,7 +28,7 @@ def perform(arguments: argparse.Namespace, out: Output) -> int:
     settings = preparation.enter(arguments, out)
     if arguments.app:
         preparation.check_app(arguments, arguments.app)
-    with _context(settings) as context:
+    with reading.context(settings) as context:
         plans = list(_plans(arguments.app, context, out))
         is_asked = not arguments.app or _is_asked(arguments.app, context)
     if arguments.format == "json":
@@ -93,23 +89,6 @@ def _carry_out(
             " --yes"
         )
     return max(statuses, default=0) or int(bool(waiting))
-
-
-@contextlib.contextmanager
-def _context(settings: config.Settings) -> Iterator[ports.Context]:
-    engine = engines.build_engine(settings)
-    book = preparation.read_ledger(settings) or ledger.SqliteLedger(None)
-    try:
-        yield contexts.build_context(
-            settings,
-            engine=engine,
-            ledger=book,
-            clock=clocks.SystemClock(),
-            submit=lambda _trigger: None,
-        )
-    finally:
-        engine.close()
-        book.close()
 
 
 def _plans(
