@@ -59,6 +59,10 @@ class HandClock:
         """Return monotonic seconds."""
         return self.seconds
 
+    def sleep(self, seconds: float) -> None:
+        """Let the time pass at once."""
+        self.seconds += seconds
+
 
 class Shelves(MutableMapping[str, Manifest]):
     """The registry's content, by the names under which an Engine pushes and pulls."""

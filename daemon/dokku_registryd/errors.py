@@ -114,6 +114,7 @@ class RateLimitedError(TransientError):
         message: What failed, on what, and why.
         retry_after: Seconds to wait that the registry asked for, if it did.
         is_of_reading: Whether it refused a read, which says nothing about pushes.
+        is_quota: Whether a quota of hours is used up, so that no second helps.
     """
 
     def __init__(
@@ -122,9 +123,11 @@ class RateLimitedError(TransientError):
         *,
         retry_after: float | None = None,
         is_of_reading: bool = False,
+        is_quota: bool = False,
     ) -> None:
         super().__init__(message, retry_after=retry_after)
         self.is_of_reading = is_of_reading
+        self.is_quota = is_quota
 
 
 class PermanentError(RegistrydError):

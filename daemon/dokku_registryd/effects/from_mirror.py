@@ -60,7 +60,8 @@ def pull(
     )
     try:
         image = session.call(
-            lambda auth: context.engine.pull(target, auth=auth, give_way=give_way)
+            lambda auth: context.engine.pull(target, auth=auth, give_way=give_way),
+            is_paced=False,
         )
     except _OWN:
         raise

@@ -188,7 +188,8 @@ def _fetch(
             " recorded: it may not be the released image"
         )
     return session.call(
-        lambda auth: context.engine.pull(target, auth=auth, give_way=give_way)
+        lambda auth: context.engine.pull(target, auth=auth, give_way=give_way),
+        is_paced=False,
     )
 
 

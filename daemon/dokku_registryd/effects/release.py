@@ -9,6 +9,7 @@ restarts after a crash ends with the same number.
 
 import contextlib
 from collections.abc import Iterable
+from functools import partial
 
 import structlog
 
@@ -67,7 +68,9 @@ def perform(
     release = _prepare(job, release, policy, context, reply)
     if release.is_deploy_continued and not job.is_background_push:
         return outcomes.CONTINUE
-    session = registry_session.of_release(release, job, policy, context)
+    session = registry_session.of_release(
+        release, job, policy, context, check=partial(orders.check, job, context)
+    )
     sent = None
     if release.state is ReleaseState.RESERVED:
         release, sent = _push(job, release, policy, session, context, reply)

@@ -25,6 +25,9 @@ class Clock(Protocol):
     def monotonic(self) -> float:
         """Return monotonic seconds; for every timeout."""
 
+    def sleep(self, seconds: float) -> None:
+        """Wait for so many monotonic seconds."""
+
 
 class EventStream(Protocol):
     """An open subscription to the Engine's events."""

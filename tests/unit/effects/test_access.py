@@ -344,3 +344,30 @@ def test_an_unreadable_login_blocks_no_anonymous_access(host: Host) -> None:
         errors.AuthenticationError, match="cannot read the login of web"
     ):
         way_of(host).call(deny)
+
+
+def test_a_burst_is_refused(host: Host, logged: Lines) -> None:
+    """A registry that serves an attempt, and refuses some of it, is not paused."""
+    refusals = iter([errors.RegistryBusyError("503")])
+
+    def refuse_once(_auth: logins.AuthConfig | None) -> str:
+        for error in refusals:
+            raise error
+        return "answer"
+
+    session = way_of(host)
+    session.call(answer)
+
+    assert session.call(refuse_once) == "answer"
+    assert host.ledger.paused_registries() == []
+    (line,) = [line for line in logged if line["event"] == "registry.slowed"]
+    assert (line["domain"], line["app"], line["error"]) == (SERVER, "web", "503")
+
+
+def test_the_engine_waits_as_it_likes(host: Host) -> None:
+    """Its own pushes and pulls are not repeated: it does that by itself."""
+    session = way_of(host)
+    session.call(answer)
+
+    with pytest.raises(errors.RateLimitedError):
+        session.call(refuse, is_paced=False)

@@ -264,9 +264,9 @@ def test_a_source_that_breaks(seeded: Host) -> None:
 @pytest.mark.parametrize(
     "error",
     [
-        errors.RateLimitedError("429"),
+        errors.RateLimitedError("429", retry_after=60.0),
         errors.AccessDeniedError("denied", status=403),
-        errors.RegistryBusyError("503"),
+        errors.RegistryBusyError("503", retry_after=60.0),
     ],
 )
 def test_a_source_that_refuses(seeded: Host, error: errors.RegistrydError) -> None:

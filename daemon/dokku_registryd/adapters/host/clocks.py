@@ -15,6 +15,10 @@ class SystemClock:
         """Return monotonic seconds."""
         return time.monotonic()
 
+    def sleep(self, seconds: float) -> None:
+        """Wait for so many monotonic seconds."""
+        time.sleep(seconds)
+
 
 def free_bytes(folder: str) -> int:
     """Return the free bytes on a folder's disk.

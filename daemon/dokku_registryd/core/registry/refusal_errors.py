@@ -30,6 +30,9 @@ _IMMUTABLE_TEXT: Final = re.compile(
     re.IGNORECASE,
 )
 
+# Docker Hub: "You have reached your pull rate limit", or "your unauthenticated pull
+# rate limit".
+_USED_UP: Final = re.compile(r"\bpull rate limit\b", re.IGNORECASE)
 
 # The page of a proxy: `<html> <head><title>413 Request Entity Too Large</title>`.
 _PAGE: Final = re.compile(r"\s*<.*?<title>([^<]*+)</title>", re.IGNORECASE | re.DOTALL)
@@ -72,7 +75,10 @@ def build_error(refusal: Refusal) -> errors.RegistrydError:
         return kind(message, status=refusal.status)
     if kind is errors.RateLimitedError:
         return errors.RateLimitedError(
-            message, retry_after=refusal.retry_after, is_of_reading=refusal.reads
+            message,
+            retry_after=refusal.retry_after,
+            is_of_reading=refusal.reads,
+            is_quota=_USED_UP.search(refusal.text) is not None,
         )
     busy = errors.RegistryBusyError
     kind = busy if issubclass(kind, busy) else errors.RegistryUnavailableError

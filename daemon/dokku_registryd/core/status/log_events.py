@@ -258,6 +258,12 @@ EVENTS: Final[Mapping[str, EventFields]] = MappingProxyType(
             " this login in this direction for delay_seconds, except one a minute for"
             " each waiting deploy.",
         ),
+        "registry.slowed": _event(
+            "info",
+            "domain app error",
+            "A registry refuses some of an attempt's requests since they came too fast."
+            " The attempt waits, repeats them, and sends the rest more slowly.",
+        ),
         "relay.used": _event(
             "info",
             "host",

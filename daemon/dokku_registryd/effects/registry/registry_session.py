@@ -1,7 +1,8 @@
 """An app's access to one registry, with one fresh login before a refusal counts.
 
 It also enforces the pause of a registry that asked for fewer requests, for all jobs
-that the registry counts together (`core.registry.backoff`).
+that the registry counts together (`core.registry.backoff`), and spaces the requests of
+an attempt at one that serves it, but refuses a burst (`core.registry.pacing`).
 """
 
 import threading
@@ -18,6 +19,7 @@ from dokku_registryd.core.image import reference
 from dokku_registryd.core.job.jobs import Job
 from dokku_registryd.core.registry import backoff
 from dokku_registryd.core.release.releases import Release, ReleaseState
+from dokku_registryd.effects.registry import pacer
 
 Answer = TypeVar("Answer")
 
@@ -27,6 +29,8 @@ def of_release(
     job: Job,
     policy: dokku_policy.AppPolicy,
     context: ports.Context,
+    *,
+    check: Callable[[], object] = lambda: None,
 ) -> "RegistrySession":
     """Return a release's access to its registry; a waiting deploy may ask now and then.
 
@@ -48,6 +52,7 @@ def of_release(
         direction=backoff.Direction.PUSH,
         waiter=waiter,
         is_under_way=release.state is not ReleaseState.RESERVED,
+        check=check,
     )
 
 
@@ -68,6 +73,7 @@ class RegistrySession:
             so that it ignores pauses.
         is_aside: Whether no deploy needs its requests. They keep to pauses, but what is
             answered to so many of them begins or ends none for deploys.
+        check: Raises if the attempt should end; called while it waits for a request.
     """
 
     def __init__(
@@ -80,6 +86,7 @@ class RegistrySession:
         waiter: backoff.Waiter | None = None,
         is_under_way: bool = False,
         is_aside: bool = False,
+        check: Callable[[], object] = lambda: None,
     ) -> None:
         self._context = context
         self._app = app
@@ -94,9 +101,25 @@ class RegistrySession:
         self._trouble: errors.AuthenticationError | None = None
         self._lock = threading.Lock()
         self._probing = threading.Lock()
+        self._pacer = pacer.Pacer(
+            context.clock,
+            is_served=is_under_way,
+            check=check,
+            tell=self._tell_slow,
+        )
 
-    def call(self, operation: Callable[[logins.AuthConfig | None], Answer]) -> Answer:
+    def call(
+        self,
+        operation: Callable[[logins.AuthConfig | None], Answer],
+        *,
+        is_paced: bool = True,
+    ) -> Answer:
         """Run an operation with the login; retry with a fresh one if it is refused.
+
+        Args:
+            operation: What to do. It may run several times.
+            is_paced: Whether it is one request of ours, which may be repeated after a
+                moment; the Engine waits as it likes.
 
         Raises:
             AuthenticationError: A freshly resolved login is refused too, or the login
@@ -104,22 +127,30 @@ class RegistrySession:
             HeldBackError: The registry is paused, and was not asked.
         """
         if self._is_under_way:
-            return self._ask(operation)
+            return self._ask(operation, is_paced=is_paced)
         key = self._key()
         if self._check(key) is None:
-            return self._ask(operation)
+            return self._ask(operation, is_paced=is_paced)
         with self._probing:
             # Other requests of this attempt wait for the one answer.
             if self._refusal is not None:
                 raise self._refusal
-            answer = self._ask(operation)
+            answer = self._ask(operation, is_paced=is_paced)
             if not self._is_aside:
                 self._context.ledger.end_pause(key)
         return answer
 
-    def _ask(self, operation: Callable[[logins.AuthConfig | None], Answer]) -> Answer:
+    def _ask(
+        self,
+        operation: Callable[[logins.AuthConfig | None], Answer],
+        *,
+        is_paced: bool,
+    ) -> Answer:
         try:
-            answer = self._call(operation)
+            if is_paced:
+                answer = self._pacer.run(lambda: self._call(operation))
+            else:
+                answer = self._call(operation)
         except errors.TransientError as error:
             if backoff.asks_for_pause(error):
                 # A limit on pulls does not delay other requests of a push.
@@ -188,6 +219,11 @@ class RegistrySession:
             delay_seconds=round(pause.seconds, 1),
             failures=pause.failures,
             error=str(error),
+        )
+
+    def _tell_slow(self, error: errors.TransientError) -> None:
+        structlog.get_logger().info(
+            "registry.slowed", domain=self._domain, app=self._app, error=str(error)
         )
 
     def _key(self) -> backoff.Key:

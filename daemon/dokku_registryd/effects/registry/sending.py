@@ -129,7 +129,8 @@ def push_directly(
             auth=auth,
             on_progress=errand.on_progress,
             give_way=errand.give_way,
-        )
+        ),
+        is_paced=False,
     )
 
 

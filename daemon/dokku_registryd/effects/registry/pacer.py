@@ -1,0 +1,112 @@
+"""Spaces the requests of one attempt at a registry that takes few of them a second."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final, TypeVar
+
+from dokku_registryd import errors, ports
+from dokku_registryd.core.registry import pacing
+
+Answer = TypeVar("Answer")
+
+_SLICE_SECONDS: Final = 0.2  # between two checks whether the attempt is still needed
+_EVIDENCE_SECONDS: Final = 2.0  # a refusal may come before the answers sent with it
+
+
+class Pacer:
+    """Repeats refused requests of an attempt whose other requests are served.
+
+    Thread-safe.
+
+    Args:
+        clock: The clock.
+        is_served: Whether the registry has already served this attempt.
+        check: Raises if the attempt should end; it is called several times a second.
+        tell: Called with the host's refusal when requests begin to be spaced.
+    """
+
+    def __init__(
+        self,
+        clock: ports.Clock,
+        *,
+        is_served: bool = False,
+        check: Callable[[], object],
+        tell: Callable[[errors.TransientError], object],
+    ) -> None:
+        self._clock = clock
+        self._check = check
+        self._tell = tell
+        self._is_served = is_served
+        self._asking = 0
+        self._changed = threading.Condition()
+        self._gap = 0.0
+        self._next = 0.0
+
+    def run(self, request: Callable[[], Answer]) -> Answer:
+        """Send a request, and repeat it as `pacing` says.
+
+        Raises:
+            TransientError: The refusal that ends the attempt, or another error.
+            PermanentError: The registry refuses for another reason, or `check` raised.
+        """
+        refusals = 0
+        while True:
+            self._await_turn()
+            try:
+                return self._send(request)
+            except (errors.RateLimitedError, errors.RegistryBusyError) as error:
+                refusals += 1
+                seconds = pacing.wait_after(error, refusals)
+                if seconds is None or not self._has_evidence():
+                    raise
+                self._space(error)
+            self._wait(seconds)
+
+    def _send(self, request: Callable[[], Answer]) -> Answer:
+        with self._asked():
+            answer = request()
+            self._is_served = True
+            return answer
+
+    @contextmanager
+    def _asked(self) -> Iterator[None]:
+        with self._changed:
+            self._asking += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._asking -= 1
+                self._changed.notify_all()
+
+    def _has_evidence(self) -> bool:
+        """Return whether the registry serves other requests of this attempt."""
+        with self._changed:
+            self._changed.wait_for(
+                lambda: self._is_served or not self._asking, _EVIDENCE_SECONDS
+            )
+            return self._is_served
+
+    def _space(self, error: errors.TransientError) -> None:
+        with self._changed:
+            is_first = not self._gap
+            self._gap = pacing.gap_after(self._gap)
+        if is_first:
+            self._tell(error)
+
+    def _await_turn(self) -> None:
+        """Wait until the requests before this one are far enough away."""
+        with self._changed:
+            if not self._gap:
+                return
+            now = self._clock.monotonic()
+            begin = max(now, self._next)
+            self._next = begin + self._gap
+        self._wait(begin - now)
+
+    def _wait(self, seconds: float) -> None:
+        ends_at = self._clock.monotonic() + seconds
+        while (left := ends_at - self._clock.monotonic()) > 0:
+            self._check()
+            self._clock.sleep(min(left, _SLICE_SECONDS))
