@@ -16,7 +16,7 @@ _REFUSED: Final = frozenset({3, 4, 5, 9, 14})
 
 
 class Limit:
-    """Refuses some requests of each burst, whatever time they take here."""
+    """Refuses some requests, by their order."""
 
     def __init__(self, status: int) -> None:
         self._answer = Answer(

@@ -14,11 +14,13 @@ HUB = (
 
 def refusal(
     status: int, text: str = "", retry_after: float | None = None
-) -> errors.RegistrydError:
+) -> errors.TransientError:
     """Return the error for a registry's answer."""
-    return refusal_errors.build_error(
+    error = refusal_errors.build_error(
         Refusal(purpose="push", status=status, text=text, retry_after=retry_after)
     )
+    assert isinstance(error, errors.TransientError)
+    return error
 
 
 @pytest.mark.parametrize(
@@ -38,7 +40,7 @@ def refusal(
     ],
 )
 def test_which_refusals_are_of_a_burst(
-    error: errors.RegistrydError, *, expected: bool
+    error: errors.TransientError, *, expected: bool
 ) -> None:
     """Only a refusal that a few seconds may cure keeps an attempt waiting."""
     assert pacing.is_burst(error) is expected

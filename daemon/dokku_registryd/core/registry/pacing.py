@@ -21,7 +21,7 @@ _FIRST_GAP: Final = 0.1
 _MOST_GAP: Final = 2.0
 
 
-def is_burst(error: errors.RegistrydError) -> bool:
+def is_burst(error: errors.TransientError) -> bool:
     """Return whether a refusal may be about the requests of the last second only."""
     if isinstance(error, errors.HeldBackError) or (error.retry_after or 0) > MOST_ASKED:
         return False
