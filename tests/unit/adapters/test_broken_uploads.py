@@ -613,7 +613,7 @@ def test_a_question_that_is_put_off(bench: Bench, status: int) -> None:
 
     assert bench.has(BIG)
     assert bench.ranges == [f"{18 * MIB}-{len(BIG) - 1}"]
-    assert sum(bench.waits) == pytest.approx(0.5 + 3 + 3)
+    assert sum(bench.waits) >= 0.5 + 3 + 3  # and the gaps between requests
 
 
 def test_a_question_about_a_whole_body_that_is_put_off(bench: Bench) -> None:
@@ -651,7 +651,7 @@ def test_a_stream_that_is_put_off(bench: Bench, method: str) -> None:
     bench.stream(SMALL)
 
     assert bench.has(SMALL)
-    assert sum(bench.waits) == pytest.approx(3)
+    assert sum(bench.waits) >= 3
 
 
 # -- successes that are none

@@ -64,9 +64,25 @@ def test_a_wait_that_the_registry_asks_for() -> None:
 
 
 def test_gaps_grow_to_a_limit() -> None:
-    """Requests get further apart with each refusal, up to two seconds."""
+    """Requests get further apart with each refusal, up to a second."""
     gaps = [0.0]
-    for _ in range(7):
+    for _ in range(6):
         gaps.append(pacing.gap_after(gaps[-1]))
 
-    assert gaps == [0.0, 0.1, 0.2, 0.4, 0.8, 1.6, 2.0, 2.0]
+    assert gaps == [0.0, 0.1, 0.2, 0.4, 0.8, 1.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("gap", "seconds", "expected"),
+    [
+        (0.8, 59.0, 0.8),
+        (0.8, 60.0, 0.4),
+        (0.8, 150.0, 0.2),
+        (0.1, 59.0, 0.1),
+        (0.1, 60.0, 0.0),
+        (1.0, 1e9, 0.0),
+    ],
+)
+def test_gaps_shrink(gap: float, seconds: float, expected: float) -> None:
+    """Each minute without a refusal halves them, until there are none."""
+    assert pacing.gap_now(gap, seconds) == expected

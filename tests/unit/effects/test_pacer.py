@@ -1,4 +1,4 @@
-"""Requests of one attempt at a registry that refuses a burst."""
+"""Requests of one attempt at a registry that refuses some of a burst."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -11,27 +11,6 @@ from dokku_registryd.effects.registry import pacer
 from worlds import HandClock
 
 SLOW = errors.RateLimitedError("slow down")
-
-
-class Registry:
-    """A registry that takes one request in each piece of time."""
-
-    def __init__(self, clock: HandClock, seconds: float) -> None:
-        self._clock = clock
-        self._seconds = seconds
-        self._free_at = 0.0
-        self.served = 0
-        self.refused = 0
-
-    def __call__(self) -> int:
-        """Serve a request, or refuse it."""
-        now = self._clock.monotonic()
-        if now < self._free_at:
-            self.refused += 1
-            raise SLOW
-        self._free_at = now + self._seconds
-        self.served += 1
-        return self.served
 
 
 def pacer_of(clock: HandClock, check: Callable[[], object] = int) -> pacer.Pacer:
@@ -48,18 +27,6 @@ def refusing(errors_first: Iterator[errors.TransientError]) -> Callable[[], str]
         return "served"
 
     return request
-
-
-def test_an_attempt_at_a_limited_registry_ends() -> None:
-    """Thirty requests get through, with few refusals, once they are spaced."""
-    clock = HandClock()
-    registry = Registry(clock, seconds=0.1)
-    paced = pacer_of(clock)
-
-    answers = [paced.run(registry) for _ in range(30)]
-
-    assert answers == list(range(1, 31))
-    assert registry.refused < 5
 
 
 def test_the_first_request_is_refused() -> None:

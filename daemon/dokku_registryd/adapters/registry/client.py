@@ -18,6 +18,7 @@ from dokku_registryd.adapters.registry import (
     dialogue,
     downloads,
     messages,
+    paces,
     referring,
     removing,
     tagging,
@@ -59,7 +60,7 @@ class RegistryClient:
         inner_hosts: Hosts in the own network that a registry may name.
         monotonic: The clock for timeouts.
         now: The clock that Retry-After dates are compared with.
-        sleep: Waits before an upload continues.
+        sleep: Waits before an upload continues, or a limited host gets a request.
         note: Called after each exchange with a registry or a host that it names.
     """
 
@@ -103,7 +104,9 @@ class RegistryClient:
             monotonic=monotonic,
             patience=total_timeout,
         )
-        self._dialogue = dialogue.Dialogue(self._wire, authorizations)
+        self._dialogue = dialogue.Dialogue(
+            self._wire, authorizations, paces.Paces(monotonic, sleep)
+        )
         self._monotonic = monotonic
         self._total_timeout = total_timeout
         self._uploads = uploads.Uploads(self._dialogue, sleep=sleep)

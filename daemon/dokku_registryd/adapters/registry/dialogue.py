@@ -7,11 +7,12 @@ import threading
 from dataclasses import replace
 from http import HTTPStatus
 from typing import Final
+from urllib.parse import urlsplit
 
 from dokku_registryd import errors
-from dokku_registryd.adapters.registry import messages, tokens, transport
+from dokku_registryd.adapters.registry import messages, paces, tokens, transport
 from dokku_registryd.core.auth.logins import AuthConfig, Secret
-from dokku_registryd.core.registry import allowances
+from dokku_registryd.core.registry import allowances, pacing
 from dokku_registryd.core.registry.protocol import Reply, Request
 
 _MAX_REDIRECTS: Final = 5
@@ -26,15 +27,18 @@ class Dialogue:
     Args:
         wire: Sends requests.
         authorizations: Answers challenges.
+        host_paces: Spaces requests.
     """
 
     def __init__(
         self,
         wire: transport.Wire,
         authorizations: tokens.Authorizations,
+        host_paces: paces.Paces,
     ) -> None:
         self._wire = wire
         self._authorizations = authorizations
+        self._paces = host_paces
         self._lock = threading.Lock()
         self._allowances: dict[_Login, allowances.Allowance | None] = {}
 
@@ -71,7 +75,10 @@ class Dialogue:
         if not messages.is_from(access.host, reply):
             # Otherwise a registry could make us send it another host's answer.
             reply = replace(reply, body=b"")
-        raise messages.refusal(request, access, reply, used)
+        error = messages.refusal(request, access, reply, used)
+        if isinstance(error, errors.TransientError) and pacing.is_burst(error):
+            self._paces.slow_down(access.host)
+        raise error
 
     def ask_elsewhere(
         self, request: Request, access: tokens.TokenScope, *expected: int
@@ -107,6 +114,7 @@ class Dialogue:
         sent = request.authorization
         secrets = (*access.secrets, *([sent] if sent else []))
         for _ in range(_MAX_REDIRECTS + 1):
+            self._paces.await_turn(urlsplit(request.url).netloc)
             reply = self._wire.send(request)
             is_redirect = reply.status in _REDIRECTS and "location" in reply.headers
             if not is_redirect or request.method not in {"GET", "HEAD"}:

@@ -2,8 +2,9 @@
 
 A proxy such as nginx (`limit_req`) and registries such as ECR ("Rate exceeded") refuse
 a burst, and serve the same request a moment later. An attempt that ended at the first
-refusal would send the same burst next time, and never finish. So an attempt whose other
-requests are served waits, and spaces its requests from then on.
+refusal would send the same burst next time, and never finish. So requests to that host
+are spaced from then on, and an attempt whose other requests are served repeats the
+refused one.
 
 A used-up quota, a longer wait that the registry asks for, and too many refusals in
 succession end the attempt and pause the registry (`backoff`).
@@ -18,7 +19,8 @@ WAITS: Final = (0.5, 1.0, 2.0, 4.0, 8.0)
 MOST_ASKED: Final = 15.0
 """The longest wait in seconds that a registry may ask for within an attempt."""
 _FIRST_GAP: Final = 0.1
-_MOST_GAP: Final = 2.0
+_MOST_GAP: Final = 1.0
+_HALVED_AFTER: Final = 60.0  # seconds without another refusal
 
 
 def is_burst(error: errors.TransientError) -> bool:
@@ -43,9 +45,21 @@ def wait_after(error: errors.TransientError, refusals: int) -> float | None:
 
 
 def gap_after(gap: float) -> float:
-    """Return the seconds between two requests of an attempt after a refusal.
+    """Return the seconds between two requests to a host after a refusal.
 
     Args:
         gap: The seconds before; 0 if requests were not spaced.
     """
     return min(_MOST_GAP, max(_FIRST_GAP, 2 * gap))
+
+
+def gap_now(gap: float, seconds: float) -> float:
+    """Return the seconds between two requests to a host; 0 to send them at once.
+
+    Args:
+        gap: The seconds so far.
+        seconds: The time since they changed.
+    """
+    halves = int(seconds // _HALVED_AFTER)
+    left = gap / 2.0 ** min(halves, 64)
+    return left if left >= _FIRST_GAP else 0.0

@@ -262,7 +262,7 @@ EVENTS: Final[Mapping[str, EventFields]] = MappingProxyType(
             "info",
             "domain app error",
             "A registry refuses some of an attempt's requests since they came too fast."
-            " The attempt waits, repeats them, and sends the rest more slowly.",
+            " The attempt repeats them, and further requests to that host are spaced.",
         ),
         "relay.used": _event(
             "info",

@@ -1,4 +1,4 @@
-"""Spaces the requests of one attempt at a registry that takes few of them a second."""
+"""Repeats the requests of one attempt that a registry refuses as too many a second."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -23,7 +23,7 @@ class Pacer:
         clock: The clock.
         is_served: Whether the registry has already served this attempt.
         check: Raises if the attempt should end; it is called several times a second.
-        tell: Called with the host's refusal when requests begin to be spaced.
+        tell: Called with the first refusal.
     """
 
     def __init__(
@@ -40,8 +40,7 @@ class Pacer:
         self._is_served = is_served
         self._asking = 0
         self._changed = threading.Condition()
-        self._gap = 0.0
-        self._next = 0.0
+        self._is_told = False
 
     def run(self, request: Callable[[], Answer]) -> Answer:
         """Send a request, and repeat it as `pacing` says.
@@ -52,7 +51,6 @@ class Pacer:
         """
         refusals = 0
         while True:
-            self._await_turn()
             try:
                 return self._send(request)
             except (errors.RateLimitedError, errors.RegistryBusyError) as error:
@@ -60,7 +58,7 @@ class Pacer:
                 seconds = pacing.wait_after(error, refusals)
                 if seconds is None or not self._has_evidence():
                     raise
-                self._space(error)
+                self._tell_once(error)
             self._wait(seconds)
 
     def _send(self, request: Callable[[], Answer]) -> Answer:
@@ -88,22 +86,11 @@ class Pacer:
             )
             return self._is_served
 
-    def _space(self, error: errors.TransientError) -> None:
+    def _tell_once(self, error: errors.TransientError) -> None:
         with self._changed:
-            is_first = not self._gap
-            self._gap = pacing.gap_after(self._gap)
+            is_first, self._is_told = not self._is_told, True
         if is_first:
             self._tell(error)
-
-    def _await_turn(self) -> None:
-        """Wait until the requests before this one are far enough away."""
-        with self._changed:
-            if not self._gap:
-                return
-            now = self._clock.monotonic()
-            begin = max(now, self._next)
-            self._next = begin + self._gap
-        self._wait(begin - now)
 
     def _wait(self, seconds: float) -> None:
         ends_at = self._clock.monotonic() + seconds
