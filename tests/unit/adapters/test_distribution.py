@@ -19,8 +19,7 @@ from urllib.parse import quote
 import pytest
 
 from dokku_registryd import errors
-from dokku_registryd.adapters.registry import client as registry_client
-from dokku_registryd.adapters.registry import messages
+from dokku_registryd.adapters.registry import messages, tag_pages
 from dokku_registryd.adapters.registry.client import RegistryClient
 from dokku_registryd.core.auth.logins import AuthConfig, Secret
 from dokku_registryd.core.image import images, reference
@@ -650,7 +649,7 @@ def test_a_circle_of_pages_ends(client: Client, server: MemoryRegistry) -> None:
 
 def pages(server: MemoryRegistry, body: bytes) -> None:
     """Give a list of tags that has no end."""
-    for number in range(registry_client.MAX_PAGES):
+    for number in range(tag_pages.MAX_PAGES):
         link = f'</v2/{PATH}/tags/list?n={number}>; rel="next"'
         server.rule("tags/list", Answer(body=body, headers={"Link": link}), times=1)
 

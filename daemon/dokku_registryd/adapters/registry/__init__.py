@@ -1,4 +1,6 @@
 """The registry protocol over HTTP. From outside: `client`, and for doctor its facts.
 
-`client` asks and judges, `dialogue` adds login and redirects, `transport` exchanges.
+`client` is the door; `manifests`, `tag_pages`, `tagging`, `referring`, `removing`,
+`uploads` and `downloads` ask and judge, `dialogue` adds login and redirects, and
+`transport` exchanges.
 """

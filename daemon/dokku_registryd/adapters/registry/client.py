@@ -1,26 +1,25 @@
-"""The registry's HTTP API: requests, and the meaning of answers.
+"""The registry's HTTP API: what others ask of registries.
 
 Sources: the OCI distribution specification 1.1
 (https://github.com/opencontainers/distribution-spec/blob/v1.1.0/spec.md);
-authentication follows Docker's token authentication specification. Manifests are passed
-on as unchanged bytes, because their digest is their name.
+authentication follows Docker's token authentication specification. A module for each
+subject, such as manifests or uploads, has its requests and judges the answers.
 """
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
-from http import HTTPStatus
 from pathlib import Path
-from typing import Final
 
-from dokku_registryd import errors, ports
+from dokku_registryd import ports
 from dokku_registryd.adapters.registry import (
     dialogue,
     downloads,
+    manifests,
     messages,
     paces,
     referring,
     removing,
+    tag_pages,
     tagging,
     tokens,
     transport,
@@ -29,21 +28,9 @@ from dokku_registryd.adapters.registry import (
 from dokku_registryd.adapters.registry import routes as registry_routes
 from dokku_registryd.core.auth.logins import AuthConfig
 from dokku_registryd.core.image import images, reference
-from dokku_registryd.core.registry import (
-    allowances,
-    exchanges,
-    grants,
-    protocol,
-    proxies,
-)
-from dokku_registryd.core.registry.protocol import Reply, Request
+from dokku_registryd.core.registry import allowances, exchanges, grants, proxies
+from dokku_registryd.core.registry.protocol import Request
 from dokku_registryd.core.registry.referrers import Descriptor
-
-MAX_PAGES: Final = 1000
-# The limit for all pages of one list together, like their time.
-MAX_TAGS: Final = 100_000
-MAX_LIST_BYTES: Final = 16 << 20
-_PAGE_LENGTH: Final = 1000  # the maximum of ECR and Azure
 
 
 class RegistryClient:
@@ -107,8 +94,10 @@ class RegistryClient:
         self._dialogue = dialogue.Dialogue(
             self._wire, authorizations, paces.Paces(monotonic, sleep)
         )
-        self._monotonic = monotonic
-        self._total_timeout = total_timeout
+        self._manifests = manifests.Manifests(self._dialogue)
+        self._tag_pages = tag_pages.TagPages(
+            self._dialogue, monotonic=monotonic, total_timeout=total_timeout
+        )
         self._uploads = uploads.Uploads(self._dialogue, sleep=sleep)
         self._tagging = tagging.Tagging(self._dialogue, monotonic)
         self._referring = referring.Referring(self._dialogue)
@@ -158,30 +147,8 @@ class RegistryClient:
         auth: AuthConfig | None,
         for_push: bool = False,
     ) -> str | None:
-        """Return the digest of a tag or manifest; None if there is no such one.
-
-        OCI specification, "Checking if content exists in the registry". HEAD only
-        proves existence. If it does not, or states no digest of a tag (the header is
-        optional), the manifest is fetched and hashed with a second request.
-        """
-        request, access = messages.build_request(
-            "HEAD", image, auth, "look up", for_push=for_push
-        )
-        reply = self._dialogue.ask(request, access, *messages.UNPROVED)
-        stated = protocol.parse_digest(reply.headers.get(messages.DIGEST_HEADER, ""))
-        if stated is not None and reply.status == HTTPStatus.OK:
-            return stated
-        is_there = reply.status == HTTPStatus.OK and not messages.is_page(reply)
-        if image.digest and is_there:
-            return image.digest  # Of a pull a registry may count the second request.
-        try:
-            found = self.manifest(image, auth=auth, for_push=for_push)
-        except errors.RateLimitedError:
-            # A limit on pulls does not apply to HEAD (Docker Hub); then it is used.
-            if reply.status == HTTPStatus.NOT_FOUND:
-                return None
-            raise
-        return None if found is None else found.digest
+        """Return the digest of a tag or manifest; None if there is no such one."""
+        return self._manifests.digest(image, auth=auth, for_push=for_push)
 
     def manifest(
         self,
@@ -190,28 +157,8 @@ class RegistryClient:
         auth: AuthConfig | None,
         for_push: bool = False,
     ) -> images.Manifest | None:
-        """Return a manifest or index as unchanged bytes; None if it is missing.
-
-        OCI specification, "Pulling manifests".
-
-        Raises:
-            DigestMismatchError: The bytes have another digest than requested.
-            ForeignManifestError: It is a manifest of another kind.
-        """
-        request, access = messages.build_request(
-            "GET", image, auth, "read the manifest of", for_push=for_push
-        )
-        reply = self._dialogue.ask(request, access, HTTPStatus.NOT_FOUND)
-        if reply.status == HTTPStatus.NOT_FOUND:
-            return None
-        messages.check_digest(request.purpose, image.digest, reply.body)
-        kind = protocol.media_type(reply.headers.get("content-type", ""), reply.body)
-        if kind is None:
-            # A manifest of schema 1 has the digest of its bytes without signatures.
-            raise _foreign(request.purpose, reply)
-        stated = reply.headers.get(messages.DIGEST_HEADER, "")
-        messages.check_digest(request.purpose, stated, reply.body)
-        return images.Manifest(media_type=kind, body=reply.body)
+        """Return a manifest or index as unchanged bytes; None if it is missing."""
+        return self._manifests.get(image, auth=auth, for_push=for_push)
 
     def put_manifest(
         self,
@@ -220,30 +167,8 @@ class RegistryClient:
         *,
         auth: AuthConfig | None,
     ) -> str:
-        """Put a manifest under a tag, and return the digest that the registry states.
-
-        OCI specification, "Pushing Manifests": the media type is that of the manifest.
-        An answer of 201 or with a digest shows that it was stored; Engines require the
-        digest.
-
-        Raises:
-            PermanentError: It is another success, such as a login page.
-        """
-        request, access = messages.build_request("PUT", image, auth, "put")
-        request = replace(
-            request,
-            headers={"content-type": manifest.media_type},
-            body=manifest.body,
-        )
-        reply = self._dialogue.ask(request, access)
-        stated = protocol.parse_digest(reply.headers.get(messages.DIGEST_HEADER, ""))
-        if stated is None and reply.status != HTTPStatus.CREATED:
-            raise errors.PermanentError(
-                f"cannot {request.purpose}: the answer is {reply.status} without a"
-                " digest, so the registry stored nothing. If the answer is a login"
-                " page, make the registry reachable without it"
-            )
-        return stated or manifest.digest
+        """Put a manifest under a tag; return the digest that the registry states."""
+        return self._manifests.put(image, manifest, auth=auth)
 
     def put_tags(
         self,
@@ -283,77 +208,14 @@ class RegistryClient:
         auth: AuthConfig | None,
         for_push: bool = False,
     ) -> list[str]:
-        """Return every tag of the repository; empty if there is no repository.
-
-        OCI specification, "Listing Tags": pages are linked by Link headers. Invalid
-        tags are omitted.
-
-        Raises:
-            RegistryUnavailableError: All pages together take longer than one request
-                may.
-            PermanentError: There are too many pages or tags.
-        """
-        actions = messages.PUSHING if for_push else messages.READING
-        access = messages.access_to(image.domain, image.path, actions, auth)
-        url = f"//{access.host}/v2/{image.path}/tags/list?n={_PAGE_LENGTH}"
-        purpose = f"list the tags of {image.repository}"
-        found: dict[str, None] = {}
-        visited: set[str] = set()
-        ends_at = self._monotonic() + self._total_timeout
-        left_bytes, left_tags = MAX_LIST_BYTES, MAX_TAGS
-        for _ in range(MAX_PAGES):
-            left_seconds = ends_at - self._monotonic()
-            if left_seconds <= 0:
-                raise errors.RegistryUnavailableError(
-                    f"cannot {purpose}: {access.host} takes longer than"
-                    f" {self._total_timeout:g} s"
-                )
-            request = Request(
-                method="GET",
-                url=url,
-                purpose=purpose,
-                max_bytes=min(messages.MAX_MANIFEST_BYTES, left_bytes),
-                most_seconds=left_seconds,
-            )
-            reply = self._dialogue.ask(request, access, HTTPStatus.NOT_FOUND)
-            if reply.status == HTTPStatus.NOT_FOUND:
-                return list(found)
-            left_bytes -= len(reply.body)
-            # Counted before parsing: a text takes ten times its bytes in memory.
-            left_tags -= reply.body.count(b",") + 1
-            if left_tags < 0:
-                break
-            found |= dict.fromkeys(protocol.parse_tags(reply.body))
-            link = reply.headers.get("link", "")
-            following = protocol.next_page(link, reply.url)
-            if following is None:
-                return list(found)
-            used = self._dialogue.token(access)
-            secrets = (*access.secrets, *([used] if used else []))
-            messages.check_same_origin(purpose, reply.url, following, secrets)
-            if following in visited:
-                break
-            visited.add(following)
-            url = following
-        raise errors.PermanentError(
-            f"cannot {purpose}: it has more than {MAX_TAGS} tags or {MAX_PAGES} pages,"
-            " or the pages form a loop. Remove old tags in the registry"
-        )
+        """Return every tag of the repository; empty if there is no repository."""
+        return self._tag_pages.read(image, auth=auth, for_push=for_push)
 
     def delete(
         self, image: reference.ImageReference, *, auth: AuthConfig | None
     ) -> None:
-        """Delete a manifest by its digest, and with it every tag of it.
-
-        OCI specification, "Deleting Manifests"; registries refuse to delete by tag.
-        A missing one is fine.
-        """
-        if not image.digest:
-            raise errors.InvalidRequestError(
-                f"cannot delete {image.canonical}: a manifest is deleted by its digest"
-            )
-        request, access = messages.build_request("DELETE", image, auth, "delete")
-        self._dialogue.ask(request, access, HTTPStatus.NOT_FOUND)
+        """Delete a manifest by its digest, and with it every tag of it."""
+        self._manifests.delete(image, auth=auth)
 
     def remove(
         self, image: reference.ImageReference, *, auth: AuthConfig | None
@@ -462,23 +324,3 @@ class RegistryClient:
     ) -> None:
         """Finish an upload whose bytes were sent."""
         self._uploads.close(image, location, digest, auth=auth)
-
-
-def _foreign(purpose: str, reply: Reply) -> errors.PermanentError:
-    """Return the error for an answer that is not a supported manifest.
-
-    The tag may have a manifest of schema 1 or an OCI artifact; a page of a proxy in
-    front of the registry (single sign-on) says nothing about the tag.
-    """
-    if "schemaVersion" in protocol.load_object(reply.body):
-        return errors.ForeignManifestError(
-            f"cannot {purpose}: it is not a manifest of Docker's schema 2 or of OCI."
-            " Push the image again with a current Docker Engine"
-        )
-    stated = reply.headers.get("content-type", "")
-    what = protocol.clean(stated.partition(";")[0]) or "something else"
-    return errors.PermanentError(
-        f"cannot {purpose}: the answer is not a manifest, but {what}. If it is a login"
-        " page, make the registry reachable without it",
-        status=reply.status,
-    )
