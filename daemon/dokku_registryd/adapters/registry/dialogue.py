@@ -1,6 +1,6 @@
 """A request to a registry, with login and redirects, until the final answer.
 
-`distribution` and `registry_uploads` build the requests; `registry_wire` sends them.
+`client` and the modules of its subjects build the requests; `transport` sends them.
 """
 
 import threading

@@ -1,18 +1,17 @@
 """One HTTP exchange with a registry or its token server, using requests, with limits.
 
-`registry_routes` decides about TLS, proxy and certificates; `distribution` builds
-requests and evaluates answers. This module sends a request and returns the bytes of its
-answer, or raises our own error with a hint for the operator. No foreign exception
-leaves this module.
+`routes` decides about TLS, proxy and certificates; `messages` builds requests and
+evaluates answers. This module sends a request and returns the bytes of its answer
+(`bodies`), or raises our own error with a hint for the operator (`faults`). No foreign
+exception leaves this module.
 """
 
 import contextlib
 import functools
-import socket
 import ssl
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from http import HTTPStatus, cookiejar
 from typing import Any, Final
@@ -28,8 +27,10 @@ from urllib3.exceptions import (
 
 from dokku_registryd import errors
 from dokku_registryd.adapters.registry import (
+    bodies,
     connections,
     deadlines,
+    faults,
     messages,
     tls_faults,
 )
@@ -38,9 +39,6 @@ from dokku_registryd.adapters.registry import routes as registry_routes
 from dokku_registryd.core.registry import exchanges, hosts, proxies
 from dokku_registryd.core.registry.protocol import Reply, Request
 
-_UNKNOWN_NAME: Final = "is a name that cannot be resolved"
-MAX_ERROR_BYTES: Final = 64 << 10
-_CHUNK_BYTES: Final = 64 << 10
 _WITH_CONTENT: Final = frozenset({HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT})
 _CONNECTIONS: Final = 32
 _MAX_LINES: Final = 256  # hosts; redirects could name any number of them
@@ -113,16 +111,25 @@ class Wire:
         try:
             line = self._line(host, request)
         except registry_routes.UnknownNameError as unknown:
-            raise _nameless(request, host, is_missing=unknown.is_missing) from None
+            raise faults.nameless(
+                request, host, is_missing=unknown.is_missing
+            ) from None
         try:
             return self._speak(line, request)
         except registry_routes.StrayAddressError:
             self._routes.forget(host)
-            raise _stray(request, line.route) from None
+            raise faults.stray(request, line.route) from None
         except (requests.RequestException, HTTPError, OSError, UnicodeError) as error:
             line.scheme = ""
             # Without its cause, whose text may contain an address with a signature.
-            raise self._translate(request, line.route, error) from None
+            raise faults.translate(
+                request,
+                line.route,
+                error,
+                certs_dir=self._routes.certs_dir,
+                unsendable=_UNSENDABLE,
+                is_late=isinstance(error, requests.Timeout),
+            ) from None
 
     def _speak(self, line: _Line, request: Request) -> Reply:
         if not request.url.startswith("//"):
@@ -206,7 +213,7 @@ class Wire:
                     request.method,
                     request.url,
                     headers=messages.build_headers(request),
-                    data=_body(request),
+                    data=bodies.of_request(request),
                     proxies=registry_proxy.addresses(proxy),
                     verify=not line.route.is_insecure,
                     timeout=timeouts,
@@ -216,7 +223,7 @@ class Wire:
                 deadline.was_used = False  # from here on an error concerns the answer
                 with contextlib.closing(response):
                     _check_reply(request, response, proxy)
-                    body = self._receive(request, response)
+                    return self._receive(request, response)
             except requests.exceptions.ProxyError as error:
                 if proxy is not None and registry_proxy.is_about_login(error):
                     raise registry_proxy.wants_login(request.purpose, proxy) from None
@@ -232,27 +239,21 @@ class Wire:
                         f"cannot {request.purpose}: {line.route.host} takes longer than"
                         f" {total:g} s"
                     )
-        return self._reply(request, response, body)
 
-    def _receive(self, request: Request, response: requests.Response) -> bytes:
-        if request.consume is None or response.status_code not in _WITH_CONTENT:
-            return _read(request, response)
-        _check_encoding(request, response)
-        pieces = response.iter_content(_CHUNK_BYTES)
-        request.consume(self._reply(request, response), pieces)
-        return b""
-
-    def _reply(
-        self, request: Request, response: requests.Response, body: bytes = b""
-    ) -> Reply:
+    def _receive(self, request: Request, response: requests.Response) -> Reply:
         headers = {name.lower(): value for name, value in response.headers.items()}
-        return Reply(
+        reply = Reply(
             status=response.status_code,
             url=request.url,
             headers=headers,
-            body=body,
             retry_after=messages.retry_after(headers, self._now()),
         )
+        pieces = response.iter_content(bodies.CHUNK_BYTES)
+        if request.consume is None or reply.status not in _WITH_CONTENT:
+            return replace(reply, body=bodies.read(request, reply, pieces))
+        bodies.check_encoding(request, reply)
+        request.consume(reply, pieces)
+        return reply
 
     def _line(self, host: str, request: Request) -> _Line:
         key = (host, request.certificates_of, request.named_by)
@@ -284,52 +285,9 @@ class Wire:
         session.mount("http://", adapter)
         return session
 
-    def _translate(
-        self, request: Request, route: registry_routes.Route, error: Exception
-    ) -> errors.RegistrydError:
-        host = route.host
-        said = f"cannot {request.purpose}: {host}"
-        for proxy in proxies.for_any(request.url, route.said):
-            told = registry_proxy.explain(request.purpose, host, proxy, error)
-            if told is not None:
-                return told
-        for cause in messages.causes(error):
-            if isinstance(cause, ssl.SSLCertVerificationError):
-                ca_file = f"{self._routes.certs_dir}/{host}/ca.crt"
-                return errors.PermanentError(
-                    f"{said} shows a certificate that cannot be verified"
-                    f" ({cause.verify_message})."
-                    f" {tls_faults.hint(cause, ca_file, closed=route.closed)}"
-                )
-            if tls_faults.shows_plain_server(cause):
-                return errors.PermanentError(
-                    f"{said} does not support TLS. Give it a certificate, or add it to"
-                    " insecure-registries of the Docker Engine"
-                )
-            if isinstance(cause, _UNSENDABLE):
-                return errors.InvalidRequestError(
-                    f"{said} is not a valid address. Check the property"
-                    " server of dokku registry:report"
-                )
-        return errors.RegistryUnavailableError(f"{said} {_reason(error)}")
-
 
 class _DeadConnectionError(Exception):
     """An idle connection has ended without an answer."""
-
-
-class _Sliced:
-    """A long body in slices: a socket's timeout is for one call of any length."""
-
-    def __init__(self, body: bytes) -> None:
-        self._body = memoryview(body)
-
-    def __len__(self) -> int:
-        return len(self._body)
-
-    def __iter__(self) -> Iterator[memoryview]:
-        for start in range(0, len(self._body), _CHUNK_BYTES):
-            yield self._body[start : start + _CHUNK_BYTES]
 
 
 class _Session(requests.Session):
@@ -370,32 +328,6 @@ class _Adapter(requests.adapters.HTTPAdapter):
         return registry_proxy.headers(proxy)
 
 
-def _stray(request: Request, route: registry_routes.Route) -> errors.RegistrydError:
-    if route.refused:
-        return errors.AccessDeniedError(
-            f"cannot {request.purpose}: {request.named_by} names {route.host}, which is"
-            " in this host's own network and is not asked. If that is intended, add"
-            f" {route.host} to registry.inner_hosts in the settings"
-        )
-    return errors.RegistryUnavailableError(
-        f"cannot {request.purpose}: {route.host} has an address outside of the networks"
-        " in insecure-registries of the Docker Engine, so it needs TLS"
-    )
-
-
-def _nameless(
-    request: Request, host: str, *, is_missing: bool
-) -> errors.RegistrydError:
-    """Return the error for a name without an address."""
-    said = f"cannot {request.purpose}: {host}"
-    if is_missing and not request.named_by:
-        return errors.UnknownHostError(
-            f"{said} is a name that does not exist. Check the property server of dokku"
-            " registry:report for a typing error"
-        )
-    return errors.RegistryUnavailableError(f"{said} {_UNKNOWN_NAME}")
-
-
 def _is_repeatable(request: Request, error: requests.ConnectionError) -> bool:
     """Return whether to repeat a request, although it may have arrived."""
     is_short = request.pieces is None and not request.is_upload
@@ -411,61 +343,3 @@ def _check_reply(
     wanted = HTTPStatus.PROXY_AUTHENTICATION_REQUIRED
     if proxy is not None and is_forwarded and response.status_code == wanted:
         raise registry_proxy.wants_login(request.purpose, proxy)
-
-
-def _body(request: Request) -> Any:
-    if request.pieces is not None:
-        return iter(request.pieces)
-    if isinstance(request.body, bytes) and len(request.body) > _CHUNK_BYTES:
-        return _Sliced(request.body)
-    return request.body
-
-
-def _is_encoded(response: requests.Response) -> bool:
-    encoding = response.headers.get("content-encoding", "identity")
-    return bool(encoding.lower() != "identity")
-
-
-def _check_encoding(request: Request, response: requests.Response) -> None:
-    if _is_encoded(response):
-        raise errors.PermanentError(
-            f"cannot {request.purpose}: the answer is compressed without a request for"
-        )
-
-
-def _read(request: Request, response: requests.Response) -> bytes:
-    is_error = response.status_code >= HTTPStatus.BAD_REQUEST
-    if not is_error and not request.wants_body:
-        return b""
-    if is_error and _is_encoded(response):
-        return b""
-    _check_encoding(request, response)
-    body = bytearray()
-    limit = MAX_ERROR_BYTES if is_error else request.max_bytes
-    for chunk in response.iter_content(_CHUNK_BYTES):
-        body += chunk
-        if len(body) > limit:
-            if is_error:
-                break
-            raise errors.PermanentError(
-                f"cannot {request.purpose}: the answer is longer than {limit} bytes,"
-                " the maximum for a registry. Ask its operator"
-            )
-    return bytes(body[:limit])
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, requests.Timeout):
-        return "does not answer in time"
-    words = (_word(cause) for cause in messages.causes(error))
-    return next(filter(None, words), f"disconnects ({type(error).__name__})")
-
-
-def _word(cause: BaseException) -> str:
-    if isinstance(cause, socket.gaierror):
-        return _UNKNOWN_NAME
-    if isinstance(cause, ssl.SSLError):
-        return "ends its TLS connection unexpectedly"
-    if isinstance(cause, OSError) and cause.strerror:
-        return f"does not answer ({cause.strerror})"
-    return "does not answer in time" if isinstance(cause, TimeoutError) else ""
