@@ -19,7 +19,9 @@ from dokku_registryd.core.engine import events, messages, stream
 from dokku_registryd.core.hook import replies, triggers
 from dokku_registryd.core.image import images, parts, reference
 from dokku_registryd.core.registry import (
+    addresses,
     allowances,
+    challenges,
     grants,
     hosts,
     protocol,
@@ -151,7 +153,7 @@ def read_login(raw: bytes) -> None:
             with suppress(config_file.MalformedAuthError):
                 found = file.login(domain)
                 if found is not None:
-                    protocol.basic(found)
+                    challenges.basic(found)
             file.held_logins(domain)
             file.keeper(domain)
         file.all_held_logins()
@@ -171,10 +173,10 @@ def read_reference(raw: bytes) -> None:
 def read_headers(raw: bytes) -> None:
     """Any header of a registry is parsed or ignored."""
     text = _text(raw)
-    protocol.parse_challenges(text)
-    challenge = protocol.choose_challenge(text)
+    challenges.parse(text)
+    challenge = challenges.choose(text)
     if challenge is not None:
-        protocol.scope_for(challenge, "org/web", "repository:org/web:pull")
+        challenges.scope_for(challenge, "org/web", "repository:org/web:pull")
     seconds = protocol.parse_retry_after(text, 0.0)
     assert seconds is None or seconds >= 0
     protocol.next_page(text, "https://r.example/v2/a/tags/list")
@@ -183,7 +185,7 @@ def read_headers(raw: bytes) -> None:
     assert left is None or left.left >= 0
     protocol.media_type(text, raw)
     with suppress(errors.RegistrydError):
-        protocol.origin(protocol.resolve("https://r.example/v2/", text))
+        addresses.origin(addresses.resolve("https://r.example/v2/", text))
 
 
 def read_hosts(raw: bytes) -> None:
@@ -203,7 +205,7 @@ def read_hosts(raw: bytes) -> None:
 def read_body(raw: bytes) -> None:
     """Any body of a registry becomes a value or an error of ours."""
     secret = Secret("registry-test-password")
-    protocol.parse_token(raw)
+    challenges.parse_token(raw)
     protocol.parse_tags(raw)
     said = protocol.parse_error(raw, [secret])
     error = refusal_errors.build_error(

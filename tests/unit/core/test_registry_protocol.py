@@ -10,80 +10,13 @@ from dokku_registryd import errors
 from dokku_registryd.adapters.registry import messages
 from dokku_registryd.core.auth.logins import Secret
 from dokku_registryd.core.registry import protocol
-from dokku_registryd.core.registry.protocol import Challenge
-
-
-@pytest.mark.parametrize(
-    ("header", "expected"),
-    [
-        ("", []),
-        ("Basic", [Challenge(scheme="basic")]),
-        ('basic realm="a b"', [Challenge(scheme="basic", parameters={"realm": "a b"})]),
-        (
-            'Bearer realm="https://a/t",service="s",scope="repository:o/w:pull,push"',
-            [
-                Challenge(
-                    scheme="bearer",
-                    parameters={
-                        "realm": "https://a/t",
-                        "service": "s",
-                        "scope": "repository:o/w:pull,push",
-                    },
-                )
-            ],
-        ),
-        (
-            r'Bearer realm = "a\"b" , service=plain',
-            [
-                Challenge(
-                    scheme="bearer", parameters={"realm": 'a"b', "service": "plain"}
-                )
-            ],
-        ),
-        (
-            'Negotiate abc==, Basic realm="x", Bearer realm="y"',
-            [
-                Challenge(scheme="negotiate"),
-                Challenge(scheme="basic", parameters={"realm": "x"}),
-                Challenge(scheme="bearer", parameters={"realm": "y"}),
-            ],
-        ),
-        (
-            'Bearer realm="https://a/t" service="s"',
-            [
-                Challenge(
-                    scheme="bearer",
-                    parameters={"realm": "https://a/t", "service": "s"},
-                )
-            ],
-        ),
-        (
-            'Bearer realm="https://a/t";service=s; Basic realm=x',
-            [
-                Challenge(
-                    scheme="bearer",
-                    parameters={"realm": "https://a/t", "service": "s"},
-                ),
-                Challenge(scheme="basic", parameters={"realm": "x"}),
-            ],
-        ),
-    ],
-)
-def test_challenges_are_read(header: str, expected: list[Challenge]) -> None:
-    """One line may hold several challenges, quoted or not, with odd separators."""
-    assert protocol.parse_challenges(header) == expected
 
 
 @given(st.text(max_size=200))
-@example('Bearer realm="' + "\\" * 50)
-@example("a " * 100)
 def test_any_header_is_survived(text: str) -> None:
     """No header makes a parser fail."""
-    protocol.parse_challenges(text)
-    protocol.choose_challenge(text)
     protocol.next_page(text, "https://r.example/v2/")
     protocol.parse_retry_after(text, 0)
-    protocol.origin(text)
 
 
 @given(st.binary(max_size=200))
@@ -91,7 +24,6 @@ def test_any_header_is_survived(text: str) -> None:
 @example(b'{"errors":[1,{"code":2,"message":[]}]}')
 def test_any_body_is_survived(body: bytes) -> None:
     """No body makes a parser fail."""
-    protocol.parse_token(body)
     protocol.parse_tags(body)
     protocol.parse_error(body)
     protocol.media_type("text/html", body)
@@ -148,12 +80,6 @@ def test_a_secret_never_survives_cleaning(secret: str) -> None:
 
 # What ends a line, or is more than ASCII, in any place of a value.
 _NO_HEADERS = ("a\r\nx-evil: 1", "a\nb", "a\n", "\rb", "a\0b", "a\x7fb", "ä", "")
-
-
-@pytest.mark.parametrize("value", _NO_HEADERS, ids=ascii)
-def test_a_token_that_is_no_header_is_none(value: str) -> None:
-    """A token server cannot add a header to our requests."""
-    assert protocol.parse_token(json.dumps({"token": value}).encode()) is None
 
 
 @pytest.mark.parametrize("value", _NO_HEADERS, ids=ascii)

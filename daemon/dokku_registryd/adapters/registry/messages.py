@@ -17,7 +17,9 @@ from dokku_registryd.adapters.registry import tokens
 from dokku_registryd.core.auth.logins import AuthConfig, Secret
 from dokku_registryd.core.image import reference
 from dokku_registryd.core.registry import (
+    addresses,
     backoff,
+    challenges,
     hosts,
     protocol,
     refusal_errors,
@@ -141,9 +143,9 @@ def redirect(request: Request, reply: Reply, secrets: Iterable[Secret] = ()) -> 
         PermanentError: It would no longer be encrypted, or is invalid.
     """
     location = reply.headers.get("location", "")
-    target = protocol.resolve(reply.url, location)
-    before = protocol.origin(reply.url)
-    after = protocol.origin(target)
+    target = addresses.resolve(reply.url, location)
+    before = addresses.origin(reply.url)
+    after = addresses.origin(target)
     is_downgrade = before[0] == "https" and after[0] != "https"
     if is_downgrade or after[0] not in {"http", "https"} or not after[1]:
         raise errors.PermanentError(
@@ -169,8 +171,8 @@ def redirect(request: Request, reply: Reply, secrets: Iterable[Secret] = ()) -> 
 
 def is_from(host: str, reply: Reply) -> bool:
     """Return whether an answer is the registry's own, not a redirect target's."""
-    scheme, *place = protocol.origin(reply.url)
-    return place == list(protocol.origin(f"{scheme}://{host}")[1:])
+    scheme, *place = addresses.origin(reply.url)
+    return place == list(addresses.origin(f"{scheme}://{host}")[1:])
 
 
 def check_same_origin(
@@ -181,7 +183,7 @@ def check_same_origin(
     Raises:
         PermanentError: It does.
     """
-    if protocol.origin(url) != protocol.origin(following):
+    if addresses.origin(url) != addresses.origin(following):
         raise errors.PermanentError(
             f"cannot {purpose}: the next page is at"
             f" {protocol.clean(following, secrets)!r}, on another host, which"
@@ -198,7 +200,7 @@ def refusal(
     """Return the error for an answer that is not a success."""
     hidden = (*access.secrets, *([used] if used else []))
     said = protocol.parse_error(reply.body, hidden)
-    challenge = protocol.choose_challenge(reply.headers.get("www-authenticate", ""))
+    challenge = challenges.choose(reply.headers.get("www-authenticate", ""))
     # RFC 6750, 3.1: the token is valid, but has too few permissions.
     is_too_narrow = (
         reply.status == HTTPStatus.UNAUTHORIZED

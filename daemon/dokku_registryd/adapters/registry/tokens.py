@@ -16,8 +16,15 @@ from urllib.parse import urlencode
 
 from dokku_registryd import errors
 from dokku_registryd.core.auth.logins import AuthConfig, Secret
-from dokku_registryd.core.registry import hosts, protocol, refusal_errors
-from dokku_registryd.core.registry.protocol import Challenge, Reply, Request, Token
+from dokku_registryd.core.registry import (
+    addresses,
+    challenges,
+    hosts,
+    protocol,
+    refusal_errors,
+)
+from dokku_registryd.core.registry.challenges import Challenge, Token
+from dokku_registryd.core.registry.protocol import Reply, Request
 
 MAX_TOKEN_REPLY_BYTES: Final = 1 << 20
 _MAX_REDIRECTS: Final = 5
@@ -168,7 +175,7 @@ class Authorizations:
         self, access: TokenScope, refused: Reply, used: Secret | None, purpose: str
     ) -> Secret:
         header = refused.headers.get("www-authenticate", "")
-        challenge = protocol.choose_challenge(header)
+        challenge = challenges.choose(header)
         if challenge is None:
             reason = (
                 "requires an authentication method other than Basic and Bearer. Ask its"
@@ -193,7 +200,7 @@ class Authorizations:
                 f"cannot {purpose}: the registry requires a user name and password,"
                 " and there is no login. Log in with dokku registry:login"
             )
-        value = protocol.basic(access.auth)
+        value = challenges.basic(access.auth)
         self._remember(access.anywhere, value, _BASIC_SECONDS)
         return value
 
@@ -206,7 +213,7 @@ class Authorizations:
             realm,
             registry_url,
             registry_is_insecure=self._is_insecure(access.host),
-            inside=self._inside(protocol.netloc(realm), access.host),
+            inside=self._inside(addresses.netloc(realm), access.host),
         )
         if reason:
             raise errors.AccessDeniedError(
@@ -224,7 +231,7 @@ class Authorizations:
             location = reply.headers.get("location", "")
             if reply.status not in _REDIRECTS or not location:
                 return reply
-            target = protocol.resolve(reply.url, location)
+            target = addresses.resolve(reply.url, location)
             if not hosts.stays_safe(reply.url, target):
                 shown = protocol.clean(target, access.secrets)
                 raise errors.AccessDeniedError(
@@ -242,7 +249,7 @@ class Authorizations:
         reply = self._follow(access, request)
         if reply.status != HTTPStatus.OK:
             raise _refusal(access, reply, used, request.purpose)
-        token = protocol.parse_token(reply.body)
+        token = challenges.parse_token(reply.body)
         if token is None:
             raise errors.RegistryUnavailableError(
                 f"cannot {request.purpose}: the token server of {access.host} answers"
@@ -258,7 +265,7 @@ def _build_request(access: TokenScope, challenge: Challenge, purpose: str) -> Re
     which is an OAuth2 refresh token, POST of a form ("Refresh Token Format").
     """
     realm = challenge.parameters["realm"]
-    scopes = [protocol.scope_for(challenge, access.path, access.scope)]
+    scopes = [challenges.scope_for(challenge, access.path, access.scope)]
     if access.beside:
         scopes.append(f"repository:{access.beside}:pull")
     fields = [("service", challenge.parameters.get("service", ""))]
@@ -288,7 +295,7 @@ def _build_request(access: TokenScope, challenge: Challenge, purpose: str) -> Re
         method="GET",
         url=realm + ("&" if "?" in realm else "?") + _form(fields),
         purpose=purpose,
-        authorization=protocol.basic(auth) if auth else None,
+        authorization=challenges.basic(auth) if auth else None,
         max_bytes=MAX_TOKEN_REPLY_BYTES,
         certificates_of=access.host,
         named_by=access.host,

@@ -17,7 +17,7 @@ from dokku_registryd.adapters.registry import dialogue as registry_dialogue
 from dokku_registryd.adapters.registry import messages, tokens
 from dokku_registryd.core.auth.logins import Secret
 from dokku_registryd.core.image import reference
-from dokku_registryd.core.registry import protocol
+from dokku_registryd.core.registry import addresses, protocol
 from dokku_registryd.core.registry.protocol import Reply, Request
 
 _BODY_TYPE: Final = "application/octet-stream"
@@ -55,7 +55,7 @@ class Session:
         self._dialogue = dialogue
         self._image = image
         self._access = access
-        is_internal = protocol.is_same_host(location, f"//{access.host}")
+        is_internal = addresses.is_same_host(location, f"//{access.host}")
         self._place = _Place(url=location, is_elsewhere=not is_internal)
         self._is_prepared = False
         self.accepted = 0
@@ -185,7 +185,7 @@ class Session:
                 f"cannot {self.purpose}: the registry answers 404 {' '.join(codes)}",
                 status=reply.status,
             )
-        if not protocol.is_same_host(reply.url, self._place.url):
+        if not addresses.is_same_host(reply.url, self._place.url):
             return None  # A redirect's target decides about nothing.
         self._place = self._next(reply)
         return protocol.parse_offset(reply.headers.get("range", ""))
@@ -309,11 +309,11 @@ def _place(
     location = reply.headers.get("location", "")
     if not location and before is not None:
         return before
-    target = protocol.resolve(reply.url, location) if location else ""
-    scheme, host, _ = protocol.origin(target)
-    own = protocol.origin(reply.url)[0]
+    target = addresses.resolve(reply.url, location) if location else ""
+    scheme, host, _ = addresses.origin(target)
+    own = addresses.origin(reply.url)[0]
     is_elsewhere = before is not None and before.is_elsewhere
-    is_near = protocol.is_same_host(reply.url, target)
+    is_near = addresses.is_same_host(reply.url, target)
     if is_near and scheme in {"http", "https"}:
         return _Place(url=f"{own}{target[len(scheme) :]}", is_elsewhere=is_elsewhere)
     is_downgrade = own == "https" and scheme != "https"

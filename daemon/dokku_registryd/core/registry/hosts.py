@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from dokku_registryd import errors
 from dokku_registryd.core.image import images, reference
-from dokku_registryd.core.registry import protocol
+from dokku_registryd.core.registry import addresses
 
 # The host of Docker Hub's API differs from that of its images.
 HUB_API: Final = "registry-1.docker.io"
@@ -178,8 +178,8 @@ def read_realm(realm: str, registry_url: str) -> str:
     (goharbor/harbor issues 3114 and 3933). If it is on the registry's own host, which
     uses TLS, it is asked with https.
     """
-    scheme, host, port = protocol.origin(realm)
-    registry = protocol.origin(registry_url)
+    scheme, host, port = addresses.origin(realm)
+    registry = addresses.origin(registry_url)
     is_internal = host == registry[1] and port in {80, registry[2]}
     if scheme != "http" or registry[0] != "https" or not host or not is_internal:
         return realm
@@ -195,7 +195,7 @@ def stays_safe(before: str, after: str) -> bool:
 
     It must stay on the same host, or change only to TLS.
     """
-    old, new = protocol.origin(before), protocol.origin(after)
+    old, new = addresses.origin(before), addresses.origin(after)
     is_upgrade = old[0] == "http" and new[0] == "https" and old[1] == new[1]
     is_door = new[2] in {443, old[2]}
     return bool(new[1]) and (old == new or (is_upgrade and is_door))
@@ -221,7 +221,7 @@ def refuse_realm(
         registry_is_insecure: Whether the Engine uses the registry without TLS.
         inside: The host's own network in which the token server may be.
     """
-    scheme, host, _ = protocol.origin(realm)
+    scheme, host, _ = addresses.origin(realm)
     reasons = {
         "it is not an http address": scheme not in {"http", "https"} or not host,
         "it contains a user name": "@" in realm.partition("://")[2].partition("/")[0],
@@ -229,7 +229,7 @@ def refuse_realm(
         "it is an address inside a private network": (
             not registry_is_insecure
             and _kind_of_name(host) not in {Kind.PUBLIC, *inside}
-            and host != protocol.origin(registry_url)[1]
+            and host != addresses.origin(registry_url)[1]
         ),
     }
     return next((reason for reason, holds in reasons.items() if holds), "")

@@ -1,22 +1,19 @@
-"""Parses answers of registries and token servers: headers, replies, error bodies.
+"""Requests to registries, and the parts of their answers: headers and bodies.
 
-Sources: the OCI distribution specification 1.1
-(https://github.com/opencontainers/distribution-spec/blob/v1.1.0/spec.md) and Docker's
-token authentication specification
-(https://distribution.github.io/distribution/spec/auth/token/). All input is untrusted:
-each parser returns None or an empty value for invalid input.
+Source: the OCI distribution specification 1.1
+(https://github.com/opencontainers/distribution-spec/blob/v1.1.0/spec.md). All input is
+untrusted: each parser returns None or an empty value for invalid input.
 """
 
-import base64
 import email.utils
 import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
-from urllib.parse import urljoin, urlsplit
 
-from dokku_registryd.core.auth.logins import AuthConfig, Secret
+from dokku_registryd.core.auth.logins import Secret
+from dokku_registryd.core.registry import addresses
 from dokku_registryd.core.text import foreign_text, json_documents
 
 MANIFEST_TYPES: Final = (
@@ -26,17 +23,8 @@ MANIFEST_TYPES: Final = (
     "application/vnd.oci.image.index.v1+json",
 )
 MAX_ERROR_TEXT: Final = 300  # characters of a foreign text that a message may hold
-DEFAULT_TOKEN_SECONDS: Final = 60.0  # token specification, "expires_in"
 _EPOCH_DIGITS: Final = 10  # from 2001 to 2286
-MAX_TOKEN_SECONDS: Final = 86400.0  # no token is cached for longer than a day
 
-_TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # noqa: S105 - RFC 9110, 5.6.2
-_SCHEME = re.compile(rf"\s*(?:[,;]\s*)*({_TOKEN})(?:\s+|\s*$|(?=,))")
-# Some registries separate parameters with semicolons or spaces; the Engine copes.
-_PARAMETER = re.compile(
-    rf'\s*(?:[,;]\s*)*({_TOKEN})\s*=\s*(?:"((?:[^"\\]|\\.)*)"|({_TOKEN}))(?=[\s,;]|$)'
-)
-_TOKEN68 = re.compile(r"\s*[A-Za-z0-9._~+/-]+=*\s*(?=,|$)")
 _LINK = re.compile(r"<([^<>]*)>((?:[^,\"]|\"[^\"]*\")*)")
 _REL_NEXT = re.compile(r";\s*rel\s*=\s*\"?next\"?\s*(?:;|$)", re.IGNORECASE)
 _DIGEST = re.compile(r"[a-z0-9]+(?:[+._-][a-z0-9]+)*:[0-9a-fA-F]{32,128}")
@@ -44,24 +32,7 @@ _UPLOADED = re.compile(r"(?:bytes=)?0-([0-9]{1,18})", re.ASCII)
 _HEADER_VALUE = re.compile(r"[\x20-\x7e]+")
 _MAX_TAG: Final = 128  # characters; OCI specification, "Pulling manifests"
 _MAX_ERRORS: Final = 32  # of one body that are read; the first one has the reason
-_MAX_HEADER: Final = 16 << 10  # characters; a challenge has some hundred
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Challenge:
-    """One authentication method of a 401 (RFC 9110, 11.6.1)."""
-
-    scheme: str
-    """In lower case: `basic` or `bearer`."""
-    parameters: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Token:
-    """A token and its lifetime."""
-
-    value: Secret
-    expires_in: float
+MAX_HEADER: Final = 16 << 10  # characters; a challenge has some hundred
 
 
 class SizedBody(Protocol):
@@ -125,68 +96,6 @@ class ErrorBody:
     text: str = ""
 
 
-def parse_challenges(header: str) -> list[Challenge]:
-    """Parse WWW-Authenticate, which may have several challenges in one line."""
-    header = header[:_MAX_HEADER]
-    found: list[Challenge] = []
-    position = 0
-    while (scheme := _SCHEME.match(header, position)) is not None:
-        position = scheme.end()
-        parameters: dict[str, str] = {}
-        while (part := _PARAMETER.match(header, position)) is not None:
-            name, quoted, plain = part.groups()
-            value = plain if quoted is None else re.sub(r"\\(.)", r"\1", quoted)
-            parameters.setdefault(name.lower(), value)
-            position = part.end()
-        if not parameters and (blob := _TOKEN68.match(header, position)):
-            position = blob.end()
-        found.append(Challenge(scheme=scheme[1].lower(), parameters=parameters))
-    return found
-
-
-def choose_challenge(header: str) -> Challenge | None:
-    """Return the challenge to answer: Bearer before Basic; None if there is neither."""
-    offered = {challenge.scheme: challenge for challenge in parse_challenges(header)}
-    return offered.get("bearer") or offered.get("basic")
-
-
-def scope_for(challenge: Challenge, path: str, wanted: str) -> str:
-    """Return the scope to request: the challenge's if it is about `path`, else ours.
-
-    A challenge may lack it, or name an example (token specification, "Requesting a
-    Token"; ghcr.io answers `/v2/` with `repository:user/image:pull`). A scope for less
-    than ours is about one request; the next requests need the rest.
-    """
-    offered = challenge.parameters.get("scope", "")
-    prefix = f"repository:{path}:"
-    is_ours = path and offered.startswith(prefix) and " " not in offered
-    if not is_ours or _actions(offered, prefix) <= _actions(wanted, prefix):
-        return wanted
-    return offered
-
-
-def parse_token(body: bytes) -> Token | None:
-    """Parse a token server's reply (token specification, "Token Response Fields").
-
-    Either of `token` and `access_token` may be present; `issued_at` is ignored, as the
-    clocks may differ.
-    """
-    content = load_object(body)
-    value = content.get("token") or content.get("access_token")
-    if not isinstance(value, str) or not is_header_value(value):
-        return None
-    stated = content.get("expires_in")
-    is_number = isinstance(stated, int | float) and not isinstance(stated, bool)
-    seconds: Any = stated if is_number else DEFAULT_TOKEN_SECONDS
-    return Token(value=Secret(value), expires_in=min(float(seconds), MAX_TOKEN_SECONDS))
-
-
-def basic(auth: AuthConfig) -> Secret:
-    """Return the value of an Authorization header (RFC 7617)."""
-    text = f"{auth.username}:{auth.password.reveal()}"
-    return Secret("Basic " + base64.b64encode(text.encode()).decode())
-
-
 def parse_retry_after(value: str, now: float) -> float | None:
     """Return the seconds to wait: from a number, or until an HTTP date.
 
@@ -223,52 +132,10 @@ def next_page(header: str, url: str) -> str | None:
     It may be relative (OCI specification, "Listing Tags"). The caller decides whether
     to follow it.
     """
-    for target, parameters in _LINK.findall(header[:_MAX_HEADER]):
+    for target, parameters in _LINK.findall(header[:MAX_HEADER]):
         if _REL_NEXT.search(parameters.strip()):
-            return resolve(url, str(target))
+            return addresses.resolve(url, str(target))
     return None
-
-
-def resolve(url: str, target: str) -> str:
-    """Return the absolute form of an address; an invalid one is unchanged."""
-    try:
-        return urljoin(url, target)
-    except ValueError:
-        return target
-
-
-def origin(url: str) -> tuple[str, str, int | None]:
-    """Return scheme, host and port, which must be equal to send a login along.
-
-    An invalid address has an origin that is equal to no other.
-    """
-    try:
-        parts = urlsplit(url)
-        port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
-    except ValueError:
-        return "", "", None
-    return parts.scheme, parts.hostname or "", port
-
-
-def netloc(url: str) -> str:
-    """Return host and port of an address; empty for none."""
-    try:
-        return urlsplit(url).netloc
-    except ValueError:
-        return ""
-
-
-def is_same_host(url: str, other: str) -> bool:
-    """Return whether two addresses have the same host and port, with any scheme."""
-    places = []
-    for one in (url, other):
-        try:
-            parts = urlsplit(one)
-            port = parts.port
-        except ValueError:
-            return False
-        places.append((parts.hostname, None if port in {80, 443} else port))
-    return places[0] == places[1] and bool(places[0][0])
 
 
 def parse_digest(text: str) -> str | None:
@@ -336,10 +203,6 @@ def load_object(body: bytes) -> dict[str, Any]:
     except json_documents.MalformedJsonError:
         return {}
     return content if isinstance(content, dict) else {}
-
-
-def _actions(scope: str, prefix: str) -> frozenset[str]:
-    return frozenset(scope.removeprefix(prefix).split(","))
 
 
 def _shown(text: str) -> str:
