@@ -99,7 +99,7 @@ def test_setting_a_property_imports_nothing_heavy(host: DokkuHost, name: str) ->
 
     assert HEAVY.isdisjoint(loaded)
     assert TEMPLATES not in loaded
-    assert len(loaded) < 118
+    assert len(loaded) < 121
 
 
 def test_the_status_imports_nothing_heavy(host: DokkuHost) -> None:

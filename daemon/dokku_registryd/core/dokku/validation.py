@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from dokku_registryd import errors
 from dokku_registryd.core.dokku import (
     computed,
+    core_properties,
     keeping,
     mirror_property,
     policy,
@@ -72,7 +73,7 @@ def push_extra_tags(app: str, text: str) -> Accepted:
                 f"push-extra-tags must be tags separated by commas, such as"
                 f" stable,latest; {tag!r} is not a valid tag"
             )
-        if policy.is_numeric(tag):
+        if core_properties.is_numeric(tag):
             raise ValueRefusedError(
                 f"push-extra-tags must not be numbers, as numbers are the tags of"
                 f" releases; use v{tag} instead of {tag}"
