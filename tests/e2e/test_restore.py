@@ -6,7 +6,7 @@ import signal
 import subprocess
 from typing import Any
 
-from dokku_registryd.adapters.dokku import snapshot
+from dokku_registryd.core.hook import deployed_record
 from dokku_registryd.core.release.releases import DeployedRelease
 from support import json_schemas, seeding
 from support.every_engine import on_every_engine
@@ -218,7 +218,7 @@ def test_what_the_old_host_has_left(idle_one: Site) -> None:
     told = DeployedRelease(server=f"{one.server}/", image_repo="dokku/web", number=9)
     (data / "deploying" / "web").mkdir(parents=True, exist_ok=True)
     record = data / "deploying" / "web" / "build9"
-    record.write_text(snapshot.format_record(told))
+    record.write_text(deployed_record.render(told))
     one.engine.wipe()
 
     done = restore(one)

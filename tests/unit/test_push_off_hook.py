@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dokku_registryd.adapters.dokku import snapshot
-from dokku_registryd.core.hook import triggers
+from dokku_registryd.core.hook import deployed_record, triggers
 from dokku_registryd.core.release.releases import DeployedRelease
 from support.dokku_host import DokkuHost, Result
 
@@ -145,7 +144,7 @@ def test_the_image_is_recorded(host: DokkuHost, is_told: bool) -> None:
     assert host.trigger(RELEASE, "herokuish", "web", IMAGE, environ=build).code == 0
     host.trigger("post-deploy", "web", "", "", "latest", environ=build)
 
-    assert snapshot.parse_record(record.read_bytes()) == DeployedRelease(
+    assert deployed_record.parse(record.read_bytes()) == DeployedRelease(
         server="", image_repo="", number=0, image_id=image_id
     )
     assert host.calls("docker") == [["image", "inspect", "--format", "{{.Id}}", IMAGE]]

@@ -7,8 +7,8 @@ import time
 import pytest
 
 from dokku_registryd import errors
-from dokku_registryd.adapters.dokku import snapshot
 from dokku_registryd.adapters.ledger import ledger
+from dokku_registryd.core.hook import deployed_record
 from dokku_registryd.core.release import completeness, releases
 from dokku_registryd.core.release.origins import Origin
 from dokku_registryd.core.release.releases import ReleaseState
@@ -372,7 +372,7 @@ def test_what_runs_and_what_is_held(
     assert running
     record = caller.data_dir / "deployed" / "web"
     record.parent.mkdir(exist_ok=True)
-    record.write_text(snapshot.format_record(running.deployed))
+    record.write_text(deployed_record.render(running.deployed))
     prop = caller.data_dir.parents[1] / "config" / "registryd" / "web" / "hold"
     prop.parent.mkdir(parents=True, exist_ok=True)
     prop.write_text("1: the last good one; 2")

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Final
 
 from dokku_registryd import errors
-from dokku_registryd.adapters.dokku import snapshot
+from dokku_registryd.adapters.dokku import property_reading
 from dokku_registryd.adapters.files import atomic
 from dokku_registryd.core.dokku import app_names, deploys
+from dokku_registryd.core.hook import deployed_record
 from dokku_registryd.core.release.releases import DeployedRelease
 
 _BUILD: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
@@ -58,13 +59,15 @@ class DeployingFiles:
             if not _is(stat.S_ISREG, folder / build):
                 continue
             try:
-                raw = atomic.read(folder / build, limit=snapshot.LIMIT, is_strict=True)
+                raw = atomic.read(
+                    folder / build, limit=property_reading.LIMIT, is_strict=True
+                )
                 since = (folder / build).stat().st_mtime
             except FileNotFoundError:
                 continue  # `post-deploy` has just taken it.
             except OSError as error:
                 raise _unreadable(folder / build, error) from error
-            record = snapshot.parse_record(raw)
+            record = deployed_record.parse(raw)
             if record is not None:
                 found[build] = deploys.Told(record=record, since=since)
         return found
@@ -92,7 +95,7 @@ class DeployingFiles:
         path = self._path(app, build)
         try:
             atomic.replace(
-                path, snapshot.format_record(deployed).encode(), is_strict=True
+                path, deployed_record.render(deployed).encode(), is_strict=True
             )
         except OSError as error:
             reason = os.strerror(error.errno or 0)

@@ -23,6 +23,7 @@ from dokku_registryd.adapters.dokku import (
 )
 from dokku_registryd.adapters.files import atomic
 from dokku_registryd.core.dokku import app_config, app_names, policy, presence
+from dokku_registryd.core.hook import deployed_record
 from dokku_registryd.core.release import releases
 
 
@@ -178,12 +179,12 @@ class PropertyFiles:
         except FileNotFoundError:
             return None
         try:
-            raw = atomic.read(path, limit=snapshot.LIMIT, is_strict=True)
+            raw = atomic.read(path, limit=property_reading.LIMIT, is_strict=True)
         except FileNotFoundError:
             return None
         except OSError as error:
             raise unreadable(path, error) from error
-        return snapshot.parse_record(raw)
+        return deployed_record.parse(raw)
 
     def record_deployed(self, app: str, deployed: releases.DeployedRelease) -> None:
         """Record the answer to Dokku's questions.
@@ -191,7 +192,7 @@ class PropertyFiles:
         Raises:
             TransientError: The disk refuses.
         """
-        _replace(self._record(app), snapshot.format_record(deployed))
+        _replace(self._record(app), deployed_record.render(deployed))
 
     def link_told(self, app: str, build: str) -> None:
         """Make the reply to a deploy the record, by link and rename, without space.

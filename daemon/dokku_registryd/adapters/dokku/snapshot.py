@@ -18,19 +18,18 @@ which does not change the time of the folder, so each file is checked.
 """
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from dokku_registryd import errors, ports
 from dokku_registryd.adapters.dokku import property_reading
-from dokku_registryd.adapters.files import atomic, dirs
+from dokku_registryd.adapters.dokku.folder_reading import FolderReading
+from dokku_registryd.adapters.files import dirs
 from dokku_registryd.core.dokku import app_names, other_plugins, policy
-from dokku_registryd.core.image import reference
-from dokku_registryd.core.release import numbering, releases
+from dokku_registryd.core.hook import deployed_record
 
-LIMIT: Final = property_reading.LIMIT
 # Longer than the kernel keeps mapped pages dirty (30 s) and than clocks are slewed.
 RACY_SECONDS: Final = 60
 VOID_SECONDS: Final = 3600
@@ -39,7 +38,6 @@ OWNERS: Final = (policy.CORE, policy.OURS)
 PLUGINS: Final = (*OWNERS, *other_plugins.PROPERTIES)
 _CORE: Final = PLUGINS.index(policy.CORE)
 
-_Values = dict[str, str]
 _Listed = tuple[tuple[str, ...], ...]
 
 
@@ -113,7 +111,7 @@ class Snapshot:
         ]
         if app in self._recorded and app not in self._owners[_CORE]:
             own[_CORE].check_missing(self._config_root, self._deployed_root, app)
-        record = _Reading(str(self._deployed_root))
+        record = FolderReading(str(self._deployed_root))
         raw = record.file(self._records if app in self._recorded else None, app)
         readings = [*own, record]
         is_whole = all(reading.is_whole for reading in readings)
@@ -124,7 +122,7 @@ class Snapshot:
         return ports.AppFiles(
             read=self._reader(app, own),
             is_whole=is_whole and self._is_whole,
-            deployed=None if raw is None else parse_record(raw),
+            deployed=None if raw is None else deployed_record.parse(raw),
             unread_record=record.why(app)
             or self._unopened.get(self._deployed_root.name, ""),
             mark=None
@@ -192,19 +190,19 @@ class Snapshot:
             f"cannot read {path}: {property_reading.reason(error)}"
         )
 
-    def _read_own(self, plugin: str, root: int | None, app: str) -> "_Reading":
-        reading = _Reading(str(self._config_root / plugin / app))
+    def _read_own(self, plugin: str, root: int | None, app: str) -> FolderReading:
+        reading = FolderReading(str(self._config_root / plugin / app))
         reading.properties(root, app, only=other_plugins.PROPERTIES.get(plugin))
         return reading
 
-    def _read_shared(self, plugin: str) -> "_Reading":
+    def _read_shared(self, plugin: str) -> FolderReading:
         root = self._roots[PLUGINS.index(plugin)]
         reading = self._read_own(plugin, root, policy.GLOBAL)
         self._is_whole = self._is_whole and reading.is_whole
         self._is_lasting = self._is_lasting and reading.is_lasting
         return reading
 
-    def _reader(self, app: str, own: Sequence["_Reading"]) -> policy.Reader:
+    def _reader(self, app: str, own: Sequence[FolderReading]) -> policy.Reader:
         known = {app: own, policy.GLOBAL: self._shared}
 
         def read(plugin: str, app: str, name: str) -> str:
@@ -233,131 +231,6 @@ class Snapshot:
                 status.st_ctime_ns,
             )
         return hash(tuple(facts)) if self._is_whole and self._is_lasting else None
-
-
-class _Reading:
-    """Reads the files of one folder, and collects the `stat` results of each.
-
-    Args:
-        place: The folder, for messages.
-    """
-
-    def __init__(self, place: str) -> None:
-        self._place = place
-        self._unread: dict[str, str] = {}
-        self.values: _Values = {}
-        """The content of the files, in a fixed order."""
-        self.told: list[os.stat_result | None] = []
-        self.is_lasting = True
-        """Whether the `stat` results show each change."""
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether all existing files could be read."""
-        return not self._unread
-
-    def why(self, name: str) -> str:
-        """Return why a file, or its folder, cannot be read; empty if it can."""
-        return self._unread.get(name) or self._unread.get("", "")
-
-    def properties(
-        self, root: int | None, app: str, *, only: Iterable[str] | None = None
-    ) -> None:
-        """Read all properties of one folder, or `only` those of these names."""
-        if root is None:
-            self.told.append(None)
-            return
-        try:
-            folder = property_reading.open_app(app, inside=root)
-        except OSError as error:
-            self._miss("", error)
-            return
-        if folder is None:
-            self.told.append(None)
-            return
-        try:
-            self.told.append(os.fstat(folder))
-            # Names of properties have no dot; those of logins do.
-            listed = os.listdir(folder)  # noqa: PTH208 - of an open folder
-            wanted = listed if only is None else set(only).intersection(listed)
-            for name in sorted(name for name in wanted if "." not in name):
-                self._property(folder, name)
-        except OSError as error:
-            self._miss("", error)
-        finally:
-            os.close(folder)
-
-    def check_missing(self, config_root: Path, deployed_root: Path, app: str) -> None:
-        """Assume that a released app has a folder."""
-        try:
-            property_reading.check_missing(config_root, deployed_root, app)
-        except OSError as error:
-            self._miss("", error)
-
-    def _property(self, folder: int, name: str) -> None:
-        try:
-            status, raw = property_reading.read(folder, name)
-        except FileNotFoundError:
-            self.is_lasting = False  # Removed after it was listed.
-            return
-        except OSError as error:
-            self._miss(name, error)
-            return
-        self.told.append(status)
-        self.is_lasting = self.is_lasting and status is not None
-        self.values[name] = raw.decode("utf-8", errors="replace")
-
-    def file(self, folder: int | None, name: str) -> bytes | None:
-        """Return a file's content; None if it does not exist or is unreadable."""
-        if folder is None:
-            self.told.append(None)
-            return None
-        try:
-            status, raw = atomic.read_known(folder, name, limit=LIMIT)
-        except FileNotFoundError:
-            self.is_lasting = False
-            return None
-        except OSError as error:
-            self._miss(name, error)
-            return None
-        self.told.append(status)
-        return raw
-
-    def _miss(self, name: str, error: OSError) -> None:
-        place = f"{self._place}/{name}" if name else self._place
-        self._unread[name] = f"cannot read {place}: {property_reading.reason(error)}"
-
-
-def parse_record(raw: bytes) -> releases.DeployedRelease | None:
-    """Parse the record of an app's release; return None if it is invalid.
-
-    The first three lines are for Dokku. The fourth, the digest, and the fifth, the
-    image ID, are used only if they are complete: without them a heal knows less, with a
-    wrong one it fails.
-    """
-    lines = raw.decode("utf-8", errors="replace").split("\n")
-    number = numbering.whole_number(lines[2]) if len(lines) >= 3 else None  # noqa: PLR2004 - what Dokku is told has three lines
-    if number is None:
-        return None
-    # A line is complete if another one, even an empty one, follows.
-    digest, image_id = (*lines[3:-1], "", "")[:2]
-    return releases.DeployedRelease(
-        server=lines[0],
-        image_repo=lines[1],
-        number=number,
-        digest=digest if reference.is_digest(digest) else "",
-        image_id=image_id if reference.is_digest(image_id) else "",
-    )
-
-
-def format_record(deployed: releases.DeployedRelease) -> str:
-    """Return the record of an app's release as text, complete lines only."""
-    lines = [deployed.server, deployed.image_repo, str(deployed.number)]
-    if deployed.digest or deployed.image_id:
-        lines.append(deployed.digest)
-    if deployed.image_id:
-        lines.append(deployed.image_id)
-    return "".join(f"{line}\n" for line in lines)
 
 
 def _stat(folder: int | None, name: str) -> os.stat_result | None:

@@ -1,1 +1,1 @@
-"""The two text formats that are shared with the hooks' shell: triggers and replies."""
+"""The text formats that are shared with the hooks' shell."""
