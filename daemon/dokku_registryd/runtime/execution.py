@@ -4,19 +4,16 @@ An attempt ends in an outcome (`finishing` records it), in another attempt, or i
 background lane.
 """
 
-from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import structlog
 
 from dokku_registryd import errors, ports
-from dokku_registryd.core.image import wanted
 from dokku_registryd.core.job import exhaustion, jobs, outcomes, retries
 from dokku_registryd.core.job.kinds import Kind
 from dokku_registryd.core.registry import backoff as registry_backoff
 from dokku_registryd.core.release.releases import Release, ReleaseState
-from dokku_registryd.core.status import exposition
 from dokku_registryd.effects import (
     forget,
     heal,
@@ -39,6 +36,7 @@ from dokku_registryd.runtime import (
     quarantine,
     queue,
     retrying,
+    sweeping,
 )
 
 Effect = Callable[
@@ -64,12 +62,10 @@ EFFECTS: Mapping[Kind, Effect] = {
     Kind.MIRROR: mirror.perform,
     Kind.PUBLISH: publish.perform,
 }
-"""By kind, what its jobs do. `Executor.run` makes sweeps, which the ledger has not."""
+"""By kind, what its jobs do. `sweeping` makes sweeps, which the ledger has not."""
 
 # The ledger is retried if the disk refuses it; no job may be lost.
 LEDGER_RETRY_SECONDS = 5.0
-# A failed sweep is repeated; a hint makes it sooner.
-SWEEP_RETRY_SECONDS = 5.0
 
 
 class Executor:
@@ -102,7 +98,7 @@ class Executor:
     def run(self, job: jobs.Job) -> None:
         """Run one attempt of a job and record the result."""
         if job.kind is Kind.SWEEP:
-            self._sweep(job)
+            sweeping.run(job, self.context, self.queue, self.counters)
             return
         record = self.context.ledger.job(job.job_id)
         if record is None or record.outcome is not None:
@@ -165,51 +161,6 @@ class Executor:
         if job.kind is Kind.RENAMED:
             self._rename_waiting(job.app)
         return outcome
-
-    def _sweep(self, job: jobs.Job) -> None:
-        started = self.context.clock.monotonic()
-        try:
-            found = sweep.carry_out(self.context)
-        except Exception as error:  # noqa: BLE001 - a bug must not end the daemon
-            known = exhaustion.translate(error)
-            self.counters.sweep_failed(known)
-            if not isinstance(known, errors.RegistrydError):
-                job_lines.write_crash(job, error)
-                return
-            structlog.get_logger().warning("sweep.failed", error=str(known))
-            self.queue.put(
-                job, due=self.context.clock.monotonic() + SWEEP_RETRY_SECONDS
-            )
-        else:
-            self._count_sweep(found, self.context.clock.monotonic() - started)
-
-    def _count_sweep(self, found: sweep.Plan, took_seconds: float) -> None:
-        # One pull of an app's image restores its other names too.
-        pulled = {gap.wanted.app for gap in found.gaps if isinstance(gap, wanted.Pull)}
-        missing = Counter(
-            gap.wanted.app
-            for gap in found.gaps
-            if gap.wanted.app in pulled or not isinstance(gap, wanted.Lost)
-        )
-        lost = {
-            gap.wanted.app: gap.wanted.reference
-            for gap in reversed(found.gaps)
-            if gap.wanted.app not in pulled and isinstance(gap, wanted.Lost)
-        }
-        self.counters.swept(
-            exposition.Sweep(
-                wanted=found.references,
-                apps=found.apps,
-                lost=len(found.gaps) - missing.total(),
-                moved=sum(bool(gap.leads_to) for gap in found.gaps),
-                freeable=len(found.freeable) - found.freed,
-                freed=found.freed,
-                ended_at=self.context.clock.now(),
-                took_seconds=took_seconds,
-            ),
-            missing=missing,
-            lost=lost,
-        )
 
     def _drop_older(self, job: jobs.Job) -> None:
         for older in jobs.dropped_by(job, self.queue.waiting_before(job)):

@@ -6,7 +6,6 @@ internal heals, background pushes, and checks of releases, which come last.) A j
 start when it is due, its lanes are free, and no due job ahead of it waits for one of
 them. Of the jobs that may start, the one that has waited longest starts; a retried job
 counts from the end of its latest attempt, so it goes behind jobs that have not run yet.
-attempt counts: who is tried again goes behind those that never had their turn.
 
 Background work never uses all workers. Nor does one registry, since it may hang: the
 jobs of a host get half of the workers, and more only if the host has just served a
