@@ -6,7 +6,9 @@ real files. Methods raise `errors.TransientError` or `errors.PermanentError`, an
 foreign exceptions.
 """
 
+from dokku_registryd.ports.blobs import BegunUpload, BlobSource, BlobStream
 from dokku_registryd.ports.context import Context, Remembered
+from dokku_registryd.ports.credentials import Credentials, LogIn
 from dokku_registryd.ports.dokku import (
     Absences,
     AppFiles,
@@ -27,14 +29,7 @@ from dokku_registryd.ports.engine import (
     Relay,
 )
 from dokku_registryd.ports.ledger import Ledger, Replies
-from dokku_registryd.ports.registry import (
-    BegunUpload,
-    BlobSource,
-    BlobStream,
-    Credentials,
-    LogIn,
-    Registry,
-)
+from dokku_registryd.ports.registry import Registry
 
 __all__ = [
     "Absences",

@@ -8,6 +8,7 @@ from dokku_registryd import errors
 from dokku_registryd.core.dokku.policy import Defaults
 from dokku_registryd.core.hook import triggers
 from dokku_registryd.core.image import needs
+from dokku_registryd.ports.credentials import Credentials
 from dokku_registryd.ports.dokku import (
     Absences,
     Builds,
@@ -19,7 +20,7 @@ from dokku_registryd.ports.dokku import (
 )
 from dokku_registryd.ports.engine import Clock, Engine, Relay
 from dokku_registryd.ports.ledger import Ledger, Replies
-from dokku_registryd.ports.registry import Credentials, Registry
+from dokku_registryd.ports.registry import Registry
 
 
 @dataclass(frozen=True, slots=True)

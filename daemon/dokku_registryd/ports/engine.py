@@ -13,7 +13,8 @@ from dokku_registryd.core.image.images import (
     LocalImage,
     Manifest,
 )
-from dokku_registryd.ports.registry import LogIn, Registry
+from dokku_registryd.ports.credentials import LogIn
+from dokku_registryd.ports.registry import Registry
 
 
 class Clock(Protocol):

@@ -1,68 +1,14 @@
-"""Registries, and the logins of apps."""
+"""The API of a registry."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from dokku_registryd.core.auth import logins
 from dokku_registryd.core.image import reference
-from dokku_registryd.core.image.images import (
-    Manifest,
-)
+from dokku_registryd.core.image.images import Manifest
 from dokku_registryd.core.registry import allowances
 from dokku_registryd.core.registry.referrers import Descriptor
-
-
-class BegunUpload(Protocol):
-    """An upload of a blob that has begun, and has no bytes yet."""
-
-    def cancel(self) -> None:
-        """Let the registry drop it, which not all can.
-
-        Raises:
-            RegistrydError: It did not.
-        """
-
-
-class BlobSource(Protocol):
-    """The bytes of a blob in their order; those sent last can be sent again."""
-
-    @property
-    def position(self) -> int:
-        """The offset of the next byte."""
-
-    def read(self, size: int | None = None) -> Iterator[bytes]:
-        """Yield so many of the next bytes, or all of them.
-
-        Raises:
-            RegistrydError: They do not come any more.
-        """
-
-    def fill(self, size: int) -> int:
-        """Get the next bytes, so that they can be read more than once.
-
-        Returns:
-            How many there are: `size` at most, and 0 at the end.
-        """
-
-    def rewind(self, offset: int) -> bool:
-        """Continue at an earlier offset; return False if its bytes are gone."""
-
-    def check(self) -> None:
-        """Return if they are still needed; raise the reason if they are not."""
-
-
-class BlobStream(Protocol):
-    """The bytes of a blob in a registry, as they arrive; they are not verified."""
-
-    def pieces(self) -> Iterator[bytes]:
-        """Yield them to their end, in pieces of at most 64 KiB.
-
-        Raises:
-            RegistrydError: They do not come any more.
-        """
-
-    def close(self) -> None:
-        """End the request; a second call is harmless."""
+from dokku_registryd.ports.blobs import BegunUpload, BlobSource, BlobStream
 
 
 class Registry(Protocol):
@@ -314,32 +260,4 @@ class Registry(Protocol):
             InvalidRequestError: They have another digest.
             ImageNotFoundError: The registry does not know the upload any more.
             SendAgainError: It accepted pieces, but does not support them.
-        """
-
-
-LogIn = Callable[[logins.AuthConfig], None]
-"""Lets the Engine log in to a registry; raises the reason if it cannot."""
-
-
-class Credentials(Protocol):
-    """Logins of apps, from auth configs and credential helpers."""
-
-    def resolve(self, app: str, domain: str) -> logins.AuthConfig | None:
-        """Return the app's login for a registry, without a cache; None for anonymous.
-
-        The app's own auth config comes first, then the global one. An empty `app` uses
-        only the global one.
-
-        Raises:
-            AuthenticationError: A credential helper failed or timed out.
-        """
-
-    def forget(self, directory: str) -> list[str]:
-        """Erase the logins of a detached auth config directory from their helpers.
-
-        A login that the global file or another app still uses is kept. The folder
-        itself is kept; the caller removes it afterwards.
-
-        Returns:
-            The domains that were erased.
         """
