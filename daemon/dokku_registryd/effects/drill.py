@@ -19,7 +19,7 @@ from dokku_registryd.core.release.completeness import Look, Number, Record
 from dokku_registryd.core.release.drills import Answer, Login, Mirror, Verdict
 from dokku_registryd.core.release.releases import DeployedRelease, Release, ReleaseState
 from dokku_registryd.effects.app import app_state
-from dokku_registryd.effects.registry import checks
+from dokku_registryd.effects.registry import parts_look
 
 _TRUE = "true"
 
@@ -245,7 +245,7 @@ class Drill:
     def _look(
         self, target: _Target, login: logins.AuthConfig | None
     ) -> tuple[Look, str]:
-        return checks.look(
+        return parts_look.look(
             target.image,
             target.digest,
             self._reader(target, login),
@@ -255,14 +255,14 @@ class Drill:
 
     def _reader(
         self, target: _Target, login: logins.AuthConfig | None
-    ) -> checks.Reader:
+    ) -> parts_look.Reader:
         registry, image = self._context.registry, target.image
 
         def is_scarce() -> bool:
             left = registry.allowance(image.domain, auth=login)
             return self._only is None and left is not None and left.is_scarce
 
-        return checks.Reader(
+        return parts_look.Reader(
             manifest=partial(registry.manifest, auth=login),
             has_blob=lambda digest: registry.has_blob(image, digest, auth=login),
             digest=partial(registry.digest, auth=login),

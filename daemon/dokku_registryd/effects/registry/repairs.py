@@ -14,7 +14,12 @@ from dokku_registryd.core.release import completeness
 from dokku_registryd.core.release.completeness import Look
 from dokku_registryd.core.release.releases import Release
 from dokku_registryd.effects.deploy import precedence, reply_writer
-from dokku_registryd.effects.registry import checks, registry_session, sending
+from dokku_registryd.effects.registry import (
+    checks,
+    parts_look,
+    registry_session,
+    sending,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +82,7 @@ class Repair:
         precedence.give_way(self.app, self.name, self.context)
 
     def _look(self) -> tuple[Look, str]:
-        reader = checks.reader_of(
+        reader = parts_look.reader_of(
             self._image,
             self.session,
             self.context,
@@ -86,7 +91,7 @@ class Repair:
         )
         release = self.release
         known = self.context.ledger.check_of(release.job_id) if release else None
-        found, reason = checks.look(
+        found, reason = parts_look.look(
             self._image,
             self.digest,
             reader,

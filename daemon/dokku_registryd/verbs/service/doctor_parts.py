@@ -15,7 +15,7 @@ from dokku_registryd.core.release import completeness
 from dokku_registryd.core.release.releases import Release
 from dokku_registryd.core.status import findings
 from dokku_registryd.core.status.findings import Finding
-from dokku_registryd.effects.registry import checks
+from dokku_registryd.effects.registry import parts_look
 
 
 def ask(
@@ -26,7 +26,7 @@ def ask(
 ) -> Iterator[Finding]:
     """Yield the finding about a release, by asking its registry now."""
     image = reference.parse(release.reference)
-    reader = checks.Reader(
+    reader = parts_look.Reader(
         manifest=lambda target: registry.manifest(target, auth=login),
         has_blob=lambda digest: registry.has_blob(image, digest, auth=login),
         digest=lambda target: registry.digest(target, auth=login),
@@ -34,7 +34,7 @@ def ask(
     )
     known = context.ledger.check_of(release.job_id)
     tree = completeness.tree_of(known, release.digest)
-    found, reason = checks.look(
+    found, reason = parts_look.look(
         image, release.digest, reader, time.monotonic, tree=tree
     )
     if found.missing:
