@@ -9,7 +9,7 @@ import pytest
 
 from dokku_registryd import errors
 from dokku_registryd.core.image import images, reference
-from dokku_registryd.core.registry import allowances, backoff
+from dokku_registryd.core.registry import allowances, backoff, pacing
 from dokku_registryd.core.release import completeness
 from dokku_registryd.core.release.completeness import Look, Number
 from dokku_registryd.effects.registry import parts_look, registry_session
@@ -121,7 +121,7 @@ def test_what_cannot_be_read(
     stored: Host, method: str, error: errors.RegistrydError, unread: str
 ) -> None:
     """It is neither there nor gone; the ledger gets none of the registry's words."""
-    stored.registry.fail(method, error, error)
+    stored.registry.fail(method, *[error] * (len(pacing.WAITS) + 2))
 
     found, reason = look(stored)
 
