@@ -29,6 +29,7 @@ from dokku_registryd.effects.deploy import (
     precedence,
     recovery,
     reply_writer,
+    settling,
 )
 from dokku_registryd.effects.registry import (
     extra_tags,
@@ -61,7 +62,7 @@ def perform(
     # If that is impossible now, a separate job does it.
     with contextlib.suppress(errors.TransientError):
         by = "" if job.is_background_push else release.build
-        live.settle(release.app, context, reply, by=by)
+        settling.settle(release.app, context, reply, by=by)
     ended = _outcome_of(release)
     if ended is not None:
         return ended

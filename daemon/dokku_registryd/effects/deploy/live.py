@@ -16,8 +16,8 @@ from dokku_registryd.core.dokku import deploys, policy
 from dokku_registryd.core.hook.triggers import Trigger
 from dokku_registryd.core.job.kinds import Kind
 from dokku_registryd.core.release.releases import Release, ReleaseState
-from dokku_registryd.effects.deploy import deploy_ends, latest_name, reply_writer
-from dokku_registryd.effects.registry import numbers, tag_returns
+from dokku_registryd.effects.deploy import latest_name
+from dokku_registryd.effects.registry import numbers
 
 # Later events after which a release must not be recorded any more.
 _REPLACED = frozenset({Kind.LOCAL, Kind.RECORDED, Kind.DESTROYED, Kind.RENAMED})
@@ -213,88 +213,6 @@ def tell_overtaken(app: str, tag: str, context: ports.Context) -> None:
         number=deployed.number,
         previous=int(tag),
     )
-
-
-def settle(
-    app: str, context: ports.Context, reply: reply_writer.ReplyWriter, *, by: str = ""
-) -> list[str]:
-    """Apply the consequence of each deploy that has ended; return their builds.
-
-    Args:
-        app: The app.
-        context: The host.
-        reply: The reply.
-        by: The deploy that waits for it, which is running.
-
-    Raises:
-        TransientError: Engine or registry do not answer.
-    """
-    settled: list[str] = []
-    all_told = context.deploying.told(app)
-    for build, told in all_told.items():
-        verdict = deploy_ends.judge(app, build, all_told, context, by=by)
-        if verdict is deploys.Verdict.WAIT:
-            continue
-        release = context.ledger.release_of_build(app, build)
-        if told.record.is_local or release is None:
-            _settle_local(app, build, told, context, verdict)
-        elif verdict is deploys.Verdict.LIVE:
-            go_live(release, context)
-        else:
-            fail(release, context, reply)
-        settled.append(build)
-    return settled
-
-
-def fail(
-    release: Release, context: ports.Context, reply: reply_writer.ReplyWriter
-) -> None:
-    """Undo a release whose deploy has failed: the previous one keeps running.
-
-    Raises:
-        TransientError: The registry does not answer.
-    """
-    if not release.failed_at:
-        # Durable first: no tag moves to it from here on.
-        release = context.ledger.update_release(
-            release.job_id, failed_at=context.clock.now(), is_taken_back=True
-        )
-        structlog.get_logger().warning(
-            "deploy.failed",
-            job_id=release.job_id,
-            app=release.app,
-            reference=release.reference,
-            number=release.number,
-        )
-    latest_name.give_back(release, context, reply)
-    tag_returns.restore(release, context, reply, must_answer=True)
-    context.deploying.forget(release.app, release.build)
-
-
-def _settle_local(
-    app: str,
-    build: str,
-    told: deploys.Told,
-    context: ports.Context,
-    verdict: deploys.Verdict,
-) -> None:
-    """Apply the consequence if a deploy has no release in the ledger.
-
-    Raises:
-        TransientError: Its trigger has not been accepted yet.
-    """
-    if verdict is not deploys.Verdict.LIVE and told.record.is_local:
-        context.take_in()
-        if not context.ledger.revoke_local(app, build):
-            raise errors.TransientError(
-                f"the release of {app} without a push, whose deploy has failed, is"
-                " still pending"
-            )
-    with context.app_lock(app):
-        if verdict is deploys.Verdict.LIVE:
-            # It has no push, or the ledger was lost.
-            numbers.record(app, told.record, context)
-        context.deploying.forget(app, build)
 
 
 def _went_live_last(release: Release, context: ports.Context) -> bool:

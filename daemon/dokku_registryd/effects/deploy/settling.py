@@ -5,7 +5,10 @@ one that continues, or a container may start late. Its extra tags were restored 
 so they are moved again.
 """
 
-from dokku_registryd import ports
+import structlog
+
+from dokku_registryd import errors, ports
+from dokku_registryd.core.dokku import deploys
 from dokku_registryd.core.hook import triggers
 from dokku_registryd.core.image import reference
 from dokku_registryd.core.job import jobs, outcomes
@@ -19,7 +22,12 @@ from dokku_registryd.effects.deploy import (
     live,
     reply_writer,
 )
-from dokku_registryd.effects.registry import extra_tags, registry_session
+from dokku_registryd.effects.registry import (
+    extra_tags,
+    numbers,
+    registry_session,
+    tag_returns,
+)
 
 
 def perform(
@@ -30,7 +38,7 @@ def perform(
     Raises:
         TransientError: Engine or registry do not answer.
     """
-    settled = live.settle(job.app, context, reply)
+    settled = settle(job.app, context, reply)
     if settled:
         # Heals left missing names to these deploys.
         context.submit(triggers.Trigger(kind=Kind.SWEEP))
@@ -64,13 +72,69 @@ def perform_failed(
     if deploy_ends.runs(job.app, build, all_told[build], context):
         live.go_live(release, context)
         return outcomes.done(f"{release.reference} runs all the same")
-    live.fail(release, context, reply)
+    fail(release, context, reply)
     before = context.deployed.deployed(job.app)
     context.submit(triggers.Trigger(kind=Kind.SWEEP))
     text = "everything is as before"
     if before is not None and not before.is_local:
         text = f"{text}: {job.app} runs {before.reference}"
     return outcomes.done(text)
+
+
+def settle(
+    app: str, context: ports.Context, reply: reply_writer.ReplyWriter, *, by: str = ""
+) -> list[str]:
+    """Apply the consequence of each deploy that has ended; return their builds.
+
+    Args:
+        app: The app.
+        context: The host.
+        reply: The reply.
+        by: The deploy that waits for it, which is running.
+
+    Raises:
+        TransientError: Engine or registry do not answer.
+    """
+    settled: list[str] = []
+    all_told = context.deploying.told(app)
+    for build, told in all_told.items():
+        verdict = deploy_ends.judge(app, build, all_told, context, by=by)
+        if verdict is deploys.Verdict.WAIT:
+            continue
+        release = context.ledger.release_of_build(app, build)
+        if told.record.is_local or release is None:
+            _settle_local(app, build, told, context, verdict)
+        elif verdict is deploys.Verdict.LIVE:
+            live.go_live(release, context)
+        else:
+            fail(release, context, reply)
+        settled.append(build)
+    return settled
+
+
+def fail(
+    release: Release, context: ports.Context, reply: reply_writer.ReplyWriter
+) -> None:
+    """Undo a release whose deploy has failed: the previous one keeps running.
+
+    Raises:
+        TransientError: The registry does not answer.
+    """
+    if not release.failed_at:
+        # Durable first: no tag moves to it from here on.
+        release = context.ledger.update_release(
+            release.job_id, failed_at=context.clock.now(), is_taken_back=True
+        )
+        structlog.get_logger().warning(
+            "deploy.failed",
+            job_id=release.job_id,
+            app=release.app,
+            reference=release.reference,
+            number=release.number,
+        )
+    latest_name.give_back(release, context, reply)
+    tag_returns.restore(release, context, reply, must_answer=True)
+    context.deploying.forget(release.app, release.build)
 
 
 def _taken_back(app: str, context: ports.Context) -> list[Release]:
@@ -113,3 +177,29 @@ def _bring_forward(
         is_due = False
     context.ledger.update_release(release.job_id, is_taken_back=False)
     return is_due and shown == release
+
+
+def _settle_local(
+    app: str,
+    build: str,
+    told: deploys.Told,
+    context: ports.Context,
+    verdict: deploys.Verdict,
+) -> None:
+    """Apply the consequence if a deploy has no release in the ledger.
+
+    Raises:
+        TransientError: Its trigger has not been accepted yet.
+    """
+    if verdict is not deploys.Verdict.LIVE and told.record.is_local:
+        context.take_in()
+        if not context.ledger.revoke_local(app, build):
+            raise errors.TransientError(
+                f"the release of {app} without a push, whose deploy has failed, is"
+                " still pending"
+            )
+    with context.app_lock(app):
+        if verdict is deploys.Verdict.LIVE:
+            # It has no push, or the ledger was lost.
+            numbers.record(app, told.record, context)
+        context.deploying.forget(app, build)
