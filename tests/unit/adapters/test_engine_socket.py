@@ -3,6 +3,7 @@
 import gc
 import os
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -53,18 +54,15 @@ def another_user() -> Iterator[None]:
         os.setgroups(groups)
 
 
-def settle(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a socket count as settled from the start."""
-    monkeypatch.setattr(engine_socket, "_SETTLED_SECONDS", 0.0)
+def later() -> float:
+    """Return a time at which a new socket counts as settled."""
+    return time.time() + engine_socket.SETTLED_SECONDS
 
 
 @needs_root
-def test_a_closed_socket_is_no_engine_that_is_down(
-    place: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_closed_socket_is_no_engine_that_is_down(place: Path) -> None:
     """Every question ends with user, socket and cure, and as an error of its own."""
-    settle(monkeypatch)
-    engine = docker_engine.DockerEngine(base_url=f"unix://{place}")
+    engine = docker_engine.DockerEngine(base_url=f"unix://{place}", now=later)
 
     with another_user(), pytest.raises(errors.EngineForbiddenError) as caught:
         engine.image("dokku/web:latest")
@@ -77,12 +75,9 @@ def test_a_closed_socket_is_no_engine_that_is_down(
 
 
 @needs_root
-def test_a_subscription_to_a_closed_socket(
-    place: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_subscription_to_a_closed_socket(place: Path) -> None:
     """The service's own subscription says the same."""
-    settle(monkeypatch)
-    engine = docker_engine.DockerEngine(base_url=f"unix://{place}")
+    engine = docker_engine.DockerEngine(base_url=f"unix://{place}", now=later)
 
     with (
         another_user(),
@@ -119,13 +114,12 @@ def test_a_folder_that_is_closed(place: Path) -> None:
 
 
 @needs_root
-def test_an_open_socket(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_open_socket(place: Path) -> None:
     """A socket that the user may use is not a complaint."""
-    settle(monkeypatch)
     place.chmod(0o666)
 
     with another_user():
-        assert engine_socket.complaint(f"unix://{place}") == ""
+        assert engine_socket.complaint(f"unix://{place}", later) == ""
 
 
 @pytest.mark.parametrize(

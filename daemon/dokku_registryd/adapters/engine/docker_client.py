@@ -10,7 +10,7 @@
 
 import contextlib
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -44,11 +44,15 @@ class Connection:
     Args:
         base_url: `unix:///PATH` or `tcp://HOST:PORT`.
         timeout_seconds: The timeout of a short request.
+        now: Seconds since the epoch.
     """
 
-    def __init__(self, base_url: str, timeout_seconds: float) -> None:
+    def __init__(
+        self, base_url: str, timeout_seconds: float, *, now: Callable[[], float]
+    ) -> None:
         self._base_url = base_url
         self._timeout = timeout_seconds
+        self._now = now
         self._lock = threading.Lock()
         self._known_client: Client | None = None
 
@@ -122,7 +126,7 @@ class Connection:
         """
         if not engine_socket.is_refusal(error):
             return
-        if reason := engine_socket.complaint(self._base_url):
+        if reason := engine_socket.complaint(self._base_url, self._now):
             raise errors.EngineForbiddenError(f"cannot {action}: {reason}.") from error
 
 

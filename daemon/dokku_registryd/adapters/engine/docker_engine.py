@@ -46,6 +46,7 @@ class DockerEngine:
         deadline_seconds: How long a push or pull may take in total.
         relay: The host of the relay, whose names are hidden.
         monotonic: Monotonic seconds.
+        now: Seconds since the epoch.
     """
 
     def __init__(
@@ -57,8 +58,9 @@ class DockerEngine:
         deadline_seconds: float = 3600,
         relay: str = "",
         monotonic: Callable[[], float] = time.monotonic,
+        now: Callable[[], float] = time.time,
     ) -> None:
-        self._connection = docker_client.Connection(base_url, timeout_seconds)
+        self._connection = docker_client.Connection(base_url, timeout_seconds, now=now)
         self._relay = relay
         self._transfers = transfer.Transfers(
             connect_seconds=timeout_seconds,

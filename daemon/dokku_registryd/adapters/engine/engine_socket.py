@@ -6,6 +6,7 @@ import os
 import pwd
 import stat
 import time
+from collections.abc import Callable
 from typing import Final
 
 from dokku_registryd.core.engine import socket_access
@@ -13,10 +14,10 @@ from dokku_registryd.core.job import exhaustion
 
 _SCHEME: Final = "unix://"
 # Docker and systemd make the socket first, and then give it its group and mode.
-_SETTLED_SECONDS: Final = 5.0
+SETTLED_SECONDS: Final = 5.0
 
 
-def complaint(address: str) -> str:
+def complaint(address: str, now: Callable[[], float] = time.time) -> str:
     """Return why this user may not use the socket at an address; empty if unknown.
 
     It is unknown if the user may, if there is no socket, or if it is so new that it may
@@ -24,6 +25,7 @@ def complaint(address: str) -> str:
 
     Args:
         address: `unix:///PATH`; others are never refused here.
+        now: Seconds since the epoch, by the clock of the file system.
     """
     if not address.startswith(_SCHEME):
         return ""
@@ -39,7 +41,7 @@ def complaint(address: str) -> str:
         return ""
     if not stat.S_ISSOCK(found.st_mode) or _may_use(path):
         return ""
-    if 0 <= time.time() - found.st_ctime < _SETTLED_SECONDS:
+    if 0 <= now() - found.st_ctime < SETTLED_SECONDS:
         return ""
     return socket_access.describe(
         socket_access.Access(
