@@ -17,7 +17,6 @@ from dokku_registryd import errors, ports
 from dokku_registryd.core.notify import episodes, messages, troubles
 
 TURN_SECONDS: Final = 5.0
-"""How often the state is looked at."""
 _JOIN_SECONDS: Final = 1.0
 
 
@@ -55,6 +54,7 @@ class Notifier(threading.Thread):
         grace_seconds: The setting `notify.grace_seconds`.
         lag_seconds: The setting `notify.lag_seconds`.
         heartbeat: Called after each turn.
+        turn_seconds: How often the state is looked at.
     """
 
     def __init__(
@@ -69,6 +69,7 @@ class Notifier(threading.Thread):
         grace_seconds: float,
         lag_seconds: float,
         heartbeat: Callable[[], None] = lambda: None,
+        turn_seconds: float = TURN_SECONDS,
     ) -> None:
         super().__init__(name="notifier", daemon=True)
         self._store = store
@@ -77,6 +78,7 @@ class Notifier(threading.Thread):
         self._delay = delay
         self._host = host
         self._heartbeat = heartbeat
+        self._turn_seconds = turn_seconds
         self._memory: episodes.Memory | None = None
         self._kept: episodes.Memory | None = None
         self._has_refused = False
@@ -101,7 +103,7 @@ class Notifier(threading.Thread):
 
     def run(self) -> None:
         """Take a turn now and then."""
-        while not self._stopping.wait(TURN_SECONDS):
+        while not self._stopping.wait(self._turn_seconds):
             try:
                 self.turn()
                 self._heartbeat()

@@ -1,6 +1,6 @@
 """The thread that tells the operator: what it sends, keeps, and survives."""
 
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Callable, Iterator, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -51,17 +51,24 @@ class Scene:
         self.channels = [self.mail, self.chat]
         self.notifier = self.build()
 
-    def build(self, store: notifier.Store | None = None) -> notifier.Notifier:
+    def build(
+        self,
+        store: notifier.Store | None = None,
+        *,
+        look: Callable[[], troubles.Facts] | None = None,
+        turn_seconds: float = notifier.TURN_SECONDS,
+    ) -> notifier.Notifier:
         """Return what a new process would start."""
         return notifier.Notifier(
             store=store or self.host.ledger,
-            look=self._look,
+            look=look or self._look,
             channels=self.channels,
             clock=self.host.clock,
             delay=lambda failures: 10.0 * failures,
             host="web-1",
             grace_seconds=GRACE,
             lag_seconds=1800,
+            turn_seconds=turn_seconds,
         )
 
     def break_engine(self) -> None:
@@ -198,10 +205,13 @@ def test_no_channels(host: Host) -> None:
     assert host.ledger.notices() == episodes.Memory()
 
 
-def test_a_bug(scene: Scene, logged: Lines, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bug(scene: Scene, logged: Lines) -> None:
     """A bug in one turn is logged, and the next turn follows."""
-    monkeypatch.setattr(notifier, "TURN_SECONDS", 0.01)
-    scene.notifier._look = None  # type: ignore[assignment]
+
+    def look() -> troubles.Facts:
+        raise ZeroDivisionError
+
+    scene.notifier = scene.build(look=look, turn_seconds=0.01)
     scene.notifier.start()
 
     def crashes() -> bool:
