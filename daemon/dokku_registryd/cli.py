@@ -83,6 +83,7 @@ def read_status(argv: list[str]) -> "Any":
         overrides={},
         debug=False,
         environ=os.environ,
+        root="",
     )
 
 

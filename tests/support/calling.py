@@ -47,6 +47,8 @@ class Caller:
         self.config_root = folder / "lib" / "config"
         self.complaints: list[str] = []
         """What verbs have said on stderr."""
+        self.root = folder / "booted"
+        """What verbs take for `/`: a host on which systemd has not booted."""
         self.home = folder / "home"
         self.home.mkdir()
         self._config = folder / "config.toml"
@@ -68,6 +70,7 @@ class Caller:
         """Call a verb as a person does."""
         arguments = cli.parse([*words, *self.options])
         arguments.environ = environ
+        arguments.root = arguments.root or str(self.root)
         module = f"{verbs.__name__}.{verbs.MODULES[arguments.verb]}"
         command = importlib.import_module(module)
         lines: list[str] = []

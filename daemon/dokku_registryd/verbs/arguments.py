@@ -82,6 +82,7 @@ def _build_parser() -> Parser:
         formatter_class=_formatter,
         allow_abbrev=False,
     )
+    parser.set_defaults(root="")  # used instead of `/`, by `install` and tests
     parser.add_argument(
         "--version",
         action="version",

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import structlog
 
-from dokku_registryd.adapters.host import package, service_unit
+from dokku_registryd.adapters.host import package
 from dokku_registryd.adapters.ledger import ledger
 from dokku_registryd.adapters.spool import spool
 from dokku_registryd.adapters.status import sockets
@@ -19,14 +19,6 @@ from support.calling import Caller, Closed, Served
 NOBODY = 65534
 
 
-@pytest.fixture(autouse=True)
-def booted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Give the folder of a host on which systemd has not booted."""
-    folder = tmp_path / "booted"
-    monkeypatch.setattr(service_unit, "ROOT", str(folder))
-    return folder
-
-
 @pytest.fixture
 def caller(tmp_path: Path) -> Iterator[Caller]:
     """Give a way to call verbs on a host where no service runs."""
@@ -34,6 +26,12 @@ def caller(tmp_path: Path) -> Iterator[Caller]:
     yield Caller(tmp_path)
     logging.getLogger().handlers[:] = handlers
     structlog.reset_defaults()
+
+
+@pytest.fixture
+def booted(caller: Caller) -> Path:
+    """Give the folder that its verbs take for `/`; systemd has not booted there."""
+    return caller.root
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import pytest
 
 from dokku_registryd.adapters.spool import spool
 from dokku_registryd.core.install import running_settings
-from dokku_registryd.verbs.service import check
 from support.calling import Caller
 
 _SYSTEMCTL = """#!/bin/sh
@@ -18,9 +17,9 @@ Unit = Callable[[Path], dict[str, str]]
 
 
 @pytest.fixture
-def unit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Unit:
+def unit(tmp_path: Path, booted: Path) -> Unit:
     """Give a systemd whose unit makes one folder writable."""
-    monkeypatch.setattr(check, "_SYSTEMD_SIGN", str(tmp_path))
+    (booted / "run/systemd/system").mkdir(parents=True)
 
     def make(folder: Path) -> dict[str, str]:
         program = tmp_path / "bin" / "systemctl"

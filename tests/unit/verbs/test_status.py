@@ -26,7 +26,7 @@ from dokku_registryd.core.job.kinds import Kind
 from dokku_registryd.core.registry import backoff
 from dokku_registryd.core.release import completeness
 from dokku_registryd.core.release.releases import Release
-from dokku_registryd.verbs.service import service_view, status_facts
+from dokku_registryd.verbs.service import status_facts
 from support import open_way
 from support.calling import Caller, Closed, Served
 
@@ -669,14 +669,10 @@ def test_a_folder_that_was_moved_away(
 
 
 def test_settings_of_another_service(
-    caller: Caller,
-    active: dict[str, str],
-    served: Served,
-    monkeypatch: pytest.MonkeyPatch,
+    caller: Caller, active: dict[str, str], served: Served, booted: Path
 ) -> None:
     """A service that has another data folder names it at systemd's socket."""
-    path = str(caller.data_dir / "status.sock")
-    monkeypatch.setattr(service_view, "_RUN_SOCKET", path)
+    (booted / "run/dokku-registryd").symlink_to(caller.data_dir)
     served.pages["/status"] = "data_dir /srv/data\n"
 
     told = caller.call("status", "--format", "json", **active).json["state"]
@@ -756,14 +752,15 @@ def another_user(caller: Caller) -> Iterator[None]:
         os.setegid(0)
 
 
-def test_a_member_of_the_group(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_member_of_the_group() -> None:
     """A user whom only the socket admits sees what the service says, and the cure."""
     group = os.getegid() or NOBODY
     made = Served()
     made.pages["/status"] = "ready yes\n"
     with open_way.folder() as folder:
-        caller, path = Caller(folder), folder / "status.sock"
-        monkeypatch.setattr(service_view, "_RUN_SOCKET", str(path))
+        caller = Caller(folder)
+        path = caller.root / "run/dokku-registryd/status.sock"
+        path.parent.mkdir(parents=True)
         with made.open(path, caller.data_dir, group=group):
             caller.call("status")  # It loads what another user may not read.
             caller.complaints.clear()

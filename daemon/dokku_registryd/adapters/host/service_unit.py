@@ -14,8 +14,6 @@ from collections.abc import Iterator, Mapping
 from dokku_registryd import errors
 from dokku_registryd.core.status import service_states
 
-ROOT = ""
-"""The folder that systemd's files are below; not `/` in tests only."""
 _SERVICE = "dokku-registryd.service"
 _SECONDS = 5.0  # systemctl itself waits 25 s for a systemd that hangs
 # The folders of units and of links that enable them, the first ones count; see
@@ -29,26 +27,35 @@ _ENABLED = frozenset({"enabled", "enabled-runtime", "static", "indirect", "alias
 _DISABLED = frozenset({"disabled", "masked", "masked-runtime", "bad"})
 
 
-def glance() -> service_states.Unit:
-    """Return what systemd's files show: whether the unit is masked and enabled."""
-    if not os.path.isdir(f"{ROOT}/run/systemd/system"):  # see sd_booted(3)
+def glance(root: str = "") -> service_states.Unit:
+    """Return what systemd's files show: whether the unit is masked and enabled.
+
+    Args:
+        root: The folder that systemd's files are below; empty for `/`.
+    """
+    if not os.path.isdir(f"{root}/run/systemd/system"):  # see sd_booted(3)
         return service_states.Unit()
     for folder in _FOLDERS:
-        place = f"{ROOT}{folder}/{_SERVICE}"
+        place = f"{root}{folder}/{_SERVICE}"
         if os.path.lexists(place):
             is_masked = os.path.islink(place) and os.readlink(place) == os.devnull
             return service_states.Unit(
                 has_systemd=True,
                 is_there=True,
                 is_masked=is_masked,
-                is_enabled=any(map(os.path.lexists, _links())),
+                is_enabled=any(map(os.path.lexists, _links(root))),
             )
     return service_states.Unit(has_systemd=True)
 
 
-def ask(environ: Mapping[str, str]) -> service_states.Unit:
-    """Return what systemd says; what its files show if it does not answer."""
-    seen = glance()
+def ask(environ: Mapping[str, str], root: str = "") -> service_states.Unit:
+    """Return what systemd says; what its files show if it does not answer.
+
+    Args:
+        environ: The environment of systemctl.
+        root: As for `glance`.
+    """
+    seen = glance(root)
     if not seen.has_systemd:
         return seen
     programs = importlib.import_module("dokku_registryd.adapters.host.programs")
@@ -60,13 +67,13 @@ def ask(environ: Mapping[str, str]) -> service_states.Unit:
     return _parse(said, seen)
 
 
-def _links() -> Iterator[str]:
+def _links(root: str) -> Iterator[str]:
     """Yield the paths of links that would enable the unit."""
     for folder in _FOLDERS:
         with contextlib.suppress(OSError):
-            for name in os.listdir(f"{ROOT}{folder}"):
+            for name in os.listdir(f"{root}{folder}"):
                 if name.endswith((".wants", ".requires")):
-                    yield f"{ROOT}{folder}/{name}/{_SERVICE}"
+                    yield f"{root}{folder}/{name}/{_SERVICE}"
 
 
 def _parse(text: str, seen: service_states.Unit) -> service_states.Unit:

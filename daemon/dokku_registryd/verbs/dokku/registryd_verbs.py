@@ -33,7 +33,12 @@ def perform(call: dokku_call.Call) -> int:
         return error.status
     verb = call.name.partition(":")[2]
     arguments = types.SimpleNamespace(
-        verb=verb, config=None, overrides={}, debug=False, environ=call.environ
+        verb=verb,
+        config=None,
+        overrides={},
+        debug=False,
+        environ=call.environ,
+        root="",
     )
     for name, value in given.items():
         setattr(arguments, name.replace("-", "_"), value)

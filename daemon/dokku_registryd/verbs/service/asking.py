@@ -17,7 +17,7 @@ def ask(arguments: argparse.Namespace, target: str) -> tuple[int, str]:
     """
     data_dir = data_folder.locate(arguments)
     identity.become_owner(data_dir, arguments.environ)
-    view = service_view.look(data_dir, arguments.environ, target)
+    view = service_view.look(data_dir, arguments.environ, target, root=arguments.root)
     if view.answer is None:
         raise errors.TransientError(_why_silent(view))
     return view.answer

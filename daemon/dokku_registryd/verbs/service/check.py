@@ -33,7 +33,6 @@ from dokku_registryd.wiring import notifications
 # The unit's EnvironmentFile; the hooks read it too.
 DEFAULTS_FILE = "/etc/default/dokku-registryd"
 DEFAULTS_VARIABLE = "DOKKU_REGISTRYD_DEFAULTS"
-_SYSTEMD_SIGN = install_paths.Paths().systemd_sign
 
 
 def perform(arguments: argparse.Namespace, out: output.Output) -> int:
@@ -46,7 +45,7 @@ def perform(arguments: argparse.Namespace, out: output.Output) -> int:
     places = _places(settings, file)
     warnings = [
         *_about_closed(file, settings, environ),
-        *list_warnings(settings, environ),
+        *list_warnings(settings, environ, arguments.root),
         *_about_notifications(settings, environ, file),
     ]
     if arguments.format == "json":
@@ -72,12 +71,14 @@ def _verdict(warnings: int) -> str:
     return f"The settings are valid; {warnings} warning{'s' * (warnings > 1)}."
 
 
-def list_warnings(settings: config.Settings, environ: Mapping[str, str]) -> list[str]:
+def list_warnings(
+    settings: config.Settings, environ: Mapping[str, str], root: str = ""
+) -> list[str]:
     """Return warnings about variables and paths, each with a hint."""
     return [
         *_about_variables(settings, environ),
         *_about_running(settings, environ),
-        *_about_unit(settings, environ),
+        *_about_unit(settings, environ, root),
         *_about_places(settings),
         *_about_properties(settings),
         *about_certificates(settings),
@@ -149,9 +150,11 @@ def _about_running(
         yield f"{text}."
 
 
-def _about_unit(settings: config.Settings, environ: Mapping[str, str]) -> Iterator[str]:
+def _about_unit(
+    settings: config.Settings, environ: Mapping[str, str], root: str
+) -> Iterator[str]:
     """Warn if the data folder was moved, but not in the unit."""
-    if not Path(_SYSTEMD_SIGN).is_dir():
+    if not Path(install_paths.Paths(root=root).systemd_sign).is_dir():
         return
     wanted = [f"--property={name}" for name in unit_access.PROPERTIES]
     try:

@@ -65,7 +65,7 @@ def _examine(arguments: argparse.Namespace) -> Iterator[Finding]:
         yield findings.fail("settings", text)
     if text := files.about_defaults(root):
         yield findings.warn("settings", text)
-    yield from doctor_host.examine(settings, environ)
+    yield from doctor_host.examine(settings, environ, arguments.root)
     with _context(settings, check.service_environ(environ)) as context:
         yield from doctor_apps.examine(context, only=arguments.app)
 

@@ -32,9 +32,11 @@ from dokku_registryd.wiring import clients
 _ANYWHERE = "https://registry.invalid/"
 
 
-def examine(settings: config.Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
-    """Yield the findings about the host."""
-    warnings = check.list_warnings(settings, environ)
+def examine(
+    settings: config.Settings, environ: Mapping[str, str], root: str = ""
+) -> Iterator[Finding]:
+    """Yield the findings about the host, whose files are below `root`."""
+    warnings = check.list_warnings(settings, environ, root)
     yield from (findings.warn("settings", warning) for warning in warnings)
     if not warnings:
         yield findings.ok("settings", "valid, no warnings")
@@ -43,7 +45,7 @@ def examine(settings: config.Settings, environ: Mapping[str, str]) -> Iterator[F
     yield from _spool(settings)
     yield _disk(settings)
     yield _ledger(settings)
-    yield _service(settings, environ)
+    yield _service(settings, environ, root)
     yield from doctor_plugin.examine(settings, environ)
     yield from _engine(settings, environ)
     yield from _pushes(settings)
@@ -186,8 +188,10 @@ def _ledger(settings: config.Settings) -> Finding:
     return findings.ok("ledger", f"readable, {waiting} jobs pending")
 
 
-def _service(settings: config.Settings, environ: Mapping[str, str]) -> Finding:
-    state = service_view.look(str(settings.data_dir), environ).state
+def _service(
+    settings: config.Settings, environ: Mapping[str, str], root: str
+) -> Finding:
+    state = service_view.look(str(settings.data_dir), environ, root=root).state
     if not state.is_running:
         is_harmful = state.name in {service_states.HUNG, service_states.AWAY}
         level = findings.fail if is_harmful else findings.warn

@@ -41,25 +41,32 @@ class View:
         self.refusal = refusal
 
 
-def look(data_dir: str, environ: Mapping[str, str], target: str = "/livez") -> View:
+def look(
+    data_dir: str,
+    environ: Mapping[str, str],
+    target: str = "/livez",
+    *,
+    root: str = "",
+) -> View:
     """Return the state of the service, and a page of it.
 
     Args:
         data_dir: The data folder.
         environ: The environment, for systemctl.
         target: The path of the page.
+        root: The folder used instead of `/`; empty for that.
     """
     is_closed = peek.is_closed(data_dir)
     holder = peek.look(data_dir)
     is_held = holder is not None and holder.role == peek.DAEMON
     answer, refusal, is_silent = None, "", False
     if is_held or is_closed:
-        path = _RUN_SOCKET if is_closed else f"{data_dir}/{_SOCKET}"
+        path = f"{root}{_RUN_SOCKET}" if is_closed else f"{data_dir}/{_SOCKET}"
         answer, refusal, is_silent = _ask(path, target)
     if is_held:
-        unit = service_unit.glance()
+        unit = service_unit.glance(root)
     else:
-        unit = service_unit.ask(environ)
+        unit = service_unit.ask(environ, root)
         # It may have started since the first look at the lock.
         holder = peek.look(data_dir)
     pid = holder.pid if holder else unit.pid
@@ -73,15 +80,15 @@ def look(data_dir: str, environ: Mapping[str, str], target: str = "/livez") -> V
         is_closed=is_closed,
         is_silent=is_silent,
         is_suspended=is_silent and _is_suspended(pid),
-        elsewhere="" if role or is_closed or not unit.pid else _folder_elsewhere(),
+        elsewhere="" if role or is_closed or not unit.pid else _folder_elsewhere(root),
     )
     state = service_states.judge(sight)
     return View(state, role=role, answer=answer, is_closed=is_closed, refusal=refusal)
 
 
-def _folder_elsewhere() -> str:
+def _folder_elsewhere(root: str) -> str:
     """Return the data folder of the service that systemd runs; empty if unknown."""
-    answer, _, _ = _ask(_RUN_SOCKET, status_page.PATH)
+    answer, _, _ = _ask(f"{root}{_RUN_SOCKET}", status_page.PATH)
     return status_page.Page(answer[1] if answer else "").text("data_dir") or ""
 
 

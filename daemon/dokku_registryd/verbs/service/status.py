@@ -65,7 +65,9 @@ def _watch(
 
 
 def _show(data_dir: str, arguments: "argparse.Namespace", out: output.Output) -> int:
-    view = service_view.look(data_dir, arguments.environ, status_page.PATH)
+    view = service_view.look(
+        data_dir, arguments.environ, status_page.PATH, root=arguments.root
+    )
     if view.is_closed:
         return _show_closed(data_dir, arguments, out, view)
     facts = status_facts.collect(data_dir, view)
