@@ -1,5 +1,7 @@
 """`doctor` on the plugin, where no whole host is needed."""
 
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ from dokku_registryd.core.install import paths
 from dokku_registryd.core.status import findings
 from support.calling import Caller
 from support.dokku_host import DokkuHost
+from support.installed_copy import InstalledCopy
 from support.login_host import LoginHost
 
 
@@ -49,13 +52,22 @@ def test_an_installed_unit(host: LoginHost, folder: str) -> None:
     assert line.startswith(f"{expected:<4}  plugin: ")
 
 
-def test_a_package_that_cannot_be_read(
-    caller: Caller, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_package_that_cannot_be_read(caller: Caller, tmp_path: Path) -> None:
     """Dokku's user may not be able to read what root has installed."""
-    monkeypatch.setattr(shipped_files, "_PACKAGE", tmp_path / "a" / "b" / "package")
+    copy = InstalledCopy(tmp_path / "opt")
+    shutil.rmtree(copy.packages / "dokku_registryd" / "_share")
 
-    said = caller.call("doctor").text
+    done = subprocess.run(
+        [copy.program, "doctor", *caller.options],
+        env={"PATH": "/nowhere"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
 
-    assert f"fail  plugin: cannot read the files of this package ({tmp_path}/a/" in said
-    assert "such as /opt/dokku-registryd" in said
+    assert (
+        f"fail  plugin: cannot read the files of this package ({tmp_path}/opt/"
+        in done.stdout
+    )
+    assert "such as /opt/dokku-registryd" in done.stdout
