@@ -17,7 +17,6 @@ from dokku_registryd.core.registry import backoff, referrers
 from dokku_registryd.core.release import prunes
 from dokku_registryd.core.release.releases import DeployedRelease
 from dokku_registryd.effects import prune, publish, release, sweep
-from dokku_registryd.effects.registry import removing
 from worlds import REPOSITORY, SERVER, Host, build_world
 
 JOBS = count(1)
@@ -197,9 +196,8 @@ def interrupted(many: Host, monkeypatch: pytest.MonkeyPatch) -> Host:
     """Give a host that died when the index of number 1 was gone, but not its part."""
     make_index(many, 1, "of number 1")
     many.ledger.agree([REPOSITORY], at=1.0)
-    _die_once(monkeypatch, many.registry, "remove", is_after=True)
-    # The first removal is that of the tag, which this registry does not know.
-    monkeypatch.setattr(removing.Remover, "_remove_tag", lambda *_: False)
+    # The first removal is that of the tag, which this registry refuses.
+    _die_once(monkeypatch, many.registry, "remove", is_after=True, at=2)
     with pytest.raises(SystemExit):
         run(many)
     monkeypatch.undo()
@@ -451,14 +449,23 @@ def test_a_death_at_each_step(
 
 
 def _die_once(
-    monkeypatch: pytest.MonkeyPatch, owner: object, name: str, *, is_after: bool
+    monkeypatch: pytest.MonkeyPatch,
+    owner: object,
+    name: str,
+    *,
+    is_after: bool,
+    at: int = 1,
 ) -> None:
+    """Let the process die at a call of a port, right before or right after it."""
     real = getattr(owner, name)
+    calls = count(1)
 
     def dying(*args: Any, **options: Any) -> Any:
-        if is_after:
-            real(*args, **options)
-        raise SystemExit(name)
+        is_last = next(calls) == at
+        done = real(*args, **options) if is_after or not is_last else None
+        if is_last:
+            raise SystemExit(name)
+        return done
 
     monkeypatch.setattr(owner, name, dying)
 
