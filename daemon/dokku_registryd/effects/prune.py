@@ -19,7 +19,7 @@ from dokku_registryd.core.image import reference, wanted
 from dokku_registryd.core.job import jobs, outcomes
 from dokku_registryd.core.job.kinds import Kind
 from dokku_registryd.core.registry import backoff, removal_advice
-from dokku_registryd.core.release import prunes
+from dokku_registryd.core.release import prunes, repository_needs
 from dokku_registryd.core.release.releases import Release
 from dokku_registryd.effects.app import app_state
 from dokku_registryd.effects.deploy import reply_writer
@@ -137,7 +137,7 @@ def settled(plan: RepositoryPlan, context: ports.Context) -> RepositoryPlan:
         )
     except (errors.TransientError, errors.PermanentError) as error:
         return replace(plan, problem=str(error))
-    return replace(plan, entries=tuple(prunes.settle(plan.entries, look)))
+    return replace(plan, entries=tuple(repository_needs.settle(plan.entries, look)))
 
 
 def perform(

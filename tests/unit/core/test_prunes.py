@@ -10,7 +10,7 @@ from hypothesis import given, strategies
 from app_states import DEPLOYED, POLICY, STATE, release
 from dokku_registryd.core.dokku.keeping import Keep
 from dokku_registryd.core.image import wanted
-from dokku_registryd.core.release import prunes
+from dokku_registryd.core.release import prunes, repository_needs
 from dokku_registryd.core.release.releases import Release, ReleaseState
 
 DAY = 86400.0
@@ -259,72 +259,6 @@ def test_removed_numbers_are_over() -> None:
     }
 
 
-SEEN = {str(row.number): row.digest for row in ROWS}
-
-
-@pytest.mark.parametrize(
-    ("tags", "children", "stays"),
-    [
-        ({}, {}, {}),
-        ({"stable": "sha256:d3"}, {}, {3: "the tag stable has its image"}),
-        # Another client has moved the number 4 to the image of number 2.
-        (
-            {"4": "sha256:d2"},
-            {},
-            {4: "another image has its number", 2: "the tag 4 has its image"},
-        ),
-        (
-            {"all": "sha256:index"},
-            {"sha256:index": frozenset({"sha256:d1"})},
-            {1: "it is a part of the tag all"},
-        ),
-        # What stays because of a tag keeps its own parts too.
-        (
-            {"v1": "sha256:d4"},
-            {"sha256:d4": frozenset({"sha256:d3"})},
-            {4: "the tag v1 has its image", 3: "it is a part of the tag v1"},
-        ),
-    ],
-)
-def test_what_else_a_repository_has(
-    tags: dict[str, str], children: dict[str, frozenset[str]], stays: dict[int, str]
-) -> None:
-    """Tags of others are never touched, nor what they lead to."""
-    entries = prunes.plan("web", host(app()))
-    look = prunes.Look(tags=SEEN | tags, children=children)
-
-    found = told(prunes.settle(entries, look))
-
-    expected = dict.fromkeys((4, 3, 2, 1), NOTHING) | stays
-    assert found == {5: "web runs it"} | expected
-
-
-def test_children_that_only_one_index_names() -> None:
-    """A manifest goes with its index unless a tag or another index needs it."""
-    look = prunes.Look(
-        tags={"1": "sha256:a", "2": "sha256:b", "old": "sha256:x"},
-        children={
-            "sha256:a": frozenset({"sha256:x", "sha256:y", "sha256:z"}),
-            "sha256:b": frozenset({"sha256:y"}),
-        },
-    )
-
-    assert prunes.spare_children("sha256:a", look, ()) == ["sha256:z"]
-    assert prunes.spare_children("sha256:a", look, ("sha256:b",)) == [
-        "sha256:y",
-        "sha256:z",
-    ]
-
-
-def test_what_another_host_runs() -> None:
-    """The latest release record of another host keeps its image."""
-    look = prunes.Look(tags=SEEN, elsewhere=frozenset({"sha256:d2"}))
-
-    found = told(prunes.settle(prunes.plan("web", host(app())), look))
-
-    assert (found[2], found[3]) == ("another host runs its image", NOTHING)
-
-
 DIGESTS = strategies.sampled_from([f"sha256:d{number}" for number in range(1, 6)])
 TAGS = strategies.dictionaries(
     strategies.sampled_from(["latest", "stable", "v1", "2", "7"]), DIGESTS, max_size=3
@@ -332,7 +266,7 @@ TAGS = strategies.dictionaries(
 
 
 @strategies.composite
-def histories(draw: strategies.DrawFn) -> tuple[prunes.Host, prunes.Look]:
+def histories(draw: strategies.DrawFn) -> tuple[prunes.Host, repository_needs.Look]:
     """Draw two apps in one repository or two, and what else is there."""
     is_shared = draw(strategies.booleans())
     apps, tags, number = {}, {}, 0
@@ -390,12 +324,12 @@ def histories(draw: strategies.DrawFn) -> tuple[prunes.Host, prunes.Look]:
         held={"web": held, "shop": held},
         used=used,
     )
-    return state, prunes.Look(tags=tags | draw(TAGS), children=children)
+    return state, repository_needs.Look(tags=tags | draw(TAGS), children=children)
 
 
 @given(histories())
 def test_nothing_that_is_needed_ever_goes(
-    drawn: tuple[prunes.Host, prunes.Look],
+    drawn: tuple[prunes.Host, repository_needs.Look],
 ) -> None:
     """Any history of releases, holds and tags leaves all else to pull."""
     state, look = drawn
@@ -404,7 +338,9 @@ def test_nothing_that_is_needed_ever_goes(
         for entry in prunes.plan("web", state)
         if entry.release.image_repo == "org/web"
     ]
-    going = [entry.release for entry in prunes.settle(entries, look) if entry.goes]
+    going = [
+        entry.release for entry in repository_needs.settle(entries, look) if entry.goes
+    ]
     # The worst registry: a removal takes the manifest with all its tags and parts.
     gone = {row.digest for row in going}
     left = {tag: digest for tag, digest in look.tags.items() if digest not in gone}
@@ -446,9 +382,9 @@ def test_nothing_that_is_needed_ever_goes(
         kept.update(superseded[: keep.count])
     assert kept.isdisjoint(row.number for row in going)
     # A second look finds nothing else to do.
-    after = prunes.Look(tags=left, children=look.children)
+    after = repository_needs.Look(tags=left, children=look.children)
     removed = frozenset(row.job_id for row in going)
-    again = prunes.settle(
+    again = repository_needs.settle(
         [
             entry
             for entry in prunes.plan("web", replace(state, removed=removed))

@@ -4,8 +4,8 @@ The property `keep-remote` says how many superseded images a registry keeps, and
 long: a release that repeats an image adds none to return to, so it does not count. Only
 numbers that this host has released are ever candidates. A number stays if anything
 needs it, or its image under another number: removal by digest removes all tags of an
-image, and some registries do that for a tag too. `plan` decides by what this host
-knows, `settle` by what else is in the repository; both only ever keep more.
+image, and some registries do that for a tag too. This module decides by what this host
+knows, `repository_needs` by what else is in the repository; both only ever keep more.
 """
 
 from collections import defaultdict
@@ -20,8 +20,6 @@ from dokku_registryd.core.release.releases import Release, ReleaseState
 _ADOPTED: Final = "adopted-"
 """How the jobs of releases begin that another program has made."""
 _UNCONFIRMED: Final = frozenset({ReleaseState.RESERVED, ReleaseState.CONFIRMED})
-_SHOWN_TAG: Final = 60
-"""Characters of a foreign tag that are shown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,89 +59,9 @@ class Entry:
         return not self.kept_by
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
-    """What is in a repository."""
-
-    tags: Mapping[str, str]
-    """Each tag and its digest."""
-    children: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    """The digests of the manifests that an index names, by its digest."""
-    elsewhere: frozenset[str] = frozenset()
-    """The digests that other hosts run, by their release records."""
-
-
 def plan(app: str, host: Host) -> list[Entry]:
     """Return an app's numbers in registries, newest first, and why each one stays."""
     return Planner(host).plan(app)
-
-
-def settle(entries: Iterable[Entry], look: Look) -> list[Entry]:
-    """Return a plan that leaves alone what other tags of a repository need.
-
-    Args:
-        entries: The plan.
-        look: The repository of all that goes.
-    """
-    found = list(entries)
-    while True:
-        going = {
-            (str(entry.release.number), entry.release.digest)
-            for entry in found
-            if entry.goes
-        }
-        named = {
-            digest: tag
-            for tag, digest in sorted(look.tags.items(), reverse=True)
-            if (tag, digest) not in going
-        }
-        inside = {
-            child: tag
-            for digest, tag in named.items()
-            for child in _below(digest, look.children)
-        }
-        settled = [_settled(entry, look, named, inside) for entry in found]
-        if settled == found:
-            return found
-        found = settled
-
-
-def spare_children(digest: str, look: Look, gone: Collection[str]) -> list[str]:
-    """Return the manifests below an index that nothing else in a repository needs.
-
-    Args:
-        digest: The index, which goes.
-        look: Its repository.
-        gone: Digests that are gone already.
-    """
-    return unneeded(_below(digest, look.children), look, {digest, *gone})
-
-
-def unneeded(
-    digests: Iterable[str], look: Look, gone: Collection[str] = ()
-) -> list[str]:
-    """Return the manifests that no tag of a repository needs.
-
-    Args:
-        digests: The manifests, parts of an index that goes or is gone.
-        look: Its repository.
-        gone: Digests that are gone already; the look may be older.
-    """
-    others = [one for one in set(look.tags.values()) if one not in gone]
-    needed = {
-        *others,
-        *(child for one in others for child in _below(one, look.children)),
-    }
-    return [digest for digest in digests if digest not in needed]
-
-
-def has_untagged(entries: Iterable[Entry], look: Look) -> bool:
-    """Return whether a number that stays has lost its tag, so its parts are unknown."""
-    tagged = set(look.tags.values())
-    return any(
-        not entry.goes and entry.release.digest and entry.release.digest not in tagged
-        for entry in entries
-    )
 
 
 def superseded_at(
@@ -313,35 +231,3 @@ def _beyond(
         elif keep.seconds and host.now < ended_at + keep.seconds:
             kept[row.job_id] = f"it ran in the last {keeping.span(keep.seconds)}"
     return kept
-
-
-def _settled(
-    entry: Entry, look: Look, named: Mapping[str, str], inside: Mapping[str, str]
-) -> Entry:
-    if not entry.goes:
-        return entry
-    digest = entry.release.digest
-    if look.tags.get(str(entry.release.number), digest) != digest:
-        return replace(entry, kept_by="another image has its number")
-    if digest in look.elsewhere:
-        return replace(entry, kept_by="another host runs its image")
-    if tag := named.get(digest):
-        return replace(entry, kept_by=f"the tag {tag[:_SHOWN_TAG]} has its image")
-    if tag := inside.get(digest):
-        return replace(entry, kept_by=f"it is a part of the tag {tag[:_SHOWN_TAG]}")
-    return entry
-
-
-def _below(digest: str, children: Mapping[str, frozenset[str]]) -> list[str]:
-    """Return all manifests below an index, each once."""
-    found: dict[str, None] = {}
-    level = [digest]
-    while level:
-        level = [
-            child
-            for one in level
-            for child in sorted(children.get(one, ()))
-            if child not in found and child != digest
-        ]
-        found |= dict.fromkeys(level)
-    return list(found)

@@ -16,7 +16,7 @@ import structlog
 from dokku_registryd import errors, ports
 from dokku_registryd.core.image import reference
 from dokku_registryd.core.registry import referrers, removal_advice
-from dokku_registryd.core.release import prunes
+from dokku_registryd.core.release import prunes, repository_needs
 from dokku_registryd.core.release.releases import Release
 from dokku_registryd.core.release.removals import Removal
 from dokku_registryd.effects.deploy import reply_writer
@@ -52,7 +52,7 @@ class Remover:
     """Why the registry removes no tags; empty if it may."""
     _gone: list[str] = field(default_factory=list)
     """The digests that were removed."""
-    _seen: prunes.Look | None = None
+    _seen: repository_needs.Look | None = None
     """The repository, without what was removed since."""
     _seen_at: float = 0.0
 
@@ -89,7 +89,7 @@ class Remover:
                 f"{self.repository} has the tag {release.number}, but does not list it,"
                 " so its other tags are unknown too, and nothing is removed"
             )
-        entries = prunes.settle(self.planned(), look)
+        entries = repository_needs.settle(self.planned(), look)
         found = {entry.release.job_id: entry for entry in entries}
         entry = found.get(release.job_id)
         if entry is None or not entry.goes:
@@ -118,14 +118,14 @@ class Remover:
             entry = found.get(release.job_id)
             if entry is None or not entry.goes:
                 return  # A later prune ends it.
-            if not prunes.has_untagged(entries, look):
+            if not repository_needs.has_untagged(entries, look):
                 self._drop_children(
-                    image, prunes.unneeded(before.children, look, self._gone)
+                    image, repository_needs.unneeded(before.children, look, self._gone)
                 )
         self._drop_records(image, release)
         self._end([release], "it was gone already")
 
-    def _look(self, image: reference.ImageReference) -> prunes.Look:
+    def _look(self, image: reference.ImageReference) -> repository_needs.Look:
         now = self.context.clock.monotonic()
         if self._seen is None or now - self._seen_at > LOOK_SECONDS:
             going = [row.release.digest for row in self.planned() if row.goes]
@@ -158,13 +158,13 @@ class Remover:
         image: reference.ImageReference,
         same: list[Release],
         entries: Iterable[prunes.Entry],
-        look: prunes.Look,
+        look: repository_needs.Look,
     ) -> None:
         """Remove an image with its numbers, and what only its index names."""
         digest = same[0].digest
         children: list[str] = []
-        if not prunes.has_untagged(entries, look):
-            children = prunes.spare_children(digest, look, self._gone)
+        if not repository_needs.has_untagged(entries, look):
+            children = repository_needs.spare_children(digest, look, self._gone)
         self._begin(same, children)
         said = self._ask(image.with_digest(digest))
         if not said and self._digest(image) is not None:
@@ -204,7 +204,7 @@ class Remover:
         if self._why_no_tags:
             if list(look.tags.values()).count(listed) > 1:
                 return
-            children = prunes.spare_children(listed, look, self._gone)
+            children = repository_needs.spare_children(listed, look, self._gone)
             self._ask(image.with_digest(listed))
             self._gone.append(listed)
             self._drop_children(image, children)
@@ -254,6 +254,8 @@ class Remover:
         )
 
 
-def _without(look: prunes.Look, gone: Container[str]) -> prunes.Look:
+def _without(
+    look: repository_needs.Look, gone: Container[str]
+) -> repository_needs.Look:
     left = {tag: digest for tag, digest in look.tags.items() if tag not in gone}
     return replace(look, tags=left)

@@ -14,7 +14,7 @@ from dokku_registryd import errors, ports
 from dokku_registryd.core.auth import logins
 from dokku_registryd.core.image import images, parts, reference
 from dokku_registryd.core.release import numbering, release_records
-from dokku_registryd.core.release.prunes import Look
+from dokku_registryd.core.release.repository_needs import Look
 from dokku_registryd.effects import fleet
 from dokku_registryd.effects.registry import registry_session
 
