@@ -13,7 +13,7 @@ from bench.stage import Host, Stage
 from dokku_registryd import config, ports
 from dokku_registryd.adapters.host import clocks
 from dokku_registryd.adapters.ledger import ledger
-from dokku_registryd.effects import prune
+from dokku_registryd.effects import prune_plans
 from dokku_registryd.wiring import contexts, engines
 
 GROUP: Final = "prune"
@@ -61,9 +61,9 @@ def rows(stage: Stage, rounds: int | None) -> Iterator[Row]:
 
 def _plan(apps: list[str], context: ports.Context) -> float:
     began = time.perf_counter()
-    common = prune.common_of(context)
+    common = prune_plans.common_of(context)
     going = sum(
-        plan.going for app in apps for plan in prune.plan_of(app, common, context)
+        plan.going for app in apps for plan in prune_plans.plan_of(app, common, context)
     )
     took = time.perf_counter() - began
     assert going == len(apps) * (_RELEASES - 1 - _KEPT), "another plan than expected"

@@ -16,7 +16,7 @@ from dokku_registryd.core.job.kinds import Kind
 from dokku_registryd.core.registry import backoff, referrers
 from dokku_registryd.core.release import prunes
 from dokku_registryd.core.release.releases import DeployedRelease
-from dokku_registryd.effects import prune, publish, release, sweep
+from dokku_registryd.effects import prune, prune_plans, publish, release, sweep
 from worlds import REPOSITORY, SERVER, Host, build_world
 
 JOBS = count(1)
@@ -354,11 +354,13 @@ def test_a_prune_keeps_to_pauses(many: Host) -> None:
         now=many.clock.now(),
     )
     many.ledger.set_pause(pause)
-    (plan,) = prune.plan_of("web", prune.common_of(many.context), many.context)
-    assert "429" in prune.settled(plan, many.context).problem
+    (plan,) = prune_plans.plan_of(
+        "web", prune_plans.common_of(many.context), many.context
+    )
+    assert "429" in prune_plans.settled(plan, many.context).problem
 
     many.clock.seconds += 61
-    assert prune.settled(plan, many.context).problem == ""
+    assert prune_plans.settled(plan, many.context).problem == ""
     assert many.ledger.paused_registries() == [pause]
 
 
@@ -536,14 +538,14 @@ def test_a_missing_app_keeps_its_own_numbers(many: Host) -> None:
 def test_docker_hub_is_not_asked(many: Host) -> None:
     """A registry that is known to remove nothing gets no request."""
     row = next(row for row in many.ledger.releases("web") if row.number == 1)
-    plan = prune.RepositoryPlan(
+    plan = prune_plans.RepositoryPlan(
         app="web",
         repository="me/web",
         entries=(prunes.Entry(release=replace(row, server="", image_repo="me/web")),),
     )
     many.registry.calls.clear()
 
-    found = prune.settled(plan, many.context)
+    found = prune_plans.settled(plan, many.context)
 
     assert found.problem.startswith("docker.io removes nothing")
     assert many.registry.calls == []
@@ -638,8 +640,8 @@ def _prune_as_planned(host: Host, kept: set[str]) -> None:
 
 def _planned(context: ports.Context) -> set[str]:
     """Return the numbers that a dry run says to remove."""
-    plans = prune.plan_of("web", prune.common_of(context), context)
-    settled = [prune.settled(plan, context) for plan in plans]
+    plans = prune_plans.plan_of("web", prune_plans.common_of(context), context)
+    settled = [prune_plans.settled(plan, context) for plan in plans]
     assert not any(plan.problem for plan in settled)
     return {
         str(entry.release.number)

@@ -7,7 +7,7 @@ import pytest
 from app_states import release
 from dokku_registryd import errors
 from dokku_registryd.core.release import prunes
-from dokku_registryd.effects.prune import RepositoryPlan
+from dokku_registryd.effects.prune_plans import RepositoryPlan
 from dokku_registryd.verbs.output import Output
 from dokku_registryd.verbs.releases import prune
 from support import json_schemas

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from dokku_registryd import errors, ports
 from dokku_registryd.core.hook import triggers
 from dokku_registryd.core.job.kinds import Kind
-from dokku_registryd.effects import prune
+from dokku_registryd.effects import prune, prune_plans
 from dokku_registryd.effects.app import app_state
-from dokku_registryd.effects.prune import RepositoryPlan
+from dokku_registryd.effects.prune_plans import RepositoryPlan
 from dokku_registryd.verbs import preparation, reading
 from dokku_registryd.verbs.hooks import follow
 from dokku_registryd.verbs.output import Output
@@ -94,19 +94,19 @@ def _carry_out(
 def _plans(
     only: str | None, context: ports.Context, out: Output
 ) -> Iterator[RepositoryPlan]:
-    common = prune.common_of(context)
+    common = prune_plans.common_of(context)
     for app in [only] if only else sorted(common.apps):
         try:
             if only is None and not _is_asked(app, context):
                 continue
-            found = prune.plan_of(app, common, context)
+            found = prune_plans.plan_of(app, common, context)
         except errors.UnreadableError as error:
             if only:
                 raise
             out.error(f"{app}: {error}")
             continue
         for plan in found:
-            yield prune.settled(plan, context)
+            yield prune_plans.settled(plan, context)
 
 
 def _is_asked(app: str, context: ports.Context) -> bool:
