@@ -381,7 +381,7 @@ def test_what_another_host_says_is_not_repeated(
 
         client.close()
         assert other.lines()
-    assert "403" in str(caught.value)
+    assert f"{other.host} answers 403" in str(caught.value)
     assert "abc123" not in str(caught.value)
 
 

@@ -113,6 +113,27 @@ def test_another_host_gets_neither_login_nor_header(
     assert bearer.lines("PUT ") == []
 
 
+def test_another_host_that_refuses_is_named_without_its_words(
+    registry: RegistryClient, bearer: MemoryRegistry, elsewhere: MemoryRegistry
+) -> None:
+    """A storage host repeats signed addresses in its answers; its status is enough."""
+    location = f"{elsewhere.url}/bucket/here?X-Signature=abc123"
+    bearer.rule("POST /v2/", Answer(status=202, headers={"Location": location}))
+    said = b"<Error><Resource>/bucket/here?X-Signature=abc123</Resource></Error>"
+    elsewhere.rule("/bucket/", Answer(status=403, body=said))
+    auth = login(bearer)
+    registry.blob_size(image(bearer), DIGEST, auth=auth)
+
+    with pytest.raises(errors.AccessDeniedError) as caught:
+        registry.put_blob(image(bearer), DIGEST, BODY, auth=auth)
+
+    text = str(caught.value)
+    assert f"{elsewhere.host} answers 403" in text
+    assert "ask the registry's operator" in text
+    assert "bucket" not in text
+    assert "abc123" not in text
+
+
 @pytest.mark.parametrize(
     "location",
     ["", "ftp://r.example/upload", "file:///etc/passwd", "http://[broken/upload"],

@@ -72,9 +72,6 @@ class Dialogue:
         self._note(request, access, reply)
         if reply.status < HTTPStatus.MULTIPLE_CHOICES or reply.status in expected:
             return reply
-        if not messages.is_from(access.host, reply):
-            # Otherwise a registry could make us send it another host's answer.
-            reply = replace(reply, body=b"")
         error = messages.refusal(request, access, reply, used)
         if isinstance(error, errors.TransientError) and pacing.is_burst(error):
             self._paces.slow_down(access.host)
@@ -86,7 +83,7 @@ class Dialogue:
         """Send to a host that the registry named, without the registry's login.
 
         Raises:
-            RegistrydError: That host refuses; the message does not contain the login.
+            RegistrydError: That host refuses; the message has its name and its status.
         """
         reply = self._wire.send(
             replace(request, authorization=None, named_by=access.host)

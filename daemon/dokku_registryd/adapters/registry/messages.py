@@ -197,13 +197,19 @@ def refusal(
     reply: Reply,
     used: Secret | None,
 ) -> errors.RegistrydError:
-    """Return the error for an answer that is not a success."""
+    """Return the error for an answer that is not a success.
+
+    Of another host's answer only host and status are told: a registry could otherwise
+    make us show it, and storage hosts repeat signed addresses in theirs.
+    """
     hidden = (*access.secrets, *([used] if used else []))
-    said = protocol.parse_error(reply.body, hidden)
+    is_own = is_from(access.host, reply)
+    said = protocol.parse_error(reply.body if is_own else b"", hidden)
     challenge = challenges.choose(reply.headers.get("www-authenticate", ""))
     # RFC 6750, 3.1: the token is valid, but has too few permissions.
     is_too_narrow = (
         reply.status == HTTPStatus.UNAUTHORIZED
+        and is_own
         and access.auth is not None
         and challenge is not None
         and challenge.parameters.get("error") == "insufficient_scope"
@@ -218,8 +224,14 @@ def refusal(
             errand=_errand(request),
             puts_tag=_errand(request) is refusals.Errand.TAG,
             reads=request.method in {"GET", "HEAD"},
+            other_host="" if is_own else protocol.clean(_host(reply.url), hidden),
         )
     )
+
+
+def _host(url: str) -> str:
+    """Return host and port of an address, without a login."""
+    return protocol.netloc(url).rpartition("@")[2] or "another host"
 
 
 def _errand(request: Request) -> refusals.Errand:

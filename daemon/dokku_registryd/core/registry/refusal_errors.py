@@ -47,6 +47,12 @@ _BEFORE_TAGS: Final = frozenset(
     }
 )
 
+_OF_LOGINS: Final = frozenset({refusals.Ground.UNAUTHORIZED, refusals.Ground.DENIED})
+_NO_LOGIN: Final = (
+    "The registry sends us there, and that host gets no login: ask the registry's"
+    " operator"
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
@@ -62,6 +68,8 @@ class Refusal:
     puts_tag: bool = False
     reads: bool = False
     """Whether the request only read, as in each pull."""
+    other_host: str = ""
+    """The host that has answered, if the registry sent us to another one."""
 
 
 def build_error(refusal: Refusal) -> errors.RegistrydError:
@@ -69,6 +77,8 @@ def build_error(refusal: Refusal) -> errors.RegistrydError:
     ground = _ground(refusal)
     kind = refusals.error_class(ground)
     advice = refusals.sentence(ground, refusal.errand)
+    if refusal.other_host and ground in _OF_LOGINS:
+        advice = _NO_LOGIN
     said = _said(refusal)
     message = f"{said}. {advice}" if advice else said
     if issubclass(kind, errors.PermanentError):
@@ -129,7 +139,8 @@ def _is_immutable(refusal: Refusal) -> bool:
 
 def _said(refusal: Refusal) -> str:
     words = " ".join((str(refusal.status), *refusal.codes))
-    answer = f"cannot {refusal.purpose}: the registry answers {words}"
+    who = refusal.other_host or "the registry"
+    answer = f"cannot {refusal.purpose}: {who} answers {words}"
     text = _without_markup(refusal.text).rstrip(".")
     return f"{answer} ({text})" if text else answer
 
