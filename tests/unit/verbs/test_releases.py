@@ -250,6 +250,19 @@ def test_a_long_name(caller: Caller, history: ledger.SqliteLedger) -> None:
     assert f"deployed by:   {name.strip()}" in caller.call("releases", "web", "2").text
 
 
+def test_a_command_on_the_host(caller: Caller, history: ledger.SqliteLedger) -> None:
+    """Dokku's word for it is `default`, which only scripts get."""
+    history.note_origin("2.1.1", Origin(deployer="default", source="ps:rebuild"))
+
+    table = caller.call("releases", "web").lines
+    page = caller.call("releases", "web", "2").lines
+    document = caller.call("releases", "web", "--format", "json")
+
+    assert cells(table)[1][5] == "host"
+    assert ["deployed", "by:", "host"] in [line.split() for line in page]
+    assert document.json[0]["deployer"] == "default"
+
+
 def test_a_digest_of_two_numbers(caller: Caller, history: ledger.SqliteLedger) -> None:
     """A tag is said to have been the latest number that it can have been."""
     for job_id in ("5.1.1", "6.1.1", "7.1.1"):

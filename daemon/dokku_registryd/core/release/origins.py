@@ -27,6 +27,10 @@ _UNDONE: Final = frozenset({ReleaseState.FAILED, ReleaseState.DROPPED})
 _REVISION: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,127}")
 _COMMIT: Final = re.compile(r"[0-9a-f]{7,64}")
 _LONGEST_BRANCH: Final = 255  # characters; Git itself stores it in a file's name
+_OF_HOST: Final = "default"
+"""Dokku's `SSH_NAME` of a command that came without SSH."""
+HOST: Final = "host"
+"""How a command on the host itself is shown."""
 _SHORT: Final = 7
 """Digits of a short revision, as Git's own default for a small repository."""
 
@@ -42,13 +46,18 @@ class Origin:
     source: str = ""
     """`DOKKU_BUILD_SOURCE`: `git-hook`, `config-redeploy`, `ps:restart` and so on."""
     deployer: str = ""
-    """`SSH_NAME`: the name of the key that deployed it."""
+    """`SSH_NAME`: the name of the key that deployed it, as Dokku tells it."""
     began_at: float = 0.0
     """When its build began, in seconds since the epoch; 0 if unknown."""
     from_app: str = ""
     """The app whose release it is again: itself after a rollback; empty for a build."""
     from_number: int = 0
     """The number of that release; 0 for a build."""
+
+    @property
+    def shown_deployer(self) -> str:
+        """The deployer as an operator reads it; empty if unknown."""
+        return HOST if self.deployer == _OF_HOST else self.deployer
 
     @property
     def is_empty(self) -> bool:

@@ -63,7 +63,7 @@ class Page:
         yield "made by", self._made_by()
         yield "revision", origin.revision or _UNKNOWN
         yield "branch", origin.branch
-        yield "deployed by", origin.deployer or _UNKNOWN
+        yield "deployed by", origin.shown_deployer or _UNKNOWN
         yield "build", self._build()
         yield "scheduler", release.scheduler
         yield "extra tags", ", ".join(self._tags())
