@@ -57,7 +57,11 @@ class RegistryUnavailableError(TransientError):
     """The registry does not answer, or answers with a server error."""
 
 
-class UnknownHostError(RegistryUnavailableError):
+class UnresolvedHostError(RegistryUnavailableError):
+    """The name that the operator gave a registry cannot be resolved, or not now."""
+
+
+class UnknownHostError(UnresolvedHostError):
     """The registry's name does not exist. Check the property `server`.
 
     A resolver that has just lost its network may say so too, so it counts only if it

@@ -15,6 +15,7 @@ REFUSAL = errors.AccessDeniedError("no")
 HELD_BACK = errors.HeldBackError("not sent")
 CLOSED = errors.EngineForbiddenError("user dokku may not use it")
 CORRECT = "dokku registry:set web server HOST"
+UNRESOLVED = errors.UnresolvedHostError("ghcr.io is a name that cannot be resolved")
 NAMELESS = errors.UnknownHostError("ghcr.oi is a name that does not exist")
 
 
@@ -124,10 +125,17 @@ def test_only_attempts_in_a_row_are_alike() -> None:
             NAMELESS,
             f"{NAMELESS}. It was looked up 3 times. Correct it with: {CORRECT}",
         ),
+        (
+            UNRESOLVED,
+            (
+                f"{UNRESOLVED}. It was looked up 3 times. If the name is wrong, and"
+                f" not this host's resolver, run: {CORRECT}"
+            ),
+        ),
         (CLOSED, "user dokku may not use it"),
         (REFUSAL, "no"),
     ],
-    ids=["a name", "a socket", "a refusal"],
+    ids=["a name", "a resolver", "a socket", "a refusal"],
 )
 def test_last_words(error: errors.RegistrydError, said: str) -> None:
     """What is given up has its error, and the command that corrects a name."""

@@ -383,6 +383,20 @@ def test_a_wrong_password(host: LoginHost, htpasswd_registry: RegistryServer) ->
     assert result.code == 1
 
 
+@pytest.mark.parametrize("has_login", [True, False])
+def test_a_server_without_an_address(host: LoginHost, *, has_login: bool) -> None:
+    """Only the wrong name is told, with what corrects it: no login would help."""
+    host.host.set_property("web", "server", "r.invalid")
+    if not has_login:
+        host.path("web").unlink()
+
+    (finding,) = of_app(host)
+
+    assert finding.startswith("fail  registry: ")
+    assert "r.invalid is a name that" in finding
+    assert finding.endswith(": dokku registry:set web server HOST")
+
+
 def test_no_login(host: LoginHost, htpasswd_registry: RegistryServer) -> None:
     """Without a login the way to one is named, and whether it is needed."""
     server = htpasswd_registry.host

@@ -41,7 +41,10 @@ def nameless(request: Request, host: str, *, is_missing: bool) -> errors.Registr
             f"{said} is a name that does not exist. Check the property server of dokku"
             " registry:report for a typing error"
         )
-    return errors.RegistryUnavailableError(f"{said} {_UNKNOWN_NAME}")
+    kind = errors.RegistryUnavailableError
+    if not request.named_by:
+        kind = errors.UnresolvedHostError
+    return kind(f"{said} {_UNKNOWN_NAME}")
 
 
 def translate(

@@ -103,7 +103,8 @@ class Wire:
 
         Raises:
             RegistryUnavailableError: The host does not answer in time, or disconnects.
-            UnknownHostError: The host that the operator has named does not exist.
+            UnresolvedHostError: The host that the operator has named has no address;
+                an `UnknownHostError` if there is no such name.
             PermanentError: It is not trusted, or its answer is too long.
         """
         host = urlsplit(request.url).netloc

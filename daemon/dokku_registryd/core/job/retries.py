@@ -67,15 +67,18 @@ def alike(job: jobs.Job, error: errors.RegistrydError) -> int:
 
 def last_words(attempt: Attempt, app: str) -> str:
     """Return the error of a job that is given up, with the way out."""
-    if not (isinstance(attempt.error, errors.UnknownHostError) and app):
+    if not (isinstance(attempt.error, errors.UnresolvedHostError) and app):
         return str(attempt.error)
     times = f" It was looked up {attempt.alike} times." if attempt.alike > 1 else ""
-    return f"{attempt.error}.{times} {server_cure(app)}"
+    return f"{attempt.error}.{times} {server_cure(app, attempt.error)}"
 
 
-def server_cure(app: str) -> str:
-    """Return the way out if the registry of an app has a name that does not exist."""
-    return f"Correct it with: dokku registry:set {app} server HOST"
+def server_cure(app: str, error: errors.UnresolvedHostError) -> str:
+    """Return the way out if the name of an app's registry cannot be resolved."""
+    command = f"dokku registry:set {app} server HOST"
+    if isinstance(error, errors.UnknownHostError):
+        return f"Correct it with: {command}"
+    return f"If the name is wrong, and not this host's resolver, run: {command}"
 
 
 def after_failure(attempt: Attempt) -> Verdict:

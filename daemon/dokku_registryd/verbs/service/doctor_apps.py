@@ -177,23 +177,26 @@ class _AppChecks:
         return self.state.policy.app
 
     def findings(self) -> Iterator[Finding]:
+        found, trouble = None, ""
         try:
             found = self.around.credentials.locate(self.app, self.image.domain)
         except errors.RegistrydError as error:
-            found = None
-            wants_none = not self.around.ping(self.image.domain, None)
-            tell = findings.warn if wants_none else findings.fail
-            yield tell("login", str(error), app=self.app)
-            if not wants_none:
-                return
+            trouble = str(error)
+        login = found.auth if found else None
+        refusal = self.around.ping(self.image.domain, login)
+        if isinstance(refusal, errors.UnresolvedHostError):
+            # No login for a wrong name would help.
+            yield self._nameless(refusal)
+            return
+        if trouble:
+            tell = findings.fail if refusal else findings.warn
+            yield tell("login", trouble, app=self.app)
         else:
             yield self._login(found)
             yield from self._pull_secret(found)
-        login = found.auth if found else None
-        if refusal := self.around.ping(self.image.domain, login):
-            is_unknown = isinstance(refusal, errors.UnknownHostError)
-            cure = f". {retries.server_cure(self.app)}" if is_unknown else ""
-            yield findings.fail("registry", f"{refusal}{cure}", app=self.app)
+        if refusal:
+            if not trouble:
+                yield findings.fail("registry", str(refusal), app=self.app)
             return
         yield findings.ok(
             "registry",
@@ -205,6 +208,10 @@ class _AppChecks:
         yield allowed
         if allowed.level is not Level.FAIL:
             yield from self._release(login)
+
+    def _nameless(self, refusal: errors.UnresolvedHostError) -> Finding:
+        cure = retries.server_cure(self.app, refusal)
+        return findings.fail("registry", f"{refusal}. {cure}", app=self.app)
 
     def _login(self, found: resolver.Located | None) -> Finding:
         domain = self.image.domain
