@@ -103,6 +103,11 @@ class FakeRegistry:
         with self.lock:
             self._begin("ping", domain, domain, auth)
 
+    def reach(self, domain: str) -> None:
+        """Return if the domain answers."""
+        with self.lock, contextlib.suppress(errors.AuthenticationError):
+            self._begin("reach", domain, domain, None)
+
     def digest(
         self,
         image: ImageReference,

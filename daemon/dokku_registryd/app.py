@@ -40,6 +40,7 @@ from dokku_registryd.runtime import (
     login_watch,
     notifier,
     queue,
+    reach_watch,
     status_endpoint,
     status_pages,
     supervisor,
@@ -106,6 +107,7 @@ class Service:
         )
         self._notifier: notifier.Notifier | None = None
         self._login_watch: login_watch.LoginWatch | None = None
+        self._reach_watch: reach_watch.ReachWatch | None = None
         self._announcer: announcer.Announcer | None = None
         self._heartbeat: heartbeat.Heartbeat | None = None
         self._executor = execution.Executor(
@@ -146,6 +148,12 @@ class Service:
             interval_seconds=self._settings.registry.login_check_seconds,
         )
         watch.start()
+        self._reach_watch = reach_watch.ReachWatch(
+            context=lambda: self._executor.context,
+            note=self._executor.counters.asked,
+            interval_seconds=self._settings.registry.reach_check_seconds,
+        )
+        self._reach_watch.start()
         facts = trouble_facts.TroubleFacts(
             read_book=self._read_troubles,
             counted=self._executor.counters,
@@ -184,6 +192,8 @@ class Service:
         """Stop telling: what comes now is the end of the service."""
         if self._login_watch is not None:
             self._login_watch.stop()
+        if self._reach_watch is not None:
+            self._reach_watch.stop()
         if self._announcer is not None:
             self._announcer.stop()
         if self._notifier is not None:
@@ -223,6 +233,10 @@ class Service:
             self._login_watch.reload(
                 locate=credentials.build_locator(settings),
                 interval_seconds=settings.registry.login_check_seconds,
+            )
+        if self._reach_watch is not None:
+            self._reach_watch.reload(
+                interval_seconds=settings.registry.reach_check_seconds
             )
         if self._notifier is not None and self._heartbeat is not None:
             self._heartbeat.ask = notifications.build_heartbeat(settings, os.environ)

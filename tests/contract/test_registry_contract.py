@@ -140,6 +140,11 @@ def test_a_good_login_is_taken(bench: Bench) -> None:
     bench.registry.ping(bench.domain, auth=bench.auth)
 
 
+def test_it_is_asked_whether_it_answers(bench: Bench) -> None:
+    """A registry answers without a login, even if it would refuse that."""
+    bench.registry.reach(bench.domain)
+
+
 def test_a_wrong_password_is_refused(bench: Bench) -> None:
     """A ping with a wrong password is an authentication error that hides it."""
     wrong = login(bench.domain, "not-the-password")

@@ -61,6 +61,8 @@ def ways(idle_one: Site, tmp_path: Path) -> Iterator[Ways]:
             notify__command=[str(script.path)],
             notify__grace_seconds=2,
             daemon__sweep_interval_seconds=5,
+            # A slow machine would tell of a registry that is away for longer.
+            registry__reach_check_seconds=0,
         )
         yield Ways(web, mail, script)
         idle_one.service.stop()
@@ -123,6 +125,24 @@ def test_a_lost_image(idle_one: Site, ways: Ways) -> None:
     idle_one.registry.start()
 
     ways.wait_for("an image of web is missing", "no image of web is missing any more")
+
+
+def test_a_registry_that_is_away(idle_one: Site, ways: Ways) -> None:
+    """It is told between two releases, shown, and over when it answers."""
+    idle_one.service.configure(registry__reach_check_seconds=0.5)
+    idle_one.service.start()
+    idle_one.make_app()
+    idle_one.ship()
+    domain = idle_one.server
+    idle_one.registry.stop()
+    began = f"the registry {domain} does not answer"
+    ways.wait_for(began)
+    shown = idle_one.service.run("status").stdout
+    idle_one.registry.start()
+
+    ways.wait_for(began, f"the registry {domain} answers again")
+    assert "1 registry does not answer" in shown.splitlines()[0]
+    assert f"Silent:  {domain} has not answered for " in shown
 
 
 def test_an_expired_login(idle_one: Site, ways: Ways) -> None:

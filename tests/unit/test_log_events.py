@@ -159,7 +159,7 @@ def test_listed_events_are_used(written: list[Line]) -> None:
 def test_names_have_their_form() -> None:
     """An event is named by a noun and a past participle, at a level that exists."""
     irregular = {"lost", "kept", "rebuilt", "overtaken"}
-    states = {"ready", "draining", "suspicious", "live", "incomplete"}
+    states = {"ready", "draining", "suspicious", "live", "incomplete", "silent"}
     for name, event in logs.EVENTS.items():
         noun, _, happened = name.partition(".")
         assert noun.isalpha(), name

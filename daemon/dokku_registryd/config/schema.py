@@ -275,6 +275,14 @@ class Registry(Table):
         description="The interval between checks of a login that an app uses, before a "
         "deploy needs it; 0 means none.",
     )
+    reach_check_seconds: float = Field(
+        default=300,
+        ge=0,
+        le=86400,
+        allow_inf_nan=False,
+        description="The interval between questions whether a registry that an app "
+        "uses answers; 0 means none.",
+    )
 
 
 class Release(Table):

@@ -21,6 +21,14 @@ class Registry(Protocol):
             AuthenticationError: The login is refused.
         """
 
+    def reach(self, domain: str) -> None:
+        """Return if the registry answers: one request, without a login.
+
+        Raises:
+            RegistrydError: It does not answer, answers with a server error, or is not
+                trusted. A refusal is an answer.
+        """
+
     def digest(
         self,
         image: reference.ImageReference,

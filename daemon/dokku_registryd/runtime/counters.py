@@ -13,7 +13,7 @@ from types import MappingProxyType
 from dokku_registryd import errors
 from dokku_registryd.core.job import jobs, outcomes
 from dokku_registryd.core.job.kinds import Kind
-from dokku_registryd.core.registry import exchanges
+from dokku_registryd.core.registry import exchanges, reach
 from dokku_registryd.core.status import exposition, metric_families
 from dokku_registryd.core.status.metrics import Durations
 
@@ -41,6 +41,7 @@ class Counters:
         self._requests: Counter[tuple[str, str, str]] = Counter()
         self._request_seconds: dict[tuple[str, str], float] = {}
         self._registries: set[str] = set()
+        self._reached: tuple[reach.Reach, ...] | None = None
 
     def finished(
         self, job: jobs.Job, ending: outcomes.Ending, *, seconds: float
@@ -68,6 +69,17 @@ class Counters:
             key = (registry, exchange.method)
             taken = self._request_seconds.get(key, 0.0)
             self._request_seconds[key] = taken + exchange.seconds
+
+    def asked(self, reached: tuple[reach.Reach, ...]) -> None:
+        """Store which registries answer."""
+        with self._lock:
+            self._reached = reached
+
+    @property
+    def reached(self) -> tuple[reach.Reach, ...] | None:
+        """Which registries answer; None before they were asked."""
+        with self._lock:
+            return self._reached
 
     def swept(
         self,
@@ -159,6 +171,7 @@ class Counters:
                 last_sweep=replace(seen, missing=missing) if seen else None,
                 requests=dict(self._requests),
                 request_seconds=dict(self._request_seconds),
+                reached=self._reached,
             )
 
     def _counted_registry(self, registry: str) -> str:

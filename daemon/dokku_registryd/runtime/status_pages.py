@@ -15,6 +15,7 @@ from dokku_registryd import ports
 from dokku_registryd.core.install import builds, plugin_facts
 from dokku_registryd.core.job import jobs
 from dokku_registryd.core.job.kinds import Kind
+from dokku_registryd.core.registry import reach
 from dokku_registryd.core.status import (
     exposition,
     health,
@@ -156,7 +157,12 @@ class StatusPages:
             ("store", engine.image_store if engine else None),
             ("free_bytes", files.free_bytes if files else None),
         ]
-        sweep = self._executor.counters.counts().last_sweep
+        counts = self._executor.counters.counts()
+        facts += [
+            (status_page.SILENT, status_page.silence(one.domain, one.since, one.reason))
+            for one in reach.silent(counts.reached or ())
+        ]
+        sweep = counts.last_sweep
         if sweep is not None:
             facts += [
                 ("apps", sweep.apps),

@@ -12,7 +12,7 @@ class TroubleFacts:
 
     Args:
         read_book: Reads the ledger with a separate connection.
-        counted: Has the results of the last sweep.
+        counted: Has the results of the last sweep, and which registries answer.
         why_unready: Returns why the service is not ready.
         logins: Returns the troubles of logins; None if they are unknown.
     """
@@ -38,4 +38,5 @@ class TroubleFacts:
             lost=self._counted.lost,
             reasons=self._why_unready(),
             logins=self._logins(),
+            reached=self._counted.reached,
         )

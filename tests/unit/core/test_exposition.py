@@ -11,6 +11,7 @@ from dokku_registryd.core.dokku import presence
 from dokku_registryd.core.job.kinds import Kind
 from dokku_registryd.core.job.outcomes import Ending
 from dokku_registryd.core.notify.login_checks import Check, Standing
+from dokku_registryd.core.registry.reach import Reach
 from dokku_registryd.core.release.releases import Release, ReleaseState
 from dokku_registryd.core.status import exposition, health, metric_families, metrics
 from dokku_registryd.core.status.exposition import (
@@ -89,6 +90,10 @@ FULL = Facts(
             ("r.example", "PUT", "201"): 2,
         },
         request_seconds={("r.example", "GET"): 1.5, ("r.example", "PUT"): 60.25},
+        reached=(
+            Reach(domain="a.example", asked_at=0.0, failures=1, reason="once"),
+            Reach(domain="r.example", asked_at=0.0, failures=2, reason="twice"),
+        ),
     ),
     absence=presence.Absence(
         cause=presence.Cause.APPS,
@@ -235,6 +240,8 @@ def test_names_follow_the_conventions(family: metrics.Family) -> None:
         ("trigger_files", {"state": "waiting"}, 8),
         ("trigger_files", {"state": "rejected"}, 9),
         ("registry_pause_seconds", {"domain": "r.example:5000"}, 12.5),
+        ("registry_up", {"domain": "a.example"}, 1),
+        ("registry_up", {"domain": "r.example"}, 0),
         ("login_ok", {"domain": "r.example", "app": "web"}, 0),
         ("login_ok", {"domain": "r.example", "app": "--global"}, 1),
         (

@@ -38,6 +38,16 @@ def test_a_service_that_may_not_say(text: str, is_ready: bool | None) -> None:
     assert status_page.Page(text).is_ready is is_ready
 
 
+def test_silent_registries() -> None:
+    """Each comes back with its time and reason; what cannot be read is left out."""
+    said = status_page.silence("r.example:5000", 12.34, "no\nroute to host")
+    text = status_page.render([("silent", said), ("silent", "r.example soon no")])
+
+    assert status_page.Page(text).silent == [
+        ("r.example:5000", 12.3, "no route to host")
+    ]
+
+
 @pytest.mark.parametrize("value", ["many", "nan", "inf", ""])
 def test_no_number(value: str) -> None:
     """What is not a number is not known."""

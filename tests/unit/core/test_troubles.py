@@ -11,11 +11,12 @@ from dokku_registryd.core.job import jobs, outcomes
 from dokku_registryd.core.job import kinds as job_kinds
 from dokku_registryd.core.notify import troubles
 from dokku_registryd.core.notify.troubles import Book, Facts, Kind
+from dokku_registryd.core.registry.reach import Reach
 from dokku_registryd.core.release.releases import Release, ReleaseState
 from dokku_registryd.core.status import health
 
 NOW = 1_700_000_000.0
-WELL = Facts(book=Book(), lost={}, logins={})
+WELL = Facts(book=Book(), lost={}, logins={}, reached=())
 
 
 def record(
@@ -130,6 +131,20 @@ def test_readiness() -> None:
     assert found(replace(WELL, reasons=reasons)) == {
         (Kind.SERVICE_NOT_READY, "engine"): "no answer"
     }
+
+
+def test_silent_registries() -> None:
+    """Each is a trouble of its own; one that failed only once is none yet."""
+    away = Reach(domain="a.example", asked_at=0, failures=2, since=NOW, reason="no")
+    late = Reach(domain="b.example", asked_at=0, failures=1, since=NOW, reason="late")
+
+    known = troubles.find(replace(WELL, reached=(away,)), now=NOW, lag_seconds=1)
+    both = troubles.find(replace(WELL, reached=(away, late)), now=NOW, lag_seconds=1)
+
+    assert known.current == {(Kind.REGISTRY_SILENT, "a.example"): "no"}
+    assert both.current == known.current
+    assert known.unknown == frozenset()
+    assert both.unknown == {Kind.REGISTRY_SILENT}
 
 
 def test_what_is_unknown() -> None:

@@ -14,6 +14,7 @@ from dokku_registryd.core.hook import triggers
 from dokku_registryd.core.install import builds
 from dokku_registryd.core.install.plugin_facts import Link, PluginFacts
 from dokku_registryd.core.job.kinds import Kind
+from dokku_registryd.core.registry.reach import Reach
 from dokku_registryd.core.status import exposition, metrics, status_page
 from dokku_registryd.core.status.http_protocol import NOT_FOUND, Answer
 from dokku_registryd.runtime import counters, status_pages
@@ -140,6 +141,12 @@ def test_the_page_of_the_verb(scene: Scene) -> None:
     names = ("apps", "wanted", "missing", "lost", "moved", "freeable")
     assert all(page.number(name) is not None for name in names)
     assert page.number("swept_at") == scene.daemon.shop.executor.context.clock.now()
+    assert page.silent == []
+    away = Reach(domain="r.example", asked_at=0, failures=2, since=9.5, reason="no")
+    scene.daemon.shop.executor.counters.asked((away,))
+    assert status_page.Page(scene.ask("/status").body).silent == [
+        ("r.example", 9.5, "no")
+    ]
 
 
 @pytest.mark.parametrize(

@@ -100,6 +100,7 @@ def test_a_new_host_for_a_script(caller: Caller) -> None:
             "oldest_age_seconds": 0.0,
             "reason": "",
         },
+        "silent": [],
         "paused": [],
         "ledger_error": "",
         "failed": [],
@@ -553,6 +554,30 @@ def test_what_the_service_tells(
         "lost": 2,
         "moved": 0,
         "freeable": 3,
+    }
+
+
+def test_a_silent_registry(
+    caller: Caller, lock: spool.SpoolLock, served: Served
+) -> None:
+    """It is one concern, and a line of its own with the reason."""
+    since = time.time() - 240
+    served.pages["/status"] = (
+        f"ready yes\nsilent r.example:5000 {since} cannot reach r.example:5000: no\n"
+    )
+
+    lines = caller.call("status").lines
+    (entry,) = caller.call("status", "--format", "json").json["silent"]
+
+    assert lines[0] == "Health:  ready, but 1 registry does not answer"
+    assert (
+        "Silent:  r.example:5000 has not answered for 4 min: cannot reach"
+        " r.example:5000: no"
+    ) in lines
+    assert entry.pop("age_seconds") >= 240
+    assert entry == {
+        "domain": "r.example:5000",
+        "reason": "cannot reach r.example:5000: no",
     }
 
 

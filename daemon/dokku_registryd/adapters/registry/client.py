@@ -9,6 +9,7 @@ subject, such as manifests or uploads, has its requests and judges the answers.
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Final
 
 from dokku_registryd import ports
 from dokku_registryd.adapters.registry import (
@@ -31,6 +32,8 @@ from dokku_registryd.core.image import images, reference
 from dokku_registryd.core.registry import allowances, exchanges, grants, proxies
 from dokku_registryd.core.registry.protocol import Request
 from dokku_registryd.core.registry.referrers import Descriptor
+
+_REACH_SECONDS: Final = 10.0
 
 
 class RegistryClient:
@@ -120,6 +123,18 @@ class RegistryClient:
             max_bytes=messages.MAX_MANIFEST_BYTES,
         )
         self._dialogue.ask(request, access)
+
+    def reach(self, domain: str) -> None:
+        """Return if the registry answers: one request to `/v2/`, without a login."""
+        access = messages.access_to(domain, "", "", None)
+        request = Request(
+            method="GET",
+            url=f"//{access.host}/v2/",
+            purpose=f"reach {domain}",
+            max_bytes=messages.MAX_MANIFEST_BYTES,
+            most_seconds=_REACH_SECONDS,
+        )
+        self._dialogue.try_out(request, access)
 
     def actions(
         self, image: reference.ImageReference, *, auth: AuthConfig | None

@@ -77,6 +77,16 @@ class Dialogue:
             self._paces.slow_down(access.host)
         raise error
 
+    def try_out(self, request: Request, access: tokens.TokenScope) -> None:
+        """Send once, without login and redirects: any answer but a server error counts.
+
+        Raises:
+            RegistrydError: There is none.
+        """
+        reply = self._wire.send(request)
+        if reply.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            raise messages.refusal(request, access, reply, None)
+
     def ask_elsewhere(
         self, request: Request, access: tokens.TokenScope, *expected: int
     ) -> Reply:

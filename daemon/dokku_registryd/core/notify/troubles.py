@@ -11,6 +11,8 @@ from types import MappingProxyType
 from typing import Final
 
 from dokku_registryd.core.job import jobs, kinds
+from dokku_registryd.core.registry import reach
+from dokku_registryd.core.registry.reach import Reach
 from dokku_registryd.core.release.releases import Release, ReleaseState
 from dokku_registryd.core.status import health
 
@@ -32,6 +34,8 @@ class Kind(StrEnum):
     """The registry has lost parts of a deployed release."""
     NUMBER_LOST = "number_lost"
     """The registry has nothing, or another image, under a deployed number."""
+    REGISTRY_SILENT = "registry_silent"
+    """A registry that an app uses does not answer."""
     LOGIN_REFUSED = "login_refused"
     """A registry refuses a login."""
     LOGIN_EXPIRES = "login_expires"
@@ -100,6 +104,14 @@ RULES: Final[Mapping[Kind, Rule]] = MappingProxyType(
             advice="What to do: dokku registryd:doctor {}",
             becomes=frozenset({Kind.RELEASE_INCOMPLETE}),
         ),
+        Kind.REGISTRY_SILENT: Rule(
+            began="the registry {} does not answer",
+            ended="the registry {} answers again",
+            many="registries that do not answer",
+            advice="Deploys that push there wait for it. To look: dokku"
+            " registryd:status",
+            is_passing=True,
+        ),
         Kind.LOGIN_REFUSED: Rule(
             began="the login for {} is refused",
             ended="the login for {} is not refused any more",
@@ -143,7 +155,7 @@ _OF_JOBS: Final = {
 }
 
 Key = tuple[Kind, str]
-"""Kind and subject: an app, a login, or a check of readiness."""
+"""Kind and subject: an app, a registry, a login, or a check of readiness."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,6 +185,8 @@ class Facts:
     """Why the service is not ready."""
     logins: Mapping[Key, str] | None = None
     """The troubles of logins."""
+    reached: Sequence[Reach] | None = None
+    """Which registries answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,6 +228,10 @@ def find(facts: Facts, *, now: float, lag_seconds: float) -> Found:
         unknown |= OF_LOGINS
     else:
         current |= facts.logins
+    if facts.reached is None or not all(one.is_decided for one in facts.reached):
+        unknown.add(Kind.REGISTRY_SILENT)
+    for one in reach.silent(facts.reached or ()):
+        current[Kind.REGISTRY_SILENT, one.domain] = one.reason
     return Found(current=current, unknown=frozenset(unknown))
 
 

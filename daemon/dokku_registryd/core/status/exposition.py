@@ -9,6 +9,7 @@ from dokku_registryd.core.dokku import presence
 from dokku_registryd.core.job.kinds import Kind
 from dokku_registryd.core.job.outcomes import Ending
 from dokku_registryd.core.notify.login_checks import Check, Standing
+from dokku_registryd.core.registry.reach import Reach
 from dokku_registryd.core.release.releases import Release, ReleaseState
 from dokku_registryd.core.status import health, metric_families, metrics
 from dokku_registryd.core.status.metric_families import INTENTS
@@ -53,6 +54,8 @@ class Counts:
     """By registry, method and status."""
     request_seconds: Mapping[tuple[str, str], float] = field(default_factory=dict)
     """The sum of durations, by registry and method."""
+    reached: tuple[Reach, ...] | None = None
+    """Whether registries answer; None before they were asked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,6 +183,15 @@ def _counted(counts: Counts) -> dict[str, Iterable[Sample]]:
         ],
         "registry_request_duration_seconds": list(_request_durations(counts)),
     }
+    if counts.reached is not None:
+        # Silent ones first, if there are too many.
+        ordered = sorted(
+            counts.reached, key=lambda one: (not one.is_silent, one.domain)
+        )
+        shown["registry_up"] = [
+            Sample(not one.is_silent, {"domain": one.domain})
+            for one in ordered[: metric_families.MOST_REGISTRIES]
+        ]
     if counts.last_sweep is not None:
         shown |= _swept(counts.last_sweep)
     return shown

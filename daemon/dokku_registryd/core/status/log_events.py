@@ -379,6 +379,23 @@ EVENTS: Final[Mapping[str, EventFields]] = MappingProxyType(
             "An image was pulled by its tag, without a digest to prove that it is the"
             " released one.",
         ),
+        "registry.silent": _event(
+            "warning",
+            "domain error",
+            "A registry that an app uses did not answer twice in a row, or with 5xx.",
+        ),
+        "registry.answered": _event(
+            "info", "domain silent_seconds", "A registry that was silent answers again."
+        ),
+        "registry.unasked": _event(
+            "debug", "error", "Registries could not be asked this time."
+        ),
+        "reach.crashed": _event(
+            "error",
+            "error",
+            "Asking registries whether they answer ended because of a bug; see the"
+            " traceback. The next turn follows.",
+        ),
         "login.refused": _event(
             "warning",
             "domain login error",

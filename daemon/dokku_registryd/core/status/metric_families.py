@@ -196,6 +196,13 @@ _LISTED: Final = (
         "method",
     ),
     _family(
+        "registry_up",
+        _GAUGE,
+        f"0 if a registry that an app uses does not answer, or with 5xx, else 1; for "
+        f"{MOST_REGISTRIES} registries, silent ones first.",
+        "domain",
+    ),
+    _family(
         "login_ok",
         _GAUGE,
         f"0 if the last check found that a registry refuses a login, else 1, for "

@@ -1,8 +1,8 @@
 r"""The page `/status`: what only the running service knows, for the verb `status`.
 
-One fact a line: a name, a blank, a value. `reason` may occur several times. A fact that
-is not known has no line. Programs of several versions talk to each other, so a reader
-ignores unknown names::
+One fact a line: a name, a blank, a value. `reason` and `silent` (a registry, since
+when, and why) may occur several times. A fact that is not known has no line. Programs
+of several versions talk to each other, so a reader ignores unknown names::
 
     ready no
     reason the Docker Engine does not answer: see systemctl status docker
@@ -19,6 +19,7 @@ ignores unknown names::
     moved 0
     freeable 3
     swept_at 1764430000.2
+    silent r.example:5000 1764430000.2 cannot reach r.example:5000: Connection refused
     free_bytes 81604378624
 """
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 PATH = "/status"
+SILENT = "silent"
 _TOO_MUCH = 1e18  # and "inf" and "nan"
 
 
@@ -39,6 +41,11 @@ def render(facts: "Iterable[tuple[str, object]]") -> str:
     )
 
 
+def silence(domain: str, since: float, reason: str) -> str:
+    """Return a registry that does not answer, as `Page.silent` reads it."""
+    return f"{domain} {since:.1f} {reason}"
+
+
 class Page:
     """What the service says.
 
@@ -46,12 +53,13 @@ class Page:
         text: The page; empty if the service did not answer.
     """
 
-    __slots__ = ("_facts", "reasons")
+    __slots__ = ("_facts", "_silent", "reasons")
 
     def __init__(self, text: str) -> None:
         pairs = [line.partition(" ") for line in text.split("\n")]
         self._facts = {name: value for name, _, value in pairs if value}
         self.reasons = [value for name, _, value in pairs if name == "reason"]
+        self._silent = [value for name, _, value in pairs if name == SILENT]
 
     @property
     def is_ready(self) -> bool | None:
@@ -59,16 +67,32 @@ class Page:
         ready = self._facts.get("ready")
         return None if ready is None else ready == "yes"
 
+    @property
+    def silent(self) -> "list[tuple[str, float, str]]":
+        """Registries that do not answer: each with seconds since the epoch, and why."""
+        found = []
+        for value in self._silent:
+            domain, _, rest = value.partition(" ")
+            since, _, reason = rest.partition(" ")
+            seconds = _number(since)
+            if seconds is not None:
+                found.append((domain, float(seconds), reason))
+        return found
+
     def text(self, name: str) -> str | None:
         """Return a fact as text; None if it is not known."""
         return self._facts.get(name)
 
     def number(self, name: str) -> float | None:
         """Return a fact as a number; None if it is not known, or is not a number."""
-        try:
-            value = float(self._facts[name])
-        except (KeyError, ValueError):
-            return None
-        if not abs(value) < _TOO_MUCH:
-            return None
-        return int(value) if value.is_integer() else value
+        return _number(self._facts.get(name, ""))
+
+
+def _number(text: str) -> float | None:
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    if not abs(value) < _TOO_MUCH:
+        return None
+    return int(value) if value.is_integer() else value

@@ -12,6 +12,7 @@ _CONCERNS = (
     ("incomplete", "1 release is incomplete", "{} releases are incomplete"),
     ("apps", "1 app has no folder", "{} apps have no folder"),
     ("retried", "1 job failed and is retried", "{} jobs failed and are retried"),
+    ("silent", "1 registry does not answer", "{} registries do not answer"),
     ("paused", "1 registry is paused", "{} registries are paused"),
     ("rejected", "1 trigger file was rejected", "{} trigger files were rejected"),
     ("outdated", "an older version runs", ""),

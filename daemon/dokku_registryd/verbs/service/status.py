@@ -111,6 +111,11 @@ def _as_text(facts: dict[str, object], view: service_view.View) -> list[str]:
         *_images_lines(facts["images"]),
         _spool_line(facts),
     ]
+    for entry in _dicts(facts["silent"]):
+        age = output.age(_seconds(entry["age_seconds"]))
+        lines.append(
+            f"Silent:  {entry['domain']} has not answered for {age}: {entry['reason']}"
+        )
     for entry in _dicts(facts["paused"]):
         left = output.age(_seconds(entry["seconds"]))
         lines.append(
@@ -156,6 +161,7 @@ def _counts(facts: dict[str, object]) -> dict[str, float]:
         "incomplete": len(_dicts(facts["incomplete"])),
         "apps": len(_dicts(missing["apps"])) if isinstance(missing, dict) else 0,
         "retried": sum(bool(job["last_error"]) for job in _dicts(facts["unfinished"])),
+        "silent": len(_dicts(facts["silent"])),
         "paused": len({entry["domain"] for entry in _dicts(facts["paused"])}),
         "rejected": _seconds(facts["rejected_files"]),
         "outdated": bool(facts["outdated"]),

@@ -25,9 +25,8 @@ if TYPE_CHECKING:
 KEYS = (
     *("health", "service", "pid", "state", "outdated", "version", "mode", "engine"),
     *("images", "data_dir", "free_bytes", "trigger_files", "rejected_files"),
-    *("push_way", "missing", "incomplete", "mirror", "paused", "ledger_error"),
-    "failed",
-    *("unfinished", "recent"),
+    *("push_way", "missing", "incomplete", "mirror", "silent", "paused"),
+    *("ledger_error", "failed", "unfinished", "recent"),
 )
 """The keys of the JSON object, which scripts rely on."""
 _RECENT = 5
@@ -62,6 +61,7 @@ def collect(data_dir: str, view: service_view.View) -> dict[str, object]:
         "missing": _missing(data_dir, now),
         "incomplete": [_incomplete(row, now) for row in found.incomplete],
         "mirror": _mirror(found.uncopied, now),
+        "silent": _silent(page, now),
         "paused": _paused(found.paused, now),
         "ledger_error": error,
         "failed": [job_facts.failed(row, now) for row in found.failed],
@@ -203,6 +203,18 @@ def _mirror(rows: "list[dict[str, Any]]", now: float) -> dict[str, object]:
         ),
         "reason": reasons[0] if reasons else "",
     }
+
+
+def _silent(page: status_page.Page, now: float) -> list[dict[str, object]]:
+    """Return the registries that do not answer the running service."""
+    return [
+        {
+            "domain": domain,
+            "age_seconds": job_facts.elapsed(since, now),
+            "reason": reason,
+        }
+        for domain, since, reason in page.silent
+    ]
 
 
 def _paused(rows: "list[dict[str, Any]]", now: float) -> list[dict[str, object]]:

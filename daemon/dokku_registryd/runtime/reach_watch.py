@@ -1,0 +1,124 @@
+"""The reach watch: a thread that asks now and then whether registries answer.
+
+It keeps what it finds in memory: after a restart each registry is asked again. It
+delays no release and refuses none: a registry that was silent may answer the next push.
+"""
+
+import threading
+from collections.abc import Callable
+from typing import Final
+
+import structlog
+
+from dokku_registryd import errors, ports
+from dokku_registryd.core.registry import reach
+from dokku_registryd.effects.registry import reach as questions
+
+TURN_SECONDS: Final = 60.0
+"""How often registries that may be due are looked for."""
+LIST_SECONDS: Final = 300.0
+"""How often the apps are listed, which reads their properties."""
+_JOIN_SECONDS: Final = 1.0
+
+
+class ReachWatch(threading.Thread):
+    """Asks registries until it is stopped.
+
+    Args:
+        context: Returns the ports in use.
+        note: Called with what is known about all registries, after each turn.
+        interval_seconds: The setting `registry.reach_check_seconds`; 0 means never.
+    """
+
+    def __init__(
+        self,
+        *,
+        context: Callable[[], ports.Context],
+        note: Callable[[tuple[reach.Reach, ...]], None],
+        interval_seconds: float,
+    ) -> None:
+        super().__init__(name="reach-watch", daemon=True)
+        self._context = context
+        self._note = note
+        self._interval = interval_seconds
+        self._known: dict[str, reach.Reach] = {}
+        self._listed: set[str] = set()
+        self._listed_until = 0.0
+        self._stopping = threading.Event()
+
+    def reload(self, *, interval_seconds: float) -> None:
+        """Use another interval from the next turn on."""
+        self._interval = interval_seconds
+
+    def run(self) -> None:
+        """Take a turn each minute, or more often with a short interval."""
+        while not self._stopping.wait(
+            min(TURN_SECONDS, self._interval or TURN_SECONDS)
+        ):
+            try:
+                self.turn()
+            except errors.RegistrydError as error:
+                structlog.get_logger().debug("registry.unasked", error=str(error))
+            except Exception as error:  # noqa: BLE001 - no question is worth the service
+                structlog.get_logger().error(
+                    "reach.crashed", error=type(error).__name__, exc_info=True
+                )
+
+    def stop(self) -> None:
+        """End; a question that is under way is not waited for."""
+        self._stopping.set()
+        if self.is_alive():
+            self.join(_JOIN_SECONDS)
+
+    def turn(self) -> None:
+        """Ask the registries that are due.
+
+        Raises:
+            RegistrydError: Ledger or apps cannot be read.
+        """
+        interval = self._interval
+        if not interval:
+            self._known = {}
+            self._note(())
+            return
+        context = self._context()
+        wanted = self._wanted(context, interval)
+        self._known = {name: one for name, one in self._known.items() if name in wanted}
+        for domain in sorted(wanted):
+            if self._stopping.is_set():
+                return
+            at = context.clock.monotonic()
+            if reach.is_due(self._known.get(domain), at=at, interval=interval):
+                self._ask(domain, context)
+        self._note(tuple(self._known.values()))
+
+    def _wanted(self, context: ports.Context, interval: float) -> set[str]:
+        now = context.clock.monotonic()
+        if now >= self._listed_until:
+            self._listed = questions.domains(context)
+            self._listed_until = now + min(LIST_SECONDS, interval)
+        return self._listed
+
+    def _ask(self, domain: str, context: ports.Context) -> None:
+        error = questions.ask(domain, context)
+        if error is None:
+            return
+        before = self._known.get(domain)
+        found = self._known[domain] = reach.after(
+            before,
+            domain=domain,
+            error=error,
+            at=context.clock.monotonic(),
+            now=context.clock.now(),
+        )
+        was_silent = before is not None and before.is_silent
+        if found.is_silent and not was_silent:
+            structlog.get_logger().warning(
+                "registry.silent", domain=domain, error=error
+            )
+        elif before is not None and was_silent and not found.is_silent:
+            structlog.get_logger().info(
+                "registry.answered",
+                domain=domain,
+                silent_seconds=round(max(0.0, context.clock.now() - before.since), 1),
+            )
