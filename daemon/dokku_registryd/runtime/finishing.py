@@ -11,7 +11,7 @@ import structlog
 
 from dokku_registryd import errors, ports
 from dokku_registryd.adapters.spool import spool
-from dokku_registryd.core.job import jobs, outcomes
+from dokku_registryd.core.job import jobs, outcomes, ways_out
 from dokku_registryd.core.job.kinds import Kind
 from dokku_registryd.effects.app import app_state
 from dokku_registryd.effects.deploy import reply_writer
@@ -123,6 +123,8 @@ class Finishing:
         reply = reply_writer.for_job(self.context.replies, job)
         if outcome.error:
             reply.warning(outcome.error)
+            if outcome.ending is outcomes.Ending.FAILED:
+                _tell_way_out(job, reply)
         elif job.kind is not Kind.RELEASE and outcome.detail:
             reply.detail(outcome.detail)
         reply.finish(status=0 if outcome.is_good else 1)
@@ -138,3 +140,14 @@ class Finishing:
                 app=job.app,
                 error=str(error),
             )
+
+
+def _tell_way_out(job: jobs.Job, reply: reply_writer.ReplyWriter) -> None:
+    """End the reply of a release or push that failed with what to do."""
+    if job.kind is Kind.RELEASE:
+        way = ways_out.release_again(job.app, job.trigger.source)
+    elif job.kind is Kind.PUSH:
+        way = ways_out.push_again(job.app)
+    else:
+        return
+    reply.warning(ways_out.last_line(job.app, way))

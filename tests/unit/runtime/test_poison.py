@@ -62,7 +62,7 @@ def test_it_is_parked(host: Host) -> None:
     shop.work()
 
     assert (shop.ending(), shop.waiting, host.spool.pending()) == ("failed", [], 0)
-    kind, text = host.reply()[-2]
+    kind, text = host.reply()[-3]
     assert kind is Line.WARNING
     assert text.startswith("quarantined: the process crashed 6 times")
     assert host.reply()[-1] == (Line.EXIT, "1")

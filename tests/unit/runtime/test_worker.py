@@ -19,6 +19,10 @@ Lines = list[MutableMapping[str, Any]]
 AWAY = errors.RegistryUnavailableError("r.example does not answer")
 DENIED = errors.AccessDeniedError('access denied for user "ci"')
 CLOSED = errors.EngineForbiddenError("user dokku may not use docker.sock")
+WAY_OUT = (
+    "What is wrong: dokku registryd:doctor web. When that is corrected, deploy again"
+    " with: dokku ps:rebuild web"
+)
 NAMELESS = errors.UnknownHostError("r.exmaple is a name that does not exist")
 
 
@@ -84,7 +88,11 @@ def test_failed_for_good(host: Host, logged: Lines) -> None:
     line = the(logged, "job.finished")
     assert (shop.ending(), shop.waiting, host.spool.pending()) == ("failed", [], 0)
     assert (line["log_level"], line["error"]) == ("error", str(DENIED))
-    assert host.reply()[-2:] == [(Line.WARNING, str(DENIED)), (Line.EXIT, "1")]
+    assert host.reply()[-3:] == [
+        (Line.WARNING, str(DENIED)),
+        (Line.WARNING, WAY_OUT),
+        (Line.EXIT, "1"),
+    ]
 
 
 def test_retried(host: Host, logged: Lines) -> None:
@@ -121,7 +129,7 @@ def test_a_socket_that_is_closed(host: Host) -> None:
     shop.work()
 
     assert (shop.ending(), shop.waiting) == ("failed", [])
-    assert host.reply()[-2:] == [(Line.WARNING, str(CLOSED)), (Line.EXIT, "1")]
+    assert host.reply()[-3:-1] == [(Line.WARNING, str(CLOSED)), (Line.WARNING, WAY_OUT)]
 
 
 def test_a_background_push_behind_a_closed_socket(host: Host) -> None:
@@ -155,7 +163,7 @@ def test_a_name_that_does_not_exist(host: Host) -> None:
     assert shop.ending() == "failed"
     cure = "Correct it with: dokku registry:set web server HOST"
     said = f"{NAMELESS}. It was looked up 3 times. {cure}"
-    assert host.reply()[-2:] == [(Line.WARNING, said), (Line.EXIT, "1")]
+    assert host.reply()[-3:-1] == [(Line.WARNING, said), (Line.WARNING, WAY_OUT)]
     assert host.release().error == said
 
 

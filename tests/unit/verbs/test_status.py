@@ -493,7 +493,7 @@ def test_failed_releases(caller: Caller, book: ledger.SqliteLedger) -> None:
     )
     assert text.partition("Failed:\n")[2].partition("\n\n")[0].splitlines() == [
         "   1 min ago  r.example/org/api:8: no space",
-        "      When that is corrected, push it with: dokku-registryd push api",
+        "      When that is corrected, push it with: dokku registryd:push api",
         "   1 min ago  web: the login is refused",
         "      When that is corrected, deploy again with: dokku ps:rebuild web",
     ]

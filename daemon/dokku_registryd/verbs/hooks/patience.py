@@ -73,7 +73,8 @@ class Patience:
             raise errors.TransientError(
                 f"the release did not finish within its push-deadline and another"
                 f" {MARGIN_SECONDS:.0f} s: {self._describe()} makes no progress."
-                " The deploy fails, and the release is cancelled"
+                " The deploy fails, and the release is cancelled. See: dokku"
+                " registryd:status"
             )
         if now >= self._word_at:
             self._speak(now, say)

@@ -7,6 +7,7 @@ import time
 from dokku_registryd.core.dokku import absence_text
 from dokku_registryd.core.engine import push_ways
 from dokku_registryd.core.install import builds
+from dokku_registryd.core.job import ways_out
 from dokku_registryd.core.status import status_page, verdicts
 from dokku_registryd.verbs import data_folder, identity, output
 from dokku_registryd.verbs.service import job_facts, service_view, status_facts
@@ -20,7 +21,6 @@ _FAILED = 1
 _NOT_PERMITTED = 77  # as `cli` exits with for a closed folder
 _WATCH_SECONDS = 2.0
 _STDOUT = 1
-_OF_PUSHES = "git-hook"  # the source of a deploy by `git push`
 _MOST_FAILED = 20
 
 
@@ -241,13 +241,10 @@ def _failed_lines(failed: list[dict[str, object]]) -> list[str]:
 
 def _cure(entry: dict[str, object]) -> str:
     """Return what brings a failed release back, without a full stop."""
-    app = entry["app"]
+    app = str(entry["app"])
     if entry["is_deployed"]:
-        return f"push it with: dokku-registryd push {app}"
-    if entry["source"] == _OF_PUSHES:
-        # Git has rejected the push, so a rebuild would build the commit before.
-        return "push the commit again with: git push"
-    return f"deploy again with: dokku ps:rebuild {app}"
+        return ways_out.push_again(app)
+    return ways_out.release_again(app, str(entry["source"]))
 
 
 def _way_lines(way: object) -> list[str]:
