@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from dokku_registryd import errors, ports
-from dokku_registryd.core.auth import logins
+from dokku_registryd.core.auth import logins, ways_out
 from dokku_registryd.core.image import reference, wanted
 from dokku_registryd.core.registry import backoff
 from dokku_registryd.core.release import completeness, drills
@@ -184,13 +184,18 @@ class Drill:
         silent = self._silent.get(target.host)
         if silent is not None:
             return drills.unasked(answer, silent)
+        login = None
         try:
             login = self._context.credentials.resolve(answer.app, target.image.domain)
             if self._is_paused(target, login):
                 return drills.unasked(answer, completeness.LIMITED)
             found = self._look_up(target, login)
         except (errors.AuthenticationError, errors.AccessDeniedError) as error:
-            return drills.refused(answer, str(error), target.host)
+            is_denied = isinstance(error, errors.AccessDeniedError)
+            cure = ways_out.log_in(
+                answer.app, target.host, None if is_denied else login
+            )
+            return drills.refused(answer, str(error), cure)
         except errors.TransientError as error:
             if not backoff.asks_for_pause(error):
                 self._silent[target.host] = str(error)

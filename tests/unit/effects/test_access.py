@@ -371,3 +371,22 @@ def test_the_engine_waits_as_it_likes(host: Host) -> None:
 
     with pytest.raises(errors.RateLimitedError):
         session.call(refuse, is_paced=False)
+
+
+@pytest.mark.parametrize(("owner", "whose"), [("web", "web"), ("", "--global")])
+def test_a_refused_login_has_its_command(host: Host, owner: str, whose: str) -> None:
+    """Who asks the registry does not know whose login it is; here that is known."""
+    login = logins.AuthConfig(
+        domain=SERVER, username="ci", password=logins.Secret("no")
+    )
+    host.credentials.logins[owner, SERVER] = login
+    said = "it refuses the login. Log in again with dokku registry:login"
+
+    def refuse_login(_auth: logins.AuthConfig | None) -> None:
+        raise errors.AuthenticationError(said, status=401)
+
+    with pytest.raises(errors.AuthenticationError) as caught:
+        way_of(host).call(refuse_login)
+
+    assert str(caught.value) == f"{said} {whose} {SERVER} ci"
+    assert caught.value.status == 401

@@ -164,6 +164,26 @@ def test_a_registry_that_gives_no_answer(
     assert answer.reason
 
 
+@pytest.mark.parametrize(
+    ("owner", "failure", "cure"),
+    [
+        ("web", errors.AuthenticationError("no"), "web r.example ci"),
+        ("", errors.AuthenticationError("no"), "--global r.example ci"),
+        ("", errors.AccessDeniedError("no"), "web r.example USER"),
+    ],
+    ids=["own", "global", "denied"],
+)
+def test_the_way_to_another_login(
+    released: Host, owner: str, failure: errors.RegistrydError, cure: str
+) -> None:
+    """It replaces the login that was refused; one that is not allowed needs another."""
+    login = AuthConfig(domain="r.example", username="ci", password=Secret("old"))
+    released.credentials.logins[owner, "r.example"] = login
+    released.registry.fail("digest", failure)
+
+    assert ask(released).cure == f"dokku registry:login {cure}"
+
+
 def test_a_broken_helper(released: Host) -> None:
     """A login that cannot be read would fail the pull."""
     released.credentials.fail("resolve", errors.AuthenticationError("no helper"))

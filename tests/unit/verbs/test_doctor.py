@@ -377,7 +377,7 @@ def test_a_wrong_password(host: LoginHost, htpasswd_registry: RegistryServer) ->
         "text": (
             f"cannot log in to {htpasswd_registry.host}: the registry answers 401"
             " UNAUTHORIZED (authentication required). Log in again with dokku"
-            " registry:login"
+            f" registry:login web {htpasswd_registry.host} {USERNAME}"
         ),
     }
     assert result.code == 1
@@ -409,7 +409,8 @@ def test_no_login(host: LoginHost, htpasswd_registry: RegistryServer) -> None:
     )
     assert registry == (
         f"fail  registry: cannot reach {server}: the registry requires a user name and"
-        " password, and there is no login. Log in with dokku registry:login"
+        " password, and there is no login. Log in with dokku registry:login web"
+        f" {server} USER"
     )
 
 

@@ -6,6 +6,7 @@ Engine and the registry; if they disagree, the operator is told.
 
 from dataclasses import dataclass
 
+from dokku_registryd.core.auth import ways_out
 from dokku_registryd.core.image import images, reference, wanted
 from dokku_registryd.core.release.releases import DeployedRelease, Release, ReleaseState
 
@@ -136,7 +137,7 @@ def _about_login(findings: Findings) -> str:
     if findings.answer.has_login:
         return ""
     domain = reference.parse(findings.deployed.reference).domain
-    return f"no login for {domain}: dokku registry:login {findings.app} {domain} USER"
+    return f"no login for {domain}: {ways_out.log_in(findings.app, domain, None)}"
 
 
 def about_image(findings: Findings) -> str:

@@ -123,14 +123,20 @@ def unreleased(app: str) -> Answer:
     )
 
 
-def refused(answer: Answer, reason: str, host: str) -> Answer:
-    """Return an answer after the registry has refused the login."""
+def refused(answer: Answer, reason: str, cure: str) -> Answer:
+    """Return an answer after the registry has refused the login.
+
+    Args:
+        answer: The answer so far.
+        reason: The refusal.
+        cure: The command that replaces the login.
+    """
     return replace(
         answer,
         verdict=Verdict.NO,
         login=Login.REFUSED,
         reason=reason,
-        cure=f"dokku registry:login {answer.app} {host} USER",
+        cure=cure,
     )
 
 

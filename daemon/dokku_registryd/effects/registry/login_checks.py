@@ -3,6 +3,7 @@
 import contextlib
 
 from dokku_registryd import errors, ports
+from dokku_registryd.core.auth import ways_out
 from dokku_registryd.core.auth.logins import AuthConfig
 from dokku_registryd.core.image import reference
 from dokku_registryd.core.notify.login_checks import Standing
@@ -58,7 +59,7 @@ def ask(domain: str, auth: AuthConfig, context: ports.Context) -> tuple[Standing
     try:
         context.registry.ping(domain, auth=auth)
     except errors.AuthenticationError as error:
-        return Standing.REFUSED, str(error)
+        return Standing.REFUSED, ways_out.complete(str(error), auth.owner, domain, auth)
     except errors.AccessDeniedError:
         return Standing.ACCEPTED, ""
     except errors.RegistrydError as error:

@@ -13,7 +13,7 @@ from typing import TypeVar
 import structlog
 
 from dokku_registryd import errors, ports
-from dokku_registryd.core.auth import logins
+from dokku_registryd.core.auth import logins, ways_out
 from dokku_registryd.core.dokku import policy as dokku_policy
 from dokku_registryd.core.image import reference
 from dokku_registryd.core.job.jobs import Job
@@ -166,9 +166,12 @@ class RegistrySession:
         try:
             return self._try(operation)
         except (errors.AuthenticationError, errors.AccessDeniedError) as error:
-            if self._trouble is None:
+            if self._trouble is not None:
+                raise self._trouble from error
+            said = ways_out.complete(str(error), self._app, self._domain, self._auth)
+            if said == str(error):
                 raise
-            raise self._trouble from error
+            raise errors.AuthenticationError(said, status=error.status) from error
 
     def _try(self, operation: Callable[[logins.AuthConfig | None], Answer]) -> Answer:
         try:

@@ -16,6 +16,7 @@ from pathlib import Path
 from dokku_registryd import errors, ports
 from dokku_registryd.adapters.auth import resolver
 from dokku_registryd.adapters.registry import client
+from dokku_registryd.core.auth import ways_out
 from dokku_registryd.core.auth.logins import AuthConfig
 from dokku_registryd.core.dokku import other_plugins
 from dokku_registryd.core.image import reference, wanted
@@ -196,7 +197,8 @@ class _AppChecks:
             yield from self._pull_secret(found)
         if refusal:
             if not trouble:
-                yield findings.fail("registry", str(refusal), app=self.app)
+                said = self._refused(refusal, login)
+                yield findings.fail("registry", said, app=self.app)
             return
         yield findings.ok(
             "registry",
@@ -209,6 +211,9 @@ class _AppChecks:
         if allowed.level is not Level.FAIL:
             yield from self._release(login)
 
+    def _refused(self, refusal: errors.RegistrydError, login: AuthConfig | None) -> str:
+        return ways_out.complete(str(refusal), self.app, self.image.domain, login)
+
     def _nameless(self, refusal: errors.UnresolvedHostError) -> Finding:
         cure = retries.server_cure(self.app, refusal)
         return findings.fail("registry", f"{refusal}. {cure}", app=self.app)
@@ -218,8 +223,8 @@ class _AppChecks:
         if found is None:
             return findings.warn(
                 "login",
-                f"none for {domain}. Log in with: dokku registry:login {self.app}"
-                f" {domain} USER",
+                f"none for {domain}. Log in with:"
+                f" {ways_out.log_in(self.app, domain, None)}",
                 app=self.app,
             )
         whose = "the global auth config" if found.is_global else "the app's auth config"
@@ -249,7 +254,8 @@ class _AppChecks:
         try:
             actions = self.around.registry.actions(self.image, auth=login)
         except errors.RegistrydError as error:
-            return findings.fail("repository", str(error), app=self.app)
+            said = self._refused(error, login)
+            return findings.fail("repository", said, app=self.app)
         if actions is None:
             return findings.ok(
                 "repository",
@@ -261,8 +267,8 @@ class _AppChecks:
             return findings.fail(
                 "repository",
                 f"{name}: the login may not {' or '.join(lacking)}. Grant it in the"
-                " registry, or log in as another user with: dokku registry:login"
-                f" {self.app} {self.image.domain} USER",
+                " registry, or log in as another user with: "
+                + ways_out.log_in_as_other(self.app, self.image.domain),
                 app=self.app,
             )
         return findings.ok("repository", f"{name}: may pull and push", app=self.app)
@@ -291,7 +297,8 @@ class _AppChecks:
                     app=self.app,
                 )
             else:
-                yield findings.fail("release", str(error), app=self.app)
+                said = ways_out.complete(str(error), self.app, image.domain, login)
+                yield findings.fail("release", said, app=self.app)
             return
         compared = self._compare(name, digest, recorded, self._lost(deployed))
         yield compared

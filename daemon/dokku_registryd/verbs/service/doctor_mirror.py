@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dokku_registryd import errors, ports
 from dokku_registryd.adapters.auth import resolver
 from dokku_registryd.adapters.registry import client
+from dokku_registryd.core.auth import ways_out
 from dokku_registryd.core.auth.logins import AuthConfig
 from dokku_registryd.core.image import reference, wanted
 from dokku_registryd.core.release import mirrors
@@ -68,15 +69,16 @@ def _reason(
     ping: Ping,
 ) -> str:
     """Return why a copy would fail; empty if it would not."""
+    login = None
     try:
         located = credentials.locate(app, image.domain)
         login = located.auth if located else None
         refusal = ping(image.domain, login)
         if refusal is not None:
-            return str(refusal)
+            return ways_out.complete(str(refusal), app, image.domain, login)
         actions = registry.actions(image, auth=login)
     except errors.RegistrydError as error:
-        return str(error)
+        return ways_out.complete(str(error), app, image.domain, login)
     lacking = [
         action
         for action in ("pull", "push")
@@ -86,5 +88,5 @@ def _reason(
         return ""
     return (
         f"the login may not {' or '.join(lacking)}. Grant it in the registry, or log in"
-        f" as another user with: dokku registry:login {app} {image.domain} USER"
+        f" as another user with: {ways_out.log_in_as_other(app, image.domain)}"
     )
