@@ -1,5 +1,7 @@
 """Dokku's deploy lock, held by us: no `git push` mixes in, and nothing is left."""
 
+import fcntl
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -61,6 +63,38 @@ def test_another_deploy(lib_root: Path) -> None:
             pass
         assert path.exists()
         holder.communicate(b"\n")
+
+
+@pytest.mark.parametrize(
+    ("records", "way"),
+    [
+        ({"9f2c": "running"}, "dokku builds:cancel web"),
+        ({"1a": "failed", "9f2c": "running"}, "dokku builds:cancel web"),
+        ({"1a": "failed"}, "left over from one, run: dokku apps:unlock web"),
+        ({}, "if nothing deploys it, run: dokku apps:unlock web"),
+    ],
+    ids=["running", "later", "ended", "older"],
+)
+def test_the_way_past_another_deploy(
+    lib_root: Path, records: dict[str, str], way: str
+) -> None:
+    """Dokku's records say whether a deploy runs, and so what ends it."""
+    builds = lib_root / "data" / "builds" / "web"
+    builds.mkdir(parents=True)
+    for name, status in records.items():
+        record = {"status": status, "pid": os.getpid()}
+        (builds / f"{name}.json").write_text(json.dumps(record))
+
+    with path_of(lib_root).open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with (
+            pytest.raises(errors.RegistrydError) as caught,
+            held_lock.held(lib_root, lib_root.parent / "home", "web", "mine"),
+        ):
+            pass
+
+    assert str(caught.value).startswith("web is being deployed. Try again")
+    assert str(caught.value).endswith(way)
 
 
 def test_a_file_that_nobody_holds(lib_root: Path) -> None:

@@ -46,3 +46,32 @@ def test_what_counts_as_running(
 
     assert deploys.runs([container], "web", IMAGE, recorded=frozenset()) is expected
     assert deploys.runs([container], "web", IMAGE, recorded=frozenset({"one"}))
+
+
+@pytest.mark.parametrize(
+    ("build", "way"),
+    [
+        ("9f2c", "or end it with: dokku builds:cancel web"),
+        ("pid-12-345", "or interrupt the command that deploys it"),
+        ("", "or interrupt the command that deploys it"),
+    ],
+)
+def test_the_way_past_a_deploy(build: str, way: str) -> None:
+    """Dokku ends those that it records; of others only the command is there."""
+    said = f"Try again when that has ended, {way}"
+
+    assert deploys.way_past("web", build) == said
+    if build:
+        assert deploys.way_past_lock("web", build) == said
+
+
+def test_the_way_past_a_lock() -> None:
+    """A lock without a deploy that runs is left over, as far as Dokku tells."""
+    unlock = "dokku apps:unlock web"
+
+    left = deploys.way_past_lock("web", "")
+    unknown = deploys.way_past_lock("web", None)
+
+    assert "Dokku has no record of a deploy that runs" in left
+    assert left.endswith(f"run: {unlock}")
+    assert unknown.endswith(f"if nothing deploys it, run: {unlock}")

@@ -85,6 +85,23 @@ class BuildRecords:
         is_over = isinstance(pid, int) and pid > 0 and not _is_there(pid, record)
         return BuildState.ENDED if is_over else BuildState.RUNNING
 
+    def running(self, app: str) -> str | None:
+        """Return a deploy of an app that runs.
+
+        Returns:
+            Its ID; empty if none runs, None if there are no records of the app.
+        """
+        if not app_names.is_app_name(app):
+            return None
+        try:
+            names = sorted(path.stem for path in (self._root / app).glob("*.json"))
+        except OSError:
+            return None
+        if not names:
+            return None
+        states = ((name, self.state(app, name)) for name in names)
+        return next((name for name, at in states if at is BuildState.RUNNING), "")
+
     def facts(self, app: str, build: str) -> deploys.BuildFacts:
         """Return what Dokku has recorded at the start of a deploy; never fails."""
         record = self._record(app, build)

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Final
 
 from dokku_registryd import errors
+from dokku_registryd.adapters.dokku import build_records
+from dokku_registryd.core.dokku import deploys
 
 _NAME: Final = ".deploy.lock"
 _ATTEMPTS: Final = 10
@@ -35,10 +37,11 @@ def held(lib_root: Path, dokku_root: Path, app: str, build: str) -> Iterator[int
     try:
         descriptor = _lock(path)
     except BlockingIOError:
-        raise errors.RegistrydError(
-            f"{app} is being deployed. Try again when that has ended; if nothing"
-            f" deploys it, run: dokku apps:unlock {app}"
-        ) from None
+        records = build_records.BuildRecords(
+            lib_root / "data" / "builds", dokku_root=dokku_root
+        )
+        way = deploys.way_past_lock(app, records.running(app))
+        raise errors.RegistrydError(f"{app} is being deployed. {way}") from None
     except OSError as error:
         raise errors.RegistrydError(
             f"cannot lock {path}: {os.strerror(error.errno or 0)}"

@@ -165,3 +165,36 @@ def _has_passed(container: images.LocalContainer) -> bool:
     # Older versions of Dokku set no label; they use this name.
     process = container.name.removeprefix(f"{container.app}.")
     return process != container.name and bool(_PROCESS.fullmatch(process))
+
+
+def way_past(app: str, build: str) -> str:
+    """Return what to do about a deploy that runs, without a full stop.
+
+    Args:
+        app: Its app.
+        build: The deploy; empty if unknown.
+    """
+    wait = "Try again when that has ended"
+    if build and not build.startswith(_BY_PROCESS):
+        return f"{wait}, or end it with: dokku builds:cancel {app}"
+    return f"{wait}, or interrupt the command that deploys it"
+
+
+def way_past_lock(app: str, running: str | None) -> str:
+    """Return what to do about a deploy lock that is held, without a full stop.
+
+    Args:
+        app: Its app.
+        running: A deploy of the app that Dokku has recorded, and that runs; empty if
+            none does, None if this Dokku records none.
+    """
+    if running:
+        return way_past(app, running)
+    wait = "Try again when that has ended"
+    unlock = f"dokku apps:unlock {app}"
+    if running is None:
+        return f"{wait}; if nothing deploys it, run: {unlock}"
+    return (
+        f"{wait}. But Dokku has no record of a deploy that runs: if a process is left"
+        f" over from one, run: {unlock}"
+    )

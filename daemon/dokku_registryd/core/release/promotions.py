@@ -8,7 +8,6 @@ from dokku_registryd.core.release import completeness, rollbacks
 from dokku_registryd.core.release.releases import (
     DeployedRelease,
     Release,
-    ReleaseState,
 )
 
 
@@ -147,18 +146,7 @@ def _check_target(facts: Facts) -> None:
             f" dokku git:from-image {app} REFERENCE, with a reference of dokku"
             f" registryd:releases {facts.source}"
         )
-    under_way = [
-        row
-        for row in facts.releases
-        if row.state in {ReleaseState.RESERVED, ReleaseState.CONFIRMED}
-        and not row.is_deploy_continued
-        and not row.failed_at
-    ]
-    if under_way:
-        raise rollbacks.RefusedError(
-            f"{app} is being released as {under_way[0].number}. Try again when that has"
-            " ended, or cancel it"
-        )
+    rollbacks.check_idle(app, facts.releases)
 
 
 def _running(facts: Facts) -> Release:

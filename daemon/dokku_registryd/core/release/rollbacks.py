@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from dokku_registryd import errors
+from dokku_registryd.core.dokku import deploys
 from dokku_registryd.core.dokku import policy as dokku_policy
 from dokku_registryd.core.release import completeness
 from dokku_registryd.core.release.releases import (
@@ -107,6 +108,21 @@ def check_parts(
     )
 
 
+def check_idle(app: str, rows: Sequence[Release]) -> None:
+    """Refuse while a release of an app is under way.
+
+    Raises:
+        RefusedError: One is; the text has the command that ends its deploy.
+    """
+    for row in rows:
+        is_under_way = row.state in {ReleaseState.RESERVED, ReleaseState.CONFIRMED}
+        if is_under_way and not row.is_deploy_continued and not row.failed_at:
+            raise RefusedError(
+                f"{app} is being released as {row.number}."
+                f" {deploys.way_past(app, row.build)}"
+            )
+
+
 def _check_app(facts: Facts) -> None:
     policy, app = facts.policy, facts.policy.app
     if facts.is_companion:
@@ -132,18 +148,7 @@ def _check_app(facts: Facts) -> None:
             f" release: dokku git:from-image {app} REFERENCE, with a reference of dokku"
             f" registryd:releases {app}"
         )
-    under_way = [
-        row
-        for row in facts.releases
-        if row.state in {ReleaseState.RESERVED, ReleaseState.CONFIRMED}
-        and not row.is_deploy_continued
-        and not row.failed_at
-    ]
-    if under_way:
-        raise RefusedError(
-            f"{app} is being released as {under_way[0].number}. Try again when that has"
-            " ended, or cancel it"
-        )
+    check_idle(app, facts.releases)
 
 
 def _present(facts: Facts, runs: DeployedRelease) -> Release | None:

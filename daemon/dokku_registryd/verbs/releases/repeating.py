@@ -10,6 +10,7 @@ from pathlib import Path
 from dokku_registryd import config, errors
 from dokku_registryd.adapters.dokku import build_records, deploying_files, restarts
 from dokku_registryd.adapters.host import processes
+from dokku_registryd.core.dokku import deploys
 from dokku_registryd.core.dokku.deploys import BuildState
 from dokku_registryd.core.hook import triggers
 from dokku_registryd.core.job.kinds import Kind
@@ -49,10 +50,10 @@ def check_idle(settings: config.Settings, app: str) -> None:
     told: Iterable[str] = ()
     with contextlib.suppress(errors.UnreadableError):
         told = deploying_files.DeployingFiles(settings.deploying_dir).told(app)
-    if any(records.state(app, build) is BuildState.RUNNING for build in told):
-        raise rollbacks.RefusedError(
-            f"{app} is being deployed. Try again when that has ended"
-        )
+    for build in told:
+        if records.state(app, build) is BuildState.RUNNING:
+            way = deploys.way_past(app, build)
+            raise rollbacks.RefusedError(f"{app} is being deployed. {way}")
 
 
 def is_here(settings: config.Settings, source: Release) -> bool:
