@@ -118,11 +118,31 @@ def test_dry_run(bare: BareSite, flags: tuple[str, ...]) -> None:
     lines = shown.stdout.splitlines()
     assert lines[-1] == "=====> Dry run: nothing was changed"
     done = bare.install(*flags).stdout.splitlines()
-    assert lines[:-1] == [
-        line
-        for line in done[:-1]
-        if not line.startswith(("       web:", "       Adopted"))
-    ]
+    told = [line.replace(" would be adopted,", " adopted,") for line in lines[:-1]]
+    assert told == done[:-1]
+
+
+def test_a_dry_run_shows_differences(bare: BareSite) -> None:
+    """They decide whether to take over, so they are shown before anything changes."""
+    bare.host.set_property("web", "tag-version", "5")
+    before = bare.tree()
+
+    shown = bare.install("--dry-run").stdout
+
+    assert f" !     web: {bare.reference(5)} is neither on this host nor in" in shown
+    assert "with differences: 1\n" in shown
+    assert bare.tree() == before
+
+
+def test_a_dry_run_without_an_engine(bare: BareSite) -> None:
+    """The steps are listed all the same, and why there are no differences."""
+    bare.service.configure(engine__socket="unix:///nowhere/docker.sock")
+
+    shown = bare.install("--dry-run")
+
+    assert shown.code == 0
+    assert " !     The differences cannot be listed now (" in shown.stdout
+    assert shown.stdout.endswith("=====> Dry run: nothing was changed\n")
 
 
 def test_companion(bare: BareSite) -> None:

@@ -35,14 +35,22 @@ def perform(arguments: argparse.Namespace, out: Output) -> int:
     for text in host.closed():
         out.line(f" !     {text}")
     if arguments.dry_run:
-        for step in steps:
-            out.line(f"       {step.text}")
-        out.line("=====> Dry run: nothing was changed")
+        _rehearse(steps, host, out)
         return 0
     changes = host.changes(mode)
     installing.carry_out(steps, changes.perform, out, ways=_ways(arguments))
     out.line(_closing(steps))
     return 0
+
+
+def _rehearse(steps: list[plans.Step], host: installing.Host, out: Output) -> None:
+    """List the steps, with the report of the one that adopts releases."""
+    for step in steps:
+        out.line(f"       {step.text}")
+        if step.kind is Kind.ADOPT:
+            for line in host.preview():
+                out.line(line)
+    out.line("=====> Dry run: nothing was changed")
 
 
 def _ways(arguments: argparse.Namespace) -> str:

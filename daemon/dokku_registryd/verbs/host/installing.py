@@ -103,6 +103,18 @@ class Host:
             if row["is_deploy_continued"] and row["state"] in _UNDELIVERED
         )
 
+    def preview(self) -> list[str]:
+        """Return the report that the adoption of releases would print.
+
+        A dry run goes on without it: an Engine or a registry may be away.
+        """
+        try:
+            said = programs.run([*self._program(), "adopt", "--dry-run"], self.environ)
+        except errors.RegistrydError as error:
+            reason = str(error).rpartition(f"{_NAME}: ")[2]
+            return [f" !     The differences cannot be listed now ({reason})"]
+        return said.splitlines()
+
     def newer_ledger(self) -> str:
         """Return why the ledger of a newer version cannot be used; empty if it can."""
         try:
