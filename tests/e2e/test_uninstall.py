@@ -6,6 +6,8 @@ from dokku_registryd.adapters.ledger import ledger
 from dokku_registryd.core.release.releases import Release
 from support.bare_site import BareSite
 from support.dokku_host import Result
+from support.engines import EngineServer
+from support.registries import RegistryServer
 
 
 def accept(site: BareSite, number: int) -> None:
@@ -50,6 +52,27 @@ def test_everything_back(bare: BareSite) -> None:
         "disable --now dokku-registryd",
         "daemon-reload",
     ]
+
+
+def test_a_daemon_by_hand(
+    tmp_path: Path, engine: EngineServer, own_registry: RegistryServer
+) -> None:
+    """Without systemd a daemon that runs is named, and nothing is removed below it."""
+    with BareSite(tmp_path, engine, own_registry, has_systemd=False) as site:
+        site.install()
+        site.service.start()
+        pid = site.service.pid
+        before = site.enabled()
+
+        refused = site.uninstall()
+
+        assert (refused.code, site.enabled()) == (1, before)
+        assert f"process {pid} uses {site.host.data_dir} and would run on" in (
+            refused.stderr
+        )
+        assert f"Stop it with: kill {pid}" in refused.stderr
+        site.service.stop()
+        assert site.uninstall().code == 0
 
 
 def test_what_is_kept(bare: BareSite) -> None:

@@ -1,6 +1,7 @@
 """Plans of installing and uninstalling: what is seen, and what is left to do."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -324,6 +325,29 @@ def test_a_daemon_that_is_not_the_service() -> None:
         " dokku-registryd; it runs an older version than the installed 0.3.0. Stop it,"
         " repeat this command, and start it again"
     )
+
+
+@pytest.mark.parametrize(
+    ("changes", "way"),
+    [
+        ({"daemon": 77}, "kill 77"),
+        ({"daemon": 77, "has_runit": True}, "sv stop /etc/service/dokku-registryd"),
+        ({"daemon": 77, "is_service_running": True}, ""),
+        ({"daemon": 0}, ""),
+    ],
+    ids=["by-hand", "runit", "systemd", "none"],
+)
+def test_a_daemon_that_would_run_on(changes: dict[str, Any], way: str) -> None:
+    """Nothing is removed below a daemon that only its starter can stop for good."""
+    facts = replace(INSTALLED, **{"is_service_running": False, **changes})
+
+    found = host_state.daemon_objection(facts, PLACES)
+
+    said = (
+        "process 77 uses /var/lib/dokku/data/registryd and would run on, as systemd has"
+        f" not started it. Stop it with: {way}. Then repeat this command"
+    )
+    assert found == ([said] if way else [])
 
 
 def test_a_ledger_of_a_newer_version() -> None:

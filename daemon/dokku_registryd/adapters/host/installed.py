@@ -83,6 +83,7 @@ def look(
             ("systemctl", "is-enabled", "--quiet", where.service), environ
         ),
         is_service_running=is_running,
+        has_runit=os.path.lexists(where.runit),
         daemon=holder[1] if holder and holder[0] == peek.DAEMON else 0,
         # A service that waits for a hook cannot report its program yet.
         difference="waits for a hook and has not reported its version"

@@ -67,6 +67,8 @@ class Facts:
     is_service_enabled: bool = False
     is_service_running: bool = False
     """systemd reports it as running."""
+    has_runit: bool = False
+    """runit has the service, as in Dokku's Docker image."""
     daemon: int = 0
     """The process ID of the daemon that owns the spool; 0 if there is none."""
     difference: str = ""
@@ -124,6 +126,23 @@ def objections(facts: Facts, places: Paths, mode: Mode) -> list[str]:
     if mode is Mode.COMPANION and not facts.is_core_enabled:
         found += waiting_objection(facts.waiting)
     return found
+
+
+def daemon_objection(facts: Facts, places: Paths) -> list[str]:
+    """Return why a daemon that systemd does not run prevents the end; empty if none.
+
+    Only who has started it can keep it from being started again.
+    """
+    if not facts.daemon or facts.is_service_running:
+        return []
+    how = f"kill {facts.daemon}"
+    if facts.has_runit:
+        how = f"sv stop {places.runit}"
+    reason = (
+        f"process {facts.daemon} uses {places.data_dir} and would run on, as systemd"
+        f" has not started it. Stop it with: {how}. Then repeat this command"
+    )
+    return [reason]
 
 
 def is_too_old(dokku: str) -> bool:

@@ -101,6 +101,11 @@ class Paths:
         return f"{self.root}/etc/systemd/system/dokku-registryd.service"
 
     @property
+    def runit(self) -> str:
+        """The folder of the service where runit starts it."""
+        return f"{self.root}/etc/service/{self.service}"
+
+    @property
     def tmpfiles(self) -> str:
         """The configuration of systemd-tmpfiles."""
         return f"{self.root}/etc/tmpfiles.d/dokku-registryd.conf"

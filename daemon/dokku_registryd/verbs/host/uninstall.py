@@ -13,10 +13,12 @@ def perform(arguments: argparse.Namespace, out: Output) -> int:
     """Uninstall, or list the steps.
 
     Raises:
-        InstallationError: Background pushes are unfinished, or a step failed.
+        InstallationError: Background pushes are unfinished, a daemon runs that systemd
+            has not started, or a step failed.
     """
     host = installing.Host(arguments)
     facts = host.look()
+    installing.refuse(host_state.daemon_objection(facts, host.where), "uninstall")
     # If Dokku's own plugin is enabled, it is responsible for releases already.
     is_free = arguments.force or facts.is_core_enabled
     waiting, jobs = _ask(host, is_free=is_free)
