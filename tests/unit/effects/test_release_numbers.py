@@ -114,6 +114,24 @@ def test_a_list_of_tags_that_lacks_some(host: Host) -> None:
     assert host.release().number == 16
 
 
+def test_a_search_whose_deploy_is_broken_off(host: Host) -> None:
+    """It ends with the deploy, before it has asked for a thousand numbers."""
+    for number in range(1, 100):
+        host.store(f"{REPOSITORY}:{number}", "foreign")
+    host.registry.fail("tags", errors.AccessDeniedError("no list", status=403))
+    asked = host.registry.calls
+
+    def is_cancelled(_job_id: str) -> bool:
+        return sum(method == "manifest" for method, _ in asked) >= 5
+
+    host.context = host.replace(is_cancelled=is_cancelled)
+
+    with pytest.raises(errors.CancelledError):
+        host.perform(release.perform, host.add_job(Kind.RELEASE))
+
+    assert sum(method == "manifest" for method, _ in asked) == 5
+
+
 @pytest.mark.parametrize(
     "tag",
     [

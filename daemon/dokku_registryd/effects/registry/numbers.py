@@ -7,6 +7,7 @@ image. So the names of that number stay on this host until the deploy has ended.
 """
 
 import contextlib
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -96,12 +97,23 @@ def note_unknown(release: Release, error: errors.PermanentError) -> None:
 
 
 def next_free(
-    release: Release, session: registry_session.RegistrySession, context: ports.Context
+    release: Release,
+    session: registry_session.RegistrySession,
+    context: ports.Context,
+    *,
+    go_on: Callable[[], None],
 ) -> int:
     """Return the nearest free number above ours, as far as is known.
 
     Each candidate is looked up. The list of tags only avoids lookups: not every login
     may read it, and some registries cannot return it.
+
+    Args:
+        release: The release.
+        session: Its registry.
+        context: The host.
+        go_on: Called before each of up to `numbering.MOST_AHEAD` lookups; it raises
+            once the number is needed no more.
 
     Raises:
         DigestMismatchError: All of them are taken.
@@ -113,6 +125,7 @@ def next_free(
             session.call(partial(_tags, image, context)), release.number
         )
     for number in numbering.candidates(release.number, taken):
+        go_on()
         found = find(replace(release, number=number), session, context)
         if found is None or found.digest:
             return number
@@ -172,7 +185,11 @@ def secure(
         found = _ask(partial(find, release, session, context), context)
         if found is None or found.digest:
             break
-        number = _ask(partial(next_free, release, session, context), context)
+        over = threading.Event()
+        go_on = partial(_stop_at, over)
+        search = partial(next_free, release, session, context, go_on=go_on)
+        number = _ask(search, context)
+        over.set()
         release = take_next(release, number or release.number + 1, context, reply)
     for name in release.stale_names:
         # An attempt died before it had removed them; Dokku was not told of them.
@@ -237,6 +254,12 @@ def _tags(
     auth: logins.AuthConfig | None,
 ) -> list[str]:
     return context.registry.tags(image, auth=auth, for_push=True)
+
+
+def _stop_at(over: threading.Event) -> None:
+    """Raise once an answer comes too late."""
+    if over.is_set():
+        raise errors.RegistryUnavailableError("no answer came in time")
 
 
 def _ask(question: Callable[[], _Answer], context: ports.Context) -> _Answer | None:

@@ -115,7 +115,8 @@ def push(
             )
         if sent.digest:
             return _confirm(release, sent, context), sent
-        number = numbers.next_free(release, session, context)
+        go_on = partial(_give_way, release, context)
+        number = numbers.next_free(release, session, context, go_on=go_on)
         release, is_named = numbers.take_next(release, number, context, reply), True
     raise errors.DigestMismatchError(
         f"cannot push {release.reference}: {numbers.MOST_NUMBERS} numbers in a row"
