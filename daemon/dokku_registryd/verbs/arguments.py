@@ -183,31 +183,11 @@ def _add_release_verbs(verbs: "argparse._SubParsersAction[Parser]") -> None:
         verbs, "rollback", "release what ran before again, and deploy it"
     )
     rollback.add_argument("app", metavar="APP", help="the app")
-    rollback.add_argument(
-        "number",
-        nargs="?",
-        metavar="N",
-        type=_count,
-        help="roll back to this release (default what ran before)",
-    )
-    rollback.add_argument(
-        "--dry-run", action="store_true", help="say what it would do, change nothing"
-    )
-    _add_format(rollback)
+    _add_repeating(rollback, "roll back to this release (default what ran before)")
     promote = _add_verb(verbs, "promote", "have another app run a release of this one")
     promote.add_argument("app", metavar="APP", help="the app that has the release")
     promote.add_argument("target", metavar="TARGET", help="the app to run it")
-    promote.add_argument(
-        "number",
-        nargs="?",
-        metavar="N",
-        type=_count,
-        help="promote this release (default what APP runs)",
-    )
-    promote.add_argument(
-        "--dry-run", action="store_true", help="say what it would do, change nothing"
-    )
-    _add_format(promote)
+    _add_repeating(promote, "promote this release (default what APP runs)")
     hold = _add_verb(verbs, "hold", "keep what an app runs, or a release for good")
     hold.add_argument("app", metavar="APP", help="the app")
     hold.add_argument(
@@ -249,6 +229,15 @@ def _add_host_verbs(verbs: "argparse._SubParsersAction[Parser]") -> None:
         "--dry-run", action="store_true", help="list differences, change nothing"
     )
     _add_format(adopt)
+
+
+def _add_repeating(verb: Parser, number: str) -> None:
+    """Add what all verbs have that deploy an earlier release again."""
+    verb.add_argument("number", nargs="?", metavar="N", type=_count, help=number)
+    verb.add_argument(
+        "--dry-run", action="store_true", help="say what it would do, change nothing"
+    )
+    _add_format(verb)
 
 
 def _add_from_plugin(verb: "argparse._ActionsContainer") -> None:

@@ -1,4 +1,4 @@
-"""What a verb needs to look at a host: nothing is requested through it."""
+"""What a verb needs to look at a host: no job is requested through it."""
 
 import contextlib
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from dokku_registryd.wiring import contexts, engines
 def context(
     settings: config.Settings, book: ledger.SqliteLedger | None = None
 ) -> Iterator[ports.Context]:
-    """Give a context for reading, and close what it has opened.
+    """Give a context that requests no job, and close what it has opened.
 
     Args:
         settings: The settings.

@@ -13,7 +13,6 @@ from dokku_registryd.adapters.dokku import (
     destroyed_apps,
     host_variables,
     modes,
-    property_files,
 )
 from dokku_registryd.adapters.files import (
     absence_file,
@@ -28,7 +27,7 @@ from dokku_registryd.core.registry import exchanges
 from dokku_registryd.runtime import (
     retrying,
 )
-from dokku_registryd.wiring import clients, credentials
+from dokku_registryd.wiring import clients, credentials, properties
 
 
 def build_context(
@@ -51,11 +50,7 @@ def build_context(
     note_exchange: Callable[[exchanges.Exchange], object] = lambda _exchange: None,
 ) -> ports.Context:
     """Build the ports of one host."""
-    property_store = property_files.PropertyFiles(
-        config_root=settings.config_root,
-        dokku_root=Path(settings.paths.dokku_root),
-        deployed_root=settings.deployed_dir,
-    )
+    property_store = properties.build_properties(settings)
     locks = deploy_locks.DeployLocks(
         lib_root=Path(settings.paths.dokku_lib_root),
         dokku_root=Path(settings.paths.dokku_root),

@@ -7,10 +7,8 @@ daemon's, and reports a long silence.
 
 import argparse
 from collections.abc import Callable
-from pathlib import Path
 
 from dokku_registryd import errors
-from dokku_registryd.adapters.dokku import property_files
 from dokku_registryd.core.dokku import policy as dokku_policy
 from dokku_registryd.core.hook import replies
 
@@ -100,7 +98,9 @@ class Patience:
 
 def _deadline(arguments: argparse.Namespace) -> float:
     """Return an app's push-deadline, or the default if settings are unreadable."""
-    from dokku_registryd import config  # noqa: PLC0415 - takes long, for few hooks
+    # They take long to load, for few hooks.
+    from dokku_registryd import config  # noqa: PLC0415
+    from dokku_registryd.wiring import properties  # noqa: PLC0415
 
     try:
         settings = config.load(
@@ -108,11 +108,7 @@ def _deadline(arguments: argparse.Namespace) -> float:
             overrides={**arguments.overrides, "paths.data_dir": arguments.data_dir},
             environ=arguments.environ,
         )
-        files = property_files.PropertyFiles(
-            config_root=settings.config_root,
-            dokku_root=Path(settings.paths.dokku_root),
-            deployed_root=settings.deployed_dir,
-        )
+        files = properties.build_properties(settings)
         policy = dokku_policy.resolve(arguments.app, files.get, settings.defaults)
     except (errors.RegistrydError, OSError):
         # The daemon may still use settings that were valid when it started.

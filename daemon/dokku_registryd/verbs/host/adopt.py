@@ -12,14 +12,12 @@ from pathlib import Path
 
 from dokku_registryd import config, errors
 from dokku_registryd.adapters.dokku import plugins
-from dokku_registryd.adapters.host import clocks
 from dokku_registryd.adapters.ledger import ledger
 from dokku_registryd.adapters.spool import spool
 from dokku_registryd.core.release import adoption
 from dokku_registryd.effects import adopt
-from dokku_registryd.verbs import preparation
+from dokku_registryd.verbs import preparation, reading
 from dokku_registryd.verbs.output import Output
-from dokku_registryd.wiring import contexts, engines
 
 HOOK_WAIT_SECONDS = 3600.0  # as a starting daemon waits for a hook
 _LOCK_POLL_SECONDS = 0.2
@@ -50,15 +48,10 @@ def record(
 ) -> list[adoption.Adoption]:
     """Adopt all apps with a pushed release, as `perform` does; print no result."""
     host = _plugins(arguments, settings)
-    engine = engines.build_engine(settings)
-    with contextlib.closing(engine), _ledger(arguments, settings, out) as book:
-        context = contexts.build_context(
-            settings,
-            engine=engine,
-            ledger=book,
-            clock=clocks.SystemClock(),
-            submit=lambda _trigger: None,
-        )
+    with (
+        _ledger(arguments, settings, out) as book,
+        reading.context(settings, book) as context,
+    ):
         return adopt.Adopter(
             context,
             scheduler_of=lambda name: _scheduler(host, name),
@@ -70,16 +63,17 @@ def record(
 def _ledger(
     arguments: argparse.Namespace, settings: config.Settings, out: Output
 ) -> Iterator[ledger.SqliteLedger]:
-    """Yield the ledger, and hold the spool's lock if no service holds it."""
+    """Yield the ledger, and hold the spool's lock if no service holds it.
+
+    Who uses the ledger closes it.
+    """
     lock = spool.SpoolLock(settings.data_dir)
-    if arguments.dry_run:
-        book = preparation.read_ledger(settings) or ledger.SqliteLedger(None)
-    else:
-        book = _open(lock, settings, out)
     try:
-        yield book
+        if arguments.dry_run:
+            yield preparation.read_ledger(settings) or ledger.SqliteLedger(None)
+        else:
+            yield _open(lock, settings, out)
     finally:
-        book.close()
         lock.release()
 
 

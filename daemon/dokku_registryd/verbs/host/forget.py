@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from dokku_registryd import config, errors
-from dokku_registryd.adapters.dokku import app_folders, destroyed_apps, property_files
+from dokku_registryd.adapters.dokku import app_folders, destroyed_apps
 from dokku_registryd.adapters.files import atomic
 from dokku_registryd.adapters.spool import spool
 from dokku_registryd.core.dokku import app_names, presence
@@ -20,6 +20,7 @@ from dokku_registryd.core.job.kinds import Kind
 from dokku_registryd.verbs import preparation
 from dokku_registryd.verbs.output import Output
 from dokku_registryd.verbs.service import doctor_host
+from dokku_registryd.wiring import properties
 
 
 def perform(arguments: argparse.Namespace, out: Output) -> int:
@@ -65,11 +66,7 @@ def _check_absent(settings: config.Settings, app: str) -> None:
 
 
 def _is_known(settings: config.Settings, app: str) -> bool:
-    files = property_files.PropertyFiles(
-        config_root=settings.config_root,
-        dokku_root=Path(settings.paths.dokku_root),
-        deployed_root=settings.deployed_dir,
-    )
+    files = properties.build_properties(settings)
     if app in files.owners():
         return True
     book = preparation.read_ledger(settings)

@@ -2,22 +2,18 @@
 
 import argparse
 import contextlib
-from pathlib import Path
 from typing import Final
 
 from dokku_registryd import config, errors
-from dokku_registryd.adapters.dokku import property_files
-from dokku_registryd.adapters.host import clocks
-from dokku_registryd.adapters.ledger import ledger
 from dokku_registryd.core.dokku import policy
 from dokku_registryd.core.hook import triggers
 from dokku_registryd.core.image import wanted
 from dokku_registryd.core.job.kinds import Kind
 from dokku_registryd.effects import sweep
-from dokku_registryd.verbs import preparation
+from dokku_registryd.verbs import preparation, reading
 from dokku_registryd.verbs.hooks import follow
 from dokku_registryd.verbs.output import Output
-from dokku_registryd.wiring import contexts, engines
+from dokku_registryd.wiring import properties
 
 _MOST_NAMED: Final = 20
 
@@ -54,31 +50,14 @@ def perform(arguments: argparse.Namespace, out: Output) -> int:
 
 
 def _gaps(settings: config.Settings, only: str | None) -> list[wanted.Gap]:
-    clock = clocks.SystemClock()
-    engine = engines.build_engine(settings)
-    book = preparation.read_ledger(settings) or ledger.SqliteLedger(None)
-    context = contexts.build_context(
-        settings,
-        engine=engine,
-        ledger=book,
-        clock=clock,
-        submit=lambda _trigger: None,
-    )
-    try:
+    with reading.context(settings) as context:
         found = sweep.plan(context).gaps
-    finally:
-        engine.close()
-        book.close()
     return [gap for gap in found if only in {None, gap.wanted.app}]
 
 
 def _tell_unhealed(settings: config.Settings, only: str | None, out: Output) -> None:
     """Name the apps that are not looked at since they are not healed."""
-    files = property_files.PropertyFiles(
-        config_root=settings.config_root,
-        dokku_root=Path(settings.paths.dokku_root),
-        deployed_root=settings.deployed_dir,
-    )
+    files = properties.build_properties(settings)
     unhealed = []
     for app in [only] if only else files.apps():
         with contextlib.suppress(errors.UnreadableError):  # `doctor` names the file

@@ -1,14 +1,14 @@
 """`hold`: keep an app as it is, or a release for good; `--off` ends that."""
 
 import argparse
-from pathlib import Path
 
 from dokku_registryd import config, errors
-from dokku_registryd.adapters.dokku import property_edits, property_files
+from dokku_registryd.adapters.dokku import property_edits
 from dokku_registryd.core.dokku import policy, validation
 from dokku_registryd.core.release import holds
 from dokku_registryd.verbs import preparation
 from dokku_registryd.verbs.output import Output
+from dokku_registryd.wiring import properties
 
 _PROPERTY = "hold"
 
@@ -38,11 +38,7 @@ def perform(arguments: argparse.Namespace, out: Output) -> int:
 
 
 def _read(settings: config.Settings, app: str) -> holds.Holds:
-    files = property_files.PropertyFiles(
-        config_root=settings.config_root,
-        dokku_root=Path(settings.paths.dokku_root),
-        deployed_root=settings.deployed_dir,
-    )
+    files = properties.build_properties(settings)
     # A part that cannot be understood is lost here, as in `registryd:set`.
     return holds.parse(files.get(policy.OURS, app, _PROPERTY))[0]
 

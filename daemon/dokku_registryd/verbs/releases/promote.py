@@ -5,12 +5,13 @@ import sys
 from pathlib import Path
 
 from dokku_registryd import config
-from dokku_registryd.adapters.dokku import held_lock, modes, property_files, restarts
+from dokku_registryd.adapters.dokku import held_lock, modes, restarts
 from dokku_registryd.core.dokku import policy
 from dokku_registryd.core.release import promotions
 from dokku_registryd.verbs import preparation
 from dokku_registryd.verbs.output import Output
 from dokku_registryd.verbs.releases import repeating
+from dokku_registryd.wiring import properties
 
 NOT_PROMOTED = (
     "Not promoted: config, databases, what release tasks do, and Procfile and app.json,"
@@ -72,11 +73,7 @@ def perform(arguments: argparse.Namespace, out: Output) -> int:
 
 
 def _plan(settings: config.Settings, arguments: argparse.Namespace) -> promotions.Plan:
-    files = property_files.PropertyFiles(
-        config_root=settings.config_root,
-        dokku_root=Path(settings.paths.dokku_root),
-        deployed_root=settings.deployed_dir,
-    )
+    files = properties.build_properties(settings)
     source, app = arguments.app, arguments.target
     repeating.check_idle(settings, app)
     resolved = policy.resolve(app, files.get, settings.defaults)

@@ -14,6 +14,7 @@ from dokku_registryd.core.dokku import policy
 from dokku_registryd.core.release import completeness, holds, origins, releases
 from dokku_registryd.verbs import output, preparation
 from dokku_registryd.verbs.releases import release_page
+from dokku_registryd.wiring import properties
 
 _NO_ORIGIN = origins.Origin()
 _HEADS = (
@@ -37,11 +38,7 @@ def perform(arguments: argparse.Namespace, out: output.Output) -> int:
         preparation.check_app(arguments, arguments.app)
     number = int(getattr(arguments, "number", None) or 0)
     book = preparation.read_ledger(settings)
-    files = property_files.PropertyFiles(
-        config_root=settings.config_root,
-        dokku_root=Path(settings.paths.dokku_root),
-        deployed_root=settings.deployed_dir,
-    )
+    files = properties.build_properties(settings)
     shelf = _Shelf(book, arguments.app, files)
     rows = _chosen(shelf.rows, number, getattr(arguments, "limit", 0))
     if number and not rows:

@@ -7,13 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from dokku_registryd import config
-from dokku_registryd.adapters.dokku import held_lock, modes, property_files, restarts
+from dokku_registryd.adapters.dokku import held_lock, modes, restarts
 from dokku_registryd.core.dokku import policy
 from dokku_registryd.core.release import rollbacks
 from dokku_registryd.core.release.releases import Release
 from dokku_registryd.verbs import preparation
 from dokku_registryd.verbs.output import Output
 from dokku_registryd.verbs.releases import repeating
+from dokku_registryd.wiring import properties
 
 NOT_ROLLED_BACK = (
     "Not rolled back: the app's config, its databases, what its release tasks have"
@@ -74,11 +75,7 @@ def _plan(
     settings: config.Settings, arguments: argparse.Namespace
 ) -> tuple[rollbacks.Plan, bool]:
     """Return the plan, and whether the image is on this host."""
-    files = property_files.PropertyFiles(
-        config_root=settings.config_root,
-        dokku_root=Path(settings.paths.dokku_root),
-        deployed_root=settings.deployed_dir,
-    )
+    files = properties.build_properties(settings)
     app = arguments.app
     repeating.check_idle(settings, app)
     resolved = policy.resolve(app, files.get, settings.defaults)

@@ -11,12 +11,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from dokku_registryd import config, errors
-from dokku_registryd.adapters.host import clocks
 from dokku_registryd.adapters.ledger import ledger
 from dokku_registryd.adapters.spool import peek
 from dokku_registryd.core.status import findings
 from dokku_registryd.core.status.findings import Finding, Level
-from dokku_registryd.verbs import preparation
+from dokku_registryd.verbs import preparation, reading
 from dokku_registryd.verbs.output import Output
 from dokku_registryd.verbs.service import (
     check,
@@ -25,7 +24,7 @@ from dokku_registryd.verbs.service import (
     doctor_host,
     registries,
 )
-from dokku_registryd.wiring import clients, contexts, credentials, engines
+from dokku_registryd.wiring import clients, credentials
 
 # A user waits, so the timeouts are shorter than those of a release.
 _LIMITS = {
@@ -78,27 +77,18 @@ def _context(
     table = settings.registry
     limits = {key: min(value, getattr(table, key)) for key, value in _LIMITS.items()}
     short = settings.model_copy(update={"registry": table.model_copy(update=limits)})
-    engine = engines.build_engine(settings)
-    book = _ledger(settings)
     registry = clients.build_registry(short, lambda: facts, environ)
-    try:
+    with (
+        contextlib.closing(registry),
+        reading.context(short, _ledger(settings)) as context,
+    ):
         yield doctor_apps.DoctorContext(
-            context=contexts.build_context(
-                short,
-                engine=engine,
-                ledger=book,
-                clock=clocks.SystemClock(),
-                submit=lambda _trigger: None,
-            ),
+            context=context,
             registry=registry,
             credentials=credentials.build_credentials(short),
             is_healing=_is_healing(settings),
             config_root=settings.config_root,
         )
-    finally:
-        registry.close()
-        engine.close()
-        book.close()
 
 
 def _is_healing(settings: config.Settings) -> bool:

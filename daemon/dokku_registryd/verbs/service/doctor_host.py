@@ -3,10 +3,8 @@
 import os
 import time
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
 from dokku_registryd import config, errors
-from dokku_registryd.adapters.dokku import property_files
 from dokku_registryd.adapters.engine import push_way
 from dokku_registryd.adapters.files import absence_file
 from dokku_registryd.adapters.host import clocks, package
@@ -26,7 +24,7 @@ from dokku_registryd.verbs.service import (
     registries,
     service_view,
 )
-from dokku_registryd.wiring import clients
+from dokku_registryd.wiring import clients, properties
 
 # A host that no exception matches.
 _ANYWHERE = "https://registry.invalid/"
@@ -68,11 +66,7 @@ def _apps(settings: config.Settings) -> Iterator[Finding]:
 
 
 def _properties(settings: config.Settings) -> Iterator[Finding]:
-    files = property_files.PropertyFiles(
-        config_root=settings.config_root,
-        dokku_root=Path(settings.paths.dokku_root),
-        deployed_root=settings.deployed_dir,
-    )
+    files = properties.build_properties(settings)
     apps = frozenset(files.root().apps)
     yield from doctor_properties.on_host(files, settings.config_root, apps)
 
@@ -101,11 +95,7 @@ def apps_on(settings: config.Settings) -> presence.Memory:
     Raises:
         UnreadableError: The list of apps with properties cannot be read.
     """
-    files = property_files.PropertyFiles(
-        config_root=settings.config_root,
-        dokku_root=Path(settings.paths.dokku_root),
-        deployed_root=settings.deployed_dir,
-    )
+    files = properties.build_properties(settings)
     kept = absence_file.AbsenceFile(settings.data_dir / absence_text.FILE_NAME)
     known, root = files.owners(), files.root()
     return presence.judge(root, known, kept.recall(), now=time.time())
