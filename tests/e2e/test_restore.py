@@ -128,6 +128,26 @@ def test_repeated(idle_one: Site) -> None:
     assert done.stdout.startswith("-----> 3 of 3 apps have their images\n")
 
 
+def test_broken_off_in_a_pull(idle_one: Site, gate: Gate) -> None:
+    """Ctrl-C ends it although a pull hangs; the next call restores the rest."""
+    one = idle_one
+    one.server = gate.host
+    ship_all(one)
+    names = one.names()
+    one.engine.wipe()
+    gate.hold_requests(b"GET /v2/dokku/shop/blobs/")
+    process = one.service.begin("restore", "--jobs", "2")
+    until(lambda: gate.holds, what="a pull at the gate")
+
+    process.send_signal(signal.SIGINT)
+
+    until(lambda: process.poll() is not None, what="its end while the pull hangs")
+    assert process.returncode == 130
+    gate.open()
+    assert restore(one).returncode == 0
+    assert names.items() <= one.names().items()
+
+
 def test_killed_and_repeated(idle_one: Site, gate: Gate) -> None:
     """A restore that is killed in a pull is repeated, and ends well."""
     one = idle_one

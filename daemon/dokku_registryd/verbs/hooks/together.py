@@ -25,6 +25,8 @@ _COUNTER = itertools.count()
 _POLL_SECONDS: Final = 0.02
 _LOCK_POLL_SECONDS: Final = 0.5
 _LEDGER_POLL_SECONDS: Final = 2.0
+_END_SECONDS: Final = 5.0
+"""More than a turn of the main loop and its drain take, if nothing hangs."""
 _MOST_WORKERS: Final = 64  # of the setting
 _AHEAD: Final = 2
 """Requests beyond those that can run, so that the order of the requests counts."""
@@ -91,7 +93,8 @@ class Together:
             self._is_over.set()
             worker = self._worker  # The thread clears the attribute when it ends.
             if worker is not None:
-                worker.join()
+                # What hangs has a job in the ledger, for who owns the spool next.
+                worker.join(_END_SECONDS)
 
     def _follow(self, waiting: list[triggers.Trigger]) -> Iterator[End]:
         opened: list[_Open] = []
@@ -114,6 +117,8 @@ class Together:
                 lock_due = time.monotonic() + _LOCK_POLL_SECONDS
                 self._work_if_free()
             if not ended:
+                # Replies are appended by another process, and `follow` polls them
+                # too; a wake-up of this thread costs less than a watch of each file.
                 time.sleep(_POLL_SECONDS)
 
     def _window(self) -> int:
