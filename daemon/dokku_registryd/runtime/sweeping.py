@@ -22,7 +22,7 @@ def run(
     job: jobs.Job,
     context: ports.Context,
     job_queue: queue.JobQueue,
-    tally: counters.Counters,
+    job_counters: counters.Counters,
 ) -> None:
     """Sweep the host; a failed sweep waits in the queue again."""
     started = context.clock.monotonic()
@@ -30,7 +30,7 @@ def run(
         found = sweep.carry_out(context)
     except Exception as error:  # noqa: BLE001 - a bug must not end the daemon
         known = exhaustion.translate(error)
-        tally.sweep_failed(known)
+        job_counters.sweep_failed(known)
         if not isinstance(known, errors.RegistrydError):
             job_lines.write_crash(job, error)
             return
@@ -38,14 +38,14 @@ def run(
         job_queue.put(job, due=context.clock.monotonic() + SWEEP_RETRY_SECONDS)
     else:
         took_seconds = context.clock.monotonic() - started
-        _count(found, context.clock.now(), took_seconds, tally)
+        _count(found, context.clock.now(), took_seconds, job_counters)
 
 
 def _count(
     found: sweep.Plan,
     ended_at: float,
     took_seconds: float,
-    tally: counters.Counters,
+    job_counters: counters.Counters,
 ) -> None:
     # One pull of an app's image restores its other names too.
     pulled = {gap.wanted.app for gap in found.gaps if isinstance(gap, wanted.Pull)}
@@ -59,7 +59,7 @@ def _count(
         for gap in reversed(found.gaps)
         if gap.wanted.app not in pulled and isinstance(gap, wanted.Lost)
     }
-    tally.swept(
+    job_counters.swept(
         exposition.Sweep(
             wanted=found.references,
             apps=found.apps,

@@ -9,7 +9,7 @@ from dokku_registryd import errors
 from dokku_registryd.core.image import reference
 from dokku_registryd.core.job import outcomes
 from dokku_registryd.core.job.kinds import Kind
-from dokku_registryd.core.registry import referrers
+from dokku_registryd.core.registry import pacing, referrers
 from dokku_registryd.core.release import release_records
 from dokku_registryd.core.release.release_records import ReleaseRecord
 from dokku_registryd.effects import fleet, publish, release, sweep
@@ -149,7 +149,8 @@ def test_a_registry_that_takes_no_artifacts(released: Host) -> None:
 
 def test_a_registry_that_is_busy_for_artifacts_only(released: Host) -> None:
     """No deploy waits because a record was refused; a later sweep tries again."""
-    released.registry.fail("put_referrer", errors.RegistryBusyError("503"))
+    refusals = [errors.RegistryBusyError("503")] * (len(pacing.WAITS) + 1)
+    released.registry.fail("put_referrer", *refusals)
 
     outcome = run(released)
 

@@ -231,7 +231,7 @@ def refusal(
 
 def _host(url: str) -> str:
     """Return host and port of an address, without a login."""
-    return protocol.netloc(url).rpartition("@")[2] or "another host"
+    return addresses.netloc(url).rpartition("@")[2] or "another host"
 
 
 def _errand(request: Request) -> refusals.Errand:
