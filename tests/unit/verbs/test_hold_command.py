@@ -1,14 +1,18 @@
 """`hold`: it adds one hold, or ends one, and says which."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
 from dokku_registryd import errors
+from dokku_registryd.adapters.dokku import property_edits
 from dokku_registryd.adapters.ledger import ledger
 from dokku_registryd.core.release.releases import Release
 from support import json_schemas
 from support.calling import Caller
+from support.waiting import until
 
 
 @pytest.fixture(autouse=True)
@@ -59,6 +63,29 @@ def test_a_release(caller: Caller) -> None:
     ]
     assert stored(caller) == "all"
     assert caller.complaints == []
+
+
+def waits_for(folder: Path) -> bool:
+    """Tell whether another edit waits for the lock of a folder."""
+    number = f":{folder.stat().st_ino} "
+    lines = Path("/proc/locks").read_text().splitlines()
+    return any("->" in line and number in line for line in lines)
+
+
+def test_two_at_once(caller: Caller) -> None:
+    """A command waits for the edit of another one, and changes what that has left."""
+    root = caller.config_root / "registryd"
+
+    with (
+        ThreadPoolExecutor(1) as pool,
+        property_edits.locked(root, "web") as folder,
+    ):
+        held = pool.submit(caller.call, "hold", "web", "38")
+        until(lambda: held.done() or waits_for(root / "web"), what="a command")
+        folder.put("hold", "all: freeze")
+
+    assert held.result().status == 0
+    assert stored(caller) == "all: freeze; 38"
 
 
 def test_a_slip(caller: Caller) -> None:

@@ -1,6 +1,8 @@
 """`hold`: keep an app as it is, or a release for good; `--off` ends that."""
 
 import argparse
+import os
+from collections.abc import Callable
 
 from dokku_registryd import config, errors
 from dokku_registryd.adapters.dokku import property_edits
@@ -22,19 +24,40 @@ def perform(arguments: argparse.Namespace, out: Output) -> int:
     settings = preparation.enter(arguments, out)
     preparation.check_app(arguments, arguments.app)
     number = int(arguments.number) if arguments.number else None
-    before = _read(settings, arguments.app)
-    if arguments.off:
-        after = before.without(number)
-    else:
+    if not arguments.off:
         _check_known(settings, arguments.app, number, out)
-        after = before.with_hold(number, arguments.reason or "")
-    if after != before:
-        _write(settings, arguments.app, after)
+    after = _edit(
+        settings,
+        arguments.app,
+        lambda before: (
+            before.without(number)
+            if arguments.off
+            else before.with_hold(number, arguments.reason or "")
+        ),
+    )
     if arguments.format == "json":
         out.json(_as_json(arguments.app, after))
     else:
         out.line(_said(arguments.app, number, after))
     return 0
+
+
+def _edit(
+    settings: config.Settings, app: str, change: Callable[[holds.Holds], holds.Holds]
+) -> holds.Holds:
+    """Change the holds of an app, which no other command does meanwhile."""
+    root = settings.config_root / policy.OURS
+    try:
+        with property_edits.locked(root, app) as folder:
+            before = _read(settings, app)
+            after = change(before)
+            if after != before:
+                _write(folder, app, after)
+    except OSError as error:
+        raise errors.TransientError(
+            f"cannot write {root / app / _PROPERTY}: {os.strerror(error.errno or 0)}"
+        ) from error
+    return after
 
 
 def _read(settings: config.Settings, app: str) -> holds.Holds:
@@ -43,19 +66,15 @@ def _read(settings: config.Settings, app: str) -> holds.Holds:
     return holds.parse(files.get(policy.OURS, app, _PROPERTY))[0]
 
 
-def _write(settings: config.Settings, app: str, wanted: holds.Holds) -> None:
-    root = settings.config_root / policy.OURS
+def _write(
+    folder: property_edits.PropertyFolder, app: str, wanted: holds.Holds
+) -> None:
     text = holds.render(wanted)
     if text:
         validation.hold(app, text)
-        property_edits.put(root, app, _PROPERTY, text)
-        return
-    try:
-        property_edits.remove(root, app, _PROPERTY)
-    except OSError as error:
-        raise errors.TransientError(
-            f"cannot remove {root / app / _PROPERTY}: {error.strerror}"
-        ) from error
+        folder.put(_PROPERTY, text)
+    else:
+        folder.remove(_PROPERTY)
 
 
 def _check_known(
