@@ -250,6 +250,27 @@ def test_the_command_is_killed_while_it_releases(one: Site, gate: Gate) -> None:
 
 
 @pytest.mark.fresh_programs
+def test_the_command_is_killed_without_a_service(one: Site, gate: Gate) -> None:
+    """The next rollback ends what the first one has left, and is released."""
+    one.server = gate.host
+    restart, first, _ = ship_two(one)
+    one.service.stop()
+    gate.hold_requests(b"PUT /v2/dokku/web/manifests/3")
+    with begin(one) as command:
+        until(lambda: gate.holds, what="the release at the gate")
+        os.killpg(command.pid, signal.SIGKILL)
+    gate.open()
+    assert one.releases()[0] == (3, "reserved")
+
+    done = roll_back(one)
+
+    assert done.code == 0, done
+    assert restart.started == [one.reference(4)]
+    assert one.releases()[:2] == [(4, "pushed"), (3, "failed")]
+    assert one.names()[LATEST] == first
+
+
+@pytest.mark.fresh_programs
 def test_the_command_is_killed_while_dokku_deploys(one: Site) -> None:
     """Once the deploy is known to have failed, everything is as before."""
     restart, first, second = ship_two(one)

@@ -105,6 +105,15 @@ def test_refusals(known: promotions.Facts, number: int | None, said: str) -> Non
     assert "dokku" in str(caught.value) or "Try again" in str(caught.value)
 
 
+def test_a_deploy_that_was_killed() -> None:
+    """It refuses nothing: its release is ended before the promoted one."""
+    left = row(8, "shop", state=ReleaseState.RESERVED)
+
+    known = facts(releases=(left,), abandoned=frozenset({left.job_id}))
+
+    assert promotions.plan(known, None).source.app == "web"
+
+
 LACKING = completeness.Record(
     job_id="job-2", digest="sha256:d2", missing=("layer sha256:1",), lacking=1
 )

@@ -169,6 +169,18 @@ def test_refusals(known: rollbacks.Facts, number: int | None, said: str) -> None
     assert said in str(caught.value)
 
 
+def test_a_deploy_that_was_killed_is_no_hindrance() -> None:
+    """What it was about to release is ended before the rollback is released."""
+    known = facts(row(41), row(40))
+    known = replace(
+        known,
+        releases=(WAITING, *known.releases),
+        abandoned=frozenset({WAITING.job_id}),
+    )
+
+    assert target(known) == 40
+
+
 def test_a_push_in_the_background_is_no_hindrance() -> None:
     """A deploy that has gone on is over, even if its push is not."""
     pending = replace(WAITING, is_deploy_continued=True)

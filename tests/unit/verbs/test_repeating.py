@@ -7,9 +7,13 @@ import pytest
 from app_states import POLICY, release
 from dokku_registryd.adapters.dokku import deploying_files
 from dokku_registryd.adapters.host import processes
+from dokku_registryd.adapters.ledger import ledger
+from dokku_registryd.core.hook import triggers
+from dokku_registryd.core.job import jobs
+from dokku_registryd.core.job.kinds import Kind
 from dokku_registryd.core.release.releases import DeployedRelease
 from dokku_registryd.core.release.rollbacks import Facts, RefusedError
-from dokku_registryd.verbs.releases import rollback
+from dokku_registryd.verbs.releases import repeating, rollback
 from support.calling import Caller
 
 DEPLOYED = DeployedRelease(server="", image_repo="org/web", number=43)
@@ -36,6 +40,25 @@ def test_a_deploy_that_takes_no_lock(caller: Caller, words: tuple[str, ...]) -> 
     told.tell("web", f"pid-{pid}-1", DEPLOYED)
     with pytest.raises(RefusedError, match="push-on-release"):
         caller.call(*words, "--dry-run")
+
+
+@pytest.mark.parametrize(
+    ("app", "started", "is_left"),
+    [("web", 1, True), ("shop", 1, False), ("web", None, False)],
+)
+def test_whose_release_is_left(
+    book: ledger.SqliteLedger, app: str, started: int | None, *, is_left: bool
+) -> None:
+    """A release of the app itself, whose command has certainly ended."""
+    pid = os.getpid()
+    began = processes.started(pid) if started is None else started
+    waiter = f"{pid}.{began}.{processes.namespace()}"
+    trigger = triggers.Trigger(kind=Kind.RELEASE, app=app, waiter=waiter)
+    book.add_jobs([jobs.Job(job_id="1.1.1", trigger=trigger)])
+
+    found = repeating.abandoned(book, "web")
+
+    assert found == (frozenset({"1.1.1"}) if is_left else frozenset())
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,8 @@ class Facts:
     """Whether Dokku's own registry plugin is in charge."""
     is_deployed: bool
     """Whether Dokku has ever deployed the app that would run the release."""
+    abandoned: frozenset[str] = frozenset()
+    """The jobs of its releases whose deploy was killed: what runs next ends them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,7 +148,7 @@ def _check_target(facts: Facts) -> None:
             f" dokku git:from-image {app} REFERENCE, with a reference of dokku"
             f" registryd:releases {facts.source}"
         )
-    rollbacks.check_idle(app, facts.releases)
+    rollbacks.check_idle(app, facts.releases, facts.abandoned)
 
 
 def _running(facts: Facts) -> Release:

@@ -5,7 +5,7 @@ rollback already, that counts as the release that it repeats: a second rollback 
 further back, never to the release that the first one replaced.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -41,6 +41,8 @@ class Facts:
     """Whether Dokku's own registry plugin is in charge."""
     gone: frozenset[str] = frozenset()
     """The jobs of releases that are known to be neither here nor in a registry."""
+    abandoned: frozenset[str] = frozenset()
+    """The jobs of releases whose deploy was killed: what runs next ends them first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,13 +110,23 @@ def check_parts(
     )
 
 
-def check_idle(app: str, rows: Sequence[Release]) -> None:
-    """Refuse while a release of an app is under way.
+def check_idle(
+    app: str, rows: Sequence[Release], abandoned: Collection[str] = ()
+) -> None:
+    """Refuse while a release of an app is under way whose deploy may wait for it.
+
+    Args:
+        app: The app.
+        rows: Its releases.
+        abandoned: The jobs of releases whose deploy was killed: what works the spool
+            next ends them.
 
     Raises:
         RefusedError: One is; the text has the command that ends its deploy.
     """
     for row in rows:
+        if row.job_id in abandoned:
+            continue
         is_under_way = row.state in {ReleaseState.RESERVED, ReleaseState.CONFIRMED}
         if is_under_way and not row.is_deploy_continued and not row.failed_at:
             raise RefusedError(
@@ -148,7 +160,7 @@ def _check_app(facts: Facts) -> None:
             f" release: dokku git:from-image {app} REFERENCE, with a reference of dokku"
             f" registryd:releases {app}"
         )
-    check_idle(app, facts.releases)
+    check_idle(app, facts.releases, facts.abandoned)
 
 
 def _present(facts: Facts, runs: DeployedRelease) -> Release | None:

@@ -92,6 +92,7 @@ def _plan(settings: config.Settings, arguments: argparse.Namespace) -> promotion
             # Dokku's own property (plugins/common, IsDeployed).
             is_deployed=deployed is not None
             or files.get("common", app, "deployed").strip() == "true",
+            abandoned=repeating.abandoned(book, app),
         )
         number = int(arguments.number) if arguments.number else None
         plan = promotions.plan(facts, number)

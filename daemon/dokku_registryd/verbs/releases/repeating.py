@@ -10,9 +10,11 @@ from pathlib import Path
 from dokku_registryd import config, errors
 from dokku_registryd.adapters.dokku import build_records, deploying_files, restarts
 from dokku_registryd.adapters.host import processes
+from dokku_registryd.adapters.ledger import ledger
 from dokku_registryd.core.dokku import deploys
 from dokku_registryd.core.dokku.deploys import BuildState
 from dokku_registryd.core.hook import triggers
+from dokku_registryd.core.job import waiters
 from dokku_registryd.core.job.kinds import Kind
 from dokku_registryd.core.release import rollbacks
 from dokku_registryd.core.release.releases import Release
@@ -54,6 +56,30 @@ def check_idle(settings: config.Settings, app: str) -> None:
         if records.state(app, build) is BuildState.RUNNING:
             way = deploys.way_past(app, build)
             raise rollbacks.RefusedError(f"{app} is being deployed. {way}")
+
+
+def abandoned(book: ledger.SqliteLedger | None, app: str) -> frozenset[str]:
+    """Return the unfinished releases of an app whose deploy was killed, by their jobs.
+
+    A service ends them at once. Without one they stay until a process owns the spool,
+    as the next release of the app does: it ends them before its own.
+    """
+    unfinished = book.unfinished_jobs() if book else []
+    return frozenset(
+        record.job.job_id
+        for record in unfinished
+        if (record.job.app, record.job.kind) == (app, Kind.RELEASE)
+        and _is_gone(waiters.parse(record.job.trigger.waiter))
+    )
+
+
+def _is_gone(waiter: waiters.Waiter | None) -> bool:
+    return waiter is not None and waiters.is_gone(
+        waiter,
+        processes.look(waiter),
+        namespace=processes.namespace(),
+        was_seen=False,
+    )
 
 
 def is_here(settings: config.Settings, source: Release) -> bool:

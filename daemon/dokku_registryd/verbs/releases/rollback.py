@@ -90,6 +90,7 @@ def _plan(
             else {},
             deployed=files.deployed(app),
             is_companion=modes.is_companion(Path(settings.paths.dokku_lib_root)),
+            abandoned=repeating.abandoned(book, app),
         )
         number = int(arguments.number) if arguments.number else None
         removals = book.removals(app) if book else {}
