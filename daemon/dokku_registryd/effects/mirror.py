@@ -165,10 +165,12 @@ def _copy(
     release = entry.release
     source = reference.parse(release.reference)
     target = reference.parse(f"{entry.target}:{release.number}")
-    place = copying.place_of(target, entry.app, context, backoff.Direction.PUSH)
+    # A limit that the copy meets is not met by a heal until that asks itself.
+    place_of = partial(copying.place_of, app=entry.app, context=context, is_aside=True)
+    place = place_of(target, direction=backoff.Direction.PUSH)
     copied = copying.copy(
         release.digest,
-        copying.place_of(source, entry.app, context, backoff.Direction.PULL),
+        place_of(source, direction=backoff.Direction.PULL),
         place,
         context,
         give_way=give_way,

@@ -60,7 +60,9 @@ def _verify(release: Release, context: ports.Context) -> outcomes.Outcome:
         return outcomes.skipped("it was checked meanwhile", **facts)
 
     def look(end_if_left: Callable[[], None]) -> tuple[Look, str]:
-        return checks.look_at(release, before, context, give_way=end_if_left)
+        return checks.look_at(
+            release, before, context, give_way=end_if_left, is_aside=True
+        )
 
     found, reason = aside.Aside(release.app, context, look).run()
     checks.record(release, found, before, context)

@@ -109,6 +109,23 @@ def test_a_mirror_that_is_away(released: Host, logged: Lines) -> None:
     assert lag(released) == []
 
 
+@pytest.mark.parametrize("operation", ["manifest", "open_blob", "put_manifest"])
+def test_a_limit_that_a_copy_meets(released: Host, operation: str) -> None:
+    """The copy waits as long as the registry asks; no heal waits for it."""
+    refusal = errors.RateLimitedError("too many", retry_after=600.0)
+    released.registry.fail(operation, refusal)
+    swept(released)
+
+    outcome = run(released)
+
+    assert outcome.ending is outcomes.Ending.SKIPPED
+    (copy,) = lag(released)
+    assert copy.retry_at >= released.clock.seconds + 600.0
+    assert released.ledger.paused_registries() == []
+    lose_all(released)
+    assert healed(released).detail == outcomes.PULLED
+
+
 def test_no_deploy_notices_a_mirror_that_is_away(released: Host) -> None:
     """A release asks nothing of the mirror, and ends as without one."""
     released.registry.down.add("backup.example")

@@ -9,6 +9,7 @@ from dokku_registryd.core.auth import logins
 from dokku_registryd.core.image import images
 from dokku_registryd.core.job import outcomes
 from dokku_registryd.core.job.kinds import Kind
+from dokku_registryd.core.registry import backoff
 from dokku_registryd.core.release import completeness
 from dokku_registryd.core.release.completeness import Standing
 from dokku_registryd.core.release.releases import DeployedRelease, Release, ReleaseState
@@ -143,16 +144,30 @@ def test_what_cannot_be_read_changes_nothing(
 
 def test_a_paused_registry_is_not_asked(released: Host) -> None:
     """A check respects the pause of its login, and asks again later."""
+    key = backoff.key_of(
+        domain="r.example", owner=None, username="", direction=backoff.Direction.PULL
+    )
     busy = errors.RateLimitedError("too many", retry_after=600.0)
-    released.registry.fail("manifest", busy)
-    run(released)
+    now = released.clock.seconds
+    pause = backoff.begin(None, key=key, app="web", error=busy, delay=600.0, now=now)
+    released.ledger.set_pause(pause)
     released.registry.calls.clear()
-    released.ledger.forget_checks(["1.1.1"])
 
-    outcome = run(released, "verify-2")
+    outcome = run(released)
 
     assert outcome.ending is outcomes.Ending.SKIPPED
     assert released.registry.calls == []
+
+
+def test_a_limit_that_a_check_meets(released: Host) -> None:
+    """It is told with the release, and pauses no heal."""
+    busy = errors.RateLimitedError("too many", retry_after=600.0)
+    released.registry.fail("manifest", busy)
+
+    assert run(released).ending is outcomes.Ending.SKIPPED
+
+    assert released.ledger.paused_registries() == []
+    assert due(released) == []
 
 
 def test_the_apps_own_login_is_used(released: Host) -> None:

@@ -63,7 +63,7 @@ def look_at(
     context: ports.Context,
     *,
     give_way: Callable[[], None] = lambda: None,
-    is_sparing: bool = True,
+    is_aside: bool = False,
 ) -> tuple[Look, str]:
     """Look for all parts of a release with its app's login; record nothing.
 
@@ -72,7 +72,8 @@ def look_at(
         before: What is known about it.
         context: The host.
         give_way: Raises if the look should end.
-        is_sparing: Whether to leave the rest of a limit for pulls to others.
+        is_aside: Whether no other job waits for it: it leaves the rest of a limit for
+            pulls to others, and what a registry refuses it pauses no other job.
 
     Returns:
         As `parts_look.look` does.
@@ -86,9 +87,10 @@ def look_at(
         app=release.app,
         domain=image.domain,
         direction=backoff.Direction.PULL,
+        is_aside=is_aside,
     )
     reader = parts_look.reader_of(image, session, context, give_way=give_way)
-    if not is_sparing:
+    if not is_aside:
         reader = replace(reader, is_scarce=lambda: False)
     return parts_look.look(
         image,
@@ -119,7 +121,7 @@ def ask_again(
         known, release.digest, job_id=release.job_id, now=now
     ):
         return known
-    found, _ = look_at(release, known, context, give_way=give_way, is_sparing=False)
+    found, _ = look_at(release, known, context, give_way=give_way)
     record(release, found, known, context)
     return context.ledger.check_of(release.job_id)
 

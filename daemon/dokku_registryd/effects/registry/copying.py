@@ -51,6 +51,8 @@ def place_of(
     app: str,
     context: ports.Context,
     direction: backoff.Direction,
+    *,
+    is_aside: bool = False,
 ) -> Place:
     """Return a repository as an app asks it.
 
@@ -59,9 +61,14 @@ def place_of(
         app: The app whose login is used.
         context: The host.
         direction: Pull for a source, push for a target.
+        is_aside: Whether no other job pauses when the registry wants fewer requests.
     """
     session = registry_session.RegistrySession(
-        context, app=app, domain=image.domain, direction=direction
+        context,
+        app=app,
+        domain=image.domain,
+        direction=direction,
+        is_aside=is_aside,
     )
     return Place(
         image=image,
