@@ -2,7 +2,8 @@
 
 A sweep records which copies lack, and requests them; nothing else waits for one. A copy
 goes from registry to registry, gives way to all other jobs, and is repeated later if a
-registry does not answer: a mirror that is away delays no deploy and fails no job.
+registry does not answer: a mirror that is away delays no deploy and fails no job. What
+is there is checked now and then (`mirror_checks`), and copied again if parts are gone.
 """
 
 from collections.abc import Callable, Iterable
@@ -13,14 +14,15 @@ import structlog
 
 from dokku_registryd import errors, ports
 from dokku_registryd.core.hook import triggers
-from dokku_registryd.core.image import images, needs, reference
+from dokku_registryd.core.image import needs, reference
 from dokku_registryd.core.job import jobs, outcomes
 from dokku_registryd.core.job.kinds import Kind
 from dokku_registryd.core.registry import backoff
 from dokku_registryd.core.release import mirrors
+from dokku_registryd.effects import mirror_checks
 from dokku_registryd.effects.app import app_state
 from dokku_registryd.effects.deploy import reply_writer
-from dokku_registryd.effects.registry import aside, copying, discretion
+from dokku_registryd.effects.registry import aside, copy_tags, copying, discretion
 
 
 def plan(found: Iterable[needs.Need], context: ports.Context) -> mirrors.Plan:
@@ -33,14 +35,23 @@ def plan(found: Iterable[needs.Need], context: ports.Context) -> mirrors.Plan:
     return mirrors.plan(entries, known, lacking, context.clock.now())
 
 
-def request(found: mirrors.Plan, context: ports.Context) -> None:
-    """Record what a sweep found, and request the copies that are due."""
+def request(
+    found: mirrors.Plan, unchecked: Iterable[str], context: ports.Context
+) -> None:
+    """Record what a sweep found, and request the copies and checks that are due.
+
+    Args:
+        found: What changes about the copies.
+        unchecked: Apps whose copies should be checked.
+        context: The host.
+    """
     if found.begin:
         context.ledger.record_copies(found.begin)
     if found.drop:
         context.ledger.forget_copies(found.drop)
     # A hook would wait for them, and a deploy for the hook.
-    for app in found.apps[: mirrors.MOST_APPS] if context.is_service else ():
+    apps = dict.fromkeys([*found.apps[: mirrors.MOST_APPS], *unchecked])
+    for app in apps if context.is_service else ():
         context.submit(triggers.Trigger(kind=Kind.MIRROR, app=app))
 
 
@@ -63,6 +74,8 @@ def perform(
         copy = known.get(entry.release.job_id)
         if copy is None or not mirrors.is_current(copy, entry):
             copy = mirrors.begun(entry, now)
+        if copy.copied_at:
+            copy = mirror_checks.check(entry, copy, context)
         if not copy.is_due(now):
             continue
         reason = _attempt(entry, copy, context)
@@ -90,7 +103,8 @@ def _attempt(entry: mirrors.Wanted, copy: mirrors.Copy, context: ports.Context) 
     started = context.clock.monotonic()
     release = entry.release
     discreet = discretion.Discretion()
-    work = partial(_copy, entry, discreet.over(context))
+    # A failed attempt, or the mirror itself, may have left a part of it there.
+    work = partial(_copy, entry, discreet.over(context), is_thorough=bool(copy.error))
     try:
         result = aside.Aside(entry.app, context, work).run()
     except (errors.PreemptedError, errors.LedgerError):
@@ -160,7 +174,11 @@ class _Result:
 
 
 def _copy(
-    entry: mirrors.Wanted, context: ports.Context, give_way: Callable[[], None]
+    entry: mirrors.Wanted,
+    context: ports.Context,
+    give_way: Callable[[], None],
+    *,
+    is_thorough: bool,
 ) -> _Result:
     release = entry.release
     source = reference.parse(release.reference)
@@ -174,58 +192,9 @@ def _copy(
         place,
         context,
         give_way=give_way,
+        is_thorough=is_thorough,
     )
     give_way()
-    return _Result(copied, _tag(place, release.digest, release.number, context))
-
-
-def _tag(place: copying.Place, digest: str, number: int, context: ports.Context) -> str:
-    """Give the copy its number, or another tag if that one is taken; return it."""
-    if _tag_as(place, digest, str(number), context):
-        return str(number)
-    spare = mirrors.spare_tag(number, digest)
-    if not _tag_as(place, digest, spare, context):
-        raise errors.DigestMismatchError(
-            f"cannot copy to {place.image.repository}: {number} and {spare} are taken"
-            " by other images. Find out who else pushes to it"
-        )
-    return spare
-
-
-def _tag_as(
-    place: copying.Place, digest: str, tag: str, context: ports.Context
-) -> bool:
-    """Tag the copy unless the tag has another image; return whether it has the tag."""
-    image = place.image.with_tag(tag)
-    found = _digest(place, image, context)
-    if found is None:
-        manifest = _manifest(place, image.with_digest(digest), context)
-        place.session.call(
-            lambda auth: context.registry.put_manifest(image, manifest, auth=auth)
-        )
-        found = _digest(place, image, context)
-    return found == digest
-
-
-def _digest(
-    place: copying.Place, image: reference.ImageReference, context: ports.Context
-) -> str | None:
-    try:
-        return place.session.call(
-            lambda auth: context.registry.digest(image, auth=auth, for_push=True)
-        )
-    except errors.ForeignManifestError:
-        return ""
-
-
-def _manifest(
-    place: copying.Place, image: reference.ImageReference, context: ports.Context
-) -> images.Manifest:
-    found = place.session.call(
-        lambda auth: context.registry.manifest(image, auth=auth, for_push=True)
+    return _Result(
+        copied, copy_tags.give(place, release.digest, release.number, context)
     )
-    if found is None:
-        raise errors.RegistryUnavailableError(
-            f"{image.domain} accepted {image.familiar}, but does not return it"
-        )
-    return found

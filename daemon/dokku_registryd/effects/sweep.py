@@ -6,7 +6,7 @@ work of hooks: it erases logins that they moved away. A missing app keeps everyt
 (`absence`).
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import structlog
@@ -25,7 +25,13 @@ from dokku_registryd.core.job import jobs, outcomes
 from dokku_registryd.core.job.kinds import Kind
 from dokku_registryd.core.release import check_turns, mirrors
 from dokku_registryd.core.release.releases import Release
-from dokku_registryd.effects import disk, housekeeping, mirror, prune
+from dokku_registryd.effects import (
+    disk,
+    housekeeping,
+    mirror,
+    mirror_checks,
+    prune,
+)
 from dokku_registryd.effects.app import absence, app_state, built_names, sight
 from dokku_registryd.effects.deploy import live, reply_writer
 from dokku_registryd.effects.registry import numbers, sending
@@ -61,6 +67,8 @@ class Plan:
     """Jobs of releases that are amiss in their registry and no longer deployed."""
     copies: mirrors.Plan = mirrors.NOTHING
     """What changes about the copies in mirrors."""
+    unchecked_copies: tuple[str, ...] = ()
+    """Apps whose copies should be checked in their mirror now."""
 
 
 def plan(context: ports.Context) -> Plan:
@@ -79,6 +87,7 @@ def plan(context: ports.Context) -> Plan:
             sight.confirmed(wanted.gaps(entries, observed), entries, context),
             key=lambda gap: gap.wanted.app not in running,
         )
+        unchecked, unchecked_copies = _unchecked(found, context)
         return Plan(
             references=len(entries),
             apps=len({entry.app for entry in entries}),
@@ -90,12 +99,13 @@ def plan(context: ports.Context) -> Plan:
             ),
             gone=_gone(context),
             passing=tuple(name for image in listed for name in image.passing),
-            unchecked=tuple(_unchecked(found, context)),
+            unchecked=tuple(unchecked),
             unpublished=tuple(_unpublished(found, context)),
             pushed=tuple(need.pushed for need in found if need.pushed is not None),
             outdated=tuple(_outdated(by_app, context)),
             freeable=tuple(disk.freeable(found, observed, needed, context)),
             copies=mirror.plan(by_app.values(), context),
+            unchecked_copies=tuple(unchecked_copies),
         )
 
 
@@ -123,7 +133,7 @@ def carry_out(context: ports.Context) -> Plan:
     prune.request_due(found.pushed, context)
     if found.outdated:
         context.ledger.forget_checks(found.outdated)
-    mirror.request(found.copies, context)
+    mirror.request(found.copies, found.unchecked_copies, context)
     for app in found.gone:
         context.submit(triggers.Trigger(kind=Kind.ABANDONED, app=app))
     housekeeping.tidy(context)
@@ -161,11 +171,13 @@ def _needs(
     return found
 
 
-def _unchecked(found: Iterable[needs.Need], context: ports.Context) -> list[str]:
-    """Return apps whose deployed release should be checked, within the budget."""
+def _unchecked(
+    found: Sequence[needs.Need], context: ports.Context
+) -> tuple[list[str], list[str]]:
+    """Return apps whose deployed release, and whose copies, should be checked."""
     pushed = [need.pushed for need in found if need.pushed is not None]
     records = context.ledger.checks_of(release.job_id for release in pushed)
-    return check_turns.choose(
+    return check_turns.choose_both(
         [
             check_turns.Deployed(
                 app=release.app,
@@ -177,6 +189,7 @@ def _unchecked(found: Iterable[needs.Need], context: ports.Context) -> list[str]
             for release in pushed
         ],
         records,
+        mirror_checks.known(found, context),
         context.clock.now(),
     )
 

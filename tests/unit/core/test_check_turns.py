@@ -64,6 +64,20 @@ def test_a_sweep_has_a_budget() -> None:
     assert everything == ["app005", "app006", "app007"]
 
 
+def test_copies_share_the_budgets() -> None:
+    """Releases go first; what they leave of a sweep is for copies in mirrors."""
+    most = check_turns.REQUESTS_PER_SWEEP // check_turns.USUAL_REQUESTS
+    few = [deployed(number) for number in range(most - 1)]
+    copies = [
+        (deployed(number, host="backup.example"), checked(number, parts=20))
+        for number in (91, 92)
+    ]
+
+    first, second = check_turns.choose_both(few, {}, copies, NOW)
+
+    assert (len(first), second) == (most - 1, ["app091"])
+
+
 def test_one_large_release_is_checked_too() -> None:
     """A release with more parts than the budget is not left out."""
     large = checked(1, parts=1900)

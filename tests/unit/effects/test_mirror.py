@@ -1,5 +1,6 @@
 """Mirrors: what a sweep requests, what a copy leaves, and a mirror that is away."""
 
+import json
 from collections.abc import MutableMapping
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 from dokku_registryd import errors
 from dokku_registryd.core.job import outcomes
 from dokku_registryd.core.job.kinds import Kind
-from dokku_registryd.core.release import mirrors
+from dokku_registryd.core.release import completeness, mirrors
 from dokku_registryd.effects import heal, mirror, release, sweep
 from worlds import REPOSITORY, Host
 
@@ -241,6 +242,95 @@ def mirrored(released: Host) -> Host:
     run(released)
     lose_all(released)
     return released
+
+
+def lose_a_part(host: Host) -> str:
+    """Let the mirror lose the config of the release; return its digest."""
+    (manifest,) = host.registry.content[MIRROR]
+    config: str = json.loads(manifest.body)["config"]["digest"]
+    del host.registry.blobs[MIRROR, config]
+    return config
+
+
+def test_a_mirror_that_loses_a_part(released: Host, logged: Lines) -> None:
+    """A check finds it a day later, and the same job copies it again."""
+    swept(released)
+    run(released)
+    config = lose_a_part(released)
+    assert swept(released) == []
+    released.clock.seconds += completeness.MOST_SECONDS
+    assert swept(released) == ["web"]
+
+    outcome = run(released, "mirror-2")
+
+    assert outcome.ending is outcomes.Ending.DONE
+    assert (MIRROR, config) in released.registry.blobs
+    assert lag(released) == []
+    assert swept(released) == []
+    (line,) = (line for line in logged if line["event"] == "mirror.incomplete")
+    assert (line["target"], line["missing"]) == (MIRROR, [f"config {config}"])
+
+
+def test_parts_that_the_registry_has_lost_too(released: Host) -> None:
+    """The mirror lags from then on, with its reason, until it is sent again."""
+    swept(released)
+    run(released)
+    config = lose_a_part(released)
+    content = released.registry.blobs.pop((REPOSITORY, config))
+    released.clock.seconds += completeness.MOST_SECONDS
+
+    assert run(released, "mirror-2").ending is outcomes.Ending.SKIPPED
+
+    (copy,) = lag(released)
+    assert copy.error
+    released.registry.blobs[REPOSITORY, config] = content
+    released.clock.seconds = copy.retry_at
+    run(released, "mirror-3")
+    assert (MIRROR, config) in released.registry.blobs
+
+
+def test_a_check_is_killed_before_the_copy(released: Host) -> None:
+    """What a check has found is recorded first, so that the next job copies it."""
+    swept(released)
+    run(released)
+    config = lose_a_part(released)
+    released.clock.seconds += completeness.MOST_SECONDS
+    released.registry.fail("open_blob", errors.PreemptedError("killed"))
+    with pytest.raises(errors.PreemptedError):
+        run(released, "mirror-2")
+    released.registry.failures.clear()
+
+    assert len(lag(released)) == 1
+    assert run(released, "mirror-3").ending is outcomes.Ending.DONE
+    assert (MIRROR, config) in released.registry.blobs
+
+
+def test_a_tag_that_the_mirror_has_lost(released: Host) -> None:
+    """The parts are there, so only the tag is put again."""
+    swept(released)
+    run(released)
+    del released.registry.manifests[MIRROR, "1"]
+    released.clock.seconds += completeness.MOST_SECONDS
+
+    run(released, "mirror-2")
+
+    assert set(released.tags(MIRROR)) == {"1"}
+    assert lag(released) == []
+
+
+def test_a_mirror_that_a_check_cannot_ask(released: Host) -> None:
+    """The copy counts as there, and is checked again an hour later."""
+    swept(released)
+    run(released)
+    released.clock.seconds += completeness.MOST_SECONDS
+    released.registry.down.add("backup.example")
+
+    assert run(released, "mirror-2").detail == "its mirror lacks nothing"
+
+    assert lag(released) == []
+    assert swept(released) == []
+    released.clock.seconds += 2 * completeness.AGAIN_SECONDS
+    assert swept(released) == ["web"]
 
 
 def healed(host: Host) -> outcomes.Outcome:

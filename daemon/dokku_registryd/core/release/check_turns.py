@@ -60,11 +60,41 @@ def choose(
         records: The latest checks, by job.
         now: Seconds since the epoch.
     """
+    return choose_both(deployed, records, (), now)[0]
+
+
+def choose_both(
+    deployed: Iterable[Deployed],
+    records: Mapping[str, Record],
+    copies: Iterable[tuple[Deployed, Record]],
+    now: float,
+) -> tuple[list[str], list[str]]:
+    """Return the apps to check in this sweep, and those whose mirror is checked.
+
+    Both share the budgets; releases in their first registry go first.
+
+    Args:
+        deployed: The deployed releases.
+        records: The latest checks, by job.
+        copies: Releases in mirrors, each with its latest check.
+        now: Seconds since the epoch.
+    """
     known = [(one, records.get(one.job_id)) for one in deployed]
-    budgets = _Budgets(known, now)
-    due = [(one, record) for one, record in known if _is_turn(one, record, now)]
+    copied: list[tuple[Deployed, Record | None]] = [*copies]
+    budgets = _Budgets([*known, *copied], now)
+    first, second = (
+        [one.app for one, record in _due(pairs, now) if budgets.take(one, record)]
+        for pairs in (known, copied)
+    )
+    return first, list(dict.fromkeys(second))
+
+
+def _due(
+    pairs: Iterable[tuple[Deployed, Record | None]], now: float
+) -> list[tuple[Deployed, Record | None]]:
+    due = [(one, record) for one, record in pairs if _is_turn(one, record, now)]
     due.sort(key=lambda pair: (pair[1].checked_at if pair[1] else 0.0, pair[0].app))
-    return [one.app for one, record in due if budgets.take(one, record)]
+    return due
 
 
 def _is_turn(one: Deployed, record: Record | None, now: float) -> bool:

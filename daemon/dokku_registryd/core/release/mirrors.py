@@ -2,7 +2,9 @@
 
 The deployed release of an app, and the superseded ones that `keep-releases` names, are
 wanted in its mirror, as they are confirmed: by digest. What is wanted and not there yet
-is in the ledger, so that it can be shown and survives a restart.
+is in the ledger, so that it can be shown and survives a restart. What is there is
+checked like a release in its first registry (`completeness`), and copied again if the
+mirror has lost a part of it.
 """
 
 from collections.abc import Iterable, Mapping
@@ -10,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from dokku_registryd.core.image import wanted
+from dokku_registryd.core.release import check_turns, completeness
 from dokku_registryd.core.release.releases import Release, ReleaseState
 
 MOST_APPS: Final = 10
@@ -30,13 +33,13 @@ class Copy:
     wanted_at: float
     """When it was first found to lack, in seconds since the epoch."""
     copied_at: float = 0.0
-    """When the mirror had it; 0 if it does not."""
+    """When the mirror was last known to have all of it; 0 if it does not."""
     failures: int = 0
     """How many attempts in a row have failed."""
     retry_at: float = 0.0
-    """When the next attempt is due, after a failure."""
+    """When the next attempt is due, after a failure; the next check, if it is there."""
     error: str = ""
-    """Why the latest attempt failed; empty if none has."""
+    """Why the latest attempt or check failed; empty if none has."""
 
     def is_due(self, now: float) -> bool:
         """Return whether it should be copied now."""
@@ -129,6 +132,61 @@ def plan(
         drop=tuple(copy.job_id for copy in lacking if copy.job_id not in asked),
         apps=tuple(dict.fromkeys(entry.app for entry in due)),
     )
+
+
+def has(copy: Copy | None, target: str, digest: str) -> bool:
+    """Return whether a mirror is known to have all of an image.
+
+    Args:
+        copy: The record of the copy of a release.
+        target: The mirror; empty for none.
+        digest: The digest of the release.
+    """
+    return (
+        copy is not None
+        and bool(target and copy.copied_at)
+        and (copy.target, copy.digest) == (target, digest)
+    )
+
+
+def as_check(copy: Copy, first: completeness.Record | None) -> completeness.Record:
+    """Return what is known about the parts of a copy, as a check of a release has it.
+
+    Args:
+        copy: A copy that the mirror had.
+        first: The check of the release in its first registry: the parts are the same.
+    """
+    tree = completeness.tree_of(first, copy.digest)
+    tried_at = copy.retry_at - completeness.AGAIN_SECONDS if copy.retry_at else 0.0
+    has_failed = tried_at > copy.copied_at
+    return completeness.Record(
+        job_id=copy.job_id,
+        digest=copy.digest,
+        parts=len(tree),
+        complete_at=copy.copied_at,
+        checked_at=max(copy.copied_at, tried_at),
+        unread=copy.error if has_failed else "",
+        tree=tree,
+        requests=len(tree) or check_turns.USUAL_REQUESTS,
+        reads=0 if tree else check_turns.USUAL_READS,
+    )
+
+
+def lost(copy: Copy, lacks: str, now: float) -> Copy:
+    """Return the record of a copy of which the mirror has lost parts."""
+    return replace(
+        copy,
+        copied_at=0.0,
+        wanted_at=now,
+        retry_at=0.0,
+        error=f"the mirror has lost {lacks}"[:_SHOWN],
+    )
+
+
+def unread(copy: Copy, reason: str, now: float) -> Copy:
+    """Return the record of a copy that a check could not see: it counts as there."""
+    again = now + completeness.AGAIN_SECONDS
+    return replace(copy, retry_at=again, error=reason[:_SHOWN])
 
 
 def begun(entry: Wanted, now: float) -> Copy:

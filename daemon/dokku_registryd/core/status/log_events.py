@@ -358,6 +358,12 @@ EVENTS: Final[Mapping[str, EventFields]] = MappingProxyType(
             "A release could not be copied to its mirror, and is tried again later; no"
             " deploy waits for it.",
         ),
+        "mirror.incomplete": _event(
+            "warning",
+            "digest missing lacking",
+            "The mirror of an app has lost parts of a release (target is the mirror),"
+            " which is copied again from its registry.",
+        ),
         "download.continued": _event(
             "info",
             "offset error",

@@ -85,6 +85,7 @@ def copy(
     *,
     give_way: Callable[[], None] = lambda: None,
     parallel: int = 1,
+    is_thorough: bool = False,
 ) -> Copied:
     """Copy a manifest or index, with all that the source has of it.
 
@@ -97,6 +98,8 @@ def copy(
         context: The host.
         give_way: Raises if the copy should end; it is called several times a second.
         parallel: How many blobs are copied at the same time.
+        is_thorough: Whether to look for each part, although the target has the
+            manifest: it may have lost some.
 
     Raises:
         ImageNotFoundError: The source lacks it, or a part of it.
@@ -104,7 +107,8 @@ def copy(
         TransientError: A registry does not answer.
         PermanentError: A registry refuses.
     """
-    return _Copy(digest, source, target, context, give_way).run(parallel)
+    work = _Copy(digest, source, target, context, give_way, is_thorough=is_thorough)
+    return work.run(parallel)
 
 
 @dataclass(slots=True)
@@ -126,7 +130,10 @@ class _Copy:
         target: Place,
         context: ports.Context,
         give_way: Callable[[], None],
+        *,
+        is_thorough: bool,
     ) -> None:
+        self._is_thorough = is_thorough
         self._digest = digest
         self._source = source
         self._target = target
@@ -140,7 +147,7 @@ class _Copy:
 
     def run(self, parallel: int) -> Copied:
         """Copy what the target lacks."""
-        if self._has(self._digest):
+        if not self._is_thorough and self._has(self._digest):
             return self._copied
         found = _Found()
         try:
@@ -240,11 +247,13 @@ class _Copy:
     def _copy_blob(self, digest: str, size: int) -> None:
         self._ask()
         begun: ports.BegunUpload | None = None
+        if self._is_thorough and self._has_blob(digest):
+            return
         if self._may_mount:
             is_there, begun = self._mount(digest)
             if is_there:
                 return
-        if begun is None and self._has_blob(digest):
+        if begun is None and not self._is_thorough and self._has_blob(digest):
             return
         if not size:
             self._target.session.call(
