@@ -81,6 +81,29 @@ def test_to_another_registry(site: Site, second_registry: RegistryServer) -> Non
     assert (shown[0]["number"], shown[0]["digest"]) == (1, digest)
 
 
+def test_from_the_mirror(one: Site, second_registry: RegistryServer) -> None:
+    """While the first registry is away, the mirror gives the same bytes."""
+    one.make_app()
+    one.log_in_to(second_registry)
+    one.host.set_property("web", "mirror", second_registry.host, plugin="registryd")
+    one.ship()
+    one.end_deploy(status="succeeded")
+    one.service.wait_for("mirror.copied", app="web")
+    digest = one.remote().digest(1)
+    one.make_app("shop", server=second_registry.host)
+    one.log_in_to(second_registry, app="shop")
+    restart = PlayedRestart(one.host)
+    one.service.stop()
+    one.engine.wipe()
+    one.registry.stop()
+
+    done = promote(one)
+
+    assert done.code == 0, done
+    assert Remote(second_registry, "dokku/shop").digest(1) == digest
+    assert restart.started == [f"{second_registry.host}/dokku/shop:1"]
+
+
 def test_checks_that_fail(one: Site) -> None:
     """The app is as before: it runs nothing, and the next number is another one."""
     restart, _ = prepare(one)

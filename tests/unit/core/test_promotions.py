@@ -136,6 +136,9 @@ def test_what_the_registry_must_have(
     same = promotions.plan(facts(policy=replace(SHOP, image_repo="org/web")), None)
 
     promotions.check_parts(same, LACKING, is_here=True, is_removed=True)
+    promotions.check_parts(
+        plan, LACKING, is_here=False, is_removed=True, is_mirrored=True
+    )
     if not said:
         promotions.check_parts(plan, known, is_here=is_here, is_removed=is_removed)
         return

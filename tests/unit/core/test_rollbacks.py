@@ -201,3 +201,4 @@ def test_a_release_that_lacks_parts() -> None:
     rollbacks.check_parts(row(39), found)
     with pytest.raises(rollbacks.RefusedError, match="a prune has removed it"):
         rollbacks.check_parts(row(39), None, is_removed=True)
+    rollbacks.check_parts(row(40), found, is_removed=True, is_mirrored=True)

@@ -10,8 +10,9 @@ from dokku_registryd import errors, ports
 from dokku_registryd.core.auth.logins import AuthConfig, Secret
 from dokku_registryd.core.job import jobs, outcomes
 from dokku_registryd.core.job.kinds import Kind
+from dokku_registryd.core.release import completeness
 from dokku_registryd.core.release.releases import ReleaseState
-from dokku_registryd.effects import release, sweep
+from dokku_registryd.effects import mirror, release, sweep
 from watching import CrashError, watch
 from worlds import Host
 
@@ -117,6 +118,63 @@ def test_a_source_that_lost_it(tested: Host) -> None:
 
     assert tested.tags(FAR) == {}
     assert tested.engine.asked == []
+
+
+@pytest.fixture
+def mirrored(tested: Host) -> Host:
+    """Give the same, with release 1 in the mirror of `web`."""
+    tested.set("web", "mirror", "backup.example")
+    sweep.carry_out(tested.context)
+    tested.perform(mirror.perform, tested.add_job(Kind.MIRROR, "5.1.web"))
+    tested.engine.asked.clear()
+    return tested
+
+
+@pytest.mark.parametrize("is_away", [False, True])
+def test_a_source_whose_mirror_has_it(mirrored: Host, *, is_away: bool) -> None:
+    """If its registry lost it or is away, the same bytes come from the mirror."""
+    move(mirrored)
+    if is_away:
+        mirrored.registry.down.add("r.example")
+    else:
+        mirrored.registry.content[SOURCE].clear()
+
+    promote(mirrored)
+
+    digest = mirrored.release("1.1.web").digest
+    assert mirrored.tags(FAR) == {"1": digest, "stable": digest}
+    assert mirrored.engine.asked == []
+
+
+def test_parts_that_only_the_mirror_has(mirrored: Host) -> None:
+    """A promotion into the repository itself brings back what that has lost."""
+    mirrored.set("shop", "image-repo", "org/web")
+    one = mirrored.release("1.1.web")
+    place, blob = next(key for key in mirrored.registry.blobs if key[0] == SOURCE)
+    del mirrored.registry.blobs[place, blob]
+    lacking = completeness.Record(
+        job_id=one.job_id, digest=one.digest, missing=(blob,), lacking=1
+    )
+    mirrored.ledger.record_check(lacking)
+
+    promote(mirrored)
+
+    assert (SOURCE, blob) in mirrored.registry.blobs
+    assert mirrored.release("9.1.shop").digest == one.digest
+    assert mirrored.engine.asked == []
+
+
+def test_an_impostor_in_the_mirror(mirrored: Host) -> None:
+    """A mirror that has lost it gives nothing else; the first reason is told."""
+    move(mirrored)
+    mirrored.registry.content[SOURCE].clear()
+    mirrored.registry.content["backup.example/org/web"].clear()
+    mirrored.store("backup.example/org/web:1", "an impostor")
+
+    with pytest.raises(errors.ImageNotFoundError, match=r"r\.example/org/web"):
+        mirrored.perform(release.perform, ask(mirrored))
+
+    assert mirrored.tags(FAR) == {}
 
 
 def test_an_app_that_moved(tested: Host) -> None:

@@ -89,20 +89,22 @@ def check_parts(
     *,
     is_here: bool,
     is_removed: bool,
+    is_mirrored: bool = False,
 ) -> None:
-    """Refuse a release of which its registry does not have all that is needed.
+    """Refuse a release of which no registry has all that is needed.
 
     Args:
         plan: The promotion.
         known: What is known about the parts of the release.
         is_here: Whether its image is on this host.
         is_removed: Whether a prune has removed it from its registry.
+        is_mirrored: Whether the mirror of its app has it, by its digest.
 
     Raises:
         RefusedError: It could not be copied, or not be pulled.
     """
     source = plan.source
-    if is_here and not plan.is_copied:
+    if is_mirrored or (is_here and not plan.is_copied):
         return
     way_out = f"Name another one of dokku registryd:releases {source.app}"
     if is_removed:

@@ -88,13 +88,25 @@ def plan(facts: Facts, number: int | None) -> Plan:
 
 
 def check_parts(
-    source: Release, known: completeness.Record | None, *, is_removed: bool = False
+    source: Release,
+    known: completeness.Record | None,
+    *,
+    is_removed: bool = False,
+    is_mirrored: bool = False,
 ) -> None:
-    """Refuse a release whose image is not here, and not whole in its registry.
+    """Refuse a release whose image is not here, and not whole in a registry.
+
+    Args:
+        source: The release.
+        known: What is known about its parts in its registry.
+        is_removed: Whether a prune has removed it there.
+        is_mirrored: Whether the mirror of the app has it, by its digest.
 
     Raises:
         RefusedError: It is known to lack parts, or a prune has removed it.
     """
+    if is_mirrored:
+        return
     if is_removed:
         raise RefusedError(
             f"release {source.number} of {source.app} is not on this host, and a prune"

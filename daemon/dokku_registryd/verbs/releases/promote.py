@@ -99,11 +99,13 @@ def _plan(settings: config.Settings, arguments: argparse.Namespace) -> promotion
         if book:
             job_id = plan.source.job_id
             removal = book.removals(source).get(job_id)
+            mirror = policy.resolve(source, files.get, settings.defaults).mirror
             promotions.check_parts(
                 plan,
                 book.check_of(job_id),
                 is_here=repeating.is_here(settings, plan.source),
                 is_removed=removal is not None and removal.is_over,
+                is_mirrored=job_id in repeating.mirrored(book, [plan.source], mirror),
             )
     finally:
         if book:

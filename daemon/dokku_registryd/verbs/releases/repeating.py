@@ -16,7 +16,7 @@ from dokku_registryd.core.dokku.deploys import BuildState
 from dokku_registryd.core.hook import triggers
 from dokku_registryd.core.job import waiters
 from dokku_registryd.core.job.kinds import Kind
-from dokku_registryd.core.release import rollbacks
+from dokku_registryd.core.release import mirrors, rollbacks
 from dokku_registryd.core.release.releases import Release
 from dokku_registryd.verbs import preparation
 from dokku_registryd.verbs.hooks import follow
@@ -70,6 +70,19 @@ def abandoned(book: ledger.SqliteLedger | None, app: str) -> frozenset[str]:
         for record in unfinished
         if (record.job.app, record.job.kind) == (app, Kind.RELEASE)
         and _is_gone(waiters.parse(record.job.trigger.waiter))
+    )
+
+
+def mirrored(
+    book: ledger.SqliteLedger, releases: Iterable[Release], mirror: str
+) -> frozenset[str]:
+    """Return the releases that the mirror of their app has, by their jobs."""
+    digests = {release.job_id: release.digest for release in releases}
+    copies = book.copies_of(digests)
+    return frozenset(
+        job_id
+        for job_id, digest in digests.items()
+        if mirrors.has(copies.get(job_id), mirror, digest)
     )
 
 

@@ -94,14 +94,23 @@ def _plan(
         )
         number = int(arguments.number) if arguments.number else None
         removals = book.removals(app) if book else {}
+        mirrored = (
+            repeating.mirrored(book, facts.releases, resolved.mirror)
+            if book
+            else frozenset()
+        )
         removed = {job for job, removal in removals.items() if removal.is_over}
+        removed -= mirrored
         plan, is_here = _choose(
             facts, number, removed, lambda source: repeating.is_here(settings, source)
         )
         if not is_here and book:
             job_id = plan.source.job_id
             rollbacks.check_parts(
-                plan.source, book.check_of(job_id), is_removed=job_id in removed
+                plan.source,
+                book.check_of(job_id),
+                is_removed=job_id in removed,
+                is_mirrored=job_id in mirrored,
             )
     finally:
         if book:
