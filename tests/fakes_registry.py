@@ -82,6 +82,8 @@ class FakeRegistry:
     down: set[str] = field(default_factory=set)
     """Domains that do not answer while others do."""
     left: allowances.Allowance | None = None
+    ahead: float | None = 0.0
+    """How far the clock of the host is ahead of its own."""
     """What the limit for pulls leaves."""
     lock: threading.RLock = field(default_factory=threading.RLock)
 
@@ -292,6 +294,10 @@ class FakeRegistry:
         with self.lock:
             self._begin("has_blob", image.repository, image.domain, auth)
             return (image.repository, digest) in self.blobs
+
+    def clock_ahead(self, domain: str) -> float | None:
+        """Return `ahead`."""
+        return self.ahead
 
     def allowance(
         self, domain: str, *, auth: AuthConfig | None

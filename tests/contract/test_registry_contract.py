@@ -16,6 +16,7 @@ from dokku_registryd.adapters.registry.client import RegistryClient
 from dokku_registryd.core.auth.logins import AuthConfig, Secret
 from dokku_registryd.core.image import images, reference
 from dokku_registryd.core.registry import referrers
+from dokku_registryd.core.release import repository_needs
 from fakes_registry import FakeRegistry
 from support import seeding
 from support.memory_registry import MemoryRegistry
@@ -133,6 +134,16 @@ def bench(request: pytest.FixtureRequest, real: RegistryClient) -> Iterator[Benc
         case [way]:
             server: RegistryServer = request.getfixturevalue(f"{way}_registry")
             yield on_server(server, real)
+
+
+def test_the_time(bench: Bench) -> None:
+    """The date of an answer tells how far our clock is from the registry's."""
+    bench.registry.digest(bench.image(), auth=bench.auth)
+
+    ahead = bench.registry.clock_ahead(bench.domain)
+
+    assert ahead is not None
+    assert abs(ahead) < repository_needs.CLOCK_SECONDS
 
 
 def test_a_good_login_is_taken(bench: Bench) -> None:

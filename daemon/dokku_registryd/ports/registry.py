@@ -165,6 +165,13 @@ class Registry(Protocol):
         It sends no request.
         """
 
+    def clock_ahead(self, domain: str) -> float | None:
+        """Return how far this host's clock was ahead of the registry's.
+
+        In seconds, by the date of its latest answer: less than 0 if it was behind, None
+        if there was no date. It sends no request.
+        """
+
     def begin_blob(
         self, image: reference.ImageReference, *, auth: logins.AuthConfig | None
     ) -> BegunUpload:

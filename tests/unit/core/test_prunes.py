@@ -73,6 +73,34 @@ def test_how_many_stay(keep: Keep | None, now: float, gone: list[int]) -> None:
     assert sorted(entry.release.number for entry in entries if entry.goes) == gone
 
 
+@pytest.mark.parametrize(
+    ("keep", "ahead", "said"),
+    [
+        (Keep(1, 2 * DAY), 365 * DAY, "clock is 365 d ahead of that of the registry"),
+        (Keep(1, 2 * DAY), -3 * DAY, "clock is 3 d behind that of the registry"),
+        (Keep(seconds=2 * DAY), None, "the registry does not tell the time"),
+        (Keep(1, 2 * DAY), 0.9 * DAY, ""),
+        (Keep(1), 365 * DAY, ""),
+    ],
+)
+def test_a_clock_that_the_registry_contradicts(
+    keep: Keep, ahead: float | None, said: str
+) -> None:
+    """Nothing goes by its age, and that is said; numbers alone need no clock."""
+    entries = prunes.plan("web", host(app(keep=keep), now=400 * DAY))
+    assert any(entry.goes for entry in entries)
+
+    tags = {str(row.number): row.digest for row in ROWS}
+    look = repository_needs.Look(tags=tags, clock_ahead=ahead)
+    found = repository_needs.settle(entries, look)
+
+    if not said:
+        assert found == entries
+        return
+    assert not any(entry.goes for entry in found)
+    assert said in told(found)[1]
+
+
 @pytest.mark.parametrize("state", [ReleaseState.FAILED, ReleaseState.DROPPED])
 def test_what_runs_was_never_pushed(state: ReleaseState) -> None:
     """A deploy may go on before its push, which then fails: older ones are all left."""

@@ -340,6 +340,24 @@ def test_a_limit_that_a_prune_meets_delays_no_deploy(many: Host, method: str) ->
     assert run(many).ending is outcomes.Ending.DONE
 
 
+def test_a_clock_that_is_a_year_ahead(many: Host) -> None:
+    """Nothing goes by its age until the registry agrees about the time."""
+    many.set("web", "keep-remote", "30d")
+    year = 365 * 86_400.0
+    many.clock.seconds += year
+    many.registry.ahead = year
+
+    outcome = run(many, tag=prune.AGREED)
+
+    assert outcome == outcomes.skipped("no number to remove")
+    assert set(many.tags()) == {"1", "2", "3", "4"}
+    common = prune_plans.common_of(many.context)
+    (plan,) = prune_plans.plan_of("web", common, many.context)
+    assert prune_plans.settled(plan, many.context).going == 0
+    many.registry.ahead = 0.0
+    assert run(many).detail == "removed 3 numbers from the registry"
+
+
 def test_a_prune_keeps_to_pauses(many: Host) -> None:
     """And it neither ends one, nor needs to write where it only plans."""
     key = backoff.key_of(

@@ -95,7 +95,7 @@ class RegistryClient:
             patience=total_timeout,
         )
         self._dialogue = dialogue.Dialogue(
-            self._wire, authorizations, paces.Paces(monotonic, sleep)
+            self._wire, authorizations, paces.Paces(monotonic, sleep), now
         )
         self._manifests = manifests.Manifests(self._dialogue)
         self._tag_pages = tag_pages.TagPages(
@@ -260,6 +260,11 @@ class RegistryClient:
     ) -> allowances.Allowance | None:
         """Return what the registry has said last of its limit; None if nothing."""
         return self._dialogue.allowance(messages.access_to(domain, "", "", auth))
+
+    def clock_ahead(self, domain: str) -> float | None:
+        """Return how far our clock was ahead at its latest answer; None if unknown."""
+        host = messages.access_to(domain, "", "", None).host
+        return self._dialogue.clock_ahead(host)
 
     def begin_blob(
         self, image: reference.ImageReference, *, auth: AuthConfig | None

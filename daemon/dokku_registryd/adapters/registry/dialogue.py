@@ -4,6 +4,8 @@
 """
 
 import threading
+import time
+from collections.abc import Callable
 from dataclasses import replace
 from http import HTTPStatus
 from typing import Final
@@ -28,6 +30,7 @@ class Dialogue:
         wire: Sends requests.
         authorizations: Answers challenges.
         host_paces: Spaces requests.
+        now: The clock that dates of answers are compared with.
     """
 
     def __init__(
@@ -35,12 +38,23 @@ class Dialogue:
         wire: transport.Wire,
         authorizations: tokens.Authorizations,
         host_paces: paces.Paces,
+        now: Callable[[], float] = time.time,
     ) -> None:
         self._wire = wire
         self._authorizations = authorizations
         self._paces = host_paces
         self._lock = threading.Lock()
         self._allowances: dict[_Login, allowances.Allowance | None] = {}
+        self._now = now
+        self._ahead: dict[str, float | None] = {}
+
+    def clock_ahead(self, host: str) -> float | None:
+        """Return how far our clock was ahead at a host's latest answer, in seconds.
+
+        Less than 0 if it was behind, None if that is unknown.
+        """
+        with self._lock:
+            return self._ahead.get(host)
 
     def allowance(self, access: tokens.TokenScope) -> allowances.Allowance | None:
         """Return what the registry has said last of its limit for a login."""
@@ -103,8 +117,13 @@ class Dialogue:
         raise messages.refusal(request, access, reply, None)
 
     def _note(self, request: Request, access: tokens.TokenScope, reply: Reply) -> None:
-        """Remember the limit that an answer about a manifest states, or that none."""
-        if "/manifests/" not in request.url or not messages.is_from(access.host, reply):
+        """Remember the time of an answer, and the limit that one may state."""
+        if not messages.is_from(access.host, reply):
+            return
+        date, now = messages.date_of(reply.headers), self._now()
+        with self._lock:
+            self._ahead[access.host] = None if date is None else now - date
+        if "/manifests/" not in request.url:
             return
         key = (access.host, access.auth)
         with self._lock:

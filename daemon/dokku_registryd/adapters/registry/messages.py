@@ -109,11 +109,19 @@ def retry_after(headers: Mapping[str, str], now: float) -> float | None:
     does not matter. The wait is never longer than a pause.
     """
     asked = headers.get("retry-after", "")
-    with contextlib.suppress(ValueError, OverflowError):
-        date = email.utils.parsedate_to_datetime(headers.get("date", ""))
-        now = date.timestamp()
-    seconds = protocol.parse_retry_after(asked, now)
+    told = date_of(headers)
+    seconds = protocol.parse_retry_after(asked, now if told is None else told)
     return None if seconds is None else min(seconds, backoff.MOST_SECONDS)
+
+
+def date_of(headers: Mapping[str, str]) -> float | None:
+    """Return the time of an answer in seconds since the epoch; None if it has none.
+
+    RFC 9110, section 6.6.1: an origin server with a clock sends it.
+    """
+    with contextlib.suppress(ValueError, OverflowError):
+        return email.utils.parsedate_to_datetime(headers.get("date", "")).timestamp()
+    return None
 
 
 def check_digest(purpose: str, wanted: str, body: bytes) -> None:

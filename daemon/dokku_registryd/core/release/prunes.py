@@ -6,6 +6,7 @@ numbers that this host has released are ever candidates. A number stays if anyth
 needs it, or its image under another number: removal by digest removes all tags of an
 image, and some registries do that for a tag too. This module decides by what this host
 knows, `repository_needs` by what else is in the repository; both only ever keep more.
+Ages count by the clock of this host, unless the registry contradicts it.
 """
 
 from collections import defaultdict
@@ -52,6 +53,8 @@ class Entry:
     release: Release
     kept_by: str = ""
     """Empty if it goes."""
+    has_age: bool = False
+    """Whether its age decides too."""
 
     @property
     def goes(self) -> bool:
@@ -119,8 +122,13 @@ class Planner:
         """Return an app's numbers in registries, newest first."""
         state = self._host.apps[app]
         counted = _counted(state, self._host)
+        keep = state.policy.keep_remote
         found = [
-            Entry(release=row, kept_by=self._need(row) or counted.get(row.job_id, ""))
+            Entry(
+                release=row,
+                kept_by=self._need(row) or counted.get(row.job_id, ""),
+                has_age=keep is not None and keep.seconds > 0,
+            )
             for row in state.releases
             if _is_there(row, self._host)
         ]

@@ -1,15 +1,18 @@
 """What else is in a repository, and needs a number that a prune would remove.
 
 Tags of others are never touched, nor what they lead to: removal by digest removes all
-tags of an image, and an index needs the manifests that it names.
+tags of an image, and an index needs the manifests that it names. If the registry
+contradicts the clock of this host, nothing goes by its age.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 from dokku_registryd.core.release import prunes
 
+CLOCK_SECONDS: Final = 86_400.0
+"""How far the clocks of host and registry may differ before ages do not count."""
 _SHOWN_TAG: Final = 60
 """Characters of a foreign tag that are shown."""
 
@@ -24,6 +27,8 @@ class Look:
     """The digests of the manifests that an index names, by its digest."""
     elsewhere: frozenset[str] = frozenset()
     """The digests that other hosts run, by their release records."""
+    clock_ahead: float | None = 0.0
+    """How many seconds our clock is ahead of the registry's; None if unknown."""
 
 
 def settle(entries: Iterable[prunes.Entry], look: Look) -> list[prunes.Entry]:
@@ -99,16 +104,38 @@ def _settled(
 ) -> prunes.Entry:
     if not entry.goes:
         return entry
+    reasons = _reasons_to_stay(entry, look, named, inside)
+    return replace(entry, kept_by=next(filter(None, reasons), ""))
+
+
+def _reasons_to_stay(
+    entry: prunes.Entry, look: Look, named: Mapping[str, str], inside: Mapping[str, str]
+) -> Iterator[str]:
     digest = entry.release.digest
+    if entry.has_age:
+        yield _doubt_about_time(look.clock_ahead)
     if look.tags.get(str(entry.release.number), digest) != digest:
-        return replace(entry, kept_by="another image has its number")
+        yield "another image has its number"
     if digest in look.elsewhere:
-        return replace(entry, kept_by="another host runs its image")
+        yield "another host runs its image"
     if tag := named.get(digest):
-        return replace(entry, kept_by=f"the tag {tag[:_SHOWN_TAG]} has its image")
+        yield f"the tag {tag[:_SHOWN_TAG]} has its image"
     if tag := inside.get(digest):
-        return replace(entry, kept_by=f"it is a part of the tag {tag[:_SHOWN_TAG]}")
-    return entry
+        yield f"it is a part of the tag {tag[:_SHOWN_TAG]}"
+
+
+def _doubt_about_time(ahead: float | None) -> str:
+    """Return why ages do not count; empty if they do."""
+    if ahead is None:
+        return "its age is unknown: the registry does not tell the time"
+    if abs(ahead) <= CLOCK_SECONDS:
+        return ""
+    way = "ahead of" if ahead > 0 else "behind"
+    days = abs(ahead) / CLOCK_SECONDS
+    return (
+        f"its age is unknown: this host's clock is {days:.0f} d {way} that of the"
+        " registry"
+    )
 
 
 def _below(digest: str, children: Mapping[str, frozenset[str]]) -> list[str]:

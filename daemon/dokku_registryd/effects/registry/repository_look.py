@@ -70,6 +70,7 @@ def look(
         tags=tags,
         children={digest: below for _, digest, below in found if below},
         elsewhere=elsewhere,
+        clock_ahead=registry.clock_ahead(image.domain),
     )
 
 
