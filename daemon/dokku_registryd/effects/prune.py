@@ -1,8 +1,9 @@
 """Prune: remove numbers from an app's registry that `keep-remote` does not ask for.
 
 `prune_plans` makes the plan, and this module carries it out. Nothing is removed from a
-repository without the consent of an operator, which is asked for once and recorded.
-Other jobs go first: a prune ends between two requests as soon as one waits for a
+repository without the consent of an operator, which is asked for once on each machine
+and recorded: a second host with a copy of the data would remove what the first one
+runs. Other jobs go first: a prune ends between two requests as soon as one waits for a
 worker, or for its registry.
 """
 
@@ -71,7 +72,7 @@ def request_due(pushed: Iterable[Release], context: ports.Context) -> None:
         pushed: The releases that apps run.
         context: The host.
     """
-    consents = context.ledger.consents()
+    consents = context.ledger.consents(context.machine)
     if not consents or not context.is_service:
         return
     due = [
@@ -143,6 +144,7 @@ class _Prune:
         own = {f"{policy.server}{policy.image_repo}"}
         self._context.ledger.agree(
             sorted(own.union(plan.repository for plan in plans)),
+            host=self._context.machine,
             at=self._context.clock.now(),
         )
 

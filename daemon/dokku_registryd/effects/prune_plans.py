@@ -87,7 +87,7 @@ def plan_of(app: str, common: Common, context: ports.Context) -> list[Repository
         UnreadableError: The app's own files cannot be read.
     """
     entries = prunes.plan(app, _host(app, common, context))
-    consents = context.ledger.consents()
+    consents = context.ledger.consents(context.machine)
     return [
         RepositoryPlan(
             app=app,
@@ -134,7 +134,7 @@ def is_due(app: str, context: ports.Context) -> bool:
         now=context.clock.now(),
         removed=_removed(app, context),
     )
-    consents = context.ledger.consents()
+    consents = context.ledger.consents(context.machine)
     return any(
         entry.goes and entry.release.repository in consents
         for entry in prunes.plan(app, host)

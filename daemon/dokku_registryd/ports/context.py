@@ -94,6 +94,8 @@ class Context:
     """How long a deploy that does not wait for its push waits for an answer."""
     host: str = ""
     """The name of this host, for records that others read."""
+    machine: str = ""
+    """A mark of this machine: a copy of its data on another one has another mark."""
     parallel_tags: int = 8
     """How many extra tags move in parallel."""
     app_lock: Callable[[str], AbstractContextManager[object]] = lambda _app: (

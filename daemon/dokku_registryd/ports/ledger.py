@@ -207,11 +207,20 @@ class Ledger(Protocol):
     def removed_of(self, job_ids: Iterable[str]) -> set[str]:
         """Return which of some releases a prune has removed, or may have."""
 
-    def agree(self, repositories: Iterable[str], *, at: float) -> None:
-        """Record that numbers of repositories may be removed; the first time counts."""
+    def agree(self, repositories: Iterable[str], *, host: str, at: float) -> None:
+        """Record that a host may remove numbers; its first time counts.
 
-    def consents(self) -> Mapping[str, Consent]:
-        """Return the repositories whose numbers may be removed."""
+        Args:
+            repositories: The repositories of the numbers.
+            host: The mark of the machine on which an operator agrees.
+            at: Seconds since the epoch.
+        """
+
+    def consents(self, host: str) -> Mapping[str, Consent]:
+        """Return the repositories whose numbers a host may remove.
+
+        What was agreed on another machine, of whose data this is a copy, is left out.
+        """
 
     def note_pruned(self, repositories: Iterable[str], *, at: float) -> None:
         """Record that repositories were looked at."""

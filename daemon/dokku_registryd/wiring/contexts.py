@@ -18,7 +18,7 @@ from dokku_registryd.adapters.files import (
     absence_file,
     remnant_files,
 )
-from dokku_registryd.adapters.host import clocks
+from dokku_registryd.adapters.host import clocks, machine
 from dokku_registryd.adapters.relay import relay
 from dokku_registryd.adapters.spool import reply_files, spool
 from dokku_registryd.core.dokku import absence_text, other_plugins
@@ -95,6 +95,7 @@ def build_context(
         take_in=take_in,
         is_service=is_service,
         host=os.uname().nodename,
+        machine=machine.mark(),
         delay=backoff_of(settings).after,
         free_bytes=clocks.free_bytes,
         min_free_bytes=settings.heal.min_free_disk_mb << 20,

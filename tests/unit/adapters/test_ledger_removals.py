@@ -88,12 +88,24 @@ def test_a_removal_goes_with_its_release(book: ledger.SqliteLedger) -> None:
 
 def test_consents(book: ledger.SqliteLedger) -> None:
     """The first consent counts, and a look is noted where there is one."""
-    book.agree(["r.example/me/web"], at=5.0)
-    book.agree(["r.example/me/web"], at=9.0)
+    book.agree(["r.example/me/web"], host="", at=5.0)
+    book.agree(["r.example/me/web"], host="", at=9.0)
     book.note_pruned(["r.example/me/web", "r.example/me/other"], at=100_000.0)
 
     consent = Consent(agreed_at=5.0, pruned_at=100_000.0)
-    assert book.consents() == {"r.example/me/web": consent}
+    assert book.consents("") == {"r.example/me/web": consent}
+
+
+def test_a_consent_of_another_machine(book: ledger.SqliteLedger) -> None:
+    """It does not count, and the own one takes its place."""
+    book.agree(["r.example/me/web"], host="one", at=5.0)
+    book.note_pruned(["r.example/me/web"], at=100_000.0)
+
+    assert book.consents("two") == {}
+    book.agree(["r.example/me/web"], host="two", at=9.0)
+
+    assert book.consents("two") == {"r.example/me/web": Consent(agreed_at=9.0)}
+    assert book.consents("one") == {}
 
 
 @pytest.mark.parametrize(

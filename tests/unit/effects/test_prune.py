@@ -106,7 +106,7 @@ def test_consent_is_for_an_app_with_the_property(host: Host) -> None:
 
     run(host, tag=prune.AGREED)
 
-    assert host.ledger.consents() == {}
+    assert host.ledger.consents("") == {}
 
 
 def test_tags_of_others_stay(many: Host) -> None:
@@ -195,7 +195,7 @@ def has_child(host: Host) -> bool:
 def interrupted(many: Host, monkeypatch: pytest.MonkeyPatch) -> Host:
     """Give a host that died when the index of number 1 was gone, but not its part."""
     make_index(many, 1, "of number 1")
-    many.ledger.agree([REPOSITORY], at=1.0)
+    many.ledger.agree([REPOSITORY], host="", at=1.0)
     # The first removal is that of the tag, which this registry refuses.
     _die_once(monkeypatch, many.registry, "remove", is_after=True, at=2)
     with pytest.raises(SystemExit):
@@ -315,7 +315,7 @@ def test_the_service_fails_no_job_for_it(
     many: Host, logged: list[MutableMapping[str, Any]]
 ) -> None:
     """What the service cannot remove on its own is logged, and tried another day."""
-    many.ledger.agree([REPOSITORY], at=1.0)
+    many.ledger.agree([REPOSITORY], host="", at=1.0)
     many.cut_registry()
 
     outcome = run(many, is_internal=True)
@@ -324,13 +324,13 @@ def test_the_service_fails_no_job_for_it(
     assert "does not answer" in outcome.detail
     (line,) = [line for line in logged if line["event"] == "prune.failed"]
     assert (line["app"], "does not answer" in line["reason"]) == ("web", True)
-    assert many.ledger.consents()[REPOSITORY].pruned_at == many.clock.now()
+    assert many.ledger.consents("")[REPOSITORY].pruned_at == many.clock.now()
 
 
 @pytest.mark.parametrize("method", ["tags", "manifest", "remove"])
 def test_a_limit_that_a_prune_meets_delays_no_deploy(many: Host, method: str) -> None:
     """It asks for each tag, so the registry may refuse it what a push needs not."""
-    many.ledger.agree([REPOSITORY], at=1.0)
+    many.ledger.agree([REPOSITORY], host="", at=1.0)
     many.registry.fail(method, errors.RateLimitedError("429", retry_after=3600.0))
 
     with pytest.raises(errors.RateLimitedError):
@@ -338,6 +338,25 @@ def test_a_limit_that_a_prune_meets_delays_no_deploy(many: Host, method: str) ->
 
     assert many.ledger.paused_registries() == []
     assert run(many).ending is outcomes.Ending.DONE
+
+
+def test_a_copy_of_the_data_on_another_machine(many: Host) -> None:
+    """It asks again: the first host may run what the copy would remove."""
+    run(many, tag=prune.AGREED)
+    ship(many)
+    copied = many.replace(machine="another")
+    before = many.tags()
+    job = many.add_job(Kind.PRUNE, "7.9.9")
+
+    outcome = many.perform(prune.perform, job, copied)
+
+    assert outcome is not None
+    assert "before you agree" in outcome.detail
+    assert not prune_plans.is_due("web", copied)
+    assert many.tags() == before
+    many.ledger.finish_job(job.job_id, outcome, at=many.clock.now())
+    many.perform(prune.perform, many.add_job(Kind.PRUNE, "8.9.9", tag="agreed"), copied)
+    assert len(many.tags()) < len(before)
 
 
 def test_a_clock_that_is_a_year_ahead(many: Host) -> None:
@@ -384,7 +403,7 @@ def test_a_prune_keeps_to_pauses(many: Host) -> None:
 
 def test_another_job_goes_first(many: Host) -> None:
     """A waiting release of the app ends a prune before its next request."""
-    many.ledger.agree([REPOSITORY], at=1.0)
+    many.ledger.agree([REPOSITORY], host="", at=1.0)
     busy = many.replace(is_preempted=lambda _app: True)
     job = many.add_job(Kind.PRUNE, "1.9.9", tag="")
 
@@ -397,7 +416,7 @@ def test_another_job_goes_first(many: Host) -> None:
 @pytest.mark.parametrize("is_internal", [True, False])
 def test_jobs_of_other_apps_go_first(many: Host, is_internal: bool) -> None:
     """A job that waits for a worker ends a prune, which goes on later."""
-    many.ledger.agree([REPOSITORY], at=1.0)
+    many.ledger.agree([REPOSITORY], host="", at=1.0)
     busy = many.replace(has_urgent=lambda: True)
     job = many.add_job(Kind.PRUNE, "prune-1" if is_internal else "1.9.9", tag="")
     assert job.is_internal == is_internal
@@ -412,7 +431,7 @@ def test_jobs_of_other_apps_go_first(many: Host, is_internal: bool) -> None:
 
 def test_a_number_that_is_needed_meanwhile(many: Host) -> None:
     """What needs a number is read again before it is removed."""
-    many.ledger.agree([REPOSITORY], at=1.0)
+    many.ledger.agree([REPOSITORY], host="", at=1.0)
     first = next(row for row in many.ledger.releases("web") if row.number == 1)
 
     class Registry:
@@ -440,7 +459,7 @@ def test_a_death_at_each_step(
 ) -> None:
     """After a death at any step the next prune ends in the same state."""
     many.registry.removes = removes
-    many.ledger.agree([REPOSITORY], at=1.0)
+    many.ledger.agree([REPOSITORY], host="", at=1.0)
     steps = [
         (many.registry, "remove"),
         (many.registry, "digest"),
@@ -498,7 +517,7 @@ def test_the_service_prunes_after_a_deploy(many: Host) -> None:
     prune.request("web", context)
     assert wanted not in many.submitted
 
-    many.ledger.agree([REPOSITORY], at=1.0)
+    many.ledger.agree([REPOSITORY], host="", at=1.0)
     prune.request("web", context)
     assert many.submitted.count(wanted) == 1
     many.set("web", "keep-remote", "9")
@@ -508,7 +527,7 @@ def test_the_service_prunes_after_a_deploy(many: Host) -> None:
 
 def test_the_service_prunes_once_a_day(many: Host) -> None:
     """A sweep requests what is due, and notes what has nothing to remove."""
-    many.ledger.agree([REPOSITORY], at=1.0)
+    many.ledger.agree([REPOSITORY], host="", at=1.0)
     context = many.replace(is_service=True)
     wanted = triggers.Trigger(kind=Kind.PRUNE, app="web")
 
@@ -521,12 +540,12 @@ def test_the_service_prunes_once_a_day(many: Host) -> None:
     many.clock.seconds += 86_400
     sweep.carry_out(context)
     assert many.submitted.count(wanted) == 1
-    assert many.ledger.consents()[REPOSITORY].pruned_at == many.clock.now()
+    assert many.ledger.consents("")[REPOSITORY].pruned_at == many.clock.now()
 
 
 def test_a_hook_prunes_nothing(many: Host) -> None:
     """A deploy without the service does not wait for a prune."""
-    many.ledger.agree([REPOSITORY], at=1.0)
+    many.ledger.agree([REPOSITORY], host="", at=1.0)
     context = many.replace(is_service=False)
 
     prune.request("web", context)
@@ -540,14 +559,14 @@ def test_a_missing_app_keeps_a_shared_repository(many: Host) -> None:
     many.create_app("shop", image_repo="org/web")
     ship(many, app="shop")
     many.destroy_app("shop")
-    many.ledger.agree([REPOSITORY], at=1.0)
+    many.ledger.agree([REPOSITORY], host="", at=1.0)
 
     assert run(many) == outcomes.skipped("no number to remove")
 
 
 def test_a_missing_app_keeps_its_own_numbers(many: Host) -> None:
     """Its properties may say less than was meant: its disk may not be mounted."""
-    many.ledger.agree([REPOSITORY], at=1.0)
+    many.ledger.agree([REPOSITORY], host="", at=1.0)
     many.destroy_app()
 
     assert run(many) == outcomes.skipped("no number to remove")
@@ -593,7 +612,7 @@ def test_the_dry_run_equals_the_run(
     try:
         host.create_app(keep_remote=keep)
         host.registry.removes, host.registry.removes_all_tags = removes, takes_all
-        host.ledger.agree([REPOSITORY], at=1.0)
+        host.ledger.agree([REPOSITORY], host="", at=1.0)
         ship(host)
         kept: set[str] = set()
         for deed in [*deeds, "prune"]:

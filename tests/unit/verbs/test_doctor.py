@@ -12,7 +12,7 @@ from typing import cast
 import pytest
 
 from dokku_registryd import __version__
-from dokku_registryd.adapters.host import package
+from dokku_registryd.adapters.host import machine, package
 from dokku_registryd.adapters.ledger import ledger
 from dokku_registryd.adapters.spool import spool
 from dokku_registryd.core.auth.logins import Secret
@@ -584,14 +584,14 @@ def test_old_numbers_without_consent(
     assert found == [
         (
             "warn  prune: keep-remote is 10,30d, but nothing is removed from"
-            f" {repository} before you agree once. See the plan with: dokku"
+            f" {repository} before you agree on this host. See the plan with: dokku"
             " registryd:prune web"
         )
     ]
     with contextlib.closing(
         ledger.SqliteLedger(host.host.data_dir / "ledger.sqlite3")
     ) as book:
-        book.agree([repository], at=1.0)
+        book.agree([repository], host=machine.mark(), at=1.0)
     assert not [line for line in of_app(host) if "  prune: " in line]
 
 

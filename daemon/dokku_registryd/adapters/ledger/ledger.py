@@ -68,7 +68,7 @@ class SqliteLedger(
             self.checks_since(0.0)
             self.origins()
             self.removals()
-            self.consents()
+            self.consents(None)
             self.repeats()
             self.lacking_copies()
             self.notices()

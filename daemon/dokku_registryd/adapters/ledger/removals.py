@@ -73,21 +73,25 @@ class RemovalRows(file.LedgerFile):
             found.update(row["job_id"] for row in rows)
         return found
 
-    def agree(self, repositories: Iterable[str], *, at: float) -> None:
-        """Record that numbers of repositories may be removed; the first time counts."""
+    def agree(self, repositories: Iterable[str], *, host: str, at: float) -> None:
+        """Record that a host may remove numbers; its first time counts."""
         with self._transaction() as connection:
             connection.executemany(
-                "INSERT OR IGNORE INTO consents VALUES (?, ?, 0)",
-                [(repository, at) for repository in repositories],
+                "INSERT INTO consents (repository, agreed_at, pruned_at, host)"
+                " VALUES (?, ?, 0, ?) ON CONFLICT (repository) DO UPDATE SET"
+                " agreed_at = excluded.agreed_at, pruned_at = 0, host = excluded.host"
+                " WHERE host != excluded.host",
+                [(repository, at, host) for repository in repositories],
             )
 
-    def consents(self) -> dict[str, Consent]:
-        """Return the repositories whose numbers may be removed."""
+    def consents(self, host: str | None) -> dict[str, Consent]:
+        """Return the repositories whose numbers a host may remove; None is any host."""
+        choice, values = ("", ()) if host is None else (" WHERE host = ?", (host,))
         return {
             row["repository"]: Consent(
                 agreed_at=row["agreed_at"], pruned_at=row["pruned_at"]
             )
-            for row in self._rows("SELECT * FROM consents")
+            for row in self._rows(f"SELECT * FROM consents{choice}", *values)  # noqa: S608 - a constant
         }
 
     def note_pruned(self, repositories: Iterable[str], *, at: float) -> None:

@@ -278,6 +278,9 @@ MIGRATIONS = (
     );
     CREATE INDEX releases_of_digest ON releases (digest) WHERE digest != '';
     """,
+    # On which machine an operator has agreed: a copy of the data on another one asks
+    # again. Of older consents that is unknown.
+    "ALTER TABLE consents ADD COLUMN host TEXT NOT NULL DEFAULT '';",
 )
 
 # Releases whose mirror does not have them yet.

@@ -89,7 +89,8 @@ def about_release(
 def _about_prune(context: ports.Context, values: policy.AppPolicy) -> Iterator[Finding]:
     """Yield why `keep-remote` removes nothing yet."""
     repository = f"{values.server}{values.image_repo}"
-    if values.keep_remote is None or repository in context.ledger.consents():
+    consents = context.ledger.consents(context.machine)
+    if values.keep_remote is None or repository in consents:
         return
     try:
         domain = reference.parse(repository).domain
@@ -97,7 +98,7 @@ def _about_prune(context: ports.Context, values: policy.AppPolicy) -> Iterator[F
         return  # The next release would be refused, which is said.
     text = (
         f"keep-remote is {values.keep_remote}, but nothing is removed from {repository}"
-        f" before you agree once. See the plan with: dokku registryd:prune"
+        f" before you agree on this host. See the plan with: dokku registryd:prune"
         f" {values.app}"
     )
     if removal_advice.is_known_unable(domain):
