@@ -12,6 +12,7 @@ from support.site import Site
 from support.waiting import until
 from torture import deaths, life, verdict
 from torture.host import TortureHost
+from torture.mortal import Mortal
 
 PATH = "dokku/web"
 
@@ -162,11 +163,11 @@ def test_a_death_at_each_step(
     report = life.Report(seed="prune", engine=one_engine.kind.name)
     draw = random.Random("prune")  # noqa: S311 - it must be repeatable
     with TortureHost(tmp_path / "life", one_engine, own_registry) as host:
-        mortal = deaths.Mortal(host, report)
-        steps = mortal.steps_of("prune", "daemon")
+        mortal = Mortal(host, report)
+        steps = deaths.steps_of(mortal, "prune", "daemon")
 
         for _ in range(10 if examples.are_all_wanted() else 2):
-            mortal.die("prune", "daemon", draw.randint(1, steps))
+            deaths.kill(mortal, "prune", "daemon", draw.randint(1, steps))
 
         assert verdict.violations(host, mortal.deeds) == [], report.text
         assert report.faults.total() > 0

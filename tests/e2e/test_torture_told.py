@@ -74,6 +74,34 @@ def test_an_older_release_that_is_told(peaceful: tuple[TortureHost, Deeds]) -> N
     assert "which is not sha256:" in found(peaceful)
 
 
+def test_other_bytes_than_were_promoted(peaceful: tuple[TortureHost, Deeds]) -> None:
+    """A release that does not have the digest of the one that it repeats is found."""
+    host, deeds = peaceful
+    first = settling.deployed(host, deeds.apps[0].name)
+    deeds.deploy(deeds.apps[0])
+    settling.settle(host, deeds)
+    deeds.deploys[-1].repeats = settling.deployed(host, deeds.apps[0].name)
+    assert verdict.violations(*peaceful) == []
+
+    deeds.deploys[-1].repeats = first
+
+    assert "has other bytes than dokku/app1:1" in found(peaceful)
+
+
+def test_records_of_releases(peaceful: tuple[TortureHost, Deeds]) -> None:
+    """A live release without a record is found, and a record of what never ran."""
+    host, deeds = peaceful
+    host.site.host.set_property("app1", "release-records", "on", plugin="registryd")
+
+    missing = found(peaceful)
+    settling.settle(host, deeds)
+    assert verdict.violations(*peaceful) == []
+    planted(host, "UPDATE releases SET live_at = 0")
+
+    assert missing == "dokku/app1:1 runs and has no record"
+    assert "dokku/app1:1 has a record of 1, which never ran" in found(peaceful)
+
+
 def test_a_push_that_comes_late(peaceful: tuple[TortureHost, Deeds]) -> None:
     """A record that came back over a release with push off is found."""
     host, deeds = peaceful

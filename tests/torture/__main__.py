@@ -75,6 +75,8 @@ def _reports(
         makers = [partial(deaths.die, times=options.deaths), *makers, cuts]
     elif any(options.fault in trial.name_of(verb) for verb in verbs.VERBS):
         makers = [partial(cuts, fault=options.fault)]
+    elif options.fault.startswith(deaths.NAME):
+        makers = [partial(deaths.die, times=options.deaths, fault=options.fault)]
     seeds = (f"{options.seed}/{number}" for number in itertools.count(1))
     wanted = [options.only] if options.only else seeds
     trials = ((seed, make) for seed in wanted for make in makers)
@@ -105,7 +107,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--engine", default="", help="only Engines of this name")
     parser.add_argument(
-        "--fault", default="", help="no deaths, and only faults called like A|B"
+        "--fault", default="", help="only faults or deaths called like A|B"
     )
     parser.add_argument("--only", default="", help="only this seed, as it was printed")
     parser.add_argument("--markdown", default="", help="write the figures to this file")

@@ -30,6 +30,8 @@ class Deploy:
     """Dokku's own part of a rollback, which its command runs; None for a build."""
     restarts_before: int = 0
     """What that had started before."""
+    repeats: tuple[str, str] = ("", "")
+    """Repository and number whose very bytes it must be; empty for a build."""
     has_noted_end: bool = False
     """Whether Dokku could write down how it ended."""
 

@@ -120,10 +120,27 @@ class Deeds:
             if deploy.image_id != lived[-1].image_id
         )
         self._say(f"roll {app.name} back ({image_id[7:15]})")
+        command = ("registryd:rollback", app.name)
+        return self._repeat(app, image_id, restart, command)
+
+    def promote(self, source: App, app: App, restart: PlayedRestart) -> Deploy:
+        """Promote what an app runs to another one; go on while the command runs."""
+        image_id = [deploy for deploy in source.deploys if deploy.is_live][-1].image_id
+        self._say(f"promote {source.name} to {app.name} ({image_id[7:15]})")
+        command = ("registryd:promote", source.name, app.name)
+        return self._repeat(app, image_id, restart, command)
+
+    def _repeat(
+        self,
+        app: App,
+        image_id: str,
+        restart: PlayedRestart,
+        command: tuple[str, ...],
+    ) -> Deploy:
         deploy = Deploy(
             app=app,
             image_id=image_id,
-            hook=RunningHook(self._site.host, "registryd:rollback", app.name),
+            hook=RunningHook(self._site.host, *command),
             build="",
             restart=restart,
             restarts_before=len(restart.started),

@@ -11,10 +11,10 @@ from torture.apps import App
 from torture.deeds import Deeds
 from torture.host import TortureHost
 
-_HOOK_SECONDS: Final = 90
-_START_SECONDS: Final = 60
-_JOB_SECONDS: Final = 120
-_IMAGE_SECONDS: Final = 90
+_HOOK_SECONDS: Final = 300
+_START_SECONDS: Final = 300
+_JOB_SECONDS: Final = 300
+_IMAGE_SECONDS: Final = 300
 _MOST_REQUESTS: Final = 3
 _PAUSE_SECONDS: Final = 0.2  # Each look is a program that is started.
 
@@ -76,6 +76,12 @@ def settle_down(host: TortureHost, deeds: Deeds) -> None:
         what="the copies in mirrors",
         pause=_PAUSE_SECONDS,
     )
+    until(
+        lambda: are_records_there(host, deeds),
+        _IMAGE_SECONDS,
+        what="the records of releases",
+        pause=_PAUSE_SECONDS,
+    )
     if host.neighbour is not None:
         host.neighbour.settle()
 
@@ -94,6 +100,29 @@ def are_copies_there(host: TortureHost, deeds: Deeds) -> bool:
         if mirror and number not in {"", "0"} and (app.name, number) not in copied:
             return False
     return True
+
+
+def are_records_there(host: TortureHost, deeds: Deeds) -> bool:
+    """Tell whether each app that leaves records has put that of what it runs."""
+    host.start_daemon()
+    query = (
+        "SELECT app, CAST(number AS TEXT) FROM release_records"
+        " JOIN releases USING (job_id) WHERE release_records.digest != ''"
+    )
+    recorded = set(rows(host, query))
+    return all(
+        (app.name, number) in recorded
+        for app in deeds.apps
+        if has_records(host, app) and (number := deployed(host, app.name)[1]) > "0"
+    )
+
+
+def has_records(host: TortureHost, app: App) -> bool:
+    """Tell whether an app leaves records of its releases."""
+    value = host.site.host.read_property(
+        app.name, "release-records", plugin="registryd"
+    )
+    return value == "on"
 
 
 def are_images_here(host: TortureHost, deeds: Deeds, asked: Counter[str]) -> bool:

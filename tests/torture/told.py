@@ -84,9 +84,21 @@ def _what_runs(host: TortureHost, app: App, stored: Stored) -> Iterator[Violatio
             yield "other", f"{app.name} never went live, and is told {told}"
     elif manifest is None:
         yield "other", f"{app.name} is told {told}, which is in no registry"
-    elif not manifest.names_image(latest.image_id):
-        expected = latest.image_id[:19]
-        yield "other", f"{app.name} is told {told}, which is not {expected}"
+    else:
+        yield from _other_image(latest, told, manifest, stored)
+
+
+def _other_image(
+    latest: Deploy, told: str, manifest: images.Manifest, stored: Stored
+) -> Iterator[Violation]:
+    """What an app is told is its image, and for a promotion the very same bytes."""
+    if not manifest.names_image(latest.image_id):
+        text = f"is told {told}, which is not {latest.image_id[:19]}"
+        yield "other", f"{latest.app.name} {text}"
+    path, number = latest.repeats
+    source = stored.manifests[path].get(number) if path else manifest
+    if source is None or source.digest != manifest.digest:
+        yield "other", f"{told} has other bytes than {path}:{number}"
 
 
 def _manifest(host: TortureHost, told: str, stored: Stored) -> images.Manifest | None:

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import Final
 
-from torture import belongings, settling, told
+from torture import belongings, records, settling, told
 from torture.apps import Deploy
 from torture.deeds import Deeds
 from torture.host import TortureHost
@@ -23,6 +23,7 @@ def violations(host: TortureHost, deeds: Deeds) -> list[Violation]:
     found += _tags(host, deeds, stored)
     found += _removals(host, deeds, stored)
     found += _copies(host, deeds, stored)
+    found += records.violations(host, deeds, stored)
     found += _counters(host, deeds, stored)
     found += _deployed(host, deeds)
     found += told.violations(host, deeds, stored)
