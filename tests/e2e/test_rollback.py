@@ -279,7 +279,7 @@ def test_the_command_is_killed_while_dokku_deploys(one: Site) -> None:
     told = one.host.data_dir / "deploying" / "web"
     with begin(one) as command:
         until(lambda: one.names()[LATEST] == first, what="the name of the latest")
-        until(lambda: any(told.iterdir()), what="the reply to the deploy")
+        until(lambda: any(told.glob("*")), what="the reply to the deploy")
         os.killpg(command.pid, signal.SIGKILL)
     (build,) = told.iterdir()
     record = one.host.lib_root / "data" / "builds" / "web" / f"{build.name}.json"
