@@ -153,8 +153,8 @@ def _from_file(path: str, is_named: bool) -> dict[str, _Given]:  # noqa: FBT001
         ) from error
     except PermissionError as error:
         raise errors.ConfigurationError(
-            f"Cannot read {path}: {error.strerror}. User dokku must be able to read it:"
-            f" chgrp dokku {path} && chmod 0640 {path}."
+            f"Cannot read {path}: {error.strerror}. Run this as root or user dokku. If"
+            f" that user cannot read it: chgrp dokku {path} && chmod 0640 {path}."
         ) from error
     except OSError as error:
         raise errors.ConfigurationError(

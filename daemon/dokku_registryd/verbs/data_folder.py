@@ -3,12 +3,18 @@
 That library takes a tenth of a second to load, and operators and monitors ask for the
 status often. It is not needed if no setting except the path of the data is set.
 Otherwise `config` loads the settings and reports mistakes.
+
+The settings file may contain secrets, so it may be closed to a user whom the status
+socket admits. If the usual data folder is closed to that user too, it is the folder:
+then nothing is read from it, and only the socket and systemd are asked.
 """
 # Not pathlib, which takes as long to load as Python to start.
 # ruff: noqa: PTH123
 
 import importlib
 from collections.abc import Mapping
+
+from dokku_registryd.adapters.spool import peek
 
 TYPE_CHECKING = False  # as in `typing`, which takes longer to load than this looks
 if TYPE_CHECKING:
@@ -53,12 +59,14 @@ def locate(arguments: "argparse.Namespace") -> str:
 
 def _glance(arguments: "argparse.Namespace") -> str | None:
     named = arguments.config or arguments.environ.get(_FILE_VARIABLE)
+    given: dict[str, object] = {}
+    is_closed = False
     try:
         given = _from_file(named or _FILE)
-    except FileNotFoundError:
+    except (FileNotFoundError, PermissionError) as error:
         if named:
             return None
-        given = {}
+        is_closed = isinstance(error, PermissionError)
     except (OSError, ValueError):
         return None
     given |= {**_from_environment(arguments.environ), **arguments.overrides}
@@ -67,7 +75,9 @@ def _glance(arguments: "argparse.Namespace") -> str | None:
     lib_root = given.get(_LIB_ROOT, "/var/lib/dokku")
     found = given.get(_DATA_DIR) or f"{lib_root}/data/registryd"
     is_plain = _is_path(lib_root) and _is_path(found)
-    return str(found) if is_plain else None
+    # Closed settings may name another folder than one that is open.
+    is_known = not is_closed or peek.is_closed(str(found))
+    return str(found) if is_plain and is_known else None
 
 
 def _from_file(file: str) -> dict[str, object]:

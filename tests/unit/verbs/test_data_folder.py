@@ -11,9 +11,12 @@ import pytest
 
 from dokku_registryd import cli, config, errors
 from dokku_registryd.adapters.ledger import ledger
+from dokku_registryd.config import loading
 from dokku_registryd.verbs import data_folder
+from support import open_way
 
 VARIABLE = "DOKKU_REGISTRYD_PATHS__"
+_OTHER = 65534
 
 
 def build(
@@ -111,6 +114,43 @@ def test_other_settings_change_nothing(tmp_path: Path) -> None:
     assert data_folder.find(build(file, {}, {})) == Path(
         "/var/lib/dokku/data/registryd"
     )
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
+@pytest.mark.parametrize("is_closed", [True, False], ids=["closed", "open"])
+def test_settings_that_are_closed(
+    monkeypatch: pytest.MonkeyPatch, *, is_closed: bool
+) -> None:
+    """A folder that is closed too is the one; an open one need not be the service's."""
+    with open_way.folder() as folder:
+        file, data = folder / "config.toml", folder / "data"
+        file.write_text("[notify]\n")
+        file.chmod(0o600)
+        data.mkdir(0o700 if is_closed else 0o755)
+        monkeypatch.setattr(data_folder, "_FILE", str(file))
+        monkeypatch.setattr(loading, "DEFAULT_FILE", str(file))
+        arguments = build(None, {"paths.data_dir": str(data)}, {})
+        os.seteuid(_OTHER)
+        try:
+            found = _located(arguments)
+        finally:
+            os.seteuid(0)
+
+    assert found == (
+        str(data)
+        if is_closed
+        else (
+            f"Cannot read {file}: Permission denied. Run this as root or user dokku. If"
+            f" that user cannot read it: chgrp dokku {file} && chmod 0640 {file}."
+        )
+    )
+
+
+def _located(arguments: argparse.Namespace) -> str:
+    try:
+        return data_folder.locate(arguments)
+    except errors.ConfigurationError as error:
+        return str(error)
 
 
 @pytest.mark.parametrize("options", [[], ["--format", "json"]], ids=["text", "json"])

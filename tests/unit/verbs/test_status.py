@@ -26,7 +26,7 @@ from dokku_registryd.core.job.kinds import Kind
 from dokku_registryd.core.registry import backoff
 from dokku_registryd.core.release import completeness
 from dokku_registryd.core.release.releases import Release
-from dokku_registryd.verbs.service import status_facts
+from dokku_registryd.verbs.service import service_view, status_facts
 from support import open_way
 from support.calling import Caller, Closed, Served
 
@@ -667,8 +667,13 @@ printf '%s\\n' LoadState=loaded ActiveState=active UnitFileState=enabled MainPID
 @pytest.fixture
 def active(booted: Path, tmp_path: Path) -> dict[str, str]:
     """Give an environment in which systemd says that the service runs."""
-    (booted / "run/systemd/system").mkdir(parents=True)
-    program = tmp_path / "bin/systemctl"
+    return let_it_be_active(booted, tmp_path)
+
+
+def let_it_be_active(root: Path, folder: Path) -> dict[str, str]:
+    """Return an environment in which systemd says that the service runs."""
+    (root / "run/systemd/system").mkdir(parents=True)
+    program = folder / "bin/systemctl"
     program.parent.mkdir()
     program.write_text(SYSTEMCTL)
     program.chmod(0o755)
@@ -798,6 +803,25 @@ def test_a_member_of_the_group() -> None:
     )
     (complaint,) = caller.complaints
     assert complaint.startswith(f"this user may not read {caller.data_dir}: run this")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
+def test_a_user_whom_the_socket_refuses() -> None:
+    """A socket that is closed to this user is not taken for a missing one."""
+    with open_way.folder() as folder:
+        caller = Caller(folder)
+        path = caller.root / "run/dokku-registryd/status.sock"
+        path.parent.mkdir(parents=True)
+        active = let_it_be_active(caller.root, folder)
+        with Served().open(path, caller.data_dir, group=None):
+            caller.call("status", **active)  # It loads what another user may not read.
+            with another_user(caller):
+                called = caller.call("status", **active)
+
+    assert called.lines == [
+        f"Health:  unknown: {service_view.NO_ACCESS}",
+        "Service: running, pid 812",
+    ]
 
 
 def test_a_failed_push_from_git(caller: Caller, book: ledger.SqliteLedger) -> None:

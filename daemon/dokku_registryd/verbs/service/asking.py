@@ -30,10 +30,7 @@ def _why_silent(view: service_view.View) -> str:
         service_states.RUNNING,
         service_states.UNKNOWN,
     }:
-        return (
-            "this user has no access to the service: run this as root or dokku, or add"
-            " the user to the group status.group"
-        )
+        return service_view.NO_ACCESS
     if view.state.is_running:
         return (
             f"the service (pid {view.state.pid}) has no status socket: status.socket is"

@@ -10,6 +10,11 @@ from dokku_registryd.core.status import service_states, status_page
 
 _SOCKET = "status.sock"  # as `adapters.status.sockets` names it
 _RUN_SOCKET = f"/run/dokku-registryd/{_SOCKET}"
+NO_ACCESS = (
+    "this user has no access to the service: run this as root or dokku, or add the user"
+    " to the group status.group"
+)
+"""Why a service does not answer a user whom its socket does not admit."""
 
 
 class View:
@@ -102,8 +107,10 @@ def _ask(path: str, target: str) -> tuple[tuple[int, str] | None, str, bool]:
         return None, "", True
     except errors.TransientError as error:
         return None, str(error), False
+    except PermissionError:
+        return None, NO_ACCESS, False
     except OSError:
-        return None, "", False  # It has no socket, or is not open to this user.
+        return None, "", False  # It has no socket.
 
 
 def _is_suspended(pid: int) -> bool:
