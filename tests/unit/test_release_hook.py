@@ -23,6 +23,10 @@ echo "-----> Pushing image to registry"
 echo " !     it is refused" >&2
 exit {code}
 """
+AGAIN = (
+    "What is wrong: dokku registryd:doctor web."
+    " When that is corrected, deploy again with"
+)
 
 
 @pytest.fixture
@@ -181,8 +185,7 @@ def test_an_odd_scheduler_is_refused(host: DokkuHost) -> None:
     assert release(host) == Result(
         "",
         " !     Cannot hand the release of web to dokku-registryd: no trigger file in"
-        f" {host.data_dir}/spool (invalid scheduler)."
-        " Run dokku-registryd doctor, then dokku ps:rebuild web\n",
+        f" {host.data_dir}/spool (invalid scheduler). {AGAIN}: dokku ps:rebuild web\n",
         1,
     )
     assert host.spool() == {}
@@ -210,10 +213,32 @@ def test_no_spool_fails_the_release(host: DokkuHost, broken: str, reason: str) -
     assert result == Result(
         "",
         " !     Cannot hand the release of web to dokku-registryd: no trigger file in"
-        f" {spool} ({reason}). Run dokku-registryd doctor, then dokku ps:rebuild web\n",
+        f" {spool} ({reason}). {AGAIN}: dokku ps:rebuild web\n",
         1,
     )
     assert not broken or host.spool("tmp") == {}
+
+
+@pytest.mark.parametrize(
+    ("source", "way"),
+    [
+        # Git has rejected the push, so a rebuild would build the commit before.
+        ("git-hook", "push the commit again with: git push"),
+        ("registryd:rollback web", "run dokku registryd:rollback web again"),
+        ("ps:rebuild", "deploy again with: dokku ps:rebuild web"),
+    ],
+)
+def test_the_way_out_fits_what_began_the_deploy(
+    host: DokkuHost, source: str, way: str
+) -> None:
+    """What has to be done again is what the operator did."""
+    (host.data_dir / "spool").rename(host.data_dir / "gone")
+
+    result = host.trigger(
+        RELEASE, "herokuish", "web", IMAGE, environ={"DOKKU_BUILD_SOURCE": source}
+    )
+
+    assert result.stderr.endswith(f" When that is corrected, {way}\n")
 
 
 def test_a_full_disk_fails_the_release(host: DokkuHost) -> None:
@@ -235,7 +260,7 @@ def test_a_full_disk_fails_the_release(host: DokkuHost) -> None:
     )
 
     assert (done.returncode, done.stdout) == (1, "")
-    assert "/spool (File too large). Run dokku-registryd doctor" in done.stderr
+    assert f"/spool (File too large). {AGAIN}" in done.stderr
     assert host.spool() == host.spool("tmp") == {}
 
 
