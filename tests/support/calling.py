@@ -89,12 +89,13 @@ class Served:
 
     def __init__(self) -> None:
         self.pages: dict[str, str] = {}
+        self.status = 200
 
     def answer(self, path: str) -> http_protocol.Answer:
         """Return a page."""
         if path not in self.pages:
             return http_protocol.NOT_FOUND
-        return http_protocol.Answer(200, self.pages[path])
+        return http_protocol.Answer(self.status, self.pages[path])
 
     @contextmanager
     def open(self, path: Path, data_dir: Path, *, group: int | None) -> Iterator[None]:

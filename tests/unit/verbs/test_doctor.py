@@ -3,6 +3,8 @@
 import base64
 import contextlib
 import json
+import os
+import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +25,7 @@ from dokku_registryd.core.release.releases import Release, ReleaseState
 from dokku_registryd.core.status.findings import Level
 from dokku_registryd.verbs.service import doctor_apps
 from support import engines, seeding
+from support.calling import Served
 from support.dokku_host import GLOBAL
 from support.login_host import LoginHost, entry
 from support.registries import PASSWORD, USERNAME, RegistryServer
@@ -202,6 +205,54 @@ def test_a_spool_that_cannot_be_read(host: LoginHost, name: str) -> None:
         " must be a folder that user dokku owns"
     ) in lines
     assert any(line.startswith("ok    disk: ") for line in lines)
+
+
+def test_a_full_disk(host: LoginHost) -> None:
+    """A disk that takes no file fails the next deploy, although all else is well."""
+    new = host.host.data_dir / "spool" / "new"
+    subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(new)], check=True
+    )
+    try:
+        (new / ".filler").write_bytes(bytes(65536))
+        told = of_host(host, "spool")
+    finally:
+        subprocess.run(["umount", "--lazy", str(new)], check=True)
+
+    (line,) = told
+    assert line == (
+        f"{new} accepts no file (No space left on device), so deploys of apps that push"
+        " fail, and nothing is restored. Free its disk, or repair it"
+    )
+
+
+def test_a_service_that_is_not_ready(host: LoginHost) -> None:
+    """What keeps the service from its work is told, as `health` tells it."""
+    data, served = host.host.data_dir, Served()
+    served.status, served.pages["/readyz"] = 503, "it is tired\nit is ill\n"
+    lock = spool.SpoolLock(data)
+    assert lock.acquire(spool.DAEMON, tells=builds.render(package.build()))
+
+    with served.open(data / "status.sock", data, group=None):
+        told = of_host(host, "service")
+
+    lock.release()
+    assert told == [
+        f"running, pid {os.getpid()}",
+        "it is not ready: it is tired",
+        "it is not ready: it is ill",
+    ]
+
+
+def test_a_message_that_would_not_arrive(host: LoginHost) -> None:
+    """A way to the operator that cannot be used is told before a trouble needs it."""
+    result = host.dokku(
+        "registryd:doctor",
+        "api",
+        environ={"DOKKU_REGISTRYD_NOTIFY__COMMAND": '["/nowhere/at-all"]'},
+    )
+
+    assert "warn  notify: notify.command: " in result.stdout
 
 
 def test_a_running_service(host: LoginHost) -> None:

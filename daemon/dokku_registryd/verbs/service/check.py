@@ -46,7 +46,7 @@ def perform(arguments: argparse.Namespace, out: output.Output) -> int:
     warnings = [
         *_about_closed(file, settings, environ),
         *list_warnings(settings, environ, arguments.root),
-        *_about_notifications(settings, environ, file),
+        *about_notifications(settings, environ, file),
     ]
     if arguments.format == "json":
         out.json(
@@ -84,6 +84,24 @@ def list_warnings(
         *about_certificates(settings),
         *_about_group(settings.status.group),
     ]
+
+
+def about_notifications(
+    settings: config.Settings, environ: Mapping[str, str], file: str
+) -> Iterator[str]:
+    """Yield what keeps messages from the operator; nothing is sent."""
+    table = settings.notify
+    if table.urls or table.heartbeat_url:
+        with contextlib.suppress(OSError):
+            if Path(file).stat().st_mode & stat.S_IROTH:
+                yield (
+                    f"{file} contains secrets ([notify]), and every user can read it:"
+                    f" chown root:dokku {file} && chmod 640 {file}"
+                )
+    for channel in notifications.build_channels(settings, service_environ(environ)):
+        reason = channel.check()
+        if reason:
+            yield f"{channel.name}: {reason}."
 
 
 def _places(settings: config.Settings, file: str) -> dict[str, str | None]:
@@ -236,24 +254,6 @@ def _is_owner(settings: config.Settings) -> bool:
     with contextlib.suppress(OSError):
         return Path(settings.paths.dokku_root).stat().st_uid == os.geteuid()
     return True
-
-
-def _about_notifications(
-    settings: config.Settings, environ: Mapping[str, str], file: str
-) -> Iterator[str]:
-    """Yield what keeps messages from the operator; nothing is sent."""
-    table = settings.notify
-    if table.urls or table.heartbeat_url:
-        with contextlib.suppress(OSError):
-            if Path(file).stat().st_mode & stat.S_IROTH:
-                yield (
-                    f"{file} contains secrets ([notify]), and every user can read it:"
-                    f" chown root:dokku {file} && chmod 640 {file}"
-                )
-    for channel in notifications.build_channels(settings, service_environ(environ)):
-        reason = channel.check()
-        if reason:
-            yield f"{channel.name}: {reason}."
 
 
 def _about_closed(

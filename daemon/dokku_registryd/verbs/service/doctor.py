@@ -48,8 +48,9 @@ def perform(arguments: argparse.Namespace, out: Output) -> int:
 
 def _examine(arguments: argparse.Namespace) -> Iterator[Finding]:
     environ = arguments.environ
+    file = config.config_file(arguments.config, environ)[0]
     files = closed_files.Files.look(
-        config.config_file(arguments.config, environ)[0],
+        file,
         environ.get(check.DEFAULTS_VARIABLE, check.DEFAULTS_FILE),
     )
     try:
@@ -65,6 +66,8 @@ def _examine(arguments: argparse.Namespace) -> Iterator[Finding]:
     if text := files.about_defaults(root):
         yield findings.warn("settings", text)
     yield from doctor_host.examine(settings, environ, arguments.root)
+    for text in check.about_notifications(settings, environ, file):
+        yield findings.warn("notify", text)
     with _context(settings, check.service_environ(environ)) as context:
         yield from doctor_apps.examine(context, only=arguments.app)
 

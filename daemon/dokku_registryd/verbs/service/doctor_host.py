@@ -1,12 +1,15 @@
 """The host checks of `doctor`: settings, spool, service, Engine."""
 
+import errno
+import http
 import os
 import time
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 from dokku_registryd import config, errors
 from dokku_registryd.adapters.engine import push_way
-from dokku_registryd.adapters.files import absence_file
+from dokku_registryd.adapters.files import absence_file, disk_trial
 from dokku_registryd.adapters.host import clocks, package
 from dokku_registryd.adapters.registry import proxy as registry_proxy
 from dokku_registryd.adapters.spool import spool
@@ -26,6 +29,7 @@ from dokku_registryd.verbs.service import (
 )
 from dokku_registryd.wiring import clients, properties
 
+_READY_PATH = "/readyz"
 # A host that no exception matches.
 _ANYWHERE = "https://registry.invalid/"
 
@@ -43,7 +47,7 @@ def examine(
     yield from _spool(settings)
     yield _disk(settings)
     yield _ledger(settings)
-    yield _service(settings, environ, root)
+    yield from _service(settings, environ, root)
     yield from doctor_plugin.examine(settings, environ)
     yield from _engine(settings, environ)
     yield from _pushes(settings)
@@ -120,13 +124,8 @@ def _spool(settings: config.Settings) -> Iterator[Finding]:
             " them: systemctl start dokku-registryd",
         )
     present = [folder for folder in folders if str(folder) not in missing]
-    closed = [path for path in present if not os.access(path, os.W_OK | os.X_OK)]
-    for folder in closed:
-        yield findings.fail(
-            "spool",
-            f"{folder} is not writable by the current user. Run this as user dokku, or"
-            " give the folder to that user",
-        )
+    closed = [*_closed(present)]
+    yield from closed
     files = spool.Spool(settings.data_dir)
     try:
         rejected, pending = files.rejected(), files.pending()
@@ -146,6 +145,24 @@ def _spool(settings: config.Settings) -> Iterator[Finding]:
         )
     if not missing and not closed:
         yield findings.ok("spool", f"writable, {pending} trigger files waiting")
+
+
+def _closed(folders: list[Path]) -> Iterator[Finding]:
+    """Yield findings about folders that accept no file, asked as the service asks."""
+    refusals = {folder: disk_trial.refusal(folder) for folder in folders}
+    for folder, reason in refusals.items():
+        if reason == os.strerror(errno.EACCES):
+            yield findings.fail(
+                "spool",
+                f"{folder} is not writable by the current user. Run this as user dokku,"
+                " or give the folder to that user",
+            )
+        elif reason:
+            yield findings.fail(
+                "spool",
+                f"{folder} accepts no file ({reason}), so deploys of apps that push"
+                " fail, and nothing is restored. Free its disk, or repair it",
+            )
 
 
 def _disk(settings: config.Settings) -> Finding:
@@ -180,17 +197,25 @@ def _ledger(settings: config.Settings) -> Finding:
 
 def _service(
     settings: config.Settings, environ: Mapping[str, str], root: str
-) -> Finding:
-    state = service_view.look(str(settings.data_dir), environ, root=root).state
+) -> Iterator[Finding]:
+    view = service_view.look(str(settings.data_dir), environ, _READY_PATH, root=root)
+    state = view.state
     if not state.is_running:
         is_harmful = state.name in {service_states.HUNG, service_states.AWAY}
         level = findings.fail if is_harmful else findings.warn
-        return level("service", state.sentence())
+        yield level("service", state.sentence())
+        return
     difference = package.difference(str(settings.data_dir))
     if difference:
-        return findings.warn("service", f"{difference}: {builds.CURE}")
-    level = findings.warn if state.cure else findings.ok
-    return level("service", state.sentence())
+        yield findings.warn("service", f"{difference}: {builds.CURE}")
+    else:
+        level = findings.warn if state.cure else findings.ok
+        yield level("service", state.sentence())
+    status, text = view.answer or (http.HTTPStatus.OK, "")
+    if status == http.HTTPStatus.SERVICE_UNAVAILABLE:
+        # The checks of this host judge what a deploy meets. The service may see more.
+        for reason in text.splitlines():
+            yield findings.warn("service", f"it is not ready: {reason}")
 
 
 def _engine(settings: config.Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
