@@ -130,7 +130,7 @@ class LoginWatch(threading.Thread):
             RegistrydError: Ledger or apps cannot be read.
         """
         if not self._interval:
-            self._troubles = {}
+            self._forget_all()
             return
         context = self._context()
         wanted = self._wanted(context)
@@ -156,6 +156,13 @@ class LoginWatch(threading.Thread):
         self._troubles = login_checks.find_troubles(
             checks.values(), now=context.clock.now()
         )
+
+    def _forget_all(self) -> None:
+        """Forget what is known: nothing would show that a refused login works again."""
+        self._troubles = {}
+        self._seen.clear()
+        for check in self._store.login_checks():
+            self._store.forget_login_check(check)
 
     def _wanted(self, context: ports.Context) -> set[_Target]:
         now = context.clock.monotonic()

@@ -15,6 +15,7 @@ from dokku_registryd import ports
 from dokku_registryd.core.install import builds, plugin_facts
 from dokku_registryd.core.job import jobs
 from dokku_registryd.core.job.kinds import Kind
+from dokku_registryd.core.notify import login_checks
 from dokku_registryd.core.registry import reach
 from dokku_registryd.core.status import (
     exposition,
@@ -141,7 +142,7 @@ class StatusPages:
         return Answer(200, exposition.expose(facts), metrics.CONTENT_TYPE)
 
     def _status(self) -> Answer:
-        _, book_error = self._book.take()
+        book, book_error = self._book.take()
         files, files_error = self._files.take()
         mode, _ = self._mode.take()
         reasons = self._reasons(files, book_error, files_error)
@@ -172,6 +173,12 @@ class StatusPages:
                 ("moved", sweep.moved),
                 ("freeable", sweep.freeable),
                 ("swept_at", round(sweep.ended_at, 1)),
+            ]
+        if book is not None:
+            amiss = login_checks.find_troubles(book.logins, now=self._clock.now())
+            facts += [
+                (status_page.LOGIN, status_page.login(kind, subject, reason))
+                for (kind, subject), reason in amiss.items()
             ]
         return Answer(200, status_page.render(facts))
 

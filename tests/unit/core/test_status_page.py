@@ -29,6 +29,19 @@ def test_what_is_written_is_read() -> None:
     assert (page.number("wanted"), page.number("swept_at")) == (24, 1.5)
 
 
+def test_troubles_of_logins() -> None:
+    """Several come back, also with a blank in a name, or with what stands for it."""
+    told = [
+        ("login_refused", "r.example (web's login a%20 b)", "it says no"),
+        ("login_expires", "r.example (the global login)", ""),
+    ]
+    text = status_page.render(
+        (status_page.LOGIN, status_page.login(*trouble)) for trouble in told
+    )
+
+    assert status_page.Page(text).logins == told
+
+
 @pytest.mark.parametrize(
     ("text", "is_ready"),
     [("", None), ("ready yes\n", True), ("ready no\n", False), ("later 1\n", None)],

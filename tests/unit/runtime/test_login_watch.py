@@ -205,3 +205,16 @@ def test_switched_off(scene: Scene) -> None:
 
     assert scene.wait(10 * HOUR) == 0
     assert scene.watch.troubles == {}
+
+
+def test_switched_off_after_a_refusal(scene: Scene) -> None:
+    """Nothing would show that the login works again, so it is not told any more."""
+    scene.log_in("wrong")
+    scene.wait(60)
+    assert scene.host.ledger.login_checks()
+
+    scene.watch.reload(locate=scene._locate, interval_seconds=0)
+    scene.wait(60)
+
+    assert scene.host.ledger.login_checks() == []
+    assert scene.watch.troubles == {}

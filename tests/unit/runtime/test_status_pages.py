@@ -14,6 +14,7 @@ from dokku_registryd.core.hook import triggers
 from dokku_registryd.core.install import builds
 from dokku_registryd.core.install.plugin_facts import Link, PluginFacts
 from dokku_registryd.core.job.kinds import Kind
+from dokku_registryd.core.notify.login_checks import Check, Standing
 from dokku_registryd.core.registry.reach import Reach
 from dokku_registryd.core.status import exposition, metrics, status_page
 from dokku_registryd.core.status.http_protocol import NOT_FOUND, Answer
@@ -146,6 +147,25 @@ def test_the_page_of_the_verb(scene: Scene) -> None:
     scene.daemon.shop.executor.counters.asked((away,))
     assert status_page.Page(scene.ask("/status").body).silent == [
         ("r.example", 9.5, "no")
+    ]
+
+
+def test_logins_on_the_page_of_the_verb(scene: Scene) -> None:
+    """A login that a check found refused stands there, and one that works does not."""
+    refused = Check(
+        domain="r.example",
+        owner="web",
+        username="ci",
+        mark="",
+        standing=Standing.REFUSED,
+        reason="it says no",
+        asked_at=1.0,
+    )
+    accepted = replace(refused, owner="api", standing=Standing.ACCEPTED)
+    scene.book = exposition.Book(unpushed=(), paused={}, logins=(refused, accepted))
+
+    assert status_page.Page(scene.ask("/status").body).logins == [
+        ("login_refused", "r.example (web's login ci)", "it says no")
     ]
 
 

@@ -26,6 +26,7 @@ from dokku_registryd.core.job.kinds import Kind
 from dokku_registryd.core.registry import backoff
 from dokku_registryd.core.release import completeness
 from dokku_registryd.core.release.releases import Release
+from dokku_registryd.core.status import status_page
 from dokku_registryd.verbs.service import service_view, status_facts
 from support import open_way
 from support.calling import Caller, Closed, Served
@@ -88,6 +89,7 @@ def test_a_new_host_for_a_script(caller: Caller) -> None:
         "mode": None,
         "engine": None,
         "images": None,
+        "logins": [],
         "data_dir": str(caller.data_dir),
         "trigger_files": 0,
         "rejected_files": 0,
@@ -341,6 +343,33 @@ def pause(book: ledger.SqliteLedger, reason: str) -> None:
             reason=reason,
         )
     )
+
+
+def test_logins_that_will_fail(
+    caller: Caller, lock: spool.SpoolLock, served: Served
+) -> None:
+    """What the service knows of logins is not well, and each says how to replace it."""
+    page = ["ready yes"]
+    page += [
+        f"login {status_page.login('login_refused', f'r{number}.example (x)', 'no')}"
+        for number in range(21)
+    ]
+    left = "its token is valid for 3 more hours, and no credential helper renews it"
+    page += [f"login {status_page.login('login_expires', 's.example (y)', left)}"]
+    served.pages["/status"] = "\n".join(page)
+
+    text = caller.call("status").text
+    told = caller.call("status", "--format", "json").json["logins"]
+
+    assert "ready, but 21 logins are refused and 1 login expires soon\n" in text
+    way = "Log in again with dokku registry:login"
+    assert f"Login:   r0.example (x) is refused: no. {way}\n" in text
+    assert "         2 more: dokku-registryd status --format json\n" in text
+    assert told[-1] == {
+        "kind": "login_expires",
+        "login": "s.example (y)",
+        "reason": left,
+    }
 
 
 def test_a_paused_registry(caller: Caller, book: ledger.SqliteLedger) -> None:

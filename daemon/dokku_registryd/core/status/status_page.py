@@ -1,8 +1,9 @@
 r"""The page `/status`: what only the running service knows, for the verb `status`.
 
-One fact a line: a name, a blank, a value. `reason` and `silent` (a registry, since
-when, and why) may occur several times. A fact that is not known has no line. Programs
-of several versions talk to each other, so a reader ignores unknown names::
+One fact a line: a name, a blank, a value. `reason`, `silent` (a registry, since when,
+and why) and `login` (a kind of trouble, a login with its blanks as `%20`, and why) may
+occur several times. A fact that is not known has no line. Programs of several versions
+talk to each other, so a reader ignores unknown names::
 
     ready no
     reason the Docker Engine does not answer: see systemctl status docker
@@ -20,6 +21,7 @@ of several versions talk to each other, so a reader ignores unknown names::
     freeable 3
     swept_at 1764430000.2
     silent r.example:5000 1764430000.2 cannot reach r.example:5000: Connection refused
+    login login_refused ghcr.io%20(the%20global%20login%20ci) the registry answers 401
     free_bytes 81604378624
 """
 
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
 PATH = "/status"
 SILENT = "silent"
+LOGIN = "login"
 _TOO_MUCH = 1e18  # and "inf" and "nan"
 
 
@@ -46,6 +49,11 @@ def silence(domain: str, since: float, reason: str) -> str:
     return f"{domain} {since:.1f} {reason}"
 
 
+def login(kind: str, subject: str, reason: str) -> str:
+    """Return a trouble of a login, as `Page.logins` reads it."""
+    return f"{kind} {subject.replace('%', '%25').replace(' ', '%20')} {reason}"
+
+
 class Page:
     """What the service says.
 
@@ -53,13 +61,14 @@ class Page:
         text: The page; empty if the service did not answer.
     """
 
-    __slots__ = ("_facts", "_silent", "reasons")
+    __slots__ = ("_facts", "_logins", "_silent", "reasons")
 
     def __init__(self, text: str) -> None:
         pairs = [line.partition(" ") for line in text.split("\n")]
         self._facts = {name: value for name, _, value in pairs if value}
         self.reasons = [value for name, _, value in pairs if name == "reason"]
         self._silent = [value for name, _, value in pairs if name == SILENT]
+        self._logins = [value for name, _, value in pairs if name == LOGIN]
 
     @property
     def is_ready(self) -> bool | None:
@@ -77,6 +86,17 @@ class Page:
             seconds = _number(since)
             if seconds is not None:
                 found.append((domain, float(seconds), reason))
+        return found
+
+    @property
+    def logins(self) -> "list[tuple[str, str, str]]":
+        """Troubles of logins: each with its kind, the login and the reason."""
+        found = []
+        for value in self._logins:
+            kind, _, rest = value.partition(" ")
+            subject, _, reason = rest.partition(" ")
+            shown = subject.replace("%20", " ").replace("%25", "%")
+            found.append((kind, shown, reason))
         return found
 
     def text(self, name: str) -> str | None:

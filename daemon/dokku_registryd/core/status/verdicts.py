@@ -9,6 +9,8 @@ _CONCERNS = (
     ("failed", "1 release has failed", "{} releases have failed"),
     ("lost", "1 name is lost", "{} names are lost"),
     ("missing", "1 name is missing", "{} names are missing"),
+    ("refused", "1 login is refused", "{} logins are refused"),
+    ("expiring", "1 login expires soon", "{} logins expire soon"),
     ("incomplete", "1 release is incomplete", "{} releases are incomplete"),
     ("apps", "1 app has no folder", "{} apps have no folder"),
     ("retried", "1 job failed and is retried", "{} jobs failed and are retried"),

@@ -22,6 +22,7 @@ _NOT_PERMITTED = 77  # as `cli` exits with for a closed folder
 _WATCH_SECONDS = 2.0
 _STDOUT = 1
 _MOST_FAILED = 20
+_REFUSED, _EXPIRES = "login_refused", "login_expires"  # as core.notify.troubles
 
 
 def perform(arguments: "argparse.Namespace", out: output.Output) -> int:
@@ -109,6 +110,7 @@ def _as_text(facts: dict[str, object], view: service_view.View) -> list[str]:
         _service_line(facts),
         *_installed_lines(facts),
         *_images_lines(facts["images"]),
+        *_login_lines(_dicts(facts["logins"])),
         _spool_line(facts),
     ]
     for entry in _dicts(facts["silent"]):
@@ -158,6 +160,8 @@ def _counts(facts: dict[str, object]) -> dict[str, float]:
     images, missing = facts["images"], facts["missing"]
     counts: dict[str, float] = {
         "failed": len(_dicts(facts["failed"])),
+        "refused": len(_of_kind(facts, _REFUSED)),
+        "expiring": len(_of_kind(facts, _EXPIRES)),
         "incomplete": len(_dicts(facts["incomplete"])),
         "apps": len(_dicts(missing["apps"])) if isinstance(missing, dict) else 0,
         "retried": sum(bool(job["last_error"]) for job in _dicts(facts["unfinished"])),
@@ -213,6 +217,18 @@ def _images_lines(images: object) -> list[str]:
     if images["missing"] or images["lost"]:
         lines.append("         See which: dokku-registryd heal --dry-run")
     return lines
+
+
+def _login_lines(logins: list[dict[str, object]]) -> list[str]:
+    if not logins:
+        return []
+    module = importlib.import_module("dokku_registryd.verbs.service.login_lines")
+    lines: list[str] = module.lines(logins)
+    return lines
+
+
+def _of_kind(facts: dict[str, object], kind: str) -> list[dict[str, object]]:
+    return [entry for entry in _dicts(facts["logins"]) if entry["kind"] == kind]
 
 
 def _now(entry: dict[str, object]) -> str:

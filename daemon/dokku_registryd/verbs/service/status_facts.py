@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 KEYS = (
     *("health", "service", "pid", "state", "outdated", "version", "mode", "engine"),
-    *("images", "data_dir", "free_bytes", "trigger_files", "rejected_files"),
+    *("images", "logins", "data_dir", "free_bytes", "trigger_files", "rejected_files"),
     *("push_way", "missing", "incomplete", "mirror", "silent", "paused"),
     *("ledger_error", "failed", "unfinished", "recent"),
 )
@@ -53,6 +53,7 @@ def collect(data_dir: str, view: service_view.View) -> dict[str, object]:
         "mode": page.text("mode") or _noted_mode(data_dir),
         "engine": _engine(page),
         "images": _images(page, now),
+        "logins": _logins(page),
         "data_dir": data_dir,
         "free_bytes": _free_bytes(data_dir),
         "trigger_files": _counted(spool_peek.pending, data_dir),
@@ -131,6 +132,14 @@ def _images(page: status_page.Page, now: float) -> dict[str, object] | None:
     names = ("apps", "wanted", "missing", "lost", "moved", "freeable")
     counts: dict[str, object] = {name: page.number(name) for name in names}
     return {**counts, "swept_age_seconds": job_facts.elapsed(swept_at, now)}
+
+
+def _logins(page: status_page.Page) -> list[dict[str, object]]:
+    """Return the logins that the service has found refused, or soon expiring."""
+    return [
+        {"kind": kind, "login": login, "reason": reason}
+        for kind, login, reason in page.logins
+    ]
 
 
 def _free_bytes(data_dir: str) -> int | None:
