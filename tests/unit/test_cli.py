@@ -270,6 +270,10 @@ def test_version_and_help_as_verbs() -> None:
             ["releases", "--limit", "0"],
             "argument --limit: must be a positive number, not '0'",
         ),
+        (
+            ["status", "--watch", "x"],
+            "argument --watch: must be a number of seconds from 0.1 to 86400, not 'x'",
+        ),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

@@ -110,6 +110,7 @@ def test_another_name(host: DokkuHost, repository: PluginRepository) -> None:
     assert host.command("help") == Result("", "", 0)
     assert host.command("plugin:uninstall", "other").code == 0
     assert not (host.plugins / "available" / "other").exists()
+    assert not (host.root / "opt" / "dokku-registryd").exists()
 
 
 def test_old_python(host: DokkuHost, repository: PluginRepository) -> None:

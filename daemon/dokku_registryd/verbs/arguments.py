@@ -269,9 +269,14 @@ def _add_hook_verbs(verbs: "argparse._SubParsersAction[Parser]") -> None:
 
 
 def _seconds(text: str) -> float:
-    seconds = float(text)
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
     if not _LEAST_SECONDS <= seconds <= _MOST_SECONDS:
-        raise argparse.ArgumentTypeError(f"{text!r} is not between 0.1 and 86400")
+        raise argparse.ArgumentTypeError(
+            f"must be a number of seconds from 0.1 to 86400, not {text!r}"
+        )
     return seconds
 
 
