@@ -67,6 +67,25 @@ def test_file_by_file(folders: tuple[Path, Path]) -> None:
     assert content(old) == {"a": "new a", "b": "new b"}
 
 
+def test_what_a_killed_installation_was_writing(tmp_path: Path) -> None:
+    """It goes with the next writing or a removal; what is being written stays."""
+    unit = tmp_path / "x.service"
+    gone, alive = tmp_path / ".x.service.999999999.tmp", tmp_path / ".x.service.1.tmp"
+    other = tmp_path / ".y.service.999999999.tmp"
+    for path in (unit, gone, alive, other):
+        path.touch()
+
+    host_changes._remove(str(unit))
+
+    assert sorted(tmp_path.iterdir()) == sorted([alive, other])
+    gone.touch()
+    changes = host_changes.HostChanges(
+        paths.Paths(root=str(tmp_path)), installed.owner_of(tmp_path), {}
+    )
+    changes._write(str(unit), "text")
+    assert sorted(tmp_path.iterdir()) == sorted([alive, other, unit])
+
+
 def test_every_step_can_be_done(tmp_path: Path) -> None:
     """Every step of a plan has an implementation."""
     changes = host_changes.HostChanges(

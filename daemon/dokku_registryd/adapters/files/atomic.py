@@ -73,6 +73,22 @@ def replace_in(
     os.fsync(folder)
 
 
+def drop_unfinished(path: Path) -> None:
+    """Remove what processes that have died were writing for `path`.
+
+    Raises:
+        OSError: The folder refuses.
+    """
+    begin, end = f".{path.name[:_LONGEST_PART]}.", ".tmp"
+    if not path.parent.is_dir():
+        return
+    for found in list(path.parent.iterdir()):
+        if found.name.startswith(begin) and found.name.endswith(end):
+            writer = found.name[len(begin) : -len(end)]
+            if writer.isdigit() and not Path("/proc", writer).exists():
+                found.unlink(missing_ok=True)
+
+
 def read(path: Path, *, limit: int, is_strict: bool = False) -> bytes:
     """Return the content of a regular file, at most `limit` bytes of it.
 

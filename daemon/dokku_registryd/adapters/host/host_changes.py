@@ -106,6 +106,7 @@ class HostChanges:
     def _write(self, place: str, text: str, *, mode: int = _PUBLIC_FILE) -> None:
         path = Path(place)
         _make_public(path.parent)
+        atomic.drop_unfinished(path)
         atomic.replace(path, text.encode(), mode=mode)
 
     def _make(self, folders: Sequence[str], mode: int) -> None:
@@ -237,6 +238,7 @@ def _remove(*places: str) -> None:
             shutil.rmtree(path)
         else:
             path.unlink(missing_ok=True)
+            atomic.drop_unfinished(path)
 
 
 def reason_of(error: errors.RegistrydError | OSError) -> str:
