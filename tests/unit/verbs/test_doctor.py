@@ -19,6 +19,7 @@ from dokku_registryd.adapters.ledger import ledger
 from dokku_registryd.adapters.spool import spool
 from dokku_registryd.core.auth.logins import Secret
 from dokku_registryd.core.install import builds
+from dokku_registryd.core.notify import episodes
 from dokku_registryd.core.registry import grants
 from dokku_registryd.core.release import completeness
 from dokku_registryd.core.release.releases import Release, ReleaseState
@@ -253,6 +254,31 @@ def test_a_message_that_would_not_arrive(host: LoginHost) -> None:
     )
 
     assert "warn  notify: notify.command: " in result.stdout
+
+
+def test_a_message_that_did_not_arrive(host: LoginHost) -> None:
+    """An operator who waits for messages learns of it; a former way is not told."""
+    failed = episodes.Channel(since=1.0, attempts=3, error="status 1")
+    book = ledger.SqliteLedger(host.host.data_dir / "ledger.sqlite3")
+    book.keep_notices(
+        episodes.Memory(
+            channels={"notify.command": failed, "notify.urls 1 (json)": failed}
+        )
+    )
+    book.close()
+
+    result = host.dokku(
+        "registryd:doctor",
+        "api",
+        environ={"DOKKU_REGISTRYD_NOTIFY__COMMAND": '["/bin/true"]'},
+    )
+
+    assert [line for line in result.stdout.splitlines() if "  notify: " in line] == [
+        (
+            "warn  notify: notify.command: a message was not delivered, 3 times by now:"
+            " status 1. Correct it, then try it with: sudo dokku-registryd notify"
+        )
+    ]
 
 
 def test_a_running_service(host: LoginHost) -> None:

@@ -24,7 +24,7 @@ from dokku_registryd.verbs.service import (
     doctor_host,
     registries,
 )
-from dokku_registryd.wiring import clients, credentials
+from dokku_registryd.wiring import clients, credentials, notifications
 
 # A user waits, so the timeouts are shorter than those of a release.
 _LIMITS = {
@@ -68,6 +68,7 @@ def _examine(arguments: argparse.Namespace) -> Iterator[Finding]:
     yield from doctor_host.examine(settings, environ, arguments.root)
     for text in check.about_notifications(settings, environ, file):
         yield findings.warn("notify", text)
+    yield from _undelivered(settings, check.service_environ(environ))
     with _context(settings, check.service_environ(environ)) as context:
         yield from doctor_apps.examine(context, only=arguments.app)
 
@@ -92,6 +93,23 @@ def _context(
             is_healing=_is_healing(settings),
             config_root=settings.config_root,
         )
+
+
+def _undelivered(
+    settings: config.Settings, environ: Mapping[str, str]
+) -> Iterator[Finding]:
+    """Yield the ways to the operator whose last messages did not arrive."""
+    with contextlib.closing(_ledger(settings)) as book:
+        known = book.notices().channels
+    for way in notifications.build_channels(settings, environ):
+        name, channel = way.name, known.get(way.name)
+        if channel is not None and channel.attempts:
+            times = f"{channel.attempts} time{'s' * (channel.attempts > 1)}"
+            yield findings.warn(
+                "notify",
+                f"{name}: a message was not delivered, {times} by now: {channel.error}."
+                " Correct it, then try it with: sudo dokku-registryd notify",
+            )
 
 
 def _is_healing(settings: config.Settings) -> bool:
