@@ -47,10 +47,18 @@ def read(path: Path, limit: int = 5) -> peek.LedgerFacts:
 
 def test_a_missing_ledger(path: Path) -> None:
     """Before anything happened there is nothing, and no ledger is made."""
+    path.parent.mkdir()
+
     found = read(path)
 
     assert (found.paused, found.unfinished, found.finished) == ([], [], [])
-    assert not path.parent.exists()
+    assert list(path.parent.iterdir()) == []
+
+
+def test_a_missing_folder(path: Path) -> None:
+    """A ledger that was moved away with its folder is not an empty one."""
+    with pytest.raises(errors.LedgerError, match="there is no folder "):
+        read(path)
 
 
 def test_unfinished_jobs(book: ledger.SqliteLedger, path: Path) -> None:

@@ -50,6 +50,14 @@ def reserve(book: ledger.SqliteLedger, job_id: str, app: str, *, age: float) -> 
     )
 
 
+def test_a_folder_that_is_away(caller: Caller) -> None:
+    """Without the folder nothing is known of releases, which is not to have none."""
+    caller.data_dir.rename(caller.data_dir.with_name("away"))
+
+    with pytest.raises(errors.LedgerError, match=f"no folder {caller.data_dir} "):
+        caller.call("releases")
+
+
 @pytest.fixture
 def history(caller: Caller, book: ledger.SqliteLedger) -> ledger.SqliteLedger:
     """Give a host with two apps and three releases."""

@@ -81,7 +81,7 @@ class LedgerFacts:
 
 
 def read(path: str, *, now: float, limit: int) -> LedgerFacts:
-    """Read the ledger while the daemon runs; a missing one has no rows.
+    """Read the ledger while the daemon runs; one that is not made yet has no rows.
 
     Args:
         path: The file.
@@ -89,7 +89,8 @@ def read(path: str, *, now: float, limit: int) -> LedgerFacts:
         limit: The maximum number of finished jobs.
 
     Raises:
-        LedgerError: It is of another version, is damaged, or cannot be used.
+        LedgerError: It is of another version, is damaged, or cannot be used, or its
+            folder is missing.
     """
     queries: list[tuple[str, tuple[object, ...]]] = [
         (_PAUSED, ()),
@@ -134,11 +135,23 @@ def is_about_newer(message: str) -> bool:
     return versions.NEWER in message
 
 
+def require_folder(folder: str) -> None:
+    """Require the data folder: a ledger that is elsewhere does not count as empty.
+
+    Raises:
+        LedgerError: The folder is missing; the text says what to do.
+    """
+    if not os.path.isdir(folder):  # noqa: PTH112 - as below
+        raise errors.LedgerError(refusals.no_folder(folder))
+
+
 def _query(
     path: str, queries: "list[tuple[str, tuple[object, ...]]]"
 ) -> "list[list[dict[str, Any]]]":
     """Return the rows of each query."""
-    if not os.path.exists(path):  # noqa: PTH110 - pathlib takes longer than this
+    # Not pathlib, which takes longer than this.
+    if not os.path.exists(path):  # noqa: PTH110
+        require_folder(os.path.dirname(path))  # noqa: PTH120
         return [[] for _ in queries]
     import sqlite3  # noqa: PLC0415 - takes a third of Python's start
 

@@ -42,6 +42,15 @@ def unusable(path: str, reason: str) -> str:
     )
 
 
+def no_folder(folder: str) -> str:
+    """Return that the data folder is gone: a ledger that is elsewhere is not empty."""
+    return (
+        f"there is no folder {folder} (paths.data_dir). If it was moved, move it back"
+        " or correct the setting. Otherwise create it with: sudo dokku-registryd"
+        " install"
+    )
+
+
 def _name(number: int) -> str:
     import pwd  # noqa: PLC0415 - only for a message
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from dokku_registryd import errors
 from dokku_registryd.adapters.dokku import property_files
-from dokku_registryd.adapters.ledger import ledger
+from dokku_registryd.adapters.ledger import ledger, peek
 from dokku_registryd.core.dokku import policy
 from dokku_registryd.core.release import completeness, holds, origins, releases
 from dokku_registryd.verbs import output, preparation
@@ -31,6 +31,7 @@ def perform(arguments: argparse.Namespace, out: output.Output) -> int:
     """Print the ledger's releases, or one of them with all that is known.
 
     Raises:
+        LedgerError: The ledger cannot be read, or its folder is missing.
         RegistrydError: The app has no release of this number.
     """
     settings = preparation.enter(arguments, out)
@@ -38,6 +39,8 @@ def perform(arguments: argparse.Namespace, out: output.Output) -> int:
         preparation.check_app(arguments, arguments.app)
     number = int(getattr(arguments, "number", None) or 0)
     book = preparation.read_ledger(settings)
+    if book is None:
+        peek.require_folder(str(settings.data_dir))
     files = properties.build_properties(settings)
     shelf = _Shelf(book, arguments.app, files)
     rows = _chosen(shelf.rows, number, getattr(arguments, "limit", 0))
