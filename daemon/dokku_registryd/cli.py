@@ -27,6 +27,8 @@ NOT_PERMITTED = 77
 MISCONFIGURED = 78
 # The commands that Dokku calls, with subcommands behind a colon.
 _DOKKU_NAMES = frozenset({"registry", "registryd"})
+# They read the file of variables below `--root` themselves.
+_WITH_A_ROOT = frozenset({"install", "uninstall"})
 INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it
 _STATUS = {
     ("status",): "text",
@@ -132,6 +134,9 @@ def _perform(arguments: "argparse.Namespace") -> int:
         command = importlib.import_module(module)
     except ImportError as error:
         return _lack(arguments.verb, error)
+    if arguments.verb not in _WITH_A_ROOT:
+        variables = importlib.import_module("dokku_registryd.verbs.service_variables")
+        variables.add_to(arguments.environ)
     out = output.Output(line=_print, error=_complain)
     return int(command.perform(arguments, out))
 

@@ -12,6 +12,7 @@ import pytest
 
 import dokku_registryd
 from dokku_registryd import cli, verbs
+from dokku_registryd.verbs import service_variables
 from support import open_way
 
 LISTED = [
@@ -341,6 +342,26 @@ def test_check_prints_settings(host: list[str]) -> None:
     assert lines[-1] == "The settings are valid; 1 warning."
 
 
+@pytest.mark.parametrize("given", ["", "/given"], ids=["file", "environment"])
+def test_the_settings_of_the_service(
+    host: list[str], tmp_path: Path, given: str
+) -> None:
+    """A command has the variables of the service, if it has no others, and no more."""
+    defaults = tmp_path / "defaults"
+    defaults.write_text(
+        "DOKKU_REGISTRYD_PATHS__DATA_DIR=/moved\nDOKKU_REGISTRYD_BIN=/x\nLD_X=/x\n"
+    )
+    environ = {service_variables.VARIABLE: str(defaults)}
+    if given:
+        environ["DOKKU_REGISTRYD_PATHS__DATA_DIR"] = given
+    done = call(*host, "check", "--format=json", environ=environ)
+
+    assert json.loads(done.stdout)["places"]["data_dir"] == (given or "/moved")
+    known = {**environ}
+    service_variables.add_to(known)
+    assert known == {"DOKKU_REGISTRYD_PATHS__DATA_DIR": "/moved", **environ}
+
+
 def test_check_warns(host: list[str], tmp_path: Path) -> None:
     """What looks wrong on the host is named without failing the check."""
     defaults = tmp_path / "defaults"
@@ -357,7 +378,10 @@ def test_check_warns(host: list[str], tmp_path: Path) -> None:
         "check",
         "--format=json",
         f"--set=paths.data_dir={data}",
-        environ={"DOKKU_REGISTRYD_DEFAULTS": str(defaults)},
+        environ={
+            "DOKKU_REGISTRYD_DEFAULTS": str(defaults),
+            "DOKKU_REGISTRYD_DAEMON__WORKERS": "3",
+        },
     )
 
     assert done.returncode == 0
@@ -368,8 +392,8 @@ def test_check_warns(host: list[str], tmp_path: Path) -> None:
         f"{defaults}: the value of PATH is used literally, without expansion.\n"
         f"{defaults}: PATH applies to the service, but not to hooks.\n"
         "DOKKU_REGISTRYD_WORKERS is not a setting and has no effect.\n"
-        f"DOKKU_REGISTRYD_DAEMON__WORKERS is set for the service in {defaults}, but"
-        " not for this command.\n"
+        f"DOKKU_REGISTRYD_DAEMON__WORKERS in {defaults} is for the service; this"
+        " command has another value.\n"
         f"Hooks write trigger files to {tmp_path}/lib/data/registryd, but the data"
         f" folder is {data}. Set DOKKU_REGISTRYD_PATHS__DATA_DIR in {defaults}.\n"
         f"engine.socket: {tmp_path}/docker.sock is not a socket. Is Docker"

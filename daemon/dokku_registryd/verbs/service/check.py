@@ -26,13 +26,12 @@ from dokku_registryd.core.install import (
 )
 from dokku_registryd.core.install import paths as install_paths
 from dokku_registryd.core.registry import hosts
-from dokku_registryd.verbs import output
+from dokku_registryd.verbs import output, service_variables
 from dokku_registryd.verbs.service import closed_files
 from dokku_registryd.wiring import notifications
 
-# The unit's EnvironmentFile; the hooks read it too.
-DEFAULTS_FILE = "/etc/default/dokku-registryd"
-DEFAULTS_VARIABLE = "DOKKU_REGISTRYD_DEFAULTS"
+DEFAULTS_FILE = service_variables.FILE
+DEFAULTS_VARIABLE = service_variables.VARIABLE
 
 
 def perform(arguments: argparse.Namespace, out: output.Output) -> int:
@@ -139,7 +138,9 @@ def _about_variables(
         yield f"{name} is not a setting and has no effect."
     for name in map(config.variable, config.fields()):
         if name in defaults and environ.get(name) != defaults[name]:
-            yield f"{name} is set for the service in {file}, but not for this command."
+            yield (
+                f"{name} in {file} is for the service; this command has another value."
+            )
     name = config.variable("paths.data_dir")
     seen = defaults.get(name) or f"{settings.paths.dokku_lib_root}/data/registryd"
     if Path(seen) != settings.data_dir:
