@@ -154,7 +154,7 @@ def test_life(site: PluginSite) -> None:
 
 
 def test_killed(site: PluginSite, tmp_path: Path) -> None:
-    """An installation that was killed half-way is complete after the next one."""
+    """What is there half-way, or does not work any more, is made again."""
     dying = tmp_path / "python3"
     dying.write_text(
         f'#!/bin/sh\n{find_python()} "$@" || exit\n'
@@ -178,6 +178,16 @@ def test_killed(site: PluginSite, tmp_path: Path) -> None:
     assert site.version() == f"dokku-registryd {__version__}"
     assert site.site.enabled() == ["registryd"]
     assert len(site.environments()) == 1
+
+    # An environment that does not work any more is made again by the same command.
+    (environment,) = (site.prefix / "versions").iterdir()
+    (environment / "bin" / "python").unlink()
+    broken = site.site.call("--version", program=site.launcher)
+    assert "sudo dokku plugin:install\n" in broken.stderr
+    mended = site.dokku("plugin:install")
+
+    assert mended.code == 0, mended
+    assert site.version() == f"dokku-registryd {__version__}"
 
 
 def test_no_way_back_yet(site: PluginSite) -> None:

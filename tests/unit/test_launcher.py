@@ -116,6 +116,16 @@ def test_a_python_without_the_package(place: Place) -> None:
     )
 
 
+def test_an_environment_of_the_plugin() -> None:
+    """What `dokku plugin:install` has made is made again by it, and not by hand."""
+    venv = "/opt/dokku-registryd/versions/0.1.0-python3.11-0123456789ab"
+
+    text = paths.Paths(python=f"{venv}/bin/python", venv=venv).program_text()
+
+    assert "a new environment with: sudo dokku plugin:install" in text
+    assert REPAIR not in text
+
+
 def test_a_python_that_is_gone(place: Place) -> None:
     """Without any interpreter it is said in the same way, and not by the shell."""
     place.system.unlink()

@@ -181,6 +181,11 @@ class Paths:
 
     def _problem(self) -> str:
         """Return what the program file says if the interpreter cannot run us."""
+        if self.venv.startswith(f"{self.environments}/versions/"):
+            return (
+                f"Cannot start dokku-registryd: {self.python} is gone, or it lacks the"
+                " package. Make a new environment with: sudo dokku plugin:install"
+            )
         repair = "Install the package again"
         if self.venv:
             repair = (
