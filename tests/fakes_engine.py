@@ -110,8 +110,16 @@ class FakeEngine:
 
     def lose(self, reference: str) -> None:
         """Remove a name and, if it was the last, the image, even if it is needed."""
-        image_id = self._names.pop(_familiar(reference))
+        name = _familiar(reference)
+        image_id = self._names.pop(name)
         self._emit("image", "untag", image_id)
+        repository = name.rpartition(":")[0]
+        if not any(
+            named == image_id and other.rpartition(":")[0] == repository
+            for other, named in self._names.items()
+        ):
+            digests = self._repo_digests[image_id]
+            digests -= {one for one in digests if one.partition("@")[0] == repository}
         self._drop_nameless(image_id)
 
     def fail(self, method: str, *failures: Exception) -> None:
@@ -179,15 +187,16 @@ class FakeEngine:
         """Take a name away, unless it is a needed image's last one."""
         self._begin("untag")
         name = messages.removable_name(reference)
-        for digests in self._repo_digests.values():
+        for image_id, digests in list(self._repo_digests.items()):
             if name in digests:
                 digests.remove(name)
+                self._drop_nameless(image_id)
                 return True
-        image_id = self._names.get(name)
-        if image_id is None:
+        named = self._names.get(name)
+        if named is None:
             return False
-        is_last = list(self._names.values()).count(image_id) == 1
-        if is_last and any(c.image_id == image_id for c in self._containers.values()):
+        is_last = list(self._names.values()).count(named) == 1
+        if is_last and any(c.image_id == named for c in self._containers.values()):
             return False
         self.lose(name)
         return True
@@ -329,7 +338,7 @@ class FakeEngine:
         )
 
     def _drop_nameless(self, image_id: str) -> None:
-        if image_id in self._names.values():
+        if image_id in self._names.values() or self._repo_digests[image_id]:
             return
         del self._labels[image_id]
         self._repo_digests.pop(image_id, None)

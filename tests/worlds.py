@@ -155,6 +155,7 @@ class Host:
             "push-policy",
             "push-deadline",
             "heal",
+            "follow",
             "hold",
             "keep-releases",
             "keep-remote",

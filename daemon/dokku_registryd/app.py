@@ -28,13 +28,14 @@ from dokku_registryd.core.hook import triggers
 from dokku_registryd.core.install import builds
 from dokku_registryd.core.notify import troubles
 from dokku_registryd.core.registry import backoff, exchanges
-from dokku_registryd.core.release import completeness
+from dokku_registryd.core.release import completeness, following
 from dokku_registryd.core.status import exposition
 from dokku_registryd.runtime import (
     announcer,
     app_locks,
     execution,
     finishing,
+    follower,
     heartbeat,
     intake,
     login_watch,
@@ -97,6 +98,7 @@ class Service:
             most_of_host=max(1, settings.daemon.workers // 2),
         )
         self._app_locks = app_locks.AppLocks()
+        self._followed = following.Memory()
         self._waiters = waiters.Waiters(self.spool)
         self._wakeup = wakeup.Wakeup()
         ending = finishing.Finishing(
@@ -104,6 +106,10 @@ class Service:
             jobs_queue=self.queue,
             triggers_spool=self.spool,
             job_waiters=self._waiters,
+        )
+        self._follower = follower.Follower(
+            context=lambda: self._executor.context,
+            interval_seconds=settings.follow.interval_seconds,
         )
         self._notifier: notifier.Notifier | None = None
         self._login_watch: login_watch.LoginWatch | None = None
@@ -140,7 +146,8 @@ class Service:
         return status_endpoint.StatusEndpoint(self._settings, environ, pages)
 
     def start_notifier(self, environ: Mapping[str, str], build: builds.Build) -> None:
-        """Start to tell the operator of troubles, and other plugins of pushes."""
+        """Start what no job waits for: following other hosts, telling of troubles."""
+        self._follower.start()
         watch = self._login_watch = login_watch.LoginWatch(
             store=self.ledger,
             context=lambda: self._executor.context,
@@ -173,7 +180,7 @@ class Service:
             channels=notifications.build_channels(self._settings, environ),
             clock=self.clock,
             delay=self._notice_delay,
-            host=os.uname().nodename,
+            host=self._settings.daemon.host_name or os.uname().nodename,
             grace_seconds=table.grace_seconds,
             lag_seconds=table.lag_seconds,
             heartbeat=self._heartbeat.turn,
@@ -189,7 +196,8 @@ class Service:
         self._announcer.start()
 
     def stop_notifier(self) -> None:
-        """Stop telling: what comes now is the end of the service."""
+        """Stop following and telling: what comes now is the end of the service."""
+        self._follower.stop()
         if self._login_watch is not None:
             self._login_watch.stop()
         if self._reach_watch is not None:
@@ -229,6 +237,7 @@ class Service:
             rescan_seconds=settings.daemon.rescan_interval_seconds,
             sweep_seconds=settings.daemon.sweep_interval_seconds,
         )
+        self._follower.reload(interval_seconds=settings.follow.interval_seconds)
         if self._login_watch is not None:
             self._login_watch.reload(
                 locate=credentials.build_locator(settings),
@@ -313,12 +322,14 @@ class Service:
             is_preempted=self.queue.is_preempted,
             is_disowned=self.queue.is_disowned,
             has_urgent=self.queue.has_urgent,
+            is_busy=self.queue.is_busy,
             is_cancelled=self._waiters.is_cancelled,
             app_lock=self._app_locks.of,
             take_in=self._take_in,
             push_relay=self.relay,
             is_service=self._is_service,
             note_exchange=self._note_exchange,
+            memory=self._followed,
         )
 
     def _note_way(self, reason: str) -> None:

@@ -120,6 +120,7 @@ def read_properties(raw: bytes) -> None:
         validation.push_on_release,
         validation.push_policy,
         validation.push_deadline,
+        validation.follow,
         validation.heal,
         validation.hold,
         validation.keep_releases,

@@ -10,6 +10,7 @@ TAKEN_OVER = {
     "engine.push_path",
     *(key for key in config.fields() if key.startswith("registry.")),
     *(key for key in config.fields() if key.startswith("release.")),
+    *(key for key in config.fields() if key.startswith("follow.")),
     *(key for key in config.fields() if key.startswith("heal.")),
     *(key for key in config.fields() if key.startswith("disk.")),
     *(key for key in config.fields() if key.startswith("retry.")),
@@ -83,6 +84,7 @@ def test_each_of_them_is_kept(key: str) -> None:
         "engine.socket": "unix:///srv/x",
         "engine.deadline_seconds": "7200",
         "daemon.workers": "7",
+        "daemon.host_name": "x",
     }.get(key, changed)
     written = load(**{f"{table}__{name}": changed})
 

@@ -21,6 +21,7 @@ NEEDS_RESTART: Final = frozenset(
         "engine.deadline_seconds",
         "engine.relay_port",
         "daemon.workers",
+        "daemon.host_name",
         "status.socket",
         "status.group",
         "status.port",

@@ -125,6 +125,10 @@ SocketPlace = Annotated[
     ),
 ]
 GroupName = Annotated[str, _text(r"^[^\s:]*$", "empty or the name of a group")]
+OwnName = Annotated[
+    str,
+    _text(r"^[A-Za-z0-9.-]{0,200}$", "empty or letters, digits, dots and hyphens"),
+]
 NotifyUrls = Annotated[
     tuple[Annotated[SecretStr, _check_url(r"[a-z][a-z0-9+.-]*")], ...],
     _secret("a list of Apprise URLs, in this file only"),
@@ -314,6 +318,21 @@ class Release(Table):
     )
 
 
+class Follow(Table):
+    """Keeping what other hosts run, in the repositories of the property follow."""
+
+    interval_seconds: Seconds = Field(
+        default=60,
+        description="The interval between looks for releases of other hosts.",
+    )
+    keep_releases: int = Field(
+        default=1,
+        ge=1,
+        le=100,
+        description="How many releases of each app of each other host are kept here.",
+    )
+
+
 class Heal(Table):
     """Restoring missing images."""
 
@@ -402,6 +421,11 @@ class Daemon(Table):
         allow_inf_nan=False,
         description="How long running jobs may take to finish when the service stops.",
     )
+    host_name: OwnName = Field(
+        default="",
+        description="The name of this host in release records and messages, which "
+        "tells it from other hosts; empty means its hostname.",
+    )
     log_format: Literal["auto", "json", "console"] = Field(
         default="auto",
         description="The format of log lines; auto means console on a terminal, "
@@ -483,6 +507,7 @@ class Settings(BaseSettings):
     engine: Engine = Field(default_factory=Engine)
     registry: Registry = Field(default_factory=Registry)
     release: Release = Field(default_factory=Release)
+    follow: Follow = Field(default_factory=Follow)
     heal: Heal = Field(default_factory=Heal)
     disk: Disk = Field(default_factory=Disk)
     retry: Retry = Field(default_factory=Retry)

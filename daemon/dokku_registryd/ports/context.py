@@ -8,6 +8,7 @@ from dokku_registryd import errors
 from dokku_registryd.core.dokku.policy import Defaults
 from dokku_registryd.core.hook import triggers
 from dokku_registryd.core.image import needs
+from dokku_registryd.core.release.following import Memory
 from dokku_registryd.ports.credentials import Credentials
 from dokku_registryd.ports.dokku import (
     Absences,
@@ -84,6 +85,9 @@ class Context:
     """Returns whether a waiting job destroys or renames an app: a push ends then."""
     has_urgent: Callable[[], bool] = lambda: False
     """Returns whether a job waits for a worker: a check of a release ends then."""
+    is_busy: Callable[[], bool] = lambda: False
+    """Returns whether a job uses a registry for this host, or could: a pull for another
+    host's release ends then."""
     is_deploying: Callable[[str], bool] = lambda _app: False
     """Returns whether Dokku holds an app's deploy lock: it tags its names now."""
     is_released: Callable[[str], bool] = lambda _app: False
@@ -104,3 +108,7 @@ class Context:
     """Lets one release of an app at a time move tags and records."""
     remembered: MutableMapping[str, Remembered] = field(default_factory=dict)
     """Needs of apps cached by sweeps; new settings discard them."""
+    following: Memory = field(default_factory=Memory)
+    """What the service knows of releases of other hosts."""
+    most_followed: int = 1
+    """How many releases of each app of each other host are kept."""

@@ -15,6 +15,7 @@ from dokku_registryd.core.job.kinds import Kind
 from dokku_registryd.core.registry import backoff as registry_backoff
 from dokku_registryd.core.release.releases import Release, ReleaseState
 from dokku_registryd.effects import (
+    follow,
     forget,
     heal,
     mirror,
@@ -61,6 +62,7 @@ EFFECTS: Mapping[Kind, Effect] = {
     Kind.PRUNE: prune.perform,
     Kind.MIRROR: mirror.perform,
     Kind.PUBLISH: publish.perform,
+    Kind.FOLLOW: follow.perform,
 }
 """By kind, what its jobs do. `sweeping` makes sweeps, which the ledger has not."""
 

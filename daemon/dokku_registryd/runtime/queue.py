@@ -128,6 +128,11 @@ class JobQueue:
         with self._changed:
             return self._lanes.has_urgent(self._monotonic())
 
+    def is_busy(self) -> bool:
+        """Return whether a job uses a registry, or waits that goes before checks."""
+        with self._changed:
+            return self._lanes.is_busy(self._monotonic())
+
     def has(self, kind: Kind, app: str) -> bool:
         """Return whether a job of this kind and app is waiting."""
         with self._changed:

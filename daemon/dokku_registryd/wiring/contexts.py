@@ -24,6 +24,7 @@ from dokku_registryd.adapters.spool import reply_files, spool
 from dokku_registryd.core.dokku import absence_text, other_plugins
 from dokku_registryd.core.hook import triggers
 from dokku_registryd.core.registry import exchanges
+from dokku_registryd.core.release import following
 from dokku_registryd.runtime import (
     retrying,
 )
@@ -40,6 +41,7 @@ def build_context(
     is_preempted: Callable[[str], bool] = lambda _app: False,
     is_disowned: Callable[[str], bool] = lambda _app: False,
     has_urgent: Callable[[], bool] = lambda: False,
+    is_busy: Callable[[], bool] = lambda: False,
     is_cancelled: Callable[[str], bool] = lambda _job_id: False,
     app_lock: Callable[[str], AbstractContextManager[object]] = lambda _app: (
         nullcontext()
@@ -48,6 +50,7 @@ def build_context(
     push_relay: ports.Relay | None = None,
     is_service: bool = False,
     note_exchange: Callable[[exchanges.Exchange], object] = lambda _exchange: None,
+    memory: following.Memory | None = None,
 ) -> ports.Context:
     """Build the ports of one host."""
     property_store = properties.build_properties(settings)
@@ -87,6 +90,7 @@ def build_context(
         is_preempted=is_preempted,
         is_disowned=is_disowned,
         has_urgent=has_urgent,
+        is_busy=is_busy,
         is_deploying=locks.is_held,
         is_released=locks.is_released,
         is_cancelled=is_cancelled,
@@ -94,7 +98,7 @@ def build_context(
         app_lock=app_lock,
         take_in=take_in,
         is_service=is_service,
-        host=os.uname().nodename,
+        host=settings.daemon.host_name or os.uname().nodename,
         machine=machine.mark(),
         delay=backoff_of(settings).after,
         free_bytes=clocks.free_bytes,
@@ -102,6 +106,8 @@ def build_context(
         used_percent=clocks.used_percent,
         disk_percents=(settings.disk.high_percent, settings.disk.low_percent),
         parallel_tags=settings.registry.parallel_tags,
+        following=memory or following.Memory(),
+        most_followed=settings.follow.keep_releases,
     )
 
 

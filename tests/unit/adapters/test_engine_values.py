@@ -33,6 +33,23 @@ def test_listed_images_keep_their_names() -> None:
     )
 
 
+def test_a_pulled_digest_among_the_tags() -> None:
+    """Engine 26.1 with containerd's store lists it there only; it is a digest."""
+    image = messages.parse_image(
+        {
+            "Id": ID,
+            "RepoTags": [f"org/web@{DIGEST}", "kept.invalid/web:1-a"],
+            "RepoDigests": [f"kept.invalid/web@{DIGEST}"],
+        }
+    )
+
+    assert image.references == ("kept.invalid/web:1-a",)
+    assert image.repo_digests == (
+        f"org/web@{DIGEST}",
+        f"kept.invalid/web@{DIGEST}",
+    )
+
+
 def test_inspected_images_have_labels_elsewhere() -> None:
     """An inspected image keeps its labels in its configuration."""
     image = messages.parse_image({"Id": ID, "Config": {"Labels": {"a": "1"}}})

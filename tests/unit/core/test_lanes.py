@@ -23,6 +23,7 @@ KINDS = [
     Kind.VERIFY,
     Kind.MIRROR,
     Kind.PUBLISH,
+    Kind.FOLLOW,
 ]
 
 
@@ -227,7 +228,7 @@ class LanesMachine(RuleBasedStateMachine):
 
 def is_background(job: jobs.Job) -> bool:
     """Return whether a job may be long and no hook or user waits for it."""
-    internal = ("heal-", "verify-", "mirror-", "publish-")
+    internal = ("heal-", "verify-", "mirror-", "publish-", "follow-")
     return job.is_background_push or job.job_id.startswith(internal)
 
 

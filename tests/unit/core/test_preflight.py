@@ -148,11 +148,19 @@ def test_apps_in_one_repository() -> None:
         ),
         (
             "registryd",
+            "follow",
+            (
+                "follow has no effect for an app. Set it with: dokku registryd:set"
+                " --global follow VALUE"
+            ),
+        ),
+        (
+            "registryd",
             "x" * 99,
             (
-                f"{'x' * 40} is not a property of registryd, which has heal, hold,"
-                " keep-releases, keep-remote, mirror, push-deadline, push-policy,"
-                " release-records"
+                f"{'x' * 40} is not a property of registryd, which has follow, heal,"
+                " hold, keep-releases, keep-remote, mirror, push-deadline,"
+                " push-policy, release-records"
             ),
         ),
     ],

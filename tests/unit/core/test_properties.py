@@ -423,6 +423,7 @@ def test_values_of_ours_as_text() -> None:
     read = reader(web_push_deadline="7200", all_heal="off", all_keep_releases="no")
 
     assert dokku_policy.own_values("web", read, DEFAULTS) == {
+        "follow": "off",
         "heal": "off",
         "hold": "",
         "keep-releases": "0",

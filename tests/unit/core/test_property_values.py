@@ -35,6 +35,13 @@ KEEP = (
         ("keep-releases", "10000,3650d", "10000,3650d"),
         ("keep-remote", "10,30d", "10,30d"),
         ("keep-remote", " all ", "all"),
+        ("follow", " off ", "off"),
+        (
+            "follow",
+            "ghcr.io/org/web, r.example:5000/a/b,",
+            "ghcr.io/org/web,r.example:5000/a/b",
+        ),
+        ("follow", "docker.io/org/web", "docker.io/org/web"),
         ("mirror", " off ", "off"),
         ("mirror", "backup.example", "backup.example"),
         ("mirror", "backup.example:5000/org/web/", "backup.example:5000/org/web"),
@@ -68,6 +75,29 @@ def test_a_mirror_that_is_none(app: str, text: str, hint: str) -> None:
         validation.mirror(app, text)
 
     assert str(caught.value).startswith("mirror must be off, or a registry's host")
+    assert hint in str(caught.value)
+    assert "CANARY" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("org/web", "not 'org/web'"),
+        ("ghcr.io/org/web,on", "not 'on'"),
+        ("ghcr.io", "not 'ghcr.io'"),
+        ("ghcr.io/org/web:1", "not 'ghcr.io/org/web:1'"),
+        (f"ghcr.io/org/web@sha256:{'a' * 64}", "not 'ghcr.io/org/web@"),
+        ("https://ghcr.io/org/web", "not 'https://ghcr.io/org/web'"),
+        ("ci:CANARY@ghcr.io/org/web", "must not contain a login"),
+        (",", "not ','"),
+        (",".join(f"r.example/{number}" for number in range(101)), "at most 100"),
+    ],
+)
+def test_what_cannot_be_followed(text: str, hint: str) -> None:
+    """What is not a repository with its registry is refused."""
+    with pytest.raises(validation.ValueRefusedError) as caught:
+        validation.follow("--global", text)
+
     assert hint in str(caught.value)
     assert "CANARY" not in str(caught.value)
 

@@ -90,6 +90,7 @@ Options:
     --global  Set the value of all apps without one of their own
 
 Properties:
+    follow <server>/<repository>|off    Whose releases by other hosts are kept here; several with commas, --global only
     heal on|off                         Whether missing images are restored
     hold all|<number>                   What nothing may replace or remove, with reasons: see registryd:hold
     keep-releases <number>|<age>        Which superseded releases keep their local names: 10 or 30d or 10,30d

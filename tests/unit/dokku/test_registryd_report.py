@@ -44,11 +44,11 @@ FOO = """\
        Registryd release records:          {0}
 """.format("")
 EVERYWHERE_JSON = (
-    '{"computed-heal":"on","computed-keep-releases":"0",'
+    '{"computed-follow":"off","computed-heal":"on","computed-keep-releases":"0",'
     '"computed-keep-remote":"all","computed-mirror":"off",'
     '"computed-push-deadline":"15m","computed-push-policy":"wait",'
     '"computed-release-records":"off",'
-    '"global-heal":"","global-keep-releases":"","global-keep-remote":"","global-mirror":"",'
+    '"global-follow":"","global-heal":"","global-keep-releases":"","global-keep-remote":"","global-mirror":"",'
     '"global-push-deadline":"","global-push-policy":"",'
     '"global-release-records":""}\n'
 )

@@ -9,8 +9,9 @@ from support.dokku_host import GLOBAL, DokkuHost, Result
 Dokku = Callable[[str], Result]
 
 VALID_PROPERTIES = (
-    " !     Invalid property specified, valid properties include: heal, hold,"
-    " keep-releases, keep-remote, mirror, push-deadline, push-policy, release-records"
+    " !     Invalid property specified, valid properties include: follow, heal,"
+    " hold, keep-releases, keep-remote, mirror, push-deadline, push-policy,"
+    " release-records"
 )
 
 
@@ -59,6 +60,24 @@ def test_a_hold(host: DokkuHost, dokku: Dokku) -> None:
         "", " !     Property cannot be specified globally\n", 1
     )
     assert "'none' is neither" in dokku("registryd:set foo hold none").stderr
+
+
+def test_what_is_followed(host: DokkuHost, dokku: Dokku) -> None:
+    """It is of the host; a mistake is refused with the form that is right."""
+    wanted = "ghcr.io/org/foo, r.example:5000/org/foo,ghcr.io/org/foo"
+
+    done = host.command("registryd:set", GLOBAL, "follow", wanted)
+
+    stored = "ghcr.io/org/foo,r.example:5000/org/foo"
+    assert done.stdout == f"=====> Setting follow to {stored}\n"
+    assert host.read_property(GLOBAL, "follow", plugin="registryd") == stored
+    assert dokku("registryd:set foo follow ghcr.io/org/foo") == Result(
+        "",
+        " !     Property can only be specified globally: dokku registryd:set --global"
+        " follow VALUE\n",
+        1,
+    )
+    assert "not 'org/foo'" in dokku("registryd:set --global follow org/foo").stderr
 
 
 @pytest.mark.parametrize("owner", ["foo", GLOBAL])

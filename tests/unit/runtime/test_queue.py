@@ -206,6 +206,29 @@ def test_any_other_job_is_more_urgent_than_a_check(kind: Kind) -> None:
     line.release(CHECK)
 
 
+@pytest.mark.parametrize(
+    ("kind", "is_busy"),
+    [
+        (Kind.RELEASE, True),
+        (Kind.HEAL, True),
+        (Kind.SWEEP, False),
+        (Kind.DEPLOYED, False),
+        (Kind.FOLLOW, False),
+        (Kind.VERIFY, False),
+    ],
+)
+def test_what_a_pull_for_another_host_ends_for(kind: Kind, is_busy: bool) -> None:
+    """It ends for jobs that use a registry, although other workers are idle."""
+    line = queue.JobQueue(Hand())
+    line.put(job(f"{kind.value}-1", kind))
+    running = line.take(0)
+    assert running is not None
+
+    assert line.is_busy() is is_busy
+    line.release(running)
+    assert not line.is_busy()
+
+
 def test_another_check_is_not_urgent() -> None:
     """Checks do not end each other."""
     line = checking(Hand())

@@ -11,6 +11,7 @@ from dokku_registryd import errors
 from dokku_registryd.core.dokku import (
     computed,
     core_properties,
+    follow_property,
     keeping,
     mirror_property,
     other_plugins,
@@ -126,6 +127,17 @@ def shown_mirror(source: Source) -> str:
 def records(source: Source, defaults: Defaults) -> bool:
     """Return whether releases are recorded in their registry."""
     return _switch(source, "release-records", default=defaults.release_records)
+
+
+def followed(source: Source) -> str:
+    """Return the repositories that the host follows; `off` for none."""
+    try:
+        text = source.read(computed.OURS, computed.GLOBAL, follow_property.NAME)
+    except errors.UnreadableError as error:
+        source.unread.append((follow_property.NAME, str(error)))
+        return follow_property.OFF
+    found, _ = follow_property.parse(text)
+    return ",".join(found) or follow_property.OFF
 
 
 def kept(source: Source, defaults: Defaults) -> tuple[keeping.Keep, str]:

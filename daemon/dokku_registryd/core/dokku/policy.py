@@ -148,6 +148,7 @@ def own_values(app: str, read: Reader, defaults: Defaults) -> dict[str, str]:
     kept, kept_by = own_properties.kept(source, defaults)
     kept_remote = own_properties.kept_remote(source)
     return {
+        "follow": own_properties.followed(source),
         "heal": "on" if own_properties.heal(source, defaults) else "off",
         "hold": release_holds.render(own_properties.holds(source)),
         "keep-releases": ALL if kept_by else str(kept),

@@ -27,6 +27,12 @@ def complaint(plugin: str, owner: str, name: str) -> str:
         owner: The app, or `--global`.
         name: The name of the file.
     """
+    is_of_host = plugin == policy.OURS and name in validation.REGISTRYD_OF_HOST
+    if is_of_host and owner != policy.GLOBAL:
+        return (
+            f"{name} has no effect for an app. Set it with: dokku {plugin}:set"
+            f" {policy.GLOBAL} {name} VALUE"
+        )
     if name in _OWN[plugin]:
         return ""
     other = _OTHER[plugin]

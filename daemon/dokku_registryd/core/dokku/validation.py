@@ -12,6 +12,7 @@ from dokku_registryd import errors
 from dokku_registryd.core.dokku import (
     computed,
     core_properties,
+    follow_property,
     keeping,
     mirror_property,
     policy,
@@ -202,6 +203,24 @@ def mirror(app: str, text: str) -> Accepted:
     return Accepted(place)
 
 
+def follow(_app: str, text: str) -> Accepted:
+    """Accept `off`, or repositories with their registries, separated by commas."""
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if [part for part in parts if _shown(part) != part]:
+        raise ValueRefusedError(
+            "follow must not contain a login. Remove the part before the @, and use"
+            " dokku registry:login"
+        )
+    found, wrong = follow_property.parse(text)
+    if wrong or not (found or parts == [follow_property.OFF]):
+        raise ValueRefusedError(
+            f"follow must be off, or at most {follow_property.MOST} repositories with"
+            " their registries, separated by commas, such as ghcr.io/org/web, not"
+            f" {wrong[0] if wrong else text.strip()!r}"
+        )
+    return Accepted(",".join(dict.fromkeys(parts)))
+
+
 REGISTRY: dict[str, Check] = {
     "image-repo": image_repo,
     "image-repo-template": image_repo_template,
@@ -210,6 +229,7 @@ REGISTRY: dict[str, Check] = {
     "server": server,
 }
 REGISTRYD: dict[str, Check] = {
+    "follow": follow,
     "heal": heal,
     "hold": hold,
     "keep-releases": keep_releases,
@@ -221,6 +241,8 @@ REGISTRYD: dict[str, Check] = {
 }
 REGISTRYD_OF_APPS: frozenset[str] = frozenset({"hold"})
 """Those of `REGISTRYD` that cannot be set globally."""
+REGISTRYD_OF_HOST: frozenset[str] = frozenset({follow_property.NAME})
+"""Those of `REGISTRYD` that can only be set globally."""
 
 
 def _kept(name: str, value: str, more: str = "") -> str:

@@ -87,6 +87,9 @@ def parse_image(raw: Mapping[str, Any], *, relay: str = "") -> images.LocalImage
     labels = raw.get("Labels") or (raw.get("Config") or {}).get("Labels") or {}
     names = _names(raw.get("RepoTags"))
     passing = tuple(name for name in names if relay_protocol.is_name_at(relay, name))
+    # Engine 26.1 with containerd's store lists digests that were pulled here only.
+    digests = [name for name in names if "@" in name]
+    digests += _names(raw.get("RepoDigests"))
     return images.LocalImage(
         image_id=str(raw["Id"]),
         references=tuple(
@@ -95,7 +98,7 @@ def parse_image(raw: Mapping[str, Any], *, relay: str = "") -> images.LocalImage
         passing=passing,
         repo_digests=tuple(
             name
-            for name in _names(raw.get("RepoDigests"))
+            for name in dict.fromkeys(digests)
             if not relay_protocol.is_name_at(relay, name)
         ),
         labels=tuple(sorted((str(key), str(value)) for key, value in labels.items())),

@@ -47,6 +47,9 @@ class Kind(StrEnum):
     """Copy releases of an app to its mirror; created by the daemon only."""
     PUBLISH = "publish"
     """Put a record of an app's live release beside it; created by a sweep only."""
+    FOLLOW = "follow"
+    """Keep `image`, which another host runs, under the name `tag`; created by the
+    daemon only."""
     SWEEP = "sweep"
     """Compare the whole host with the wanted state; created by the daemon only."""
 
@@ -197,6 +200,7 @@ RULES: Final[Mapping[Kind, Rules]] = MappingProxyType(
         # It ends as soon as another job waits, so it is not remote either.
         Kind.MIRROR: Rules(is_background=True, is_last=True),
         Kind.PUBLISH: Rules(is_background=True, is_last=True),
+        Kind.FOLLOW: Rules(is_background=True, is_last=True, is_tried_for_ever=True),
         Kind.SWEEP: Rules(is_level=True, has_own_lane=True),
     }
 )

@@ -199,6 +199,10 @@ class Schedule:
             self._is_urgent(host, now, is_full=is_full) for host in list(self._ready)
         )
 
+    def is_busy(self, now: float) -> bool:
+        """Return whether a job uses a registry, or could start before checks."""
+        return any(job.rules.is_remote for job in self._running) or self.has_urgent(now)
+
     def has(self, kind: Kind, app: str) -> bool:
         """Return whether a job of this kind and app is waiting."""
         return any(

@@ -402,6 +402,45 @@ EVENTS: Final[Mapping[str, EventFields]] = MappingProxyType(
             "Asking registries whether they answer ended because of a bug; see the"
             " traceback. The next turn follows.",
         ),
+        "follow.kept": _event(
+            "info",
+            "image_id pulled",
+            "An image that another host runs (target) is here now, under the name"
+            " reference; pulled is false if it was here before.",
+        ),
+        "follow.failed": _event(
+            "warning",
+            "failures delay_seconds error",
+            "An image that another host runs could not be pulled, and is tried again"
+            " later.",
+        ),
+        "follow.removed": _event(
+            "info",
+            "",
+            "A local name for a release of another host was removed: a newer one is"
+            " here, or its repository is no longer followed.",
+        ),
+        "follow.interrupted": _event(
+            "warning",
+            "error",
+            "The records of a followed repository (target) cannot be read. What is here"
+            " of it stays.",
+        ),
+        "follow.resumed": _event(
+            "info", "", "The records of a followed repository can be read again."
+        ),
+        "follow.postponed": _event(
+            "debug",
+            "error",
+            "Releases of other hosts could not be looked for, because of this host; the"
+            " next turn does.",
+        ),
+        "follow.crashed": _event(
+            "error",
+            "error",
+            "A bug ended a look for releases of other hosts; the next turn repeats it."
+            " Please report it.",
+        ),
         "login.refused": _event(
             "warning",
             "domain login error",

@@ -91,6 +91,10 @@ MORE = {
     "registryd:set": {
         "Options": {"--global": "Set the value of all apps without one of their own"},
         "Properties": {
+            "follow <server>/<repository>|off": (
+                "Whose releases by other hosts are kept here; several with commas,"
+                " --global only"
+            ),
             "heal on|off": "Whether missing images are restored",
             "hold all|<number>": (
                 "What nothing may replace or remove, with reasons: see registryd:hold"

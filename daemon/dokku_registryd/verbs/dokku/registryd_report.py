@@ -34,7 +34,8 @@ def perform(call: dokku_call.Call) -> int:
         rows: dict[str, Callable[[], str]] = {}
         for name in validation.REGISTRYD:
             is_of_apps = name in validation.REGISTRYD_OF_APPS
-            if is_of_apps and app == policy.GLOBAL:
+            is_of_host = name in validation.REGISTRYD_OF_HOST
+            if is_of_apps if app == policy.GLOBAL else is_of_host:
                 continue
             rows[f"--registryd-computed-{name}"] = partial(computed, app, name)
             if not is_of_apps:

@@ -13,6 +13,7 @@ def perform(call: dokku_call.Call) -> int:
         policy.OURS,
         validation.REGISTRYD,
         only_for_apps=validation.REGISTRYD_OF_APPS,
+        only_for_host=validation.REGISTRYD_OF_HOST,
         suggest=_suggest,
     )
 

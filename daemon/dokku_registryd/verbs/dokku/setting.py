@@ -18,6 +18,7 @@ def perform(
     checks: Mapping[str, validation.Check],
     *,
     only_for_apps: frozenset[str] = frozenset(),
+    only_for_host: frozenset[str] = frozenset(),
     suggest: Callable[[str, str], str] = lambda _app, _name: "",
 ) -> int:
     """Set a property, or unset it if no value is given.
@@ -27,12 +28,18 @@ def perform(
         plugin: The folder of the properties.
         checks: The validator of each property.
         only_for_apps: The properties that cannot be set globally.
+        only_for_host: The properties that can only be set globally.
         suggest: Returns what to do about an unknown property of an app; empty if
             nothing is known.
     """
     app, name, value = _read(call)
     if app != policy.GLOBAL:
         apps.verify(call, app)
+        if name in only_for_host:
+            raise dokku_call.DokkuError(
+                f"Property can only be specified globally: dokku {call.name} --global"
+                f" {name} VALUE"
+            )
     elif name in only_for_apps or (name not in checks and plugin == policy.CORE):
         raise dokku_call.DokkuError("Property cannot be specified globally")
     if not name:

@@ -1,0 +1,174 @@
+"""The followed repositories, and what this process knows of their records.
+
+Each one is read when its turn comes and the budget of its registry allows it. A
+registry that fails is asked again after growing waits, and what was known of it stays.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+import structlog
+
+from dokku_registryd import errors, ports
+from dokku_registryd.core.image import reference
+from dokku_registryd.core.release import check_turns, follow_turns, following
+from dokku_registryd.core.release.follow_turns import Known, Spent
+from dokku_registryd.core.status.follow_state import Read
+from dokku_registryd.effects import follow, follow_look
+from dokku_registryd.effects.registry import discretion
+
+_REFUSED_SECONDS: Final = 600.0
+"""The least time to the next question after a refusal: a login may be locked for it."""
+_ASKED_ENOUGH: Final = "its registry was asked enough within this hour"
+
+
+@dataclass(slots=True)
+class _Entry:
+    """One repository."""
+
+    known: Known = field(default_factory=Known)
+    looked_at: float = 0.0
+    """Seconds since the epoch; 0 for never."""
+    tried_at: float = 0.0
+    """Monotonic seconds."""
+    retry_at: float = 0.0
+    """When it may be asked again after a failure, in monotonic seconds."""
+    failures: int = 0
+    problem: str = ""
+
+
+class FollowedRepositories:
+    """Reads the records of the followed repositories. For one thread."""
+
+    def __init__(self) -> None:
+        self._entries: dict[str, _Entry] = {}
+        self._spent: list[Spent] = []
+        self._hosts: dict[str, str] = {}
+        """The registries of checked releases, by their jobs."""
+
+    def follow(self, names: tuple[str, ...]) -> None:
+        """Begin to follow repositories, and end it for all others."""
+        self._entries = {name: self._entries.get(name, _Entry()) for name in names}
+
+    def read(self, own_host: str) -> Mapping[str, Read]:
+        """Return what is known of each, without a request."""
+        return {
+            name: Read(
+                seen=following.seen_of(entry.known.records, own_host)
+                if entry.looked_at
+                else None,
+                looked_at=entry.looked_at,
+                problem=entry.problem,
+            )
+            for name, entry in self._entries.items()
+        }
+
+    def look(self, context: ports.Context, is_over: Callable[[], bool]) -> None:
+        """Look at those whose turn it is.
+
+        Args:
+            context: The host.
+            is_over: Returns whether the service stops.
+
+        Raises:
+            RegistrydError: Apps or ledger cannot be read.
+        """
+        if not self._entries:
+            return
+        owners = follow.owners(context)
+        now = context.clock.now()
+        self._spent = [
+            one for one in self._spent if now - one.at < check_turns.READS_SECONDS
+        ]
+        budget = follow_turns.Budget([*self._spent, *self._checked(context)], now)
+        silent: set[str] = set()
+        turns = sorted(self._entries.items(), key=lambda pair: pair[1].tried_at)
+        for name, entry in turns:
+            domain = reference.parse(name).domain
+            is_waiting = context.clock.monotonic() < entry.retry_at
+            if is_over() or is_waiting or domain in silent:
+                continue
+            is_full = self._kind_of_look(entry, domain, budget, context)
+            if is_full is None:
+                entry.problem = entry.problem if entry.looked_at else _ASKED_ENOUGH
+            elif not self._look(name, owners.get(name, ""), context, is_full=is_full):
+                silent.add(domain)
+
+    def _kind_of_look(
+        self,
+        entry: _Entry,
+        domain: str,
+        budget: follow_turns.Budget,
+        context: ports.Context,
+    ) -> bool | None:
+        """Return whether to look in full; None if the budget is used up."""
+        if entry.known.is_full_due(context.clock.monotonic()) and budget.take(
+            domain, is_full=True
+        ):
+            return True
+        is_known = entry.known.full_at is not None
+        return False if is_known and budget.take(domain, is_full=False) else None
+
+    def _look(
+        self, name: str, owner: str, context: ports.Context, *, is_full: bool
+    ) -> bool:
+        """Look at one repository; return False if its registry does not answer."""
+        entry = self._entries[name]
+        entry.tried_at = context.clock.monotonic()
+        discreet = discretion.Discretion()
+        try:
+            found = follow_look.look(
+                name, owner, entry.known, discreet.over(context), is_full=is_full
+            )
+        except (errors.LedgerError, errors.EngineUnavailableError):
+            raise
+        except errors.RegistrydError as error:
+            _note_failure(name, entry, discreet.error(error), context)
+            return not isinstance(error, errors.TransientError)
+        if entry.failures:
+            structlog.get_logger().info("follow.resumed", target=name)
+        entry.known, entry.looked_at = found.known, context.clock.now()
+        entry.failures, entry.retry_at, entry.problem = 0, 0.0, ""
+        self._spent.append(
+            Spent(
+                host=reference.parse(name).domain,
+                at=entry.looked_at,
+                requests=found.requests,
+                reads=found.reads,
+            )
+        )
+        return True
+
+    def _checked(self, context: ports.Context) -> Iterator[Spent]:
+        """Yield what checks of releases have asked."""
+        since = context.clock.now() - check_turns.READS_SECONDS
+        found = context.ledger.checks_since(since)
+        self._hosts = {job: self._hosts[job] for job in found if job in self._hosts}
+        for job_id, record in found.items():
+            if job_id not in self._hosts:
+                release = context.ledger.release_of(job_id)
+                if release is None:
+                    continue
+                self._hosts[job_id] = reference.parse(release.reference).domain
+            yield Spent(
+                host=self._hosts[job_id],
+                at=record.checked_at,
+                requests=record.requests,
+                reads=record.reads,
+            )
+
+
+def _note_failure(
+    name: str, entry: _Entry, error: errors.RegistrydError, context: ports.Context
+) -> None:
+    entry.failures += 1
+    entry.problem = str(error)
+    delay = context.delay(entry.failures, error)
+    if isinstance(error, errors.PermanentError):
+        delay = max(delay, _REFUSED_SECONDS)
+    entry.retry_at = context.clock.monotonic() + delay
+    if entry.failures == 1:
+        structlog.get_logger().warning(
+            "follow.interrupted", target=name, error=entry.problem
+        )

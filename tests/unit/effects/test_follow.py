@@ -1,0 +1,499 @@
+"""Following another host: what is kept, what is superseded, and deaths in between."""
+
+import dataclasses
+from collections.abc import Iterator, MutableMapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dokku_registryd import errors
+from dokku_registryd.core.dokku import policy
+from dokku_registryd.core.engine import messages
+from dokku_registryd.core.hook import triggers
+from dokku_registryd.core.image import reference, wanted
+from dokku_registryd.core.job import outcomes
+from dokku_registryd.core.job.kinds import Kind
+from dokku_registryd.core.release import (
+    check_turns,
+    followed_names,
+    following,
+    release_records,
+)
+from dokku_registryd.core.status.follow_state import FollowState
+from dokku_registryd.effects import follow, publish, release, sweep
+from dokku_registryd.runtime import follower
+from worlds import REPOSITORY, Host, build_world
+
+Lines = list[MutableMapping[str, Any]]
+
+
+@dataclasses.dataclass
+class Pair:
+    """A host that releases, and one that follows it."""
+
+    one: Host
+    two: Host
+    follower: follower.Follower
+    _counter: int = 0
+
+    def ship(self, content: bytes = b"") -> str:
+        """Release the next image on the first host, and return its digest."""
+        self._counter += 1
+        number = self._counter
+        self.one.clock.seconds += 60
+        self.two.clock.seconds += 60
+        self.one.engine.add_image("dokku/web:latest", content or b"%d" % number)
+        job = self.one.add_job(Kind.RELEASE, f"{number}.1.1")
+        self.one.perform(release.perform, job)
+        self.one.perform(
+            publish.perform, self.one.add_job(Kind.PUBLISH, f"publish-{number}")
+        )
+        return self.one.release(f"{number}.1.1").digest
+
+    def turn(self) -> list[triggers.Trigger]:
+        """Let the second host look once; return the images that it asks for."""
+        self.two.submitted.clear()
+        self.follower.turn()
+        return [one for one in self.two.submitted if one.kind is Kind.FOLLOW]
+
+    def run(self, trigger: triggers.Trigger) -> outcomes.Outcome:
+        """Do one job of the second host."""
+        self._counter += 1
+        job = self.two.add_job(
+            Kind.FOLLOW,
+            f"follow-{self._counter}",
+            app=trigger.app,
+            image=trigger.image,
+            tag=trigger.tag,
+        )
+        self._counter -= 1
+        outcome = self.two.perform(follow.perform, job)
+        assert outcome is not None
+        return outcome
+
+    def settle(self) -> None:
+        """Let the second host look and pull until nothing is asked for."""
+        while asked := self.turn():
+            for trigger in asked:
+                self.run(trigger)
+
+    def kept(self) -> list[str]:
+        """Return the digests that are kept, by the images that have the names."""
+        found = followed_names.kept_of(self.two.engine.images())
+        return [one.digests[0].partition("@")[2] for one in found]
+
+    @property
+    def state(self) -> FollowState:
+        """What `status` is told."""
+        return self.follower.state
+
+
+@pytest.fixture(params=["classic", "containerd"])
+def pair(host: Host, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Pair]:
+    """Give a host with records, and a host without apps that follows it."""
+    host.set("web", "release-records", "on")
+    two = build_world(tmp_path / "two", image_store=request.param)
+    two.registry = host.registry
+    two.engine.remote = host.engine.remote
+    two.context = dataclasses.replace(
+        two.context, registry=host.registry, host="two.example"
+    )
+    two.set(policy.GLOBAL, "follow", REPOSITORY)
+    watch = follower.Follower(context=lambda: two.context, interval_seconds=60)
+    yield Pair(host, two, watch)
+    two.ledger.close()
+
+
+def test_a_release_is_kept(pair: Pair, logged: Lines) -> None:
+    """It is pulled by digest from the followed repository, and named; once."""
+    digest = pair.ship()
+
+    (asked,) = pair.turn()
+    outcome = pair.run(asked)
+
+    assert (asked.app, asked.image) == ("web", f"{REPOSITORY}@{digest}")
+    assert (outcome.ending, outcome.detail) == (outcomes.Ending.DONE, "pulled")
+    assert pair.two.engine.asked == [("pull", f"{REPOSITORY}@{digest}")]
+    assert pair.kept() == [digest]
+    assert pair.turn() == []
+    assert not pair.state.lacking
+    assert pair.state.kept == 1
+    assert [line["event"] for line in logged if "follow" in line["event"]] == [
+        "follow.kept"
+    ]
+
+
+def test_a_superseded_release(pair: Pair, logged: Lines) -> None:
+    """It goes with its image when the newer one is here, and not before."""
+    first = pair.ship()
+    pair.settle()
+    second = pair.ship()
+
+    (asked,) = pair.turn()
+    assert pair.kept() == [first]
+    (place,) = pair.state.lacking
+    assert (place.number, place.kept_number, place.host) == (2, 1, "one.example")
+    pair.run(asked)
+    assert sorted(pair.kept()) == sorted([first, second])
+    pair.turn()
+
+    assert pair.kept() == [second]
+    assert pair.two.engine.image(f"{REPOSITORY}@{first}") is None
+    assert [one["event"] for one in logged].count("follow.removed") == 1
+
+
+def test_more_are_kept(pair: Pair) -> None:
+    """With keep_releases the latest ones stay."""
+    pair.two.context = dataclasses.replace(pair.two.context, most_followed=2)
+    digests = []
+    for _ in range(3):
+        digests.append(pair.ship())
+        pair.settle()
+
+    assert sorted(pair.kept()) == sorted(digests[1:])
+
+
+def test_a_heal_needs_no_byte(pair: Pair) -> None:
+    """What an app of this host wants is found by its digest, without its names."""
+    digest = pair.ship()
+    pair.settle()
+    observed = wanted.Observed.of(pair.two.engine.images())
+    entry = wanted.Wanted(
+        app="web", reference=f"{REPOSITORY}:1", source=f"{REPOSITORY}:1", digest=digest
+    )
+
+    (gap,) = wanted.gaps([entry], observed)
+
+    assert isinstance(gap, wanted.Retag)
+
+
+def test_what_is_here_already(pair: Pair) -> None:
+    """An image that this host has under another name is named, not pulled."""
+    digest = pair.ship()
+    pair.two.engine.pull(f"{REPOSITORY}:1", auth=None)
+    pair.two.engine.asked.clear()
+
+    (asked,) = pair.turn()
+
+    assert pair.run(asked).detail == "it was here"
+    assert pair.two.engine.asked == []
+    assert pair.kept() == [digest]
+
+
+def test_an_image_that_an_app_uses(pair: Pair) -> None:
+    """Only our name goes; names and digest of others stay."""
+    pair.ship()
+    pair.settle()
+    digest = pair.kept()[0]
+    found = pair.two.engine.image(f"{REPOSITORY}@{digest}")
+    assert found is not None
+    pair.two.engine.tag(found.image_id, f"{REPOSITORY}:1")
+    pair.two.set(policy.GLOBAL, "follow", "off")
+
+    pair.turn()
+
+    assert pair.kept() == []
+    left = pair.two.engine.image(f"{REPOSITORY}:1")
+    assert left is not None
+    assert messages.holds(left, digest)
+
+
+def test_no_sweep_takes_it(pair: Pair) -> None:
+    """To sweeps, heals and a full disk it is an image of another owner."""
+    pair.two.create_app()
+    digest = pair.ship()
+    pair.settle()
+    pair.two.context = dataclasses.replace(
+        pair.two.context, disk_percents=(80, 70), used_percent=lambda _folder: 99.0
+    )
+
+    found = sweep.carry_out(pair.two.context)
+
+    assert (found.gaps, found.removable_names, found.freeable) == ((), (), ())
+    assert pair.kept() == [digest]
+
+
+@pytest.mark.parametrize(
+    ("method", "error"),
+    [
+        ("pull", errors.RegistryUnavailableError("it is away")),
+        ("pull", errors.ImageNotFoundError("no such manifest")),
+        ("facts", errors.TransientError("the Engine is busy")),
+    ],
+)
+def test_a_pull_that_fails(
+    pair: Pair, logged: Lines, method: str, error: Exception
+) -> None:
+    """The reason is shown, and the next attempt waits; then it comes."""
+    digest = pair.ship()
+    (asked,) = pair.turn()
+    pair.two.engine.fail(method, error)
+
+    outcome = pair.run(asked)
+
+    assert outcome.ending is outcomes.Ending.SKIPPED
+    assert str(error) in outcome.detail
+    assert pair.turn() == []
+    assert pair.state.lacking[0].reason == str(error)
+    assert [line["event"] for line in logged].count("follow.failed") == 1
+    pair.two.clock.seconds += 3600
+    pair.settle()
+    assert pair.kept() == [digest]
+
+
+def test_a_death_at_each_step(pair: Pair) -> None:
+    """What was not done is done by the next process, and nothing is left."""
+    first = pair.ship()
+    (asked,) = pair.turn()
+    # It dies after the pull: the job is repeated, and needs no network.
+    pair.two.engine.fail("tag", errors.EngineUnavailableError("it dies"))
+    with pytest.raises(errors.EngineUnavailableError):
+        pair.run(asked)
+    pair.two.engine.asked.clear()
+    assert pair.run(asked).detail == "it was here"
+    assert pair.two.engine.asked == []
+    # It dies between the removal of the digest and that of the name.
+    second = pair.ship()
+    (asked,) = pair.turn()
+    pair.run(asked)
+    taken = pair.two.engine.untag(f"{REPOSITORY}@{first}")
+    assert taken
+    pair.follower = follower.Follower(
+        context=lambda: pair.two.context, interval_seconds=60
+    )
+    pair.settle()
+
+    assert pair.kept() == [second]
+    assert len(pair.two.engine.images()) == 1
+
+
+def test_a_job_that_is_superseded(pair: Pair) -> None:
+    """A job that waited does not bring an older release, and leaves no bare image."""
+    pair.ship()
+    (older,) = pair.turn()
+    pair.two.engine.pull(older.image, auth=None)  # by a process that died
+    pair.ship()
+    pair.turn()
+
+    outcome = pair.run(older)
+
+    assert outcome.ending is outcomes.Ending.SKIPPED
+    assert pair.two.engine.image(older.image) is None
+
+
+def test_it_is_no_longer_followed(pair: Pair) -> None:
+    """A job that waited does nothing, and all names go."""
+    pair.ship()
+    pair.settle()
+    pair.ship()
+    (asked,) = pair.turn()
+    pair.two.set(policy.GLOBAL, "follow", "off")
+
+    assert pair.run(asked).detail == "it is no longer followed"
+    pair.turn()
+
+    assert pair.two.engine.images() == []
+    assert pair.state == FollowState()
+
+
+def test_a_registry_that_is_away(pair: Pair, logged: Lines) -> None:
+    """What is here stays, also for a new process, and the reason is shown once."""
+    first = pair.ship()
+    pair.settle()
+    pair.follower = follower.Follower(
+        context=lambda: pair.two.context, interval_seconds=60
+    )
+    pair.one.cut_registry()
+
+    assert pair.turn() == []
+    pair.turn()
+
+    assert pair.kept() == [first]
+    assert "does not answer" in pair.state.repositories[0].problem
+    events = [line["event"] for line in logged]
+    assert events.count("follow.interrupted") == 1
+    pair.one.cut_registry(is_down=False)
+    second = pair.ship()
+    pair.two.clock.seconds += 600
+    pair.settle()
+    assert pair.kept() == [second]
+    assert "follow.resumed" in [line["event"] for line in logged]
+
+
+def test_records_that_are_gone(pair: Pair) -> None:
+    """A registry that lost its records does not take what is here."""
+    digest = pair.ship()
+    pair.settle()
+    pair.one.registry.manifests.clear()
+    pair.two.clock.seconds += 3600
+
+    assert pair.turn() == []
+    assert pair.kept() == [digest]
+    assert "release-records on" in pair.state.repositories[0].problem
+
+
+def test_a_full_disk(pair: Pair) -> None:
+    """Nothing is pulled above the marks, before or during a pull."""
+    pair.ship()
+    (asked,) = pair.turn()
+    pair.two.context = dataclasses.replace(
+        pair.two.context, disk_percents=(90, 80), used_percent=lambda _folder: 85.0
+    )
+
+    outcome = pair.run(asked)
+
+    assert "85 % of the disk" in outcome.detail
+    assert pair.two.engine.asked == []
+    assert pair.kept() == []
+
+    used = iter([10.0, 10.0, 95.0])
+    pair.two.context = dataclasses.replace(
+        pair.two.context, used_percent=lambda _folder: next(used)
+    )
+    assert "95 % of the disk" in pair.run(asked).detail
+    assert pair.kept() == []
+
+
+def test_too_few_bytes(pair: Pair) -> None:
+    """The setting of heals counts here too."""
+    pair.ship()
+    (asked,) = pair.turn()
+    pair.two.context = dataclasses.replace(
+        pair.two.context, free_bytes=lambda _folder: 1 << 20
+    )
+
+    assert "heal.min_free_disk_mb" in pair.run(asked).detail
+    assert pair.two.engine.asked == []
+
+
+def test_deploys_go_first(pair: Pair) -> None:
+    """While a job of this host uses a registry, no pull begins."""
+    pair.ship()
+    (asked,) = pair.turn()
+    pair.two.context = dataclasses.replace(pair.two.context, is_busy=lambda: True)
+
+    with pytest.raises(errors.PreemptedError):
+        pair.run(asked)
+
+    assert pair.two.engine.asked == []
+
+
+def test_something_removes_it(pair: Pair) -> None:
+    """An image that is pruned after each pull comes back, but less and less often."""
+    pair.ship()
+    pair.settle()
+    (name,) = pair.two.names()
+    digest = pair.kept()[0]
+    pair.two.engine.untag(f"{REPOSITORY}@{digest}")
+    pair.two.engine.lose(name)
+
+    assert pair.turn() == []
+    assert pair.state.lacking[0].reason == following.REMOVED
+    pair.two.clock.seconds += 600
+    pair.settle()
+    assert pair.kept() == [digest]
+
+
+def test_the_login_of_an_app(pair: Pair) -> None:
+    """The app of this host that pushes there gives its login; else it is global."""
+    pair.ship()
+    asked_for: list[tuple[str, str]] = []
+    known = pair.two.credentials.resolve
+    pair.two.credentials.resolve = lambda app, domain: (  # type: ignore[method-assign]
+        asked_for.append((app, domain)) or known(app, domain)  # type: ignore[func-returns-value]
+    )
+    pair.settle()
+    assert {app for app, _ in asked_for} == {""}
+
+    asked_for.clear()
+    pair.two.create_app()
+    pair.ship()
+    pair.settle()
+
+    assert {app for app, _ in asked_for} == {"web"}
+
+
+def test_a_host_of_the_same_name(pair: Pair) -> None:
+    """A host cannot follow itself, and says so."""
+    pair.two.context = dataclasses.replace(pair.two.context, host="one.example")
+    pair.ship()
+
+    assert pair.turn() == []
+    assert "this host's name too" in pair.state.repositories[0].problem
+
+
+def test_the_budget(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A registry gets no more questions in an hour than checks may ask."""
+    monkeypatch.setattr(check_turns, "REQUESTS_PER_HOUR", 50)
+    pair.ship()
+    pair.settle()
+    pair.two.registry.calls.clear()
+    for _ in range(60):
+        pair.two.clock.seconds += 1
+        pair.turn()
+
+    assert len(pair.two.registry.calls) <= 50
+
+
+def test_it_ends_while_an_image_is_pulled(pair: Pair) -> None:
+    """A name that a job gave after the last look is found all the same."""
+    pair.ship()
+    (asked,) = pair.turn()
+    pair.run(asked)
+    pair.two.set(policy.GLOBAL, "follow", "off")
+
+    pair.turn()
+
+    assert pair.two.engine.images() == []
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"com.dokku.registryd.host": "../../x; rm -rf /"},
+        {"org.opencontainers.image.version": "9223372036854775806"},
+        {"com.dokku.registryd.host": "r.example/evil:1@sha256:" + "f" * 64},
+        {"com.dokku.app-name": "a" * 63},
+        {"org.opencontainers.image.revision": "\x1b[31m" + "x" * 10_000},
+    ],
+)
+def test_a_hostile_record(pair: Pair, changed: dict[str, str]) -> None:
+    """Its image is that of a number in the followed repository, in any case."""
+    digest = pair.ship()
+    put_record(pair, f"{REPOSITORY}@{digest}", changed)
+    pair.settle()
+
+    assert set(pair.kept()) == {digest}
+    assert {name for _, name in pair.two.engine.asked} == {f"{REPOSITORY}@{digest}"}
+    for name in pair.two.names():
+        assert name.startswith(f"{followed_names.HOST}/")
+
+
+def test_a_record_that_says_nothing(pair: Pair) -> None:
+    """Without host, app, number or time it is none."""
+    digest = pair.ship()
+    pair.settle()
+    for lacking in ("com.dokku.registryd.host", "com.dokku.app-name"):
+        put_record(pair, f"{REPOSITORY}@{digest}", {lacking: ""})
+
+    pair.two.clock.seconds += 3600
+
+    assert pair.turn() == []
+    assert pair.state.kept == 1
+
+
+def put_record(pair: Pair, subject: str, changed: dict[str, str]) -> None:
+    """Put a record beside a release, as any client may."""
+    image = reference.parse(subject)
+    manifest = pair.one.registry.manifest(image, auth=None)
+    assert manifest is not None
+    notes = {
+        "org.opencontainers.image.created": "2023-11-14T22:13:20Z",
+        "org.opencontainers.image.version": "1",
+        "com.dokku.app-name": "web",
+        "com.dokku.registryd.host": "evil.example",
+        **changed,
+    }
+    record = release_records.artifact_of(manifest, notes)
+    pair.one.registry.put_referrer(image, record, auth=None)
