@@ -222,6 +222,7 @@ class Service:
             read_process=process_facts.ProcessFacts().look,
             build=build,
             data_dir=str(self._settings.data_dir),
+            read_follow=lambda: self._follower.state,
         )
 
     def reload(self, settings: config.Settings) -> None:

@@ -109,6 +109,11 @@ def test_a_standby(active: Site, standby: Site) -> None:
 
     until(lambda: kept(standby) == short(second), what="the second release alone")
     assert images(standby) == 1
+    until(lambda: standby.ask("status")["follow"]["kept"] == 1, what="a status")
+    shown = standby.service.run("status").stdout
+    assert "Follow:  1 release of other hosts here\n" in shown
+    doctor = standby.service.run("doctor").stdout
+    assert f"ok    follow: {web}: all 1 of other hosts are here\n" in doctor
     engine_api.request(standby.engine.path, "POST", "/images/prune")
     assert kept(standby) == short(second)
     done = standby.service.wait_for("job.finished", intent="follow", digest=second)
@@ -199,6 +204,12 @@ def test_a_registry_that_is_away(active: Site, standby: Site) -> None:
     standby.registry.stop()
     standby.service.wait_for("follow.interrupted", target=web)
     assert kept(standby) == short(first)
+    shown = standby.service.run("status").stdout
+    assert "behind for" in shown
+    assert f"         {web}: " in shown
+    metrics = standby.service.run("metrics").stdout.splitlines()
+    assert 'dokku_registryd_followed_releases{state="here"} 1' in metrics
+    assert f"warn  follow: {web}: " in standby.service.run("doctor").stdout
     standby.registry.start()
     second = ship(active)
 

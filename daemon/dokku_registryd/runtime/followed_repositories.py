@@ -27,6 +27,8 @@ _ASKED_ENOUGH: Final = "its registry was asked enough within this hour"
 class _Entry:
     """One repository."""
 
+    followed_at: float
+    """Since when it is followed, in seconds since the epoch."""
     known: Known = field(default_factory=Known)
     looked_at: float = 0.0
     """Seconds since the epoch; 0 for never."""
@@ -47,9 +49,15 @@ class FollowedRepositories:
         self._hosts: dict[str, str] = {}
         """The registries of checked releases, by their jobs."""
 
-    def follow(self, names: tuple[str, ...]) -> None:
-        """Begin to follow repositories, and end it for all others."""
-        self._entries = {name: self._entries.get(name, _Entry()) for name in names}
+    def follow(self, names: tuple[str, ...], now: float) -> None:
+        """Begin to follow repositories, and end it for all others.
+
+        Args:
+            names: All that are followed.
+            now: Seconds since the epoch.
+        """
+        known = self._entries
+        self._entries = {name: known.get(name, _Entry(now)) for name in names}
 
     def read(self, own_host: str) -> Mapping[str, Read]:
         """Return what is known of each, without a request."""
@@ -60,6 +68,9 @@ class FollowedRepositories:
                 else None,
                 looked_at=entry.looked_at,
                 problem=entry.problem,
+                unread_since=(
+                    entry.looked_at or entry.followed_at if entry.failures else 0.0
+                ),
             )
             for name, entry in self._entries.items()
         }

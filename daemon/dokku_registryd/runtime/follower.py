@@ -89,7 +89,7 @@ class Follower(threading.Thread):
         """
         context = self._context()
         names = follow.followed(context)
-        self._repositories.follow(names)
+        self._repositories.follow(names, context.clock.now())
         if not names and not context.following.may_have_names:
             self._state = FollowState()
             return

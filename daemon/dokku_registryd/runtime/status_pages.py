@@ -5,6 +5,7 @@ timeout, so that neither a ledger that refuses nor a hung disk blocks an answer;
 facts are then missing, and `scrape_error` is 1.
 """
 
+import json
 import os
 import threading
 import time
@@ -24,6 +25,7 @@ from dokku_registryd.core.status import (
     metrics,
     status_page,
 )
+from dokku_registryd.core.status.follow_state import FollowState
 from dokku_registryd.core.status.http_protocol import Answer
 from dokku_registryd.runtime import bounded_call, execution, supervisor
 
@@ -44,6 +46,7 @@ class StatusPages:
         read_process: Reads facts about this process.
         build: The running program.
         data_dir: Its data folder.
+        read_follow: Returns what is followed, without a lock.
     """
 
     def __init__(
@@ -58,6 +61,7 @@ class StatusPages:
         read_process: Callable[[], exposition.Process],
         build: builds.Build,
         data_dir: str,
+        read_follow: Callable[[], FollowState] = FollowState,
     ) -> None:
         self._executor = executor
         self._loop = loop
@@ -71,6 +75,7 @@ class StatusPages:
         self._process = read_process
         self._build = build
         self._data_dir = data_dir
+        self._follow = read_follow
         self._is_stopping = threading.Event()
         self._shown: dict[str, tuple[float, Answer]] = {}
         self._makers = {
@@ -138,6 +143,7 @@ class StatusPages:
             book=book,
             files=files,
             process=self._look_at_process(),
+            follow=self._follow(),
         )
         return Answer(200, exposition.expose(facts), metrics.CONTENT_TYPE)
 
@@ -157,6 +163,7 @@ class StatusPages:
             ("engine", engine.version if engine else None),
             ("store", engine.image_store if engine else None),
             ("free_bytes", files.free_bytes if files else None),
+            ("follow", json.dumps(self._follow().as_document())),
         ]
         counts = self._executor.counters.counts()
         facts += [

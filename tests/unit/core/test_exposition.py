@@ -22,6 +22,7 @@ from dokku_registryd.core.status.exposition import (
     Process,
     Sweep,
 )
+from dokku_registryd.core.status.follow_state import FollowState, Place, Repository
 
 NOW = 1_000_000.0
 
@@ -125,6 +126,25 @@ FULL = Facts(
         open_fds=10,
         most_fds=1024,
     ),
+    follow=FollowState(
+        repositories=(
+            Repository(
+                name="r.example/web",
+                unread_since=NOW - 90,
+                places=(
+                    Place(app="web", host="a", number=1, digest="d", is_here=True),
+                    Place(
+                        app="web",
+                        host="b",
+                        number=2,
+                        digest="e",
+                        is_here=False,
+                        since=NOW - 30,
+                    ),
+                ),
+            ),
+        )
+    ),
 )
 NOTHING = replace(
     FULL,
@@ -191,6 +211,9 @@ def test_names_follow_the_conventions(family: metrics.Family) -> None:
         ("lost_numbers", {}, 4),
         ("mirror_lag", {}, 2),
         ("mirror_lag_seconds", {}, 60),
+        ("followed_releases", {"state": "here"}, 1),
+        ("followed_releases", {"state": "lacking"}, 1),
+        ("follow_lag_seconds", {}, 90),
         ("failed_releases", {"app": "web"}, 1),
         ("failed_releases", {"app": "api"}, 1),
         (

@@ -103,6 +103,7 @@ def test_a_new_host_for_a_script(caller: Caller) -> None:
             "reason": "",
         },
         "silent": [],
+        "follow": None,
         "paused": [],
         "ledger_error": "",
         "failed": [],

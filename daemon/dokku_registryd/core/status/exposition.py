@@ -12,6 +12,7 @@ from dokku_registryd.core.notify.login_checks import Check, Standing
 from dokku_registryd.core.registry.reach import Reach
 from dokku_registryd.core.release.releases import Release, ReleaseState
 from dokku_registryd.core.status import health, metric_families, metrics
+from dokku_registryd.core.status.follow_state import FollowState
 from dokku_registryd.core.status.metric_families import INTENTS
 from dokku_registryd.core.status.metrics import Durations, Sample
 
@@ -120,6 +121,8 @@ class Facts:
     book: Book | None
     files: Files | None
     process: Process | None
+    follow: FollowState = field(default_factory=FollowState)
+    """What is followed of other hosts."""
 
 
 def expose(facts: Facts) -> str:
@@ -128,6 +131,7 @@ def expose(facts: Facts) -> str:
         **_state(facts),
         **_counted(facts.counts),
         "missing_apps": _missing_apps(facts.absence),
+        **_followed(facts.follow, facts.now),
         **(_written(facts.book, facts.now) if facts.book else {}),
         **(_stored(facts.files) if facts.files else {}),
         **(_process(facts.process) if facts.process else {}),
@@ -266,6 +270,16 @@ def _written(book: Book, now: float) -> dict[str, Iterable[Sample]]:
         **_logins(book.logins),
         "mirror_lag": _one(len(book.uncopied)),
         "mirror_lag_seconds": _one(_age(book.uncopied[0], now) if book.uncopied else 0),
+    }
+
+
+def _followed(follow: FollowState, now: float) -> dict[str, Iterable[Sample]]:
+    since = follow.behind_since
+    return {
+        "followed_releases": _each(
+            "state", here=follow.kept, lacking=len(follow.lacking)
+        ),
+        "follow_lag_seconds": _one(0 if since is None else _age(since, now)),
     }
 
 

@@ -7,6 +7,8 @@ from typing import Final
 
 from dokku_registryd.core.release.following import Plan, Seen
 
+MOST_SHOWN: Final = 20
+"""Lacking releases that are shown."""
 _NO_RECORDS: Final = (
     "no other host has a record there. It writes them with: dokku registryd:set"
     " --global release-records on"
@@ -23,6 +25,8 @@ class Read:
     """When they were last read, in seconds since the epoch; 0 for never."""
     problem: str
     """Why they cannot be read now; empty if they can."""
+    unread_since: float = 0.0
+    """Since when they cannot, in seconds since the epoch; 0 if they can."""
 
 
 AllRead = Mapping[str, Read]
@@ -55,6 +59,8 @@ class Repository:
     """When its records were last read, in seconds since the epoch; 0 for never."""
     problem: str = ""
     """Why they cannot be read, or why there are none; empty if there are."""
+    unread_since: float = 0.0
+    """Since when they cannot be read, in seconds since the epoch; 0 if they can."""
     places: tuple[Place, ...] = ()
     ignored: int = 0
     """Apps on hosts that are too many for one repository."""
@@ -78,9 +84,57 @@ class FollowState:
         """How much is here."""
         return sum(place.is_here for place in self._places())
 
+    @property
+    def behind_since(self) -> float | None:
+        """Since when this host is behind, or cannot know; None if it is not.
+
+        In seconds since the epoch.
+        """
+        found = [place.since for place in self.lacking]
+        found += [one.unread_since for one in self.repositories if one.unread_since]
+        return min(found, default=None)
+
+    def as_document(self) -> dict[str, object]:
+        """Return it for JSON; of what lacks the newest `MOST_SHOWN`."""
+        lacking = [
+            {"repository": one.name, **_document(place)}
+            for one in self.repositories
+            for place in one.places
+            if not place.is_here
+        ]
+        return {
+            "problem": self.problem,
+            "kept": self.kept,
+            "lacking": len(lacking),
+            "oldest_at": self.behind_since,
+            "places": lacking[:MOST_SHOWN],
+            "repositories": [
+                {
+                    "repository": one.name,
+                    "looked_at": one.looked_at or None,
+                    "releases": len(one.places),
+                    "ignored": one.ignored,
+                    "problem": one.problem,
+                }
+                for one in self.repositories
+            ],
+        }
+
     def _places(self) -> Iterator[Place]:
         for repository in self.repositories:
             yield from repository.places
+
+
+def _document(place: Place) -> dict[str, object]:
+    return {
+        "app": place.app,
+        "host": place.host,
+        "number": place.number,
+        "digest": place.digest,
+        "kept_number": place.kept_number,
+        "since": place.since,
+        "reason": place.reason,
+    }
 
 
 def of(
@@ -119,7 +173,8 @@ def of(
             Repository(
                 name=name,
                 looked_at=one.looked_at,
-                problem=one.problem or _why_nothing(one.seen, own_host),
+                unread_since=one.unread_since,
+                problem=one.problem or why_nothing(one.seen, own_host),
                 places=tuple(places[name]),
                 ignored=one.seen.ignored if one.seen else 0,
             )
@@ -128,7 +183,7 @@ def of(
     )
 
 
-def _why_nothing(seen: Seen | None, own_host: str) -> str:
+def why_nothing(seen: Seen | None, own_host: str) -> str:
     """Return why nothing is followed in a repository that was read."""
     if seen is None or seen.records:
         return ""

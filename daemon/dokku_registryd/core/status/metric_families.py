@@ -124,6 +124,18 @@ _LISTED: Final = (
         _GAUGE,
         "How long the oldest of them has been wanted; 0 if there is none.",
     ),
+    _family(
+        "followed_releases",
+        _GAUGE,
+        "Releases of other hosts that this host keeps, or should keep and lacks.",
+        "state",
+    ),
+    _family(
+        "follow_lag_seconds",
+        _GAUGE,
+        "How long the oldest of them has been lacking, or a followed repository could "
+        "not be read; 0 if neither is so.",
+    ),
     _family("wanted_references", _GAUGE, "References that must exist on this host."),
     _family(
         "missing_references",

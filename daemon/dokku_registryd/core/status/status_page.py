@@ -23,6 +23,7 @@ talk to each other, so a reader ignores unknown names::
     silent r.example:5000 1764430000.2 cannot reach r.example:5000: Connection refused
     login login_refused ghcr.io%20(the%20global%20login%20ci) the registry answers 401
     free_bytes 81604378624
+    follow {"problem": "", "kept": 2, …}
 """
 
 TYPE_CHECKING = False  # as in `typing`; `status` starts sooner without it

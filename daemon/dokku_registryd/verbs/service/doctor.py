@@ -21,6 +21,7 @@ from dokku_registryd.verbs.service import (
     check,
     closed_files,
     doctor_apps,
+    doctor_follow,
     doctor_host,
     registries,
 )
@@ -70,6 +71,10 @@ def _examine(arguments: argparse.Namespace) -> Iterator[Finding]:
         yield findings.warn("notify", text)
     yield from _undelivered(settings, check.service_environ(environ))
     with _context(settings, check.service_environ(environ)) as context:
+        if not arguments.app:
+            yield from doctor_follow.examine(
+                context.context, is_served=context.is_healing
+            )
         yield from doctor_apps.examine(context, only=arguments.app)
 
 

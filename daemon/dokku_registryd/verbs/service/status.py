@@ -10,7 +10,12 @@ from dokku_registryd.core.install import builds
 from dokku_registryd.core.job import ways_out
 from dokku_registryd.core.status import status_page, verdicts
 from dokku_registryd.verbs import data_folder, identity, output
-from dokku_registryd.verbs.service import job_facts, service_view, status_facts
+from dokku_registryd.verbs.service import (
+    follow_lines,
+    job_facts,
+    service_view,
+    status_facts,
+)
 
 TYPE_CHECKING = False  # as in `typing`, which takes longer to load than this looks
 if TYPE_CHECKING:
@@ -129,6 +134,7 @@ def _as_text(facts: dict[str, object], view: service_view.View) -> list[str]:
     for entry in _dicts(facts["incomplete"]):
         lines += _incomplete_lines(entry)
     lines += _mirror_lines(facts["mirror"])
+    lines += follow_lines.lines(facts["follow"])
     lines += _failed_lines(_dicts(facts["failed"]))
     unfinished, recent = _dicts(facts["unfinished"]), _dicts(facts["recent"])
     lines.append("")

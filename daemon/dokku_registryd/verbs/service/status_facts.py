@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 KEYS = (
     *("health", "service", "pid", "state", "outdated", "version", "mode", "engine"),
     *("images", "logins", "data_dir", "free_bytes", "trigger_files", "rejected_files"),
-    *("push_way", "missing", "incomplete", "mirror", "silent", "paused"),
+    *("push_way", "missing", "incomplete", "mirror", "silent", "follow", "paused"),
     *("ledger_error", "failed", "unfinished", "recent"),
 )
 """The keys of the JSON object, which scripts rely on."""
@@ -63,6 +63,7 @@ def collect(data_dir: str, view: service_view.View) -> dict[str, object]:
         "incomplete": [_incomplete(row, now) for row in found.incomplete],
         "mirror": _mirror(found.uncopied, now),
         "silent": _silent(page, now),
+        "follow": collect_follow(page, now),
         "paused": _paused(found.paused, now),
         "ledger_error": error,
         "failed": [job_facts.failed(row, now) for row in found.failed],
@@ -224,6 +225,41 @@ def _silent(page: status_page.Page, now: float) -> list[dict[str, object]]:
         }
         for domain, since, reason in page.silent
     ]
+
+
+def collect_follow(page: status_page.Page, now: float) -> dict[str, object] | None:
+    """Return what is followed of other hosts; None if the service does not say."""
+    text = page.text("follow")
+    if text is None:
+        return None
+    found: dict[str, Any] = importlib.import_module("json").loads(text)
+    oldest_at = found["oldest_at"]
+    return {
+        "problem": found["problem"],
+        "kept": found["kept"],
+        "lacking": found["lacking"],
+        "oldest_age_seconds": (
+            0.0 if oldest_at is None else job_facts.elapsed(oldest_at, now)
+        ),
+        "places": [
+            {
+                **{name: row[name] for name in row if name != "since"},
+                "age_seconds": job_facts.elapsed(row["since"], now),
+            }
+            for row in found["places"]
+        ],
+        "repositories": [
+            {
+                **{name: row[name] for name in row if name != "looked_at"},
+                "looked_age_seconds": (
+                    None
+                    if row["looked_at"] is None
+                    else job_facts.elapsed(row["looked_at"], now)
+                ),
+            }
+            for row in found["repositories"]
+        ],
+    }
 
 
 def _paused(rows: "list[dict[str, Any]]", now: float) -> list[dict[str, object]]:
