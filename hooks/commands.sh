@@ -62,6 +62,8 @@ case $1 in
       'Release what ran before again and deploy it' \
       'registryd:set <app>|--global <property> (<value>)' \
       'Set or clear a registryd property for an app' \
+      'registryd:standby [--format text|json]' \
+      'List what is kept of other hosts' \
       'registryd:status [--format text|json] [--watch]' \
       'Show whether all is well and what is not'
     ;;

@@ -101,14 +101,22 @@ def test_a_standby(active: Site, standby: Site) -> None:
     """
     web = f"{standby.server}/dokku/web"
     first = ship(active)
+    assert "Nothing is followed" in standby.service.run("standby").stdout
     follow(standby, web)
+    told = standby.service.run("standby").stdout
+    assert told.splitlines()[-1].startswith("The service does not run")
+    before = standby.ask("standby")
+    assert [row["is_here"] for row in before["releases"]] == [False]
     standby.service.start()
     until(lambda: kept(standby) == short(first), what="the first release")
 
     second = ship(active)
 
     until(lambda: kept(standby) == short(second), what="the second release alone")
-    assert images(standby) == 1
+    until(lambda: images(standby) == 1, what="an Engine with one image")
+    (row,) = standby.ask("standby")["releases"]
+    assert (row["host"], row["number"], row["is_here"]) == ("active", 2, True)
+    assert row["name"] in standby.names()
     until(lambda: standby.ask("status")["follow"]["kept"] == 1, what="a status")
     shown = standby.service.run("status").stdout
     assert "Follow:  1 release of other hosts here\n" in shown
@@ -210,6 +218,8 @@ def test_a_registry_that_is_away(active: Site, standby: Site) -> None:
     metrics = standby.service.run("metrics").stdout.splitlines()
     assert 'dokku_registryd_followed_releases{state="here"} 1' in metrics
     assert f"warn  follow: {web}: " in standby.service.run("doctor").stdout
+    done = standby.service.run("standby")
+    assert (done.returncode, web in done.stderr) == (1, True)
     standby.registry.start()
     second = ship(active)
 
@@ -226,4 +236,4 @@ def test_a_daemon_that_dies(active: Site, standby: Site) -> None:
         standby.service.kill()
         standby.service.start()
         until(partial(has_only, standby, digest), what="the newest")
-        assert images(standby) == 1
+        until(lambda: images(standby) == 1, what="an Engine with one image")

@@ -29,6 +29,7 @@ LISTED = [
         "restore",
         "drill",
         "fleet",
+        "standby",
         "history",
         "prune",
         "rollback",

@@ -67,7 +67,7 @@ def test_verbs_are_offered(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "offered"),
     [
-        (["sta"], ["status"]),
+        (["stat"], ["status"]),
         (["--debug", "unin"], ["uninstall"]),
         (["--config", "file.toml", "heal", "--dr"], ["--dry-run"]),
         (["status", "--format", ""], ["text", "json"]),

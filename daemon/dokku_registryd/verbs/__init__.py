@@ -27,6 +27,7 @@ MODULES = {
     "restore": "host.restore",
     "rollback": "releases.rollback",
     "run": "service.run",
+    "standby": "releases.standby",
     "status": "service.status",
     "uninstall": "host.uninstall",
 }

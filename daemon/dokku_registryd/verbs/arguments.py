@@ -160,6 +160,8 @@ def _add_release_verbs(verbs: "argparse._SubParsersAction[Parser]") -> None:
     fleet = _add_verb(verbs, "fleet", "list which hosts run which releases")
     fleet.add_argument("app", nargs="?", metavar="APP", help="list one app only")
     _add_format(fleet)
+    standby = _add_verb(verbs, "standby", "list what is kept of other hosts")
+    _add_format(standby)
     history = _add_verb(verbs, "history", "list finished jobs, newest first")
     history.add_argument("app", nargs="?", metavar="APP", help="list one app only")
     history.add_argument("--failed", action="store_true", help="list failed jobs only")

@@ -12,8 +12,10 @@ from dokku_registryd.core.dokku import policy
 from dokku_registryd.core.engine import messages
 from dokku_registryd.core.hook import triggers
 from dokku_registryd.core.image import reference, wanted
+from dokku_registryd.core.image.images import Manifest
 from dokku_registryd.core.job import outcomes
 from dokku_registryd.core.job.kinds import Kind
+from dokku_registryd.core.registry import referrers
 from dokku_registryd.core.release import (
     check_turns,
     followed_names,
@@ -21,7 +23,7 @@ from dokku_registryd.core.release import (
     release_records,
 )
 from dokku_registryd.core.status.follow_state import FollowState
-from dokku_registryd.effects import follow, publish, release, sweep
+from dokku_registryd.effects import follow, follow_preview, publish, release, sweep
 from dokku_registryd.runtime import follower
 from worlds import REPOSITORY, Host, build_world
 
@@ -497,3 +499,104 @@ def put_record(pair: Pair, subject: str, changed: dict[str, str]) -> None:
     }
     record = release_records.artifact_of(manifest, notes)
     pair.one.registry.put_referrer(image, record, auth=None)
+
+
+def test_a_preview(pair: Pair) -> None:
+    """It says what the next turn does, and changes nothing."""
+    pair.ship()
+    pair.settle()
+    pair.ship()
+    pair.two.engine.asked.clear()
+
+    found = follow_preview.look(pair.two.context)
+
+    assert [item.is_here for item in found.plan.items] == [False]
+    assert (found.problems, found.plan.removable) == ({}, ())
+    assert pair.two.engine.asked == []
+    asked = pair.turn()
+    assert [one.tag for one in asked] == [found.plan.items[0].name]
+    pair.run(asked[0])
+    (gone,) = follow_preview.look(pair.two.context).plan.removable
+    pair.turn()
+    assert gone.name not in pair.two.names()
+
+
+def test_a_preview_of_a_registry_that_is_away(pair: Pair) -> None:
+    """What cannot be read is named, and nothing of it would go."""
+    pair.ship()
+    pair.settle()
+    pair.one.cut_registry()
+
+    found = follow_preview.look(pair.two.context)
+
+    assert found.unread == {REPOSITORY}
+    assert "does not answer" in found.problems[REPOSITORY]
+    assert found.plan == following.Plan()
+
+
+@pytest.mark.parametrize("method", ["digest", "referrers"])
+def test_a_number_of_something_else(pair: Pair, method: str) -> None:
+    """An artifact that no Engine runs takes nothing from the others."""
+    first = pair.ship()
+    pair.settle()
+    second = pair.ship()
+    refusal = errors.ForeignManifestError("it is a chart")
+    pair.two.registry.fail(method, refusal)
+
+    assert pair.turn() == []
+    assert (pair.kept(), pair.state.repositories[0].problem) == ([first], "")
+    pair.settle()
+
+    assert pair.kept() == [second]
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"not json", b'{"manifests": 7}'])
+def test_a_list_that_is_none(pair: Pair, body: bytes) -> None:
+    """A broken list of one release takes nothing from the others."""
+    first = pair.ship()
+    pair.settle()
+    second = pair.ship()
+    pair.one.registry.lists_referrers = False
+    tag = referrers.tag_of(second)
+    pair.one.registry.store(
+        f"{REPOSITORY}:{tag}", Manifest(media_type=referrers.INDEX_TYPE, body=body)
+    )
+
+    assert pair.turn() == []
+    assert (pair.kept(), pair.state.repositories[0].problem) == ([first], "")
+
+
+def test_an_engine_that_is_away(pair: Pair, logged: Lines) -> None:
+    """The turn is left to the next, and the reason is shown until then."""
+    pair.ship()
+    pair.settle()
+    pair.two.engine.is_down = True
+
+    pair.follower.take_turn()
+
+    assert pair.state.kept == 1
+    assert "does not answer" in pair.state.problem
+    assert logged[-1]["event"] == "follow.postponed"
+    pair.two.engine.is_down = False
+    pair.follower.take_turn()
+    assert pair.state.problem == ""
+
+
+def test_a_bug_in_a_turn(
+    pair: Pair, logged: Lines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is logged, and the thread goes on; at the end of the service it is not."""
+
+    def break_down(*_arguments: object, **_named: object) -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(following, "plan", break_down)
+
+    pair.follower.take_turn()
+    assert [line["event"] for line in logged if "follow" in line["event"]] == [
+        "follow.crashed"
+    ]
+    pair.follower.stop()
+    pair.follower.take_turn()
+
+    assert [line["event"] for line in logged].count("follow.crashed") == 1

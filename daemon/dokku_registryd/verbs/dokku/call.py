@@ -44,6 +44,7 @@ MODULES = {
     "registryd:restore": _VERBS,
     "registryd:rollback": _VERBS,
     "registryd:set": "registryd_set",
+    "registryd:standby": _VERBS,
     "registryd:status": _VERBS,
 }
 GLOBAL = "--global"

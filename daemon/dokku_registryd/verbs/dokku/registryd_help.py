@@ -50,6 +50,7 @@ COMMANDS = {
     "registryd:set <app>|--global <property> (<value>)": (
         "Set or clear a registryd property for an app"
     ),
+    "registryd:standby [--format text|json]": "List what is kept of other hosts",
     "registryd:status [--format text|json] [--watch]": (
         "Show whether all is well and what is not"
     ),
