@@ -137,11 +137,25 @@ def test_a_dry_run(one: Site) -> None:
         "  deploy   dokku deploy shop NUMBER, with its checks",
     ]
     assert "dokku ports:set shop" in shown.stdout
+    assert "  login  " not in shown.stdout
     document = json.loads(planned.stdout)
     json_schemas.check("promote", document)
     assert (document["outcome"], document["is_first"]) == ("planned", True)
     assert restart.started == []
     assert one.remote("shop").digest(1) is None
+
+
+def test_a_dry_run_without_a_login(one: Site) -> None:
+    """A target without a login is told of before the promotion would fail."""
+    prepare(one)
+    one.write_login("shop", {"auths": {}})
+
+    shown = promote(one, "--dry-run")
+
+    assert (
+        f"  login    none of shop for {one.server}. If it needs one: dokku"
+        f" registry:login shop {one.server} USER\n"
+    ) in shown.stdout
 
 
 def test_for_scripts(one: Site) -> None:

@@ -195,7 +195,7 @@ class Drill:
             cure = ways_out.log_in(
                 answer.app, target.host, None if is_denied else login
             )
-            return drills.refused(answer, str(error), cure)
+            return drills.refused(answer, ways_out.without(str(error)), cure)
         except errors.TransientError as error:
             if not backoff.asks_for_pause(error):
                 self._silent[target.host] = str(error)

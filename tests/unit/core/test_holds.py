@@ -45,6 +45,15 @@ def test_holds_come_and_go() -> None:
     assert not holds.render(Holds())
 
 
+def test_a_hold_again_keeps_its_reason() -> None:
+    """A hold that is set again without a reason loses none; an empty one ends it."""
+    held = Holds().with_hold(38, "good").with_hold(None, "freeze")
+
+    assert held.with_hold(38, None).with_hold(None, None) == held
+    assert held.with_hold(None, "").app_reason == ""
+    assert Holds().with_hold(None, None).app_reason == ""
+
+
 @pytest.mark.parametrize(
     ("reason", "stored"),
     [

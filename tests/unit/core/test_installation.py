@@ -82,7 +82,8 @@ Remove /etc/systemd/system/dokku-registryd.service and \
 /etc/tmpfiles.d/dokku-registryd.conf
 Remove /usr/local/bin/dokku-registryd
 /var/lib/dokku/data/registryd, /var/lib/dokku/config/registryd and \
-/etc/dokku-registryd/config.toml stay; --purge removes them
+/etc/dokku-registryd/config.toml stay; --purge removes them, and so does sudo rm -r \
+later
 """
 
 

@@ -35,3 +35,19 @@ def test_commands(known: AuthConfig | None, command: str) -> None:
 def test_another_text() -> None:
     """A refusal with another way out stays as it is."""
     assert ways_out.complete("Grant it", "web", "r.example", OWN) == "Grant it"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "r.example refuses the login (401). Log in again with dokku registry:login",
+            "r.example refuses the login (401)",
+        ),
+        ("Grant it", "Grant it"),
+        ("dokku registry:login", "dokku registry:login"),
+    ],
+)
+def test_a_refusal_without_its_command(text: str, said: str) -> None:
+    """Where the whole command is told apart, the refusal does not repeat half of it."""
+    assert ways_out.without(text) == said

@@ -51,6 +51,28 @@ def test_an_app(caller: Caller) -> None:
     assert stored(caller) is None
 
 
+def test_an_app_again(caller: Caller) -> None:
+    """Who holds it again, to see why it is held, keeps the reason."""
+    caller.call("hold", "web", "--reason", "freeze")
+
+    again = caller.call("hold", "web")
+
+    assert again.lines == ["web is held (freeze): only a deploy replaces what it runs."]
+    assert stored(caller) == "all: freeze"
+
+
+def test_releases_stay_held(caller: Caller) -> None:
+    """The end of an app's hold ends none of a release, and says so."""
+    caller.call("hold", "web", "38")
+
+    freed = caller.call("hold", "web", "--off")
+
+    assert freed.lines == [
+        "web is not held: it may be rolled back and promoted to. Release 38 stays held."
+    ]
+    assert stored(caller) == "38"
+
+
 def test_a_release(caller: Caller) -> None:
     """A release is held beside the app and other releases."""
     caller.call("hold", "web")

@@ -33,6 +33,14 @@ def log_in_as_other(app: str, domain: str) -> str:
     return f"{_COMMAND} {app} {domain} {_ANYBODY}"
 
 
+def without(text: str) -> str:
+    """Return why a login is refused, without the command, which is told apart."""
+    if not text.endswith(_COMMAND):
+        return text
+    said, _, _advice = text.rpartition(". ")
+    return said or text
+
+
 def complete(text: str, app: str, domain: str, known: AuthConfig | None) -> str:
     """Return why a login is refused, with the whole command that replaces it.
 

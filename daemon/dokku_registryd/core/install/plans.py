@@ -294,7 +294,7 @@ def _removal(kind: Kind, what: str, presence: Presence) -> Step:
 
 def _purge(facts: Facts, places: Paths, *, is_purge: bool) -> Step:
     ours = f"{places.data_dir}, {places.config_root}/registryd and {places.settings}"
-    already = f"{ours} stay; --purge removes them"
+    already = f"{ours} stay; --purge removes them, and so does sudo rm -r later"
     if not facts.has_data:
         already = (
             f"There is nothing in {places.data_dir}, and no settings or properties"

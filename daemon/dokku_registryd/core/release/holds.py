@@ -37,9 +37,18 @@ class Holds:
         """Whether rollbacks and promotions may not replace what the app runs."""
         return self.app_reason is not None
 
-    def with_hold(self, number: int | None, reason: str) -> Self:
-        """Return these holds and one more; None as number holds the app."""
-        clean = clean_reason(reason)
+    def with_hold(self, number: int | None, reason: str | None) -> Self:
+        """Return these holds and one more.
+
+        Args:
+            number: The release; None holds the app.
+            reason: Why; None keeps the reason that is there.
+        """
+        if reason is None:
+            known = self.app_reason if number is None else self.numbers.get(number)
+            clean = known or ""
+        else:
+            clean = clean_reason(reason)
         if number is None:
             return replace(self, app_reason=clean)
         return replace(self, numbers={**self.numbers, number: clean})

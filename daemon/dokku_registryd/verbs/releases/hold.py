@@ -32,7 +32,7 @@ def perform(arguments: argparse.Namespace, out: Output) -> int:
         lambda before: (
             before.without(number)
             if arguments.off
-            else before.with_hold(number, arguments.reason or "")
+            else before.with_hold(number, arguments.reason)
         ),
     )
     if arguments.format == "json":
@@ -94,7 +94,10 @@ def _check_known(
 def _said(app: str, number: int | None, now: holds.Holds) -> str:
     if number is None:
         if now.app_reason is None:
-            return f"{app} is not held: it may be rolled back and promoted to."
+            return (
+                f"{app} is not held: it may be rolled back and promoted to."
+                f"{_still(now)}"
+            )
         return (
             f"{app} is held{_because(now.app_reason)}: only a deploy replaces what it"
             " runs."
@@ -105,6 +108,16 @@ def _said(app: str, number: int | None, now: holds.Holds) -> str:
         f"Release {number} of {app} is held{_because(now.numbers[number])}: nothing"
         " removes it."
     )
+
+
+def _still(now: holds.Holds) -> str:
+    """Return which releases stay held when the app is not."""
+    if not now.numbers:
+        return ""
+    listed = ", ".join(map(str, sorted(now.numbers)))
+    releases = "Release" if len(now.numbers) == 1 else "Releases"
+    stay = "stays" if len(now.numbers) == 1 else "stay"
+    return f" {releases} {listed} {stay} held."
 
 
 def _because(reason: str) -> str:

@@ -132,6 +132,8 @@ def _show(
     out.line(f"  image    {image}")
     out.line(f"  release  the next number of {plan.repository}, as {source.digest}")
     out.line(f"  layers   {way}, from registry to registry")
+    if login := repeating.login_line(settings, app, plan.repository):
+        out.line(login)
     out.line(f"  deploy   dokku {command}, with its checks")
     if plan.is_first:
         out.line(FIRST.format(app=app))

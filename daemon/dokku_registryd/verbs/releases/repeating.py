@@ -11,14 +11,16 @@ from dokku_registryd import config, errors
 from dokku_registryd.adapters.dokku import build_records, deploying_files, restarts
 from dokku_registryd.adapters.host import processes
 from dokku_registryd.adapters.ledger import ledger
+from dokku_registryd.core.auth import ways_out
 from dokku_registryd.core.dokku import deploys
 from dokku_registryd.core.dokku.deploys import BuildState
 from dokku_registryd.core.hook import triggers
+from dokku_registryd.core.image import reference
 from dokku_registryd.core.job import waiters
 from dokku_registryd.core.job.kinds import Kind
 from dokku_registryd.core.release import mirrors, rollbacks
 from dokku_registryd.core.release.releases import Release
-from dokku_registryd.verbs import preparation
+from dokku_registryd.verbs import preparation, reading
 from dokku_registryd.verbs.hooks import follow
 from dokku_registryd.verbs.output import Output
 from dokku_registryd.wiring import engines
@@ -102,6 +104,25 @@ def is_here(settings: config.Settings, source: Release) -> bool:
         return any(engine.image(name) is not None for name in source.image_names)
     finally:
         engine.close()
+
+
+def login_line(settings: config.Settings, app: str, repository: str) -> str:
+    """Return a line of a plan about an app's login to a registry; empty if it has one.
+
+    The registry is not asked: it may need none.
+    """
+    domain = reference.parse(repository).domain
+    with reading.context(settings) as context:
+        try:
+            known = context.credentials.resolve(app, domain)
+        except errors.AuthenticationError as error:
+            return f"  login    unreadable: {error}"
+    if known is not None:
+        return ""
+    return (
+        f"  login    none of {app} for {domain}. If it needs one:"
+        f" {ways_out.log_in(app, domain, None)}"
+    )
 
 
 def run(

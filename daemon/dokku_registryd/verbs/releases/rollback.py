@@ -36,7 +36,7 @@ def perform(arguments: argparse.Namespace, out: Output) -> int:
         if arguments.format == "json":
             out.json(_as_json(plan, is_here=is_here, outcome="planned"))
         else:
-            for line in _described(plan, is_here=is_here):
+            for line in _described(plan, settings, is_here=is_here):
                 out.line(line)
         return 0
     build = restarts.new_build()
@@ -139,7 +139,9 @@ def _choose(
         facts = replace(facts, gone=facts.gone | {job_id})
 
 
-def _described(plan: rollbacks.Plan, *, is_here: bool) -> list[str]:
+def _described(
+    plan: rollbacks.Plan, settings: config.Settings, *, is_here: bool
+) -> list[str]:
     source = plan.source
     image = "on this host" if is_here else f"pulled as {source.digest}"
     sent = (
@@ -147,10 +149,12 @@ def _described(plan: rollbacks.Plan, *, is_here: bool) -> list[str]:
         if plan.is_named_only
         else f"sent to {plan.repository}, since {source.repository} had it"
     )
+    login = repeating.login_line(settings, source.app, plan.repository)
     return [
         f"{source.app} runs {plan.runs.reference}. A rollback to {source.number}:",
         f"  image    {image}",
         f"  release  {sent}",
+        *([login] if login else []),
         f"  deploy   dokku ps:restart {source.app}, with its checks",
         NOT_ROLLED_BACK,
     ]
