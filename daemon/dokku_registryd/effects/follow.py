@@ -8,6 +8,7 @@ deploys and heals of this host, and no answer of a registry makes it fail.
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
@@ -27,16 +28,46 @@ from dokku_registryd.effects.registry import discretion
 
 _LATER_SECONDS: Final = 3600.0
 """The least time to the next attempt after a refusal, or for lack of room."""
+_SHOWN: Final = 80  # characters of a part that is not understood
 
 
-def followed(context: ports.Context) -> tuple[str, ...]:
-    """Return the followed repositories, each with its registry.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Followed:
+    """What the property says."""
+
+    repositories: tuple[str, ...]
+    """Each with its registry."""
+    doubt: str = ""
+    """Why more may be followed than that, so that nothing of others goes; empty if it
+    is all."""
+
+
+def followed(context: ports.Context) -> Followed:
+    """Return the followed repositories.
+
+    A host without apps has no other sign of a disk that is not mounted than the folder
+    of the property.
 
     Raises:
         UnreadableError: The property cannot be read.
     """
     text = context.properties.get(policy.OURS, policy.GLOBAL, follow_property.NAME)
-    return follow_property.parse(text)[0]
+    found, wrong = follow_property.parse(text)
+    doubt = ""
+    if wrong:
+        doubt = (
+            f"the property follow has {wrong[0][:_SHOWN]!r}, which is not"
+            " SERVER/REPOSITORY, or one too many. Images of repositories that it does"
+            " not name stay until it is set again: dokku registryd:set --global follow"
+            " VALUE"
+        )
+    elif not text and not context.properties.has_folder(policy.OURS, policy.GLOBAL):
+        doubt = (
+            "the folder of the property follow is missing, although images are kept"
+            " for it. Is its disk mounted? To remove them: dokku registryd:set --global"
+            " follow off"
+        )
+    return Followed(repositories=found, doubt=doubt)
 
 
 def owners(context: ports.Context) -> Mapping[str, str]:
@@ -73,8 +104,10 @@ def perform(
     image = reference.parse(target)
     facts = {"reference": target, "digest": image.digest}
     wanted = context.following.wanted.get(image.repository)
-    if image.repository not in followed(context):
-        _drop_bare(target, context)
+    said = followed(context)
+    if image.repository not in said.repositories:
+        if not said.doubt:
+            _drop_bare(target, context)
         return outcomes.skipped("it is no longer followed", **facts)
     if wanted is not None and name not in wanted:
         _drop_bare(target, context)

@@ -31,7 +31,8 @@ def look(context: ports.Context) -> Preview:
         TransientError: The apps cannot be listed.
     """
     kept = list(followed_names.kept_of(context.engine.images()))
-    names = follow.followed(context)
+    said = follow.followed(context)
+    names = said.repositories
     owners = follow.owners(context) if names else {}
     seen: dict[str, Seen | None] = {}
     problems: dict[str, str] = {}
@@ -49,7 +50,9 @@ def look(context: ports.Context) -> Preview:
         if reason := follow_state.why_nothing(one, context.host):
             problems[name] = reason
     return Preview(
-        plan=following.plan(seen, kept, keep=context.most_followed),
+        plan=following.plan(
+            seen, kept, keep=context.most_followed, is_all=not said.doubt
+        ),
         problems=problems,
         unread=frozenset(name for name, one in seen.items() if one is None),
     )

@@ -48,6 +48,13 @@ class Properties(Protocol):
             UnreadableError: It exists but cannot be read.
         """
 
+    def has_folder(self, plugin: str, app: str) -> bool:
+        """Return whether a property was ever set; Dokku never removes the folder.
+
+        Raises:
+            UnreadableError: The disk does not tell.
+        """
+
     def commit(self, app: str, *, at: float) -> str:
         """Return the commit that an app's configuration had at a time.
 

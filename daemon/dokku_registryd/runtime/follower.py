@@ -88,15 +88,16 @@ class Follower(threading.Thread):
             RegistrydError: Property, apps, ledger or Engine cannot be read.
         """
         context = self._context()
-        names = follow.followed(context)
+        said = follow.followed(context)
+        names = said.repositories
         self._repositories.follow(names, context.clock.now())
         if not names and not context.following.may_have_names:
             self._state = FollowState()
             return
         self._repositories.look(context, self._stopping.is_set)
-        self._compare(context)
+        self._compare(said.doubt, context)
 
-    def _compare(self, context: ports.Context) -> None:
+    def _compare(self, doubt: str, context: ports.Context) -> None:
         """Compare records and names, and see to the difference."""
         read = self._repositories.read(context.host)
         context.following.may_have_names = False  # unless a job gives one meanwhile
@@ -104,11 +105,13 @@ class Follower(threading.Thread):
         if kept:
             context.following.may_have_names = True
         seen = {name: one.seen for name, one in read.items()}
-        plan = following.plan(seen, kept, keep=context.most_followed)
+        plan = following.plan(seen, kept, keep=context.most_followed, is_all=not doubt)
         following.remember(context.following, plan, seen)
         self._request(plan, context)
         follow.remove(plan.removable, context)
         self._show(plan, read, context)
+        if read or kept:
+            self._state = replace(self._state, problem=doubt)
 
     def _request(self, plan: following.Plan, context: ports.Context) -> None:
         now = context.clock.monotonic()

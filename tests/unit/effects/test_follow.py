@@ -1,6 +1,7 @@
 """Following another host: what is kept, what is superseded, and deaths in between."""
 
 import dataclasses
+import shutil
 from collections.abc import Iterator, MutableMapping
 from pathlib import Path
 from typing import Any
@@ -297,6 +298,48 @@ def test_it_is_no_longer_followed(pair: Pair) -> None:
 
     assert pair.two.engine.images() == []
     assert pair.state == FollowState()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("r.example/org/other\nr.example/org/web", "not SERVER/REPOSITORY"),
+        ("Off", "not SERVER/REPOSITORY"),
+        (None, "Is its disk mounted?"),
+    ],
+    ids=["broken", "slip", "lost"],
+)
+def test_a_property_that_is_not_understood(
+    pair: Pair, text: str | None, said: str
+) -> None:
+    """Nothing goes for it; `status` says why, and `off` ends it."""
+    digest = pair.ship()
+    pair.settle()
+    if text is None:
+        shutil.rmtree(pair.two.folder / "config" / policy.OURS / policy.GLOBAL)
+    else:
+        pair.two.set(policy.GLOBAL, "follow", text)
+
+    assert pair.turn() == []
+
+    assert pair.kept() == [digest]
+    assert follow_preview.look(pair.two.context).plan.removable == ()
+    assert said in pair.state.problem
+    pair.two.set(policy.GLOBAL, "follow", "off")
+    pair.turn()
+    assert pair.kept() == []
+    assert pair.state == FollowState()
+
+
+def test_a_property_that_was_unset(pair: Pair) -> None:
+    """Unset is `off`: its folder is still there."""
+    pair.ship()
+    pair.settle()
+    pair.two.files.delete(policy.OURS, policy.GLOBAL, "follow")
+
+    pair.turn()
+
+    assert pair.kept() == []
 
 
 def test_a_registry_that_is_away(pair: Pair, logged: Lines) -> None:

@@ -10,6 +10,7 @@ neither missing nor empty: it is an error that names the file.
 import contextlib
 import errno
 import os
+import stat
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -68,6 +69,20 @@ class PropertyFiles:
             if folder is None:
                 return self._missing(plugin, app, path)
             return _read(folder, name).decode("utf-8", errors="replace")
+        except OSError as error:
+            raise unreadable(path, error) from error
+
+    def has_folder(self, plugin: str, app: str) -> bool:
+        """Return whether a plugin has a folder of properties for an app or the host.
+
+        Raises:
+            UnreadableError: The disk does not tell.
+        """
+        path = self._config_root / plugin / app
+        try:
+            return stat.S_ISDIR(path.stat().st_mode)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
         except OSError as error:
             raise unreadable(path, error) from error
 

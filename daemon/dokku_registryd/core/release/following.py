@@ -109,7 +109,11 @@ def seen_of(records: Iterable[ReleaseRecord], own_host: str) -> Seen:
 
 
 def plan(
-    followed: Mapping[str, Seen | None], kept: Iterable[Kept], *, keep: int
+    followed: Mapping[str, Seen | None],
+    kept: Iterable[Kept],
+    *,
+    keep: int,
+    is_all: bool = True,
 ) -> Plan:
     """Compare what other hosts run with what is kept here.
 
@@ -118,6 +122,7 @@ def plan(
             not read yet, so that nothing of it is superseded.
         kept: The names on this host.
         keep: How many releases of an app on a host are kept.
+        is_all: Whether no other repository is followed, so that names of others go.
     """
     by_place: defaultdict[str, defaultdict[str, list[Kept]]] = defaultdict(
         lambda: defaultdict(list)
@@ -137,8 +142,9 @@ def plan(
             items.append(item)
             removable += _superseded(item, here, keep)
         removable += _beyond(places.values(), keep)
-    for places in by_place.values():  # of repositories that are no longer followed
-        removable += [one for here in places.values() for one in here]
+    if is_all:
+        for places in by_place.values():  # of repositories no longer followed
+            removable += [one for here in places.values() for one in here]
     items.sort(key=lambda item: (item.is_here, -item.record.created_at, item.name))
     return Plan(items=tuple(items), removable=tuple(removable))
 
