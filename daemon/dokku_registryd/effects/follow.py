@@ -103,21 +103,17 @@ def perform(
     target, name = job.trigger.image, job.trigger.tag
     image = reference.parse(target)
     facts = {"reference": target, "digest": image.digest}
-    wanted = context.following.wanted.get(image.repository)
-    said = followed(context)
-    if image.repository not in said.repositories:
-        if not said.doubt:
-            _drop_bare(target, context)
-        return outcomes.skipped("it is no longer followed", **facts)
-    if wanted is not None and name not in wanted:
-        _drop_bare(target, context)
-        return outcomes.skipped("a newer release is followed by now", **facts)
-    if context.engine.image(name) is not None:
-        return outcomes.skipped("it is here", **facts)
+    if reason := _why_needless(target, name, context):
+        return outcomes.skipped(reason, **facts)
     local = _local(target, image.digest, context)
     if local is not None:
         _keep(local, name, job, context, is_pulled=False)
         return outcomes.done("it was here", image_id=local.image_id, **facts)
+    tried = context.following.attempts.get(name)
+    now = context.clock.monotonic()
+    if not following.is_due(tried, now):  # Requested while the attempt before ran.
+        known = following.why_not(tried, now)
+        return outcomes.skipped(f"the next attempt is not due: {known}", **facts)
     discreet = discretion.Discretion()
     try:
         local = _pull(target, image, discreet.over(context))
@@ -150,6 +146,21 @@ def remove(names: Iterable[Kept], context: ports.Context) -> int:
             gone += 1
             structlog.get_logger().info("follow.removed", reference=one.name)
     return gone
+
+
+def _why_needless(target: str, name: str, context: ports.Context) -> str:
+    """Return why an image need not come, after removal of what has no name."""
+    repository = reference.parse(target).repository
+    wanted = context.following.wanted.get(repository)
+    said = followed(context)
+    if repository not in said.repositories:
+        if not said.doubt:
+            _drop_bare(target, context)
+        return "it is no longer followed"
+    if wanted is not None and name not in wanted:
+        _drop_bare(target, context)
+        return "a newer release is followed by now"
+    return "it is here" if context.engine.image(name) is not None else ""
 
 
 def _is_of(one: Kept, digest: str) -> bool:

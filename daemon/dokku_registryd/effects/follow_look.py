@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from dokku_registryd import errors, ports
 from dokku_registryd.core.image import reference
 from dokku_registryd.core.registry import backoff
-from dokku_registryd.core.release import follow_turns, numbering, release_records
+from dokku_registryd.core.release import follow_turns, numbering
 from dokku_registryd.core.release.follow_turns import Known
 from dokku_registryd.core.release.release_records import ReleaseRecord
 from dokku_registryd.effects import fleet
@@ -79,7 +79,7 @@ def look(
     return Look(
         known=replace(
             known,
-            records=tuple(release_records.latest(records)),
+            records=follow_turns.remembered(records),
             recorded=max(recorded, default=0),
             full_at=context.clock.monotonic() if is_full else known.full_at,
         ),

@@ -55,6 +55,20 @@ def gone(
     return sorted(one.number for one in plan.removable)
 
 
+def test_hosts_that_a_registry_invents() -> None:
+    """What is remembered is limited, look after look; the newest stay."""
+    most = follow_turns.MOST_KNOWN
+    known: tuple[ReleaseRecord, ...] = ()
+    for look in range(3):
+        invented = [
+            record(1, f"host-{look}-{one}", at=1.0 + one) for one in range(most)
+        ]
+        known = follow_turns.remembered([*known, *invented])
+
+    assert len(known) == most
+    assert min(one.created_at for one in known) > most / 2
+
+
 @pytest.mark.parametrize(
     ("records", "here", "keep", "lacking", "removed"),
     [

@@ -19,12 +19,21 @@ from dokku_registryd.core.job.kinds import Kind
 from dokku_registryd.core.registry import referrers
 from dokku_registryd.core.release import (
     check_turns,
+    follow_turns,
     followed_names,
     following,
     release_records,
 )
+from dokku_registryd.core.release.follow_turns import Known
 from dokku_registryd.core.status.follow_state import FollowState
-from dokku_registryd.effects import follow, follow_preview, publish, release, sweep
+from dokku_registryd.effects import (
+    follow,
+    follow_look,
+    follow_preview,
+    publish,
+    release,
+    sweep,
+)
 from dokku_registryd.runtime import follower
 from worlds import REPOSITORY, Host, build_world
 
@@ -245,6 +254,40 @@ def test_a_pull_that_fails(
     assert pair.kept() == [digest]
 
 
+def test_two_requests_for_one_image(pair: Pair) -> None:
+    """A look during a long pull asks again; that does not repeat its failure."""
+    pair.ship()
+    (asked,) = pair.turn()
+    (again,) = pair.turn()
+    pair.two.engine.fail("pull", errors.PermanentError("denied"))
+    pair.run(asked)
+    before = list(pair.two.engine.asked)
+
+    outcome = pair.run(again)
+
+    assert outcome.ending is outcomes.Ending.SKIPPED
+    assert "denied" in outcome.detail
+    assert pair.two.engine.asked == before
+    assert pair.state.lacking
+
+
+def test_a_registry_that_invents_hosts(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A look remembers a limited number of them."""
+    monkeypatch.setattr(follow_turns, "MOST_KNOWN", 1)
+    image = reference.parse(f"{REPOSITORY}:1")
+    found = Known()
+    for host in ("a.example", "b.example"):
+        pair.one.context = dataclasses.replace(pair.one.context, host=host)
+        pair.ship()
+        found = follow_look.look(
+            image.repository, "", found, pair.two.context, is_full=not found.recorded
+        ).known
+
+    assert [one.host for one in found.records] == ["b.example"]
+
+
 def test_a_death_at_each_step(pair: Pair) -> None:
     """What was not done is done by the next process, and nothing is left."""
     first = pair.ship()
@@ -392,6 +435,7 @@ def test_a_full_disk(pair: Pair) -> None:
     assert pair.two.engine.asked == []
     assert pair.kept() == []
 
+    pair.two.clock.seconds += 3600
     used = iter([10.0, 10.0, 95.0])
     pair.two.context = dataclasses.replace(
         pair.two.context, used_percent=lambda _folder: next(used)

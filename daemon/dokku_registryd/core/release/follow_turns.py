@@ -18,6 +18,8 @@ FULL_SECONDS: Final = 3600.0
 """The time between two full looks at a repository."""
 PER_LIST: Final = 2
 """The requests for a list of records: the API, and the list by tag where it is none."""
+MOST_KNOWN: Final = 500
+"""Records of one repository that are remembered; a registry can invent hosts."""
 PER_PAGE: Final = 100
 """Tags on a page of a registry that puts few on one."""
 _HOUR: Final = 3600.0
@@ -66,6 +68,13 @@ def believable(records: Iterable[ReleaseRecord], now: float) -> list[ReleaseReco
     Such a record would stay the latest one of its host.
     """
     return [record for record in records if record.created_at <= now + _DAY]
+
+
+def remembered(records: Iterable[ReleaseRecord]) -> tuple[ReleaseRecord, ...]:
+    """Return the latest record of each app on each host; of too many the newest."""
+    latest = release_records.latest(records)
+    latest.sort(key=lambda record: -record.created_at)
+    return tuple(latest[:MOST_KNOWN])
 
 
 def cost(*, is_full: bool) -> tuple[int, int]:
