@@ -1,13 +1,17 @@
 """`hold`: it adds one hold, or ends one, and says which."""
 
+import fcntl
 import json
+import threading
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from functools import partial
+from typing import Any
 
 import pytest
 
 from dokku_registryd import errors
 from dokku_registryd.adapters.dokku import property_edits
+from dokku_registryd.adapters.files import folder_lock
 from dokku_registryd.adapters.ledger import ledger
 from dokku_registryd.core.release.releases import Release
 from support import json_schemas
@@ -87,27 +91,53 @@ def test_a_release(caller: Caller) -> None:
     assert caller.complaints == []
 
 
-def waits_for(folder: Path) -> bool:
-    """Tell whether another edit waits for the lock of a folder."""
-    number = f":{folder.stat().st_ino} "
-    lines = Path("/proc/locks").read_text().splitlines()
-    return any("->" in line and number in line for line in lines)
-
-
-def test_two_at_once(caller: Caller) -> None:
+def test_two_at_once(caller: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
     """A command waits for the edit of another one, and changes what that has left."""
     root = caller.config_root / "registryd"
+    waits = threading.Event()
+    lock = fcntl.flock
+
+    def noted(descriptor: int, operation: int) -> None:
+        try:
+            lock(descriptor, operation)
+        except BlockingIOError:
+            waits.set()
+            raise
+
+    monkeypatch.setattr(fcntl, "flock", noted)
 
     with (
         ThreadPoolExecutor(1) as pool,
         property_edits.locked(root, "web") as folder,
     ):
         held = pool.submit(caller.call, "hold", "web", "38")
-        until(lambda: held.done() or waits_for(root / "web"), what="a command")
+        until(lambda: held.done() or waits.is_set(), what="a command")
         folder.put("hold", "all: freeze")
 
     assert held.result().status == 0
     assert stored(caller) == "all: freeze; 38"
+
+
+@pytest.mark.parametrize("verb", ["hold", "set", "unset"])
+def test_a_command_that_was_stopped(
+    caller: Caller, monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    """A lock that is never released ends in an error that names it."""
+    root = caller.config_root / "registryd"
+    monkeypatch.setattr(folder_lock, "MOST_SECONDS", 0.0)
+    edits: dict[str, partial[Any]] = {
+        "hold": partial(caller.call, "hold", "web", "38"),
+        "set": partial(property_edits.put, root, "web", "heal", "true"),
+        "unset": partial(property_edits.remove, root, "web", "heal"),
+    }
+
+    with (
+        property_edits.locked(root, "web"),
+        pytest.raises(errors.TransientError, match=r"fuser -v \S*/registryd/web"),
+    ):
+        edits[verb]()
+
+    assert stored(caller) is None
 
 
 def test_a_slip(caller: Caller) -> None:

@@ -7,14 +7,13 @@ another user.
 """
 
 import contextlib
-import fcntl
 import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from dokku_registryd.adapters.files import atomic
+from dokku_registryd.adapters.files import atomic, folder_lock
 from dokku_registryd.core.auth import config_file
 
 FILE_NAME: Final = "config.json"
@@ -26,8 +25,9 @@ _OPEN: Final = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 class AuthFolder:
     """An open folder. Use it within `opened` or `locked`."""
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, descriptor: int, path: Path) -> None:
         self._descriptor = descriptor
+        self._path = path
 
     def read(self) -> bytes:
         """Return the file's content.
@@ -73,8 +73,12 @@ class AuthFolder:
         os.fsync(self._descriptor)
 
     def lock(self) -> None:
-        """Lock the file against other writers; closing the folder releases the lock."""
-        fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+        """Lock the file against other writers; closing the folder releases the lock.
+
+        Raises:
+            TransientError: Another process keeps it for too long.
+        """
+        folder_lock.take(self._descriptor, self._path)
 
     def close_to_others(self) -> None:
         """Make the folder private to its owner."""
@@ -95,7 +99,7 @@ def opened(folder: Path) -> Iterator[AuthFolder]:
     """
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | _OPEN)
     try:
-        yield AuthFolder(descriptor)
+        yield AuthFolder(descriptor, folder)
     finally:
         os.close(descriptor)
 

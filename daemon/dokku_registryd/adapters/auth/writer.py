@@ -46,6 +46,7 @@ class AuthWriter:
 
         Raises:
             PermanentError: It cannot be stored; what was there is untouched.
+            TransientError: Another process keeps the folder locked.
         """
         folder = self._credentials.folder(app)
         with _explained("store the login", folder):
@@ -71,6 +72,7 @@ class AuthWriter:
 
         Raises:
             PermanentError: It cannot be removed.
+            TransientError: Another process keeps the folder locked.
         """
         folder = self._credentials.folder(app)
         with _explained("remove the login", folder):

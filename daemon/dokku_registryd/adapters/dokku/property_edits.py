@@ -7,13 +7,12 @@ command does not need the code for thousands of apps.
 """
 
 import contextlib
-import fcntl
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
 from dokku_registryd import errors
-from dokku_registryd.adapters.files import atomic, dirs
+from dokku_registryd.adapters.files import atomic, dirs, folder_lock
 
 
 class PropertyFolder:
@@ -53,12 +52,13 @@ def locked(root: Path, app: str) -> Iterator[PropertyFolder]:
 
     Raises:
         OSError: The disk refuses, or the folder is not allowed.
+        TransientError: Another process keeps the folder locked for too long.
     """
     path = root / app
     atomic.make_folder(path)
     descriptor = dirs.open_folder(path)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        folder_lock.take(descriptor, path)
         yield PropertyFolder(descriptor)
     finally:
         os.close(descriptor)
@@ -74,7 +74,7 @@ def put(root: Path, app: str, name: str, text: str) -> None:
         text: Its value.
 
     Raises:
-        TransientError: The disk refuses.
+        TransientError: The disk refuses, or the folder stays locked.
     """
     try:
         with locked(root, app) as folder:
@@ -90,6 +90,7 @@ def remove(root: Path, app: str, name: str) -> None:
 
     Raises:
         OSError: The disk refuses.
+        TransientError: The folder stays locked.
     """
     if os.path.lexists(root / app):
         with locked(root, app) as folder:
