@@ -46,6 +46,7 @@ class Follower(threading.Thread):
         self._since: dict[str, float] = {}
         self._state = FollowState()
         self._stopping = threading.Event()
+        self._woken = threading.Event()
 
     @property
     def state(self) -> FollowState:
@@ -53,17 +54,23 @@ class Follower(threading.Thread):
         return self._state
 
     def reload(self, *, interval_seconds: float) -> None:
-        """Use another interval from the next turn on."""
-        self._interval = interval_seconds
+        """Use another interval at once: the one before may be a day."""
+        is_other, self._interval = self._interval != interval_seconds, interval_seconds
+        if is_other:
+            self._woken.set()
 
     def run(self) -> None:
-        """Take a turn at each interval."""
-        while not self._stopping.wait(self._interval * _spread()):
-            self.take_turn()
+        """Take a turn at each interval, and when that changes."""
+        while not self._stopping.is_set():
+            self._woken.wait(self._interval * _spread())
+            self._woken.clear()
+            if not self._stopping.is_set():
+                self.take_turn()
 
     def stop(self) -> None:
         """End; a question that is under way is not waited for."""
         self._stopping.set()
+        self._woken.set()
         if self.is_alive():
             self.join(_JOIN_SECONDS)
 

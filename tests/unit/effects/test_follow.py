@@ -2,6 +2,7 @@
 
 import dataclasses
 import shutil
+import threading
 from collections.abc import Iterator, MutableMapping
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,7 @@ from dokku_registryd.effects import (
     sweep,
 )
 from dokku_registryd.runtime import follower
+from support.waiting import until
 from worlds import REPOSITORY, Host, build_world
 
 Lines = list[MutableMapping[str, Any]]
@@ -687,3 +689,19 @@ def test_a_bug_in_a_turn(
     pair.follower.take_turn()
 
     assert [line["event"] for line in logged].count("follow.crashed") == 1
+
+
+def test_another_interval(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reload does not wait for the end of the interval before."""
+    turned = threading.Event()
+    monkeypatch.setattr(follower.Follower, "take_turn", lambda _self: turned.set())
+    watch = follower.Follower(context=lambda: pair.two.context, interval_seconds=86_400)
+    watch.start()
+    try:
+        watch.reload(interval_seconds=86_400)
+        assert not turned.is_set()
+        watch.reload(interval_seconds=0.1)
+        until(turned.is_set, what="a turn")
+    finally:
+        watch.stop()
+    assert not watch.is_alive()
