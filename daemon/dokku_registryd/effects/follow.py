@@ -37,6 +37,8 @@ class Followed:
 
     repositories: tuple[str, ...]
     """Each with its registry."""
+    wrong: tuple[str, ...] = ()
+    """The parts that are not understood."""
     doubt: str = ""
     """Why more may be followed than that, so that nothing of others goes; empty if it
     is all."""
@@ -67,7 +69,7 @@ def followed(context: ports.Context) -> Followed:
             " for it. Is its disk mounted? To remove them: dokku registryd:set --global"
             " follow off"
         )
-    return Followed(repositories=found, doubt=doubt)
+    return Followed(repositories=found, wrong=wrong, doubt=doubt)
 
 
 def owners(context: ports.Context) -> Mapping[str, str]:

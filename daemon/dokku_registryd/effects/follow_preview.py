@@ -18,6 +18,8 @@ class Preview:
     plan: Plan
     problems: Mapping[str, str]
     """By repository, why its records cannot be read, or why there are none."""
+    doubt: str
+    """Why more may be followed than is understood; empty if it is all."""
     unread: frozenset[str]
     """The repositories that could not be read."""
 
@@ -54,5 +56,6 @@ def look(context: ports.Context) -> Preview:
             seen, kept, keep=context.most_followed, is_all=not said.doubt
         ),
         problems=problems,
+        doubt=said.doubt if seen or kept else "",
         unread=frozenset(name for name, one in seen.items() if one is None),
     )

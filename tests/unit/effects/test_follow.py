@@ -36,6 +36,7 @@ from dokku_registryd.effects import (
     sweep,
 )
 from dokku_registryd.runtime import follower
+from dokku_registryd.verbs.service import doctor_follow
 from support.waiting import until
 from worlds import REPOSITORY, Host, build_world
 
@@ -368,8 +369,12 @@ def test_a_property_that_is_not_understood(
     assert pair.turn() == []
 
     assert pair.kept() == [digest]
-    assert follow_preview.look(pair.two.context).plan.removable == ()
+    preview = follow_preview.look(pair.two.context)
+    assert preview.plan.removable == ()
+    assert said in preview.doubt
     assert said in pair.state.problem
+    findings = doctor_follow.examine(pair.two.context, is_served=True)
+    assert said in next(findings).text
     pair.two.set(policy.GLOBAL, "follow", "off")
     pair.turn()
     assert pair.kept() == []

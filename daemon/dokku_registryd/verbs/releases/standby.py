@@ -35,6 +35,8 @@ def perform(arguments: argparse.Namespace, out: output.Output) -> int:
         out.json(_as_json(found, is_served=is_served))
     else:
         _tell(found, now, out, is_served=is_served)
+    if found.doubt:
+        out.error(found.doubt)
     for name in sorted(found.unread):
         out.error(f"{name}: {found.problems[name]}")
     return _FAILED if found.unread else 0
@@ -42,7 +44,7 @@ def perform(arguments: argparse.Namespace, out: output.Output) -> int:
 
 def _tell(found: Preview, now: float, out: output.Output, *, is_served: bool) -> None:
     plan = found.plan
-    if not plan.items and not plan.removable and not found.problems:
+    if not (plan.items or plan.removable or found.problems or found.doubt):
         out.line(
             "Nothing is followed. Set the repositories of other hosts with: dokku"
             " registryd:set --global follow SERVER/REPOSITORY"

@@ -6,7 +6,6 @@ No finding here is a failure: no deploy needs what is followed.
 from collections.abc import Iterator
 
 from dokku_registryd import errors, ports
-from dokku_registryd.core.dokku import follow_property, policy
 from dokku_registryd.core.image import reference
 from dokku_registryd.core.release import followed_names, following
 from dokku_registryd.core.release.follow_turns import Known
@@ -25,13 +24,13 @@ def examine(context: ports.Context, *, is_served: bool) -> Iterator[Finding]:
         is_served: Whether the service runs.
     """
     try:
-        text = context.properties.get(policy.OURS, policy.GLOBAL, follow_property.NAME)
-        names, wrong = follow_property.parse(text)
+        said = follow.followed(context)
+        names = said.repositories
         owners = follow.owners(context) if names else {}
     except errors.RegistrydError as error:
         yield findings.warn(_CHECK, str(error))
         return
-    for part in wrong:
+    for part in said.wrong:
         yield findings.warn(
             _CHECK,
             f"{part[:80]!r} is not SERVER/REPOSITORY, or one too many, and is ignored."
@@ -39,7 +38,9 @@ def examine(context: ports.Context, *, is_served: bool) -> Iterator[Finding]:
         )
     if names and not is_served:
         yield findings.warn(_CHECK, "the service does not run, so nothing is pulled")
-    kept = _kept(context) if names else frozenset()
+    kept = _kept(context)
+    if kept and said.doubt and not said.wrong:
+        yield findings.warn(_CHECK, said.doubt)
     silent: set[str] = set()
     for name in names:
         domain = reference.parse(name).domain
