@@ -37,7 +37,19 @@ class _Entry:
     retry_at: float = 0.0
     """When it may be asked again after a failure, in monotonic seconds."""
     failures: int = 0
+    is_held_back: bool = False
+    """Whether the budget of its registry has left no look at it for long."""
     problem: str = ""
+
+    def hold_back(self, now: float) -> None:
+        """Note that it is not its turn; what is old may be out of date.
+
+        Args:
+            now: Seconds since the epoch.
+        """
+        if abs(now - self.looked_at) >= follow_turns.FULL_SECONDS:
+            self.is_held_back = True
+            self.problem = self.problem or _ASKED_ENOUGH
 
 
 class FollowedRepositories:
@@ -69,7 +81,9 @@ class FollowedRepositories:
                 looked_at=entry.looked_at,
                 problem=entry.problem,
                 unread_since=(
-                    entry.looked_at or entry.followed_at if entry.failures else 0.0
+                    entry.looked_at or entry.followed_at
+                    if entry.failures or entry.is_held_back
+                    else 0.0
                 ),
             )
             for name, entry in self._entries.items()
@@ -102,7 +116,7 @@ class FollowedRepositories:
                 continue
             is_full = self._kind_of_look(entry, domain, budget, context)
             if is_full is None:
-                entry.problem = entry.problem if entry.looked_at else _ASKED_ENOUGH
+                entry.hold_back(now)
             elif not self._look(name, owners.get(name, ""), context, is_full=is_full):
                 silent.add(domain)
 
@@ -141,6 +155,7 @@ class FollowedRepositories:
             structlog.get_logger().info("follow.resumed", target=name)
         entry.known, entry.looked_at = found.known, context.clock.now()
         entry.failures, entry.retry_at, entry.problem = 0, 0.0, ""
+        entry.is_held_back = False
         self._spent.append(
             Spent(
                 host=reference.parse(name).domain,

@@ -532,6 +532,30 @@ def test_the_budget(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(pair.two.registry.calls) <= 50
 
 
+def test_a_budget_that_others_use_up(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A host that has not looked for an hour does not say that it is up to date."""
+    pair.ship()
+    pair.settle()
+    looked_at = pair.state.repositories[0].looked_at
+    pair.ship()
+    known = check_turns.REQUESTS_PER_HOUR
+    monkeypatch.setattr(check_turns, "REQUESTS_PER_HOUR", 0)
+
+    pair.turn()
+    assert pair.state.behind_since is None
+    pair.two.clock.seconds += 3600
+    pair.turn()
+
+    assert "asked enough" in pair.state.repositories[0].problem
+    assert pair.state.behind_since == looked_at
+    monkeypatch.setattr(check_turns, "REQUESTS_PER_HOUR", known)
+    pair.settle()
+    assert pair.state.behind_since is None
+    assert pair.state.repositories[0].problem == ""
+
+
 def test_it_ends_while_an_image_is_pulled(pair: Pair) -> None:
     """A name that a job gave after the last look is found all the same."""
     pair.ship()
