@@ -85,7 +85,7 @@ class Intake:
     def submit(self, trigger: triggers.Trigger) -> None:
         """Accept an internal request, unless an identical one is waiting already."""
         if trigger.kind is not Kind.CANCELLED and self._queue.has(
-            trigger.kind, trigger.app
+            trigger.kind, trigger.app, image=trigger.image, tag=trigger.tag
         ):
             if trigger.kind is Kind.SWEEP:
                 self._queue.expedite(trigger.app)  # A failed one waits for its retry.

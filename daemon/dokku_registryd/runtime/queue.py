@@ -133,10 +133,10 @@ class JobQueue:
         with self._changed:
             return self._lanes.is_busy(self._monotonic())
 
-    def has(self, kind: Kind, app: str) -> bool:
-        """Return whether a job of this kind and app is waiting."""
+    def has(self, kind: Kind, app: str, *, image: str = "", tag: str = "") -> bool:
+        """Return whether a job of this kind, app and image, if given, is waiting."""
         with self._changed:
-            return self._lanes.has(kind, app)
+            return self._lanes.has(kind, app, image=image, tag=tag)
 
     def close(self) -> None:
         """Start no further job."""

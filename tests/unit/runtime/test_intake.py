@@ -190,6 +190,22 @@ def test_the_daemons_own_wishes_wait_once(host: Host) -> None:
     assert unfinished(host) == shop.waiting
 
 
+def test_apps_of_one_name_on_other_hosts(host: Host) -> None:
+    """A followed repository that asks for much keeps no other one from its turn."""
+    shop = open_workshop(host)
+    targets = ["r.example/bad/web@sha256:1", "r.example/org/web@sha256:2"]
+    wishes = [
+        Trigger(kind=Kind.FOLLOW, app="web", image=target, tag=f"{target[:13]}:1")
+        for target in [*targets, *targets]
+    ]
+
+    for wish in wishes:
+        shop.intake.submit(wish)
+
+    waiting = shop.executor.queue.waiting()
+    assert [job.trigger for job in waiting] == wishes[:2]
+
+
 def test_a_sweep_leaves_no_trace(host: Host) -> None:
     """A sweep is not recorded: every start begins with one."""
     shop = open_workshop(host)

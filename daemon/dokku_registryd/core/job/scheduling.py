@@ -203,11 +203,21 @@ class Schedule:
         """Return whether a job uses a registry, or could start before checks."""
         return any(job.rules.is_remote for job in self._running) or self.has_urgent(now)
 
-    def has(self, kind: Kind, app: str) -> bool:
-        """Return whether a job of this kind and app is waiting."""
+    def has(self, kind: Kind, app: str, *, image: str = "", tag: str = "") -> bool:
+        """Return whether a job of this kind and app is waiting.
+
+        Args:
+            kind: The kind.
+            app: The app; of hosts that are followed, several may have one.
+            image: The image that it is about; empty for a job of any.
+            tag: The tag of that.
+        """
+        waiting = (
+            self._entries[job_id].job.trigger for job_id in self._of_app.get(app, ())
+        )
         return any(
-            self._entries[job_id].job.kind is kind
-            for job_id in self._of_app.get(app, ())
+            one.kind is kind and (not image or (one.image, one.tag) == (image, tag))
+            for one in waiting
         )
 
     def running(self) -> list[jobs.Job]:
