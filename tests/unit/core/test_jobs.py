@@ -90,11 +90,12 @@ def test_a_release_drops_nothing() -> None:
 
 
 def test_the_order_of_kinds() -> None:
-    """Jobs that a hook awaits go first, then background work, then checks."""
+    """Jobs that a hook awaits go first, then background work, checks, other hosts."""
     release, heal = job("1"), job("heal-1", Kind.HEAL)
     delivery = replace(job("2"), is_background_push=True)
     check = job("verify-1", Kind.VERIFY)
+    follow = job("follow-1", Kind.FOLLOW)
 
-    found = [one.precedence for one in (release, heal, delivery, check)]
+    found = [one.precedence for one in (release, heal, delivery, check, follow)]
 
-    assert found == [0, 1, 1, 2]
+    assert found == [0, 1, 1, 2, 3]

@@ -41,7 +41,8 @@ class Waiting:
         """What decides between two that may begin."""
         if not is_background(self.job):
             return (0, self.turn)
-        return (2 if self.job.rules.is_last else 1, self.turn)
+        rules = self.job.rules
+        return (1 + rules.is_last + (self.job.kind is Kind.FOLLOW), self.turn)
 
 
 class LanesMachine(RuleBasedStateMachine):

@@ -91,7 +91,9 @@ class Job:
     @property
     def precedence(self) -> int:
         """Return its place among jobs that may start: a smaller one goes first."""
-        return self.is_background + (self.is_background and self.rules.is_last)
+        if not self.is_background:
+            return 0
+        return 1 + self.rules.is_last + self.rules.is_foreign
 
     @property
     def is_preempting(self) -> bool:

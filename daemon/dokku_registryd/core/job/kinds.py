@@ -76,6 +76,8 @@ class Rules:
     """The daemon does it on its own, and it may wait for a registry."""
     is_last: bool = False
     """All other jobs go before it, and no two of these run at the same time."""
+    is_foreign: bool = False
+    """It is for other hosts: jobs that come last for this host's releases go first."""
     gives_way: bool = False
     """It ends between two requests as soon as a job waits that goes before it."""
     is_preempting: bool = False
@@ -200,7 +202,9 @@ RULES: Final[Mapping[Kind, Rules]] = MappingProxyType(
         # It ends as soon as another job waits, so it is not remote either.
         Kind.MIRROR: Rules(is_background=True, is_last=True),
         Kind.PUBLISH: Rules(is_background=True, is_last=True),
-        Kind.FOLLOW: Rules(is_background=True, is_last=True, is_tried_for_ever=True),
+        Kind.FOLLOW: Rules(
+            is_background=True, is_last=True, is_foreign=True, is_tried_for_ever=True
+        ),
         Kind.SWEEP: Rules(is_level=True, has_own_lane=True),
     }
 )

@@ -2,10 +2,11 @@
 
 A job comes before another one if a hook or user waits for it but not for the other;
 otherwise the one accepted first comes first. (Background work, for which none waits, is
-internal heals, background pushes, and checks of releases, which come last.) A job may
-start when it is due, its lanes are free, and no due job ahead of it waits for one of
-them. Of the jobs that may start, the one that has waited longest starts; a retried job
-counts from the end of its latest attempt, so it goes behind jobs that have not run yet.
+internal heals, background pushes, checks of releases, which come late, and what is
+followed of other hosts, which comes last.) A job may start when it is due, its lanes
+are free, and no due job ahead of it waits for one of them. Of the jobs that may start,
+the one that has waited longest starts; a retried job counts from the end of its latest
+attempt, so it goes behind jobs that have not run yet.
 
 Background work never uses all workers. Nor does one registry, since it may hang: the
 jobs of a host get half of the workers, and more only if the host has just served a
