@@ -22,15 +22,20 @@ def test_it_is_moved_back(idle_site: Site) -> None:
     site.service.start()
     site.make_app()
     image_id = site.ship()
-    asked = site.registry.requests()
+    asked = _manifests(site)
 
     other = _move(site)
     site.service.wait_for("job.finished", intent="heal", app="web", outcome="done")
 
     assert site.names()[site.reference(1)] == image_id
-    assert site.registry.requests() == asked
+    assert _manifests(site) == asked
     moved = site.service.wait_for("name.moved", app="web")
     assert (moved["image_id"], moved["leads_to"]) == (image_id, other)
+
+
+def _manifests(site: Site) -> list[str]:
+    """Return what was asked about manifests; questions about blobs may end late."""
+    return [line for line in site.registry.requests() if "/manifests/" in line]
 
 
 @on_every_engine

@@ -187,15 +187,14 @@ def _counted(counts: Counts) -> dict[str, Iterable[Sample]]:
         ],
         "registry_request_duration_seconds": list(_request_durations(counts)),
     }
-    if counts.reached is not None:
-        # Silent ones first, if there are too many.
-        ordered = sorted(
-            counts.reached, key=lambda one: (not one.is_silent, one.domain)
-        )
-        shown["registry_up"] = [
-            Sample(not one.is_silent, {"domain": one.domain})
-            for one in ordered[: metric_families.MOST_REGISTRIES]
-        ]
+    # Silent ones first, if there are too many.
+    ordered = sorted(
+        counts.reached or (), key=lambda one: (not one.is_silent, one.domain)
+    )
+    shown["registry_up"] = [
+        Sample(not one.is_silent, {"domain": one.domain})
+        for one in ordered[: metric_families.MOST_REGISTRIES]
+    ]
     if counts.last_sweep is not None:
         shown |= _swept(counts.last_sweep)
     return shown
