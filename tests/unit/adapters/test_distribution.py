@@ -704,7 +704,7 @@ def test_names_that_no_tag_has_are_left_out(
     assert client.open().tags(image(server), auth=None) == ["b" * 128]
 
 
-@pytest.mark.parametrize("body", [b'{"tags":null}', b"{}", b"[]", b"<html>"])
+@pytest.mark.parametrize("body", [b'{"tags":null}', b'{"name":"org/web"}'])
 def test_no_tags_are_an_empty_list(
     client: Client, server: MemoryRegistry, body: bytes
 ) -> None:
@@ -712,6 +712,53 @@ def test_no_tags_are_an_empty_list(
     server.rule("tags/list", Answer(body=body))
 
     assert client.open().tags(image(server), auth=None) == []
+
+
+NO_PAGES = [
+    Answer(body=b"{}"),
+    Answer(body=b"[]"),
+    Answer(body=b'{"tags":{"1":"x"}}'),
+    Answer(body=b'{"tags":["4",'),
+    Answer(body=b"<html>log in</html>", headers={"Content-Type": "text/html"}),
+]
+
+
+@pytest.mark.parametrize("answer", NO_PAGES)
+def test_an_answer_that_is_no_list(
+    client: Client, server: MemoryRegistry, answer: Answer
+) -> None:
+    """The page of a proxy, or a cut answer, does not mean that there is no tag."""
+    server.rule("tags/list", answer)
+
+    with pytest.raises(errors.RegistryUnavailableError, match="without a list of tags"):
+        client.open().tags(image(server), auth=None)
+
+
+@pytest.mark.parametrize("answer", [*NO_PAGES, Answer(status=404)])
+def test_a_page_that_is_missing(
+    client: Client, server: MemoryRegistry, answer: Answer
+) -> None:
+    """Half a list would let a prune remove the image of a tag on another page."""
+    link = f'</v2/{PATH}/tags/list?n=1&last=3>; rel="next"'
+    first = Answer(body=b'{"tags":["1","2","3"]}', headers={"Link": link})
+    server.rule("tags/list", first, times=1)
+    server.rule("tags/list", answer)
+
+    with pytest.raises(errors.RegistryUnavailableError, match="without a list of tags"):
+        client.open().tags(image(server), auth=None)
+
+
+@pytest.mark.parametrize("body", [b"{}", b"ok", b'{"manifests":[{"dig', b"[]"])
+def test_an_answer_that_is_no_list_of_referrers(
+    client: Client, server: MemoryRegistry, body: bytes
+) -> None:
+    """Records that cannot be read are not taken for none."""
+    server.rule("/referrers/", Answer(body=body))
+
+    with pytest.raises(errors.RegistryUnavailableError, match="without a list"):
+        client.open().referrers(
+            image(server).with_digest(MANIFEST.digest), "application/x", auth=None
+        )
 
 
 # -- redirects

@@ -12,6 +12,7 @@ import pytest
 from dokku_registryd import errors
 from dokku_registryd.adapters.registry.client import RegistryClient
 from dokku_registryd.core.image import images, reference
+from dokku_registryd.core.registry import proxies
 
 FACTS = images.EngineFacts(version="28", image_store="classic")
 HINT = b"HTTP/1.1 103 Early Hints\r\nLink: </x>; rel=preload\r\n\r\n"
@@ -168,3 +169,116 @@ def test_an_invalid_size_is_none(
     found = client.blob_size(image(registry.host, "1"), digest("1"), auth=None)
 
     assert found is None
+
+
+class Talker:
+    """A server that sends the same bytes to each request, and goes on with more.
+
+    Args:
+        first: What it sends first.
+        more: What it sends again and again until the other side has enough.
+    """
+
+    def __init__(self, first: bytes, more: bytes) -> None:
+        self._first = first
+        self._more = more
+        self.sent = 0
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self.host = f"127.0.0.1:{self._server.getsockname()[1]}"
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Take no more connections."""
+        with contextlib.suppress(OSError):
+            self._server.shutdown(socket.SHUT_RDWR)
+        self._server.close()
+        self._thread.join()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                connection, _ = self._server.accept()
+            except OSError:
+                return
+            with contextlib.suppress(OSError), connection:
+                if connection.recv(65536)[:1] == b"\x16":
+                    continue  # A TLS handshake.
+                connection.sendall(self._first)
+                while self._more and self.sent < MOST_SENT:
+                    connection.sendall(self._more)
+                    self.sent += len(self._more)
+
+
+MOST_SENT = 256 << 20
+
+
+@pytest.mark.parametrize("status", ["200 OK", "404 Not Found", "500 Oops"])
+@pytest.mark.parametrize("size", [b"-1", b"-5"])
+def test_a_chunk_of_a_negative_size(
+    client: RegistryClient, status: str, size: bytes
+) -> None:
+    """It does not mean all that the other side sends."""
+    head = f"HTTP/1.1 {status}\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
+    talker = Talker(head + size + b"\r\n", b"x" * 65536)
+    try:
+        with pytest.raises(errors.RegistryUnavailableError):
+            client.manifest(image(talker.host, "1"), auth=None)
+    finally:
+        client.close()
+        talker.close()
+
+    assert talker.sent < MOST_SENT
+
+
+def test_two_lengths(client: RegistryClient) -> None:
+    """A broken proxy is not taken for a wrong address of the registry."""
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}"
+    talker = Talker(head, b"")
+    try:
+        with pytest.raises(errors.RegistryUnavailableError):
+            client.manifest(image(talker.host, "1"), auth=None)
+    finally:
+        client.close()
+        talker.close()
+
+
+@pytest.mark.parametrize(
+    ("first", "more"),
+    [
+        (b"HTTP/1.1 200 OK\r\n", b"X-A: b\r\n"),
+        (b"HTTP/1.1 200 ", b"o"),
+    ],
+    ids=["headers", "status"],
+)
+def test_a_proxy_whose_answer_never_ends(
+    tmp_path: Path, first: bytes, more: bytes
+) -> None:
+    """The answer to CONNECT has the time of its request, and no more."""
+    slow = threading.Event()
+
+    def drip(connection: socket.socket) -> None:
+        with contextlib.suppress(OSError), connection:
+            connection.recv(65536)
+            connection.sendall(first)
+            while not slow.wait(0.05):
+                connection.sendall(more)
+
+    server = socket.create_server(("127.0.0.1", 0))
+    accepting = threading.Thread(target=lambda: drip(server.accept()[0]), daemon=True)
+    accepting.start()
+    proxy = f"http://127.0.0.1:{server.getsockname()[1]}"
+    client = RegistryClient(
+        facts=lambda: FACTS,
+        certs_dir=tmp_path,
+        total_timeout=1,
+        said=(proxies.from_environment({"HTTPS_PROXY": proxy}),),
+    )
+    try:
+        with pytest.raises(errors.RegistryUnavailableError):
+            client.manifest(image("registry.invalid", "1"), auth=None)
+    finally:
+        slow.set()
+        client.close()
+        server.close()
+        accepting.join()

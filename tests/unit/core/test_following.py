@@ -128,6 +128,13 @@ def test_hosts_without_records_are_limited() -> None:
     assert gone({WEB: Seen()}, here) == list(range(1, 11))
 
 
+def test_the_newest_of_each_stays() -> None:
+    """Where several releases are kept, older ones go before the newest of a host."""
+    here = names(*(record(number, f"host{number % 15}") for number in range(1, 31)))
+
+    assert gone({WEB: Seen()}, here, keep=2) == list(range(1, 11))
+
+
 def test_records_are_limited() -> None:
     """The newest places of a repository are followed, and the others counted."""
     listed = [record(number, f"host{number}") for number in range(1, 31)]

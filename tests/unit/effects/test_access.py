@@ -364,6 +364,19 @@ def test_a_burst_is_refused(host: Host, logged: Lines) -> None:
     assert (line["domain"], line["app"], line["error"]) == (SERVER, "web", "503")
 
 
+def test_a_registry_that_serves_nobody(host: Host) -> None:
+    """What it served in another attempt keeps none waiting for it."""
+    session = way_of(host, is_under_way=True)
+    began = host.clock.monotonic()
+
+    with pytest.raises(errors.RegistryBusyError):
+        session.call(
+            lambda _auth: (_ for _ in ()).throw(errors.RegistryBusyError("503"))
+        )
+
+    assert host.clock.monotonic() == began
+
+
 def test_the_engine_waits_as_it_likes(host: Host) -> None:
     """Its own pushes and pulls are not repeated: it does that by itself."""
     session = way_of(host)

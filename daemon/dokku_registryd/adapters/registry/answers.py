@@ -29,3 +29,13 @@ class FinalAnswer(http.client.HTTPResponse):
                 break  # The following bytes are not HTTP, and were not requested.
             self.headers = None  # type: ignore[assignment]  # otherwise it counts as read
         raise http.client.HTTPException("no final answer")
+
+    def _safe_read(self, amt: int) -> bytes:
+        """Read so many bytes; urllib3 takes a chunk of size -1, which means all.
+
+        Raises:
+            http.client.IncompleteRead: The size is negative, or fewer bytes came.
+        """
+        if amt < 0:
+            raise http.client.IncompleteRead(b"")
+        return super()._safe_read(amt)  # type: ignore[misc,no-any-return]

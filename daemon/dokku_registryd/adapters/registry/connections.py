@@ -27,7 +27,7 @@ from dokku_registryd.adapters.registry import deadlines as registry_deadlines
 IDLE_SECONDS: Final = 60.0  # shorter than any known NAT's timeout; Azure's is 240 s
 
 
-def pool_classes(
+def pool_classes(  # noqa: C901 - a class for each part of urllib3
     deadlines: registry_deadlines.Deadlines,
     *,
     monotonic: Callable[[], float],
@@ -59,6 +59,11 @@ def pool_classes(
         def connect(self: Any) -> None:
             self.kept_since, self.served = None, 0
             super().connect()  # type: ignore[misc]
+
+        def _tunnel(self: Any) -> None:
+            # The answer of a proxy to CONNECT has no other limit.
+            deadlines.watch(self.sock)
+            super()._tunnel()  # type: ignore[misc]
 
         def request(self: Any, *arguments: Any, **named: Any) -> None:
             if self.sock is None:

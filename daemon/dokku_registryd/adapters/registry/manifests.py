@@ -83,8 +83,8 @@ class Manifests:
         if kind is None:
             # A manifest of schema 1 has the digest of its bytes without signatures.
             raise _foreign(request.purpose, reply)
-        stated = reply.headers.get(messages.DIGEST_HEADER, "")
-        messages.check_digest(request.purpose, stated, reply.body)
+        stated = protocol.parse_digest(reply.headers.get(messages.DIGEST_HEADER, ""))
+        messages.check_digest(request.purpose, stated or "", reply.body)
         return images.Manifest(media_type=kind, body=reply.body)
 
     def put(

@@ -7,6 +7,7 @@ Referrers". Only the first page of a list is read: a release has a record for ea
 from dataclasses import replace
 from http import HTTPStatus
 
+from dokku_registryd import errors
 from dokku_registryd.adapters.registry import dialogue, messages
 from dokku_registryd.core.auth.logins import AuthConfig
 from dokku_registryd.core.image import images, reference
@@ -64,7 +65,11 @@ class Referring:
         *,
         auth: AuthConfig | None,
     ) -> list[Descriptor] | None:
-        """Return the artifacts of a manifest; None if the registry has no such API."""
+        """Return the artifacts of a manifest; None if the registry has no such API.
+
+        Raises:
+            RegistryUnavailableError: The answer is not a list.
+        """
         request, access = messages.build_request(
             "GET", image, auth, "list the referrers of"
         )
@@ -81,4 +86,8 @@ class Referring:
         )
         if reply.status in _UNKNOWN or messages.is_page(reply):
             return None
+        if not referrers.is_list(reply.body):
+            raise errors.RegistryUnavailableError(
+                f"cannot {request.purpose}: {access.host} answers without a list"
+            )
         return referrers.parse(reply.body, artifact_type)

@@ -54,7 +54,7 @@ class TagPages:
 
         Raises:
             RegistryUnavailableError: All pages together take longer than one request
-                may.
+                may, or one of them is not a list.
             PermanentError: There are too many pages or tags.
         """
         actions = messages.PUSHING if for_push else messages.READING
@@ -80,14 +80,21 @@ class TagPages:
                 most_seconds=left_seconds,
             )
             reply = self._dialogue.ask(request, access, HTTPStatus.NOT_FOUND)
-            if reply.status == HTTPStatus.NOT_FOUND:
-                return list(found)
+            if reply.status == HTTPStatus.NOT_FOUND and not visited:
+                return []
             left_bytes -= len(reply.body)
             # Counted before parsing: a text takes ten times its bytes in memory.
             left_tags -= reply.body.count(b",") + 1
             if left_tags < 0:
                 break
-            found |= dict.fromkeys(protocol.parse_tags(reply.body))
+            names = protocol.parse_tags(reply.body)
+            if reply.status == HTTPStatus.NOT_FOUND or names is None:
+                # Half a list would show tags as missing that others need.
+                raise errors.RegistryUnavailableError(
+                    f"cannot {purpose}: {access.host} answers {reply.status} without a"
+                    " list of tags"
+                )
+            found |= dict.fromkeys(names)
             link = reply.headers.get("link", "")
             following = protocol.next_page(link, reply.url)
             if following is None:

@@ -47,7 +47,6 @@ _REPEATABLE: Final = frozenset({"GET", "HEAD", "POST", "PUT"})
 _UNSENDABLE: Final = (
     requests.exceptions.InvalidURL,
     requests.exceptions.InvalidSchema,
-    requests.exceptions.InvalidHeader,
     LocationParseError,
     UnicodeError,
 )

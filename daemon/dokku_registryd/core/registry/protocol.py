@@ -153,11 +153,17 @@ def media_type(content_type: str, body: bytes) -> str | None:
     return written if isinstance(written, str) and written in MANIFEST_TYPES else None
 
 
-def parse_tags(body: bytes) -> list[str]:
-    """Return the names of one page; `null` means none, and long lists are rejected."""
-    names = load_object(body).get("tags")
+def parse_tags(body: bytes) -> list[str] | None:
+    """Return the names of one page; None if the body is not a page of a list.
+
+    `null` means none, and so does a repository's name alone. Long names are omitted.
+    """
+    content = load_object(body)
+    names = content.get("tags")
+    if names is None:
+        return [] if content.keys() & {"tags", "name"} else None
     if not isinstance(names, list):
-        return []
+        return None
     return [name for name in names if isinstance(name, str) and len(name) <= _MAX_TAG]
 
 

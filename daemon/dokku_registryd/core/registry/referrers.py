@@ -80,6 +80,12 @@ def descriptor_of(
     )
 
 
+def is_list(body: bytes) -> bool:
+    """Return whether a body is a list of referrers, which may be empty."""
+    content = protocol.load_object(body)
+    return isinstance(content.get("manifests", ()), list | None) and bool(content)
+
+
 def parse(body: bytes, artifact_type: str) -> list[Descriptor]:
     """Return the entries of one type in a list, without invalid ones."""
     listed = protocol.load_object(body).get("manifests")

@@ -222,14 +222,19 @@ def _superseded(item: Item, here: Iterable[Kept], keep: int) -> list[Kept]:
 
 
 def _beyond(places: Iterable[list[Kept]], keep: int) -> list[Kept]:
-    """Return what is too much of apps and hosts without a record."""
+    """Return what is too much of apps and hosts without a record.
+
+    The newest of each goes last.
+    """
     found: list[Kept] = []
-    left: list[Kept] = []
+    left: list[tuple[int, Kept]] = []
     for here in places:
         spare = _oldest(here, keep)
         found += spare
-        left += [one for one in here if one not in spare]
-    return found + _oldest(left, MOST_PLACES)
+        kept = [one for one in _oldest(here, 0) if one not in spare]
+        left += enumerate(kept)
+    left.sort(key=lambda ranked: (ranked[0], -ranked[1].number, ranked[1].name))
+    return found + [one for _, one in left[MOST_PLACES:]]
 
 
 def _oldest(names: Iterable[Kept], keep: int) -> list[Kept]:

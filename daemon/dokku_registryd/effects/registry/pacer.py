@@ -21,7 +21,6 @@ class Pacer:
 
     Args:
         clock: The clock.
-        is_served: Whether the registry has already served this attempt.
         check: Raises if the attempt should end; it is called several times a second.
         tell: Called with the first refusal.
     """
@@ -30,14 +29,13 @@ class Pacer:
         self,
         clock: ports.Clock,
         *,
-        is_served: bool = False,
         check: Callable[[], object],
         tell: Callable[[errors.TransientError], object],
     ) -> None:
         self._clock = clock
         self._check = check
         self._tell = tell
-        self._is_served = is_served
+        self._is_served = False
         self._asking = 0
         self._changed = threading.Condition()
         self._is_told = False

@@ -103,7 +103,6 @@ class RegistrySession:
         self._probing = threading.Lock()
         self._pacer = pacer.Pacer(
             context.clock,
-            is_served=is_under_way,
             check=check,
             tell=self._tell_slow,
         )
