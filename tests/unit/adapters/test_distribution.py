@@ -761,6 +761,51 @@ def test_an_answer_that_is_no_list_of_referrers(
         )
 
 
+# -- a login that a registry names
+
+PLANTED = "planted-4711-secret"
+
+
+@pytest.mark.parametrize(
+    ("asked", "answer"),
+    [
+        (
+            "tags",
+            Answer(body=b"{}", headers={"Link": "<http://me:{pw}@x/v2/>;rel=next"}),
+        ),
+        ("tags", Answer(status=302, headers={"Location": "http://{pw}.invalid/"})),
+        ("tags", Answer(status=302, headers={"Location": "http://{pw}-.x_/"})),
+        ("manifest", Answer(body=b"{}", headers={"Content-Type": "{pw}"})),
+        ("manifest", Answer(status=302, headers={"Location": "http://me:{pw}@x:1/"})),
+        (
+            "ping",
+            Answer(
+                status=401,
+                headers={"WWW-Authenticate": 'Bearer realm="http://{pw}.invalid/"'},
+            ),
+        ),
+    ],
+)
+def test_a_login_that_a_registry_names(
+    client: Client, server: MemoryRegistry, asked: str, answer: Answer
+) -> None:
+    """No error shows it, wherever the registry has put it."""
+    headers = {
+        name: value.format(pw=PLANTED) if "{pw}" in value else value
+        for name, value in answer.headers.items()
+    }
+    if asked == "tags" and answer.body:
+        answer = replace(answer, body=b'{"tags":["1"]}')
+    server.rule("", replace(answer, headers=headers))
+    auth = AuthConfig(domain=server.host, username="me", password=Secret(PLANTED))
+    target = server.host if asked == "ping" else image(server)
+
+    with pytest.raises(errors.RegistrydError) as caught:
+        getattr(client.open(), asked)(target, auth=auth)
+
+    assert PLANTED not in str(caught.value)
+
+
 # -- redirects
 
 

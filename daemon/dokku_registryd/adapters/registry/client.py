@@ -14,6 +14,7 @@ from typing import Final
 from dokku_registryd import ports
 from dokku_registryd.adapters.registry import (
     dialogue,
+    discreet,
     downloads,
     manifests,
     messages,
@@ -36,6 +37,7 @@ from dokku_registryd.core.registry.referrers import Descriptor
 _REACH_SECONDS: Final = 10.0
 
 
+@discreet.hides_logins
 class RegistryClient:
     """Implements `ports.Registry`. Thread-safe.
 
