@@ -92,7 +92,8 @@ def test_an_upload_that_the_registry_forgets(behind: Site, front: Front) -> None
 
     assert len(behind.service.lines("upload.repeated")) == 1
     assert len(behind.service.lines("upload.continued")) == 1
-    assert (sent(front, "broken"), sent(front, 202)) == (2, 3)
+    assert sent(front, "broken") == 2
+    assert sent(front, 202) >= 3  # an Engine may send a small layer again
     (finished,) = behind.service.lines("job.finished", intent="release")
     assert finished["attempts"] == 1
     assert arrived(behind, image_id)
