@@ -11,10 +11,9 @@ from bench.figures import Row
 from bench.stage import Host, Stage
 
 from dokku_registryd import config, ports
-from dokku_registryd.adapters.host import clocks
 from dokku_registryd.adapters.ledger import ledger
 from dokku_registryd.effects import prune_plans
-from dokku_registryd.wiring import contexts, engines
+from dokku_registryd.verbs import reading
 
 GROUP: Final = "prune"
 _APPS: Final = 5000
@@ -118,16 +117,6 @@ def _context(host: Host) -> Iterator[ports.Context]:
         },
         environ={},
     )
-    engine = engines.build_engine(settings)
     book = ledger.SqliteLedger(settings.ledger_file, read_only=True)
-    try:
-        yield contexts.build_context(
-            settings,
-            engine=engine,
-            ledger=book,
-            clock=clocks.SystemClock(),
-            submit=lambda _trigger: None,
-        )
-    finally:
-        engine.close()
-        book.close()
+    with reading.context(settings, book) as context:
+        yield context

@@ -95,6 +95,18 @@ def test_a_limit_is_forgotten() -> None:
     assert clock.monotonic() == now
 
 
+def test_a_turn_comes_soon() -> None:
+    """However many wait, none waits for minutes: a refusal is heard elsewhere."""
+    slept: list[float] = []
+    paces = Paces(lambda: 100.0, slept.append)
+    paces.slow_down(HOST)
+
+    for _ in range(200):
+        paces.await_turn(HOST)
+
+    assert max(slept) == 5.0
+
+
 def test_requests_of_several_threads_are_spaced() -> None:
     """Each gets a moment of its own."""
     slept: list[float] = []

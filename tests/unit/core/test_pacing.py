@@ -63,6 +63,14 @@ def test_a_wait_that_the_registry_asks_for() -> None:
     assert pacing.wait_after(error, 5) == 8.0
 
 
+def test_waits_that_a_registry_asks_for_have_an_end() -> None:
+    """An attempt waits a quarter of a minute for a request, and not five times that."""
+    error = errors.RateLimitedError("slow down", retry_after=15.0)
+
+    assert pacing.wait_after(error, 1) == 15.0
+    assert pacing.wait_after(error, 2) is None
+
+
 def test_gaps_grow_to_a_limit() -> None:
     """Requests get further apart with each refusal, up to a second."""
     gaps = [0.0]

@@ -7,16 +7,13 @@ texts show these. Bodies are cleaned where they are read (`messages.refusal`).
 import functools
 import inspect
 from collections.abc import Callable
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 from dokku_registryd import errors
 from dokku_registryd.core.auth.logins import AuthConfig
 from dokku_registryd.core.text import foreign_text
 
 Client = TypeVar("Client", bound=type)
-
-# A shorter one may be a usual word.
-_LEAST: Final = 6
 
 
 def hides_logins(client: Client) -> Client:
@@ -45,8 +42,7 @@ def _hiding(method: Callable[..., Any]) -> Callable[..., Any]:
 def _mask(error: errors.RegistrydError, auth: AuthConfig | None) -> None:
     if auth is None:
         return
-    secrets = [one for one in auth.secrets if len(one.reveal()) >= _LEAST]
-    spelled = foreign_text.spellings(secrets)
+    spelled = foreign_text.long_spellings(auth.secrets)
     error.args = (foreign_text.mask(str(error), spelled),)
     if isinstance(error, errors.SendAgainError):
         _mask(error.reason, auth)

@@ -12,6 +12,9 @@ from typing import Final
 from dokku_registryd.core.registry import pacing
 
 _MOST_HOSTS: Final = 256
+_MOST_SECONDS: Final = 5.0
+"""The longest wait for a turn. It hears no deploy that is broken off; who comes too
+early is refused, and waits where that is heard."""
 
 
 @dataclass(slots=True)
@@ -51,7 +54,7 @@ class Paces:
             if not gap:
                 del self._paces[host]
                 return
-            begin = max(now, pace.next_at)
+            begin = min(max(now, pace.next_at), now + _MOST_SECONDS)
             pace.next_at = begin + gap
         if begin > now:
             self._sleep(begin - now)

@@ -17,7 +17,8 @@ from dokku_registryd import errors
 WAITS: Final = (0.5, 1.0, 2.0, 4.0, 8.0)
 """Seconds before each repetition of one request."""
 MOST_ASKED: Final = 15.0
-"""The longest wait in seconds that a registry may ask for within an attempt."""
+"""The longest wait in seconds that a registry may ask for within an attempt, all
+repetitions of one request together."""
 _FIRST_GAP: Final = 0.1
 _MOST_GAP: Final = 1.0
 _HALVED_AFTER: Final = 60.0  # seconds without another refusal
@@ -39,9 +40,10 @@ def wait_after(error: errors.TransientError, refusals: int) -> float | None:
         error: Its refusal.
         refusals: How often this request was refused in succession.
     """
-    if refusals > len(WAITS) or not is_burst(error):
+    asked = error.retry_after or 0.0
+    if refusals > len(WAITS) or not is_burst(error) or refusals * asked > MOST_ASKED:
         return None
-    return max(WAITS[refusals - 1], error.retry_after or 0.0)
+    return max(WAITS[refusals - 1], asked)
 
 
 def gap_after(gap: float) -> float:

@@ -26,6 +26,7 @@ _QUERY: Final = re.compile(
 )
 # Shorter secrets have base64 and hexadecimal spellings that any text may contain.
 _LEAST_ENCODED: Final = 6
+_LEAST_IN_OURS: Final = 6
 # Shorter parts of a secret that the cut has split reveal nothing.
 _LEAST_BROKEN: Final = 3
 
@@ -64,6 +65,14 @@ def mask(text: str, spelled: Iterable[str]) -> str:
     for spelling in spelled:
         text = text.replace(spelling, MASK)
     return text
+
+
+def long_spellings(secrets: Iterable[Secret]) -> list[str]:
+    """Return the spellings of secrets that no text of ours has by chance.
+
+    A shorter one may be a usual word: `web`, or the name of a user.
+    """
+    return spellings(one for one in secrets if len(one.reveal()) >= _LEAST_IN_OURS)
 
 
 def holds(text: str, secrets: Iterable[Secret]) -> bool:

@@ -88,6 +88,7 @@ def look_at(
         domain=image.domain,
         direction=backoff.Direction.PULL,
         is_aside=is_aside,
+        check=give_way,
     )
     reader = parts_look.reader_of(image, session, context, give_way=give_way)
     if not is_aside:

@@ -8,7 +8,7 @@ each login that the attempt has used.
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import Final, TypeVar
+from typing import TypeVar
 
 from dokku_registryd import errors, ports
 from dokku_registryd.core.auth import logins
@@ -17,9 +17,6 @@ from dokku_registryd.core.job import outcomes
 from dokku_registryd.core.text import foreign_text
 
 Failure = TypeVar("Failure", bound=errors.RegistrydError)
-
-# A shorter one may be a usual word: `web`, or the name of a user.
-_LEAST: Final = 6
 
 
 class Discretion:
@@ -39,8 +36,7 @@ class Discretion:
 
     def note(self, secrets: Iterable[logins.Secret]) -> None:
         """Hide these values from now on."""
-        long = [secret for secret in secrets if len(secret.reveal()) >= _LEAST]
-        spelled = foreign_text.spellings(long)
+        spelled = foreign_text.long_spellings(secrets)
         with self._lock:
             known = self._spelled
             self._spelled = [*known, *(one for one in spelled if one not in known)]
