@@ -69,6 +69,8 @@ class Plan:
     """What changes about the copies in mirrors."""
     unchecked_copies: tuple[str, ...] = ()
     """Apps whose copies should be checked in their mirror now."""
+    withheld: tuple[wanted.Gap, ...] = ()
+    """Gaps that wait for the end of a deploy: it tags these names itself, or fails."""
 
 
 def plan(context: ports.Context) -> Plan:
@@ -123,7 +125,15 @@ def carry_out(context: ports.Context) -> Plan:
     for name in found.removable_names:
         if context.engine.untag(name):
             log.info("name.untagged", reference=name)
-    found = replace(found, freed=disk.relieve(found.freeable, context))
+    found = replace(
+        found,
+        freed=disk.relieve(found.freeable, context),
+        withheld=tuple(
+            gap
+            for gap in found.gaps
+            if not isinstance(gap, wanted.Lost) and gap not in healable
+        ),
+    )
     sending.take_away(found.passing, context)
     # A hook would wait for them, and a deploy for the hook.
     for app in found.unchecked if context.is_service else ():

@@ -16,6 +16,8 @@ from dokku_registryd.runtime import counters, job_lines, queue
 
 # A failed sweep is repeated; a hint makes it sooner.
 SWEEP_RETRY_SECONDS = 5.0
+# While names wait for the end of a deploy: nothing tells of one that fails.
+WITHHELD_SECONDS = 10.0
 
 
 def run(
@@ -24,7 +26,11 @@ def run(
     job_queue: queue.JobQueue,
     job_counters: counters.Counters,
 ) -> None:
-    """Sweep the host; a failed sweep waits in the queue again."""
+    """Sweep the host.
+
+    A failed sweep waits in the queue again, and so does one that has left names to a
+    deploy.
+    """
     started = context.clock.monotonic()
     try:
         found = sweep.carry_out(context)
@@ -39,6 +45,8 @@ def run(
     else:
         took_seconds = context.clock.monotonic() - started
         _count(found, context.clock.now(), took_seconds, job_counters)
+        if found.withheld:
+            job_queue.put(job, due=context.clock.monotonic() + WITHHELD_SECONDS)
 
 
 def _count(
@@ -48,23 +56,24 @@ def _count(
     job_counters: counters.Counters,
 ) -> None:
     # One pull of an app's image restores its other names too.
-    pulled = {gap.wanted.app for gap in found.gaps if isinstance(gap, wanted.Pull)}
+    gaps = [gap for gap in found.gaps if gap not in found.withheld]
+    pulled = {gap.wanted.app for gap in gaps if isinstance(gap, wanted.Pull)}
     missing = Counter(
         gap.wanted.app
-        for gap in found.gaps
+        for gap in gaps
         if gap.wanted.app in pulled or not isinstance(gap, wanted.Lost)
     )
     lost = {
         gap.wanted.app: gap.wanted.reference
-        for gap in reversed(found.gaps)
+        for gap in reversed(gaps)
         if gap.wanted.app not in pulled and isinstance(gap, wanted.Lost)
     }
     job_counters.swept(
         exposition.Sweep(
             wanted=found.references,
             apps=found.apps,
-            lost=len(found.gaps) - missing.total(),
-            moved=sum(bool(gap.leads_to) for gap in found.gaps),
+            lost=len(gaps) - missing.total(),
+            moved=sum(bool(gap.leads_to) for gap in gaps),
             freeable=len(found.freeable) - found.freed,
             freed=found.freed,
             ended_at=ended_at,

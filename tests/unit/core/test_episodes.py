@@ -109,6 +109,20 @@ def test_one_that_becomes_worse() -> None:
     assert story.got[2:] == [("mail", [], [DELAYED, FAILED], [])]
 
 
+def test_one_that_became_worse_before_it_was_told() -> None:
+    """A release that failed within seconds is not told to wait for its next attempt."""
+    story = Story()
+    story.begin(DELAYED)
+    story.wait(20)
+    story.end(DELAYED)
+    story.begin(FAILED)
+    story.wait(600)
+    story.end(FAILED)
+    story.wait(600)
+
+    assert story.got == [("mail", [FAILED], [], []), ("mail", [], [FAILED], [])]
+
+
 def test_a_flood_is_one_message() -> None:
     """Fifty apps that fail because of one registry are told together."""
     story = Story()

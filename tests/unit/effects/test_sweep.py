@@ -110,9 +110,10 @@ def test_names_that_a_running_deploy_gives(three: Host) -> None:
     three.engine.lose("dokku/shop:latest")
     context = three.replace(is_deploying=lambda app: app == "web")
 
-    sweep.carry_out(context)
+    found = sweep.carry_out(context)
 
     assert three.submitted == [heal_of("shop")]
+    assert [gap.wanted.reference for gap in found.withheld] == ["dokku/web:latest"]
 
 
 def test_a_deployed_name_is_healed_during_a_deploy(three: Host) -> None:
@@ -120,9 +121,10 @@ def test_a_deployed_name_is_healed_during_a_deploy(three: Host) -> None:
     three.engine.lose("r.example/org/web:1")
     context = three.replace(is_deploying=lambda _: True)
 
-    sweep.carry_out(context)
+    found = sweep.carry_out(context)
 
     assert three.submitted == [heal_of("web")]
+    assert found.withheld == ()
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from dokku_registryd import errors
+from dokku_registryd.core.hook import triggers
 from dokku_registryd.core.hook.replies import Line
 from dokku_registryd.core.job import outcomes
 from dokku_registryd.core.job.kinds import Kind
@@ -371,6 +372,31 @@ def test_a_sweep_without_memory(host: Host, logged: Lines) -> None:
 
     assert the(logged, "sweep.failed")["log_level"] == "warning"
     assert shop.waiting == ["1.1.1"]
+
+
+def test_names_that_wait_for_the_end_of_a_deploy(host: Host) -> None:
+    """They are not missing meanwhile, and are healed soon after a deploy that fails."""
+    busy = {"web"}
+    shop = open_workshop(host, is_deploying=busy.__contains__)
+    host.leave(Kind.RELEASE)
+    shop.intake.scan()
+    shop.work()
+    built = next(name for name in host.names() if name.startswith("dokku/web:"))
+    host.engine.lose(built)
+    sweep = host.add_job(Kind.SWEEP, app="")
+
+    shop.executor.run(sweep)
+
+    assert shop.waiting == [sweep.job_id]
+    counted = shop.executor.counters.counts().last_sweep
+    assert counted is not None
+    assert (counted.missing, counted.lost) == (0, 0)
+    busy.clear()
+    assert not shop.work()  # It is not due yet.
+    host.clock.seconds += 10
+    assert shop.work() == sweep.job_id
+    assert host.submitted == [triggers.Trigger(kind=Kind.HEAL, app="web")]
+    assert shop.waiting == []
 
 
 def test_a_sweep_without_an_engine(host: Host, logged: Lines) -> None:

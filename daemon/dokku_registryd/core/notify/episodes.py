@@ -120,10 +120,7 @@ def follow(memory: Memory, found: Found, *, now: float, grace: float) -> Memory:
             number = before.number + 1
             episodes[key] = Episode(number=number, began_at=now, text=text)
     for key, before in memory.episodes.items():
-        kind, subject = key
-        if key in found.current or kind in found.unknown or before.is_over:
-            continue
-        if any((worse, subject) in found.current for worse in RULES[kind].becomes):
+        if key in found.current or key[0] in found.unknown or before.is_over:
             continue
         episodes[key] = replace(before, ended_at=now)
     if episodes == memory.episodes:
@@ -146,7 +143,9 @@ def due(
         if not episode.is_over:
             if not knows and elapsed(episode.began_at, now) >= _delay(key[0], grace):
                 began[key] = episode
-        elif _is_held(episode, now, grace):
+        elif _is_held(episode, now, grace) or _has_become_worse(
+            key, episodes, now, grace
+        ):
             continue
         elif told is not None and not told.is_over:
             ended[key] = episode
@@ -228,6 +227,21 @@ def _is_held(episode: Episode, now: float, grace: float) -> bool:
     """Return whether an end is too recent to be told: the trouble may come again."""
     hold = min(grace * 2.0 ** min(episode.number - 1, 20), MOST_HOLD_SECONDS)
     return elapsed(episode.ended_at, now) < hold
+
+
+def _has_become_worse(
+    key: Key, episodes: Mapping[Key, Episode], now: float, grace: float
+) -> bool:
+    """Return whether a trouble is over only since a worse one has taken its place.
+
+    Both ends are told together.
+    """
+    kind, subject = key
+    after = (episodes.get((worse, subject)) for worse in RULES[kind].becomes)
+    return any(
+        one is not None and (not one.is_over or _is_held(one, now, grace))
+        for one in after
+    )
 
 
 def _was_worth_telling(

@@ -57,7 +57,7 @@ class Rule:
     advice: str
     """What to do, with the subject as `{}`."""
     becomes: frozenset[Kind] = frozenset()
-    """Worse troubles of the same subject: while one lasts, it does not end."""
+    """Worse troubles of the same subject: while one lasts, no end of it is told."""
     is_passing: bool = False
     """It often ends by itself, so it is told only if it lasts."""
 
