@@ -2,13 +2,22 @@
 
 import http.client
 import json
-from typing import Final
+from typing import Final, NamedTuple
 
 from support import seeding
 from support.registries import RegistryServer
+from support.waiting import until
 
 _KINDS: Final = (seeding.SCHEMA2, seeding.OCI, seeding.LIST, seeding.INDEX)
 _OK: Final = 200
+_NOT_FOUND: Final = 404
+_BROKEN: Final = 500
+
+
+class _Answer(NamedTuple):
+    status: int
+    body: str
+    digest: str | None
 
 
 class Remote:
@@ -19,7 +28,11 @@ class Remote:
         self._path = path
 
     def digest(self, tag: object) -> str | None:
-        """Return the digest of a tag, None if there is no such tag."""
+        """Return the digest of a tag, None if there is no such tag.
+
+        Raises:
+            AssertionError: The registry says neither.
+        """
         _, found = self._ask("HEAD", f"manifests/{tag}")
         return found
 
@@ -56,6 +69,22 @@ class Remote:
         )
 
     def _ask(self, method: str, what: str) -> tuple[str, str | None]:
+        answer = until(
+            lambda: self._ask_once(method, what),
+            what=f"an answer to {method} {what} other than 5xx",
+        )
+        assert answer is not None
+        if answer.status == _NOT_FOUND:
+            return "{}", None
+        # Any other answer says nothing about what the registry has.
+        assert answer.status == _OK or method == "DELETE", (method, what, answer)
+        return answer.body, answer.digest
+
+    def _ask_once(self, method: str, what: str) -> _Answer | None:
+        """Ask once; None while the registry is writing what it is asked for.
+
+        It lists a tag before the file is written that says what the tag names.
+        """
         headers = {
             "Accept": ", ".join(_KINDS),
             **seeding.authorize(self._server, self._path),
@@ -67,9 +96,9 @@ class Remote:
             body = response.read().decode()
         finally:
             connection.close()
-        if response.status != _OK:
-            return "{}", None
-        return body, response.headers["Docker-Content-Digest"]
+        if response.status >= _BROKEN:
+            return None
+        return _Answer(response.status, body, response.headers["Docker-Content-Digest"])
 
 
 def contents(server: RegistryServer, store: str) -> dict[str, dict[str, str]]:
