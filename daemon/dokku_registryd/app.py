@@ -72,6 +72,7 @@ class Service:
         settings: The settings in effect.
         is_watching: Whether this is the service: it uses inotify and checks releases;
             a hook does not run long enough for either.
+        is_sweeping: Whether it looks for missing names.
         on_turn: Called once per turn of the main loop, if all threads are alive.
 
     Raises:
@@ -83,6 +84,7 @@ class Service:
         settings: config.Settings,
         *,
         is_watching: bool = True,
+        is_sweeping: bool = True,
         on_turn: Callable[[], None] = lambda: None,
     ) -> None:
         self._settings = settings
@@ -130,6 +132,7 @@ class Service:
             sweeps=sweep_timer.SweepTimer(
                 interval_seconds=settings.daemon.sweep_interval_seconds,
                 monotonic=self.clock.monotonic,
+                is_on=is_sweeping,
             ),
             watch=watch if is_watching else None,
             rescan_seconds=settings.daemon.rescan_interval_seconds,

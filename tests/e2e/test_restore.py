@@ -67,6 +67,11 @@ def test_everything_comes_back(idle_site: Site) -> None:
         "       Next, start the apps that ran: dokku ps:restore --all",
     ]
     assert site.ask("status")["service"] == "stopped"
+    # One job an app, in the order of the verb: no sweep asks for them again.
+    log = (site.host.data_dir / "hook.log").read_text().splitlines()
+    events = [json.loads(line) for line in log]
+    ended = [one["app"] for one in events if one["event"] == "job.finished"]
+    assert sorted(ended) == sorted(APPS)
 
 
 @on_every_engine

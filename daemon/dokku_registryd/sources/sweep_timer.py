@@ -5,6 +5,7 @@ starts a moment after the first hint, and covers the hints until then. It gives 
 a while to a deploy that waits for its release: the release is what causes most hints.
 """
 
+import math
 import threading
 from collections.abc import Callable
 
@@ -22,11 +23,17 @@ class SweepTimer:
     Args:
         interval_seconds: The longest time between two sweeps.
         monotonic: Returns monotonic seconds.
+        is_on: Whether a sweep is ever due.
     """
 
     def __init__(
-        self, *, interval_seconds: float, monotonic: Callable[[], float]
+        self,
+        *,
+        interval_seconds: float,
+        monotonic: Callable[[], float],
+        is_on: bool = True,
     ) -> None:
+        self._is_on = is_on
         self._interval = interval_seconds
         self._monotonic = monotonic
         self._lock = threading.Lock()
@@ -48,7 +55,9 @@ class SweepTimer:
             self._due = min(self._due, now + GATHER_SECONDS)
 
     def seconds_left(self) -> float:
-        """Return seconds until the next sweep; 0 if it is due."""
+        """Return seconds until the next sweep: 0 if it is due, `inf` if it never is."""
+        if not self._is_on:
+            return math.inf
         with self._lock:
             return max(0.0, self._due - self._monotonic())
 
@@ -61,7 +70,7 @@ class SweepTimer:
         """
         with self._lock:
             now = self._monotonic()
-            if now < self._due:
+            if not self._is_on or now < self._due:
                 return False
             hinted_at = self._hinted_at
             if (

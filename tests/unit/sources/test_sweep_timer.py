@@ -35,6 +35,17 @@ def test_a_sweep_is_due_after_the_interval() -> None:
     assert timer.begin() is True
 
 
+def test_a_timer_that_is_off() -> None:
+    """Neither the clock nor a hint makes a sweep."""
+    hand = Hand()
+    timer = sweep_timer.SweepTimer(interval_seconds=300, monotonic=hand, is_on=False)
+    timer.hint()
+    hand.now += 600
+
+    assert timer.begin() is False
+    assert timer.seconds_left() == float("inf")
+
+
 def test_many_hints_become_one_sweep() -> None:
     """A burst of hints makes one sweep, a moment later."""
     hand = Hand()

@@ -47,13 +47,18 @@ def work_until(
     is_done: Callable[[app.Service], bool],
     *,
     on_turn: Callable[[], None],
+    on_start: Callable[[Callable[[], None]], None] = lambda _wake: None,
+    is_sweeping: bool = True,
 ) -> None:
     """Run jobs until the caller needs no more of them.
 
     Args:
         arguments: The arguments of a hook or verb.
-        is_done: Returns whether to end.
+        is_done: Returns whether to end; asked once a turn.
         on_turn: Called in each turn of the main loop, to report progress.
+        on_start: Given a function that starts the next turn at once.
+        is_sweeping: Whether to look for missing names too. A caller that asks for all
+            heals itself would have each app healed twice, and not in its order.
 
     Raises:
         RegistrydError: The settings are invalid, or the ledger cannot be used.
@@ -73,7 +78,10 @@ def work_until(
             stream=stream,
             under_journal=False,
         )
-        service = app.Service(settings, is_watching=False, on_turn=on_turn)
+        service = app.Service(
+            settings, is_watching=False, is_sweeping=is_sweeping, on_turn=on_turn
+        )
+        on_start(service.supervisor.wake)
         try:
             service.supervisor.start()
             service.supervisor.run(until=lambda: is_done(service))

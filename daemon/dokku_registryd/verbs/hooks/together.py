@@ -10,7 +10,7 @@ import itertools
 import os
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -28,6 +28,8 @@ _LEDGER_POLL_SECONDS: Final = 2.0
 _END_SECONDS: Final = 5.0
 """More than a turn of the main loop and its drain take, if nothing hangs."""
 _MOST_WORKERS: Final = 64  # of the setting
+_WORKERS_PER_JOB: Final = 2
+"""One registry uses half of the workers until it has served a request."""
 _AHEAD: Final = 2
 """Requests beyond those that can run, so that the order of the requests counts."""
 
@@ -78,6 +80,7 @@ class Together:
         self._lock = spool.SpoolLock(self._data_dir)
         self._watch = stale_holder.HolderWatch(str(self._data_dir))
         self._is_over = threading.Event()
+        self._wake: Callable[[], None] = lambda: None
         self._worker: threading.Thread | None = None
         self._failure: errors.RegistrydError | None = None
 
@@ -91,6 +94,7 @@ class Together:
             yield from self._follow(list(wanted))
         finally:
             self._is_over.set()
+            self._wake()
             worker = self._worker  # The thread clears the attribute when it ends.
             if worker is not None:
                 # What hangs has a job in the ledger, for who owns the spool next.
@@ -127,7 +131,7 @@ class Together:
         if holder is not None and holder.role == spool.DAEMON:
             # A daemon takes as many at a time as it has workers.
             return self._most + (_AHEAD if self._most >= self._workers else 0)
-        return self._most + _AHEAD
+        return self._most
 
     def _request(self, trigger: triggers.Trigger) -> _Open:
         job_id = f"{time.time_ns() // 1000:016d}.{os.getpid()}.{next(_COUNTER)}"
@@ -187,13 +191,15 @@ class Together:
         arguments = argparse.Namespace(**vars(self._arguments))
         arguments.overrides = {
             **self._arguments.overrides,
-            "daemon.workers": str(self._most),
+            "daemon.workers": str(min(self._most * _WORKERS_PER_JOB, _MOST_WORKERS)),
         }
         try:
             inline.work_until(
                 arguments,
                 lambda _service: self._is_over.is_set(),
                 on_turn=self._lock.beat,
+                on_start=self._take_wake,
+                is_sweeping=False,
             )
         except errors.RegistrydError as error:
             self._failure = error
@@ -204,6 +210,9 @@ class Together:
         finally:
             self._lock.release()
             self._worker = None
+
+    def _take_wake(self, wake: Callable[[], None]) -> None:
+        self._wake = wake
 
 
 def _end(one: _Open, is_good: bool, said: str) -> End:  # noqa: FBT001 - of one reply
