@@ -22,6 +22,8 @@ unexport PYTHONDONTWRITEBYTECODE
 # The tests wait for Engines more than they work, so two processes halve their time. Each
 # has Engines of its own, which take a gigabyte together.
 JOBS ?= auto
+# See tests/support/second_look.py.
+SECOND_LOOK = --reruns 1
 SIDE_BY_SIDE = -n $(JOBS) --maxprocesses 4 --dist worksteal
 
 SHELL_FILES = $(shell find install uninstall update docker hooks tests bench contrib .ci -type f ! -name '*.py*' 2>/dev/null | \
@@ -98,7 +100,7 @@ test: lint ## Lint, and run all tests, those with Docker Engines too
 ifdef AS_ROOT
 	@echo "the tests start Docker Engines, which need root: using sudo"
 endif
-	@$(AS_ROOT) $(PYTHON) -m pytest -q $(SIDE_BY_SIDE) $(NO_CACHE)
+	@$(AS_ROOT) $(PYTHON) -m pytest -q $(SIDE_BY_SIDE) $(SECOND_LOOK) $(NO_CACHE)
 
 .PHONY: test-engines
 test-engines: venv engines ## Run the tests with Engines: TESTS="20.10-classic"

@@ -9,7 +9,7 @@ from typing import Final
 
 import pytest
 
-from support import engines, examples, guards, leftovers, scratch
+from support import engines, examples, guards, leftovers, scratch, second_look
 from support.engines import CLASSIC, CONTAINERD, OWN, EngineKind, EngineServer
 from support.every_engine import name_of
 from support.registries import Auth, RegistryServer
@@ -34,6 +34,7 @@ def pytest_configure(config: pytest.Config) -> None:
     guards.listen_to_signals()
     if not hasattr(config, "workerinput"):
         leftovers.sweep()
+        config.pluginmanager.register(second_look)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
