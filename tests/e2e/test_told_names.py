@@ -7,6 +7,12 @@ from support.site import Site
 from support.waiting import until
 
 
+def is_removed(site: Site, container: str) -> bool:
+    """Remove a container, and return whether it is gone: an Engine may refuse once."""
+    site.host.run(["docker", "container", "rm", "--force", container])
+    return site.host.run(["docker", "container", "inspect", container]).code != 0
+
+
 @on_every_engine
 def test_a_number_that_is_lost_in_mid_deploy(idle_site: Site, gate: Gate) -> None:
     """Containers are created from our image, although the registry has another one."""
@@ -33,7 +39,7 @@ def test_a_number_that_is_lost_in_mid_deploy(idle_site: Site, gate: Gate) -> Non
         ["docker", "inspect", "--format", "{{.Image}}", created.stdout.strip()]
     )
     assert shown.stdout.strip() == image_id
-    site.host.run(["docker", "container", "rm", created.stdout.strip()])
+    until(lambda: is_removed(site, created.stdout.strip()), what="the container's end")
     site.announce_deploy()
     until(lambda: site.reference(1) not in site.names(), what="the end of the old name")
     assert site.deployed() == site.reference(2)
