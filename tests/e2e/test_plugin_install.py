@@ -1,6 +1,7 @@
 """`dokku plugin:install`, `plugin:update` and `plugin:uninstall`, from a repository."""
 
 import os
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -50,6 +51,10 @@ class PluginSite:
     def version(self) -> str:
         """Return what the installed program says of itself."""
         return self.site.call("--version", program=self.launcher).stdout.strip()
+
+    def noted(self) -> str:
+        """Return what is noted of the version in use: its name, and tag or commit."""
+        return (self.prefix / "installed").read_text()
 
     def changes(self) -> str:
         """Return what git finds to be changed in the plugin's folder."""
@@ -115,7 +120,7 @@ def test_life(site: PluginSite) -> None:
     taken = host.call("install", "--root", str(host.root), program=site.launcher)
     assert (taken.code, host.enabled()) == (0, ["other", "registryd"])
     assert host.deployed() == host.reference(2)
-    site.repository.release("0.2.0")
+    site.repository.release("0.2.0", is_tagged=False)
     updated = site.dokku("plugin:update", "registryd")
     assert updated.code == 0, updated
     assert "-----> Installing dokku-registryd 0.2.0, mode takeover\n" in updated.stdout
@@ -124,12 +129,14 @@ def test_life(site: PluginSite) -> None:
         "enable --now dokku-registryd",
     ]
     assert (site.changes(), site.version()) == ("", "dokku-registryd 0.2.0")
+    assert re.fullmatch(r"0\.2\.0-.*\n[0-9a-f]{12}\n", site.noted())
     assert site.environments() == [__version__, "0.2.0"]
     assert host.deployed() == host.reference(2)
 
     # An earlier version is there still.
     back = site.dokku("plugin:update", "registryd", f"v{__version__}")
     assert (back.code, site.version()) == (0, f"dokku-registryd {__version__}")
+    assert site.noted().endswith(f"\nv{__version__}\n")
     assert site.changes() == ""
 
     # After a crash right before its end an installation is repeated.

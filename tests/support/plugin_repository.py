@@ -80,19 +80,20 @@ class PluginRepository:
             "DOKKU_REGISTRYD_PYTHON": find_python(),
         }
 
-    def release(self, version: str) -> None:
-        """Commit and tag another version, which differs in nothing else."""
+    def release(self, version: str, *, is_tagged: bool = True) -> None:
+        """Commit, and tag, another version, which differs in nothing else."""
         for name in _VERSIONED:
             path = self.folder / name
             text = path.read_text()
             assert f'"{__version__}"' in text, name
             path.write_text(text.replace(f'"{__version__}"', f'"{version}"'))
-        self._commit(version)
+        self._commit(version, is_tagged=is_tagged)
 
-    def _commit(self, tag: str) -> None:
+    def _commit(self, version: str, *, is_tagged: bool = True) -> None:
         self._git("add", "--all")
-        self._git(*_AUTHOR, "commit", "--quiet", "--message", tag)
-        self._git("tag", f"v{tag}")
+        self._git(*_AUTHOR, "commit", "--quiet", "--message", version)
+        if is_tagged:
+            self._git("tag", f"v{version}")
 
     def _git(self, *arguments: str) -> None:
         subprocess.run(["git", *arguments], cwd=self.folder, check=True)

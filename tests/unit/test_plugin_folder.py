@@ -171,13 +171,18 @@ def test_no_index(
     assert host.command("help") == Result("", "", 0)
 
 
-def test_the_version_in_use(host: DokkuHost, repository: PluginRepository) -> None:
+@pytest.mark.parametrize(
+    ("noted", "told"), [("", "v0.0.9"), ("ba5eba11c0de\n", "ba5eba11c0de")]
+)
+def test_the_version_in_use(
+    host: DokkuHost, repository: PluginRepository, noted: str, told: str
+) -> None:
     """An update that fails names the version that stays, and how to go back to it."""
     prefix = host.root / "opt/dokku-registryd"
     launcher = host.root / "usr/local/bin/dokku-registryd"
     for folder in (prefix, launcher.parent):
         folder.mkdir(parents=True)
-    (prefix / "installed").write_text("0.0.9-python3.11-5eed\n")
+    (prefix / "installed").write_text(f"0.0.9-python3.11-5eed\n{noted}")
     launcher.write_text(f"exec {prefix}/versions/0.0.9-python3.11-5eed/bin/python\n")
     variables = {**repository.environ, "DOKKU_REGISTRYD_WHEELS": "/nowhere"}
     host.command("plugin:install", repository.url, environ=variables)
@@ -186,7 +191,7 @@ def test_the_version_in_use(host: DokkuHost, repository: PluginRepository) -> No
 
     assert updated.stderr.endswith(
         " !     Version 0.0.9 stays in use\n"
-        " !     To go back to its files: sudo dokku plugin:update registryd v0.0.9\n"
+        f" !     To go back to its files: sudo dokku plugin:update registryd {told}\n"
     )
 
 
