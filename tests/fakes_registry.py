@@ -61,7 +61,7 @@ class FakeRegistry:
     """Repository and tag that may not move once they exist."""
     lacks_blobs: set[str] = field(default_factory=set)
     """Repositories that have lost what manifests refer to."""
-    failures: dict[str, deque[errors.RegistrydError]] = field(default_factory=dict)
+    failures: dict[str, deque[Exception]] = field(default_factory=dict)
     """What the next calls of a method raise, by its name.
 
     Manifests that are requested by digest also have `manifest_by_digest`.
@@ -87,7 +87,7 @@ class FakeRegistry:
     """What the limit for pulls leaves."""
     lock: threading.RLock = field(default_factory=threading.RLock)
 
-    def fail(self, method: str, *failures: errors.RegistrydError) -> None:
+    def fail(self, method: str, *failures: Exception) -> None:
         """Let the next calls of a method fail, one failure each."""
         self.failures.setdefault(method, deque()).extend(failures)
 
@@ -459,12 +459,12 @@ class FakeCredentials:
     """By app (`""` is global) and normalized domain."""
     held: dict[str, list[str]] = field(default_factory=dict)
     """Domains that a detached folder's login is kept for in helpers, by folder."""
-    failures: dict[str, deque[errors.RegistrydError]] = field(default_factory=dict)
+    failures: dict[str, deque[Exception]] = field(default_factory=dict)
     """What the next calls of a method raise, by its name."""
     calls: list[tuple[str, ...]] = field(default_factory=list)
     """Method and arguments, in order."""
 
-    def fail(self, method: str, *failures: errors.RegistrydError) -> None:
+    def fail(self, method: str, *failures: Exception) -> None:
         """Let the next calls of a method fail, one failure each."""
         self.failures.setdefault(method, deque()).extend(failures)
 

@@ -22,6 +22,8 @@ _REFUSED_SECONDS: Final = 600.0
 """The least time to the next question after a refusal: a login may be locked for it."""
 _ASKED_ENOUGH: Final = "its registry was asked enough within this hour"
 
+Ask = Callable[[str, Callable[[], follow_look.Look]], follow_look.Look]
+
 
 @dataclass(slots=True)
 class _Entry:
@@ -53,9 +55,15 @@ class _Entry:
 
 
 class FollowedRepositories:
-    """Reads the records of the followed repositories. For one thread."""
+    """Reads the records of the followed repositories. For one thread.
 
-    def __init__(self) -> None:
+    Args:
+        ask: Returns what a question about a repository returns, and raises
+            `DefectError` for a bug in it.
+    """
+
+    def __init__(self, ask: Ask = lambda _name, question: question()) -> None:
+        self._ask = ask
         self._entries: dict[str, _Entry] = {}
         self._spent: list[Spent] = []
         self._hosts: dict[str, str] = {}
@@ -143,8 +151,11 @@ class FollowedRepositories:
         entry.tried_at = context.clock.monotonic()
         discreet = discretion.Discretion()
         try:
-            found = follow_look.look(
-                name, owner, entry.known, discreet.over(context), is_full=is_full
+            found = self._ask(
+                name,
+                lambda: follow_look.look(
+                    name, owner, entry.known, discreet.over(context), is_full=is_full
+                ),
             )
         except (errors.LedgerError, errors.EngineUnavailableError):
             raise

@@ -7,7 +7,6 @@ on the Engine and records in registries are the truth.
 """
 
 import secrets
-import threading
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
@@ -21,14 +20,13 @@ from dokku_registryd.core.release import followed_names, following
 from dokku_registryd.core.status import follow_state
 from dokku_registryd.core.status.follow_state import FollowState
 from dokku_registryd.effects import follow
-from dokku_registryd.runtime import followed_repositories
+from dokku_registryd.runtime import followed_repositories, turns
 
-_JOIN_SECONDS: Final = 1.0
 _SPREAD_PERCENT: Final = 20
 """By how much a turn may come sooner or later, so that hosts do not ask together."""
 
 
-class Follower(threading.Thread):
+class Follower(turns.TurnThread):
     """Looks for releases of other hosts until it is stopped.
 
     Args:
@@ -39,14 +37,14 @@ class Follower(threading.Thread):
     def __init__(
         self, *, context: Callable[[], ports.Context], interval_seconds: float
     ) -> None:
-        super().__init__(name="follower", daemon=True)
+        super().__init__("follower")
         self._context = context
         self._interval = interval_seconds
-        self._repositories = followed_repositories.FollowedRepositories()
+        self._repositories = followed_repositories.FollowedRepositories(
+            lambda name, question: self.ask(question, target=name)
+        )
         self._since: dict[str, float] = {}
         self._state = FollowState()
-        self._stopping = threading.Event()
-        self._woken = threading.Event()
 
     @property
     def state(self) -> FollowState:
@@ -57,36 +55,7 @@ class Follower(threading.Thread):
         """Use another interval at once: the one before may be a day."""
         is_other, self._interval = self._interval != interval_seconds, interval_seconds
         if is_other:
-            self._woken.set()
-
-    def run(self) -> None:
-        """Take a turn at each interval, and when that changes."""
-        while not self._stopping.is_set():
-            self._woken.wait(self._interval * _spread())
-            self._woken.clear()
-            if not self._stopping.is_set():
-                self.take_turn()
-
-    def stop(self) -> None:
-        """End; a question that is under way is not waited for."""
-        self._stopping.set()
-        self._woken.set()
-        if self.is_alive():
-            self.join(_JOIN_SECONDS)
-
-    def take_turn(self) -> None:
-        """Take a turn; one that fails is left to the next."""
-        try:
-            self.turn()
-        except errors.RegistrydError as error:
-            self._state = replace(self._state, problem=str(error))
-            structlog.get_logger().debug("follow.postponed", error=str(error))
-        except Exception as error:  # noqa: BLE001 - it is not worth the service
-            if self._stopping.is_set():
-                return  # What it uses is closed by now.
-            structlog.get_logger().error(
-                "follow.crashed", error=type(error).__name__, exc_info=True
-            )
+            self.wake()
 
     def turn(self) -> None:
         """Look at what is due, request what lacks, and remove what is superseded.
@@ -103,6 +72,18 @@ class Follower(threading.Thread):
             return
         self._repositories.look(context, self._stopping.is_set)
         self._compare(said.doubt, context)
+
+    def _seconds(self) -> float:
+        return self._interval * _spread()
+
+    def _postpone(self, error: errors.RegistrydError) -> None:
+        self._state = replace(self._state, problem=str(error))
+        structlog.get_logger().debug("follow.postponed", error=str(error))
+
+    def _log_crash(self, error: Exception, asked: dict[str, str]) -> None:
+        structlog.get_logger().error(
+            "follow.crashed", error=type(error).__name__, exc_info=True, **asked
+        )
 
     def _compare(self, doubt: str, context: ports.Context) -> None:
         """Compare records and names, and see to the difference."""

@@ -6,10 +6,10 @@ process either. What a registry does not answer changes nothing.
 """
 
 import secrets
-import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, Protocol
 
 import structlog
@@ -20,12 +20,12 @@ from dokku_registryd.core.auth.logins import AuthConfig
 from dokku_registryd.core.notify import login_checks, troubles
 from dokku_registryd.core.notify.login_checks import Check, Standing
 from dokku_registryd.effects.registry import login_checks as questions
+from dokku_registryd.runtime import turns
 
 TURN_SECONDS: Final = 60.0
 """How often logins that may be due are looked for."""
 LIST_SECONDS: Final = 300.0
 """How often the apps are listed, which reads their properties."""
-_JOIN_SECONDS: Final = 1.0
 _SALT_BYTES: Final = 4
 _Target = tuple[str, str]
 
@@ -58,9 +58,11 @@ class _Seen:
 
     at: float
     key: tuple[str, str, str] | None
+    is_open: bool = False
+    """Whether a bug has hidden it."""
 
 
-class LoginWatch(threading.Thread):
+class LoginWatch(turns.TurnThread):
     """Checks logins until it is stopped.
 
     Args:
@@ -78,7 +80,7 @@ class LoginWatch(threading.Thread):
         locate: Callable[[str, str], Found | None],
         interval_seconds: float,
     ) -> None:
-        super().__init__(name="login-watch", daemon=True)
+        super().__init__("login-watch")
         self._store = store
         self._context = context
         self._locate = locate
@@ -86,7 +88,6 @@ class LoginWatch(threading.Thread):
         self._listed: set[_Target] = set()
         self._listed_until = 0.0
         self._troubles: dict[troubles.Key, str] | None = None
-        self._stopping = threading.Event()
         self._interval = interval_seconds
 
     def reload(
@@ -102,26 +103,6 @@ class LoginWatch(threading.Thread):
     def troubles(self) -> Mapping[troubles.Key, str] | None:
         """The troubles of logins; None before the first turn."""
         return self._troubles
-
-    def run(self) -> None:
-        """Take a turn each minute, or more often with a short interval."""
-        while not self._stopping.wait(
-            min(TURN_SECONDS, self._interval or TURN_SECONDS)
-        ):
-            try:
-                self.turn()
-            except errors.RegistrydError as error:
-                structlog.get_logger().debug("login.unchecked", error=str(error))
-            except Exception as error:  # noqa: BLE001 - no check is worth the service
-                structlog.get_logger().error(
-                    "login.crashed", error=type(error).__name__, exc_info=True
-                )
-
-    def stop(self) -> None:
-        """End; a question that is under way is not waited for."""
-        self._stopping.set()
-        if self.is_alive():
-            self.join(_JOIN_SECONDS)
 
     def turn(self) -> None:
         """Check the logins that are due.
@@ -143,10 +124,17 @@ class LoginWatch(threading.Thread):
                 return
             if self._is_recent(target, checks):
                 continue
-            _, domain = target
+            app, domain = target
             if domain in silent or asked[domain] >= login_checks.MOST_ASKED:
                 continue
-            known = self._look(target, checks, context)
+            try:
+                known = self.ask(
+                    partial(self._look, target, checks, context), app=app, domain=domain
+                )
+            except errors.DefectError:
+                asked[domain] += 1
+                self._put_off(target, context)
+                continue
             if known is None:
                 continue
             asked[domain] += 1
@@ -155,6 +143,24 @@ class LoginWatch(threading.Thread):
         self._forget_unused(wanted, checks)
         self._troubles = login_checks.find_troubles(
             checks.values(), now=context.clock.now()
+        )
+
+    def _seconds(self) -> float:
+        return min(TURN_SECONDS, self._interval or TURN_SECONDS)
+
+    def _postpone(self, error: errors.RegistrydError) -> None:
+        structlog.get_logger().debug("login.unchecked", error=str(error))
+
+    def _log_crash(self, error: Exception, asked: dict[str, str]) -> None:
+        structlog.get_logger().error(
+            "login.crashed", error=type(error).__name__, exc_info=True, **asked
+        )
+
+    def _put_off(self, target: _Target, context: ports.Context) -> None:
+        """Let others go first after a bug; what is known of the login stays."""
+        seen = self._seen.get(target)
+        self._seen[target] = _Seen(
+            context.clock.monotonic(), seen.key if seen else None, is_open=True
         )
 
     def _forget_all(self) -> None:
@@ -175,7 +181,8 @@ class LoginWatch(threading.Thread):
         self, wanted: set[_Target], checks: dict[tuple[str, str, str], Check]
     ) -> None:
         """Forget logins of registries all of whose apps have been looked at."""
-        open_domains = {domain for app, domain in wanted - self._seen.keys()}
+        seen = {target for target, one in self._seen.items() if not one.is_open}
+        open_domains = {domain for app, domain in wanted - seen}
         used = {seen.key for seen in self._seen.values()}
         for key, check in list(checks.items()):
             if key not in used and check.domain not in open_domains:

@@ -4,8 +4,9 @@ It keeps what it finds in memory: after a restart each registry is asked again. 
 delays no release and refuses none: a registry that was silent may answer the next push.
 """
 
-import threading
+import contextlib
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import structlog
@@ -13,15 +14,15 @@ import structlog
 from dokku_registryd import errors, ports
 from dokku_registryd.core.registry import reach
 from dokku_registryd.effects.registry import reach as questions
+from dokku_registryd.runtime import turns
 
 TURN_SECONDS: Final = 60.0
 """How often registries that may be due are looked for."""
 LIST_SECONDS: Final = 300.0
 """How often the apps are listed, which reads their properties."""
-_JOIN_SECONDS: Final = 1.0
 
 
-class ReachWatch(threading.Thread):
+class ReachWatch(turns.TurnThread):
     """Asks registries until it is stopped.
 
     Args:
@@ -37,38 +38,17 @@ class ReachWatch(threading.Thread):
         note: Callable[[tuple[reach.Reach, ...]], None],
         interval_seconds: float,
     ) -> None:
-        super().__init__(name="reach-watch", daemon=True)
+        super().__init__("reach-watch")
         self._context = context
         self._note = note
         self._interval = interval_seconds
         self._known: dict[str, reach.Reach] = {}
         self._listed: set[str] = set()
         self._listed_until = 0.0
-        self._stopping = threading.Event()
 
     def reload(self, *, interval_seconds: float) -> None:
         """Use another interval from the next turn on."""
         self._interval = interval_seconds
-
-    def run(self) -> None:
-        """Take a turn each minute, or more often with a short interval."""
-        while not self._stopping.wait(
-            min(TURN_SECONDS, self._interval or TURN_SECONDS)
-        ):
-            try:
-                self.turn()
-            except errors.RegistrydError as error:
-                structlog.get_logger().debug("registry.unasked", error=str(error))
-            except Exception as error:  # noqa: BLE001 - no question is worth the service
-                structlog.get_logger().error(
-                    "reach.crashed", error=type(error).__name__, exc_info=True
-                )
-
-    def stop(self) -> None:
-        """End; a question that is under way is not waited for."""
-        self._stopping.set()
-        if self.is_alive():
-            self.join(_JOIN_SECONDS)
 
     def turn(self) -> None:
         """Ask the registries that are due.
@@ -89,7 +69,8 @@ class ReachWatch(threading.Thread):
                 return
             at = context.clock.monotonic()
             if reach.is_due(self._known.get(domain), at=at, interval=interval):
-                self._ask(domain, context)
+                with contextlib.suppress(errors.DefectError):  # It says nothing.
+                    self.ask(partial(self._ask, domain, context), domain=domain)
         self._note(tuple(self._known.values()))
 
     def _wanted(self, context: ports.Context, interval: float) -> set[str]:
@@ -98,6 +79,17 @@ class ReachWatch(threading.Thread):
             self._listed = questions.domains(context)
             self._listed_until = now + min(LIST_SECONDS, interval)
         return self._listed
+
+    def _seconds(self) -> float:
+        return min(TURN_SECONDS, self._interval or TURN_SECONDS)
+
+    def _postpone(self, error: errors.RegistrydError) -> None:
+        structlog.get_logger().debug("registry.unasked", error=str(error))
+
+    def _log_crash(self, error: Exception, asked: dict[str, str]) -> None:
+        structlog.get_logger().error(
+            "reach.crashed", error=type(error).__name__, exc_info=True, **asked
+        )
 
     def _ask(self, domain: str, context: ports.Context) -> None:
         error = questions.ask(domain, context)

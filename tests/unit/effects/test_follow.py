@@ -720,6 +720,27 @@ def test_a_bug_in_a_turn(
     assert [line["event"] for line in logged].count("follow.crashed") == 1
 
 
+def test_a_bug_in_one_repository(pair: Pair, logged: Lines) -> None:
+    """It is logged with the repository; others are read, and it is read later."""
+    digest = pair.ship()
+    pair.two.set(policy.GLOBAL, "follow", f"{REPOSITORY},a.example/org/api")
+    pair.two.registry.fail("tags", KeyError("a bug"))
+
+    pair.follower.take_turn()
+
+    crash = next(line for line in logged if line["event"] == "follow.crashed")
+    hit = crash["target"]
+    assert hit in {REPOSITORY, "a.example/org/api"}
+    assert crash["error"] == "KeyError"
+    problems = {one.name: one.problem for one in pair.state.repositories}
+    assert "a bug in dokku-registryd (KeyError)" in problems.pop(hit)
+    (other,) = problems.values()
+    assert "no other host has a record there" in other or not other
+    pair.two.clock.seconds += 3600
+    pair.settle()
+    assert pair.kept() == [digest]
+
+
 def test_another_interval(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     """A reload does not wait for the end of the interval before."""
     turned = threading.Event()

@@ -22,7 +22,7 @@ class Scene:
     def __init__(self, host: Host) -> None:
         self.host = host
         self.is_renewed = False
-        self.trouble: errors.RegistrydError | None = None
+        self.trouble: Exception | None = None
         self.interval = HOUR
         host.registry.logins[SERVER] = self.login("right")
         self.watch = self.build()
@@ -51,7 +51,7 @@ class Scene:
         before = self.asked
         for _ in range(turns):
             self.host.clock.seconds += seconds / turns
-            self.watch.turn()
+            self.watch.take_turn()
         return self.asked - before
 
     @property
@@ -160,6 +160,37 @@ def test_a_helper_that_fails(scene: Scene) -> None:
     assert scene.wait(60) == 1
 
     assert scene.watch.troubles == {}
+
+
+def test_a_bug_in_one_question(scene: Scene, logged: Lines) -> None:
+    """It is logged with app and registry, and the other logins are checked."""
+    scene.host.create_app("api")
+    scene.log_in("wrong", "api")
+    scene.host.create_app("site")
+    scene.log_in("wrong", "site")
+    scene.host.registry.fail("ping", KeyError("a bug"))
+
+    scene.watch.take_turn()
+
+    (crash,) = [line for line in logged if line["event"] == "login.crashed"]
+    assert (crash["app"], crash["domain"]) == ("api", SERVER)
+    assert crash["error"] == "KeyError"
+    assert scene.kinds() == [Kind.LOGIN_REFUSED]
+    scene.wait(2 * HOUR, turns=120)
+    assert len(scene.kinds()) == 2
+
+
+def test_a_bug_in_each_question(scene: Scene, logged: Lines) -> None:
+    """What is known of a login stays, and each is asked for once an hour only."""
+    scene.log_in("wrong")
+    scene.wait(60)
+    scene.watch = scene.build()
+    scene.trouble = KeyError("a bug")
+
+    scene.wait(1800, turns=30)
+
+    assert [line["event"] for line in logged] == ["login.refused", "login.crashed"]
+    assert scene.kinds() == [Kind.LOGIN_REFUSED]
 
 
 def test_an_app_that_is_gone(scene: Scene) -> None:

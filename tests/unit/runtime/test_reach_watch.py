@@ -10,9 +10,11 @@ from dokku_registryd.core.auth.logins import AuthConfig
 from dokku_registryd.core.notify import troubles
 from dokku_registryd.core.notify.troubles import Kind
 from dokku_registryd.core.registry import backoff, reach
+from dokku_registryd.effects.registry import reach as questions
 from dokku_registryd.runtime.counters import Counters
 from dokku_registryd.runtime.reach_watch import ReachWatch
 from dokku_registryd.runtime.trouble_facts import TroubleFacts
+from support.waiting import until
 from worlds import SERVER, Host
 
 Lines = list[MutableMapping[str, Any]]
@@ -110,6 +112,40 @@ def test_a_fault_of_this_host(scene: Scene, error: errors.RegistrydError) -> Non
     scene.wait(3)
 
     assert scene.counters.reached == ()
+
+
+def test_a_bug_in_one_question(scene: Scene, logged: Lines) -> None:
+    """It is logged with its registry; the others are asked, and it is asked again."""
+    scene.host.create_app("api", server="a.example/")
+    scene.host.registry.down.add(SERVER)
+    scene.host.registry.fail("reach", KeyError("a bug"))
+
+    scene.watch.take_turn()
+
+    (line,) = logged
+    assert (line["event"], line["domain"]) == ("reach.crashed", "a.example")
+    assert line["error"] == "KeyError"
+    assert [one.domain for one in scene.counters.reached or ()] == [SERVER]
+    scene.wait(1)
+    known = {one.domain: one for one in scene.counters.reached or ()}
+    assert not known["a.example"].is_silent
+
+
+def test_a_bug_in_a_turn(
+    scene: Scene, logged: Lines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is logged, and the thread takes the next turn."""
+
+    def break_down(_context: object) -> set[str]:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(questions, "domains", break_down)
+    scene.watch.reload(interval_seconds=0.01)
+    scene.watch.start()
+    until(lambda: len(logged) > 1, what="two turns")
+    scene.watch.stop()
+
+    assert {line["event"] for line in logged} == {"reach.crashed"}
 
 
 def test_a_registry_that_asks_for_fewer_requests(scene: Scene) -> None:

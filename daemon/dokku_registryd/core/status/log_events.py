@@ -398,9 +398,9 @@ EVENTS: Final[Mapping[str, EventFields]] = MappingProxyType(
         ),
         "reach.crashed": _event(
             "error",
-            "error",
-            "Asking registries whether they answer ended because of a bug; see the"
-            " traceback. The next turn follows.",
+            "domain error",
+            "Asking a registry whether it answers ended because of a bug; see the"
+            " traceback. Others are asked; without domain, all are in the next turn.",
         ),
         "follow.kept": _event(
             "info",
@@ -438,8 +438,8 @@ EVENTS: Final[Mapping[str, EventFields]] = MappingProxyType(
         "follow.crashed": _event(
             "error",
             "error",
-            "A bug ended a look for releases of other hosts; the next turn repeats it."
-            " Please report it.",
+            "A bug ended a look for releases of other hosts, in the repository target"
+            " if there is one; it is repeated, and others are read. Please report it.",
         ),
         "login.refused": _event(
             "warning",
@@ -461,9 +461,9 @@ EVENTS: Final[Mapping[str, EventFields]] = MappingProxyType(
         ),
         "login.crashed": _event(
             "error",
-            "error",
-            "A check of logins ended because of a bug; see the traceback. The next one"
-            " follows.",
+            "domain error",
+            "A check of a login, of app for domain, ended because of a bug; see the"
+            " traceback. Others are checked; without domain, all are in the next turn.",
         ),
         "login.erased": _event(
             "info", "domain", "A login was removed from its credential helper."
