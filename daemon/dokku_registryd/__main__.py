@@ -2,4 +2,4 @@
 
 from dokku_registryd import cli
 
-raise SystemExit(cli.main())
+cli.run()

@@ -17,7 +17,7 @@ from dokku_registryd.core.text import terminal_text
 TYPE_CHECKING = False  # as in `typing`, whose import takes as long as Python's start
 if TYPE_CHECKING:
     import argparse
-    from typing import Any
+    from typing import Any, NoReturn
 
 DONE = 0
 FAILED = 1
@@ -35,6 +35,27 @@ _STATUS = {
     ("status", "--format", "text"): "text",
     ("status", "--format", "json"): "json",
 }
+
+
+def run() -> "NoReturn":
+    """Run one verb, and end this process with its exit status."""
+    status = main()
+    if is_held():
+        _drop_output()
+        os._exit(status)  # What they do not finish, the next process does.
+    raise SystemExit(status)
+
+
+def is_held() -> bool:
+    """Return whether requests under way would hold the end of this process.
+
+    Python waits at its end for the threads of pools, and so for what they wait for.
+    """
+    threading = sys.modules.get("threading")
+    return threading is not None and any(
+        not thread.daemon and thread is not threading.main_thread()
+        for thread in threading.enumerate()
+    )
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -112,8 +112,8 @@ def copy(
     """Copy an image with the app's logins."""
     return copying.copy(
         digest,
-        copying.place_of(source, "web", context, backoff.Direction.PULL),
-        copying.place_of(target, "web", context, backoff.Direction.PUSH),
+        copying.place_of(source, "web", context, backoff.Direction.PULL, check=int),
+        copying.place_of(target, "web", context, backoff.Direction.PUSH, check=int),
         context,
         parallel=PARALLEL,
     )

@@ -406,8 +406,9 @@ def _leave(main: Callable[[], int]) -> NoReturn:
         if not isinstance(end.code, int):
             raise
         status = end.code
-    threading._shutdown()  # type: ignore[attr-defined]
-    atexit._run_exitfuncs()
+    if not sys.modules["dokku_registryd.cli"].is_held():
+        threading._shutdown()  # type: ignore[attr-defined]
+        atexit._run_exitfuncs()
     try:
         sys.stdout.flush()
     except OSError:

@@ -438,6 +438,29 @@ def test_check_of_an_engine_behind_tcp(
     assert "Use unix://" in done.stderr
 
 
+def test_a_request_under_way_does_not_hold_the_end() -> None:
+    """A process ends with its verb, also while a pool still waits for a registry."""
+    script = """
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+from dokku_registryd import cli
+
+ThreadPoolExecutor(1).submit(threading.Event().wait)
+cli.run()
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", script, "--version"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout.startswith("dokku-registryd ")
+
+
 def test_reader_that_leaves_early(host: list[str]) -> None:
     """A closed pipe ends the program without a complaint."""
     reading, writing = os.pipe()

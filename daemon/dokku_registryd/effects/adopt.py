@@ -102,6 +102,7 @@ class Adopter:
             app=app,
             domain=image.domain,
             direction=backoff.Direction.PULL,
+            check=registry_session.to_the_end,
         )
         registry = self._context.registry
         has_login = True

@@ -120,7 +120,13 @@ class _Carriage:
         try:
             copied = copying.copy(
                 source.digest,
-                copying.place_of(image, source.app, context, backoff.Direction.PULL),
+                copying.place_of(
+                    image,
+                    source.app,
+                    context,
+                    backoff.Direction.PULL,
+                    check=self.give_way,
+                ),
                 copying.Place(
                     image=target,
                     session=self.session,

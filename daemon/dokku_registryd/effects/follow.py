@@ -189,7 +189,6 @@ def _pull(
     # Between both marks a sweep is about to free images of this host.
     _check_room(target, context, most_percent=low if high else 0)
     owner = owners(context).get(image.repository, "")
-    session = follow_look.session_of(image.repository, owner, context)
 
     def give_way() -> None:
         if context.is_busy():
@@ -197,6 +196,7 @@ def _pull(
         _check_room(target, context, most_percent=high)
 
     give_way()
+    session = follow_look.session_of(image.repository, owner, context, give_way)
     return session.call(
         lambda auth: context.engine.pull(target, auth=auth, give_way=give_way),
         is_paced=False,

@@ -1,6 +1,6 @@
 """Reads which releases other hosts run, by the records in a followed repository."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from dokku_registryd import errors, ports
@@ -28,7 +28,7 @@ class Look:
 
 
 def session_of(
-    repository: str, owner: str, context: ports.Context
+    repository: str, owner: str, context: ports.Context, check: Callable[[], object]
 ) -> registry_session.RegistrySession:
     """Return the access to a followed repository.
 
@@ -36,18 +36,26 @@ def session_of(
         repository: The repository, with its registry.
         owner: The app of this host whose login is used; empty for the global one.
         context: The host.
+        check: Raises if it should end.
     """
     return registry_session.RegistrySession(
         context,
         app=owner,
         domain=reference.parse(repository).domain,
         direction=backoff.Direction.PULL,
+        check=check,
         is_aside=True,
     )
 
 
 def look(
-    repository: str, owner: str, known: Known, context: ports.Context, *, is_full: bool
+    repository: str,
+    owner: str,
+    known: Known,
+    context: ports.Context,
+    *,
+    is_full: bool,
+    check: Callable[[], object],
 ) -> Look:
     """Read the records of a repository.
 
@@ -57,12 +65,13 @@ def look(
         known: What earlier looks have found.
         context: The host.
         is_full: Whether to read those of older numbers again.
+        check: Raises if the look should end.
 
     Raises:
         RegistrydError: The registry does not answer, or refuses.
     """
     image = reference.parse(f"{repository}:1")
-    session = session_of(repository, owner, context)
+    session = session_of(repository, owner, context, check)
     tags = session.call(lambda auth: context.registry.tags(image, auth=auth))
     numbers = (numbering.whole_number(tag) for tag in tags)
     asked = follow_turns.numbers_to_read(

@@ -9,6 +9,7 @@ from dokku_registryd.core.release.follow_turns import Known
 from dokku_registryd.core.release.following import Plan, Seen
 from dokku_registryd.core.status import follow_state
 from dokku_registryd.effects import follow, follow_look
+from dokku_registryd.effects.registry import registry_session
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +42,12 @@ def look(context: ports.Context) -> Preview:
     for name in names:
         try:
             found = follow_look.look(
-                name, owners.get(name, ""), Known(), context, is_full=True
+                name,
+                owners.get(name, ""),
+                Known(),
+                context,
+                is_full=True,
+                check=registry_session.to_the_end,
             )
         except errors.EngineUnavailableError:
             raise

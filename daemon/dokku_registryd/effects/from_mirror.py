@@ -57,6 +57,7 @@ def pull(
         app=entry.app,
         domain=reference.parse(target).domain,
         direction=backoff.Direction.PULL,
+        check=give_way,
     )
     try:
         image = session.call(

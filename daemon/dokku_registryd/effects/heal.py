@@ -175,6 +175,7 @@ def _fetch(
         app=entry.app,
         domain=source.domain,
         direction=backoff.Direction.PULL,
+        check=give_way,
     )
     target = entry.source
     if entry.digest:

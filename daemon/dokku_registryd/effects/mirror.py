@@ -184,7 +184,9 @@ def _copy(
     source = reference.parse(release.reference)
     target = reference.parse(f"{entry.target}:{release.number}")
     # A limit that the copy meets is not met by a heal until that asks itself.
-    place_of = partial(copying.place_of, app=entry.app, context=context, is_aside=True)
+    place_of = partial(
+        copying.place_of, app=entry.app, context=context, check=give_way, is_aside=True
+    )
     place = place_of(target, direction=backoff.Direction.PUSH)
     copied = copying.copy(
         release.digest,

@@ -110,7 +110,12 @@ def _look(
     """Look for the parts; a copy that has lost its tag only gets it again."""
     image = reference.parse(f"{entry.target}:{entry.release.number}")
     place = copying.place_of(
-        image, entry.app, context, backoff.Direction.PULL, is_aside=True
+        image,
+        entry.app,
+        context,
+        backoff.Direction.PULL,
+        check=give_way,
+        is_aside=True,
     )
     reader = parts_look.reader_of(image, place.session, context, give_way=give_way)
     found, _ = parts_look.look(
@@ -123,7 +128,12 @@ def _look(
     if found.is_complete:
         give_way()
         place = copying.place_of(
-            image, entry.app, context, backoff.Direction.PUSH, is_aside=True
+            image,
+            entry.app,
+            context,
+            backoff.Direction.PUSH,
+            check=give_way,
+            is_aside=True,
         )
         copy_tags.give(place, before.digest, entry.release.number, context)
     return found

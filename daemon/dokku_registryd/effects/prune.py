@@ -155,7 +155,7 @@ class _Prune:
         self._reply.headline(f"Removing numbers from {plan.repository}")
         remover = removing.Remover(
             repository=plan.repository,
-            session=prune_plans.session_of(plan, self._context),
+            session=prune_plans.session_of(plan, self._context, self._give_way),
             context=self._context,
             reply=self._reply,
             give_way=self._give_way,

@@ -4,6 +4,7 @@
 containers, and the repository.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -102,7 +103,10 @@ def plan_of(app: str, common: Common, context: ports.Context) -> list[Repository
 
 
 def settled(plan: RepositoryPlan, context: ports.Context) -> RepositoryPlan:
-    """Return a plan that takes into account what else the repository has."""
+    """Return a plan that takes into account what else the repository has.
+
+    It is for a user who waits, and goes on to its end.
+    """
     if not plan.going:
         return plan
     image = image_of(plan)
@@ -112,7 +116,7 @@ def settled(plan: RepositoryPlan, context: ports.Context) -> RepositoryPlan:
     try:
         look = repository_look.look(
             image,
-            session_of(plan, context),
+            session_of(plan, context, registry_session.to_the_end),
             context,
             going=going if has_records(plan.app, context) else None,
         )
@@ -152,14 +156,21 @@ def image_of(plan: RepositoryPlan) -> reference.ImageReference:
 
 
 def session_of(
-    plan: RepositoryPlan, context: ports.Context
+    plan: RepositoryPlan, context: ports.Context, check: Callable[[], object]
 ) -> registry_session.RegistrySession:
-    """Return the session that removes from the repository of a plan."""
+    """Return the session that removes from the repository of a plan.
+
+    Args:
+        plan: The plan.
+        context: The host.
+        check: Raises if another job goes first.
+    """
     return registry_session.RegistrySession(
         context,
         app=plan.app,
         domain=image_of(plan).domain,
         direction=backoff.Direction.PUSH,
+        check=check,
         is_aside=True,
     )
 

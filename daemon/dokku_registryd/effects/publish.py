@@ -75,6 +75,7 @@ class _Publication:
             app=release.app,
             domain=self._image.domain,
             direction=backoff.Direction.PUSH,
+            check=self._give_way,
             is_aside=True,
         )
 

@@ -69,7 +69,11 @@ def _forget_older(app: str, number: int, context: ports.Context) -> None:
 def _digest(deployed: DeployedRelease, app: str, context: ports.Context) -> str | None:
     image = reference.parse(deployed.reference)
     session = registry_session.RegistrySession(
-        context, app=app, domain=image.domain, direction=backoff.Direction.PULL
+        context,
+        app=app,
+        domain=image.domain,
+        direction=backoff.Direction.PULL,
+        check=registry_session.to_the_end,
     )
     return session.call(lambda auth: context.registry.digest(image, auth=auth))
 

@@ -45,7 +45,11 @@ def perform(
     _check_name(state, context, reply)
     image = reference.parse(target)
     session = registry_session.RegistrySession(
-        context, app=job.app, domain=image.domain, direction=backoff.Direction.PUSH
+        context,
+        app=job.app,
+        domain=image.domain,
+        direction=backoff.Direction.PUSH,
+        check=lambda: precedence.give_way(job.app, target, context),
     )
     found = session.call(
         lambda auth: context.registry.manifest(image, auth=auth, for_push=True)

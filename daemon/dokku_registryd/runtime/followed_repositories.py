@@ -6,6 +6,7 @@ registry that fails is asked again after growing waits, and what was known of it
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 import structlog
@@ -125,7 +126,13 @@ class FollowedRepositories:
             is_full = self._kind_of_look(entry, domain, budget, context)
             if is_full is None:
                 entry.hold_back(now)
-            elif not self._look(name, owners.get(name, ""), context, is_full=is_full):
+            elif not self._look(
+                name,
+                owners.get(name, ""),
+                context,
+                is_full=is_full,
+                check=partial(_end_if, is_over),
+            ):
                 silent.add(domain)
 
     def _kind_of_look(
@@ -144,7 +151,13 @@ class FollowedRepositories:
         return False if is_known and budget.take(domain, is_full=False) else None
 
     def _look(
-        self, name: str, owner: str, context: ports.Context, *, is_full: bool
+        self,
+        name: str,
+        owner: str,
+        context: ports.Context,
+        *,
+        is_full: bool,
+        check: Callable[[], None],
     ) -> bool:
         """Look at one repository; return False if its registry does not answer."""
         entry = self._entries[name]
@@ -154,10 +167,19 @@ class FollowedRepositories:
             found = self._ask(
                 name,
                 lambda: follow_look.look(
-                    name, owner, entry.known, discreet.over(context), is_full=is_full
+                    name,
+                    owner,
+                    entry.known,
+                    discreet.over(context),
+                    is_full=is_full,
+                    check=check,
                 ),
             )
-        except (errors.LedgerError, errors.EngineUnavailableError):
+        except (
+            errors.LedgerError,
+            errors.EngineUnavailableError,
+            errors.PreemptedError,
+        ):
             raise
         except errors.RegistrydError as error:
             _note_failure(name, entry, discreet.error(error), context)
@@ -194,6 +216,11 @@ class FollowedRepositories:
                 requests=record.requests,
                 reads=record.reads,
             )
+
+
+def _end_if(is_over: Callable[[], bool]) -> None:
+    if is_over():
+        raise errors.PreemptedError("the service stops")
 
 
 def _note_failure(

@@ -48,6 +48,7 @@ def way_of(
     **more: Any,
 ) -> registry_session.RegistrySession:
     """Return an app's way into a registry."""
+    more.setdefault("check", registry_session.to_the_end)
     return registry_session.RegistrySession(
         host.context, app=app, domain=domain, direction=direction, **more
     )
@@ -70,6 +71,26 @@ def pause(host: Host, **more: Any) -> None:
     """Let the registry refuse one request."""
     with pytest.raises(errors.RateLimitedError):
         way_of(host, **more).call(refuse)
+
+
+def test_a_wait_is_broken_off(host: Host) -> None:
+    """An attempt that should end does so while it waits for its turn, too."""
+    is_needed = True
+
+    def check() -> None:
+        if not is_needed:
+            raise errors.PreemptedError("other jobs go first")
+
+    def refuse_once(_auth: logins.AuthConfig | None) -> str:
+        nonlocal is_needed
+        is_needed = False
+        raise errors.RateLimitedError("slow down")
+
+    way = way_of(host, check=check)
+    assert way.call(answer) == "answer"
+
+    with pytest.raises(errors.PreemptedError):
+        way.call(refuse_once)
 
 
 def test_an_app_with_the_same_login_does_not_ask(host: Host) -> None:

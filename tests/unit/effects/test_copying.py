@@ -75,8 +75,12 @@ def copy(
     source, other = (reference.parse(f"{name}:1") for name in (SOURCE, target))
     return copying.copy(
         manifest.digest,
-        copying.place_of(source, "web", host.context, backoff.Direction.PULL),
-        copying.place_of(other, "web", host.context, backoff.Direction.PUSH),
+        copying.place_of(
+            source, "web", host.context, backoff.Direction.PULL, check=give_way
+        ),
+        copying.place_of(
+            other, "web", host.context, backoff.Direction.PUSH, check=give_way
+        ),
         host.context,
         parallel=parallel,
         give_way=give_way,
@@ -156,8 +160,12 @@ def test_another_login_does_not_mount(seeded: Host) -> None:
 
     copying.copy(
         IMAGE.digest,
-        copying.place_of(source, "web", seeded.context, backoff.Direction.PULL),
-        copying.place_of(other, "shop", seeded.context, backoff.Direction.PUSH),
+        copying.place_of(
+            source, "web", seeded.context, backoff.Direction.PULL, check=int
+        ),
+        copying.place_of(
+            other, "shop", seeded.context, backoff.Direction.PUSH, check=int
+        ),
         seeded.context,
     )
 

@@ -35,7 +35,7 @@ from dokku_registryd.effects import (
     release,
     sweep,
 )
-from dokku_registryd.runtime import follower
+from dokku_registryd.runtime import followed_repositories, follower
 from dokku_registryd.verbs.service import doctor_follow
 from support.waiting import until
 from worlds import REPOSITORY, Host, build_world
@@ -285,7 +285,12 @@ def test_a_registry_that_invents_hosts(
         pair.one.context = dataclasses.replace(pair.one.context, host=host)
         pair.ship()
         found = follow_look.look(
-            image.repository, "", found, pair.two.context, is_full=not found.recorded
+            image.repository,
+            "",
+            found,
+            pair.two.context,
+            is_full=not found.recorded,
+            check=int,
         ).known
 
     assert [one.host for one in found.records] == ["b.example"]
@@ -718,6 +723,25 @@ def test_a_bug_in_a_turn(
     pair.follower.take_turn()
 
     assert [line["event"] for line in logged].count("follow.crashed") == 1
+
+
+def test_the_service_stops_while_it_waits(pair: Pair) -> None:
+    """A look that waits for a registry with a limit ends, and keeps what it knows."""
+    pair.ship()
+    slow = errors.RateLimitedError("slow down")
+    pair.two.registry.fail("digest", slow, slow, slow)
+    found = followed_repositories.FollowedRepositories()
+    found.follow((REPOSITORY,), pair.two.clock.now())
+
+    def is_over() -> bool:
+        return any(method == "digest" for method, _ in pair.two.registry.calls)
+
+    pair.two.registry.calls.clear()
+    with pytest.raises(errors.PreemptedError, match="the service stops"):
+        found.look(pair.two.context, is_over)
+
+    assert [method for method, _ in pair.two.registry.calls] == ["tags", "digest"]
+    assert found.read("two.example")[REPOSITORY].problem == ""
 
 
 def test_a_bug_in_one_repository(pair: Pair, logged: Lines) -> None:

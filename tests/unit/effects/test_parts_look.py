@@ -41,6 +41,7 @@ def look(host: Host, digest: str = INDEX.digest, **more: Any) -> tuple[Look, str
         app="web",
         domain=image.domain,
         direction=backoff.Direction.PULL,
+        check=registry_session.to_the_end,
     )
     reader = parts_look.reader_of(image, session, host.context)
     return parts_look.look(image, digest, reader, host.clock.monotonic, **more)

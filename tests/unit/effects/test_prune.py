@@ -413,6 +413,24 @@ def test_another_job_goes_first(many: Host) -> None:
     assert set(many.tags()) == {"1", "2", "3", "4"}
 
 
+def test_another_job_goes_first_while_it_waits(many: Host) -> None:
+    """So it does while the registry wants fewer requests a second."""
+    many.ledger.agree([REPOSITORY], host="", at=1.0)
+    slow = errors.RateLimitedError("slow down")
+    many.registry.fail("manifest", slow, slow)
+    calls = many.registry.calls
+    calls.clear()
+    busy = many.replace(
+        is_preempted=lambda _app: any(method == "manifest" for method, _ in calls)
+    )
+
+    with pytest.raises(errors.PreemptedError):
+        many.perform(prune.perform, many.add_job(Kind.PRUNE, "1.9.9", tag=""), busy)
+
+    assert len(many.registry.failures["manifest"]) < 2
+    assert set(many.tags()) == {"1", "2", "3", "4"}
+
+
 @pytest.mark.parametrize("is_internal", [True, False])
 def test_jobs_of_other_apps_go_first(many: Host, is_internal: bool) -> None:
     """A job that waits for a worker ends a prune, which goes on later."""

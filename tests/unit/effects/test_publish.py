@@ -168,6 +168,26 @@ def test_other_jobs_go_first(released: Host) -> None:
     assert released.registry.calls == []
 
 
+def test_other_jobs_go_first_while_it_waits(released: Host) -> None:
+    """A registry with a limit does not keep a record in a worker that others need."""
+    calls = released.registry.calls
+    calls.clear()
+    released.context = dataclasses.replace(
+        released.context,
+        has_urgent=lambda: any(method == "has_blob" for method, _ in calls),
+    )
+    slow = errors.RateLimitedError("slow down")
+    released.registry.fail("has_blob", slow, slow)
+
+    outcome = run(released)
+
+    assert (outcome.ending, outcome.detail) == (
+        outcomes.Ending.SKIPPED,
+        "not put: other jobs go first",
+    )
+    assert [method for method, _ in calls] == ["manifest", "has_blob"]
+
+
 @pytest.mark.parametrize("lists_referrers", [True, False], ids=["api", "tag"])
 def test_two_hosts(released: Host, lists_referrers: bool) -> None:
     """Each has its own record beside the same digest."""

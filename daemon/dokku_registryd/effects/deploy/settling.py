@@ -20,6 +20,7 @@ from dokku_registryd.effects.deploy import (
     deploy_ends,
     latest_name,
     live,
+    precedence,
     reply_writer,
 )
 from dokku_registryd.effects.registry import (
@@ -165,6 +166,7 @@ def _bring_forward(
             app=release.app,
             domain=reference.parse(release.reference).domain,
             direction=backoff.Direction.PUSH,
+            check=lambda: precedence.give_way(release.app, release.reference, context),
             is_under_way=True,
         )
         latest_name.give(release, context)

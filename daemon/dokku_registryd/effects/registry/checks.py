@@ -87,8 +87,8 @@ def look_at(
         app=release.app,
         domain=image.domain,
         direction=backoff.Direction.PULL,
-        is_aside=is_aside,
         check=give_way,
+        is_aside=is_aside,
     )
     reader = parts_look.reader_of(image, session, context, give_way=give_way)
     if not is_aside:

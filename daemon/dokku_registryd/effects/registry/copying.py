@@ -52,6 +52,7 @@ def place_of(
     context: ports.Context,
     direction: backoff.Direction,
     *,
+    check: Callable[[], object],
     is_aside: bool = False,
 ) -> Place:
     """Return a repository as an app asks it.
@@ -61,6 +62,7 @@ def place_of(
         app: The app whose login is used.
         context: The host.
         direction: Pull for a source, push for a target.
+        check: Raises if it should end.
         is_aside: Whether no other job pauses when the registry wants fewer requests.
     """
     session = registry_session.RegistrySession(
@@ -68,6 +70,7 @@ def place_of(
         app=app,
         domain=image.domain,
         direction=direction,
+        check=check,
         is_aside=is_aside,
     )
     return Place(

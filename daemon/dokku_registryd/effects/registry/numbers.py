@@ -175,11 +175,13 @@ def secure(
     A registry that does not answer within `look_seconds` does not delay the deploy.
     """
     image = reference.parse(release.reference)
+    is_told = threading.Event()
     session = registry_session.RegistrySession(
         context,
         app=release.app,
         domain=image.domain,
         direction=backoff.Direction.PUSH,
+        check=partial(_stop_at, is_told),
     )
     for _ in range(MOST_NUMBERS):
         found = _ask(partial(find, release, session, context), context)
@@ -191,6 +193,7 @@ def secure(
         number = _ask(search, context)
         over.set()
         release = take_next(release, number or release.number + 1, context, reply)
+    is_told.set()
     for name in release.stale_names:
         # An attempt died before it had removed them; Dokku was not told of them.
         context.engine.untag(name)

@@ -24,13 +24,20 @@ from dokku_registryd.effects.registry import pacer
 Answer = TypeVar("Answer")
 
 
+def to_the_end() -> None:
+    """The `check` of requests that nothing ends early.
+
+    They are few, and a user waits for them, or they undo what was done.
+    """
+
+
 def of_release(
     release: Release,
     job: Job,
     policy: dokku_policy.AppPolicy,
     context: ports.Context,
     *,
-    check: Callable[[], object] = lambda: None,
+    check: Callable[[], object],
 ) -> "RegistrySession":
     """Return a release's access to its registry; a waiting deploy may ask now and then.
 
@@ -68,12 +75,13 @@ class RegistrySession:
         app: The app whose login is used.
         domain: The registry.
         direction: Push or pull, for all requests of the attempt.
+        check: Raises if the attempt should end. It is called several times a second
+            while a request waits, by several threads.
         waiter: The deploy that waits for it, if any.
         is_under_way: Whether the registry has already served this attempt's purpose,
             so that it ignores pauses.
         is_aside: Whether no deploy needs its requests. They keep to pauses, but what is
             answered to so many of them begins or ends none for deploys.
-        check: Raises if the attempt should end; called while it waits for a request.
     """
 
     def __init__(
@@ -83,10 +91,10 @@ class RegistrySession:
         app: str,
         domain: str,
         direction: backoff.Direction,
+        check: Callable[[], object],
         waiter: backoff.Waiter | None = None,
         is_under_way: bool = False,
         is_aside: bool = False,
-        check: Callable[[], object] = lambda: None,
     ) -> None:
         self._context = context
         self._app = app

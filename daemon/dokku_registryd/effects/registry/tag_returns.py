@@ -49,6 +49,7 @@ def restore(
         app=release.app,
         domain=domain,
         direction=backoff.Direction.PUSH,
+        check=registry_session.to_the_end,  # The release has been cancelled already.
         is_under_way=True,
     )
     with ThreadPoolExecutor(max_workers=context.parallel_tags) as pool:

@@ -12,6 +12,7 @@ from dokku_registryd.core.release.follow_turns import Known
 from dokku_registryd.core.status import findings, follow_state
 from dokku_registryd.core.status.findings import Finding
 from dokku_registryd.effects import follow, follow_look
+from dokku_registryd.effects.registry import registry_session
 
 _CHECK = "follow"
 
@@ -57,7 +58,14 @@ def examine(context: ports.Context, *, is_served: bool) -> Iterator[Finding]:
 def _look(
     name: str, owner: str, kept: frozenset[str], context: ports.Context
 ) -> Finding:
-    found = follow_look.look(name, owner, Known(), context, is_full=True)
+    found = follow_look.look(
+        name,
+        owner,
+        Known(),
+        context,
+        is_full=True,
+        check=registry_session.to_the_end,
+    )
     seen = following.seen_of(found.known.records, context.host)
     reason = follow_state.why_nothing(seen, context.host)
     if reason:
