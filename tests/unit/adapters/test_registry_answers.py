@@ -6,6 +6,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Self
 
 import pytest
 
@@ -243,6 +244,72 @@ def test_two_lengths(client: RegistryClient) -> None:
         talker.close()
 
 
+class Dripper:
+    """A proxy that answers in drops.
+
+    Args:
+        first: What it sends at once, after the first bytes that it reads.
+        more: What it sends now and then.
+        most: How often at most.
+        seconds: How long it waits before each.
+    """
+
+    def __init__(
+        self, first: bytes, more: bytes, *, most: int = 100_000, seconds: float = 0.05
+    ) -> None:
+        self.sent = 0
+        self._first, self._more = first, more
+        self._most, self._seconds = most, seconds
+        self._is_over = threading.Event()
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self.host = f"127.0.0.1:{self._server.getsockname()[1]}"
+        self._thread = threading.Thread(target=self._drip, daemon=True)
+
+    def __enter__(self) -> Self:
+        """Listen."""
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_reason: object) -> None:
+        """Stop."""
+        self._is_over.set()
+        self._server.close()
+        self._thread.join()
+
+    def _drip(self) -> None:
+        connection, _ = self._server.accept()
+        with contextlib.suppress(OSError), connection:
+            connection.recv(65536)
+            connection.sendall(self._first)
+            while self.sent < self._most and not self._is_over.wait(self._seconds):
+                connection.sendall(self._more)
+                self.sent += 1
+
+
+def ask_through(proxy: str, folder: Path) -> None:
+    """Ask a registry behind a proxy that does not let it answer in time."""
+    client = RegistryClient(
+        facts=lambda: FACTS,
+        certs_dir=folder,
+        total_timeout=1,
+        said=(proxies.from_environment({"HTTPS_PROXY": proxy}),),
+    )
+    try:
+        with pytest.raises(errors.RegistryUnavailableError, match="longer than 1 s"):
+            client.manifest(image("registry.invalid", "1"), auth=None)
+    finally:
+        client.close()
+
+
+def test_a_socks_proxy_that_drips(tmp_path: Path) -> None:
+    """Its handshake has the time of its request, too: a name may have 255 bytes."""
+    first = bytes((5, 0, 5, 0, 0, 3, 255))  # no login, granted, a name follows
+    with Dripper(first, b"\x00", most=256, seconds=0.2) as proxy:
+        ask_through(f"socks5://{proxy.host}", tmp_path)
+
+    assert proxy.sent < 256
+
+
 @pytest.mark.parametrize(
     ("first", "more"),
     [
@@ -255,30 +322,5 @@ def test_a_proxy_whose_answer_never_ends(
     tmp_path: Path, first: bytes, more: bytes
 ) -> None:
     """The answer to CONNECT has the time of its request, and no more."""
-    slow = threading.Event()
-
-    def drip(connection: socket.socket) -> None:
-        with contextlib.suppress(OSError), connection:
-            connection.recv(65536)
-            connection.sendall(first)
-            while not slow.wait(0.05):
-                connection.sendall(more)
-
-    server = socket.create_server(("127.0.0.1", 0))
-    accepting = threading.Thread(target=lambda: drip(server.accept()[0]), daemon=True)
-    accepting.start()
-    proxy = f"http://127.0.0.1:{server.getsockname()[1]}"
-    client = RegistryClient(
-        facts=lambda: FACTS,
-        certs_dir=tmp_path,
-        total_timeout=1,
-        said=(proxies.from_environment({"HTTPS_PROXY": proxy}),),
-    )
-    try:
-        with pytest.raises(errors.RegistryUnavailableError):
-            client.manifest(image("registry.invalid", "1"), auth=None)
-    finally:
-        slow.set()
-        client.close()
-        server.close()
-        accepting.join()
+    with Dripper(first, more) as proxy:
+        ask_through(f"http://{proxy.host}", tmp_path)

@@ -21,7 +21,7 @@ from urllib3.exceptions import (
     NewConnectionError,
 )
 
-from dokku_registryd.adapters.registry import answers, sockets
+from dokku_registryd.adapters.registry import answers, sockets, socks_connections
 from dokku_registryd.adapters.registry import deadlines as registry_deadlines
 
 IDLE_SECONDS: Final = 60.0  # shorter than any known NAT's timeout; Azure's is 240 s
@@ -42,7 +42,9 @@ def pool_classes(  # noqa: C901 - a class for each part of urllib3
         check: Raises if connections to a host's addresses are not allowed.
         is_socks: Whether connections use a SOCKS proxy, which needs PySocks.
     """
-    plain, secure = _socks() if is_socks else (HTTPConnection, HTTPSConnection)
+    plain, secure = HTTPConnection, HTTPSConnection
+    if is_socks:
+        plain, secure = socks_connections.classes()
 
     class Obedient:
         response_class = answers.FinalAnswer
@@ -75,9 +77,10 @@ def pool_classes(  # noqa: C901 - a class for each part of urllib3
             deadlines.watch(self.sock)
 
         def _new_conn(self: Any) -> socket.socket:
+            seconds = deadlines.most_seconds(self.timeout)
             if is_socks:
-                return super()._new_conn()  # type: ignore[misc,no-any-return]
-            return _connect(self, deadlines.most_seconds(self.timeout), check)
+                return socks_connections.connect(self, seconds, deadlines.watch)
+            return _connect(self, seconds, check)
 
     class Plain(Obedient, plain):  # type: ignore[misc, valid-type]
         pass
@@ -134,10 +137,3 @@ def _connect(
         raise ConnectTimeoutError(connection, "no address answers") from error
     except OSError as error:
         raise NewConnectionError(connection, "no address answers") from error
-
-
-def _socks() -> tuple[type[HTTPConnection], type[HTTPSConnection]]:
-    # Imported here: few hosts need and have the library.
-    from urllib3.contrib import socks  # noqa: PLC0415
-
-    return socks.SOCKSConnection, socks.SOCKSHTTPSConnection
