@@ -88,7 +88,7 @@ class Dialogue:
             return reply
         error = messages.refusal(request, access, reply, used)
         if isinstance(error, errors.TransientError) and pacing.is_burst(error):
-            self._paces.slow_down(access.host)
+            self._paces.slow_down(access.host, access.auth)
         raise error
 
     def try_out(self, request: Request, access: tokens.TokenScope) -> None:
@@ -140,7 +140,7 @@ class Dialogue:
         sent = request.authorization
         secrets = (*access.secrets, *([sent] if sent else []))
         for _ in range(_MAX_REDIRECTS + 1):
-            self._paces.await_turn(urlsplit(request.url).netloc)
+            self._paces.await_turn(urlsplit(request.url).netloc, access.auth)
             reply = self._wire.send(request)
             is_redirect = reply.status in _REDIRECTS and "location" in reply.headers
             if not is_redirect or request.method not in {"GET", "HEAD"}:

@@ -3,8 +3,8 @@
 A proxy such as nginx (`limit_req`) and registries such as ECR ("Rate exceeded") refuse
 a burst, and serve the same request a moment later. An attempt that ended at the first
 refusal would send the same burst next time, and never finish. So requests to that host
-are spaced from then on, and an attempt whose other requests are served repeats the
-refused one.
+with a refused login are spaced from then on, and an attempt whose other requests are
+served repeats the refused one.
 
 A used-up quota, a longer wait that the registry asks for, and too many refusals in
 succession end the attempt and pause the registry (`backoff`).
@@ -47,7 +47,7 @@ def wait_after(error: errors.TransientError, refusals: int) -> float | None:
 
 
 def gap_after(gap: float) -> float:
-    """Return the seconds between two requests to a host after a refusal.
+    """Return the seconds between two requests after a refusal.
 
     Args:
         gap: The seconds before; 0 if requests were not spaced.
@@ -56,7 +56,7 @@ def gap_after(gap: float) -> float:
 
 
 def gap_now(gap: float, seconds: float) -> float:
-    """Return the seconds between two requests to a host; 0 to send them at once.
+    """Return the seconds between two requests; 0 to send them at once.
 
     Args:
         gap: The seconds so far.
