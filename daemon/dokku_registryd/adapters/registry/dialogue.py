@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from dokku_registryd import errors
 from dokku_registryd.adapters.registry import messages, paces, tokens, transport
 from dokku_registryd.core.auth.logins import AuthConfig, Secret
-from dokku_registryd.core.registry import allowances, pacing
+from dokku_registryd.core.registry import absence, allowances, pacing
 from dokku_registryd.core.registry.protocol import Reply, Request
 
 _MAX_REDIRECTS: Final = 5
@@ -47,6 +47,8 @@ class Dialogue:
         self._allowances: dict[_Login, allowances.Allowance | None] = {}
         self._now = now
         self._ahead: dict[str, float | None] = {}
+        self._speaking: set[str] = set()
+        """The hosts that have sent the header of Docker's API."""
 
     def clock_ahead(self, host: str) -> float | None:
         """Return how far our clock was ahead at a host's latest answer, in seconds.
@@ -91,6 +93,27 @@ class Dialogue:
             self._paces.slow_down(access.host, access.auth)
         raise error
 
+    def find(
+        self, request: Request, access: tokens.TokenScope, *expected: int
+    ) -> Reply | None:
+        """Ask as `ask` does; return None if the registry says that there is none.
+
+        Raises:
+            RegistryUnavailableError: Another one says so: the registry is away.
+            PermanentError: Another one says so, and perhaps there is no registry.
+        """
+        reply = self.ask(request, access, HTTPStatus.NOT_FOUND, *expected)
+        if reply.status != HTTPStatus.NOT_FOUND:
+            return reply
+        with self._lock:
+            has_api_header = access.host in self._speaking
+        is_own = messages.is_from(access.host, reply)
+        if not is_own or absence.is_told(
+            reply.headers, reply.body, has_api_header=has_api_header
+        ):
+            return None
+        raise _untold(request, access, is_known=has_api_header)
+
     def try_out(self, request: Request, access: tokens.TokenScope) -> None:
         """Send once, without login and redirects: any answer but a server error counts.
 
@@ -122,6 +145,8 @@ class Dialogue:
             return
         date, now = messages.date_of(reply.headers), self._now()
         with self._lock:
+            if absence.API_HEADER in reply.headers:
+                self._speaking.add(access.host)
             self._ahead[access.host] = None if date is None else now - date
         if "/manifests/" not in request.url:
             return
@@ -150,3 +175,28 @@ class Dialogue:
             f"cannot {request.purpose}: the registry redirects more than"
             f" {_MAX_REDIRECTS} times"
         )
+
+
+def _untold(
+    request: Request, access: tokens.TokenScope, *, is_known: bool
+) -> errors.RegistrydError:
+    """Return the error for a 404 that is not a registry's.
+
+    Args:
+        request: The request.
+        access: Its host.
+        is_known: Whether that host has answered as a registry before.
+    """
+    said = (
+        f"cannot {request.purpose}: {access.host} answers 404, but not as a registry"
+        " does, so it is unknown whether it has that"
+    )
+    if is_known:
+        return errors.RegistryUnavailableError(
+            f"{said}. The proxy in front of the registry does not reach it"
+        )
+    return errors.PermanentError(
+        f"{said}. Check whether that is the registry's address, and what the proxy in"
+        " front of it does",
+        status=HTTPStatus.NOT_FOUND,
+    )

@@ -75,8 +75,8 @@ class Manifests:
         request, access = messages.build_request(
             "GET", image, auth, "read the manifest of", for_push=for_push
         )
-        reply = self._dialogue.ask(request, access, HTTPStatus.NOT_FOUND)
-        if reply.status == HTTPStatus.NOT_FOUND:
+        reply = self._dialogue.find(request, access)
+        if reply is None:
             return None
         messages.check_digest(request.purpose, image.digest, reply.body)
         kind = protocol.media_type(reply.headers.get("content-type", ""), reply.body)
@@ -132,7 +132,7 @@ class Manifests:
                 f"cannot delete {image.canonical}: a manifest is deleted by its digest"
             )
         request, access = messages.build_request("DELETE", image, auth, "delete")
-        self._dialogue.ask(request, access, HTTPStatus.NOT_FOUND)
+        self._dialogue.find(request, access)
 
 
 def _foreign(purpose: str, reply: Reply) -> errors.PermanentError:

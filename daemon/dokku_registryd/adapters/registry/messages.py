@@ -17,6 +17,7 @@ from dokku_registryd.adapters.registry import tokens
 from dokku_registryd.core.auth.logins import AuthConfig, Secret
 from dokku_registryd.core.image import reference
 from dokku_registryd.core.registry import (
+    absence,
     addresses,
     backoff,
     challenges,
@@ -44,7 +45,6 @@ UNPROVED: Final = (
     - {HTTPStatus.TOO_MANY_REQUESTS}
 ) | {HTTPStatus.NOT_IMPLEMENTED}
 _ACTIONS: Final = {"PUT": PUSHING, "DELETE": "pull,delete"}
-_PAGES: Final = frozenset({"text/html", "application/xhtml+xml"})
 _LENGTHS: Final = {"sha256": 64, "sha384": 96, "sha512": 128}
 
 
@@ -253,15 +253,14 @@ def _errand(request: Request) -> refusals.Errand:
 
 def is_page(reply: Reply) -> bool:
     """Return whether an answer is a page for a browser, such as a proxy shows."""
-    stated = reply.headers.get("content-type", "").partition(";")[0]
-    return stated.strip().lower() in _PAGES
+    return absence.is_page(reply.headers)
 
 
 def is_of_tls_server(reply: Reply) -> bool:
     """Return whether this is a TLS server's answer to a request without TLS."""
     return (
         reply.status == HTTPStatus.BAD_REQUEST
-        and "docker-distribution-api-version" not in reply.headers
+        and absence.API_HEADER not in reply.headers
         and not protocol.load_object(reply.body)
     )
 

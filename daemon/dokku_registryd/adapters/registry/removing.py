@@ -40,8 +40,8 @@ def remove(
     """
     request, access = messages.build_request("DELETE", image, auth, "remove")
     request = replace(request, most_seconds=MOST_SECONDS)
-    reply = talk.ask(request, access, HTTPStatus.NOT_FOUND, *_UNABLE)
-    if reply.status not in _UNABLE:
+    reply = talk.find(request, access, *_UNABLE)
+    if reply is None or reply.status not in _UNABLE:
         return ""
     if not messages.is_from(access.host, reply):
         reply = replace(reply, body=b"")

@@ -79,21 +79,19 @@ class TagPages:
                 max_bytes=min(messages.MAX_MANIFEST_BYTES, left_bytes),
                 most_seconds=left_seconds,
             )
-            reply = self._dialogue.ask(request, access, HTTPStatus.NOT_FOUND)
-            if reply.status == HTTPStatus.NOT_FOUND and not visited:
-                return []
+            reply = self._dialogue.find(request, access)
+            if reply is None:
+                if not visited:
+                    return []
+                raise _no_list(purpose, access.host, HTTPStatus.NOT_FOUND)
             left_bytes -= len(reply.body)
             # Counted before parsing: a text takes ten times its bytes in memory.
             left_tags -= reply.body.count(b",") + 1
             if left_tags < 0:
                 break
             names = protocol.parse_tags(reply.body)
-            if reply.status == HTTPStatus.NOT_FOUND or names is None:
-                # Half a list would show tags as missing that others need.
-                raise errors.RegistryUnavailableError(
-                    f"cannot {purpose}: {access.host} answers {reply.status} without a"
-                    " list of tags"
-                )
+            if names is None:
+                raise _no_list(purpose, access.host, reply.status)
             found |= dict.fromkeys(names)
             link = reply.headers.get("link", "")
             following = protocol.next_page(link, reply.url)
@@ -110,3 +108,13 @@ class TagPages:
             f"cannot {purpose}: it has more than {MAX_TAGS} tags or {MAX_PAGES} pages,"
             " or the pages form a loop. Remove old tags in the registry"
         )
+
+
+def _no_list(purpose: str, host: str, status: int) -> errors.RegistryUnavailableError:
+    """Return the error for a page that lacks.
+
+    Half a list would show tags as missing that others need.
+    """
+    return errors.RegistryUnavailableError(
+        f"cannot {purpose}: {host} answers {status:d} without a list of tags"
+    )

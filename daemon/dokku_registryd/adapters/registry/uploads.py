@@ -96,15 +96,15 @@ class Uploads:
         request = replace(
             request, method="GET", headers={"range": "bytes=0-0"}, wants_body=False
         )
-        reply = self._dialogue.ask(request, access, HTTPStatus.NOT_FOUND)
-        if reply.status != HTTPStatus.NOT_FOUND and messages.is_page(reply):
+        found = self._dialogue.find(request, access)
+        if found is not None and messages.is_page(found):
             raise errors.PermanentError(
                 f"cannot {request.purpose}: the answer is a page of a proxy in front of"
                 " the registry. If it is a login page, make the registry reachable"
                 " without it",
-                status=reply.status,
+                status=found.status,
             )
-        return reply.status != HTTPStatus.NOT_FOUND
+        return found is not None
 
     def begin(
         self, image: reference.ImageReference, *, auth: AuthConfig | None
