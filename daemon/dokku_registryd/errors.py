@@ -95,6 +95,10 @@ class MissingFolderError(UnreadableError):
     """A required folder is missing although there must have been one."""
 
 
+class UnusableAnswerError(RegistryUnavailableError):
+    """The registry answers one request with something else. Ask its operator."""
+
+
 class RegistryBusyError(RegistryUnavailableError):
     """The registry is overloaded. Wait."""
 

@@ -163,9 +163,9 @@ def test_wrong_records(active: Site, standby: Site) -> None:
     """They bring nothing but releases of the followed repository, under our names."""
     ship(active)
     second = ship(active)
-    first = put_record(
-        active, 1, org__opencontainers__image__version="9", com__dokku="x"
-    )
+    version = "org.opencontainers.image.version"
+    first = put_record(active, 1, **{version: "2", "com.dokku": "x"})
+    put_record(active, 1, **{version: "9", "com.dokku.registryd.host": "beyond"})
     put_record(active, 2, **{"com.dokku.registryd.host": "r.example/evil:1@sha256:x"})
     put_record(active, 2, **{"com.dokku.app-name": "../web"})
     future = {"org.opencontainers.image.created": "2999-01-01T00:00:00Z"}

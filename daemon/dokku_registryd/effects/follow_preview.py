@@ -54,8 +54,10 @@ def look(context: ports.Context) -> Preview:
         except errors.RegistrydError as error:
             seen[name], problems[name] = None, str(error)
             continue
-        seen[name] = one = following.seen_of(found.known.records, context.host)
-        if reason := follow_state.why_nothing(one, context.host):
+        seen[name] = one = following.seen_of(
+            found.records, context.host, is_partial=bool(found.problem)
+        )
+        if reason := found.problem or follow_state.why_nothing(one, context.host):
             problems[name] = reason
     return Preview(
         plan=following.plan(

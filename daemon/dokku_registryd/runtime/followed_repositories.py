@@ -23,7 +23,7 @@ _REFUSED_SECONDS: Final = 600.0
 """The least time to the next question after a refusal: a login may be locked for it."""
 _ASKED_ENOUGH: Final = "its registry was asked enough within this hour"
 
-Ask = Callable[[str, Callable[[], follow_look.Look]], follow_look.Look]
+Ask = Callable[[str, Callable[[], Known]], Known]
 
 
 @dataclass(slots=True)
@@ -40,6 +40,8 @@ class _Entry:
     retry_at: float = 0.0
     """When it may be asked again after a failure, in monotonic seconds."""
     failures: int = 0
+    partial_since: float = 0.0
+    """Since when some of its records cannot be read; 0 if all can."""
     is_held_back: bool = False
     """Whether the budget of its registry has left no look at it for long."""
     problem: str = ""
@@ -84,7 +86,9 @@ class FollowedRepositories:
         """Return what is known of each, without a request."""
         return {
             name: Read(
-                seen=following.seen_of(entry.known.records, own_host)
+                seen=following.seen_of(
+                    entry.known.records, own_host, is_partial=bool(entry.partial_since)
+                )
                 if entry.looked_at
                 else None,
                 looked_at=entry.looked_at,
@@ -92,7 +96,7 @@ class FollowedRepositories:
                 unread_since=(
                     entry.looked_at or entry.followed_at
                     if entry.failures or entry.is_held_back
-                    else 0.0
+                    else entry.partial_since
                 ),
             )
             for name, entry in self._entries.items()
@@ -163,6 +167,12 @@ class FollowedRepositories:
         entry = self._entries[name]
         entry.tried_at = context.clock.monotonic()
         discreet = discretion.Discretion()
+        spent = [0, 0]
+
+        def spend(requests: int, reads: int) -> None:
+            spent[0] += requests
+            spent[1] += reads
+
         try:
             found = self._ask(
                 name,
@@ -173,6 +183,7 @@ class FollowedRepositories:
                     discreet.over(context),
                     is_full=is_full,
                     check=check,
+                    spend=spend,
                 ),
             )
         except (
@@ -184,19 +195,16 @@ class FollowedRepositories:
         except errors.RegistrydError as error:
             _note_failure(name, entry, discreet.error(error), context)
             return not isinstance(error, errors.TransientError)
-        if entry.failures:
-            structlog.get_logger().info("follow.resumed", target=name)
-        entry.known, entry.looked_at = found.known, context.clock.now()
-        entry.failures, entry.retry_at, entry.problem = 0, 0.0, ""
-        entry.is_held_back = False
-        self._spent.append(
-            Spent(
-                host=reference.parse(name).domain,
-                at=entry.looked_at,
-                requests=found.requests,
-                reads=found.reads,
+        finally:
+            self._spent.append(
+                Spent(
+                    host=reference.parse(name).domain,
+                    at=context.clock.now(),
+                    requests=spent[0],
+                    reads=spent[1],
+                )
             )
-        )
+        _note_look(name, entry, found, discreet.text(found.problem), context)
         return True
 
     def _checked(self, context: ports.Context) -> Iterator[Spent]:
@@ -216,6 +224,26 @@ class FollowedRepositories:
                 requests=record.requests,
                 reads=record.reads,
             )
+
+
+def _note_look(
+    name: str,
+    entry: _Entry,
+    found: Known,
+    problem: str,
+    context: ports.Context,
+) -> None:
+    """Note what a look has found; what is wrong with one number is told once."""
+    now = context.clock.now()
+    was_bad = entry.failures or entry.partial_since
+    if problem and problem != entry.problem:
+        structlog.get_logger().warning("follow.interrupted", target=name, error=problem)
+    elif was_bad and not problem:
+        structlog.get_logger().info("follow.resumed", target=name)
+    entry.known, entry.looked_at = found, now
+    entry.failures, entry.retry_at, entry.problem = 0, 0.0, problem
+    entry.partial_since = (entry.partial_since or now) if problem else 0.0
+    entry.is_held_back = False
 
 
 def _end_if(is_over: Callable[[], bool]) -> None:

@@ -1,6 +1,8 @@
 """What is kept of other hosts, what goes, and how often a registry is asked for it."""
 
 import dataclasses
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 import pytest
 
@@ -232,20 +234,123 @@ def test_memory() -> None:
 @pytest.mark.parametrize(
     ("recorded", "is_full", "expected"),
     [
-        (0, True, list(range(30, 20, -1))),
-        (0, False, list(range(30, 20, -1))),
-        (28, False, [30, 29]),
-        (28, True, list(range(30, 20, -1))),
-        (30, False, []),
+        ([], True, list(range(30, 20, -1))),
+        ([], False, list(range(30, 20, -1))),
+        ([3, 28], False, [30, 29]),
+        ([28], True, [28, 30, 29, *range(27, 20, -1)]),
+        ([3], True, [3, *range(30, 21, -1)]),
+        (list(range(1, 25)), True, [24, 23, 22, *range(30, 24, -1), 21]),
+        ([30], False, []),
     ],
 )
-def test_numbers(recorded: int, is_full: bool, expected: list[int]) -> None:
-    """A quick look reads what is newer than all records; a full one the newest."""
-    known = Known(recorded=recorded)
+def test_numbers(recorded: list[int], is_full: bool, expected: list[int]) -> None:
+    """A quick look reads what is newer than all records; a full one the newest too."""
+    known = Known(recorded=frozenset(recorded))
 
     found = follow_turns.numbers_to_read(range(1, 31), known, is_full=is_full)
 
     assert found == expected
+
+
+def looked(
+    known: Known,
+    numbers: Iterable[int],
+    read: Iterable[int],
+    recorded: Iterable[int],
+    *,
+    full_at: float | None,
+    broken: Mapping[int, str] = MappingProxyType({}),
+) -> Known:
+    """Return what is known after a look."""
+    found = follow_turns.Found(
+        numbers=frozenset(numbers),
+        read=frozenset(read),
+        recorded=frozenset(recorded),
+        broken=broken,
+    )
+    return follow_turns.after_look(known, found, full_at=full_at)
+
+
+DATES = range(20_240_101, 20_240_131)
+HIGH = 9_000_000  # no date, and a number that anybody may push
+
+
+def test_dates_hide_no_release() -> None:
+    """Tags such as 20240131 are numbers, and none of a release."""
+    numbers = [*range(1, 31), *DATES]
+
+    found = follow_turns.numbers_to_read(numbers, Known(), is_full=True)
+
+    assert found == list(range(30, 20, -1))
+
+
+@pytest.mark.parametrize("is_full", [True, False])
+@pytest.mark.parametrize("high", [[HIGH], range(HIGH, HIGH + 20)], ids=["one", "many"])
+def test_high_numbers_hide_no_new_release(high: Iterable[int], is_full: bool) -> None:
+    """What was pushed above all others, with a record, does not end the following."""
+    before = [*range(1, 13), *high]
+    known = looked(Known(), before, before[-10:], [12, HIGH], full_at=1.0)
+
+    found = follow_turns.numbers_to_read([13, *before], known, is_full=is_full)
+
+    assert found[0] == 13
+
+
+@pytest.mark.parametrize("is_full", [True, False])
+@pytest.mark.parametrize("first", [HIGH, DATES[0]], ids=["high", "dates"])
+def test_numbers_that_come_with_a_new_release(first: int, is_full: bool) -> None:
+    """Many that are pushed together with it do not hide it either."""
+    before = list(range(1, 13))
+    known = looked(Known(), before, before, before, full_at=1.0)
+    numbers = [13, *before, *range(first, first + 40)]
+
+    assert 13 in follow_turns.numbers_to_read(numbers, known, is_full=is_full)
+
+
+def test_a_number_without_a_record_is_read_until_it_is_old() -> None:
+    """Its release may go live an hour after its push."""
+    first = looked(Known(), [1, HIGH], [], [HIGH], full_at=1.0)
+    second = looked(first, [1, 2, HIGH], [2], [], full_at=2.0)
+    third = looked(second, [1, 2, HIGH], [2], [], full_at=3.0)
+    looks = [
+        follow_turns.numbers_to_read([1, 2, HIGH], known, is_full=False)
+        for known in (first, second, third)
+    ]
+
+    assert looks == [[2], [2], []]
+    recorded = looked(first, [1, 2, HIGH], [2], [2], full_at=None)
+    assert follow_turns.numbers_to_read([1, 2, HIGH], recorded, is_full=False) == []
+    assert recorded.recorded == {2, HIGH}
+
+
+def test_a_broken_number_stays_known() -> None:
+    """It is read again in each look, and named until it can be; it hides no new one."""
+    numbers = range(1, 31)
+    broken = {28: "no list"}
+    first = looked(Known(), numbers, [30, 29], [30], broken=broken, full_at=1.0)
+    assert first.problem == "the records of number 28 cannot be read: no list"
+    assert follow_turns.numbers_to_read(numbers, first, is_full=False) == [28]
+    other = looked(first, numbers, [], [], full_at=None)
+    assert other.problem == first.problem
+    found = follow_turns.numbers_to_read([*numbers, 31], other, is_full=True)
+    assert found[:3] == [31, 28, 30]
+    done = looked(other, numbers, [28], [], full_at=None)
+
+    assert done.problem == ""
+    assert done.recorded == {30}
+
+
+def test_many_broken_numbers() -> None:
+    """What is remembered of them is limited, and stays if it is not asked again."""
+    numbers = range(1, 31)
+    known = looked(
+        Known(), numbers, [], [], broken=dict.fromkeys(numbers, "no"), full_at=1.0
+    )
+    assert list(known.broken) == list(range(21, 31))
+
+    again = looked(known, numbers, [30], [], full_at=2.0)
+
+    assert list(again.broken) == list(range(21, 30))
 
 
 def test_full_looks() -> None:
@@ -259,7 +364,24 @@ def test_records_from_the_future() -> None:
     """A record of next year would hold its place forever."""
     listed = [record(1, at=NOW + 3600), record(2, at=NOW + 90_000)]
 
-    assert [one.number for one in follow_turns.believable(listed, NOW)] == [1]
+    assert [one.number for one in follow_turns.believable(listed, NOW, 9)] == [1]
+
+
+def test_records_of_numbers_that_are_not_there() -> None:
+    """They would stay the highest that is kept here."""
+    listed = [record(3, at=NOW), record(10**9, at=NOW)]
+
+    assert [one.number for one in follow_turns.believable(listed, NOW, 3)] == [3]
+
+
+def test_a_newer_release_that_cannot_be_read() -> None:
+    """It is neither replaced by an older one, nor told as kept."""
+    kept = names(record(2))
+    seen = following.seen_of([record(1)], "two.example", is_partial=True)
+
+    found = following.plan({WEB: seen}, kept, keep=1)
+
+    assert found == following.Plan()
 
 
 def test_the_budget() -> None:

@@ -41,6 +41,7 @@ from support.waiting import until
 from worlds import REPOSITORY, Host, build_world
 
 Lines = list[MutableMapping[str, Any]]
+PROBLEMS = {"follow.interrupted", "follow.resumed"}
 
 
 @dataclasses.dataclass
@@ -97,6 +98,18 @@ class Pair:
         """Return the digests that are kept, by the images that have the names."""
         found = followed_names.kept_of(self.two.engine.images())
         return [one.digests[0].partition("@")[2] for one in found]
+
+    def break_number(self, number: int) -> None:
+        """Have the registry answer something else for one number."""
+        registry = self.two.registry
+        digest = registry.digest
+
+        def broken(image: reference.ImageReference, **how: Any) -> str | None:
+            if image.tag == str(number):
+                raise errors.UnusableAnswerError("it answers with something else")
+            return digest(image, **how)
+
+        registry.digest = broken  # type: ignore[method-assign]
 
     @property
     def state(self) -> FollowState:
@@ -291,7 +304,7 @@ def test_a_registry_that_invents_hosts(
             pair.two.context,
             is_full=not found.recorded,
             check=int,
-        ).known
+        )
 
     assert [one.host for one in found.records] == ["b.example"]
 
@@ -687,6 +700,84 @@ def test_a_list_that_is_none(pair: Pair, body: bytes) -> None:
 
     assert pair.turn() == []
     assert (pair.kept(), pair.state.repositories[0].problem) == ([first], "")
+
+
+BROKEN = [
+    errors.UnusableAnswerError("it answers without a list"),
+    errors.DigestMismatchError("its content has another digest"),
+    errors.PermanentError("its answer is longer than 4 MiB"),
+]
+
+
+@pytest.mark.parametrize("error", BROKEN, ids=lambda one: type(one).__name__)
+@pytest.mark.parametrize("method", ["digest", "referrers"])
+def test_a_record_that_is_broken(
+    pair: Pair, method: str, error: errors.RegistrydError, logged: Lines
+) -> None:
+    """It hides itself only, is named, and supersedes nothing by an older one."""
+    pair.ship()
+    second = pair.ship()
+    pair.settle()
+    third = pair.ship()
+    fourth = pair.ship()
+    pair.two.clock.seconds += 3600
+    pair.two.registry.fail(method, error)
+
+    (asked,) = pair.turn()
+    assert asked.image.endswith(third)
+    (shown,) = pair.state.repositories
+    assert shown.problem == f"the records of number 4 cannot be read: {error}"
+    pair.run(asked)
+    pair.settle()
+
+    assert pair.kept() == [fourth]
+    assert pair.state.repositories[0].problem == ""
+    events = [line["event"] for line in logged if line["event"] in PROBLEMS]
+    assert events == ["follow.interrupted", "follow.resumed"]
+    assert second not in pair.kept()
+
+
+def test_the_only_new_record_is_broken(pair: Pair) -> None:
+    """What is known stays, also beyond the next full look."""
+    first = pair.ship()
+    pair.settle()
+    pair.ship()
+    for _ in range(3):
+        pair.two.clock.seconds += 3600
+        pair.break_number(2)
+
+        assert pair.turn() == []
+        (shown,) = pair.state.repositories
+        assert "the records of number 2 cannot be read" in shown.problem
+        assert pair.kept() == [first]
+    assert pair.state.behind_since is not None
+
+
+def test_an_older_release_than_the_kept_one(pair: Pair) -> None:
+    """A service that has just started pulls none while the newest is broken."""
+    pair.ship()
+    second = pair.ship()
+    pair.settle()
+    started = follower.Follower(context=lambda: pair.two.context, interval_seconds=60)
+    pair.follower = started
+    pair.two.registry.fail("referrers", *BROKEN[:1])
+
+    assert pair.turn() == []
+    assert pair.kept() == [second]
+
+
+def test_a_look_that_fails_counts(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A registry that breaks off each look gets no more questions for that."""
+    monkeypatch.setattr(check_turns, "REQUESTS_PER_HOUR", 50)
+    pair.ship()
+    pair.two.registry.calls.clear()
+    for _ in range(50):
+        pair.two.clock.seconds += 60
+        pair.two.registry.failures.clear()
+        pair.two.registry.fail("referrers", errors.RegistryUnavailableError("reset"))
+        pair.turn()
+
+    assert 3 < len(pair.two.registry.calls) <= 50
 
 
 def test_an_engine_that_is_away(pair: Pair, logged: Lines) -> None:

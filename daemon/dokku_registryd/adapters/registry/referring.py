@@ -68,7 +68,7 @@ class Referring:
         """Return the artifacts of a manifest; None if the registry has no such API.
 
         Raises:
-            RegistryUnavailableError: The answer is not a list.
+            UnusableAnswerError: The answer is not a list.
         """
         request, access = messages.build_request(
             "GET", image, auth, "list the referrers of"
@@ -87,7 +87,7 @@ class Referring:
         if reply.status in _UNKNOWN or messages.is_page(reply):
             return None
         if not referrers.is_list(reply.body):
-            raise errors.RegistryUnavailableError(
+            raise errors.UnusableAnswerError(
                 f"cannot {request.purpose}: {access.host} answers without a list"
             )
         return referrers.parse(reply.body, artifact_type)

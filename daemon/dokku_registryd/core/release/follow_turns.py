@@ -2,13 +2,17 @@
 
 The budget is that of the checks of releases (`check_turns`), and what these have used
 up is taken off. A quick look lists the tags and reads the records of numbers that are
-newer than all known records. A full look reads those of the newest ten numbers, since
-another host may also record an older one.
+newer than all known records, or have come since the full look before the last one. A
+full look also reads those of ten numbers, since another host may record an older one.
+
+Anybody who may push there may push any number, and dates are numbers too. So numbers
+that no release has as a rule go last, those with records go before others, and what has
+come lately is read regardless of higher numbers that were there before.
 """
 
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from dokku_registryd.core.release import check_turns, release_records
@@ -22,6 +26,16 @@ MOST_KNOWN: Final = 500
 """Records of one repository that are remembered; a registry can invent hosts."""
 PER_PAGE: Final = 100
 """Tags on a page of a registry that puts few on one."""
+USUAL: Final = 9_999_999
+"""The highest number that is not taken for a date or a time."""
+_MOST_FRESH: Final = 4
+"""Numbers that have come lately, of those that a full look reads."""
+_MOST_BROKEN: Final = 2
+"""Those that could not be read before, of the same."""
+_MOST_RECORDED: Final = 3
+"""Those with a record, of the same, before the highest follow."""
+_MOST_SHOWN: Final = 10
+"""Numbers that could not be read and are remembered; a registry can invent them."""
 _HOUR: Final = 3600.0
 _DAY: Final = 86_400.0
 
@@ -44,8 +58,14 @@ class Known:
 
     records: tuple[ReleaseRecord, ...] = ()
     """The latest of each app on each host, of this host too."""
-    recorded: int = 0
-    """The highest number that has a record; 0 if none has."""
+    recorded: frozenset[int] = frozenset()
+    """The numbers that have a record."""
+    listed: frozenset[int] = frozenset()
+    """The numbers that were there at the last full look."""
+    settled: frozenset[int] = frozenset()
+    """Those that were there at the full look before, or else at the first one."""
+    broken: Mapping[int, str] = field(default_factory=dict)
+    """The numbers whose records could not be read, and why."""
     full_at: float | None = None
     """When it was last read in full, in monotonic seconds; None if it never was."""
 
@@ -53,21 +73,103 @@ class Known:
         """Return whether to read it in full, at a time in monotonic seconds."""
         return self.full_at is None or now - self.full_at >= FULL_SECONDS
 
+    @property
+    def problem(self) -> str:
+        """Which records cannot be read, and why the first cannot; empty if all can."""
+        if not self.broken:
+            return ""
+        listed = ", ".join(map(str, self.broken))
+        which = "number" if len(self.broken) == 1 else "numbers"
+        reason = next(iter(self.broken.values()))
+        return f"the records of {which} {listed} cannot be read: {reason}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What one look has found, beside records."""
+
+    numbers: frozenset[int]
+    """All that are there."""
+    read: frozenset[int] = frozenset()
+    """Those whose records could be read."""
+    recorded: frozenset[int] = frozenset()
+    """Those of them that have one."""
+    broken: Mapping[int, str] = field(default_factory=dict)
+    """Those whose records could not, and why."""
+
 
 def numbers_to_read(
     numbers: Iterable[int], known: Known, *, is_full: bool
 ) -> list[int]:
-    """Return the numbers whose records are read, the newest first."""
-    newest = sorted(set(numbers), reverse=True)[: release_records.NEWEST]
-    return [number for number in newest if is_full or number > known.recorded]
+    """Return the numbers whose records are read, at most `NEWEST`."""
+    most = release_records.NEWEST
+    ordered = sorted(set(numbers), key=_rank, reverse=True)
+    newest = ordered[:most]
+    top = max(map(_rank, known.recorded), default=_rank(0))
+    fresh = [] if known.full_at is None else _fresh(ordered, known)
+    broken = [number for number in ordered if number in known.broken]
+    if is_full:
+        recorded = [number for number in ordered if number in known.recorded]
+        chosen = [
+            *fresh[:_MOST_FRESH],
+            *broken[:_MOST_BROKEN],
+            *recorded[:_MOST_RECORDED],
+            *newest,
+        ]
+    else:
+        newer = [number for number in newest if _rank(number) > top]
+        chosen = [*fresh, *newer, *broken]
+    return list(dict.fromkeys(chosen))[:most]
 
 
-def believable(records: Iterable[ReleaseRecord], now: float) -> list[ReleaseRecord]:
-    """Return the records that are not from a future day: clocks differ less.
+def after_look(known: Known, found: Found, *, full_at: float | None) -> Known:
+    """Return what is known after a look, with the records of before.
 
-    Such a record would stay the latest one of its host.
+    Args:
+        known: What was known before.
+        found: What the look has found.
+        full_at: The time of a full look in monotonic seconds; None for a quick one.
     """
-    return [record for record in records if record.created_at <= now + _DAY]
+    recorded = (known.recorded - found.read) | found.recorded
+    after = replace(known, recorded=recorded & found.numbers)
+    left = found.numbers - found.read
+    broken = {
+        number: why
+        for number, why in sorted(
+            {**known.broken, **found.broken}.items(), key=lambda one: _rank(one[0])
+        )
+        if number in left
+    }
+    after = replace(after, broken=dict(list(broken.items())[-_MOST_SHOWN:]))
+    if full_at is None:
+        return after
+    settled = found.numbers if known.full_at is None else known.listed
+    return replace(
+        after,
+        listed=found.numbers,
+        settled=settled,
+        full_at=full_at,
+    )
+
+
+def believable(
+    records: Iterable[ReleaseRecord], now: float, highest: int
+) -> list[ReleaseRecord]:
+    """Return the records that another host may have written.
+
+    One from a future day (clocks differ less) would stay the latest one of its host,
+    and one with a number beyond all others would stay the highest one here.
+
+    Args:
+        records: The records.
+        now: Seconds since the epoch.
+        highest: The highest number that is there.
+    """
+    return [
+        record
+        for record in records
+        if record.created_at <= now + _DAY and record.number <= highest
+    ]
 
 
 def remembered(records: Iterable[ReleaseRecord]) -> tuple[ReleaseRecord, ...]:
@@ -113,3 +215,19 @@ class Budget:
         self._requests[host] += requests
         self._reads[host] += reads
         return True
+
+
+def _fresh(ordered: Iterable[int], known: Known) -> list[int]:
+    """Return the numbers that have come lately, and have no record yet.
+
+    The highest and the lowest in turns: many others may be pushed above a new release.
+    """
+    done = known.settled | known.recorded | known.broken.keys()
+    lately = [number for number in ordered if number not in done]
+    turns = zip(lately, reversed(lately), strict=True)
+    return list(dict.fromkeys(number for turn in turns for number in turn))
+
+
+def _rank(number: int) -> tuple[bool, int]:
+    """Return a key by which numbers that no release has as a rule are the lowest."""
+    return (number <= USUAL, number)

@@ -36,6 +36,8 @@ class Seen:
     """How many more there were than `MOST_PLACES`."""
     is_own: bool = False
     """Whether this host has records there too."""
+    is_partial: bool = False
+    """Whether some records could not be read: a newer one of a place may be there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,8 +98,16 @@ class Memory:
     followed any more."""
 
 
-def seen_of(records: Iterable[ReleaseRecord], own_host: str) -> Seen:
-    """Return what other hosts run, by the latest records of a repository."""
+def seen_of(
+    records: Iterable[ReleaseRecord], own_host: str, *, is_partial: bool = False
+) -> Seen:
+    """Return what other hosts run, by the latest records of a repository.
+
+    Args:
+        records: The records.
+        own_host: The name of this host.
+        is_partial: Whether others could not be read.
+    """
     listed = list(records)
     others = [record for record in listed if record.host != own_host]
     others.sort(key=lambda record: (-record.created_at, record.app, record.host))
@@ -105,6 +115,7 @@ def seen_of(records: Iterable[ReleaseRecord], own_host: str) -> Seen:
         records=tuple(others[:MOST_PLACES]),
         ignored=len(others[MOST_PLACES:]),
         is_own=len(others) < len(listed),
+        is_partial=is_partial,
     )
 
 
@@ -139,6 +150,8 @@ def plan(
         for record in seen.records:
             here = places.pop(followed_names.mark_of_place(record), [])
             item = _item(repository, record, here)
+            if seen.is_partial and item.kept_number > record.number:
+                continue  # What is kept is newer than what could be read.
             items.append(item)
             removable += _superseded(item, here, keep)
         removable += _beyond(places.values(), keep)

@@ -423,8 +423,8 @@ EVENTS: Final[Mapping[str, EventFields]] = MappingProxyType(
         "follow.interrupted": _event(
             "warning",
             "error",
-            "The records of a followed repository (target) cannot be read. What is here"
-            " of it stays.",
+            "The records of a followed repository (target), or of some of its numbers,"
+            " cannot be read. What is here of it stays.",
         ),
         "follow.resumed": _event(
             "info", "", "The records of a followed repository can be read again."

@@ -66,8 +66,8 @@ def _look(
         is_full=True,
         check=registry_session.to_the_end,
     )
-    seen = following.seen_of(found.known.records, context.host)
-    reason = follow_state.why_nothing(seen, context.host)
+    seen = following.seen_of(found.records, context.host)
+    reason = found.problem or follow_state.why_nothing(seen, context.host)
     if reason:
         return findings.warn(_CHECK, f"{name}: {reason}")
     wanted = {followed_names.name_of(name, record) for record in seen.records}
