@@ -62,7 +62,7 @@ def test_a_page_of_a_host_that_was_never_a_registry(
     registry: RegistryClient, memory: MemoryRegistry, ask: Question
 ) -> None:
     """It may be a wrong server, so a user does not wait for another answer."""
-    memory.rule("/v2/org/", NGINX)
+    memory.rule("/v2/", NGINX)
 
     with pytest.raises(errors.PermanentError, match="not as a registry") as caught:
         ask(registry, image_at(memory))
@@ -78,13 +78,33 @@ def test_a_proxy_whose_registry_is_away(
 ) -> None:
     """The registry has answered before, so it is asked again later."""
     memory.rule("GET /v2/", API, times=1)
-    memory.rule("/v2/org/", answer)
+    memory.rule("/v2/", answer)
     registry.ping(memory.host, auth=None)
 
     with pytest.raises(
         errors.RegistryUnavailableError, match="The proxy in front of the registry"
     ):
         ask(registry, image_at(memory))
+
+
+@pytest.mark.parametrize(
+    "greeting",
+    [
+        API,
+        Answer(body=b"{}"),
+        Answer(status=401, headers={"WWW-Authenticate": 'Basic realm="r"'}),
+    ],
+    ids=["header", "json", "challenge"],
+)
+@pytest.mark.parametrize("ask", QUESTIONS, ids=IDS)
+def test_a_proxy_with_pages_of_its_own(
+    registry: RegistryClient, memory: MemoryRegistry, ask: Question, greeting: Answer
+) -> None:
+    """It replaces each 404 of a registry that answers, so they are the registry's."""
+    memory.rule("/v2/org/", NGINX)
+    memory.rule("GET /v2/", greeting)
+
+    assert not ask(registry, image_at(memory))
 
 
 @pytest.mark.parametrize("ask", QUESTIONS, ids=IDS)

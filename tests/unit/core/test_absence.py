@@ -40,3 +40,25 @@ def test_whose_404(
     told = absence.is_told(headers, body, has_api_header=has_api_header)
 
     assert told == expected
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "body", "expected"),
+    [
+        (200, API, b"", True),
+        (200, {}, b"{}", True),
+        (200, {"content-type": HTML}, b"true", True),
+        (401, {"www-authenticate": "Bearer"}, PAGE, True),
+        (401, API, b"", True),
+        (200, {"content-type": HTML}, PAGE, False),
+        (200, {}, b"", False),
+        (401, {}, PAGE, False),
+        (404, API, b"", False),
+        (502, API, PAGE, False),
+    ],
+)
+def test_who_greets(
+    status: int, headers: dict[str, str], body: bytes, expected: bool
+) -> None:
+    """A registry answers 200 or 401, and not with a page."""
+    assert absence.is_greeting(status, headers, body) == expected

@@ -98,6 +98,10 @@ class Dialogue:
     ) -> Reply | None:
         """Ask as `ask` does; return None if the registry says that there is none.
 
+        A 404 that is not a registry's counts as its word if the registry answers at
+        the same time: a proxy then shows a page of its own in place of each 404
+        (nginx, `proxy_intercept_errors`), and Engines push and pull through it.
+
         Raises:
             RegistryUnavailableError: Another one says so: the registry is away.
             PermanentError: Another one says so, and perhaps there is no registry.
@@ -112,7 +116,24 @@ class Dialogue:
             reply.headers, reply.body, has_api_header=has_api_header
         ):
             return None
+        if self._is_registry(access):
+            return None
         raise _untold(request, access, is_known=has_api_header)
+
+    def _is_registry(self, access: tokens.TokenScope) -> bool:
+        """Return whether a registry answers now: one request to `/v2/`."""
+        request = Request(
+            method="GET",
+            url=f"//{access.host}/v2/",
+            purpose=f"reach {access.host}",
+            max_bytes=messages.MAX_MANIFEST_BYTES,
+        )
+        try:
+            reply = self._wire.send(request)
+        except errors.RegistrydError:
+            return False
+        self._note(request, access, reply)
+        return absence.is_greeting(reply.status, reply.headers, reply.body)
 
     def try_out(self, request: Request, access: tokens.TokenScope) -> None:
         """Send once, without login and redirects: any answer but a server error counts.
