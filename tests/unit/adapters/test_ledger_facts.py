@@ -12,6 +12,7 @@ from dokku_registryd.core.hook import triggers
 from dokku_registryd.core.job import jobs, outcomes
 from dokku_registryd.core.job.kinds import Kind
 from dokku_registryd.core.registry import backoff
+from dokku_registryd.core.release.releases import Release
 
 NOW = 1_000_000.0
 
@@ -163,6 +164,53 @@ def test_only_the_latest_failure_of_an_app(
 
     assert [row["job_id"] for row in read(path).failed] == ["2", "1"]
     assert book.failed_releases() == ["web", "api"]
+
+
+def repeat(book: ledger.SqliteLedger, job_id: str) -> None:
+    """Record a rollback or promotion of web that failed."""
+    trigger = triggers.Trigger(kind=Kind.RELEASE, app="web", job="0")
+    book.add_jobs([jobs.Job(job_id=job_id, trigger=trigger, accepted_at=NOW)])
+    book.finish_job(job_id, FAILED, at=NOW + 1)
+
+
+def test_a_failed_promotion_leaves_nothing_to_do(
+    book: ledger.SqliteLedger, path: Path
+) -> None:
+    """What ran before runs, and its caller was told; an earlier failure stays."""
+    repeat(book, "1")
+    assert (book.failed_releases(), book.failed_jobs(), read(path).failed) == (
+        [],
+        [],
+        [],
+    )
+    trigger = triggers.Trigger(kind=Kind.RELEASE, app="web")
+    book.add_jobs([jobs.Job(job_id="2", trigger=trigger, accepted_at=NOW)])
+    book.finish_job("2", FAILED, at=NOW)
+    repeat(book, "3")
+
+    assert [row["job_id"] for row in read(path).failed] == ["2"]
+    assert [record.job.job_id for record in book.failed_jobs()] == ["2"]
+    assert book.failed_releases() == ["web"]
+
+
+def test_a_rollback_that_runs_unpushed(book: ledger.SqliteLedger, path: Path) -> None:
+    """If its deploy went on, the app runs what no registry will get by itself."""
+    repeat(book, "1")
+    book.adopt(
+        Release(
+            job_id="1",
+            app="web",
+            number=3,
+            image_id="sha256:1d",
+            server="r.example/",
+            image_repo="org/web",
+            scheduler="docker-local",
+            is_deploy_continued=True,
+        )
+    )
+
+    assert [row["job_id"] for row in read(path).failed] == ["1"]
+    assert [record.job.job_id for record in book.failed_jobs()] == ["1"]
 
 
 def test_failures_are_found_by_an_index(book: ledger.SqliteLedger) -> None:

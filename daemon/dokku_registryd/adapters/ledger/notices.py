@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
-from dokku_registryd.adapters.ledger import file
+from dokku_registryd.adapters.ledger import file, schema
 from dokku_registryd.adapters.ledger.jobs import job_record
 from dokku_registryd.core.job import jobs
 from dokku_registryd.core.notify.episodes import Channel, Episode, Memory, Told
@@ -14,6 +14,7 @@ from dokku_registryd.core.notify.troubles import Kind
 _ENDERS: Final = (
     "'release', 'push', 'local', 'recorded', 'destroyed', 'abandoned', 'renamed'"
 )
+_IN_NEED: Final = schema.needs_operator("one")
 _MOST_ANNOUNCED: Final = 100  # jobs of one look
 
 
@@ -21,10 +22,13 @@ class NoticeRows(file.LedgerFile):
     """The part of the ledger about troubles, for the one thread that tells them."""
 
     def failed_jobs(self) -> list[jobs.JobRecord]:
-        """Return failed releases and pushes without a later success of their app."""
+        """Return failed releases and pushes without a later success of their app.
+
+        Without rollbacks and promotions after which the app runs what it ran before.
+        """
         rows = self._rows(
             "SELECT * FROM jobs AS one WHERE ending = 'failed'"  # noqa: S608 - constants
-            " AND kind IN ('release', 'push') AND NOT EXISTS"
+            f" AND (kind = 'push' OR kind = 'release' AND {_IN_NEED}) AND NOT EXISTS"
             " (SELECT 1 FROM jobs AS later WHERE later.app = one.app"
             " AND later.sequence > one.sequence AND later.ending IN ('done', 'skipped')"
             f" AND later.kind IN ({_ENDERS})) ORDER BY sequence"

@@ -297,14 +297,29 @@ AMISS = (
     " ORDER BY releases.app, releases.sequence DESC"
 )
 
+
+def needs_operator(alias: str) -> str:
+    """Return the condition that a failed release job leaves something to do.
+
+    A rollback or promotion (it has the job that it repeats) whose deploy never went on
+    leaves nothing: what ran before runs, and its caller was told.
+    """
+    return (
+        f"({alias}.job = '' OR EXISTS (SELECT 1 FROM releases AS made"  # noqa: S608 - constants
+        f" WHERE made.job_id = {alias}.job_id AND made.is_accepted))"
+    )
+
+
 # Failed releases, until a later job shows that it does not matter any more: the
 # registry has what the app runs, or the app is not pushed by us, or is gone.
 FAILED = (
-    "FROM jobs LEFT JOIN releases ON releases.job_id = jobs.job_id"
-    " WHERE jobs.ending = 'failed' AND jobs.kind = 'release' AND NOT EXISTS"
+    "FROM jobs LEFT JOIN releases ON releases.job_id = jobs.job_id"  # noqa: S608 - constants
+    " WHERE jobs.ending = 'failed' AND jobs.kind = 'release'"
+    f" AND {needs_operator('jobs')} AND NOT EXISTS"
     " (SELECT 1 FROM jobs AS later WHERE later.app = jobs.app"
     " AND later.sequence > jobs.sequence AND (later.kind = 'release'"
-    " AND later.ending IN ('done', 'skipped', 'failed')"
+    " AND (later.ending IN ('done', 'skipped')"
+    f" OR later.ending = 'failed' AND {needs_operator('later')})"
     " OR later.kind IN ('push', 'local', 'recorded', 'destroyed', 'renamed')"
     " AND later.ending IN ('done', 'skipped')))"
     " ORDER BY jobs.finished_at DESC, jobs.sequence DESC"
