@@ -7,7 +7,7 @@ has an outcome. Both run the same code.
 
 import contextlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from dokku_registryd import config, errors, ports
@@ -29,7 +29,7 @@ from dokku_registryd.core.install import builds
 from dokku_registryd.core.notify import troubles
 from dokku_registryd.core.registry import backoff, exchanges
 from dokku_registryd.core.release import completeness, following
-from dokku_registryd.core.status import exposition
+from dokku_registryd.core.status import exposition, unchecked
 from dokku_registryd.runtime import (
     announcer,
     app_locks,
@@ -226,7 +226,16 @@ class Service:
             build=build,
             data_dir=str(self._settings.data_dir),
             read_follow=lambda: self._follower.state,
+            read_unchecked=self._read_unchecked,
         )
+
+    def _read_unchecked(self) -> Iterator[tuple[str, str]]:
+        for what, watch in (
+            (unchecked.LOGINS, self._login_watch),
+            (unchecked.REGISTRIES, self._reach_watch),
+        ):
+            if why := watch.unchecked if watch else unchecked.PENDING:
+                yield what, why
 
     def reload(self, settings: config.Settings) -> None:
         """Apply new settings to every attempt that starts from now on.

@@ -19,6 +19,7 @@ from dokku_registryd.core.auth import expiry
 from dokku_registryd.core.auth.logins import AuthConfig
 from dokku_registryd.core.notify import login_checks, troubles
 from dokku_registryd.core.notify.login_checks import Check, Standing
+from dokku_registryd.core.status import unchecked
 from dokku_registryd.effects.registry import login_checks as questions
 from dokku_registryd.runtime import turns
 
@@ -88,6 +89,7 @@ class LoginWatch(turns.TurnThread):
         self._listed: set[_Target] = set()
         self._listed_until = 0.0
         self._troubles: dict[troubles.Key, str] | None = None
+        self._unchecked = unchecked.PENDING
         self._interval = interval_seconds
 
     def reload(
@@ -103,6 +105,11 @@ class LoginWatch(turns.TurnThread):
     def troubles(self) -> Mapping[troubles.Key, str] | None:
         """The troubles of logins; None before the first turn."""
         return self._troubles
+
+    @property
+    def unchecked(self) -> str:
+        """Why logins were not all checked, as `core.status.unchecked` names it."""
+        return self._unchecked if self._interval else unchecked.OFF
 
     def turn(self) -> None:
         """Check the logins that are due.
@@ -141,6 +148,9 @@ class LoginWatch(turns.TurnThread):
             if known.standing is Standing.UNKNOWN:
                 silent.add(domain)
         self._forget_unused(wanted, checks)
+        self._unchecked = _why_unchecked(wanted - self._seen.keys(), silent, checks)
+        if not self._unchecked and any(seen.is_open for seen in self._seen.values()):
+            self._unchecked = unchecked.UNANSWERED
         self._troubles = login_checks.find_troubles(
             checks.values(), now=context.clock.now()
         )
@@ -166,6 +176,7 @@ class LoginWatch(turns.TurnThread):
     def _forget_all(self) -> None:
         """Forget what is known: nothing would show that a refused login works again."""
         self._troubles = {}
+        self._unchecked = unchecked.PENDING
         self._seen.clear()
         for check in self._store.login_checks():
             self._store.forget_login_check(check)
@@ -265,6 +276,18 @@ class LoginWatch(turns.TurnThread):
         self._seen[target] = _Seen(at, check.key)
         if check.standing is not was:
             _tell(target, check, was)
+
+
+def _why_unchecked(
+    unseen: set[_Target],
+    silent: set[str],
+    checks: Mapping[tuple[str, str, str], Check],
+) -> str:
+    """Return why logins were not all checked; empty if they were."""
+    if any(domain not in silent for _, domain in unseen):
+        return unchecked.PENDING
+    is_open = any(check.standing is Standing.UNKNOWN for check in checks.values())
+    return unchecked.UNANSWERED if unseen or is_open else ""
 
 
 def _tell(target: _Target, check: Check, was: Standing) -> None:

@@ -13,6 +13,7 @@ import structlog
 
 from dokku_registryd import errors, ports
 from dokku_registryd.core.registry import reach
+from dokku_registryd.core.status import unchecked
 from dokku_registryd.effects.registry import reach as questions
 from dokku_registryd.runtime import turns
 
@@ -45,10 +46,16 @@ class ReachWatch(turns.TurnThread):
         self._known: dict[str, reach.Reach] = {}
         self._listed: set[str] = set()
         self._listed_until = 0.0
+        self._unchecked = unchecked.PENDING
 
     def reload(self, *, interval_seconds: float) -> None:
         """Use another interval from the next turn on."""
         self._interval = interval_seconds
+
+    @property
+    def unchecked(self) -> str:
+        """Why registries were not all asked, as `core.status.unchecked` names it."""
+        return self._unchecked if self._interval else unchecked.OFF
 
     def turn(self) -> None:
         """Ask the registries that are due.
@@ -59,6 +66,7 @@ class ReachWatch(turns.TurnThread):
         interval = self._interval
         if not interval:
             self._known = {}
+            self._unchecked = unchecked.PENDING
             self._note(())
             return
         context = self._context()
@@ -71,7 +79,10 @@ class ReachWatch(turns.TurnThread):
             if reach.is_due(self._known.get(domain), at=at, interval=interval):
                 with contextlib.suppress(errors.DefectError):  # It says nothing.
                     self.ask(partial(self._ask, domain, context), domain=domain)
-        self._note(tuple(self._known.values()))
+        known = tuple(self._known.values())
+        is_done = len(known) == len(wanted) and all(one.is_decided for one in known)
+        self._unchecked = "" if is_done else unchecked.PENDING
+        self._note(known)
 
     def _wanted(self, context: ports.Context, interval: float) -> set[str]:
         now = context.clock.monotonic()

@@ -9,7 +9,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from dokku_registryd import ports
@@ -47,6 +47,7 @@ class StatusPages:
         build: The running program.
         data_dir: Its data folder.
         read_follow: Returns what is followed, without a lock.
+        read_unchecked: Returns what was not checked, and why, without a lock.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class StatusPages:
         build: builds.Build,
         data_dir: str,
         read_follow: Callable[[], FollowState] = FollowState,
+        read_unchecked: Callable[[], Iterable[tuple[str, str]]] = tuple,
     ) -> None:
         self._executor = executor
         self._loop = loop
@@ -76,6 +78,7 @@ class StatusPages:
         self._build = build
         self._data_dir = data_dir
         self._follow = read_follow
+        self._unchecked = read_unchecked
         self._is_stopping = threading.Event()
         self._shown: dict[str, tuple[float, Answer]] = {}
         self._makers = {
@@ -169,6 +172,9 @@ class StatusPages:
         facts += [
             (status_page.SILENT, status_page.silence(one.domain, one.since, one.reason))
             for one in reach.silent(counts.reached or ())
+        ]
+        facts += [
+            (status_page.UNCHECKED, f"{what} {why}") for what, why in self._unchecked()
         ]
         sweep = counts.last_sweep
         if sweep is not None:

@@ -2,7 +2,8 @@
 
 import pytest
 
-from dokku_registryd.core.status import verdicts
+from dokku_registryd.core.status import unchecked, verdicts
+from dokku_registryd.core.status.unchecked import LOGINS, OFF, PENDING, REGISTRIES
 
 
 @pytest.mark.parametrize(
@@ -42,3 +43,50 @@ def test_verdicts(
     said = verdicts.verdict(is_ready=is_ready, reasons=reasons, worries=worries)
 
     assert said == line
+
+
+@pytest.mark.parametrize(
+    ("is_ready", "counts", "line"),
+    [
+        (True, {}, "all is well so far; not checked yet: logins"),
+        (True, {"lost": 1}, "ready, but 1 name is lost; not checked yet: logins"),
+        (False, {}, "not ready"),
+        (None, {}, "unknown"),
+    ],
+)
+def test_what_was_not_looked_at(
+    is_ready: bool | None, counts: dict[str, float], line: str
+) -> None:
+    """Nothing is called well that was not checked."""
+    said = verdicts.verdict(
+        is_ready=is_ready,
+        reasons=[],
+        worries=verdicts.concerns(counts),
+        unseen=unchecked.tell([(LOGINS, PENDING)]),
+    )
+
+    assert said == line
+
+
+@pytest.mark.parametrize(
+    ("entries", "said"),
+    [
+        ([], ""),
+        (
+            [(LOGINS, PENDING), (REGISTRIES, PENDING)],
+            "not checked yet: logins and registries",
+        ),
+        (
+            [(LOGINS, OFF), (REGISTRIES, PENDING)],
+            (
+                "never checked: logins (registry.login_check_seconds is 0); not checked"
+                " yet: registries"
+            ),
+        ),
+        ([(LOGINS, unchecked.UNANSWERED)], "without an answer: logins"),
+        ([("proofs", "later")], "not checked (later): proofs"),
+    ],
+)
+def test_unchecked(entries: list[tuple[str, str]], said: str) -> None:
+    """What was not checked is named with the reason, also by a newer service."""
+    assert unchecked.tell(entries) == said

@@ -9,6 +9,7 @@ from dokku_registryd import errors
 from dokku_registryd.core.auth.logins import AuthConfig, Secret
 from dokku_registryd.core.notify.login_checks import MOST_ASKED, Standing
 from dokku_registryd.core.notify.troubles import Kind
+from dokku_registryd.core.status import unchecked
 from dokku_registryd.runtime.login_watch import Found, LoginWatch
 from worlds import SERVER, Host
 
@@ -81,7 +82,9 @@ def scene(host: Host) -> Scene:
 def test_once_an_hour(scene: Scene) -> None:
     """A login is asked for about once an hour; a good one makes no trouble."""
     assert scene.watch.troubles is None
+    assert scene.watch.unchecked == unchecked.PENDING
     assert scene.wait(60) == 1
+    assert scene.watch.unchecked == ""
     assert scene.wait(1800, turns=30) == 0
     assert scene.wait(1800, turns=30) == 1
     assert 22 <= scene.wait(24 * HOUR, turns=24 * 60) <= 32
@@ -127,7 +130,9 @@ def test_a_budget(scene: Scene) -> None:
         scene.log_in("right", f"app{number}")
 
     assert scene.wait(60) == MOST_ASKED
+    assert scene.watch.unchecked == unchecked.PENDING
     assert scene.wait(600, turns=10) == 61 - MOST_ASKED
+    assert scene.watch.unchecked == ""
 
 
 def test_an_outage(scene: Scene) -> None:
@@ -138,6 +143,7 @@ def test_an_outage(scene: Scene) -> None:
     scene.host.cut_registry()
 
     assert scene.wait(60) == 1
+    assert scene.watch.unchecked == unchecked.UNANSWERED
     assert scene.watch.troubles == {}
 
 
@@ -236,6 +242,7 @@ def test_switched_off(scene: Scene) -> None:
 
     assert scene.wait(10 * HOUR) == 0
     assert scene.watch.troubles == {}
+    assert scene.watch.unchecked == unchecked.OFF
 
 
 def test_switched_off_after_a_refusal(scene: Scene) -> None:

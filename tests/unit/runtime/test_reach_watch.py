@@ -10,6 +10,7 @@ from dokku_registryd.core.auth.logins import AuthConfig
 from dokku_registryd.core.notify import troubles
 from dokku_registryd.core.notify.troubles import Kind
 from dokku_registryd.core.registry import backoff, reach
+from dokku_registryd.core.status import unchecked
 from dokku_registryd.effects.registry import reach as questions
 from dokku_registryd.runtime.counters import Counters
 from dokku_registryd.runtime.reach_watch import ReachWatch
@@ -63,7 +64,9 @@ def test_a_registry_that_answers(scene: Scene, logged: Lines) -> None:
     """It is asked each five minutes, regardless of logins; nothing is told."""
     scene.host.registry.logins[SERVER] = AuthConfig(domain=SERVER, username="ci")
     assert Kind.REGISTRY_SILENT in scene.find().unknown
+    assert scene.watch.unchecked == unchecked.PENDING
     assert scene.wait(61) == 13
+    assert scene.watch.unchecked == ""
 
     assert (scene.find().current, logged) == ({}, [])
     assert Kind.REGISTRY_SILENT not in scene.find().unknown
@@ -76,7 +79,9 @@ def test_an_outage(scene: Scene, logged: Lines) -> None:
     assert scene.wait(4) == 0
     assert scene.wait(1) == 1
     assert scene.find().current == {}
+    assert scene.watch.unchecked == unchecked.PENDING
     scene.wait(1)
+    assert scene.watch.unchecked == ""
     (key,) = scene.find().current
     assert key == (Kind.REGISTRY_SILENT, SERVER)
     assert scene.wait(10) == 10
@@ -187,6 +192,7 @@ def test_it_is_switched_off(scene: Scene) -> None:
 
     assert scene.wait(10) == 0
     assert scene.find().current == {}
+    assert scene.watch.unchecked == unchecked.OFF
 
 
 def test_a_thread_that_stops(scene: Scene) -> None:

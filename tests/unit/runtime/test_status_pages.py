@@ -38,6 +38,7 @@ class Scene:
             waiting=0, rejected=0, free_bytes=9, refusal=""
         )
         self.plugin = PluginFacts(path="/plugins/enabled/registryd")
+        self.unchecked: tuple[tuple[str, str], ...] = ()
         self.gate = threading.Event()
         self.gate.set()
 
@@ -53,6 +54,7 @@ class Scene:
             read_process=self._read_process,
             build=builds.Build("1.2.3", "5f0c"),
             data_dir="/data",
+            read_unchecked=lambda: self.unchecked,
         )
 
     def start(self) -> None:
@@ -148,6 +150,16 @@ def test_the_page_of_the_verb(scene: Scene) -> None:
     assert status_page.Page(scene.ask("/status").body).silent == [
         ("r.example", 9.5, "no")
     ]
+
+
+def test_what_was_not_checked(scene: Scene) -> None:
+    """It stands there with the reason, and what was checked does not."""
+    assert status_page.Page(scene.ask("/status").body).unchecked == []
+    scene.unchecked = (("logins", "pending"), ("registries", "off"))
+
+    page = status_page.Page(scene.ask("/status").body)
+
+    assert page.unchecked == [("logins", "pending"), ("registries", "off")]
 
 
 def test_logins_on_the_page_of_the_verb(scene: Scene) -> None:

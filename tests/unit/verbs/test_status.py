@@ -90,6 +90,7 @@ def test_a_new_host_for_a_script(caller: Caller) -> None:
         "engine": None,
         "images": None,
         "logins": [],
+        "unchecked": [],
         "data_dir": str(caller.data_dir),
         "trigger_files": 0,
         "rejected_files": 0,
@@ -618,6 +619,24 @@ def test_all_is_well(caller: Caller, lock: spool.SpoolLock, served: Served) -> N
     assert caller.call("status").lines[0] == "Health:  all is well"
 
 
+def test_checks_that_wait(
+    caller: Caller, lock: spool.SpoolLock, served: Served
+) -> None:
+    """Health does not speak of what was not checked yet."""
+    served.pages["/status"] = (
+        "ready yes\nunchecked logins pending\nunchecked registries off\n"
+    )
+
+    assert caller.call("status").lines[0] == (
+        "Health:  all is well so far; not checked yet: logins; never checked:"
+        " registries (registry.reach_check_seconds is 0)"
+    )
+    assert caller.call("status", "--format", "json").json["unchecked"] == [
+        {"what": "logins", "why": "pending"},
+        {"what": "registries", "why": "off"},
+    ]
+
+
 def test_a_unit_that_is_disabled(
     caller: Caller, lock: spool.SpoolLock, served: Served, booted: Path
 ) -> None:
@@ -829,7 +848,13 @@ def test_a_member_of_the_group() -> None:
 
     assert (called.status, called.lines) == (
         77,
-        ["Health:  all is well", "Service: running"],
+        [
+            (
+                "Health:  all is well so far; not visible to this user: jobs and"
+                " releases"
+            ),
+            "Service: running",
+        ],
     )
     (complaint,) = caller.complaints
     assert complaint.startswith(f"this user may not read {caller.data_dir}: run this")

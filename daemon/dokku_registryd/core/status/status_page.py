@@ -1,9 +1,10 @@
 r"""The page `/status`: what only the running service knows, for the verb `status`.
 
 One fact a line: a name, a blank, a value. `reason`, `silent` (a registry, since when,
-and why) and `login` (a kind of trouble, a login with its blanks as `%20`, and why) may
-occur several times. A fact that is not known has no line. Programs of several versions
-talk to each other, so a reader ignores unknown names::
+and why), `login` (a kind of trouble, a login with its blanks as `%20`, and why) and
+`unchecked` (what was not checked, and why) may occur several times. A fact that is not
+known has no line. Programs of several versions talk to each other, so a reader ignores
+unknown names::
 
     ready no
     reason the Docker Engine does not answer: see systemctl status docker
@@ -22,6 +23,7 @@ talk to each other, so a reader ignores unknown names::
     swept_at 1764430000.2
     silent r.example:5000 1764430000.2 cannot reach r.example:5000: Connection refused
     login login_refused ghcr.io%20(the%20global%20login%20ci) the registry answers 401
+    unchecked logins pending
     free_bytes 81604378624
     follow {"problem": "", "kept": 2, …}
 """
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 PATH = "/status"
 SILENT = "silent"
 LOGIN = "login"
+UNCHECKED = "unchecked"
 _TOO_MUCH = 1e18  # and "inf" and "nan"
 
 
@@ -62,7 +65,7 @@ class Page:
         text: The page; empty if the service did not answer.
     """
 
-    __slots__ = ("_facts", "_logins", "_silent", "reasons")
+    __slots__ = ("_facts", "_logins", "_silent", "reasons", "unchecked")
 
     def __init__(self, text: str) -> None:
         pairs = [line.partition(" ") for line in text.split("\n")]
@@ -70,6 +73,9 @@ class Page:
         self.reasons = [value for name, _, value in pairs if name == "reason"]
         self._silent = [value for name, _, value in pairs if name == SILENT]
         self._logins = [value for name, _, value in pairs if name == LOGIN]
+        unseen = [value.partition(" ") for name, _, value in pairs if name == UNCHECKED]
+        self.unchecked = [(what, why) for what, _, why in unseen]
+        """What was not checked, each with the reason, as `unchecked` names them."""
 
     @property
     def is_ready(self) -> bool | None:

@@ -36,7 +36,11 @@ def concerns(counts: "Mapping[str, float]") -> list[str]:
 
 
 def verdict(
-    *, is_ready: bool | None, reasons: "Sequence[str]", worries: "Sequence[str]"
+    *,
+    is_ready: bool | None,
+    reasons: "Sequence[str]",
+    worries: "Sequence[str]",
+    unseen: str = "",
 ) -> str:
     """Return the health of the service and of what it cares for, in one line.
 
@@ -44,14 +48,17 @@ def verdict(
         is_ready: Whether the service is ready; None if that is unknown.
         reasons: Why it is not, or why that is unknown.
         worries: The result of `concerns`.
+        unseen: What was not checked, as `unchecked.tell` says it. It counts only while
+            the service is ready: otherwise that is what there is to say.
     """
+    unseen = f"; {unseen}" if is_ready and unseen else ""
     if is_ready and not worries:
-        return "all is well"
+        return f"all is well so far{unseen}" if unseen else "all is well"
     head = {True: "ready", False: "not ready", None: "unknown"}[is_ready]
     said = f"{head}: {'; '.join(reasons)}" if reasons else head
     if not worries:
         return said
-    return f"{said}{'. Also' if reasons else ', but'} {_joined(worries)}"
+    return f"{said}{'. Also' if reasons else ', but'} {_joined(worries)}{unseen}"
 
 
 def _joined(parts: "Sequence[str]") -> str:

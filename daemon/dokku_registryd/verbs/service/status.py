@@ -8,7 +8,7 @@ from dokku_registryd.core.dokku import absence_text
 from dokku_registryd.core.engine import push_ways
 from dokku_registryd.core.install import builds
 from dokku_registryd.core.job import ways_out
-from dokku_registryd.core.status import status_page, verdicts
+from dokku_registryd.core.status import status_page, unchecked, verdicts
 from dokku_registryd.verbs import data_folder, identity, output
 from dokku_registryd.verbs.service import (
     follow_lines,
@@ -27,6 +27,7 @@ _NOT_PERMITTED = 77  # as `cli` exits with for a closed folder
 _WATCH_SECONDS = 2.0
 _STDOUT = 1
 _MOST_FAILED = 20
+_HIDDEN = "not visible to this user: jobs and releases"
 _REFUSED, _EXPIRES = "login_refused", "login_expires"  # as core.notify.troubles
 
 
@@ -100,7 +101,7 @@ def _show_closed(
     if arguments.format == "json":
         out.json(facts)
     else:
-        out.line(_health_line(facts, {}))
+        out.line(_health_line(facts, {}, hidden=_HIDDEN))
         out.line(_service_line(facts))
     out.error(complaint)
     return _NOT_PERMITTED
@@ -181,14 +182,23 @@ def _counts(facts: dict[str, object]) -> dict[str, float]:
     return counts
 
 
-def _health_line(facts: dict[str, object], counts: dict[str, float]) -> str:
+def _health_line(
+    facts: dict[str, object], counts: dict[str, float], *, hidden: str = ""
+) -> str:
+    """Return the first line; `hidden` says what this user cannot see."""
     health: Any = facts["health"]
     said = verdicts.verdict(
         is_ready=health["is_ready"],
         reasons=health["reasons"],
         worries=verdicts.concerns(counts),
+        unseen=hidden or unchecked.tell(_unchecked(facts)),
     )
     return f"Health:  {said}"
+
+
+def _unchecked(facts: dict[str, object]) -> list[tuple[str, str]]:
+    entries = _dicts(facts["unchecked"])
+    return [(str(entry["what"]), str(entry["why"])) for entry in entries]
 
 
 def _installed_lines(facts: dict[str, object]) -> list[str]:

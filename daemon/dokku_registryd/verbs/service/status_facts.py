@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 KEYS = (
     *("health", "service", "pid", "state", "outdated", "version", "mode", "engine"),
-    *("images", "logins", "data_dir", "free_bytes", "trigger_files", "rejected_files"),
-    *("push_way", "missing", "incomplete", "mirror", "silent", "follow", "paused"),
-    *("ledger_error", "failed", "unfinished", "recent"),
+    *("images", "logins", "unchecked", "data_dir", "free_bytes", "trigger_files"),
+    *("rejected_files", "push_way", "missing", "incomplete", "mirror", "silent"),
+    *("follow", "paused", "ledger_error", "failed", "unfinished", "recent"),
 )
 """The keys of the JSON object, which scripts rely on."""
 _RECENT = 5
@@ -54,6 +54,7 @@ def collect(data_dir: str, view: service_view.View) -> dict[str, object]:
         "engine": _engine(page),
         "images": _images(page, now),
         "logins": _logins(page),
+        "unchecked": [{"what": what, "why": why} for what, why in page.unchecked],
         "data_dir": data_dir,
         "free_bytes": _free_bytes(data_dir),
         "trigger_files": _counted(spool_peek.pending, data_dir),
