@@ -72,7 +72,7 @@ def _login_with_path(site: Site) -> Iterator[None]:
         yield
 
 
-@fault(11, "warn", "login", "none for 127.0.0.1", "dokku registry:login web")
+@fault(11, "fail", "login", "none for 127.0.0.1", "dokku registry:login web")
 def _login_for_another_spelling(site: Site) -> Iterator[None]:
     with login(site, auth(site, site.server.replace("127.0.0.1", "localhost"))):
         yield

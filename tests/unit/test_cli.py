@@ -397,9 +397,8 @@ def test_check_warns(host: list[str], tmp_path: Path) -> None:
         " command has another value.\n"
         f"Hooks write trigger files to {tmp_path}/lib/data/registryd, but the data"
         f" folder is {data}. Set DOKKU_REGISTRYD_PATHS__DATA_DIR in {defaults}.\n"
-        f"engine.socket: {tmp_path}/docker.sock is not a socket. Is Docker"
-        " running?\n"
-        f"{data} is accessible to other users. Correct it with chmod go=."
+        f"{data} is accessible to other users. Correct it with chmod go=.\n"
+        f"engine.socket: {tmp_path}/docker.sock is not a socket. Is Docker running?"
     )
 
 

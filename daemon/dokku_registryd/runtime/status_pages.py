@@ -157,7 +157,8 @@ class StatusPages:
         reasons = self._reasons(files, book_error, files_error)
         engine = self._loop.engine_facts
         facts: list[tuple[str, object]] = [("ready", "no" if reasons else "yes")]
-        facts += [("reason", reason.text) for reason in reasons]
+        for reason in reasons:
+            facts += [("reason", reason.text), ("check", reason.check)]
         facts += [
             ("pid", os.getpid()),
             ("data_dir", self._data_dir),

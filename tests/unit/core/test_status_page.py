@@ -5,6 +5,15 @@ import pytest
 from dokku_registryd.core.status import status_page
 
 
+def test_which_check_fails() -> None:
+    """Each reason has the check below it; that of an older service has none."""
+    text = "reason one\nreason two\ncheck engine\nsilent r.example 1 check\n"
+    page = status_page.Page(text)
+
+    assert page.failing == [("", "one"), ("engine", "two")]
+    assert page.reasons == ["one", "two"]
+
+
 def test_what_is_written_is_read() -> None:
     """Texts and numbers come back; what is not known has no line."""
     text = status_page.render(

@@ -94,12 +94,12 @@ def of_app(host: LoginHost, app: str = "web") -> list[str]:
 
 
 def test_of_the_host(host: LoginHost) -> None:
-    """Every line says its level first; an Engine that is away is a failure."""
+    """Every line says its level first; an Engine that is away is a failure, once."""
     result = host.dokku("registryd:doctor", "api")
 
     lines = result.stdout.splitlines()
     assert [line.split(":")[0] for line in lines] == [
-        "warn  settings",
+        "ok    settings",
         "ok    apps",
         "ok    spool",
         "ok    disk",
@@ -228,9 +228,12 @@ def test_a_full_disk(host: LoginHost) -> None:
 
 
 def test_a_service_that_is_not_ready(host: LoginHost) -> None:
-    """What keeps the service from its work is told, as `health` tells it."""
+    """What keeps the service from its work is told once, as `health` tells it."""
     data, served = host.host.data_dir, Served()
-    served.status, served.pages["/readyz"] = 503, "it is tired\nit is ill\n"
+    served.pages["/status"] = (
+        "ready no\nreason it is tired\nreason the Engine is away\ncheck engine\n"
+        "reason it is ill\ncheck sweep\n"
+    )
     lock = spool.SpoolLock(data)
     assert lock.acquire(spool.DAEMON, tells=builds.render(package.build()))
 
@@ -475,20 +478,31 @@ def test_a_server_without_an_address(host: LoginHost, *, has_login: bool) -> Non
 
 
 def test_no_login(host: LoginHost, htpasswd_registry: RegistryServer) -> None:
-    """Without a login the way to one is named, and whether it is needed."""
+    """Without a login the way to one is named once, and that it is needed."""
     server = htpasswd_registry.host
     host.path("web").unlink()
 
-    login, registry = of_app(host)
-    assert login == (
-        f"warn  login: none for {server}. Log in with: dokku registry:login web"
-        f" {server} USER"
-    )
-    assert registry == (
-        f"fail  registry: cannot reach {server}: the registry requires a user name and"
-        " password, and there is no login. Log in with dokku registry:login web"
-        f" {server} USER"
-    )
+    assert of_app(host) == [
+        (
+            f"fail  login: none for {server}, which requires one. Log in with: dokku"
+            f" registry:login web {server} USER"
+        )
+    ]
+
+
+def test_a_fault_of_several_apps(host: LoginHost) -> None:
+    """One registry that is away is told once, with the apps that use it."""
+    for app in ("api", "web"):
+        host.host.set_property(app, "push-on-release", "true")
+        host.host.set_property(app, "server", "127.0.0.1:1")
+
+    lines = host.dokku("registryd:doctor").stdout.splitlines()
+    told = json.loads(host.dokku("registryd:doctor", "--format", "json").stdout)
+
+    (line,) = (line for line in lines if "does not answer (Connection" in line)
+    assert line.startswith("fail  api, web registry: cannot reach 127.0.0.1:1: ")
+    failed = [row["app"] for row in told if row["check"] == "registry"]
+    assert failed == ["api", "web"]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 r"""The page `/status`: what only the running service knows, for the verb `status`.
 
-One fact a line: a name, a blank, a value. `reason`, `silent` (a registry, since when,
+One fact a line: a name, a blank, a value. `reason`, `check` (that of the reason above
+it), `silent` (a registry, since when,
 and why), `login` (a kind of trouble, a login with its blanks as `%20`, and why) and
 `unchecked` (what was not checked, and why) may occur several times. A fact that is not
 known has no line. Programs of several versions talk to each other, so a reader ignores
@@ -8,6 +9,7 @@ unknown names::
 
     ready no
     reason the Docker Engine does not answer: see systemctl status docker
+    check engine
     pid 812
     data_dir /var/lib/dokku/data/registryd
     version 0.3.0
@@ -65,12 +67,14 @@ class Page:
         text: The page; empty if the service did not answer.
     """
 
-    __slots__ = ("_facts", "_logins", "_silent", "reasons", "unchecked")
+    __slots__ = ("_facts", "_logins", "_silent", "failing", "reasons", "unchecked")
 
     def __init__(self, text: str) -> None:
         pairs = [line.partition(" ") for line in text.split("\n")]
         self._facts = {name: value for name, _, value in pairs if value}
-        self.reasons = [value for name, _, value in pairs if name == "reason"]
+        self.failing = _failing(pairs)
+        """The checks that fail, each with the reason; an older service names none."""
+        self.reasons = [reason for _, reason in self.failing]
         self._silent = [value for name, _, value in pairs if name == SILENT]
         self._logins = [value for name, _, value in pairs if name == LOGIN]
         unseen = [value.partition(" ") for name, _, value in pairs if name == UNCHECKED]
@@ -113,6 +117,16 @@ class Page:
     def number(self, name: str) -> float | None:
         """Return a fact as a number; None if it is not known, or is not a number."""
         return _number(self._facts.get(name, ""))
+
+
+def _failing(pairs: "list[tuple[str, str, str]]") -> "list[tuple[str, str]]":
+    found: list[tuple[str, str]] = []
+    for name, _, value in pairs:
+        if name == "reason":
+            found.append(("", value))
+        elif name == "check" and found:
+            found[-1] = (value, found[-1][1])
+    return found
 
 
 def _number(text: str) -> float | None:

@@ -45,6 +45,7 @@ def perform(arguments: argparse.Namespace, out: output.Output) -> int:
     warnings = [
         *_about_closed(file, settings, environ),
         *list_warnings(settings, environ, arguments.root),
+        *_about_counterparts(settings),
         *about_notifications(settings, environ, file),
     ]
     if arguments.format == "json":
@@ -73,12 +74,16 @@ def _verdict(warnings: int) -> str:
 def list_warnings(
     settings: config.Settings, environ: Mapping[str, str], root: str = ""
 ) -> list[str]:
-    """Return warnings about variables and paths, each with a hint."""
+    """Return warnings about variables and paths, each with a hint.
+
+    Without those about what `doctor` looks at itself.
+    """
     return [
         *_about_variables(settings, environ),
         *_about_running(settings, environ),
         *_about_unit(settings, environ, root),
         *_about_places(settings),
+        *_about_owners(settings),
         *_about_properties(settings),
         *about_certificates(settings),
         *_about_group(settings.status.group),
@@ -227,13 +232,6 @@ def _about_places(settings: config.Settings) -> Iterator[str]:
         if not folder.is_dir():
             yield f"{key}: {folder} is not a folder. Is Dokku installed there?"
     socket = settings.engine.socket
-    path = Path(socket.removeprefix("unix://"))
-    if refusal := engine_socket.complaint(socket):
-        if not _is_owner(settings):  # who needs no access, which is root access
-            refusal = f"{path} is closed to you. Run this as root or user dokku"
-        yield f"engine.socket: {refusal}."
-    elif socket.startswith("unix://") and not path.is_socket():
-        yield f"engine.socket: {path} is not a socket. Is Docker running?"
     if socket.startswith("tcp://"):
         yield _about_clear_text(socket)
     if socket.startswith("tcp://") and settings.engine.push_path != "engine":
@@ -242,10 +240,25 @@ def _about_places(settings: config.Settings) -> Iterator[str]:
             " so it pushes directly. If that is intended, set engine.push_path to"
             " engine."
         )
-    elif (reason := push_way.read(str(settings.data_dir))) and (
-        settings.engine.push_path != "engine"
-    ):
+
+
+def _about_counterparts(settings: config.Settings) -> Iterator[str]:
+    """Yield warnings about the Engine and about pushes, which `doctor` looks at."""
+    socket = settings.engine.socket
+    path = Path(socket.removeprefix("unix://"))
+    if refusal := engine_socket.complaint(socket):
+        if not _is_owner(settings):  # who needs no access, which is root access
+            refusal = f"{path} is closed to you. Run this as root or user dokku"
+        yield f"engine.socket: {refusal}."
+    elif socket.startswith("unix://") and not path.is_socket():
+        yield f"engine.socket: {path} is not a socket. Is Docker running?"
+    reason = push_way.read(str(settings.data_dir))
+    is_chosen = settings.engine.push_path == "engine" or socket.startswith("tcp://")
+    if reason and not is_chosen:
         yield f"engine.push_path: {push_ways.describe(reason)}."
+
+
+def _about_owners(settings: config.Settings) -> Iterator[str]:
     yield from _about_owner(settings.data_dir, settings)
     yield from _about_owner(settings.docker_config_dir / "config.json", settings)
 

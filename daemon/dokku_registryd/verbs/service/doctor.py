@@ -6,7 +6,6 @@ The number of parallel requests to registries and their duration are limited.
 
 import argparse
 import contextlib
-import dataclasses
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -27,6 +26,7 @@ from dokku_registryd.verbs.service import (
 )
 from dokku_registryd.wiring import clients, credentials, notifications
 
+_MOST_APPS = 5
 # A user waits, so the timeouts are shorter than those of a release.
 _LIMITS = {
     "connect_timeout_seconds": 5.0,
@@ -38,12 +38,12 @@ _LIMITS = {
 
 def perform(arguments: argparse.Namespace, out: Output) -> int:
     """Print the findings; return 1 if one of them is a failure."""
-    found = [*_examine(arguments)]
+    found = findings.fold(_examine(arguments))
     if arguments.format == "json":
-        out.json([dataclasses.asdict(finding) for finding in found])
+        out.json([finding.as_document() for finding in found])
     else:
-        for finding in found:
-            out.line(_as_text(finding))
+        for apps, finding in _together(found):
+            out.line(_as_text(apps, finding))
     return int(any(finding.level is Level.FAIL for finding in found))
 
 
@@ -132,6 +132,19 @@ def _ledger(settings: config.Settings) -> ledger.SqliteLedger:
     return ledger.SqliteLedger(None)
 
 
-def _as_text(finding: Finding) -> str:
-    where = f"{finding.app} {finding.check}" if finding.app else finding.check
+def _together(found: list[Finding]) -> list[tuple[list[str], Finding]]:
+    """Return findings, each with its apps: one fault of several apps stands once."""
+    rows: dict[object, tuple[list[str], Finding]] = {}
+    for number, finding in enumerate(found):
+        is_fault = finding.app and finding.level is not Level.OK
+        key = (finding.level, finding.check, finding.text) if is_fault else number
+        rows.setdefault(key, ([], finding))[0].append(finding.app)
+    return list(rows.values())
+
+
+def _as_text(apps: list[str], finding: Finding) -> str:
+    named = ", ".join(apps[:_MOST_APPS])
+    if apps[_MOST_APPS:]:
+        named += f" and {len(apps) - _MOST_APPS} more"
+    where = f"{named} {finding.check}" if named else finding.check
     return f"{finding.level:<4}  {where}: {finding.text}"

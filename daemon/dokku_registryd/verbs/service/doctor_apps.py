@@ -189,6 +189,10 @@ class _AppChecks:
             # No login for a wrong name would help.
             yield self._nameless(refusal)
             return
+        is_anonymous = found is None and not trouble
+        if is_anonymous and isinstance(refusal, errors.AuthenticationError):
+            yield self._lacking(needs=True)
+            return
         if trouble:
             tell = findings.fail if refusal else findings.warn
             yield tell("login", trouble, app=self.app)
@@ -219,18 +223,21 @@ class _AppChecks:
         return findings.fail("registry", f"{refusal}. {cure}", app=self.app)
 
     def _login(self, found: resolver.Located | None) -> Finding:
-        domain = self.image.domain
         if found is None:
-            return findings.warn(
-                "login",
-                f"none for {domain}. Log in with:"
-                f" {ways_out.log_in(self.app, domain, None)}",
-                app=self.app,
-            )
+            return self._lacking(needs=False)
         whose = "the global auth config" if found.is_global else "the app's auth config"
         place = f"docker-credential-{found.helper}, named in " if found.helper else ""
         who = f"user {found.auth.username!r}" if found.auth.username else "a token"
         return findings.ok("login", f"{who} from {place}{whose}", app=self.app)
+
+    def _lacking(self, *, needs: bool) -> Finding:
+        """Return that there is no login, and whether the registry has asked for one."""
+        domain = self.image.domain
+        way = f"Log in with: {ways_out.log_in(self.app, domain, None)}"
+        if needs:
+            said = f"none for {domain}, which requires one. {way}"
+            return findings.fail("login", said, app=self.app)
+        return findings.warn("login", f"none for {domain}. {way}", app=self.app)
 
     def _pull_secret(self, found: resolver.Located | None) -> Iterator[Finding]:
         """Yield a warning if the nodes of a cluster get no password."""

@@ -17,7 +17,7 @@ from dokku_registryd.core.dokku import absence_text, presence
 from dokku_registryd.core.engine import push_ways
 from dokku_registryd.core.install import builds
 from dokku_registryd.core.registry import proxies
-from dokku_registryd.core.status import findings, service_states
+from dokku_registryd.core.status import findings, service_states, status_page
 from dokku_registryd.core.status.findings import Finding
 from dokku_registryd.verbs import preparation
 from dokku_registryd.verbs.service import (
@@ -29,7 +29,6 @@ from dokku_registryd.verbs.service import (
 )
 from dokku_registryd.wiring import clients, properties
 
-_READY_PATH = "/readyz"
 # A host that no exception matches.
 _ANYWHERE = "https://registry.invalid/"
 
@@ -198,7 +197,9 @@ def _ledger(settings: config.Settings) -> Finding:
 def _service(
     settings: config.Settings, environ: Mapping[str, str], root: str
 ) -> Iterator[Finding]:
-    view = service_view.look(str(settings.data_dir), environ, _READY_PATH, root=root)
+    view = service_view.look(
+        str(settings.data_dir), environ, status_page.PATH, root=root
+    )
     state = view.state
     if not state.is_running:
         is_harmful = state.name in {service_states.HUNG, service_states.AWAY}
@@ -212,10 +213,10 @@ def _service(
         level = findings.warn if state.cure else findings.ok
         yield level("service", state.sentence())
     status, text = view.answer or (http.HTTPStatus.OK, "")
-    if status == http.HTTPStatus.SERVICE_UNAVAILABLE:
+    if status == http.HTTPStatus.OK:
         # The checks of this host judge what a deploy meets. The service may see more.
-        for reason in text.splitlines():
-            yield findings.warn("service", f"it is not ready: {reason}")
+        for name, reason in status_page.Page(text).failing:
+            yield findings.warn("service", f"it is not ready: {reason}", follows=name)
 
 
 def _engine(settings: config.Settings, environ: Mapping[str, str]) -> Iterator[Finding]:

@@ -1,7 +1,6 @@
 """`notify`: sends a test message by each way that the settings name."""
 
 import argparse
-import dataclasses
 import os
 import time
 
@@ -36,7 +35,7 @@ def perform(arguments: argparse.Namespace, out: Output) -> int:
     )
     found = [_finding(each.name, each.send(message)) for each in channels]
     if arguments.format == "json":
-        out.json([dataclasses.asdict(finding) for finding in found])
+        out.json([finding.as_document() for finding in found])
     else:
         for finding in found:
             out.line(f"{finding.level:<4}  {finding.check}: {finding.text}")
