@@ -136,7 +136,11 @@ def test_push_what_is_there(shipped: Site) -> None:
     done = shipped.service.run("push", "web")
 
     assert done.returncode == 0
-    assert "the registry has it" in done.stdout
+    checked, said = done.stdout.splitlines()
+    assert checked.startswith(
+        f"       Checking release 1: {shipped.reference(1)}, digest sha256:"
+    )
+    assert said == "       the registry has it"
     assert shipped.remote().count_puts(1) == 1
 
 

@@ -54,6 +54,8 @@ def perform(
     found = session.call(
         lambda auth: context.registry.manifest(image, auth=auth, for_push=True)
     )
+    known = (release.digest if release else "") or deployed.digest or "not recorded"
+    reply.detail(f"Checking release {deployed.number}: {target}, digest {known}")
     if found is None:
         return _push(job.app, deployed, release, session, context, reply)
     outcome = _judge(job.app, target, found, release, deployed.digest)

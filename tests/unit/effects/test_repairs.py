@@ -84,6 +84,13 @@ def test_a_second_push_has_nothing_to_do(released: Host) -> None:
         "the registry has it",
     )
     assert released.engine.asked == []
+    digest = released.release().digest
+    assert released.reply("6.1.1") == [
+        (
+            replies.Line.DETAIL,
+            f"Checking release 1: {DEPLOYED}, digest {digest}",
+        )
+    ]
 
 
 def test_the_log_says_when_it_is_complete_again(released: Host) -> None:
