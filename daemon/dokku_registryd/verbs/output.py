@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
+_STDOUT = 1
+_USUAL = (80, 24)
+
+
 class Output:
     """The output of a command. Only `cli` prints.
 
@@ -40,8 +44,18 @@ class Output:
         """Output one line of an error, separate from the result."""
         self._error(terminal_text.printable(text))
 
-    def screen(self, lines: "Sequence[str]", *, columns: int, rows: int) -> None:
-        """Show lines in place of what the terminal shows, cut to its size."""
+    def screen(
+        self, lines: "Sequence[str]", *, columns: int = 0, rows: int = 0
+    ) -> None:
+        """Show lines in place of what the terminal shows, cut to its size.
+
+        Args:
+            lines: The lines.
+            columns: Its width; 0 to ask it.
+            rows: Its height; 0 to ask it.
+        """
+        if not columns or not rows:
+            columns, rows = _window()
         shown = [
             part
             for line in lines
@@ -54,6 +68,20 @@ class Output:
         # nothing flickers, and nothing stays after a change of the size.
         text = "".join(f"{part}\x1b[K\n" for part in shown)
         self._line(f"\x1b[H{text}\x1b[J\x1b[A")
+
+
+def columns() -> int:
+    """Return the width of the terminal; 0 if stdout is none."""
+    return _window()[0] if os.isatty(_STDOUT) else 0
+
+
+def _window() -> tuple[int, int]:
+    """Return columns and rows; those that the terminal does not know are usual ones."""
+    try:
+        known = os.get_terminal_size(_STDOUT)
+    except OSError:
+        return _USUAL  # It was closed.
+    return known.columns or _USUAL[0], known.lines or _USUAL[1]
 
 
 def _folded(line: str, columns: int) -> list[str]:

@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from dokku_registryd.core.text import terminal_text
 
 COMMANDS = "a\x1b]0;pwned\x07\x1b[2J\u009b\u202eb\u2066\u200f\x7f\ud800c"
@@ -23,3 +25,17 @@ def test_json_keeps_what_it_says() -> None:
     assert shown.isprintable()
     assert "wörd" in shown
     assert json.loads(shown) == json.loads(document)
+
+
+@pytest.mark.parametrize(
+    ("columns", "shown"),
+    [
+        (0, "x" * 60),
+        (60, "x" * 60),
+        (59, f"{'x' * 55} ..."),
+        (3, f"{'x' * 36} ..."),
+    ],
+)
+def test_cut(columns: int, shown: str) -> None:
+    """A line fits the terminal, if that is not too narrow to read anything."""
+    assert terminal_text.cut("x" * 60, columns) == shown

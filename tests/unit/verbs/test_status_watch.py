@@ -12,6 +12,9 @@ from contextlib import closing, contextmanager, suppress
 
 import pytest
 
+from dokku_registryd.core.hook import triggers
+from dokku_registryd.core.job import jobs, outcomes
+from dokku_registryd.core.job.kinds import Kind
 from dokku_registryd.verbs import output
 from support.calling import Caller
 
@@ -65,6 +68,55 @@ def test_on_a_terminal(caller: Caller) -> None:
     assert (
         "Service: stopped. Deploys push by themselves; missing images are not" in wide
     )
+
+
+@pytest.mark.fresh_programs
+def test_a_terminal_without_a_size(caller: Caller) -> None:
+    """A terminal that does not know its size counts as a usual one."""
+    ours, theirs = pty.openpty()
+    with closing(os.fdopen(ours, "rb", buffering=0)):
+        termios.tcsetwinsize(theirs, (0, 0))
+        with watching(caller, stdout=theirs) as process:
+            seen = read_until(ours, f"{re.escape(TO_END)}.*{re.escape(TO_END)}")
+            process.send_signal(signal.SIGINT)
+            assert process.wait(120) == 0
+        os.close(theirs)
+
+    assert "No pending jobs." in seen
+
+
+@pytest.mark.fresh_programs
+def test_long_reasons_on_a_terminal(caller: Caller) -> None:
+    """They are cut to its width, with the way to see all; elsewhere nothing is cut."""
+    reason = f"the registry answers: {'no ' * 60}end"
+    with closing(caller.open_ledger()) as book:
+        for app in ("api", "web"):
+            trigger = triggers.Trigger(kind=Kind.RELEASE, app=app)
+            job = jobs.Job(job_id=app, trigger=trigger, accepted_at=1.0)
+            book.add_jobs([job])
+            ending = outcomes.failed(reason if app == "web" else "no")
+            book.finish_job(app, ending, at=2.0)
+    command = [sys.executable, "-m", "dokku_registryd", "status", *caller.options]
+    ours, theirs = pty.openpty()
+    with closing(os.fdopen(ours, "rb", buffering=0)):
+        termios.tcsetwinsize(theirs, (50, 60))
+        subprocess.run(command, stdout=theirs, timeout=300, check=True)
+        seen = read_until(ours, "Recent:.*In full[^\n]*\n")
+        os.close(theirs)
+    elsewhere = subprocess.run(
+        command, capture_output=True, text=True, timeout=300, check=True
+    ).stdout
+
+    rows = seen.replace("\r", "").partition("Failed:\n")[2].splitlines()
+    (failed,) = (row for row in rows if "web: the" in row)
+    (recent,) = (row for row in rows if "release web: failed" in row)
+    assert (len(failed) <= 60, failed[-4:]) == (True, " ...")
+    assert (len(recent) <= 60, recent[-4:]) == (True, " ...")
+    assert [row for row in rows if "In full" in row] == [
+        "      In full: dokku-registryd history web --failed",
+        "      In full: dokku-registryd history web",
+    ]
+    assert elsewhere.count(reason) == 2
 
 
 @pytest.mark.fresh_programs

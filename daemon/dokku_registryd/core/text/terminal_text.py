@@ -6,6 +6,8 @@ passes through here.
 """
 
 _LAST_SINGLE = 0xFFFF
+_NARROWEST = 40
+_DOTS = " ..."
 
 
 def printable(text: str) -> str:
@@ -17,6 +19,19 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(map(_shown, text))
+
+
+def cut(line: str, columns: int) -> str:
+    """Return a line that fits a terminal; dots show that it was cut.
+
+    Args:
+        line: The line.
+        columns: The width; 0 if there is none.
+    """
+    room = max(columns, _NARROWEST)
+    if not columns or len(line) <= room:
+        return line
+    return f"{line[: room - len(_DOTS)].rstrip()}{_DOTS}"
 
 
 def escaped(document: str) -> str:

@@ -1,18 +1,17 @@
 """`status`: whether all is well, and the running, pending and recent jobs."""
 
 import importlib
-import os
 import time
 
 from dokku_registryd.core.dokku import absence_text
 from dokku_registryd.core.engine import push_ways
 from dokku_registryd.core.install import builds
-from dokku_registryd.core.job import ways_out
 from dokku_registryd.core.status import status_page, unchecked, verdicts
 from dokku_registryd.verbs import data_folder, identity, output
 from dokku_registryd.verbs.service import (
     follow_lines,
     job_facts,
+    job_lines,
     service_view,
     status_facts,
 )
@@ -25,8 +24,6 @@ if TYPE_CHECKING:
 _FAILED = 1
 _NOT_PERMITTED = 77  # as `cli` exits with for a closed folder
 _WATCH_SECONDS = 2.0
-_STDOUT = 1
-_MOST_FAILED = 20
 _HIDDEN = "not visible to this user: jobs and releases"
 _REFUSED, _EXPIRES = "login_refused", "login_expires"  # as core.notify.troubles
 
@@ -52,15 +49,14 @@ def _watch(
     data_dir: str, arguments: "argparse.Namespace", out: output.Output, seconds: float
 ) -> int:
     """Show the state again and again, until Ctrl-C."""
-    is_in_place = arguments.format == "text" and os.isatty(_STDOUT)
+    is_in_place = arguments.format == "text" and bool(output.columns())
     lines: list[str] = []
     page = output.Output(line=lines.append, error=lines.append)
     try:
         while True:
             status = _show(data_dir, arguments, page if is_in_place else out)
             if is_in_place:
-                window = os.get_terminal_size(_STDOUT)
-                out.screen(lines, columns=window.columns, rows=window.lines)
+                out.screen(lines)
                 lines.clear()
             if status == _NOT_PERMITTED:
                 return status
@@ -81,7 +77,7 @@ def _show(data_dir: str, arguments: "argparse.Namespace", out: output.Output) ->
     if arguments.format == "json":
         out.json(facts)
     else:
-        for line in _as_text(facts, view):
+        for line in _as_text(facts, view, output.columns()):
             out.line(line)
     if not facts["ledger_error"]:
         return 0
@@ -107,7 +103,9 @@ def _show_closed(
     return _NOT_PERMITTED
 
 
-def _as_text(facts: dict[str, object], view: service_view.View) -> list[str]:
+def _as_text(
+    facts: dict[str, object], view: service_view.View, columns: int
+) -> list[str]:
     counts = _counts(facts)
     # While it runs, its only cure is about the next boot.
     counts["boot"] = bool(view.state.is_running and view.state.cure)
@@ -136,30 +134,7 @@ def _as_text(facts: dict[str, object], view: service_view.View) -> list[str]:
         lines += _incomplete_lines(entry)
     lines += _mirror_lines(facts["mirror"])
     lines += follow_lines.lines(facts["follow"])
-    lines += _failed_lines(_dicts(facts["failed"]))
-    unfinished, recent = _dicts(facts["unfinished"]), _dicts(facts["recent"])
-    lines.append("")
-    lines.append("Pending:" if unfinished else "No pending jobs.")
-    for entry in unfinished:
-        lines.append(job_facts.line(entry, f"{entry['intent']} {entry['app']}"))
-        if entry["last_error"]:
-            lines.append(
-                f"      attempt {entry['attempts']}: {entry['last_error']}"
-                f" (retry in {output.age(_seconds(entry['retry_in_seconds']))}"
-                f"{_now(entry)})"
-            )
-    if recent:
-        lines.append("")
-        lines.append("Recent:")
-    for entry in recent:
-        what = entry["reference"] or entry["app"]
-        detail = f" ({entry['detail']})" if entry["detail"] else ""
-        lines.append(
-            job_facts.line(
-                entry, f"{entry['intent']} {what}: {entry['outcome']}{detail}"
-            )
-        )
-    return lines
+    return lines + job_lines.lines(facts, columns=columns)
 
 
 def _counts(facts: dict[str, object]) -> dict[str, float]:
@@ -247,36 +222,8 @@ def _of_kind(facts: dict[str, object], kind: str) -> list[dict[str, object]]:
     return [entry for entry in _dicts(facts["logins"]) if entry["kind"] == kind]
 
 
-def _now(entry: dict[str, object]) -> str:
-    """Return how to try a waiting job at once; empty if nothing hastens it."""
-    verb = {"release": "push", "push": "push", "heal": "heal"}.get(str(entry["intent"]))
-    return f"; to try now: dokku-registryd {verb} {entry['app']}" if verb else ""
-
-
 def _many(count: object, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
-
-
-def _failed_lines(failed: list[dict[str, object]]) -> list[str]:
-    if not failed:
-        return []
-    lines = ["", "Failed:"]
-    for entry in failed[:_MOST_FAILED]:
-        what = entry["reference"] or entry["app"]
-        lines.append(job_facts.line(entry, f"{what}: {entry['reason']}"))
-        lines.append(f"      When that is corrected, {_cure(entry)}")
-    if failed[_MOST_FAILED:]:
-        left = len(failed) - _MOST_FAILED
-        lines.append(f"      {left} more: dokku-registryd history --failed")
-    return lines
-
-
-def _cure(entry: dict[str, object]) -> str:
-    """Return what brings a failed release back, without a full stop."""
-    app = str(entry["app"])
-    if entry["is_deployed"]:
-        return ways_out.push_again(app)
-    return ways_out.release_again(app, str(entry["source"]))
 
 
 def _way_lines(way: object) -> list[str]:
