@@ -427,11 +427,17 @@ def test_jobs_for_a_script(caller: Caller, book: ledger.SqliteLedger) -> None:
 
 
 @pytest.mark.parametrize("reason", ["", "the port 5001 is in use"])
-def test_the_path_of_pushes(caller: Caller, reason: str) -> None:
-    """Once something was pushed, its path is shown, and why not by the relay."""
+def test_the_path_of_pushes(caller: Caller, served: Served, reason: str) -> None:
+    """It is shown, and why not by the relay; without a service only what it was."""
     (caller.data_dir / push_ways.FILE_NAME).write_text(push_ways.render(reason))
 
-    assert below(caller) == [f"Pushes:  {push_ways.describe(reason)}"]
+    assert below(caller) == [f"Pushes:  {push_ways.describe_last(reason)}"]
+    served.pages["/status"] = "ready yes\n"
+    assert caller.lock.acquire(spool.DAEMON)
+    told = below(caller)
+    caller.lock.release()
+
+    assert told == [f"Pushes:  {push_ways.describe(reason)}"]
 
 
 def test_apps_that_are_not_seen(caller: Caller) -> None:

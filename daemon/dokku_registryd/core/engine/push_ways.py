@@ -28,3 +28,9 @@ def describe(reason: str) -> str:
     if reason:
         return f"the Engine pushes directly: {reason}"
     return "the Engine pushes through the relay of the service"
+
+
+def describe_last(reason: str) -> str:
+    """Return a sentence for the path of pushes while the service is stopped."""
+    last = "from the Engine directly" if reason else "through the relay"
+    return f"unknown while the service is stopped; the last ones went {last}"

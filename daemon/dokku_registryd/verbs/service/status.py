@@ -6,7 +6,12 @@ import time
 from dokku_registryd.core.dokku import absence_text
 from dokku_registryd.core.engine import push_ways
 from dokku_registryd.core.install import builds
-from dokku_registryd.core.status import status_page, unchecked, verdicts
+from dokku_registryd.core.status import (
+    service_states,
+    status_page,
+    unchecked,
+    verdicts,
+)
 from dokku_registryd.verbs import data_folder, identity, output
 from dokku_registryd.verbs.service import (
     follow_lines,
@@ -128,7 +133,8 @@ def _as_text(
             f"Paused:  {entry['domain']} for another {left} ({entry['direction']} with"
             f" {entry['login']}), refused {entry['failures']} times: {entry['reason']}"
         )
-    lines += _way_lines(facts["push_way"])
+    is_stopped = view.state.name in service_states.WITHOUT
+    lines += _way_lines(facts["push_way"], is_stopped=is_stopped)
     lines += _missing_lines(facts["missing"])
     for entry in _dicts(facts["incomplete"]):
         lines += _incomplete_lines(entry)
@@ -226,10 +232,11 @@ def _many(count: object, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
-def _way_lines(way: object) -> list[str]:
+def _way_lines(way: object, *, is_stopped: bool) -> list[str]:
     if not isinstance(way, dict) or way["way"] is None:
         return []
-    return [f"Pushes:  {push_ways.describe(way['reason'])}"]
+    tell = push_ways.describe_last if is_stopped else push_ways.describe
+    return [f"Pushes:  {tell(way['reason'])}"]
 
 
 def _missing_lines(missing: object) -> list[str]:
