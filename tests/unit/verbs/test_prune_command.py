@@ -108,6 +108,21 @@ def test_the_way_on(plans: list[RepositoryPlan], app: str | None, line: str) -> 
     assert printed == ([f"To remove {line} --yes"] if line else [])
 
 
+@pytest.mark.parametrize(
+    ("app", "said", "end"),
+    [
+        ("web", "No keep-remote is set for web, so", "set web keep-remote 10,30d"),
+        (None, "No keep-remote is set, so", "set --global keep-remote 10,30d"),
+    ],
+)
+def test_how_to_ask(app: str | None, said: str, end: str) -> None:
+    """Where nothing says what may go, the property that does is named."""
+    told = prune._how_to_ask(app)
+
+    assert told.startswith(f"{said} all numbers stay in the registry. ")
+    assert told.endswith(f": dokku registryd:{end}")
+
+
 @pytest.mark.parametrize(("app", "named"), [("web", "web"), (None, "APP")])
 def test_what_consent_means(app: str | None, named: str) -> None:
     """It stands for later deploys too, and the command that ends it is named."""

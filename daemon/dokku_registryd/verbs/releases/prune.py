@@ -30,11 +30,13 @@ def perform(arguments: argparse.Namespace, out: Output) -> int:
         preparation.check_app(arguments, arguments.app)
     with reading.context(settings) as context:
         plans = list(_plans(arguments.app, context, out))
-        is_asked = not arguments.app or _is_asked(arguments.app, context)
+        is_asked = _is_any_asked(arguments.app, context)
     if arguments.format == "json":
         out.json([_as_json(plan) for plan in plans])
     else:
         _print(plans, out, is_one=bool(arguments.app))
+        if not is_asked:
+            out.line(_how_to_ask(arguments.app))
     has_problem = any(plan.problem for plan in plans)
     if arguments.dry_run:
         if arguments.format != "json":
@@ -59,7 +61,7 @@ def _carry_out(
         plans: The plans.
         arguments: The command line.
         out: Where to write.
-        is_asked: Whether keep-remote is set, without which nothing is agreed to.
+        is_asked: Whether any keep-remote is set, without which nothing is agreed to.
     """
     chosen: list[RepositoryPlan] = []
     waiting: list[RepositoryPlan] = []
@@ -111,6 +113,28 @@ def _plans(
 
 def _is_asked(app: str, context: ports.Context) -> bool:
     return app_state.policy_of(context, app).keep_remote is not None
+
+
+def _is_any_asked(only: str | None, context: ports.Context) -> bool:
+    """Return whether the app, or any app, says which numbers stay."""
+    if only:
+        return _is_asked(only, context)
+    for app in context.properties.apps():
+        # `_plans` has told what cannot be read: it may well be asked.
+        try:
+            if _is_asked(app, context):
+                return True
+        except errors.UnreadableError:
+            return True
+    return False
+
+
+def _how_to_ask(app: str | None) -> str:
+    return (
+        f"No keep-remote is set{f' for {app}' if app else ''}, so all numbers stay in"
+        " the registry. To keep the 10 latest and those of 30 days there: dokku"
+        f" registryd:set {app or '--global'} keep-remote 10,30d"
+    )
 
 
 def _print(plans: list[RepositoryPlan], out: Output, *, is_one: bool) -> None:
