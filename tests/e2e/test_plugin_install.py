@@ -100,7 +100,11 @@ def test_life(site: PluginSite) -> None:
         " !     Dokku's own registry plugin pushes web and stays in charge. To let"
         " dokku-registryd take over: sudo dokku-registryd install\n"
     ) in first.stdout
-    assert first.stdout.endswith("=====> Installed. See: dokku registryd:status\n")
+    assert "=====> Installed. See: dokku registryd:status\n" in first.stdout
+    assert first.stdout.endswith(
+        " To list what a take-over would change: sudo dokku-registryd install"
+        " --dry-run\n"
+    )
     assert host.enabled() == ["registry", "registryd"]
     assert host.systemctl_calls() == ["daemon-reload", "enable --now dokku-registryd"]
     assert plugin_facts.faults(site.look()) == ()

@@ -4,7 +4,7 @@ import argparse
 import dataclasses
 
 from dokku_registryd import __version__
-from dokku_registryd.core.install import host_state, plans
+from dokku_registryd.core.install import host_state, next_steps, plans
 from dokku_registryd.core.install.host_state import Mode
 from dokku_registryd.core.install.plans import Kind
 from dokku_registryd.verbs.host import installing, modes
@@ -39,7 +39,12 @@ def perform(arguments: argparse.Namespace, out: Output) -> int:
         return 0
     changes = host.changes(mode)
     installing.carry_out(steps, changes.perform, out, ways=_ways(arguments))
-    out.line(_closing(steps))
+    if all(step.is_done or step.kind is Kind.ADOPT for step in steps):
+        out.line("=====> Already installed")
+        return 0
+    out.line("=====> Installed. See: dokku registryd:status")
+    for line in next_steps.lines(mode, is_pushing=modes.is_pushing(host)):
+        out.line(line)
     return 0
 
 
@@ -65,9 +70,3 @@ def _ways(arguments: argparse.Namespace) -> str:
         f"To continue: {installing.command(arguments, 'install', *flags)}."
         f" To revert: {installing.command(arguments, 'uninstall')}"
     )
-
-
-def _closing(steps: list[plans.Step]) -> str:
-    if all(step.is_done or step.kind is Kind.ADOPT for step in steps):
-        return "=====> Already installed"
-    return "=====> Installed. See: dokku registryd:status"

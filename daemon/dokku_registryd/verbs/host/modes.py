@@ -3,7 +3,7 @@
 So `dokku plugin:install` and `plugin:update` install: they pass no options on.
 """
 
-from dokku_registryd import config
+from dokku_registryd import config, errors
 from dokku_registryd.core.dokku import policy as dokku_policy
 from dokku_registryd.core.install import host_state
 from dokku_registryd.verbs.host import installing
@@ -28,6 +28,14 @@ def choose(
         raise installing.InstallationError(
             f"cannot install: {config.MODE_VARIABLE} is invalid: set it to {modes}"
         ) from None
+
+
+def is_pushing(host: installing.Host) -> bool | None:
+    """Return whether an app pushes its releases; None if that cannot be read."""
+    try:
+        return bool(_pushing(host))
+    except errors.UnreadableError:
+        return None
 
 
 def _pushing(host: installing.Host) -> list[str]:
