@@ -485,7 +485,8 @@ def test_no_login(host: LoginHost, htpasswd_registry: RegistryServer) -> None:
     assert of_app(host) == [
         (
             f"fail  login: none for {server}, which requires one. Log in with: dokku"
-            f" registry:login web {server} USER"
+            f" registry:login web {server} USER (without a terminal: --password-stdin <"
+            " TOKEN-FILE)"
         )
     ]
 

@@ -12,6 +12,8 @@ from dokku_registryd.core.auth.logins import AuthConfig
 
 _COMMAND: Final = "dokku registry:login"
 _ANYBODY: Final = "USER"
+WITHOUT_TERMINAL: Final = "(without a terminal: --password-stdin < TOKEN-FILE)"
+"""How that command gets the password if it cannot ask for it."""
 
 
 def log_in(app: str, domain: str, known: AuthConfig | None) -> str:

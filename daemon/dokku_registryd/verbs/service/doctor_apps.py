@@ -233,7 +233,10 @@ class _AppChecks:
     def _lacking(self, *, needs: bool) -> Finding:
         """Return that there is no login, and whether the registry has asked for one."""
         domain = self.image.domain
-        way = f"Log in with: {ways_out.log_in(self.app, domain, None)}"
+        way = (
+            f"Log in with: {ways_out.log_in(self.app, domain, None)}"
+            f" {ways_out.WITHOUT_TERMINAL}"
+        )
         if needs:
             said = f"none for {domain}, which requires one. {way}"
             return findings.fail("login", said, app=self.app)
