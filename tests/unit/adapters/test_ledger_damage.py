@@ -101,7 +101,7 @@ def test_any_damage_leaves_a_ledger_that_works(
     "spoil",
     [
         pytest.param("UPDATE releases SET state = 'pusxed'", id="state"),
-        pytest.param("UPDATE jobs SET kind = 'relaese'", id="kind"),
+        pytest.param("UPDATE jobs SET kind = 'rel?ase'", id="kind"),
         pytest.param("UPDATE jobs SET accepted_at = 'soon'", id="type"),
         pytest.param("UPDATE jobs SET app = CAST(x'ff' AS TEXT)", id="text"),
         pytest.param("PRAGMA user_version = 0", id="version"),

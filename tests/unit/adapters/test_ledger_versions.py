@@ -6,6 +6,7 @@ The files were made by the code of their time (`tests/support/make_ledger.py`).
 import contextlib
 import shutil
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -166,3 +167,29 @@ def test_beside_a_daemon_of_this_version(tmp_path: Path) -> None:
 
         assert len(book.unfinished_jobs()) == 1
         book.close()
+
+
+@pytest.mark.parametrize(
+    ("change", "read"),
+    [
+        ("UPDATE jobs SET kind = 'teleport'", ledger.SqliteLedger.unfinished_jobs),
+        (
+            "INSERT INTO troubles VALUES ('disk_worn', 'sda', 1, 1, 0, 'old')",
+            ledger.SqliteLedger.notices,
+        ),
+    ],
+    ids=["job", "trouble"],
+)
+def test_a_kind_of_a_newer_version(
+    change: str, read: Callable[[ledger.SqliteLedger], object], tmp_path: Path
+) -> None:
+    """It is named as what it is, with the way out: no number guards a kind."""
+    path = put(NAMES[-1], tmp_path / "ledger.sqlite3")
+    with contextlib.closing(ledger.SqliteLedger(path)) as book:
+        book._connection.execute(change)
+        with pytest.raises(errors.LedgerError, match="the newer version again") as told:
+            read(book)
+
+    assert peek.is_about_newer(str(told.value))
+    with pytest.raises(errors.LedgerError, match="the newer version again"):
+        ledger.open_or_rebuild(path, stamp="77")

@@ -12,6 +12,9 @@ import pytest
 
 from dokku_registryd.adapters.ledger import ledger
 from dokku_registryd.adapters.spool import spool
+from dokku_registryd.core.hook import triggers
+from dokku_registryd.core.job import jobs
+from dokku_registryd.core.job.kinds import Kind
 from support import open_way
 from support.calling import Caller
 
@@ -62,6 +65,15 @@ def leave_newer_ledger(caller: Caller) -> None:
     book.close()
 
 
+def leave_newer_job(caller: Caller) -> None:
+    """Leave a job as a later version with the same schema would."""
+    book = caller.open_ledger()
+    trigger = triggers.Trigger(kind=Kind.HEAL, app="web")
+    book.add_jobs([jobs.Job(job_id="1.1.1", trigger=trigger, accepted_at=1.0)])
+    book._connection.execute("UPDATE jobs SET kind = 'teleport'")
+    book.close()
+
+
 def put_file_in_the_place_of_the_folder(caller: Caller) -> None:
     """Replace the data folder by a file."""
     caller.data_dir.rmdir()
@@ -88,6 +100,7 @@ FAULTS: list[tuple[str, Plant, int, str]] = [
         "Correct --config",
     ),
     ("newer ledger", leave_newer_ledger, 1, "install the newer version again"),
+    ("newer job", leave_newer_job, 1, "it has a job of the kind 'teleport'"),
     (
         "a folder in the place of the lock",
         lambda caller: (caller.data_dir / "lock").mkdir(),

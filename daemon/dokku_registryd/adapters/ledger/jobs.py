@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from dokku_registryd.adapters.ledger import file, schema
+from dokku_registryd.adapters.ledger import file, schema, versions
 from dokku_registryd.core.hook import triggers
 from dokku_registryd.core.job import callings, jobs, kinds, outcomes
 from dokku_registryd.core.job.kinds import Kind
@@ -227,7 +227,7 @@ def _names(kinds: Iterable[Kind]) -> str:
 def _order(row: file.Row) -> callings.Order:
     return callings.Order(
         sequence=row["sequence"],
-        kind=Kind(row["kind"]),
+        kind=versions.known(Kind, row["kind"], "a job of the kind"),
         app=row["app"],
         other=row["other"],
         build=row["build"],
@@ -238,7 +238,7 @@ def _order(row: file.Row) -> callings.Order:
 def job_record(row: file.Row) -> jobs.JobRecord:
     """Return a row as a value."""
     trigger = triggers.Trigger(
-        kind=Kind(row["kind"]),
+        kind=versions.known(Kind, row["kind"], "a job of the kind"),
         app=row["app"],
         image=row["image"],
         scheduler=row["scheduler"],

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
-from dokku_registryd.adapters.ledger import file, schema
+from dokku_registryd.adapters.ledger import file, schema, versions
 from dokku_registryd.adapters.ledger.jobs import job_record
 from dokku_registryd.core.job import jobs
 from dokku_registryd.core.notify.episodes import Channel, Episode, Memory, Told
@@ -97,7 +97,7 @@ class NoticeRows(file.LedgerFile):
         """Return what is known about troubles and tellings."""
         with self._reading() as connection:
             episodes = {
-                (Kind(row["kind"]), row["subject"]): Episode(
+                (_kind(row), row["subject"]): Episode(
                     number=row["number"],
                     began_at=row["began_at"],
                     ended_at=row["ended_at"],
@@ -173,4 +173,8 @@ def _told(
     rows = connection.execute("SELECT * FROM tellings WHERE channel = ?", (channel,))
     for row in rows:
         told = Told(number=row["number"], is_over=bool(row["is_over"]))
-        yield (Kind(row["kind"]), row["subject"]), told
+        yield (_kind(row), row["subject"]), told
+
+
+def _kind(row: file.Row) -> Kind:
+    return versions.known(Kind, row["kind"], "a trouble of the kind")
