@@ -97,14 +97,17 @@ def _keep(stage: Stage, timeline: Timeline) -> None:
     toy.build()
     toy.release()
     name = toy.deploy()
-    config = f"--config {stage.service.config}"
+    folders = f"{PROGRAM.parent}:{stage.docker.parent}"
     lines = (
         f"Everything runs on, with one more app: {name}. In another terminal, as root:",
-        f"  export DOCKER_HOST={stage.engine.socket}",
-        f"  {stage.docker} images",
-        f"  {stage.docker} rmi {name}   # and list again",
-        f"  {PROGRAM} status {config}",
-        f"  {PROGRAM} releases {config}",
+        f"  export DOCKER_HOST={stage.engine.socket} PATH={folders}:$PATH",
+        f"  export DOKKU_REGISTRYD_CONFIG={stage.service.config}",
+        "  docker images",
+        f"  docker rmi {name}   # and list again",
+        "  dokku-registryd status",
+        "  dokku-registryd doctor",
+        "  dokku-registryd releases",
+        "  dokku-registryd rollback news 2 --dry-run",
         f"  tail -f {stage.service.log_file}",
         "Press Ctrl-C to stop and remove everything.",
     )

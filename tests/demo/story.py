@@ -245,7 +245,9 @@ class Story:
         wrong = Login(registry.username, "an-old-password")
         folder.mkdir()
         auths = {registry.host: {"auth": wrong.basic}}
-        (folder / "config.json").write_text(json.dumps({"auths": auths}))
+        file = folder / "config.json"
+        file.touch(mode=0o600)
+        file.write_text(json.dumps({"auths": auths}))
         status, _ = facts.ask_registry(registry, "/v2/", wrong)
         claim(status == _UNAUTHORIZED, f"the global login is wrong, not {status}")
         self._tell("login", f"the host's global login is out of date: {status}")
