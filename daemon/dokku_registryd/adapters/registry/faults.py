@@ -35,7 +35,7 @@ def stray(request: Request, route: registry_routes.Route) -> errors.RegistrydErr
 
 def nameless(request: Request, host: str, *, is_missing: bool) -> errors.RegistrydError:
     """Return the error for a name without an address."""
-    said = f"cannot {request.purpose}: {host}"
+    said = _subject(request, host)
     if is_missing and not request.named_by:
         return errors.UnknownHostError(
             f"{said} is a name that does not exist. Check the property server of dokku"
@@ -67,7 +67,7 @@ def translate(
         is_late: Whether a timeout is over.
     """
     host = route.host
-    said = f"cannot {request.purpose}: {host}"
+    said = _subject(request, host)
     for proxy in proxies.for_any(request.url, route.said):
         told = registry_proxy.explain(request.purpose, host, proxy, error)
         if told is not None:
@@ -91,6 +91,13 @@ def translate(
                 " server of dokku registry:report"
             )
     return errors.RegistryUnavailableError(f"{said} {_reason(error, is_late=is_late)}")
+
+
+def _subject(request: Request, host: str) -> str:
+    """Return the beginning of a sentence about a host, which it names once."""
+    if request.purpose == f"reach {host}":
+        return host
+    return f"cannot {request.purpose}: {host}"
 
 
 def _reason(error: Exception, *, is_late: bool) -> str:
