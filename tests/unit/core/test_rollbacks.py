@@ -120,7 +120,17 @@ WAITING = row(42, state=ReleaseState.RESERVED, digest="", live_at=0.0)
 @pytest.mark.parametrize(
     ("known", "number", "said"),
     [
-        (facts(row(41)), None, "no release of web before the present one is recorded"),
+        (facts(row(41)), None, "web has nothing to go back to: no release with"),
+        (
+            facts(row(41), row(40, image_id="sha256:i41")),
+            None,
+            "web has nothing to go back to: no release with",
+        ),
+        (
+            facts(row(40), row(41)),
+            None,
+            "no release of web before the present one is recorded. Name one",
+        ),
         (facts(row(41)), 7, "web has no release 7. See: dokku registryd:releases web"),
         (facts(row(41)), 41, "web runs 41 already, as "),
         (

@@ -373,6 +373,7 @@ def test_a_failed_release(caller: Caller, history: ledger.SqliteLedger) -> None:
     [
         ("web", "web has no release 9: the ledger has 1 to 2. List them with:"),
         ("new", "new has no release 9: it has none yet"),
+        ("one", "one has no release 9: the ledger has only 1. List them with:"),
     ],
 )
 def test_a_number_that_is_not_there(
@@ -380,6 +381,10 @@ def test_a_number_that_is_not_there(
 ) -> None:
     """The known ones are named."""
     (caller.home / app).mkdir(exist_ok=True)
+    (known,) = (row for row in history.releases("web") if row.number == 1)
+    history.adopt(
+        dataclasses.replace(known, job_id="9.1.1", app="one", image_repo="org/one")
+    )
 
     with pytest.raises(errors.RegistrydError, match=said):
         caller.call("releases", app, "9")

@@ -213,9 +213,17 @@ def _before(facts: Facts, runs: DeployedRelease, present: Release | None) -> Rel
             " registry. Name another one of dokku registryd:releases"
             f" {facts.policy.app}"
         )
+    app = facts.policy.app
+    if not any(
+        _has_run(row) and not _is_same_image(row, present) for row in facts.releases
+    ):
+        raise RefusedError(
+            f"{app} has nothing to go back to: no release with another image than the"
+            " one that runs is recorded"
+        )
     raise RefusedError(
-        f"no release of {facts.policy.app} before the present one is recorded. Name one"
-        f" of dokku registryd:releases {facts.policy.app}"
+        f"no release of {app} before the present one is recorded. Name one of dokku"
+        f" registryd:releases {app}"
     )
 
 

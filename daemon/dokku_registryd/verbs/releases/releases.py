@@ -202,9 +202,10 @@ def _chosen(
 def _no_such(app: str, number: int, rows: list[releases.Release]) -> str:
     if not rows:
         return f"{app} has no release {number}: it has none yet"
-    known = [release.number for release in rows]
+    known = sorted({release.number for release in rows})
+    found = f"{known[0]} to {known[-1]}" if known[1:] else f"only {known[0]}"
     return (
-        f"{app} has no release {number}: the ledger has {min(known)} to {max(known)}."
+        f"{app} has no release {number}: the ledger has {found}."
         f" List them with: dokku registryd:releases {app}"
     )
 
