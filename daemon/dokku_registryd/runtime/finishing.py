@@ -124,7 +124,7 @@ class Finishing:
         if outcome.error:
             reply.warning(outcome.error)
             if outcome.ending is outcomes.Ending.FAILED:
-                _tell_way_out(job, reply)
+                _tell_way_out(job, outcome.error, reply)
         elif job.kind is not Kind.RELEASE and outcome.detail:
             reply.detail(outcome.detail)
         reply.finish(status=0 if outcome.is_good else 1)
@@ -142,12 +142,11 @@ class Finishing:
             )
 
 
-def _tell_way_out(job: jobs.Job, reply: reply_writer.ReplyWriter) -> None:
+def _tell_way_out(job: jobs.Job, error: str, reply: reply_writer.ReplyWriter) -> None:
     """End the reply of a release or push that failed with what to do."""
     if job.kind is Kind.RELEASE:
-        way = ways_out.release_again(job.app, job.trigger.source)
+        reply.warning(ways_out.last_line(job.app, job.trigger.source))
     elif job.kind is Kind.PUSH:
-        way = ways_out.push_again(job.app)
-    else:
-        return
-    reply.warning(ways_out.last_line(job.app, way))
+        line = ways_out.last_line_of_push(job.app, error)
+        if line:
+            reply.warning(line)

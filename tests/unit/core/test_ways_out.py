@@ -21,7 +21,22 @@ def test_a_release(source: str, way: str) -> None:
 
 def test_the_last_line() -> None:
     """It names the command that finds the cause, and what follows."""
-    assert ways_out.last_line("web", ways_out.push_again("web")) == (
-        "What is wrong: dokku registryd:doctor web. When that is corrected, push it"
-        " with: dokku registryd:push web"
+    assert ways_out.last_line("web", "") == (
+        "What is wrong: dokku registryd:doctor web. When that is corrected, deploy"
+        " again with: dokku ps:rebuild web"
     )
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (
+            "the registry refuses the login. Log in again",
+            "When that is corrected, push it with: dokku registryd:push web",
+        ),
+        ("another client pushed there. Release it with dokku ps:rebuild web", ""),
+    ],
+)
+def test_the_last_line_of_a_push(error: str, line: str) -> None:
+    """The error above has said what is wrong, and perhaps another way out."""
+    assert ways_out.last_line_of_push("web", error) == line

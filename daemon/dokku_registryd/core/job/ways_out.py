@@ -28,11 +28,26 @@ def release_again(app: str, source: str) -> str:
     return f"deploy again with: dokku ps:rebuild {app}"
 
 
-def last_line(app: str, way: str) -> str:
-    """Return the last line of a release or push that failed.
+def last_line(app: str, source: str) -> str:
+    """Return the last line of a release that failed.
 
     Args:
         app: Its app.
-        way: One of the clauses above.
+        source: What began the deploy, as for `release_again`.
     """
+    way = release_again(app, source)
     return f"What is wrong: dokku registryd:doctor {app}. When that is corrected, {way}"
+
+
+def last_line_of_push(app: str, error: str) -> str:
+    """Return the last line of a push by hand that failed, below its error.
+
+    It is empty if the error names another way: a push would fail again.
+
+    Args:
+        app: Its app.
+        error: Why it failed.
+    """
+    if f"dokku ps:rebuild {app}" in error:
+        return ""
+    return f"When that is corrected, {push_again(app)}"
