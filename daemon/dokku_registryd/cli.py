@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 DONE = 0
 FAILED = 1
+MISUSED = 2
 # From sysexits.h; the unit file does not restart after 2 (usage) and 78.
 ENGINE_UNAVAILABLE = 69
 NOT_PERMITTED = 77
@@ -69,9 +70,9 @@ def main(argv: list[str] | None = None) -> int:
     if words[:1] == ["help"]:
         words = [*words[1:2], "--help"]
     try:
-        arguments = read_status(words) or parse(words)
+        arguments = read_status(words) or parse(words or ["--help"])
     except SystemExit as end:
-        status = end.code
+        status = end.code if words else MISUSED
         return _guarded(lambda: status if isinstance(status, int) else DONE)
     return _guarded(lambda: _perform(arguments), is_debugging=arguments.debug)
 

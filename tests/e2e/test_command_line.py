@@ -163,7 +163,7 @@ def test_unknown_app(one: Site, verb: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [[], ["dance"], ["push"], ["status", "--format", "xml"]]
+    "arguments", [["--debug"], ["dance"], ["push"], ["status", "--format", "xml"]]
 )
 def test_misused(one: Site, arguments: list[str]) -> None:
     """What makes no sense ends with status 2 and one line."""

@@ -182,6 +182,13 @@ def test_help_lists_the_verbs() -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_no_word_at_all() -> None:
+    """Who does not know a verb yet sees all; a script that lost its words fails."""
+    done = call()
+
+    assert (done.stdout, done.returncode) == (call("--help").stdout, 2)
+
+
 @pytest.mark.parametrize(
     ("verb", "hint"),
     [("nosuch", ""), ("relases", ", did you mean releases?"), ("folow", "")],
@@ -228,7 +235,7 @@ def test_help_texts_are_short_phrases(verb: str) -> None:
 @pytest.mark.parametrize(
     "arguments",
     [
-        [],
+        ["--debug"],
         ["zap"],
         ["push"],
         ["push", "web", "extra"],
