@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 _STDOUT = 1
 _USUAL = (80, 24)
+_SHORT = 9.95  # seconds; below, one place after the point tells jobs apart
 
 
 class Output:
@@ -112,6 +113,11 @@ def failed_start(text: str) -> str:
         is_under_journal="JOURNAL_STREAM" in os.environ,
     )
     return line
+
+
+def duration(seconds: float) -> str:
+    """Return how long something took: `0.4 s`, `42 s`, and as `age` beyond a minute."""
+    return age(seconds) if seconds >= _SHORT else f"{max(0.0, seconds):.1f} s"
 
 
 def age(seconds: float) -> str:

@@ -13,6 +13,7 @@ from dokku_registryd.adapters.ledger import ledger
 from dokku_registryd.core.hook import triggers
 from dokku_registryd.core.job import jobs, outcomes
 from dokku_registryd.core.job.kinds import Kind
+from dokku_registryd.verbs import output
 from support.calling import Caller
 
 
@@ -55,13 +56,13 @@ def test_nothing_happened(caller: Caller) -> None:
 def test_all_jobs(caller: Caller, busy: ledger.SqliteLedger) -> None:
     """Jobs are listed newest first, with reasons; checks only if they failed."""
     assert caller.call("history").lines == [
-        "   2 min ago  push web: skipped after 4 s",
+        "   2 min ago  push web: skipped after 4.0 s",
         "      it is there",
-        "   3 min ago  verify web: failed after 4 s",
+        "   3 min ago  verify web: failed after 4.0 s",
         "      r.example is away",
-        "   3 min ago  heal api: failed after 4 s",
+        "   3 min ago  heal api: failed after 4.0 s",
         "      the disk is full",
-        "     2 h ago  release web as r.example/org/web:3: done after 4 s",
+        "     2 h ago  release web as r.example/org/web:3: done after 4.0 s",
     ]
 
 
@@ -140,3 +141,12 @@ def test_a_ledger_that_cannot_be_read(caller: Caller) -> None:
 
     with pytest.raises(errors.LedgerError, match="is damaged"):
         caller.call("history")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(-1.0, "0.0 s"), (0.37, "0.4 s"), (9.94, "9.9 s"), (10.0, "10 s"), (125, "2 min")],
+)
+def test_how_long(seconds: float, said: str) -> None:
+    """Short jobs are told apart, and a clock that was set back takes no time."""
+    assert output.duration(seconds) == said

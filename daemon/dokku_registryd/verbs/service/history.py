@@ -42,7 +42,7 @@ def perform(arguments: "argparse.Namespace", out: output.Output) -> int:
         kind = "failed" if arguments.failed else "finished"
         out.line(f"No {kind} jobs{f' of {arguments.app}' if arguments.app else ''}.")
     for entry in found:
-        took = output.age(job_facts.seconds(entry["took_seconds"]))
+        took = output.duration(job_facts.seconds(entry["took_seconds"]))
         what = f"{entry['intent']} {entry['app']}"
         if entry["reference"]:
             what += f" as {entry['reference']}"
