@@ -1176,6 +1176,8 @@ def test_logins_do_not_mix(client: Client, bearer: MemoryRegistry) -> None:
     [
         (Answer(status=401), errors.AuthenticationError),
         (Answer(status=403), errors.AuthenticationError),
+        (Answer(status=404), errors.InvalidRequestError),
+        (Answer(status=405, body=b"method not allowed"), errors.InvalidRequestError),
         (Answer(status=429), errors.RateLimitedError),
         (Answer(status=500), errors.RegistryUnavailableError),
         (Answer(body=b"<html>"), errors.RegistryUnavailableError),
@@ -1201,6 +1203,7 @@ def test_each_answer_of_a_token_server_has_its_error(
         client.open().ping(bearer.host, auth=login(bearer))
 
     assert type(caught.value) is expected
+    assert "push the image" not in str(caught.value)
     assert len(bearer.lines("/token")) == 1
 
 

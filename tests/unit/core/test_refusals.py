@@ -133,11 +133,39 @@ def test_both_ways_say_the_same(
         (404, Errand.PUSH, "create the repository"),
         (405, Errand.LOGIN, "There is no registry at this address"),
         (405, Errand.PUSH, "Check the properties server and image-repo"),
+        (405, Errand.TOKEN, "The registry names this address for logins"),
     ],
 )
 def test_advice_is_that_of_the_errand(status: int, errand: Errand, told: str) -> None:
     """A user who logs in is not told to push an image again."""
     assert told in refusals.sentence(refusals.judge(status), errand)
+
+
+@pytest.mark.parametrize(
+    ("status", "codes", "text"),
+    [
+        (404, (), ""),
+        (404, ("NAME_UNKNOWN",), "no such service"),
+        (415, (), "unsupported media type"),
+        (405, (), "method not allowed"),
+    ],
+)
+def test_a_token_server_says_nothing_of_images(
+    status: int, codes: tuple[str, ...], text: str
+) -> None:
+    """It has no images to miss, and its missing method is not maintenance."""
+    error = refusal_errors.build_error(
+        refusal_errors.Refusal(
+            purpose=f"look up {NAME}, at its token server",
+            status=status,
+            codes=codes,
+            text=text,
+            errand=Errand.TOKEN,
+        )
+    )
+
+    assert type(error) is errors.InvalidRequestError
+    assert "The registry names this address for logins" in str(error)
 
 
 def test_a_project_that_is_called_like_a_ground() -> None:

@@ -22,6 +22,7 @@ from dokku_registryd.core.registry import (
     hosts,
     protocol,
     refusal_errors,
+    refusals,
 )
 from dokku_registryd.core.registry.challenges import Challenge, Token
 from dokku_registryd.core.registry.protocol import Reply, Request
@@ -326,5 +327,6 @@ def _refusal(
             codes=said.codes,
             text=said.text,
             retry_after=reply.retry_after,
+            errand=refusals.Errand.TOKEN,
         )
     )

@@ -48,6 +48,8 @@ _BEFORE_TAGS: Final = frozenset(
 )
 
 _OF_LOGINS: Final = frozenset({refusals.Ground.UNAUTHORIZED, refusals.Ground.DENIED})
+# A token server has no images, so it says nothing of them.
+_OF_IMAGES: Final = frozenset({refusals.Ground.MISSING, refusals.Ground.UNSUITED})
 _NO_LOGIN: Final = (
     "The registry sends us there, and that host gets no login: ask the registry's"
     " operator"
@@ -103,6 +105,8 @@ def _ground(refusal: Refusal) -> refusals.Ground:
         return ground
     if is_temporary:
         return refusals.Ground.BUSY if refusal.retry_after is not None else ground
+    if refusal.errand is refusals.Errand.TOKEN:
+        return refusals.Ground.MALFORMED if ground in _OF_IMAGES else ground
     if _is_read_only(refusal):
         return refusals.Ground.READ_ONLY
     if refusal.puts_tag and _is_immutable(refusal):

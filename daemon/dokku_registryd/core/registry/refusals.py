@@ -24,6 +24,8 @@ class Errand(StrEnum):
     TAG = "tag"
     HEAL = "heal"
     LOGIN = "login"
+    TOKEN = "token"  # noqa: S105 - a word, no password
+    """A question to the token server that the registry names."""
 
 
 class Ground(StrEnum):
@@ -169,6 +171,10 @@ _LOG_IN: Final = "Log in again with dokku registry:login"
 _NEXT: Final = "The next attempt may succeed"
 _MAY_READ: Final = "The login may not read this: grant it in the registry"
 _NO_REGISTRY: Final = "There is no registry at this address: check the property server"
+_NO_TOKENS: Final = (
+    "The registry names this address for logins: check the property server, or ask the"
+    " registry's operator"
+)
 # The hint for all operations, and exceptions for some.
 _SENTENCES: Final[Mapping[Ground, tuple[str, Mapping[Errand, str]]]] = MappingProxyType(
     {
@@ -261,7 +267,7 @@ _SENTENCES: Final[Mapping[Ground, tuple[str, Mapping[Errand, str]]]] = MappingPr
         ),
         Ground.MALFORMED: (
             "Check the properties server and image-repo of dokku registry:report",
-            {Errand.LOGIN: _NO_REGISTRY},
+            {Errand.LOGIN: _NO_REGISTRY, Errand.TOKEN: _NO_TOKENS},
         ),
         Ground.UNKNOWN: ("", {}),
     }
