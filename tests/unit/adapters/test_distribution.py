@@ -558,6 +558,40 @@ def test_a_host_without_a_registry(
         client.open().ping(server.host, auth=None)
 
 
+@pytest.mark.parametrize("is_signing_in", [False, True])
+def test_a_web_site_without_a_registry(
+    client: Client, server: MemoryRegistry, is_signing_in: bool
+) -> None:
+    """It takes any login, so its page does not prove one."""
+    page = {"Content-Type": "text/html; charset=utf-8"}
+    if is_signing_in:
+        server.rule("GET /v2/", Answer(status=302, headers={"Location": "/sign_in"}))
+    server.rule("GET /", Answer(body=b"\n<!doctype html>", headers=page))
+
+    with pytest.raises(errors.PermanentError, match="a web page answers") as caught:
+        client.open().ping(server.host, auth=login(server))
+
+    assert "There is no registry at this address" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("body", "more"),
+    [
+        (b"true", {}),
+        (b"<html>", {"Docker-Distribution-Api-Version": "registry/2.0"}),
+        (b"", {}),
+    ],
+)
+def test_a_registry_that_calls_its_answer_a_page(
+    client: Client, server: MemoryRegistry, body: bytes, more: dict[str, str]
+) -> None:
+    """Quay's is the word `true`, as text/html."""
+    headers = {"Content-Type": "text/html"} | more
+    server.rule("GET /v2/", Answer(body=body, headers=headers))
+
+    client.open().ping(server.host, auth=login(server))
+
+
 def test_a_dead_token_that_is_called_malformed(
     client: Client, bearer: MemoryRegistry
 ) -> None:

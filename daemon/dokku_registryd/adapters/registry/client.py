@@ -116,6 +116,9 @@ class RegistryClient:
 
         OCI specification, "Determining Support": `/v2/` answers 200. An unusable login
         is refused at once.
+
+        Raises:
+            PermanentError: A web site answers, which takes any login.
         """
         access = messages.access_to(domain, "", "", auth)
         request = Request(
@@ -124,7 +127,7 @@ class RegistryClient:
             purpose=f"log in to {domain}" if auth else f"reach {domain}",
             max_bytes=messages.MAX_MANIFEST_BYTES,
         )
-        self._dialogue.ask(request, access)
+        messages.check_registry(request, self._dialogue.ask(request, access))
 
     def reach(self, domain: str) -> None:
         """Return if the registry answers: one request to `/v2/`, without a login."""

@@ -256,6 +256,23 @@ def is_page(reply: Reply) -> bool:
     return absence.is_page(reply.headers)
 
 
+def check_registry(request: Request, reply: Reply) -> None:
+    """Raise if a web site has answered, such as a sign-in page behind a redirect.
+
+    Quay calls its answer, the word `true`, a page too.
+
+    Raises:
+        PermanentError: It has.
+    """
+    is_site = is_page(reply) and reply.body.strip()
+    if is_site and not absence.is_greeting(reply.status, reply.headers, reply.body):
+        raise errors.PermanentError(
+            f"cannot {request.purpose}: a web page answers instead of a registry."
+            f" {refusals.NO_REGISTRY}; if it is a sign-in page, make the registry"
+            " reachable without it"
+        )
+
+
 def is_of_tls_server(reply: Reply) -> bool:
     """Return whether this is a TLS server's answer to a request without TLS."""
     return (

@@ -170,7 +170,7 @@ _ERRORS: Final[Mapping[Ground, type[errors.RegistrydError]]] = MappingProxyType(
 _LOG_IN: Final = "Log in again with dokku registry:login"
 _NEXT: Final = "The next attempt may succeed"
 _MAY_READ: Final = "The login may not read this: grant it in the registry"
-_NO_REGISTRY: Final = "There is no registry at this address: check the property server"
+NO_REGISTRY: Final = "There is no registry at this address: check the property server"
 _NO_TOKENS: Final = (
     "The registry names this address for logins: check the property server, or ask the"
     " registry's operator"
@@ -250,7 +250,7 @@ _SENTENCES: Final[Mapping[Ground, tuple[str, Mapping[Errand, str]]]] = MappingPr
                 Errand.PUSH: "The repository or a part of the image is missing:"
                 " create the repository if the registry requires that",
                 Errand.HEAL: "",
-                Errand.LOGIN: _NO_REGISTRY,
+                Errand.LOGIN: NO_REGISTRY,
             },
         ),
         Ground.NOT_HERE: (
@@ -267,7 +267,7 @@ _SENTENCES: Final[Mapping[Ground, tuple[str, Mapping[Errand, str]]]] = MappingPr
         ),
         Ground.MALFORMED: (
             "Check the properties server and image-repo of dokku registry:report",
-            {Errand.LOGIN: _NO_REGISTRY, Errand.TOKEN: _NO_TOKENS},
+            {Errand.LOGIN: NO_REGISTRY, Errand.TOKEN: _NO_TOKENS},
         ),
         Ground.UNKNOWN: ("", {}),
     }
