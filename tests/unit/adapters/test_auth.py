@@ -560,6 +560,16 @@ def test_a_helper_that_cannot_store_says_so(host: Host) -> None:
     assert PLANTED not in str(caught.value)
 
 
+@pytest.mark.parametrize("words", ["not implemented", "add is unimplemented"])
+def test_a_helper_that_gets_logins_itself(host: Host, words: str) -> None:
+    """Helpers of clouds refuse to store, and an operator need not find out why."""
+    host.install("cloud", f"#!/bin/sh\ncat >/dev/null\necho {words}\nexit 1\n")
+    login = AuthConfig(domain=HOST, username="user", password=Secret(PLANTED))
+
+    with pytest.raises(auth_helpers.HelperError, match="is not needed there"):
+        host.helpers.store("cloud", HOST, login)
+
+
 # -- forget
 
 

@@ -29,7 +29,7 @@ IDENTITY_TOKEN_USER: Final = "<token>"  # noqa: S105 - a user name
 _NAME = re.compile(r"[A-Za-z0-9_.-]+")
 _CHUNK_BYTES: Final = 64 << 10
 _NOT_FOUND: Final = b"credentials not found in native keychain"
-# Helpers of cloud providers store nothing, so they cannot erase anything.
+# Helpers of cloud providers get logins on their own, and store and erase none.
 _KEEPS_NOTHING: Final = re.compile(
     rb"not implemented|unimplemented|not supported|unsupported", re.IGNORECASE
 )
@@ -98,6 +98,11 @@ class CredentialHelpers:
             "Secret": secret.reveal(),
         }
         ended = self._run(helper, "store", json.dumps(content).encode())
+        if ended.status != 0 and _KEEPS_NOTHING.search(ended.output):
+            raise HelperError(
+                f"docker-credential-{helper} stores no logins. It gets them from its"
+                " provider, so registry:login is not needed there"
+            )
         if ended.status != 0:
             raise HelperError(_failed(helper, "store", ended.status))
 
