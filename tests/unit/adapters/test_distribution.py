@@ -1241,6 +1241,19 @@ def test_each_answer_of_a_token_server_has_its_error(
     assert len(bearer.lines("/token")) == 1
 
 
+def test_a_refusal_without_a_challenge_has_its_reason(
+    client: Client, server: MemoryRegistry
+) -> None:
+    """A proxy may drop the header; what the registry says is told, without a login."""
+    said = f"project nosuch not found for {PASSWORD}"
+    server.rule("/v2/", memory_registry.error(401, "UNAUTHORIZED", said))
+
+    with pytest.raises(errors.AuthenticationError) as caught:
+        client.open().manifest(image(server), auth=login(server))
+
+    assert "answers 401 (project nosuch not found for ***). Log in" in str(caught.value)
+
+
 @pytest.mark.parametrize(
     "header",
     [

@@ -134,6 +134,7 @@ def test_both_ways_say_the_same(
         (405, Errand.LOGIN, "There is no registry at this address"),
         (405, Errand.PUSH, "Check the properties server and image-repo"),
         (405, Errand.TOKEN, "The registry names this address for logins"),
+        (412, Errand.LOOK_UP, "until it is scanned or signed"),
     ],
 )
 def test_advice_is_that_of_the_errand(status: int, errand: Errand, told: str) -> None:

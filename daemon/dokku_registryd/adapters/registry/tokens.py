@@ -183,9 +183,12 @@ class Authorizations:
                 " operator"
             )
             if not header:
+                hidden = (*access.secrets, *([used] if used else []))
+                said = protocol.parse_error(refused.body, hidden).text
                 reason = (
-                    f"answers {refused.status} without a reason. Log in again with"
-                    " dokku registry:login"
+                    f"answers {refused.status}"
+                    f" {f'({said})' if said else 'without a reason'}."
+                    " Log in again with dokku registry:login"
                 )
             raise errors.AuthenticationError(
                 f"cannot {purpose}: the registry {reason}", status=refused.status

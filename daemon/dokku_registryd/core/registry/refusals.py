@@ -45,6 +45,8 @@ class Ground(StrEnum):
     TOO_LARGE = "too-large"
     PROXY = "proxy"
     IMMUTABLE = "immutable"
+    POLICY = "policy"
+    """A rule of the registry refuses to give the image, often for some time only."""
     UNSUITED = "unsuited"
     """The registry does not accept this kind of manifest."""
     MISSING = "missing"
@@ -128,6 +130,8 @@ _ROWS: Final = (
         403,
         words=r"^(?=.*\bAPI\b).*\bis disabled\b|\bSERVICE_DISABLED",
     ),
+    # Harbor: PROJECTPOLICYVIOLATION, until an image is scanned or signed.
+    _row(Ground.POLICY, 412),
     _row(Ground.UNAUTHORIZED, 401),
     _row(Ground.DENIED, 403),
     _row(
@@ -157,6 +161,7 @@ _ERRORS: Final[Mapping[Ground, type[errors.RegistrydError]]] = MappingProxyType(
         Ground.TOO_LARGE: errors.InvalidRequestError,
         Ground.PROXY: errors.InvalidRequestError,
         Ground.IMMUTABLE: errors.TagImmutableError,
+        Ground.POLICY: errors.InvalidRequestError,
         Ground.UNSUITED: errors.InvalidRequestError,
         Ground.MISSING: errors.ImageNotFoundError,
         Ground.NOT_HERE: errors.ImageNotFoundError,
@@ -231,6 +236,13 @@ _SENTENCES: Final[Mapping[Ground, tuple[str, Mapping[Errand, str]]]] = MappingPr
             (
                 "The tag exists and is immutable: allow moving it in the registry,"
                 " or use another tag"
+            ),
+            {},
+        ),
+        Ground.POLICY: (
+            (
+                "A policy of the registry withholds this image, in Harbor until it is"
+                " scanned or signed: wait for that, or change the policy"
             ),
             {},
         ),
