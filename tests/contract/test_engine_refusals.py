@@ -24,6 +24,26 @@ REFUSALS = {
         Answer(status=403, code="DENIED", message="access to the resource is denied"),
         errors.AccessDeniedError,
     ),
+    "not authorized": (
+        Answer(
+            status=401,
+            code="UNAUTHORIZED",
+            message="access to the requested resource is not authorized",
+        ),
+        errors.AuthenticationError,
+    ),
+    "not allowed": (
+        Answer(
+            status=403,
+            code="DENIED",
+            message="client with IP '203.0.113.7' is not allowed access.",
+        ),
+        errors.AccessDeniedError,
+    ),
+    "manifest": (
+        Answer(status=400, code="MANIFEST_INVALID", message="manifest invalid"),
+        errors.InvalidRequestError,
+    ),
     "no repository": (
         Answer(status=404, code="NAME_UNKNOWN", message="name not known to registry"),
         errors.ImageNotFoundError,

@@ -38,12 +38,31 @@ TEXTS: list[tuple[str, type[errors.RegistrydError]]] = [
         f'Get "https://{HOST}/v2/": unauthorized: incorrect username or password',
         errors.AuthenticationError,
     ),
+    (
+        "error from registry: access to the requested resource is not authorized",
+        errors.AuthenticationError,
+    ),
     # Rights.
     (
         "denied: requested access to the resource is denied",
         errors.AccessDeniedError,
     ),
     ("error from registry: denied", errors.AccessDeniedError),
+    (
+        "error from registry: client with IP '203.0.113.7' is not allowed access.",
+        errors.AccessDeniedError,
+    ),
+    (
+        "error from registry: installation not allowed to Create organization package",
+        errors.AccessDeniedError,
+    ),
+    # What it does not take.
+    ("manifest invalid: manifest invalid", errors.InvalidRequestError),
+    ("error from registry: manifest invalid", errors.InvalidRequestError),
+    (
+        f"unexpected status from POST request to {URL}: 405 Method Not Allowed",
+        errors.InvalidRequestError,
+    ),
     (
         f"unexpected status from POST request to {URL}: 403 Forbidden",
         errors.AccessDeniedError,

@@ -15,6 +15,8 @@ from dokku_registryd.core.registry import refusals
 from dokku_registryd.core.registry.refusals import Ground
 from dokku_registryd.core.text import foreign_text
 
+# What containerd 2 puts before the registry's text; it drops status and code.
+_PREFIX: Final = "error from registry: "
 _DIGEST_LINE: Final = re.compile(
     r"\bdigest: (sha256:[0-9a-f]{64})", re.ASCII | re.IGNORECASE
 )
@@ -33,7 +35,6 @@ _BUSY: Final = frozenset({"Preparing", "Waiting", "Pushing"})
 # The first match wins. Earlier rows also contain words of later ones: a limit is often
 # worded as a denial, and a TLS handshake may time out.
 _WORDS: Final[tuple[tuple[str, Ground], ...]] = (
-    # containerd 2 passes on the registry's text but drops its status.
     (r"from registry: unavailable", Ground.BUSY),
     (r"from registry: unknown", Ground.AWAY),
     (r"immutable|tag invalid", Ground.IMMUTABLE),
@@ -57,9 +58,13 @@ _WORDS: Final[tuple[tuple[str, Ground], ...]] = (
     # A record was damaged on the way, or a server is just being set up.
     (r"bad record mac|tls: (?:internal error|use of closed)", Ground.AWAY),
     (r"does not provide any platform|^missing content", Ground.NOT_HERE),
-    (r"unauthorized|no basic auth credentials", Ground.UNAUTHORIZED),
+    (r"unauthorized|\bnot authorized\b|no basic auth", Ground.UNAUTHORIZED),
     (r"authentication required|incorrect username", Ground.UNAUTHORIZED),
-    (r"denied|forbidden|insufficient_scope", Ground.DENIED),
+    # "Method not allowed" is about the request, not about who sent it.
+    (
+        r"denied|forbidden|insufficient_scope|(?<!method )\bnot allowed\b",
+        Ground.DENIED,
+    ),
     (r"authorization failed", Ground.UNAUTHORIZED),
     (r"x509|certificate|tls: |to https client", Ground.CERTIFICATE),
     (r"invalid (?:reference format|repository name)", Ground.MALFORMED),
@@ -206,7 +211,7 @@ def _classify(text: str) -> Ground:
     words = _words(text)
     found = _STATUS.search(words) or _RESPONSE.search(words) or _TITLE.search(words)
     status = int(found[1]) if found else 0
-    ground = refusals.judge(status, text=words)
+    ground = refusals.judge(status, text=words.removeprefix(_PREFIX))
     if ground in _TELLING or status >= _SERVER_FAULT or status == _LIMIT_STATUS:
         return ground
     outdone = _OUTDONE_BY_STATUS if status else frozenset()
