@@ -12,7 +12,7 @@ from dokku_registryd import errors
 from dokku_registryd.adapters.registry.client import RegistryClient
 from dokku_registryd.core.auth.logins import AuthConfig, Secret
 from dokku_registryd.core.image import images, reference
-from support import authority, tunnel
+from support import authority, seeding, tunnel
 from support.memory_registry import Answer, MemoryRegistry
 
 NAME = "registry.invalid"
@@ -397,6 +397,22 @@ def test_harbor_behind_a_proxy_that_ends_tls(outside: Outside) -> None:
         "GET /token?",
         "GET /v2/",
     ]
+
+
+def test_pages_behind_a_proxy_that_ends_tls(outside: Outside) -> None:
+    """So is the next page of a list; its login stays encrypted."""
+    outside.registry.realm = f"https://{NAME}/token"
+    manifest = seeding.build_manifest("listed")
+    for tag in ("1", "2", "3"):
+        outside.registry.put("org/web", tag, manifest.body, manifest.media_type)
+    outside.registry.page_length = 1
+    outside.registry.link_host = f"http://{NAME}"
+    image = reference.ImageReference(domain=NAME, path="org/web", tag="1")
+
+    tags = outside.client.tags(image, auth=login(NAME))
+
+    assert tags == ["1", "2", "3"]
+    assert set(outside.proxy.targets) == {f"{NAME}:443"}
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])

@@ -103,7 +103,7 @@ def test_where_an_address_leads(address: str, kind: Kind) -> None:
 )
 def test_a_realm_of_http_at_the_registry_itself(realm: str, expected: str) -> None:
     """Where a safe reading exists it is taken."""
-    read = hosts.read_realm(realm, "https://r.example:8443/v2/")
+    read = hosts.read_stated(realm, "https://r.example:8443/v2/")
 
     assert read == expected
 

@@ -11,7 +11,7 @@ from dokku_registryd import errors
 from dokku_registryd.adapters.registry import dialogue, messages
 from dokku_registryd.core.auth.logins import AuthConfig
 from dokku_registryd.core.image import reference
-from dokku_registryd.core.registry import protocol
+from dokku_registryd.core.registry import hosts, protocol
 from dokku_registryd.core.registry.protocol import Request
 
 MAX_PAGES: Final = 1000
@@ -97,6 +97,7 @@ class TagPages:
             following = protocol.next_page(link, reply.url)
             if following is None:
                 return list(found)
+            following = hosts.read_stated(following, reply.url)
             used = self._dialogue.token(access)
             secrets = (*access.secrets, *([used] if used else []))
             messages.check_same_origin(purpose, reply.url, following, secrets)

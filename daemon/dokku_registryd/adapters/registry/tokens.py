@@ -212,7 +212,7 @@ class Authorizations:
         self, access: TokenScope, challenge: Challenge, registry_url: str, purpose: str
     ) -> Request:
         stated = challenge.parameters.get("realm", "")
-        realm = hosts.read_realm(stated, registry_url)
+        realm = hosts.read_stated(stated, registry_url)
         reason = hosts.refuse_realm(
             realm,
             registry_url,

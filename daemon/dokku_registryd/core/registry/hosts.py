@@ -171,20 +171,20 @@ def choose_proxy(url: str, proxies: Mapping[str, str]) -> str:
     return proxy if "://" in proxy else f"http://{proxy}"
 
 
-def read_realm(realm: str, registry_url: str) -> str:
-    """Return the corrected address of a token server.
+def read_stated(stated: str, registry_url: str) -> str:
+    """Return the corrected address of a token server or of a next page.
 
-    Harbor behind a proxy that terminates TLS names its own token server with http
-    (goharbor/harbor issues 3114 and 3933). If it is on the registry's own host, which
+    A registry behind a proxy that terminates TLS may name its own addresses with http
+    (goharbor/harbor issues 3114 and 3933). If one is on the registry's own host, which
     uses TLS, it is asked with https.
     """
-    scheme, host, port = addresses.origin(realm)
+    scheme, host, port = addresses.origin(stated)
     registry = addresses.origin(registry_url)
     is_internal = host == registry[1] and port in {80, registry[2]}
     if scheme != "http" or registry[0] != "https" or not host or not is_internal:
-        return realm
+        return stated
     return (
-        urlsplit(realm)
+        urlsplit(stated)
         ._replace(scheme="https", netloc=urlsplit(registry_url).netloc)
         .geturl()
     )
