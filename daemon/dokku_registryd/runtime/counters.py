@@ -19,6 +19,7 @@ from dokku_registryd.core.status.metrics import Durations
 
 INTAKE = "intake"
 WORK = "work"
+FILES = "files"
 
 
 class Counters:
@@ -136,26 +137,33 @@ class Counters:
             return self._is_engine_silent
 
     def refused(self, whom: str, error: str) -> None:
-        """Record that ledger or spool refused a write, until the next success.
+        """Record that the ledger or a file was refused, until the next success.
 
         Args:
-            whom: The caller: `INTAKE` or `WORK`.
+            whom: The caller of the ledger, `INTAKE` or `WORK`; `FILES` for a file.
             error: The reason.
         """
         with self._lock:
             self._refusals[whom] = error
 
     def accepted(self, whom: str) -> None:
-        """Record that ledger and spool accepted a write."""
+        """Record that the same was accepted."""
         if self._refusals:
             with self._lock:
                 self._refusals.pop(whom, None)
 
     @property
     def refusal(self) -> str:
-        """Why ledger or spool refused the last write; empty if they did not."""
+        """Why the ledger refused the last write; empty if it did not."""
         with self._lock:
-            return next(iter(self._refusals.values()), "")
+            said = [self._refusals.get(whom, "") for whom in (INTAKE, WORK)]
+        return next(filter(None, said), "")
+
+    @property
+    def folder_refusal(self) -> str:
+        """Why a file of the data folder was refused at last; empty if none was."""
+        with self._lock:
+            return self._refusals.get(FILES, "")
 
     def counts(self) -> exposition.Counts:
         """Return a copy of all counters."""

@@ -233,6 +233,7 @@ class StatusPages:
                 has_swept=counters.counts().sweeps_done > 0,
                 ledger_error=book_error or counters.refusal,
                 spool_error=files.refusal if files else files_error,
+                folder_error=counters.folder_refusal,
                 plugin_errors=self._plugin_errors(),
             )
         )

@@ -15,6 +15,7 @@ from dokku_registryd import errors
 from dokku_registryd.core.hook import triggers
 from dokku_registryd.core.image import images
 from dokku_registryd.core.job.kinds import Kind
+from dokku_registryd.core.status import last_words
 from dokku_registryd.runtime import (
     counters,
     deploy_watch,
@@ -195,6 +196,7 @@ class Supervisor:
             self._scan_due = time.monotonic() + execution.LEDGER_RETRY_SECONDS
         else:
             self._executor.counters.accepted(counters.INTAKE)
+            self._executor.counters.accepted(counters.FILES)
 
     def _look_after_waiters(self) -> None:
         try:
@@ -209,8 +211,11 @@ class Supervisor:
             self._say_refused(error)  # The next turn retries.
 
     def _say_refused(self, error: Exception) -> None:
-        structlog.get_logger().error("storage.write_failed", error=str(error))
-        self._executor.counters.refused(counters.INTAKE, str(error))
+        whom, said = counters.INTAKE, str(error) or type(error).__name__
+        if isinstance(error, OSError):
+            whom, said = counters.FILES, last_words.plain(error)
+        structlog.get_logger().error("storage.write_failed", error=said)
+        self._executor.counters.refused(whom, said)
 
     def _hint(self, reason: str) -> None:
         structlog.get_logger().debug("sweep.requested", reason=reason)

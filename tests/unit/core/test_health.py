@@ -69,6 +69,16 @@ def test_a_service_that_is_dead(liveness: Liveness, reason: str) -> None:
             "the spool cannot be written: Read-only file system",
         ),
         (
+            {"folder_error": "new: Permission denied"},
+            health.SPOOL,
+            "the data folder cannot be used: new: Permission denied",
+        ),
+        (
+            {"spool_error": "Permission denied", "folder_error": "the same"},
+            health.SPOOL,
+            "the spool cannot be written: Permission denied",
+        ),
+        (
             {"plugin_errors": ("the plugin is disabled",)},
             health.PLUGIN,
             "the plugin is disabled",

@@ -1,5 +1,6 @@
 """The main loop: it goes on as long as all is well, and ends with a reason."""
 
+import contextlib
 import threading
 from collections.abc import Callable, Iterator, MutableMapping
 from typing import Any
@@ -295,6 +296,29 @@ def test_a_scan_that_fails_is_survived(
         line["error"] for line in logged if line["event"] == "storage.write_failed"
     ]
     assert refused == ["the disk is full"]
+
+
+def test_a_spool_that_is_no_folder(host: Host, build: Build, logged: Lines) -> None:
+    """The reason names the file, and the ledger is not blamed for it."""
+    daemon = build()
+    daemon.start()
+    until(lambda: daemon.turns)
+    noted = daemon.shop.executor.counters
+    file = host.spool.new.with_name("file")
+    file.touch()
+    while not host.spool.new.is_file():  # A turn may make the folder again.
+        with contextlib.suppress(OSError):
+            host.spool.new.rmdir()
+            file.rename(host.spool.new)
+
+    daemon.turns_to(lambda: bool(noted.folder_refusal))
+    said, blamed = noted.folder_refusal, noted.refusal
+    host.spool.new.unlink()
+    daemon.turns_to(lambda: not noted.folder_refusal)
+
+    assert (said, blamed) == ("new: Not a directory", "")
+    refused = [line for line in logged if line["event"] == "storage.write_failed"]
+    assert {line["error"] for line in refused} == {said}
 
 
 def test_a_spool_that_was_removed_is_made_again(host: Host, build: Build) -> None:

@@ -219,6 +219,18 @@ def test_a_refusal_holds_until_it_is_taken_back() -> None:
     assert (between, noted.refusal) == ("disk full", "")
 
 
+def test_a_file_that_is_refused_is_no_ledger() -> None:
+    """Who reads the reason looks after the folder, not after the ledger."""
+    noted = counters.Counters()
+
+    noted.refused(counters.FILES, "new: Permission denied")
+    during = (noted.refusal, noted.folder_refusal)
+    noted.accepted(counters.FILES)
+
+    assert during == ("", "new: Permission denied")
+    assert noted.folder_refusal == ""
+
+
 def test_a_copy_stays_as_it_is() -> None:
     """A reader has a copy that no later count changes."""
     noted = counters.Counters()

@@ -49,6 +49,8 @@ class Facts:
     """Why the ledger cannot be read or written."""
     spool_error: str = ""
     """Why the spool cannot be written."""
+    folder_error: str = ""
+    """Why a file of the data folder could not be read or written."""
     plugin_errors: tuple[str, ...] = ()
     """Why Dokku's calls do not reach this program."""
 
@@ -96,5 +98,7 @@ def _reasons(facts: Facts) -> Iterator[Reason]:
         yield Reason(LEDGER, f"the ledger cannot be used: {facts.ledger_error}")
     if facts.spool_error:
         yield Reason(SPOOL, f"the spool cannot be written: {facts.spool_error}")
+    elif facts.folder_error:
+        yield Reason(SPOOL, f"the data folder cannot be used: {facts.folder_error}")
     for text in facts.plugin_errors:
         yield Reason(PLUGIN, text)

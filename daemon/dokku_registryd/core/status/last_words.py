@@ -19,6 +19,12 @@ _CURES: Final[Mapping[int, str]] = {
 }
 
 
+def plain(error: OSError) -> str:
+    """Return the system's reason, with the file if it is known; no period."""
+    place = f"{error.filename}: " if error.filename else ""
+    return f"{place}{error.strerror or error}"
+
+
 def describe(error: OSError, *, folder: str, user: str) -> str:
     """Return why the system refused a file of a starting service; no period.
 
@@ -28,8 +34,7 @@ def describe(error: OSError, *, folder: str, user: str) -> str:
         user: The user of this process.
     """
     number = errno.EACCES if error.errno == errno.EPERM else error.errno
-    place = f"{error.filename}: " if error.filename else ""
-    said = f"{place}{error.strerror or error}"
+    said = plain(error)
     cure = _CURES.get(number or 0, "")
     return f"{said}. {cure.format(folder=folder, user=user)}" if cure else said
 
