@@ -220,7 +220,9 @@ class Service:
             read_book=self._read_book,
             read_files=self._read_files,
             read_plugin=plugin_files.PluginFiles(
-                Path(self._settings.paths.dokku_lib_root), self._settings.data_dir
+                Path(self._settings.paths.dokku_lib_root),
+                self._settings.data_dir,
+                lambda: plugin_files.hook_variables(environ),
             ).look,
             read_process=process_facts.ProcessFacts().look,
             build=build,

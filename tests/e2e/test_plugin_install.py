@@ -46,7 +46,10 @@ class PluginSite:
     def look(self) -> plugin_facts.PluginFacts:
         """Return what `doctor` sees of the plugin."""
         host = self.site.host
-        return plugin_files.PluginFiles(host.lib_root, host.data_dir).look()
+        variables = {plugin_facts.PROGRAM_VARIABLE: str(self.launcher)}
+        return plugin_files.PluginFiles(
+            host.lib_root, host.data_dir, lambda: variables
+        ).look()
 
     def version(self) -> str:
         """Return what the installed program says of itself."""

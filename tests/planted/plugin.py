@@ -86,6 +86,7 @@ def _older_hook(site: Site) -> Iterator[None]:
     "plugin",
     "hooks find no program /opt/gone/bin/dokku-registryd",
     "Correct DOKKU_REGISTRYD_BIN in",
+    health="hooks find no program /opt/gone/bin/dokku-registryd",
 )
 def _program_gone(site: Site) -> Iterator[None]:
     with defaults(site, "DOKKU_REGISTRYD_BIN=/opt/gone/bin/dokku-registryd"):

@@ -17,9 +17,14 @@ def host(tmp_path: Path) -> DokkuHost:
     return DokkuHost(tmp_path / "host")
 
 
-def look(host: DokkuHost) -> PluginFacts:
-    """Look at the plugin of a host."""
-    return plugin_files.PluginFiles(host.lib_root, host.data_dir).look()
+def look(host: DokkuHost, program: str = "/bin/sh") -> PluginFacts:
+    """Look at the plugin of a host, whose hooks call a program."""
+    host.defaults_file.write_text(f"DOKKU_REGISTRYD_BIN='{program}'\n")
+    # What systemd has read at the start of the service, before the file was changed.
+    known = {**host.environ, "DOKKU_REGISTRYD_BIN": "/bin/true"}
+    return plugin_files.PluginFiles(
+        host.lib_root, host.data_dir, lambda: plugin_files.hook_variables(known)
+    ).look()
 
 
 def link(host: DokkuHost) -> Path:
@@ -43,6 +48,25 @@ def test_a_plugin_that_is_disabled(host: DokkuHost) -> None:
     assert (disabled.link, disabled.is_available) == (Link.ABSENT, True)
     assert (removed.link, removed.is_available) == (Link.ABSENT, False)
     assert look(host).link is Link.DANGLING
+
+
+def test_a_program_that_is_gone(host: DokkuHost, tmp_path: Path) -> None:
+    """It is looked for as hooks do: by its path, or in the folders of programs."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    (folder / "dokku-registryd").touch(mode=0o755)
+
+    gone = look(host, "/opt/gone/bin/dokku-registryd")
+    usual = [plugin_files.find_program({"PATH": str(folder)})]
+    (folder / "dokku-registryd").chmod(0o644)
+    usual.append(plugin_files.find_program({"PATH": str(folder)}))
+
+    assert gone.lacking_program == "/opt/gone/bin/dokku-registryd"
+    assert gone.named_in == str(host.defaults_file)
+    assert usual == [
+        ("dokku-registryd", str(folder / "dokku-registryd")),
+        ("dokku-registryd", None),
+    ]
 
 
 def test_files_of_a_plugin(host: DokkuHost) -> None:

@@ -59,6 +59,22 @@ def test_a_plugin_that_is_in_place(facts: PluginFacts) -> None:
             ),
         ),
         (
+            replace(WELL, lacking_program="dokku-registryd"),
+            Level.FAIL,
+            (
+                "hooks find no program dokku-registryd, so deploys of apps that push"
+                " fail. Install it again"
+            ),
+        ),
+        (
+            replace(WELL, lacking_program="/opt/bin/x", named_in="/etc/default/r"),
+            Level.FAIL,
+            (
+                "hooks find no program /opt/bin/x, so deploys of apps that push fail."
+                " Correct DOKKU_REGISTRYD_BIN in /etc/default/r"
+            ),
+        ),
+        (
             replace(WELL, closed=("post-deploy",)),
             Level.FAIL,
             (
@@ -95,7 +111,8 @@ def test_a_plugin_that_is_in_place(facts: PluginFacts) -> None:
         ),
     ],
     ids=[
-        *("disabled", "not installed", "dangling", "missing", "closed", "differing"),
+        *("disabled", "not installed", "dangling", "missing", "no program"),
+        *("another program", "closed", "differing"),
         *("core is back", "core is gone"),
     ],
 )

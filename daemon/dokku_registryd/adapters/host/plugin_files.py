@@ -1,19 +1,51 @@
 """Reads the plugin as Dokku finds it, for `doctor` and the readiness of the service."""
 
 import os
+import shutil
 import stat
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
 from dokku_registryd.adapters.dokku import modes, plugins
 from dokku_registryd.adapters.host import shipped_files
+from dokku_registryd.core.install import environment_files
 from dokku_registryd.core.install.host_state import Mode
-from dokku_registryd.core.install.plugin_facts import Link, PluginFacts
+from dokku_registryd.core.install.plugin_facts import (
+    PROGRAM_VARIABLE,
+    Link,
+    PluginFacts,
+)
 
 # Only `dokku plugin:*` uses them. A plugin that Dokku has cloned has its own ones.
 _PACKAGING: Final = frozenset({"plugin.toml", "install", "uninstall", "update"})
 _MOST_BYTES: Final = 1 << 20  # larger files are not ours
 _LONGEST_MODE: Final = 64
+_DEFAULTS: Final = "/etc/default/dokku-registryd"
+_DEFAULTS_VARIABLE: Final = "DOKKU_REGISTRYD_DEFAULTS"
+_PROGRAM: Final = "dokku-registryd"
+# Where hooks look, apart from the PATH: `find_program` in hooks/functions.
+_FOLDERS: Final = "/usr/local/bin:/usr/bin"
+
+
+def hook_variables(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables of a hook of the next deploy, as far as we can tell.
+
+    Those of the file count before ours, which systemd has read at our start.
+    """
+    path = Path(environ.get(_DEFAULTS_VARIABLE, _DEFAULTS))
+    try:
+        text = path.read_text(errors="replace")
+    except OSError:
+        text = ""
+    return {**environ, **environment_files.parse(text).values}
+
+
+def find_program(variables: Mapping[str, str]) -> tuple[str, str | None]:
+    """Return the name of the program that hooks call, and its path; None for none."""
+    name = variables.get(PROGRAM_VARIABLE) or _PROGRAM
+    folders = f"{variables.get('PATH', os.defpath)}:{_FOLDERS}"
+    return name, shutil.which(name, path=folders)
 
 
 class PluginFiles:
@@ -22,10 +54,17 @@ class PluginFiles:
     Args:
         lib_root: Dokku's folder of plugins and data.
         data_dir: Our folder with the note about the chosen mode.
+        variables: Returns the variables of hooks.
     """
 
-    def __init__(self, lib_root: Path, data_dir: Path) -> None:
+    def __init__(
+        self,
+        lib_root: Path,
+        data_dir: Path,
+        variables: Callable[[], Mapping[str, str]],
+    ) -> None:
         self._lib_root = lib_root
+        self._variables = variables
         self._note = data_dir / "mode"
         self._shipped: dict[str, shipped_files.Shipped] = {}
 
@@ -43,6 +82,9 @@ class PluginFiles:
             self._files(link) if state is Link.PRESENT else ((), (), ())
         )
         is_companion = modes.is_companion(self._lib_root)
+        variables = self._variables()
+        name, program = find_program(variables)
+        file = variables.get(_DEFAULTS_VARIABLE, _DEFAULTS)
         return PluginFacts(
             path=str(link),
             link=state,
@@ -52,6 +94,8 @@ class PluginFiles:
             differing=differing,
             noted_mode=self._noted_mode(),
             mode=Mode.COMPANION if is_companion else Mode.TAKEOVER,
+            lacking_program="" if program else name,
+            named_in="" if program or name == _PROGRAM else file,
         )
 
     def _files(self, folder: Path) -> tuple[tuple[str, ...], ...]:

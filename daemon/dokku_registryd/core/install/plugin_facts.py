@@ -17,6 +17,7 @@ _EFFECT = {
     Mode.COMPANION: "the releases of Dokku's own plugin are not recorded",
 }
 _MOST_NAMED = 3
+PROGRAM_VARIABLE = "DOKKU_REGISTRYD_BIN"
 
 
 class Link(StrEnum):
@@ -46,6 +47,10 @@ class PluginFacts:
     """The mode that the operator chose; empty if nothing was installed."""
     mode: Mode = Mode.TAKEOVER
     """The mode that hooks find."""
+    lacking_program: str = ""
+    """The program that hooks call, if there is none of that name."""
+    named_in: str = ""
+    """The file whose variable names that program; empty for the usual name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +65,12 @@ class Fault:
 
 def faults(facts: PluginFacts) -> tuple[Fault, ...]:
     """Return what is wrong with the plugin; the first is the most important."""
-    found = [*_about_link(facts), *_about_files(facts), *_about_mode(facts)]
+    found = [
+        *_about_link(facts),
+        *_about_files(facts),
+        *_about_mode(facts),
+        *_about_program(facts),
+    ]
     return tuple(sorted(found, key=lambda fault: fault.level is not Level.FAIL))
 
 
@@ -123,6 +133,19 @@ def _about_mode(facts: PluginFacts) -> list[Fault]:
         )
         return [Fault(Level.WARN, text)]
     return []
+
+
+def _about_program(facts: PluginFacts) -> list[Fault]:
+    if not facts.lacking_program:
+        return []
+    cure = "Install it again"
+    if facts.named_in:
+        cure = f"Correct {PROGRAM_VARIABLE} in {facts.named_in}"
+    text = (
+        f"hooks find no program {facts.lacking_program}, so deploys of apps that push"
+        f" fail. {cure}"
+    )
+    return [Fault(Level.FAIL, text)]
 
 
 def _named(names: tuple[str, ...]) -> str:

@@ -5,8 +5,6 @@ program that hooks call, and the unit of the service.
 """
 
 import dataclasses
-import os
-import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -18,10 +16,7 @@ from dokku_registryd.core.status.findings import Finding
 from dokku_registryd.verbs.service import check
 
 _CHECK = "plugin"
-_PROGRAM = "DOKKU_REGISTRYD_BIN"
 _NAME = "dokku-registryd"
-# Where hooks look, apart from the PATH: `find_program` in hooks/functions.
-_FOLDERS = "/usr/local/bin:/usr/bin"
 _PROGRAM_SECONDS = 15.0
 _INSTALL = "sudo dokku-registryd install"
 
@@ -31,7 +26,9 @@ def examine(settings: config.Settings, environ: Mapping[str, str]) -> Iterator[F
     environ = check.service_environ(environ)
     lib_root = Path(settings.paths.dokku_lib_root)
     try:
-        facts = plugin_files.PluginFiles(lib_root, settings.data_dir).look()
+        facts = plugin_files.PluginFiles(
+            lib_root, settings.data_dir, lambda: environ
+        ).look()
     except OSError as error:
         yield findings.fail(
             _CHECK,
@@ -55,16 +52,13 @@ def examine(settings: config.Settings, environ: Mapping[str, str]) -> Iterator[F
 
 
 def _about_program(environ: Mapping[str, str]) -> Iterator[Finding]:
-    name = environ.get(_PROGRAM) or _NAME
-    path = shutil.which(name, path=f"{environ.get('PATH', os.defpath)}:{_FOLDERS}")
-    where = environ.get(check.DEFAULTS_VARIABLE, check.DEFAULTS_FILE)
-    hint = f"Correct {_PROGRAM} in {where}" if name != _NAME else "Install it again"
+    name, path = plugin_files.find_program(environ)
     if path is None:
-        yield findings.fail(
-            _CHECK,
-            f"hooks find no program {name}, so deploys of apps that push fail. {hint}",
-        )
-        return
+        return  # which is a fault of the plugin already
+    where = environ.get(check.DEFAULTS_VARIABLE, check.DEFAULTS_FILE)
+    hint = "Install it again"
+    if name != _NAME:
+        hint = f"Correct {plugin_facts.PROGRAM_VARIABLE} in {where}"
     try:
         said = programs.run([path, "--version"], environ, seconds=_PROGRAM_SECONDS)
     except errors.RegistrydError as error:
