@@ -316,8 +316,8 @@ def test_a_link_is_not_an_auth_config(host: Host, tmp_path: Path) -> None:
     (folder / "config.json").symlink_to(target)
     host.folder("api").symlink_to(target.parent)
 
-    assert "config.json" in failure(host, "web")
-    assert "link" in failure(host, "api")
+    assert "config.json: it is a link" in failure(host, "web")
+    assert "its folder is a link" in failure(host, "api")
 
 
 def test_the_global_folder_may_be_a_link(host: Host) -> None:

@@ -6,6 +6,7 @@ app, and no message contains the content of a file.
 """
 
 import contextlib
+import errno
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -243,4 +244,6 @@ def _read(folder: Path) -> AuthFile:
         return AuthFile()
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else "it cannot be read"
+        if error.errno == errno.ELOOP:
+            reason = "it is a link, and none is followed here"
         raise config_file.MalformedAuthError(reason) from None
