@@ -6,11 +6,10 @@ has an outcome. Both run the same code.
 """
 
 import contextlib
-import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from dokku_registryd import config, errors, ports
+from dokku_registryd import config, ports
 from dokku_registryd.adapters.files import (
     atomic,
     disk_trial,
@@ -26,37 +25,28 @@ from dokku_registryd.adapters.spool import spool
 from dokku_registryd.core.engine import push_ways
 from dokku_registryd.core.hook import triggers
 from dokku_registryd.core.install import builds
-from dokku_registryd.core.notify import troubles
 from dokku_registryd.core.registry import backoff, exchanges
-from dokku_registryd.core.release import completeness, following
-from dokku_registryd.core.status import exposition, unchecked
+from dokku_registryd.core.release import following
+from dokku_registryd.core.status import exposition
 from dokku_registryd.runtime import (
-    announcer,
     app_locks,
     execution,
     finishing,
-    follower,
-    heartbeat,
     intake,
-    login_watch,
-    notifier,
     queue,
-    reach_watch,
     status_endpoint,
     status_pages,
     supervisor,
-    trouble_facts,
     waiters,
     wakeup,
 )
 from dokku_registryd.sources import sweep_timer, trigger_files
 from dokku_registryd.wiring import (
     contexts,
-    credentials,
     engines,
     ledgers,
-    notifications,
     relays,
+    watchers,
 )
 
 # An attempt may wait for the Engine, then for the registry; after that it hangs.
@@ -109,17 +99,11 @@ class Service:
             triggers_spool=self.spool,
             job_waiters=self._waiters,
         )
-        self._follower = follower.Follower(
-            context=lambda: self._executor.context,
-            interval_seconds=settings.follow.interval_seconds,
-        )
-        self._notifier: notifier.Notifier | None = None
-        self._login_watch: login_watch.LoginWatch | None = None
-        self._reach_watch: reach_watch.ReachWatch | None = None
-        self._announcer: announcer.Announcer | None = None
-        self._heartbeat: heartbeat.Heartbeat | None = None
         self._executor = execution.Executor(
             job_finishing=ending, backoff=contexts.backoff_of(settings)
+        )
+        self._watchers = watchers.Watchers(
+            settings, book=self.ledger, clock=self.clock, executor=self._executor
         )
         self._intake = intake.Intake(ending)
         # After the intake: a scan that is woken now must find the job forgotten.
@@ -148,67 +132,15 @@ class Service:
         pages = self._pages(environ, build)
         return status_endpoint.StatusEndpoint(self._settings, environ, pages)
 
-    def start_notifier(self, environ: Mapping[str, str], build: builds.Build) -> None:
+    def start_watchers(self, environ: Mapping[str, str], build: builds.Build) -> None:
         """Start what no job waits for: following other hosts, telling of troubles."""
-        self._follower.start()
-        watch = self._login_watch = login_watch.LoginWatch(
-            store=self.ledger,
-            context=lambda: self._executor.context,
-            locate=credentials.build_locator(self._settings),
-            interval_seconds=self._settings.registry.login_check_seconds,
-        )
-        watch.start()
-        self._reach_watch = reach_watch.ReachWatch(
-            context=lambda: self._executor.context,
-            note=self._executor.counters.asked,
-            interval_seconds=self._settings.registry.reach_check_seconds,
-        )
-        self._reach_watch.start()
-        facts = trouble_facts.TroubleFacts(
-            read_book=self._read_troubles,
-            counted=self._executor.counters,
-            # Pages serve one thread each.
-            why_unready=self._pages(environ, build).why_unready,
-            logins=lambda: watch.troubles,
-        )
-        table, counters = self._settings.notify, self._executor.counters
-        self._heartbeat = heartbeat.Heartbeat(
-            sweeps=lambda: counters.counts().sweeps_done,
-            monotonic=self.clock.monotonic,
-        )
-        self._heartbeat.ask = notifications.build_heartbeat(self._settings, environ)
-        self._notifier = notifier.Notifier(
-            store=self.ledger,
-            look=facts.look,
-            channels=notifications.build_channels(self._settings, environ),
-            clock=self.clock,
-            delay=self._notice_delay,
-            host=self._settings.daemon.host_name or os.uname().nodename,
-            grace_seconds=table.grace_seconds,
-            lag_seconds=table.lag_seconds,
-            heartbeat=self._heartbeat.turn,
-        )
-        self._notifier.start()
-        self._announcer = announcer.Announcer(
-            store=self.ledger,
-            plugins=notifications.build_plugins(self._settings, environ),
-            clock=self.clock,
-            delay=self._notice_delay,
-        )
-        self._executor.finishing.subscribe(self._announcer.hint)
-        self._announcer.start()
+        # Pages serve one thread each.
+        pages = self._pages(environ, build)
+        self._watchers.start(environ, why_unready=pages.why_unready)
 
-    def stop_notifier(self) -> None:
+    def stop_watchers(self) -> None:
         """Stop following and telling: what comes now is the end of the service."""
-        self._follower.stop()
-        if self._login_watch is not None:
-            self._login_watch.stop()
-        if self._reach_watch is not None:
-            self._reach_watch.stop()
-        if self._announcer is not None:
-            self._announcer.stop()
-        if self._notifier is not None:
-            self._notifier.stop()
+        self._watchers.stop()
 
     def _pages(
         self, environ: Mapping[str, str], build: builds.Build
@@ -227,17 +159,9 @@ class Service:
             read_process=process_facts.ProcessFacts().look,
             build=build,
             data_dir=str(self._settings.data_dir),
-            read_follow=lambda: self._follower.state,
-            read_unchecked=self._read_unchecked,
+            read_follow=lambda: self._watchers.follow_state,
+            read_unchecked=self._watchers.read_unchecked,
         )
-
-    def _read_unchecked(self) -> Iterator[tuple[str, str]]:
-        for what, watch in (
-            (unchecked.LOGINS, self._login_watch),
-            (unchecked.REGISTRIES, self._reach_watch),
-        ):
-            if why := watch.unchecked if watch else unchecked.PENDING:
-                yield what, why
 
     def reload(self, settings: config.Settings) -> None:
         """Apply new settings to every attempt that starts from now on.
@@ -252,23 +176,7 @@ class Service:
             rescan_seconds=settings.daemon.rescan_interval_seconds,
             sweep_seconds=settings.daemon.sweep_interval_seconds,
         )
-        self._follower.reload(interval_seconds=settings.follow.interval_seconds)
-        if self._login_watch is not None:
-            self._login_watch.reload(
-                locate=credentials.build_locator(settings),
-                interval_seconds=settings.registry.login_check_seconds,
-            )
-        if self._reach_watch is not None:
-            self._reach_watch.reload(
-                interval_seconds=settings.registry.reach_check_seconds
-            )
-        if self._notifier is not None and self._heartbeat is not None:
-            self._heartbeat.ask = notifications.build_heartbeat(settings, os.environ)
-            self._notifier.reload(
-                channels=notifications.build_channels(settings, os.environ),
-                grace_seconds=settings.notify.grace_seconds,
-                lag_seconds=settings.notify.lag_seconds,
-            )
+        self._watchers.reload(settings)
 
     def close(self) -> None:
         """Close all resources."""
@@ -293,31 +201,6 @@ class Service:
             )
         finally:
             book.close()
-
-    def _read_troubles(self) -> troubles.Book:
-        book = ledger.SqliteLedger(self._settings.ledger_file, read_only=True)
-        try:
-            amiss = book.amiss()
-            return troubles.Book(
-                failed=book.failed_jobs(),
-                retried=book.retried_jobs(),
-                unpushed=book.unpushed(),
-                incomplete={
-                    app: completeness.describe(known.missing, known.lacking)
-                    for app, known in amiss
-                    if known.lacking
-                },
-                lost_numbers={
-                    app: f"it {completeness.tell(known.standing, (), 0)}"
-                    for app, known in amiss
-                    if not known.lacking
-                },
-            )
-        finally:
-            book.close()
-
-    def _notice_delay(self, failures: int) -> float:
-        return self._executor.backoff.after(failures, errors.TransientError(""))
 
     def _read_files(self) -> exposition.Files:
         return exposition.Files(

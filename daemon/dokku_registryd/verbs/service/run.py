@@ -173,7 +173,7 @@ class _Daemon:
             took = round(time.monotonic() - started, 3)
             self._notifier.ready(self._status())
             self._log.info("daemon.ready", took_seconds=took)
-            service.start_notifier(self._arguments.environ, self._build)
+            service.start_watchers(self._arguments.environ, self._build)
             service.supervisor.run()
         except errors.RegistrydError as error:
             self._log.critical("daemon.failed", error=str(error))
@@ -186,7 +186,7 @@ class _Daemon:
         self._notifier.stopping("Draining")
         if self._endpoint is not None:
             self._endpoint.pages.stopping()
-        service.stop_notifier()
+        service.stop_watchers()
         self._log.info(
             "daemon.draining",
             signal=self._signal,
