@@ -39,10 +39,14 @@ class Waiting:
     @property
     def call(self) -> tuple[int, int]:
         """What decides between two that may begin."""
+        return (self.precedence, self.turn)
+
+    @property
+    def precedence(self) -> int:
+        """Who goes first: what is awaited, background work, checks, other hosts."""
         if not is_background(self.job):
-            return (0, self.turn)
-        rules = self.job.rules
-        return (1 + rules.is_last + (self.job.kind is Kind.FOLLOW), self.turn)
+            return 0
+        return 1 + self.job.rules.is_last + (self.job.kind is Kind.FOLLOW)
 
 
 class LanesMachine(RuleBasedStateMachine):
@@ -198,11 +202,9 @@ class LanesMachine(RuleBasedStateMachine):
         """
         blocked = {lane for job in self.running for lane in job.lanes}
         is_full = sum(map(is_background, self.running)) >= MOST_BACKGROUND
-        awaited = [entry for entry in self.by_age() if not is_background(entry.job)]
-        others = [entry for entry in self.by_age() if is_background(entry.job)]
         free: list[Waiting] = []
-        for entry in awaited + ([] if is_full else others):
-            if entry.due > self.now:
+        for entry in sorted(self.by_age(), key=lambda entry: entry.precedence):
+            if entry.due > self.now or (is_full and entry.precedence):
                 continue
             if blocked.isdisjoint(entry.job.lanes):
                 free.append(entry)
