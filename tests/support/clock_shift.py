@@ -1,4 +1,11 @@
-"""Another wall time for some processes; what counts seconds goes on as it is."""
+"""Another wall time for some processes; what counts seconds goes on as it is.
+
+The library that shifts the clock also takes part in `pthread_cond_timedwait`: it reads
+its file each time, and counts deadlines of the monotonic clock from a shifted one. So
+threads of Python wait for the interpreter, thousands of times a second, and where the
+clock is ahead none of them waits at all. A real clock that jumps does nothing to them,
+so processes get a copy of the library in which that function has another name.
+"""
 
 import os
 import time
@@ -10,6 +17,9 @@ from support import engines, leftovers
 _NAME: Final = "libfaketimeMT.so.1"
 _PYTHON: Final = Path(__file__).with_name("shifted")
 _STILL: Final = "+0"
+_NAMES: Final = 2
+_WAIT: Final = b"\0pthread_cond_timedwait\0"
+_UNUSED: Final = b"\0pthread_cond_timedwai_\0"
 JUMPS: Final = {
     "a day ahead": 86_400.0,
     "a day back": -86_400.0,
@@ -23,11 +33,13 @@ class Clock:
     """The wall time of processes that run with its variables.
 
     Args:
-        file: Where the shift is kept; its folder exists.
+        file: Where the shift is kept, beside the library; its folder exists.
     """
 
     def __init__(self, file: Path) -> None:
         self._file = file
+        self._library = file.with_name(_NAME)
+        _copy_library(self._library)
         self.set_right()
 
     def __enter__(self) -> Self:
@@ -42,6 +54,7 @@ class Clock:
     def environ(self) -> dict[str, str]:
         """What a process needs to go by this clock."""
         return environ() | {
+            "LD_PRELOAD": str(self._library),
             "FAKETIME_TIMESTAMP_FILE": str(self._file),
             "FAKETIME_NO_CACHE": "1",
             "PYTHONPATH": f"{_PYTHON}:{os.environ.get('PYTHONPATH', '')}",
@@ -66,11 +79,18 @@ class Clock:
 
 def environ(shift: str = "") -> dict[str, str]:
     """Return the variables that preload the library, and shift by a fixed span."""
-    library = engines.find_library("clock-shifter", _NAME)
     found = {
-        "LD_PRELOAD": str(library),
+        "LD_PRELOAD": str(engines.find_library("clock-shifter", _NAME)),
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",
         # Files keep the times that they were written at, as they do when a clock jumps.
         "NO_FAKE_STAT": "1",
     }
     return {**found, "FAKETIME": shift} if shift else found
+
+
+def _copy_library(path: Path) -> None:
+    content = engines.find_library("clock-shifter", _NAME).read_bytes()
+    # By the first name it is exported, by the second one the real one is looked up.
+    if content.count(_WAIT) != _NAMES:
+        raise LookupError(f"{_NAME} is another library than the one that is known here")
+    path.write_bytes(content.replace(_WAIT, _UNUSED, 1))
