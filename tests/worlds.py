@@ -5,6 +5,8 @@ Ledger, spool, replies, property files and detached folders are the real adapter
 """
 
 import dataclasses
+import functools
+import tempfile
 from collections.abc import Callable, Iterator, MutableMapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,6 +35,7 @@ from dokku_registryd.effects.deploy import reply_writer
 from fakes_engine import FakeEngine, FakeRemote
 from fakes_registry import FakeCredentials, FakeRegistry
 from fakes_relay import FakeRelay
+from support import scratch
 
 Effect = Callable[
     [jobs.Job, ports.Context, reply_writer.ReplyWriter],
@@ -277,6 +280,15 @@ class Host:
         return cast("reply_files.ReplyFiles", self.context.replies)
 
 
+@functools.cache
+def _empty_ledger() -> bytes:
+    """Return the file of a new ledger, which takes its time to make."""
+    with tempfile.TemporaryDirectory(dir=scratch.folder()) as folder:
+        path = Path(folder, "ledger.sqlite3")
+        ledger.SqliteLedger(path).close()
+        return path.read_bytes()
+
+
 def build_world(
     folder: Path,
     *,
@@ -291,7 +303,10 @@ def build_world(
     credentials = FakeCredentials()
     clock = HandClock()
     (folder / "home" / ".docker").mkdir(parents=True)
-    book = ledger.SqliteLedger(folder / "data" / "ledger.sqlite3")
+    (folder / "data").mkdir(mode=0o700)
+    path = folder / "data" / "ledger.sqlite3"
+    path.write_bytes(_empty_ledger())
+    book = ledger.SqliteLedger(path)
     files = property_files.PropertyFiles(
         config_root=folder / "config",
         dokku_root=folder / "home",

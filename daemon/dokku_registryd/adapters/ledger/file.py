@@ -10,6 +10,7 @@ downgrade.
 """
 
 import contextlib
+import functools
 import os
 import sqlite3
 import threading
@@ -126,9 +127,9 @@ class LedgerFile:
             _keep_copy(self._connection, self._path)
         self._migrate(version, is_draft=is_draft)
 
-    def _schema(self) -> list[tuple[str, str]]:
+    def _schema(self) -> tuple[tuple[str, str], ...]:
         rows = self._rows("SELECT name, coalesce(sql, '') FROM sqlite_schema")
-        return sorted(map(tuple, rows))
+        return tuple(sorted(map(tuple, rows)))
 
     def _schema_tables(self) -> list[str]:
         rows = self._rows("SELECT name FROM sqlite_schema WHERE type = 'table'")
@@ -186,13 +187,14 @@ def _doubt(column: Row) -> str:
     return f"typeof({column['name']}) NOT IN ({', '.join(good)})"
 
 
-def _schema_of(*scripts: str) -> list[tuple[str, str]]:
+@functools.cache
+def _schema_of(*scripts: str) -> tuple[tuple[str, str], ...]:
     """Return the tables and indexes that scripts create, with their definitions."""
     with contextlib.closing(_open(":memory:")) as connection:
         for script in scripts:
             connection.executescript(script)
         query = "SELECT name, coalesce(sql, '') FROM sqlite_schema"
-        return sorted(map(tuple, connection.execute(query)))
+        return tuple(sorted(map(tuple, connection.execute(query))))
 
 
 def _keep_copy(connection: Connection, path: Path) -> None:
