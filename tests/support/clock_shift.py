@@ -7,12 +7,15 @@ clock is ahead none of them waits at all. A real clock that jumps does nothing t
 so processes get a copy of the library in which that function has another name.
 """
 
+import functools
 import os
+import shutil
 import time
+from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import Final, Self
 
-from support import engines, leftovers
+from support import engines, fork_server, leftovers, scratch
 
 _NAME: Final = "libfaketimeMT.so.1"
 _PYTHON: Final = Path(__file__).with_name("shifted")
@@ -33,14 +36,13 @@ class Clock:
     """The wall time of processes that run with its variables.
 
     Args:
-        file: Where the shift is kept, beside the library; its folder exists.
+        file: Where the shift is kept; its folder exists.
     """
 
     def __init__(self, file: Path) -> None:
         self._file = file
-        self._library = file.with_name(_NAME)
-        _copy_library(self._library)
         self.set_right()
+        fork_server.share(self.environ)
 
     def __enter__(self) -> Self:
         """Nothing runs by it yet."""
@@ -54,7 +56,7 @@ class Clock:
     def environ(self) -> dict[str, str]:
         """What a process needs to go by this clock."""
         return environ() | {
-            "LD_PRELOAD": str(self._library),
+            "LD_PRELOAD": str(_library()),
             "FAKETIME_TIMESTAMP_FILE": str(self._file),
             "FAKETIME_NO_CACHE": "1",
             "PYTHONPATH": f"{_PYTHON}:{os.environ.get('PYTHONPATH', '')}",
@@ -88,9 +90,15 @@ def environ(shift: str = "") -> dict[str, str]:
     return {**found, "FAKETIME": shift} if shift else found
 
 
-def _copy_library(path: Path) -> None:
+@functools.cache
+def _library() -> Path:
+    """Return the copy of this process; it is gone when the process is."""
     content = engines.find_library("clock-shifter", _NAME).read_bytes()
     # By the first name it is exported, by the second one the real one is looked up.
     if content.count(_WAIT) != _NAMES:
         raise LookupError(f"{_NAME} is another library than the one that is known here")
-    path.write_bytes(content.replace(_WAIT, _UNUSED, 1))
+    folder = scratch.make("clock")
+    Finalize(None, shutil.rmtree, (folder,), exitpriority=0)
+    library = folder / _NAME
+    library.write_bytes(content.replace(_WAIT, _UNUSED, 1))
+    return library

@@ -8,6 +8,8 @@ and its environment is the server's, so tests of that start the program itself, 
 do all that change how Python starts. `REGISTRYD_FORK=no` has every test do so.
 
 The server is a child of a guardian, which answers all that still wait when it ends.
+Programs that start in another manner, such as with the library that shifts their clock,
+are forks of a server of their own, which was started in it, if `share` was told of it.
 
 There are two ways to ask. `start` and `call` hand over streams and know the child by
 its ID. `client` is a small program that plugins call like ours. Its process only waits
@@ -48,7 +50,12 @@ _MOST_DESCRIPTORS: Final = 4096
 _SET_PARENT_DEATH_SIGNAL: Final = 1  # linux/prctl.h
 # What Python reads before it could be told by us, and what it is started with.
 _LANGUAGE: Final = "C.UTF-8"
-_READ_AT_START: Final = ("PYTHON", "LD_", "MALLOC_", "GLIBC_", "LC_", "SSL_", "TZ")
+_READ_AT_START: Final = (
+    *("PYTHON", "LD_", "MALLOC_", "GLIBC_", "LC_", "SSL_", "TZ"),
+    *("FAKETIME", "NO_FAKE"),
+)
+# The first one is read again for each look at the clock; a fork compiles nothing.
+_READ_LATER: Final = {"FAKETIME_TIMESTAMP_FILE", "PYTHONDONTWRITEBYTECODE"}
 _EXECUTABLE: Final = 0o755
 _LOST: Final = "lost"
 """What a client is told whose server has ended."""
@@ -76,13 +83,32 @@ exit "$status"
 """
 
 
+Manner = frozenset[tuple[str, str]]
+"""The variables that matter to how a program starts."""
+_PLAIN: Final[Manner] = frozenset()
+_shared: Final = {_PLAIN}
+
+
+def share(environ: Mapping[str, str]) -> None:
+    """Let programs that start in the manner of this environment be forks, too."""
+    _shared.add(_manner_of(environ))
+
+
 def can_fork(program: Path, environ: Mapping[str, str]) -> bool:
     """Return whether a program that is started so would be the same as a fork."""
     return (
         program == PROGRAM
         and _is_wanted()
         and environ.get("LANG", _LANGUAGE) == _LANGUAGE
-        and not any(name.startswith(_READ_AT_START) for name in environ)
+        and _manner_of(environ) in _shared
+    )
+
+
+def _manner_of(environ: Mapping[str, str]) -> Manner:
+    return frozenset(
+        (name, value)
+        for name, value in environ.items()
+        if name.startswith(_READ_AT_START) and name not in _READ_LATER
     )
 
 
@@ -151,7 +177,7 @@ def start(
     """Start the program with these descriptors as its standard streams."""
     connection = socket.socket(socket.AF_UNIX)
     try:
-        connection.connect(str(_folder() / "socket"))
+        connection.connect(str(_folder(_manner_of(env)) / "socket"))
         call = {"arguments": arguments, "environ": dict(env), "folder": str(cwd)}
         umask = os.umask(0)
         os.umask(umask)
@@ -220,12 +246,12 @@ def client() -> Path:
 
 
 @functools.cache
-def _folder() -> Path:
+def _folder(manner: Manner = _PLAIN) -> Path:
     """Return where the server of this process is asked."""
-    return _start_server()
+    return _start_server(manner)
 
 
-def _start_server() -> Path:
+def _start_server(manner: Manner = _PLAIN) -> Path:
     """Start a server, and return where it is asked."""
     folder = scratch.make("fork")
     path = folder / "dokku-registryd"
@@ -237,14 +263,17 @@ def _start_server() -> Path:
         )
     )
     path.chmod(_EXECUTABLE)
+    variables = dict(manner)
+    paths = [str(Path(__file__).parents[1]), variables.get("PYTHONPATH", "")]
     # It ends with this process, which holds the other end of its input. `-P` keeps
     # this folder's modules out of its way.
     process = subprocess.Popen(
-        [sys.executable, "-P", __file__, str(folder)],
+        [sys.executable, "-P", __file__, str(folder), json.dumps(variables)],
         env={
             "PATH": os.environ["PATH"],
             "LANG": _LANGUAGE,
-            "PYTHONPATH": str(Path(__file__).parents[1]),
+            **variables,
+            "PYTHONPATH": ":".join(filter(None, paths)),
         },
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -470,8 +499,10 @@ def _import_everything() -> Callable[[list[str]], int]:
     return main
 
 
-def _serve(folder: Path) -> NoReturn:
+def _serve(folder: Path, variables: Mapping[str, str]) -> NoReturn:
     _guard(folder)
+    _shared.clear()
+    share(variables)
     main = _import_everything()
     gc.collect()
     gc.freeze()  # Forks share what they never write to.
@@ -483,4 +514,4 @@ def _serve(folder: Path) -> NoReturn:
 
 
 if __name__ == "__main__":
-    _serve(Path(sys.argv[1]))
+    _serve(Path(sys.argv[1]), json.loads(sys.argv[2]))

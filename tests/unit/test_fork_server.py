@@ -177,6 +177,24 @@ def test_who_can_be_a_fork(
     assert fork_server.can_fork(program, {**ENVIRON, **environ}) == can_fork
 
 
+def test_a_manner_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """What starts in a manner that was shared is a fork of what started in it once."""
+    monkeypatch.delenv("REGISTRYD_FORK", raising=False)
+    starts = tmp_path / "starts"
+    line = f"with open({str(starts)!r}, 'a') as file: print(file=file)\n"
+    (tmp_path / "sitecustomize.py").write_text(line)
+    environ = {**ENVIRON, "PYTHONPATH": str(tmp_path), "TZ": "Asia/Tokyo"}
+
+    fork_server.share(environ)
+
+    assert fork_server.can_fork(PROGRAM, environ)
+    assert not fork_server.can_fork(PROGRAM, {**environ, "TZ": "UTC"})
+    for _ in range(2):
+        done = fork_server.call(PROGRAM, ["--version"], env=environ, cwd=tmp_path)
+        assert (done.returncode, done.stderr) == (0, "")
+    assert starts.read_text() == "\n"
+
+
 @pytest.mark.fresh_programs
 def test_none_where_none_is_wanted() -> None:
     """A marked test has the program itself everywhere."""
