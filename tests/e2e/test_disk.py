@@ -16,7 +16,9 @@ def host(
     one_engine: EngineServer, own_registry: RegistryServer, tmp_path: Path
 ) -> Iterator[TortureHost]:
     """Give a host with a small disk, on which `web` was released."""
-    with TortureHost(tmp_path / "life", one_engine, own_registry) as made:
+    with TortureHost(
+        tmp_path / "life", one_engine, own_registry, is_plain=True
+    ) as made:
         made.make_app("web", has_helper=False)
         made.site.ship("web")
         yield made

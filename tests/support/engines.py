@@ -8,6 +8,7 @@ also that of a Docker that runs here. So its containers can be created, not star
 Only the standard library is used, so that a demo can import this too.
 """
 
+import functools
 import json
 import os
 import shutil
@@ -100,6 +101,7 @@ def kinds_in(folder: str) -> tuple[EngineKind, ...]:
     )
 
 
+@functools.cache
 def _ask_version(packages: str) -> str:
     """Return `28.5.2+dfsg4` for `Docker version 28.5.2+dfsg4, build 89c5e8f`."""
     answer = subprocess.run(
@@ -155,12 +157,17 @@ def environment_for(packages: str, *first_on_path: Path) -> dict[str, str]:
     root = _root(packages)
     folders = [*first_on_path, root, root / "usr/bin", root / "usr/sbin"]
     system = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-    libraries = sorted({str(path.parent) for path in root.rglob("*.so*")})
+    libraries = _library_folders(root)
     return {
         "PATH": ":".join([*map(str, folders), system]),
         "LD_LIBRARY_PATH": ":".join(libraries),
         "HOME": "/nonexistent",
     }
+
+
+@functools.cache
+def _library_folders(root: Path) -> tuple[str, ...]:
+    return tuple(sorted({str(path.parent) for path in root.rglob("*.so*")}))
 
 
 CLASSIC: Final = EngineKind(name="20.10-classic", packages="bookworm", store="classic")
