@@ -50,10 +50,12 @@ class InstalledCopy:
         self.program.chmod(_EXECUTABLE)
 
     def put_back(self) -> None:
-        """Install what is in this checkout, in place of what was installed before."""
-        skipped = shutil.ignore_patterns("__pycache__")
+        """Install what is in this checkout, in place of what was installed before.
+
+        It is compiled as far as this checkout is, as what pip installs.
+        """
         shutil.rmtree(self._package, ignore_errors=True)
-        shutil.copytree(_PACKAGE, self._package, ignore=skipped)
+        shutil.copytree(_PACKAGE, self._package)
         for source, target in _shared().items():
             place = self.packages / target
             place.parent.mkdir(exist_ok=True)
