@@ -19,9 +19,9 @@ endif
 # pytest keeps what it has compiled; else each process compiles all tests again.
 unexport PYTHONDONTWRITEBYTECODE
 
-# The tests wait for Engines more than they work, so two processes halve their time. Each
-# has Engines of its own, which take a gigabyte together.
-JOBS ?= auto
+# The tests wait as long as they work, so a core is busy with two processes. Each has
+# Engines of its own, which take half a gigabyte.
+JOBS ?= $(shell echo $$((2 * $$(nproc))))
 # See tests/support/second_look.py.
 SECOND_LOOK = --reruns 1
 SIDE_BY_SIDE = -n $(JOBS) --maxprocesses 4 --dist worksteal
