@@ -100,7 +100,7 @@ def test_any_damage_leaves_a_ledger_that_works(
 @pytest.mark.parametrize(
     "spoil",
     [
-        pytest.param("UPDATE releases SET state = 'pusxed'", id="state"),
+        pytest.param("UPDATE releases SET state = 'pus?ed'", id="state"),
         pytest.param("UPDATE jobs SET kind = 'rel?ase'", id="kind"),
         pytest.param("UPDATE jobs SET accepted_at = 'soon'", id="type"),
         pytest.param("UPDATE jobs SET app = CAST(x'ff' AS TEXT)", id="text"),

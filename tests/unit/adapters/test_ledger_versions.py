@@ -169,6 +169,11 @@ def test_beside_a_daemon_of_this_version(tmp_path: Path) -> None:
         book.close()
 
 
+def list_all_jobs(book: ledger.SqliteLedger) -> object:
+    """Read each job, finished or not."""
+    return list(book.all_jobs())
+
+
 @pytest.mark.parametrize(
     ("change", "read"),
     [
@@ -177,13 +182,27 @@ def test_beside_a_daemon_of_this_version(tmp_path: Path) -> None:
             "INSERT INTO troubles VALUES ('disk_worn', 'sda', 1, 1, 0, 'old')",
             ledger.SqliteLedger.notices,
         ),
+        ("UPDATE jobs SET ending = 'postponed'", list_all_jobs),
+        ("UPDATE releases SET state = 'signed'", ledger.SqliteLedger.releases),
+        (
+            "INSERT INTO checks VALUES ('1', '', 0, 0, 1, '', 0, 0, 'no', '', 0, 0, 0)",
+            lambda book: book.checks_since(0.0),
+        ),
+        (
+            "INSERT INTO logins VALUES ('r', 'web', 'u', '', 'locked', '', 1, 0)",
+            ledger.SqliteLedger.login_checks,
+        ),
+        (
+            "INSERT INTO pauses VALUES ('r', 'web', 'u', 'delete', 'web', 1, 1, 1, '')",
+            ledger.SqliteLedger.paused_registries,
+        ),
     ],
-    ids=["job", "trouble"],
+    ids=["job", "trouble", "ending", "state", "number", "login", "pause"],
 )
-def test_a_kind_of_a_newer_version(
+def test_a_name_of_a_newer_version(
     change: str, read: Callable[[ledger.SqliteLedger], object], tmp_path: Path
 ) -> None:
-    """It is named as what it is, with the way out: no number guards a kind."""
+    """It is named as what it is, with the way out: no number guards the names."""
     path = put(NAMES[-1], tmp_path / "ledger.sqlite3")
     with contextlib.closing(ledger.SqliteLedger(path)) as book:
         book._connection.execute(change)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Final
 
-from dokku_registryd.adapters.ledger import file
+from dokku_registryd.adapters.ledger import file, versions
 from dokku_registryd.adapters.ledger.schema import AMISS
 from dokku_registryd.core.release.completeness import Number, Record
 
@@ -129,7 +129,7 @@ def _check_row(row: file.Row) -> Record:
         missing=tuple(filter(None, row["missing"].split("\n"))),
         lacking=row["lacking"],
         unread=row["unread"],
-        number=Number(row["number"]),
+        number=versions.known(Number, row["number"], "a check that found a number"),
         tree=tuple(filter(None, row["tree"].split("\n"))),
         is_here=bool(row["is_here"]),
         requests=row["requests"],

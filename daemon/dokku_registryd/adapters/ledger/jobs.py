@@ -261,7 +261,9 @@ def job_record(row: file.Row) -> jobs.JobRecord:
     outcome = None
     if row["ending"] is not None:
         outcome = outcomes.Outcome(
-            ending=outcomes.Ending(row["ending"]),
+            ending=versions.known(
+                outcomes.Ending, row["ending"], "a job that ended as"
+            ),
             reference=row["reference"],
             image_id=row["image_id"],
             digest=row["digest"],

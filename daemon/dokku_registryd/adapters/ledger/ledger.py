@@ -22,6 +22,7 @@ from dokku_registryd.adapters.ledger import (
     removals,
     repeats,
     side_tables,
+    versions,
 )
 from dokku_registryd.adapters.ledger.schema import ASKED_AFTER
 from dokku_registryd.core.registry import backoff
@@ -185,5 +186,7 @@ def _key_values(key: backoff.Key) -> tuple[str, ...]:
 
 def _pause_row(row: file.Row) -> backoff.Pause:
     facts = dict(row)
-    facts["direction"] = backoff.Direction(facts["direction"])
+    facts["direction"] = versions.known(
+        backoff.Direction, facts["direction"], "a pause of the direction"
+    )
     return backoff.Pause(**facts)

@@ -65,10 +65,7 @@ class NoticeRows(file.LedgerFile):
     def login_checks(self) -> list[Check]:
         """Return the latest check of each login."""
         rows = self._rows("SELECT * FROM logins ORDER BY domain, owner, username")
-        return [
-            Check(**{**dict(row), "standing": Standing(row["standing"])})
-            for row in rows
-        ]
+        return [Check(**{**dict(row), "standing": _standing(row)}) for row in rows]
 
     def put_login_check(self, check: Check) -> None:
         """Replace the latest check of a login."""
@@ -174,6 +171,10 @@ def _told(
     for row in rows:
         told = Told(number=row["number"], is_over=bool(row["is_over"]))
         yield (_kind(row), row["subject"]), told
+
+
+def _standing(row: file.Row) -> Standing:
+    return versions.known(Standing, row["standing"], "a login that is")
 
 
 def _kind(row: file.Row) -> Kind:

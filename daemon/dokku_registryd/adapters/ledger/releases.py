@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from dokku_registryd import errors
-from dokku_registryd.adapters.ledger import file, origins, side_tables
+from dokku_registryd.adapters.ledger import file, origins, side_tables, versions
 from dokku_registryd.adapters.ledger.schema import ASKED_AFTER
 from dokku_registryd.core.release.origins import Origin
 from dokku_registryd.core.release.releases import Release, ReleaseState
@@ -277,7 +277,8 @@ def _storable(value: object) -> Any:
 
 def _release_row(row: file.Row) -> Release:
     facts = dict(row)
-    facts["state"] = ReleaseState(facts["state"])
+    state = versions.known(ReleaseState, facts["state"], "a release in the state")
+    facts["state"] = state
     facts["is_deploy_continued"] = bool(facts.pop("is_accepted"))
     facts["is_taken_back"] = bool(facts["is_taken_back"])
     facts |= {name: sys.intern(facts[name]) for name in _SHARED}
