@@ -128,3 +128,26 @@ def test_a_registry_without_the_header(
     memory.rule("/v2/org/", answer)
 
     assert not ask(registry, image_at(memory))
+
+
+@pytest.mark.parametrize("status", [408, 429, 503])
+def test_a_proxy_that_is_too_busy_to_tell(
+    registry: RegistryClient, memory: MemoryRegistry, status: int
+) -> None:
+    """A burst of requests takes no host for one without a registry: ask again later."""
+    memory.rule("/v2/org/", NGINX)
+    memory.rule("GET /v2/", Answer(status=status))
+
+    with pytest.raises(errors.RegistryUnavailableError, match="not as a registry"):
+        registry.tags(image_at(memory), auth=None)
+
+
+def test_a_proxy_that_moves_the_address(
+    registry: RegistryClient, memory: MemoryRegistry
+) -> None:
+    """A redirect on the same host is followed, as in each other question."""
+    memory.rule("/v2/org/", NGINX)
+    memory.rule("GET /v2/home", API)
+    memory.rule("GET /v2/", Answer(status=308, headers={"Location": "/v2/home"}))
+
+    assert registry.tags(image_at(memory), auth=None) == []

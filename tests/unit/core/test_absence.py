@@ -62,3 +62,12 @@ def test_who_greets(
 ) -> None:
     """A registry answers 200 or 401, and not with a page."""
     assert absence.is_greeting(status, headers, body) == expected
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [(200, False), (401, False), (404, False), (408, True), (429, True), (502, True)],
+)
+def test_who_says_nothing(status: int, expected: bool) -> None:
+    """A server that is too busy may stand before a registry."""
+    assert absence.tells_nothing(status) == expected

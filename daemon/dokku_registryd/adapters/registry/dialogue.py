@@ -103,7 +103,8 @@ class Dialogue:
         (nginx, `proxy_intercept_errors`), and Engines push and pull through it.
 
         Raises:
-            RegistryUnavailableError: Another one says so: the registry is away.
+            RegistryUnavailableError: Another one says so, and the registry is away, or
+                does not tell now whether it is one.
             PermanentError: Another one says so, and perhaps there is no registry.
         """
         reply = self.ask(request, access, HTTPStatus.NOT_FOUND, *expected)
@@ -116,12 +117,17 @@ class Dialogue:
             reply.headers, reply.body, has_api_header=has_api_header
         ):
             return None
-        if self._is_registry(access):
+        has_registry = self._has_registry(access)
+        if has_registry:
             return None
-        raise _untold(request, access, is_known=has_api_header)
+        is_known = has_api_header or has_registry is None
+        raise _untold(request, access, is_known=is_known)
 
-    def _is_registry(self, access: tokens.TokenScope) -> bool:
-        """Return whether a registry answers now: one request to `/v2/`."""
+    def _has_registry(self, access: tokens.TokenScope) -> bool | None:
+        """Return whether a registry answers `/v2/` now; None if that is open.
+
+        It is asked as `ask` does, but without a login.
+        """
         request = Request(
             method="GET",
             url=f"//{access.host}/v2/",
@@ -129,10 +135,16 @@ class Dialogue:
             max_bytes=messages.MAX_MANIFEST_BYTES,
         )
         try:
-            reply = self._wire.send(request)
+            reply = self._follow(request, access)
+        except errors.TransientError:
+            return None
         except errors.RegistrydError:
             return False
         self._note(request, access, reply)
+        if not messages.is_from(access.host, reply):
+            return False
+        if absence.tells_nothing(reply.status):
+            return None
         return absence.is_greeting(reply.status, reply.headers, reply.body)
 
     def try_out(self, request: Request, access: tokens.TokenScope) -> None:
@@ -206,7 +218,7 @@ def _untold(
     Args:
         request: The request.
         access: Its host.
-        is_known: Whether that host has answered as a registry before.
+        is_known: Whether that host has answered as a registry before, or may be one.
     """
     said = (
         f"cannot {request.purpose}: {access.host} answers 404, but not as a registry"
@@ -214,7 +226,7 @@ def _untold(
     )
     if is_known:
         return errors.RegistryUnavailableError(
-            f"{said}. The proxy in front of the registry does not reach it"
+            f"{said}. The proxy in front of the registry does not reach it now"
         )
     return errors.PermanentError(
         f"{said}. Check whether that is the registry's address, and what the proxy in"

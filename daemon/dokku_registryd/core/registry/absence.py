@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Final
 
-from dokku_registryd.core.registry import protocol
+from dokku_registryd.core.registry import protocol, refusals
 from dokku_registryd.core.text import json_documents
 
 API_HEADER: Final = "docker-distribution-api-version"
@@ -41,6 +41,19 @@ def is_greeting(status: int, headers: Mapping[str, str], body: bytes) -> bool:
     if status == HTTPStatus.UNAUTHORIZED:
         return API_HEADER in headers or "www-authenticate" in headers
     return status == HTTPStatus.OK and (API_HEADER in headers or _is_json(body))
+
+
+def tells_nothing(status: int) -> bool:
+    """Return whether an answer to `GET /v2/` leaves open who would have answered.
+
+    Args:
+        status: Its status: that of a server that is too busy, or away.
+    """
+    return (
+        status >= HTTPStatus.INTERNAL_SERVER_ERROR
+        or status == HTTPStatus.TOO_MANY_REQUESTS
+        or status in refusals.TEMPORARY
+    )
 
 
 def is_told(headers: Mapping[str, str], body: bytes, *, has_api_header: bool) -> bool:
