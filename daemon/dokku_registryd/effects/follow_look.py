@@ -122,18 +122,27 @@ class _Reader:
     def read(self, numbers: list[int]) -> None:
         """Read the records of numbers.
 
+        A server error may be about one number only, for example if the registry has
+        lost its data; a second one in a row is the registry's.
+
         Raises:
             RegistrydError: The registry does not answer, or refuses.
         """
+        has_failed = False
         for number in numbers:
             try:
                 self._read(number)
             except (errors.AuthenticationError, errors.AccessDeniedError):
                 raise
             except (errors.PermanentError, errors.UnusableAnswerError) as error:
-                self._broken[number] = error
+                self._broken[number], has_failed = error, False
+            except errors.RegistryUnavailableError as error:
+                if has_failed or backoff.asks_for_pause(error):
+                    raise
+                self._broken[number], has_failed = error, True
             else:
                 self._done.append(number)
+                has_failed = False
 
     def check(self) -> None:
         """Raise if there are numbers, and none could be read: that is the registry.

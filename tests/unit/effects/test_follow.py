@@ -706,6 +706,7 @@ BROKEN = [
     errors.UnusableAnswerError("it answers without a list"),
     errors.DigestMismatchError("its content has another digest"),
     errors.PermanentError("its answer is longer than 4 MiB"),
+    errors.RegistryUnavailableError("the registry answers 500"),
 ]
 
 
@@ -751,6 +752,33 @@ def test_the_only_new_record_is_broken(pair: Pair) -> None:
         assert "the records of number 2 cannot be read" in shown.problem
         assert pair.kept() == [first]
     assert pair.state.behind_since is not None
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        errors.RegistryUnavailableError("the registry answers 500"),
+        errors.RegistryBusyError("the registry answers 503"),
+    ],
+    ids=lambda one: type(one).__name__,
+)
+def test_a_registry_that_fails_in_the_middle(
+    pair: Pair, error: errors.RegistrydError, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is not asked for all other numbers too."""
+    for _ in range(6):
+        pair.ship()
+    asked = []
+
+    def fail(image: reference.ImageReference, **_how: Any) -> str:
+        asked.append(image.tag)
+        raise error
+
+    monkeypatch.setattr(pair.two.registry, "digest", fail)
+
+    assert pair.turn() == []
+    assert len(set(asked)) <= 2
+    assert pair.state.repositories[0].problem == str(error)
 
 
 def test_an_older_release_than_the_kept_one(pair: Pair) -> None:
