@@ -1255,6 +1255,23 @@ def test_a_refusal_without_a_challenge_has_its_reason(
 
 
 @pytest.mark.parametrize(
+    ("title", "told"),
+    [("401 Authorization Required", "(Authorization Required)"), ("401", "without a")],
+)
+def test_a_refusal_by_a_page_has_its_title(
+    client: Client, server: MemoryRegistry, title: str, told: str
+) -> None:
+    """The page of a proxy, such as nginx's, is not told with its markup."""
+    page = f"<html>\r\n<head><title>{title}</title></head>\r\n<body></body></html>"
+    server.rule("/v2/", Answer(status=401, body=page.encode()))
+
+    with pytest.raises(errors.AuthenticationError) as caught:
+        client.open().manifest(image(server), auth=login(server))
+
+    assert f"the registry answers 401 {told}" in str(caught.value)
+
+
+@pytest.mark.parametrize(
     "header",
     [
         "",

@@ -12,7 +12,7 @@ from typing import Final
 from dokku_registryd.adapters.registry import dialogue, messages
 from dokku_registryd.core.auth.logins import AuthConfig
 from dokku_registryd.core.image import reference
-from dokku_registryd.core.registry import protocol
+from dokku_registryd.core.registry import protocol, refusal_errors
 
 MOST_SECONDS: Final = 60.0  # a job of the app may wait for it
 _UNABLE: Final = frozenset(
@@ -50,4 +50,5 @@ def remove(
         reply.body, (*access.secrets, *([used] if used else []))
     )
     words = " ".join((str(int(reply.status)), *said.codes))
-    return f"{words} ({said.text})" if said.text else words
+    text = refusal_errors.without_markup(said.text)
+    return f"{words} ({text})" if text else words

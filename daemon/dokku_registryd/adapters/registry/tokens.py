@@ -184,7 +184,8 @@ class Authorizations:
             )
             if not header:
                 hidden = (*access.secrets, *([used] if used else []))
-                said = protocol.parse_error(refused.body, hidden).text
+                answer = protocol.parse_error(refused.body, hidden)
+                said = refusal_errors.without_markup(answer.text)
                 reason = (
                     f"answers {refused.status}"
                     f" {f'({said})' if said else 'without a reason'}."
@@ -317,7 +318,8 @@ def _refusal(
     said = protocol.parse_error(reply.body, hidden)
     if reply.status in _REFUSED:
         whose = f"user {access.auth.username!r}" if access.auth else "anonymous access"
-        detail = f" ({said.text})" if said.text else ""
+        text = refusal_errors.without_markup(said.text)
+        detail = f" ({text})" if text else ""
         return errors.AuthenticationError(
             f"cannot {purpose}: the token server of {access.host} refuses"
             f" {whose} with {reply.status}{detail}. Log in again with"

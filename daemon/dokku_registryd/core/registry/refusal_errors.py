@@ -145,11 +145,11 @@ def _said(refusal: Refusal) -> str:
     words = " ".join((str(refusal.status), *refusal.codes))
     who = refusal.other_host or "the registry"
     answer = f"cannot {refusal.purpose}: {who} answers {words}"
-    text = _without_markup(refusal.text).rstrip(".")
+    text = without_markup(refusal.text).rstrip(".")
     return f"{answer} ({text})" if text else answer
 
 
-def _without_markup(text: str) -> str:
+def without_markup(text: str) -> str:
     """Return the title of a page, without the status; other texts as they are."""
     page = _PAGE.match(text)
     if page is None:
