@@ -44,6 +44,14 @@ TEXTS: list[tuple[str, type[errors.RegistrydError]]] = [
     ),
     # Rights.
     (
+        "denied: User: arn:aws:iam::1:user/ci is not authorized to perform: ecr:Put",
+        errors.AccessDeniedError,
+    ),
+    (
+        "error from registry: User: arn:1:x is not authorized to perform: ecr:PutImage",
+        errors.AccessDeniedError,
+    ),
+    (
         "denied: requested access to the resource is denied",
         errors.AccessDeniedError,
     ),

@@ -58,14 +58,18 @@ _WORDS: Final[tuple[tuple[str, Ground], ...]] = (
     # A record was damaged on the way, or a server is just being set up.
     (r"bad record mac|tls: (?:internal error|use of closed)", Ground.AWAY),
     (r"does not provide any platform|^missing content", Ground.NOT_HERE),
-    (r"unauthorized|\bnot authorized\b|no basic auth", Ground.UNAUTHORIZED),
+    (r"unauthorized|no basic auth", Ground.UNAUTHORIZED),
     (r"authentication required|incorrect username", Ground.UNAUTHORIZED),
-    # "Method not allowed" is about the request, not about who sent it.
+    # "Method not allowed" is about the request, not about who sent it. ECR knows the
+    # login: "User: … is not authorized to perform: ecr:PutImage".
     (
-        r"denied|forbidden|insufficient_scope|(?<!method )\bnot allowed\b",
+        (
+            r"denied|forbidden|insufficient_scope|(?<!method )\bnot allowed\b"
+            r"|\bnot authorized to\b"
+        ),
         Ground.DENIED,
     ),
-    (r"authorization failed", Ground.UNAUTHORIZED),
+    (r"authorization failed|\bnot authorized\b", Ground.UNAUTHORIZED),
     (r"x509|certificate|tls: |to https client", Ground.CERTIFICATE),
     (r"invalid (?:reference format|repository name)", Ground.MALFORMED),
     (r"(?:name|manifest) unknown|not known to registry", Ground.MISSING),
