@@ -67,6 +67,14 @@ def test_a_plugin_that_is_in_place(facts: PluginFacts) -> None:
             ),
         ),
         (
+            replace(COMPANION, lacking_program="dokku-registryd"),
+            Level.WARN,
+            (
+                "hooks find no program dokku-registryd, so commands such as"
+                " registryd:status fail. Install it again"
+            ),
+        ),
+        (
             replace(WELL, lacking_program="/opt/bin/x", named_in="/etc/default/r"),
             Level.FAIL,
             (
@@ -112,6 +120,7 @@ def test_a_plugin_that_is_in_place(facts: PluginFacts) -> None:
     ],
     ids=[
         *("disabled", "not installed", "dangling", "missing", "no program"),
+        "no program beside",
         *("another program", "closed", "differing"),
         *("core is back", "core is gone"),
     ],

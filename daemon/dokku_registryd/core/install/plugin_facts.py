@@ -141,11 +141,13 @@ def _about_program(facts: PluginFacts) -> list[Fault]:
     cure = "Install it again"
     if facts.named_in:
         cure = f"Correct {PROGRAM_VARIABLE} in {facts.named_in}"
-    text = (
-        f"hooks find no program {facts.lacking_program}, so deploys of apps that push"
-        f" fail. {cure}"
-    )
-    return [Fault(Level.FAIL, text)]
+    # Beside Dokku's own plugin hooks only leave trigger files, without a program.
+    level, effect = {
+        Mode.TAKEOVER: (Level.FAIL, "deploys of apps that push fail"),
+        Mode.COMPANION: (Level.WARN, "commands such as registryd:status fail"),
+    }[facts.mode]
+    said = f"hooks find no program {facts.lacking_program}, so {effect}. {cure}"
+    return [Fault(level, said)]
 
 
 def _named(names: tuple[str, ...]) -> str:
