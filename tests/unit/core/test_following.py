@@ -399,3 +399,20 @@ def test_the_budget() -> None:
     hub = Budget([Spent(host="docker.io", at=NOW - 7200, requests=9, reads=25)], NOW)
     assert not hub.take("docker.io", is_full=True)
     assert hub.take("docker.io", is_full=False)
+
+
+def test_reads_in_vain() -> None:
+    """The waits between them grow, and others are read meanwhile."""
+    numbers = range(1, 16)
+    known = looked(Known(), [1], [1], [1], full_at=1.0)
+    read: dict[int, list[int]] = {number: [] for number in numbers}
+    for look in range(64):
+        asked = follow_turns.numbers_to_read(numbers, known, is_full=False)
+        known = looked(known, numbers, asked, [1], full_at=None)
+        for number in asked:
+            read[number].append(look)
+
+    assert read.pop(1) == []
+    assert read[15] == [0, 1, 3, 7, 15, 31, 63]
+    assert all(4 <= len(looks) <= 7 for looks in read.values())
+    assert looked(known, [1, 15], [15], [15], full_at=None).vain == {}

@@ -17,7 +17,7 @@ from dokku_registryd.core.image import reference, wanted
 from dokku_registryd.core.image.images import Manifest
 from dokku_registryd.core.job import outcomes
 from dokku_registryd.core.job.kinds import Kind
-from dokku_registryd.core.registry import referrers
+from dokku_registryd.core.registry import protocol, referrers
 from dokku_registryd.core.release import (
     check_turns,
     follow_turns,
@@ -806,6 +806,35 @@ def test_a_look_that_fails_counts(pair: Pair, monkeypatch: pytest.MonkeyPatch) -
         pair.turn()
 
     assert 3 < len(pair.two.registry.calls) <= 50
+
+
+@pytest.mark.parametrize("is_broken", [False, True], ids=["no record", "broken"])
+def test_a_number_in_vain_leaves_reads_for_a_release(
+    pair: Pair, is_broken: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A registry that counts pulls is not asked for its records in each look."""
+    domain = reference.parse(REPOSITORY).domain
+    monkeypatch.setattr(check_turns, "READS", {domain: 30})
+    pair.ship()
+    pair.settle()
+    vain = Manifest(media_type=protocol.MANIFEST_TYPES[0], body=b'{"layers": []}')
+    pair.one.registry.store(f"{REPOSITORY}:2", vain)
+    listed = pair.one.registry.referrers
+
+    def refuse(image: reference.ImageReference, kind: str, **how: Any) -> Any:
+        if image.digest == vain.digest:
+            raise errors.UnusableAnswerError("it answers without a list")
+        return listed(image, kind, **how)
+
+    if is_broken:
+        monkeypatch.setattr(pair.one.registry, "referrers", refuse)
+    for _ in range(50):
+        pair.two.clock.seconds += 60
+        pair.turn()
+    digest = pair.ship()
+
+    (asked,) = pair.turn()
+    assert asked.image.endswith(digest)
 
 
 def test_an_engine_that_is_away(pair: Pair, logged: Lines) -> None:

@@ -4,6 +4,8 @@ The budget is that of the checks of releases (`check_turns`), and what these hav
 up is taken off. A quick look lists the tags and reads the records of numbers that are
 newer than all known records, or have come since the full look before the last one. A
 full look also reads those of ten numbers, since another host may record an older one.
+What a quick look has read in vain, such as the number of a failed deploy, is read again
+after 1, 2, 4, … looks: registries count these reads as pulls, and others have to wait.
 
 Anybody who may push there may push any number, and dates are numbers too. So numbers
 that no release has as a rule go last, those with records go before others, and what has
@@ -36,6 +38,8 @@ _MOST_RECORDED: Final = 3
 """Those with a record, of the same, before the highest follow."""
 _MOST_SHOWN: Final = 10
 """Numbers that could not be read and are remembered; a registry can invent them."""
+_MOST_IN_VAIN: Final = 7
+"""After so many reads in vain the waits do not grow any more."""
 _HOUR: Final = 3600.0
 _DAY: Final = 86_400.0
 
@@ -68,6 +72,15 @@ class Known:
     """The numbers whose records could not be read, and why."""
     full_at: float | None = None
     """When it was last read in full, in monotonic seconds; None if it never was."""
+    looks: int = 0
+    """How many quick looks there were."""
+    vain: Mapping[int, tuple[int, int]] = field(default_factory=dict)
+    """The numbers that quick looks have read in vain: how often, and from which of
+    these looks on each is read again."""
+
+    def is_due(self, number: int) -> bool:
+        """Return whether the next quick look may read a number."""
+        return self.vain.get(number, (0, 0))[1] <= self.looks
 
     def is_full_due(self, now: float) -> bool:
         """Return whether to read it in full, at a time in monotonic seconds."""
@@ -118,7 +131,7 @@ def numbers_to_read(
         ]
     else:
         newer = [number for number in newest if _rank(number) > top]
-        chosen = [*fresh, *newer, *broken]
+        chosen = list(filter(known.is_due, [*fresh, *newer, *broken]))
     return list(dict.fromkeys(chosen))[:most]
 
 
@@ -142,13 +155,18 @@ def after_look(known: Known, found: Found, *, full_at: float | None) -> Known:
     }
     after = replace(after, broken=dict(list(broken.items())[-_MOST_SHOWN:]))
     if full_at is None:
-        return after
+        return replace(after, looks=known.looks + 1, vain=_in_vain(known, found))
     settled = found.numbers if known.full_at is None else known.listed
     return replace(
         after,
         listed=found.numbers,
         settled=settled,
         full_at=full_at,
+        vain={
+            number: spent
+            for number, spent in known.vain.items()
+            if number in found.numbers - settled or number in after.broken
+        },
     )
 
 
@@ -226,6 +244,16 @@ def _fresh(ordered: Iterable[int], known: Known) -> list[int]:
     lately = [number for number in ordered if number not in done]
     turns = zip(lately, reversed(lately), strict=True)
     return list(dict.fromkeys(number for turn in turns for number in turn))
+
+
+def _in_vain(known: Known, found: Found) -> dict[int, tuple[int, int]]:
+    """Return what quick looks have read in vain, after another one."""
+    open_numbers = found.numbers - found.recorded
+    vain = {number: known.vain[number] for number in known.vain.keys() & open_numbers}
+    for number in (found.read | found.broken.keys()) & open_numbers:
+        times = min(known.vain.get(number, (0, 0))[0] + 1, _MOST_IN_VAIN)
+        vain[number] = (times, known.looks + 2 ** (times - 1))
+    return vain
 
 
 def _rank(number: int) -> tuple[bool, int]:
