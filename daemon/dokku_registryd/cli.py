@@ -40,7 +40,11 @@ _STATUS = {
 
 def run() -> "NoReturn":
     """Run one verb, and end this process with its exit status."""
-    status = main()
+    try:
+        status = main()
+    except Exception:  # noqa: BLE001 - a bug; Python would tell of it, and wait then
+        sys.excepthook(*sys.exc_info())
+        status = FAILED
     if is_held():
         _drop_output()
         os._exit(status)  # What they do not finish, the next process does.

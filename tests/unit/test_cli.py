@@ -467,6 +467,34 @@ cli.run()
     assert ended.stdout.startswith("dokku-registryd ")
 
 
+def test_a_bug_does_not_hold_the_end_either() -> None:
+    """Its traceback is printed, and the process ends with status 1."""
+    script = """
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+from dokku_registryd import cli
+
+def fail():
+    raise ValueError("a bug")
+
+cli.main = fail
+ThreadPoolExecutor(1).submit(threading.Event().wait)
+cli.run()
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("Traceback")
+    assert ended.stderr.endswith("ValueError: a bug\n")
+
+
 def test_reader_that_leaves_early(host: list[str]) -> None:
     """A closed pipe ends the program without a complaint."""
     reading, writing = os.pipe()
