@@ -1,6 +1,7 @@
 """Who may install, where things go, and what is said when a step fails."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -199,6 +200,20 @@ def test_mode_in_the_file_of_variables(pushing: Path) -> None:
 
     assert chosen(pushing, Facts()) is Mode.TAKEOVER
     assert chosen(pushing, Facts(noted_mode="companion")) is Mode.COMPANION
+
+
+def test_whether_an_app_pushes(pushing: Path) -> None:
+    """Apps that cannot be listed may push: no installation says that none does."""
+    host = installing.Host(cli.parse(["install", f"--root={pushing}"]))
+    apps = Path(host.where.dokku_root)
+
+    assert modes.is_pushing(host) is True
+    shutil.rmtree(host.where.config_root)
+    assert modes.is_pushing(host) is False
+    shutil.rmtree(apps)
+    assert modes.is_pushing(host) is None
+    apps.mkdir()
+    assert modes.is_pushing(host) is None
 
 
 def test_invalid_mode(pushing: Path) -> None:

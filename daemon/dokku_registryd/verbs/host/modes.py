@@ -18,7 +18,7 @@ def choose(
         InstallationError: The variable has another value than a mode.
         UnreadableError: A property that decides is unreadable.
     """
-    pushing = _pushing(host) if facts.is_core_enabled else []
+    pushing = _pushing(host, host.apps()) if facts.is_core_enabled else []
     try:
         return host_state.choose_mode(
             host.asked_mode, facts.noted_mode, host.preset_mode, pushing
@@ -33,16 +33,16 @@ def choose(
 def is_pushing(host: installing.Host) -> bool | None:
     """Return whether an app pushes its releases; None if that cannot be read."""
     try:
-        return bool(_pushing(host))
-    except errors.UnreadableError:
+        return bool(_pushing(host, host.files.apps()))
+    except errors.TransientError:
         return None
 
 
-def _pushing(host: installing.Host) -> list[str]:
-    """Return the apps that push each release."""
+def _pushing(host: installing.Host, apps: list[str]) -> list[str]:
+    """Return those of some apps that push each release."""
     defaults = dokku_policy.Defaults()
     return [
         app
-        for app in host.apps()
+        for app in apps
         if dokku_policy.resolve(app, host.files.get, defaults).push_on_release
     ]
