@@ -147,11 +147,11 @@ class FollowedRepositories:
         context: ports.Context,
     ) -> bool | None:
         """Return whether to look in full; None if the budget is used up."""
+        is_known = entry.known.full_at is not None
         if entry.known.is_full_due(context.clock.monotonic()) and budget.take(
-            domain, is_full=True
+            domain, is_full=True, is_again=is_known
         ):
             return True
-        is_known = entry.known.full_at is not None
         return False if is_known and budget.take(domain, is_full=False) else None
 
     def _look(

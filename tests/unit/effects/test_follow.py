@@ -837,6 +837,25 @@ def test_a_number_in_vain_leaves_reads_for_a_release(
     assert asked.image.endswith(digest)
 
 
+def test_full_looks_leave_reads_for_a_release(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A registry that counts pulls is asked for new releases all day."""
+    domain = reference.parse(REPOSITORY).domain
+    monkeypatch.setattr(check_turns, "READS", {domain: 30})
+    for _ in range(12):
+        pair.ship()
+    for _ in range(6):
+        pair.settle()
+        pair.two.clock.seconds += 3600
+    found = []
+    for _ in range(3):
+        digest = pair.ship()
+        found.append([one.image.endswith(digest) for one in pair.turn()])
+
+    assert found == [[True]] * 3
+
+
 def test_an_engine_that_is_away(pair: Pair, logged: Lines) -> None:
     """The turn is left to the next, and the reason is shown until then."""
     pair.ship()

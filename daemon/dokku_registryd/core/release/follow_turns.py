@@ -221,13 +221,21 @@ class Budget:
             if 0.0 <= age < check_turns.READS_SECONDS:
                 self._reads[one.host] += one.reads
 
-    def take(self, host: str, *, is_full: bool) -> bool:
-        """Reserve the requests of a look; return False if they are too many now."""
+    def take(self, host: str, *, is_full: bool, is_again: bool = False) -> bool:
+        """Reserve the requests of a look; return False if they are too many now.
+
+        Args:
+            host: The registry.
+            is_full: Whether the look is a full one.
+            is_again: Whether it repeats an earlier one, and so has to leave as many
+                reads for new numbers.
+        """
         requests, reads = cost(is_full=is_full)
-        most_reads = check_turns.READS.get(host, self._reads[host] + reads)
+        spare = reads if is_again else 0
+        most_reads = check_turns.READS.get(host, self._reads[host] + reads + spare)
         if (
             self._requests[host] + requests > check_turns.REQUESTS_PER_HOUR
-            or self._reads[host] + reads > most_reads
+            or self._reads[host] + reads + spare > most_reads
         ):
             return False
         self._requests[host] += requests
