@@ -286,7 +286,7 @@ def _why_unchecked(
     """Return why logins were not all checked; empty if they were."""
     if any(domain not in silent for _, domain in unseen):
         return unchecked.PENDING
-    is_open = any(check.standing is Standing.UNKNOWN for check in checks.values())
+    is_open = any(check.is_open for check in checks.values())
     return unchecked.UNANSWERED if unseen or is_open else ""
 
 

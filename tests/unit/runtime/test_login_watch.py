@@ -147,6 +147,19 @@ def test_an_outage(scene: Scene) -> None:
     assert scene.watch.troubles == {}
 
 
+def test_an_accepted_login_without_an_answer(scene: Scene) -> None:
+    """What it has said before is not vouched for: a web page may stand there now."""
+    scene.wait(60)
+    assert scene.watch.unchecked == ""
+    scene.host.registry.fail("ping", errors.PermanentError("a web page answers"))
+
+    assert scene.wait(HOUR, turns=60) == 1
+    assert scene.watch.unchecked == unchecked.UNANSWERED
+    assert scene.watch.troubles == {}
+    assert scene.wait(HOUR, turns=60) == 1
+    assert scene.watch.unchecked == ""
+
+
 def test_a_paused_registry(scene: Scene) -> None:
     """While a registry asks for fewer requests it is not asked about logins either."""
     scene.host.registry.fail("ping", errors.RateLimitedError("slow down"))

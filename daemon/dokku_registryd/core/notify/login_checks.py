@@ -59,6 +59,13 @@ class Check:
     """When it expires; 0 if its secret does not say so, or a helper renews it."""
 
     @property
+    def is_open(self) -> bool:
+        """Whether the latest question has told nothing; the standing may be older."""
+        if self.standing is Standing.UNKNOWN:
+            return True
+        return self.standing is not Standing.REFUSED and bool(self.reason)
+
+    @property
     def key(self) -> tuple[str, str, str]:
         """The login."""
         return self.domain, self.owner, self.username
