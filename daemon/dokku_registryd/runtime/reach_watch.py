@@ -4,7 +4,6 @@ It keeps what it finds in memory: after a restart each registry is asked again. 
 delays no release and refuses none: a registry that was silent may answer the next push.
 """
 
-import contextlib
 from collections.abc import Callable
 from functools import partial
 from typing import Final
@@ -47,6 +46,8 @@ class ReachWatch(turns.TurnThread):
         self._listed: set[str] = set()
         self._listed_until = 0.0
         self._unchecked = unchecked.PENDING
+        self._untold: set[str] = set()
+        """Those whose latest question was broken off by a bug."""
 
     def reload(self, *, interval_seconds: float) -> None:
         """Use another interval from the next turn on."""
@@ -77,12 +78,20 @@ class ReachWatch(turns.TurnThread):
                 return
             at = context.clock.monotonic()
             if reach.is_due(self._known.get(domain), at=at, interval=interval):
-                with contextlib.suppress(errors.DefectError):  # It says nothing.
+                self._untold.discard(domain)
+                try:
                     self.ask(partial(self._ask, domain, context), domain=domain)
-        known = tuple(self._known.values())
+                except errors.DefectError:  # It says nothing.
+                    self._untold.add(domain)
+        self._unchecked = self._why_unchecked(wanted)
+        self._note(tuple(self._known.values()))
+
+    def _why_unchecked(self, wanted: set[str]) -> str:
+        if self._untold & wanted - self._known.keys():
+            return unchecked.UNANSWERED
+        known = self._known.values()
         is_done = len(known) == len(wanted) and all(one.is_decided for one in known)
-        self._unchecked = "" if is_done else unchecked.PENDING
-        self._note(known)
+        return "" if is_done else unchecked.PENDING
 
     def _wanted(self, context: ports.Context, interval: float) -> set[str]:
         now = context.clock.monotonic()

@@ -131,6 +131,7 @@ def test_a_bug_in_one_question(scene: Scene, logged: Lines) -> None:
     assert (line["event"], line["domain"]) == ("reach.crashed", "a.example")
     assert line["error"] == "KeyError"
     assert [one.domain for one in scene.counters.reached or ()] == [SERVER]
+    assert scene.watch.unchecked == unchecked.UNANSWERED
     scene.wait(1)
     known = {one.domain: one for one in scene.counters.reached or ()}
     assert not known["a.example"].is_silent

@@ -12,7 +12,7 @@ PENDING = "pending"
 OFF = "off"
 """The settings say never."""
 UNANSWERED = "unanswered"
-"""At least one registry has neither accepted nor refused a login."""
+"""At least one registry has told nothing that counts."""
 
 _SAID = {
     PENDING: "not checked yet",
