@@ -263,10 +263,15 @@ class DokkuHost:
     def spool(self, folder: str = "new") -> dict[str, bytes]:
         """Return the trigger files of one spool folder, oldest first.
 
-        A file that is renamed or taken away meanwhile is not there.
+        What is renamed or taken away meanwhile is not there, and the folder neither
+        until the daemon has made it again.
         """
-        found = {}
-        for path in sorted((self.data_dir / "spool" / folder).iterdir()):
+        found: dict[str, bytes] = {}
+        try:
+            paths = sorted((self.data_dir / "spool" / folder).iterdir())
+        except FileNotFoundError:
+            return found
+        for path in paths:
             with contextlib.suppress(FileNotFoundError):
                 found[path.name] = path.read_bytes()
         return found
