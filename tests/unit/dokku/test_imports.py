@@ -102,7 +102,7 @@ def test_setting_a_property_imports_nothing_heavy(host: DokkuHost, name: str) ->
 
     assert HEAVY.isdisjoint(loaded)
     assert TEMPLATES not in loaded
-    assert len(loaded) < 123
+    assert len(loaded) <= 125  # Python 3.13 needs a few more
 
 
 def test_the_status_imports_nothing_heavy(host: DokkuHost) -> None:

@@ -9,6 +9,7 @@ import contextlib
 import itertools
 from pathlib import Path
 
+from dokku_registryd import errors
 from dokku_registryd.adapters.ledger import (
     checks,
     copies,
@@ -164,14 +165,19 @@ def open_or_rebuild(path: Path, *, stamp: str) -> tuple[SqliteLedger, str]:
 
     Returns:
         The ledger, and the new path of the corrupt file (empty if there was none).
+
+    Raises:
+        LedgerError: It cannot be used, or a newer version has written it.
     """
     ledger = None
     try:
         ledger = SqliteLedger(path)
         ledger.check()
-    except file.CorruptLedgerError:
+    except errors.LedgerError as error:
         if ledger is not None:
             ledger.close()
+        if not isinstance(error, file.CorruptLedgerError):
+            raise
         aside = path.with_name(f"{path.name}.corrupt-{stamp}")
         for suffix in ("", "-wal", "-shm"):
             with contextlib.suppress(FileNotFoundError):

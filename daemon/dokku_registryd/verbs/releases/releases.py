@@ -41,21 +41,19 @@ def perform(arguments: argparse.Namespace, out: output.Output) -> int:
     book = preparation.read_ledger(settings)
     if book is None:
         peek.require_folder(str(settings.data_dir))
-    files = properties.build_properties(settings)
-    shelf = _Shelf(book, arguments.app, files)
-    rows = _chosen(shelf.rows, number, getattr(arguments, "limit", 0))
-    if number and not rows:
-        raise errors.RegistrydError(_no_such(arguments.app, number, shelf.rows))
-    if arguments.format == "json":
-        out.json([shelf.as_json(release) for release in rows])
-    elif number:
-        builds = Path(settings.paths.dokku_lib_root) / "data" / "builds"
-        for line in shelf.page(rows[0], builds).lines(time.time()):
-            out.line(line)
-    else:
-        _print_table(rows, shelf, out)
-    if book:
-        book.close()
+    with contextlib.closing(book) if book else contextlib.nullcontext():
+        shelf = _Shelf(book, arguments.app, properties.build_properties(settings))
+        rows = _chosen(shelf.rows, number, getattr(arguments, "limit", 0))
+        if number and not rows:
+            raise errors.RegistrydError(_no_such(arguments.app, number, shelf.rows))
+        if arguments.format == "json":
+            out.json([shelf.as_json(release) for release in rows])
+        elif number:
+            builds = Path(settings.paths.dokku_lib_root) / "data" / "builds"
+            for line in shelf.page(rows[0], builds).lines(time.time()):
+                out.line(line)
+        else:
+            _print_table(rows, shelf, out)
     return 0
 
 
