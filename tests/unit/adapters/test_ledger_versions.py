@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from dokku_registryd import errors
-from dokku_registryd.adapters.ledger import ledger, peek, schema
+from dokku_registryd.adapters.ledger import ledger, peek, schema, versions
 from dokku_registryd.core.hook import triggers
 from dokku_registryd.core.job import jobs
 from dokku_registryd.core.job.kinds import Kind
@@ -212,3 +212,10 @@ def test_a_name_of_a_newer_version(
     assert peek.is_about_newer(str(told.value))
     with pytest.raises(errors.LedgerError, match="the newer version again"):
         ledger.open_or_rebuild(path, stamp="77")
+
+
+@pytest.mark.parametrize("value", [None, b"heal", 7, "", "he?l"])
+def test_what_is_no_name(value: object) -> None:
+    """It is damage, also if it is of another type."""
+    with pytest.raises(ValueError, match="is not a valid"):
+        versions.known(Kind, value, "a job of the kind")  # type: ignore[arg-type]

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from dokku_registryd.adapters.dokku import modes, plugins
-from dokku_registryd.adapters.host import shipped_files
-from dokku_registryd.core.install import environment_files
+from dokku_registryd.adapters.host import shipped_files, variables_file
 from dokku_registryd.core.install.host_state import Mode
 from dokku_registryd.core.install.plugin_facts import (
     PROGRAM_VARIABLE,
@@ -34,11 +33,7 @@ def hook_variables(environ: Mapping[str, str]) -> dict[str, str]:
     Those of the file count before ours, which systemd has read at our start.
     """
     path = Path(environ.get(_DEFAULTS_VARIABLE, _DEFAULTS))
-    try:
-        text = path.read_text(errors="replace")
-    except OSError:
-        text = ""
-    return {**environ, **environment_files.parse(text).values}
+    return variables_file.for_hooks(path, environ)
 
 
 def find_program(variables: Mapping[str, str]) -> tuple[str, str | None]:

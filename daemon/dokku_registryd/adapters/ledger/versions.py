@@ -47,7 +47,10 @@ def known(names: "type[_Known]", value: str, what: str) -> "_Known":
     try:
         return names(value)
     except ValueError:
-        if not value.isascii() or not value.translate(_MARKS).isalpha():
+        # Another type than text is damage too.
+        if not isinstance(value, str) or not value.isascii():
+            raise
+        if not value.translate(_MARKS).isalpha():
             raise
         raise errors.LedgerError(
             f"the ledger {NEWER}: it has {what} {value!r}, which this one does not"

@@ -1,11 +1,10 @@
 r"""The page `/status`: what only the running service knows, for the verb `status`.
 
 One fact a line: a name, a blank, a value. `reason`, `check` (that of the reason above
-it), `silent` (a registry, since when,
-and why), `login` (a kind of trouble, a login with its blanks as `%20`, and why) and
-`unchecked` (what was not checked, and why) may occur several times. A fact that is not
-known has no line. Programs of several versions talk to each other, so a reader ignores
-unknown names::
+it), `silent` (a registry, since when, and why), `login` (a kind of trouble, a login
+with its blanks as `%20`, and why) and `unchecked` (what was not checked, and why) may
+occur several times. A fact that is not known has no line. Programs of several versions
+talk to each other, so a reader ignores unknown names::
 
     ready no
     reason the Docker Engine does not answer: see systemctl status docker

@@ -14,7 +14,7 @@ from pathlib import Path
 from dokku_registryd import PROGRAM, config, errors
 from dokku_registryd.adapters.dokku import property_survey
 from dokku_registryd.adapters.engine import engine_socket, push_way
-from dokku_registryd.adapters.host import programs
+from dokku_registryd.adapters.host import programs, variables_file
 from dokku_registryd.adapters.registry import certificate_folders
 from dokku_registryd.adapters.spool import peek
 from dokku_registryd.adapters.status import peers
@@ -202,19 +202,11 @@ def service_environ(environ: Mapping[str, str]) -> dict[str, str]:
 
 def read_defaults(path: Path) -> dict[str, str]:
     """Read `NAME=value` lines as systemd and the hooks do."""
-    return _read_defaults(path).values
-
-
-def _read_defaults(path: Path) -> environment_files.EnvironmentFile:
-    try:
-        text = path.read_text(errors="replace")
-    except OSError:
-        text = ""
-    return environment_files.parse(text)
+    return variables_file.read(path).values
 
 
 def _about_lines(file: str) -> Iterator[str]:
-    found = _read_defaults(Path(file))
+    found = variables_file.read(Path(file))
     for number in found.idle:
         yield f"{file}: line {number} is not NAME=value and has no effect."
     for name in found.unexpanded:
