@@ -138,6 +138,11 @@ class JobQueue:
         with self._changed:
             return self._lanes.has(kind, app, image=image, tag=tag)
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether no further job is started."""
+        return self._is_closed
+
     def close(self) -> None:
         """Start no further job."""
         with self._changed:

@@ -159,8 +159,6 @@ class Supervisor:
         deadline = time.monotonic() + seconds
         started = [thread for thread in self._workers if thread.ident is not None]
         for thread in started:
-            thread.stop()
-        for thread in started:
             thread.join(max(0.0, deadline - time.monotonic()))
         if self._reader.ident is not None:
             self._reader.join(_READER_SECONDS)

@@ -22,13 +22,12 @@ class Worker(threading.Thread):
     def __init__(self, executor: execution.Executor, name: str) -> None:
         super().__init__(name=name, daemon=True)
         self._executor = executor
-        self._is_stopping = threading.Event()
         self.busy_since: float | None = None
         """When the present attempt started, in monotonic seconds."""
 
     def run(self) -> None:
         """Run one job after the other."""
-        while not self._is_stopping.is_set():
+        while not self._executor.queue.is_closed:
             job = self._executor.queue.take(_IDLE_SECONDS)
             if job is None:
                 continue
@@ -38,10 +37,6 @@ class Worker(threading.Thread):
             finally:
                 self.busy_since = None
                 self._executor.queue.release(job)
-
-    def stop(self) -> None:
-        """Start no further job."""
-        self._is_stopping.set()
 
     def _attempt(self, job: jobs.Job) -> None:
         try:

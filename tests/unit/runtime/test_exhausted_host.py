@@ -98,7 +98,6 @@ def test_a_worker_outlives_it(host: Host, logged: Lines) -> None:
     shop.executor.queue.expedite("web")
     until(lambda: shop.ending() == "done")
 
-    thread.stop()
     shop.executor.queue.close()
     thread.join(120)
     said = [line["what"] for line in logged if line["event"] == "host.exhausted"]

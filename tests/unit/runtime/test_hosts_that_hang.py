@@ -53,8 +53,6 @@ def shop(host: Host, bad: Bad) -> Iterator[Workshop]:
         thread.start()
     yield opened
     bad.may_go_on.set()
-    for thread in threads:
-        thread.stop()
     opened.executor.queue.close()
     for thread in threads:
         thread.join(120)

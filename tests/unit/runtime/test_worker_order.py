@@ -118,9 +118,9 @@ def test_a_ledger_that_refuses_puts_the_job_back(host: Host, logged: Lines) -> N
     shop.executor.queue.expedite("web")
     until(lambda: shop.ending() == "done")
 
-    thread.stop()
     shop.executor.queue.close()
     thread.join(120)
+    assert not thread.is_alive()
     assert set(host.tags()) == {"1"}
     refused = [line for line in logged if line["event"] == "storage.write_failed"]
     assert [line["error"] for line in refused] == ["the disk is full"]
