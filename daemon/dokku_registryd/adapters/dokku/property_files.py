@@ -60,17 +60,16 @@ class PropertyFiles:
         Raises:
             UnreadableError: It exists but cannot be read.
         """
+        if not _is_owner(app):
+            return ""
         try:
-            path = self._path(plugin, app, name)
-        except FileNotFoundError:
-            return ""  # Not a valid app name.
-        try:
-            folder = property_reading.open_app(str(path.parent))
+            # No `Path`: a release reads dozens of properties, a sweep thousands.
+            folder = property_reading.open_app(f"{self._config_root}/{plugin}/{app}")
             if folder is None:
-                return self._missing(plugin, app, path)
+                return self._missing(plugin, app, name)
             return _read(folder, name).decode("utf-8", errors="replace")
         except OSError as error:
-            raise unreadable(path, error) from error
+            raise unreadable(self._path(plugin, app, name), error) from error
 
     def has_folder(self, plugin: str, app: str) -> bool:
         """Return whether a plugin has a folder of properties for an app or the host.
@@ -244,16 +243,17 @@ class PropertyFiles:
             return ""
 
     def _path(self, plugin: str, app: str, name: str) -> Path:
-        if app != policy.GLOBAL and not app_names.is_app_name(app):
+        if not _is_owner(app):
             raise FileNotFoundError(f"{app!r} is not an app name")
         return self._config_root / plugin / app / name
 
-    def _missing(self, plugin: str, app: str, path: Path) -> str:
+    def _missing(self, plugin: str, app: str, name: str) -> str:
         """Return the value of a property whose folder is missing."""
         try:
             self._check_missing(plugin, app)
         except FileNotFoundError as error:
-            raise errors.MissingFolderError(str(unreadable(path, error))) from error
+            told = unreadable(self._path(plugin, app, name), error)
+            raise errors.MissingFolderError(str(told)) from error
         return ""
 
     def _check_missing(self, plugin: str, app: str) -> None:
@@ -264,6 +264,10 @@ class PropertyFiles:
         if not app_names.is_app_name(app):
             raise FileNotFoundError(f"{app!r} is not an app name")
         return self._deployed_root / app
+
+
+def _is_owner(app: str) -> bool:
+    return app == policy.GLOBAL or app_names.is_app_name(app)
 
 
 def _replace(path: Path, text: str) -> None:
