@@ -80,9 +80,10 @@ unit: venv engines ## Run the unit tests, and check the systemd unit
 check: lint unit ## Lint, and run the unit tests
 
 .PHONY: pages
-pages: venv ## Render the man page, the completion and docs/json.md again
+pages: venv ## Render what docs and contrib have from the code again
 	@env PYTHONPATH=tests $(PYTHON) -m support.parser_pages
 	@env PYTHONPATH=tests $(PYTHON) -m support.json_schemas
+	@env PYTHONPATH=tests $(PYTHON) -m support.status_tables
 
 FLOORS = .cache/floors
 FLOORS_PYTHON ?= python3.11

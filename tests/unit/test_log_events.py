@@ -10,9 +10,9 @@ import pytest
 import dokku_registryd
 from dokku_registryd import logs
 from dokku_registryd.core.status import log_events
+from support import status_tables
 
 PACKAGE = Path(dokku_registryd.__file__).parent
-PAGE = Path(__file__).parents[2] / "docs" / "log-events.md"
 LOGGERS = {"log", "_log"}
 LEVELS = {"debug", "info", "warning", "error", "exception", "critical", "log"}
 
@@ -135,7 +135,7 @@ def test_lines_are_listed(written: list[Line]) -> None:
         if line.name and not is_listed(line)
     ]
 
-    assert wrong == []
+    assert wrong == [], "core/status/log_events.py has no such event, level or field"
 
 
 def is_listed(line: Line) -> bool:
@@ -153,7 +153,7 @@ def test_listed_events_are_used(written: list[Line]) -> None:
 
     unused = [name for name in logs.EVENTS if name not in used]
 
-    assert unused == []
+    assert unused == [], "no line has these events of core/status/log_events.py"
 
 
 def test_names_have_their_form() -> None:
@@ -164,7 +164,10 @@ def test_names_have_their_form() -> None:
         noun, _, happened = name.partition(".")
         assert noun.isalpha(), name
         participle = happened.rpartition("_")[2]
-        assert participle.endswith("ed") or participle in irregular | states, name
+        assert participle.endswith("ed") or participle in irregular | states, (
+            f"{name}: not a noun and what happened to it, as in job.finished; another"
+            " participle or a state has its place in this test"
+        )
         assert set(event.levels) <= logs.PRIORITIES.keys(), name
         assert event.meaning.endswith("."), name
 
@@ -195,7 +198,7 @@ def test_scan(code: str, expected: list[tuple[str, str, tuple[str, ...]]]) -> No
 
 
 def test_page() -> None:
-    """The page says what the list says."""
-    # To renew it: python -c "from dokku_registryd.core.status import log_events as e;
-    # print(e.render(), end='')" > docs/log-events.md
-    assert PAGE.read_text() == log_events.render()
+    """The page says what the list says: `make pages`."""
+    page = status_tables.EVENTS.read_text()
+
+    assert page == log_events.render(), "run make pages"
