@@ -23,6 +23,7 @@ _STATUSES: Final = {
     "2": "The command line is invalid.",
     "69": "The Docker Engine does not answer.",
     "75": "A registry could not be asked (drill).",
+    "77": "This user may not read the data folder.",
     "78": "The settings are invalid.",
 }
 _FILES: Final = {

@@ -1,26 +1,33 @@
 """contrib/: the man page and the completion are what the parser says."""
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from dokku_registryd import config
+from dokku_registryd import cli, config
 from dokku_registryd.verbs.dokku import registryd_help
+from dokku_registryd.verbs.host import drill
 from support import parser_pages
 
+README = Path(__file__).parents[2] / "README.md"
 VERBS = [verb.name for verb in parser_pages.verbs(parser_pages.build())]
 
 
 def test_manual() -> None:
     """The man page is rendered from the parser: `make pages`."""
-    assert parser_pages.MANUAL.read_text() == parser_pages.manual()
+    page = parser_pages.MANUAL.read_text()
+
+    assert page == parser_pages.manual(), "run make pages"
 
 
 def test_completion() -> None:
     """The completion is rendered from the parser: `make pages`."""
-    assert parser_pages.COMPLETION.read_text() == parser_pages.completion()
+    page = parser_pages.COMPLETION.read_text()
+
+    assert page == parser_pages.completion(), "run make pages"
 
 
 def test_manual_has_everything() -> None:
@@ -31,6 +38,20 @@ def test_manual_has_everything() -> None:
         assert f"\\fB{name}\\fR" in text
     for line in registryd_help.COMMANDS:
         assert f"\\fBdokku {line}\\fR" in text
+
+
+def test_exit_statuses() -> None:
+    """Man page and README explain the same exit statuses: all that the program has."""
+    manual = parser_pages.MANUAL.read_text().partition(".SH EXIT STATUS\n")[2]
+    explained = re.findall(r"^\\fB(\d+)\\fR$", manual, re.MULTILINE)
+    listed = README.read_text().partition("Exit status: ")[2].partition(". ")[0]
+
+    assert explained == re.findall(r"\b(\d+) [a-z]", listed)
+    assert {int(status) for status in explained} == {
+        *(0, 1, 2),
+        *(cli.ENGINE_UNAVAILABLE, cli.NOT_PERMITTED, cli.MISCONFIGURED),
+        drill.UNASKED,
+    }
 
 
 def complete(tmp_path: Path, *words: str) -> list[str]:
