@@ -93,7 +93,7 @@ def test_triggers_have_rows() -> None:
     left = {
         name
         for text in texts
-        for name in re.findall(r'leave_trigger "[^"]+" ([a-z]+)', text)
+        for name in re.findall(r'leave_trigger "[^"]+" ([a-z-]+)', text)
     }
     rows = _rows("trigger")
 
@@ -125,7 +125,12 @@ def _counted() -> exposition.Counts:
 @pytest.mark.parametrize("name", exposition.Counts.__dataclass_fields__)
 def test_a_counter_is_exposed(name: str) -> None:
     """A counter that its copy lacks would stay at zero forever."""
-    assert getattr(_counted(), name) != getattr(exposition.Counts(), name)
+    value, initial = (getattr(it, name) for it in (_counted(), exposition.Counts()))
+
+    assert value != initial, (
+        f"Counters.counts does not fill {name}, or _counted of this test does not call"
+        " the method that counts it"
+    )
 
 
 @pytest.mark.parametrize(
