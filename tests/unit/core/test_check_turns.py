@@ -1,5 +1,6 @@
 """Which releases are checked in a sweep: budgets by registry, spread over the day."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 import pytest
@@ -33,13 +34,22 @@ def checked(number: int, *, days: float = 3.0, parts: int = 9) -> Record:
     return completeness.shown(f"job{number}", DIGEST, parts=parts, now=at, tree=TREE)
 
 
+def choose(
+    apps: Iterable[Deployed], records: Mapping[str, Record], now: float
+) -> list[str]:
+    """Return the apps to check on a host without mirrors."""
+    releases, copies = check_turns.choose_both(apps, records, (), now)
+    assert copies == []
+    return releases
+
+
 def simulate(apps: list[Deployed], *, days: int) -> list[tuple[float, str, int]]:
     """Return when which app was checked, and how many reads that took."""
     by_name = {one.app: one for one in apps}
     records: dict[str, Record] = {}
     done: list[tuple[float, str, int]] = []
     for now in range(int(NOW), int(NOW + days * DAY), 900):
-        for app in check_turns.choose(apps, records, now):
+        for app in choose(apps, records, now):
             one = by_name[app]
             reads = 0 if one.job_id in records else check_turns.USUAL_READS
             record = completeness.shown(
@@ -55,12 +65,12 @@ def test_a_sweep_has_a_budget() -> None:
     many = [deployed(number) for number in range(100)]
     records = {"job7": checked(7), "job8": checked(8, days=0)}
 
-    chosen = check_turns.choose(many, records, NOW)
+    chosen = choose(many, records, NOW)
 
     most = check_turns.REQUESTS_PER_SWEEP // check_turns.USUAL_REQUESTS
     assert len(chosen) == most
     assert "app007" not in chosen  # Others were never checked.
-    everything = check_turns.choose(many[5:9], records, NOW)
+    everything = choose(many[5:9], records, NOW)
     assert everything == ["app005", "app006", "app007"]
 
 
@@ -82,7 +92,7 @@ def test_one_large_release_is_checked_too() -> None:
     """A release with more parts than the budget is not left out."""
     large = checked(1, parts=1900)
 
-    assert check_turns.choose([deployed(1)], {"job1": large}, NOW) == ["app001"]
+    assert choose([deployed(1)], {"job1": large}, NOW) == ["app001"]
 
 
 def test_a_registry_has_a_budget_by_the_hour() -> None:
@@ -90,10 +100,10 @@ def test_a_registry_has_a_budget_by_the_hour() -> None:
     busy = replace(checked(1, days=0.001), requests=check_turns.REQUESTS_PER_HOUR - 5)
     both = [deployed(1), deployed(2), deployed(3, host="s.example")]
 
-    assert check_turns.choose(both, {"job1": busy}, NOW) == ["app003"]
+    assert choose(both, {"job1": busy}, NOW) == ["app003"]
     later = NOW + 3700
     fresh = replace(both[1], pushed_at=later)
-    assert check_turns.choose([both[0], fresh], {"job1": busy}, later) == ["app002"]
+    assert choose([both[0], fresh], {"job1": busy}, later) == ["app002"]
 
 
 def test_pulls_of_docker_hub_are_left_to_deploys() -> None:
@@ -102,9 +112,9 @@ def test_pulls_of_docker_hub_are_left_to_deploys() -> None:
     hub = [deployed(number, host="docker.io") for number in (1, 2, 3)]
     records = {"job1": used, "job3": checked(3)}
 
-    assert check_turns.choose(hub, records, NOW) == ["app003"]
+    assert choose(hub, records, NOW) == ["app003"]
     elsewhere = [replace(one, host="r.example") for one in hub]
-    assert check_turns.choose(elsewhere, records, NOW) == ["app002", "app003"]
+    assert choose(elsewhere, records, NOW) == ["app002", "app003"]
 
 
 @pytest.mark.parametrize("host", ["r.example", "docker.io"])
@@ -140,14 +150,14 @@ def test_a_fresh_release_is_checked_at_once() -> None:
     fresh = deployed(1, pushed_at=NOW - 60)
     old = [deployed(number, pushed_at=NOW - 2 * DAY) for number in range(200)]
 
-    assert check_turns.choose([fresh], {}, NOW) == ["app001"]
-    turn = [one for one in old if check_turns.choose([one], {}, NOW)]
+    assert choose([fresh], {}, NOW) == ["app001"]
+    turn = [one for one in old if choose([one], {}, NOW)]
     assert 5 < len(turn) < 60
     all_day = {
         one.app
         for one in old
         for hour in range(25)
-        if check_turns.choose([one], {}, NOW + hour * 3600)
+        if choose([one], {}, NOW + hour * 3600)
     }
     assert len(all_day) == 200
 
@@ -156,4 +166,4 @@ def test_another_digest_counts_as_unchecked() -> None:
     """The record of an earlier image says nothing."""
     other = replace(checked(1, days=0), digest="sha256:other")
 
-    assert check_turns.choose([deployed(1)], {"job1": other}, NOW) == ["app001"]
+    assert choose([deployed(1)], {"job1": other}, NOW) == ["app001"]

@@ -50,19 +50,6 @@ class Deployed:
     """Seconds since the epoch."""
 
 
-def choose(
-    deployed: Iterable[Deployed], records: Mapping[str, Record], now: float
-) -> list[str]:
-    """Return the apps to check in this sweep, those that waited longest first.
-
-    Args:
-        deployed: The deployed releases.
-        records: The latest checks, by job.
-        now: Seconds since the epoch.
-    """
-    return choose_both(deployed, records, (), now)[0]
-
-
 def choose_both(
     deployed: Iterable[Deployed],
     records: Mapping[str, Record],
