@@ -59,11 +59,11 @@ case $1 in
       'registryd:restore [--dry-run] [--format text|json] [--jobs <n>]' \
       'Bring all images back on a host restored from its backup' \
       'registryd:rollback [--dry-run] [--format text|json] <app> [<number>]' \
-      'Release what ran before again and deploy it' \
+      'Release again what ran before and deploy it' \
       'registryd:set <app>|--global <property> (<value>)' \
       'Set or clear a registryd property for an app' \
       'registryd:standby [--format text|json]' \
-      'List what is kept of other hosts' \
+      'List releases of other hosts that are kept here' \
       'registryd:status [--format text|json] [--watch]' \
       'Show whether all is well and what is not'
     ;;

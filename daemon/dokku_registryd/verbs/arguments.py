@@ -154,13 +154,17 @@ def _add_release_verbs(verbs: "argparse._SubParsersAction[Parser]") -> None:
         "--dry-run", action="store_true", help="list what would come, change nothing"
     )
     _add_format(restore)
-    drill = _add_verb(verbs, "drill", "ask registries whether all images would come")
+    drill = _add_verb(
+        verbs, "drill", "ask registries whether all images would come back"
+    )
     drill.add_argument("app", nargs="?", metavar="APP", help="ask about one app only")
     _add_format(drill)
     fleet = _add_verb(verbs, "fleet", "list which hosts run which releases")
     fleet.add_argument("app", nargs="?", metavar="APP", help="list one app only")
     _add_format(fleet)
-    standby = _add_verb(verbs, "standby", "list what is kept of other hosts")
+    standby = _add_verb(
+        verbs, "standby", "list releases of other hosts that are kept here"
+    )
     _add_format(standby)
     history = _add_verb(verbs, "history", "list finished jobs, newest first")
     history.add_argument("app", nargs="?", metavar="APP", help="list one app only")
@@ -182,13 +186,13 @@ def _add_release_verbs(verbs: "argparse._SubParsersAction[Parser]") -> None:
     )
     _add_format(prune)
     rollback = _add_verb(
-        verbs, "rollback", "release what ran before again, and deploy it"
+        verbs, "rollback", "release again what ran before, and deploy it"
     )
     rollback.add_argument("app", metavar="APP", help="the app")
     _add_repeating(rollback, "roll back to this release (default what ran before)")
     promote = _add_verb(verbs, "promote", "have another app run a release of this one")
     promote.add_argument("app", metavar="APP", help="the app that has the release")
-    promote.add_argument("target", metavar="TARGET", help="the app to run it")
+    promote.add_argument("target", metavar="TARGET", help="the app that will run it")
     _add_repeating(promote, "promote this release (default what APP runs)")
     hold = _add_verb(verbs, "hold", "keep what an app runs, or a release for good")
     hold.add_argument("app", metavar="APP", help="the app")
@@ -196,7 +200,7 @@ def _add_release_verbs(verbs: "argparse._SubParsersAction[Parser]") -> None:
         "number", nargs="?", metavar="N", type=_count, help="hold this release only"
     )
     hold.add_argument("--reason", metavar="TEXT", help="why, for others to read")
-    hold.add_argument("--off", action="store_true", help="end it")
+    hold.add_argument("--off", action="store_true", help="end the hold")
     _add_format(hold)
     push = _add_verb(verbs, "push", "ensure that the registry has the deployed release")
     push.add_argument("app", metavar="APP", help="push this app")

@@ -45,9 +45,9 @@ Additional commands:
     registryd:releases [--format text|json] [<app>] [<number>]                      List releases or show all of one
     registryd:report [<app>] [<flag>]                                               Displays a registryd report for one or more apps
     registryd:restore [--dry-run] [--format text|json] [--jobs <n>]                 Bring all images back on a host restored from its backup
-    registryd:rollback [--dry-run] [--format text|json] <app> [<number>]            Release what ran before again and deploy it
+    registryd:rollback [--dry-run] [--format text|json] <app> [<number>]            Release again what ran before and deploy it
     registryd:set <app>|--global <property> (<value>)                               Set or clear a registryd property for an app
-    registryd:standby [--format text|json]                                          List what is kept of other hosts
+    registryd:standby [--format text|json]                                          List releases of other hosts that are kept here
     registryd:status [--format text|json] [--watch]                                 Show whether all is well and what is not
 """  # noqa: E501 - as it is printed
 REGISTRY_LINE = "    registry, Manage registry settings for an app\n"

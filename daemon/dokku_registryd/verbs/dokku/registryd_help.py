@@ -45,12 +45,14 @@ COMMANDS = {
         "Bring all images back on a host restored from its backup"
     ),
     "registryd:rollback [--dry-run] [--format text|json] <app> [<number>]": (
-        "Release what ran before again and deploy it"
+        "Release again what ran before and deploy it"
     ),
     "registryd:set <app>|--global <property> (<value>)": (
         "Set or clear a registryd property for an app"
     ),
-    "registryd:standby [--format text|json]": "List what is kept of other hosts",
+    "registryd:standby [--format text|json]": (
+        "List releases of other hosts that are kept here"
+    ),
     "registryd:status [--format text|json] [--watch]": (
         "Show whether all is well and what is not"
     ),
@@ -64,7 +66,7 @@ OPTIONS = {
     "--jobs": "Pull so many images at a time",
     "--limit": "List at most so many",
     "--yes": "Agree to removals once per repository",
-    "--off": "End it",
+    "--off": "End the hold",
     "--reason": "Why, for others to read",
     "--watch": "Repeat it every two seconds until Ctrl-C",
 }
