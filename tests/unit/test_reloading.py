@@ -1,8 +1,13 @@
 """A reload: which settings are taken over, and which wait for a restart."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from dokku_registryd import config
+
+PAGE = (Path(__file__).parents[2] / "docs" / "install.md").read_text()
 
 # What is read for each attempt, each turn of a loop or each line; and the rest.
 TAKEN_OVER = {
@@ -30,6 +35,14 @@ def test_each_setting_is_judged() -> None:
     """A new setting has to be put on one side."""
     assert set(config.fields()) == TAKEN_OVER | config.NEEDS_RESTART
     assert not TAKEN_OVER & config.NEEDS_RESTART
+
+
+def test_the_page_lists_those_that_need_a_restart() -> None:
+    """An operator finds which settings a reload does not apply."""
+    part = PAGE.partition("## Changing settings\n")[2].partition("\n## ")[0]
+    listed = re.findall(r"^(?:\*|  ) ?(`.+)$", part, re.MULTILINE)
+
+    assert set(re.findall(r"`([a-z_.]+)`", " ".join(listed))) == config.NEEDS_RESTART
 
 
 def test_nothing_has_changed() -> None:

@@ -497,7 +497,10 @@ EVENTS: Final[Mapping[str, EventFields]] = MappingProxyType(
             "The ledger was unreadable; it was moved aside and rebuilt.",
         ),
         "settings.suspicious": _event(
-            "warning", "message", "A setting is valid but probably not intended."
+            "warning",
+            "message",
+            "A setting probably does not do what is intended; or a reload found an"
+            " invalid one, and the service keeps its settings.",
         ),
         "status.opened": _event(
             "info", "socket port", "The status endpoint serves health and metrics."
