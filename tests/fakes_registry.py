@@ -56,7 +56,7 @@ class FakeRegistry:
     uploads: dict[str, bytes] = field(default_factory=dict)
     """Bytes that were sent, by where they are to be closed."""
     logins: dict[str, AuthConfig] = field(default_factory=dict)
-    """The one login that a domain takes; a domain that is not here takes everybody."""
+    """The one login that a domain takes; a domain that is not here takes any login."""
     immutable: set[tuple[str, str]] = field(default_factory=set)
     """Repository and tag that may not move once they exist."""
     lacks_blobs: set[str] = field(default_factory=set)

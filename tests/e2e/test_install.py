@@ -295,7 +295,7 @@ def test_owner_who_cannot_run_the_program(bare: BareSite) -> None:
     result = bare.install()
 
     if result.code == 0:
-        pytest.skip("everybody can run this interpreter")
+        pytest.skip("all users can run this interpreter")
     assert result.stderr.startswith(
         f"dokku-registryd: cannot install: user nobody cannot run {python} ("
     )

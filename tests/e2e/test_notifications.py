@@ -220,7 +220,7 @@ def test_a_test_message(idle_one: Site, ways: Ways) -> None:
         ("notify.urls 2 (mailto)", "ok", "delivered"),
     ]
     idle_one.service.configure(notify__urls=[], notify__command=[])
-    assert "no way is set" in idle_one.service.run("notify").stderr
+    assert "no channel is set" in idle_one.service.run("notify").stderr
 
 
 def test_a_check(idle_one: Site, ways: Ways) -> None:

@@ -118,7 +118,7 @@ def test_a_push_that_dies_leaves_no_name(
 
 
 def test_a_port_in_use(idle_one: Site) -> None:
-    """The Engine pushes by itself, and everybody who asks is told why."""
+    """The Engine pushes by itself, and each user who asks is told why."""
     with port_in_use(idle_one):
         idle_one.service.start()
         idle_one.make_app()

@@ -47,7 +47,7 @@ def run(*argv: object, user: int | None = None) -> str:
 
 @pytest.fixture(scope="module")
 def folder() -> Iterator[Path]:
-    """Give a folder that everybody can look into, unlike pytest's."""
+    """Give a folder that all users can read, unlike pytest's."""
     made = Path(tempfile.mkdtemp(prefix="registryd-wheel-", dir="/tmp"))
     made.chmod(0o755)
     yield made
@@ -72,7 +72,7 @@ def program(folder: Path) -> Path:
 
 
 def _find_python() -> str:
-    """Return the system's Python where it is of our version: everybody can run it."""
+    """Return the system's Python where it is of our version: all users can run it."""
     system = "/usr/bin/python3"
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     question = "import sys; print('%d.%d' % sys.version_info[:2])"
@@ -85,7 +85,7 @@ def _find_python() -> str:
 def site(
     folder: Path, one_engine: EngineServer, own_registry: RegistryServer
 ) -> Iterator[BareSite]:
-    """Give a host that everybody can look into."""
+    """Give a host that all users can read."""
     place = folder / "site"
     place.mkdir()
     with BareSite(place, one_engine, own_registry) as site:
@@ -117,7 +117,7 @@ def test_installed_from_a_wheel(site: BareSite, program: Path) -> None:
 
 
 def test_root_is_needed() -> None:
-    """Anybody else is refused in Dokku's words."""
+    """Any other user is refused in Dokku's words."""
     done = subprocess.run(
         [sys.executable, "-I", "-c", _AS_NOBODY, "install", "--dry-run"],
         capture_output=True,

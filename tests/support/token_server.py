@@ -28,7 +28,7 @@ class TokenServer:
 
     Args:
         folder: Where key and certificate are put.
-        users: Passwords by user name; everybody may do everything.
+        users: Passwords by user name; each user may do everything.
         identity_tokens: User names by the refresh token that stands for them.
     """
 

@@ -28,7 +28,7 @@ class TunnelProxy:
     ) -> None:
         self.login = login
         self.refusal = 0
-        """The status that it answers everybody with; 0 for none."""
+        """The status that it answers each request with; 0 for none."""
         self.targets: list[str] = []
         """The hosts that were asked for."""
         self.logins: list[str] = []

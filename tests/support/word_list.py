@@ -18,6 +18,9 @@ WORDS = {
     r"for ever": "forever",
     r"besides": "also, in addition to, other than",
     r"nobody": "the actor: no client, no process, no user",
+    r"anybody": "the actor: any user, any client",
+    r"everybody": "the actors: all users, all clients",
+    r"vouch\w*": "guarantee, or say what was checked",
     r"somebody": "the actor: another user, another client, another process",
     r"(?<!there )is no (?!longer|more\b)": "is not a, or invalid",
 }

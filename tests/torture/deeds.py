@@ -40,7 +40,7 @@ class Deeds:
         self.triggers: list[str] = []
         """Trigger files that were left without a hook."""
         self.wrong: list[str] = []
-        """What went wrong before everybody's eyes, such as a wrong image."""
+        """What went wrong in public, such as a wrong image."""
 
     def do_something(self) -> None:
         """Do what is drawn."""

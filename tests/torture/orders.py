@@ -86,7 +86,7 @@ class Orders:
         beside.rename(self._order)
 
     def withdraw(self) -> None:
-        """Let everybody live."""
+        """Let all processes live."""
         self._order.unlink(missing_ok=True)
         self._obeyed.unlink(missing_ok=True)
 

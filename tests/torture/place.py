@@ -41,7 +41,7 @@ class Place:
 
     @property
     def certificate(self) -> Path:
-        """The certificate of the CA that everybody trusts."""
+        """The certificate of the CA that all hosts trust."""
         assert self.authority is not None
         return self.authority.certificate
 

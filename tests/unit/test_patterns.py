@@ -42,7 +42,7 @@ def test_every_pattern_reads_any_text() -> None:
     ],
 )
 def test_a_slow_pattern_is_noticed(pattern: str) -> None:
-    """Those that once held everybody up fail the trial."""
+    """Those that once held all threads up fail the trial."""
     assert run(pattern) == f"{pattern}\n"
 
 

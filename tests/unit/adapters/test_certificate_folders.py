@@ -53,7 +53,7 @@ except errors.PermanentError as error:
 
 @pytest.fixture
 def etc() -> Iterator[Path]:
-    """Give the Engine's folder, on a way that is open to everybody."""
+    """Give the Engine's folder, on a way that is open to all users."""
     with open_way.folder() as folder:
         etc = folder / "etc-docker"
         etc.mkdir()

@@ -272,7 +272,7 @@ def looked(
 
 
 DATES = range(20_240_101, 20_240_131)
-HIGH = 9_000_000  # no date, and a number that anybody may push
+HIGH = 9_000_000  # no date, and a number that any client may push
 
 
 def test_dates_hide_no_release() -> None:

@@ -274,7 +274,7 @@ def _take_all(line: scheduling.Schedule, now: float = 0.0) -> list[str]:
 
 
 def test_a_registry_that_hangs_gets_half_of_the_workers() -> None:
-    """Deploys to one registry never take all workers, before anybody else comes."""
+    """Deploys to one registry never take all workers, before any other job comes."""
     line = scheduling.Schedule(most_of_host=4)
     for number in range(24):
         line.put(_release(str(number), "hangs.example"))

@@ -215,7 +215,7 @@ def test_nothing_stays_of_an_image_that_dokku_would_not_find() -> None:
     ],
 )
 def test_names_that_stay(state: wanted.AppState, needed: tuple[str, ...]) -> None:
-    """Nothing that anybody needs is untagged."""
+    """Nothing that an app or a container needs is untagged."""
     assert removable_names(state, OLD, *needed) == []
 
 

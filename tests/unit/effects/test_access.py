@@ -352,7 +352,7 @@ class Unreadable:
 
 
 def test_an_unreadable_login_blocks_no_anonymous_access(host: Host) -> None:
-    """A registry that takes anybody is used; one that does not gets the reason said."""
+    """A registry that takes any client is used; of any other the reason is said."""
     host.context = host.replace(credentials=Unreadable())
 
     assert way_of(host).call(answer) == "answer"

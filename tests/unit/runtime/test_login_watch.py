@@ -148,7 +148,7 @@ def test_an_outage(scene: Scene) -> None:
 
 
 def test_an_accepted_login_without_an_answer(scene: Scene) -> None:
-    """What it has said before is not vouched for: a web page may stand there now."""
+    """What it has said before proves nothing now: a web page may stand there now."""
     scene.wait(60)
     assert scene.watch.unchecked == ""
     scene.host.registry.fail("ping", errors.PermanentError("a web page answers"))

@@ -139,7 +139,7 @@ def test_a_hint_wakes_a_sweep(host: Host, build: Build, logged: Lines) -> None:
 
 @dying_threads
 def test_a_dead_reader_ends_the_run(host: Host, build: Build) -> None:
-    """Without anybody who reads events the process has no right to live."""
+    """Without a thread that reads events the process has no right to live."""
     host.engine.fail("events", ZeroDivisionError("a bug"))
     daemon = build()
 

@@ -14,7 +14,7 @@ Lines = list[MutableMapping[str, Any]]
 
 
 class Watch:
-    """A watch on a folder, and whether it woke anybody."""
+    """A watch on a folder, and whether it woke the main loop."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

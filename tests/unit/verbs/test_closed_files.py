@@ -37,7 +37,7 @@ def about(folder: Path) -> tuple[str, str]:
 
 
 def test_open_files(folder: Path) -> None:
-    """What everybody may read needs no word, nor does a file that is missing."""
+    """What all users may read needs no word, nor does a file that is missing."""
     assert about(folder) == ("", "")
     (folder / "etc" / "config.toml").unlink()
     assert about(folder) == ("", "")

@@ -531,7 +531,7 @@ def test_where_a_login_comes_from(
     helper: str,
     line: str,
 ) -> None:
-    """File and helper are named, so that everybody knows where to change it."""
+    """File and helper are named, so that the operator knows where to change it."""
     server = htpasswd_registry.host
     host.install_helper()
     host.path("web").unlink()

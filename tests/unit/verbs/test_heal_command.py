@@ -23,7 +23,7 @@ def test_without_an_engine(caller: Caller, words: list[str]) -> None:
 
 
 def test_an_app_that_does_not_exist(caller: Caller) -> None:
-    """An unknown app is refused before anybody is asked."""
+    """An unknown app is refused before any program is asked."""
     with pytest.raises(errors.RegistrydError, match="App shop does not exist"):
         caller.call("heal", "shop")
 

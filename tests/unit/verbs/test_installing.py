@@ -23,14 +23,14 @@ def places_of(*options: str, **environ: str) -> paths.Paths:
 
 
 def test_root_is_needed() -> None:
-    """Anybody but root is refused in Dokku's words."""
+    """Each user but root is refused in Dokku's words."""
     with pytest.raises(errors.RegistrydError, match="command must be run as root"):
         installing.require_root(1000, "")
 
 
 @pytest.mark.parametrize(("euid", "root"), [(0, ""), (1000, "/tmp/host"), (0, "/r")])
 def test_root_is_not_needed_in_a_folder(euid: int, root: str) -> None:
-    """Root may install, and everybody in a folder of his own."""
+    """Root may install, and each user in a folder of their own."""
     installing.require_root(euid, root)
 
 

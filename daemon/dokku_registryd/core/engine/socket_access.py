@@ -2,7 +2,7 @@
 
 Access to the socket is root access (https://docs.docker.com/engine/install/
 linux-postinstall/). So the way out for the user of the service is the group that Docker
-gives the socket, and never a mode for everybody.
+gives the socket, and never a mode for all users.
 """
 
 from dataclasses import dataclass

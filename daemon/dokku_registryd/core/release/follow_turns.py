@@ -7,7 +7,7 @@ full look also reads those of ten numbers, since another host may record an olde
 What a quick look has read in vain, such as the number of a failed deploy, is read again
 after 1, 2, 4, … looks: registries count these reads as pulls, and others have to wait.
 
-Anybody who may push there may push any number, and dates are numbers too. So numbers
+Any client with push access may push any number, and dates are numbers too. So numbers
 that no release has as a rule go last, those with records go before others, and what has
 come lately is read regardless of higher numbers that were there before.
 """

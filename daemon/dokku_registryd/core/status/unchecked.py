@@ -1,4 +1,4 @@
-"""What `status` does not vouch for: checks that wait, are off, or got no answer."""
+"""What `status` does not judge: checks that wait, are off, or got no answer."""
 
 TYPE_CHECKING = False  # as in `typing`; `status` starts sooner without it
 if TYPE_CHECKING:

@@ -59,7 +59,7 @@ def _sentence(file: str, dokku_root: Path, effect: str) -> str:
 def _cure(closed: Path, dokku_root: Path, *, is_file: bool) -> str:
     if not is_file:
         return f"sudo chmod a+x {closed}"
-    # Not for everybody: the file may contain secrets of notifications.
+    # Not for all users: the file may contain secrets of notifications.
     group = dokku_root.stat().st_gid
     name = str(group)
     with contextlib.suppress(KeyError):

@@ -27,7 +27,7 @@ def perform(arguments: argparse.Namespace, out: Output) -> int:
     channels = notifications.build_channels(settings, environ)
     if not channels:
         raise errors.RegistrydError(
-            "no way is set: add notify.urls or notify.command to the settings, see"
+            "no channel is set: add notify.urls or notify.command to the settings, see"
             " docs/notifications.md"
         )
     message = messages.Message(
