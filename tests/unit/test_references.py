@@ -8,7 +8,10 @@ from typing import Final
 import pytest
 
 ROOT: Final = Path(__file__).parents[2]
-FOLDERS: Final = ("daemon", "tests", "hooks", "systemd", "bench", "docs", ".github")
+FOLDERS: Final = (
+    *("daemon", "tests", "hooks", "systemd", "bench", "docs", "contrib", "docker"),
+    *(".ci", ".github"),
+)
 PAGES: Final = (*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"))
 # Where the path of a module, a test or a page begins, as pages write it.
 BASES: Final = (
@@ -18,7 +21,8 @@ BASES: Final = (
     ROOT / "tests" / "unit",
     ROOT / "docs",
 )
-DOKKUS_OWN: Final = "tests/unit/registry.bats"
+OTHERS: Final = frozenset({"tests/unit/registry.bats", "docs/AAD-OAuth.md"})
+"""Files of Dokku, and of Azure's registry."""
 
 UNKNOWN_DOCUMENT: Final = re.compile(
     r"""
@@ -33,6 +37,8 @@ UNKNOWN_DOCUMENT: Final = re.compile(
 LINK: Final = re.compile(r"\]\(([^)\s]+)\)")
 SUFFIX: Final = re.compile(r"\w\.[a-z0-9]+$")
 CODE: Final = re.compile(r"`([\w.-]+(?:/[\w.-]+)+)(?:::\w+)?`")
+# The same in comments and docstrings, and without quotes.
+BARE: Final = re.compile(r"(?<![\w./-])([\w-]+/(?:[\w-]+/)*[\w-]+\.(?:py|md))\b")
 HEADING: Final = re.compile(r"^#+ (.+)$", re.MULTILINE)
 # Public standards have sections too.
 PUBLIC: Final = re.compile(r"RFC|rfc|spec|POSIX|HTTP|man\b|\(\d\)")
@@ -105,17 +111,34 @@ def test_links(page: Path) -> None:
 
 
 def _is_there(name: str) -> bool:
-    return name == DOKKUS_OWN or any((base / name).exists() for base in BASES)
+    return name in OTHERS or any((base / name).exists() for base in BASES)
+
+
+def _named(pattern: re.Pattern[str], text: str) -> Iterator[str]:
+    firsts = {path.name for base in BASES for path in base.iterdir() if path.is_dir()}
+    for name in sorted(set(pattern.findall(text))):
+        if name.split("/")[0] in firsts and SUFFIX.search(name):
+            yield name
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_paths(page: Path) -> None:
     """Each path of a module, a test, a hook or a page is one of this repository."""
-    firsts = {path.name for base in BASES for path in base.iterdir() if path.is_dir()}
-    named = {
-        name
-        for name in CODE.findall(page.read_text())
-        if name.split("/")[0] in firsts and SUFFIX.search(name)
-    }
+    named = _named(CODE, page.read_text())
 
-    assert [name for name in sorted(named) if not _is_there(name)] == []
+    assert [name for name in named if not _is_there(name)] == []
+
+
+def test_paths_in_code() -> None:
+    """So is each path in a comment or a docstring."""
+    found = []
+    for path in _texts():
+        if path.suffix in {".py", ".sh", ".toml", ".yml", ".yaml", ""}:
+            text = path.read_text(errors="replace")
+            found += [
+                f"{path.relative_to(ROOT)}: {name}"
+                for name in _named(BARE, text)
+                if not _is_there(name)
+            ]
+
+    assert found == []

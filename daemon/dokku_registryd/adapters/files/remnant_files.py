@@ -19,7 +19,7 @@ from dokku_registryd.core.dokku import policy
 from dokku_registryd.core.release import remnants
 from dokku_registryd.core.release.remnants import Place, Remnant
 
-# The temporary names of `files.replace_in`, and of hooks in `spool/tmp`.
+# The temporary names of `atomic.replace_in`, and of hooks in `spool/tmp`.
 _TEMPORARY: Final = re.compile(r"\..+\.(?P<pid>\d+)\.tmp")
 _TRIGGER: Final = re.compile(r"\d{16}\.(?P<pid>\d+)\.\d+")
 # The folder for copies of post-app-clone-setup.
