@@ -112,22 +112,7 @@ def read_properties(raw: bytes) -> None:
     )
     assert policy.last_number >= 0
     dokku_policy.own_values("web", lambda *_place: text, dokku_policy.Defaults())
-    for check in (
-        validation.server,
-        validation.image_repo,
-        validation.image_repo_template,
-        validation.push_extra_tags,
-        validation.push_on_release,
-        validation.push_policy,
-        validation.push_deadline,
-        validation.follow,
-        validation.heal,
-        validation.hold,
-        validation.keep_releases,
-        validation.keep_remote,
-        validation.mirror,
-        validation.release_records,
-    ):
+    for check in (*validation.REGISTRY.values(), *validation.REGISTRYD.values()):
         with suppress(validation.ValueRefusedError):
             check("web", text)
 
