@@ -157,7 +157,7 @@ def _perform(arguments: "argparse.Namespace") -> int:
     verbs = importlib.import_module("dokku_registryd.verbs")
     module = f"{verbs.__name__}.{verbs.MODULES[arguments.verb]}"
     try:
-        command = importlib.import_module(module)
+        command = verbs.load(module)
     except ImportError as error:
         return _lack(arguments.verb, error)
     if arguments.verb not in _WITH_A_ROOT:

@@ -1,5 +1,6 @@
 """The program as a person calls it: texts, exit statuses, what it imports."""
 
+import gc
 import importlib
 import json
 import os
@@ -130,6 +131,24 @@ def test_version_imports_nothing_heavy() -> None:
     assert "dokku_registryd.cli" in modules
     assert HEAVY.isdisjoint(modules)
     assert len(modules) < 55  # Python 3.14 itself loads more
+
+
+@pytest.mark.parametrize("is_there", [True, False], ids=["whole", "lacks-a-module"])
+def test_no_search_for_garbage_while_a_verb_is_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_there: bool
+) -> None:
+    """It would find none in modules; afterwards it is on again, loaded or not."""
+    text = "" if is_there else "import a_module_that_is_nowhere"
+    (tmp_path / "looking.py").write_text(f"import gc\nseen = gc.isenabled()\n{text}\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "looking", raising=False)
+
+    if is_there:
+        assert verbs.load("looking").seen is False
+    else:
+        with pytest.raises(ModuleNotFoundError, match="a_module_that_is_nowhere"):
+            verbs.load("looking")
+    assert gc.isenabled()
 
 
 def test_version_beside_other_words() -> None:

@@ -12,7 +12,7 @@ import itertools
 import sys
 from collections.abc import Iterable, MutableMapping
 
-from dokku_registryd import errors
+from dokku_registryd import errors, verbs
 from dokku_registryd.core.text import terminal_text
 
 _VERBS = "registryd_verbs"
@@ -119,7 +119,7 @@ def perform(argv: list[str], environ: MutableMapping[str, str]) -> int:
     if _asks_for_help(call):
         module = _HELP
     try:
-        command = importlib.import_module(f"dokku_registryd.verbs.dokku.{module}")
+        command = verbs.load(f"dokku_registryd.verbs.dokku.{module}")
         status = int(command.perform(call))
     except DokkuError as error:
         if error.is_raw:

@@ -6,12 +6,11 @@ trigger `post-registry-login`, whose plugins receive it.
 """
 
 import getpass
-import importlib
 import resource
 import sys
 from typing import Final
 
-from dokku_registryd import errors
+from dokku_registryd import errors, verbs
 from dokku_registryd.core.auth.logins import Secret
 from dokku_registryd.core.dokku import login_arguments, pflag
 from dokku_registryd.core.image import reference
@@ -56,7 +55,7 @@ def perform(call: dokku_call.Call) -> int:
     if not password and _is_at_terminal():
         password = Secret(getpass.getpass("Password: ").strip())
     _check_password(call, login, password)
-    steps = importlib.import_module("dokku_registryd.verbs.dokku.login_steps")
+    steps = verbs.load("dokku_registryd.verbs.dokku.login_steps")
     steps.log_in(call, login, password)
     call.warn(f"Login Succeeded for {login.app or 'global registry'}")
     return int(steps.tell_plugins(call, login, password))

@@ -1,8 +1,8 @@
 """`registry:logout`: remove a login from the auth config and from its helper."""
 
-import importlib
 from typing import Final
 
+from dokku_registryd import verbs
 from dokku_registryd.core.dokku import login_arguments, pflag
 from dokku_registryd.verbs.dokku import call as dokku_call
 from dokku_registryd.verbs.dokku import login_scene
@@ -30,7 +30,5 @@ def perform(call: dokku_call.Call) -> int:
         raise login_scene.missing(call, "server", logout.app)
     if logout.app:
         login_scene.check_app(call, logout.app)
-    importlib.import_module("dokku_registryd.verbs.dokku.login_steps").log_out(
-        call, logout
-    )
+    verbs.load("dokku_registryd.verbs.dokku.login_steps").log_out(call, logout)
     return 0

@@ -5,7 +5,6 @@ the folder of credential helpers, or read other files. So a verb accepts only th
 arguments that the help of its command names.
 """
 
-import importlib
 import sys
 import types
 
@@ -42,7 +41,7 @@ def perform(call: dokku_call.Call) -> int:
     )
     for name, value in given.items():
         setattr(arguments, name.replace("-", "_"), value)
-    module = importlib.import_module(f"{verbs.__name__}.{verbs.MODULES[verb]}")
+    module = verbs.load(f"{verbs.__name__}.{verbs.MODULES[verb]}")
     return int(module.perform(arguments, output.Output(line=_print, error=call.warn)))
 
 

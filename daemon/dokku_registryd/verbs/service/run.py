@@ -1,6 +1,7 @@
 """`run`: runs the service in the foreground, as systemd starts it."""
 
 import argparse
+import gc
 import os
 import signal
 import sys
@@ -43,6 +44,7 @@ def perform(arguments: argparse.Namespace, out: Output) -> int:
         secrecy.forbid_dumps()
         heap.limit_free_memory()
         package.load_all()
+        gc.freeze()  # Each later search for garbage leaves the modules out.
         settings = _load(arguments)
         _configure_logs(settings)
         return _Daemon(arguments, settings, out).run()
