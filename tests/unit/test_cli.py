@@ -81,7 +81,7 @@ def call(
     }
     return subprocess.run(
         [sys.executable, "-m", "dokku_registryd", *arguments],
-        env={**clean, "NO_COLOR": "1", **(environ or {})},
+        env={**clean, **(environ or {})},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -199,6 +199,19 @@ def test_help_lists_the_verbs() -> None:
     assert re.findall(r"^    ([a-z-]+)  ", done.stdout, re.MULTILINE) == LISTED
     assert not any(verb in done.stdout for verb in HIDDEN)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["--help"], ["push", "--help"], ["push"], ["releases", "--limit", "0"]],
+    ids=" ".join,
+)
+def test_each_python_prints_the_same(words: list[str]) -> None:
+    """Newer ones colour help and errors, if the output is a terminal or if asked to."""
+    coloured = call(*words, environ={"FORCE_COLOR": "1"})
+
+    plain = call(*words, environ={"NO_COLOR": "1"})
+    assert (coloured.stdout, coloured.stderr) == (plain.stdout, plain.stderr)
 
 
 def test_no_word_at_all() -> None:

@@ -9,6 +9,7 @@ import difflib
 import os
 import re
 import sys
+from typing import Any
 
 from dokku_registryd import PROGRAM, __version__
 from dokku_registryd.verbs import output
@@ -20,7 +21,11 @@ _HOOK_VERBS = frozenset({"follow", "image-repo", "held-logins"})  # never sugges
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that reports an error in one line."""
+    """A parser that reports an error in one line, and is the same on each Python."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.color = False  # Python 3.14 colours help on a terminal.
 
     def error(self, message: str) -> None:  # type: ignore[override]
         """Print the error and how to get help, and exit."""
