@@ -16,7 +16,7 @@ say() { echo "make_venv: $*" >&2; }
 
 # Having a name on PATH is not enough: pyenv leaves names of versions that are off.
 find_python() {
-  for python in ${REGISTRYD_PYTHON:-} /usr/bin/python3 python3.13 python3.12 python3.11 python3; do
+  for python in ${REGISTRYD_PYTHON:-} /usr/bin/python3 python3.14 python3.13 python3.12 python3.11 python3; do
     if "$python" -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' \
       >/dev/null 2>&1; then
       echo "$python"
