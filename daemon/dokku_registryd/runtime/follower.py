@@ -38,7 +38,7 @@ class Follower(turns.TurnThread):
         self, *, context: Callable[[], ports.Context], interval_seconds: float
     ) -> None:
         super().__init__("follower")
-        self._context = context
+        self._ports = context
         self._interval = interval_seconds
         self._repositories = followed_repositories.FollowedRepositories(
             lambda name, question: self.ask(question, target=name)
@@ -63,7 +63,7 @@ class Follower(turns.TurnThread):
         Raises:
             RegistrydError: Property, apps, ledger or Engine cannot be read.
         """
-        context = self._context()
+        context = self._ports()
         said = follow.followed(context)
         names = said.repositories
         self._repositories.follow(names, context.clock.now())

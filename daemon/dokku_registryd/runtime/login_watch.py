@@ -83,7 +83,7 @@ class LoginWatch(turns.TurnThread):
     ) -> None:
         super().__init__("login-watch")
         self._store = store
-        self._context = context
+        self._ports = context
         self._locate = locate
         self._seen: dict[_Target, _Seen] = {}
         self._listed: set[_Target] = set()
@@ -120,7 +120,7 @@ class LoginWatch(turns.TurnThread):
         if not self._interval:
             self._forget_all()
             return
-        context = self._context()
+        context = self._ports()
         wanted = self._wanted(context)
         self._seen = {key: seen for key, seen in self._seen.items() if key in wanted}
         checks = {check.key: check for check in self._store.login_checks()}
@@ -216,7 +216,7 @@ class LoginWatch(turns.TurnThread):
         wait = self._interval * login_checks.spread(target)
         if is_refused:  # It is expected to change.
             wait = min(TURN_SECONDS / 2, wait)
-        return self._context().clock.monotonic() - seen.at < wait
+        return self._ports().clock.monotonic() - seen.at < wait
 
     def _look(
         self,

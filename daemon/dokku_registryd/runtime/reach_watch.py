@@ -39,7 +39,7 @@ class ReachWatch(turns.TurnThread):
         interval_seconds: float,
     ) -> None:
         super().__init__("reach-watch")
-        self._context = context
+        self._ports = context
         self._note = note
         self._interval = interval_seconds
         self._known: dict[str, reach.Reach] = {}
@@ -70,7 +70,7 @@ class ReachWatch(turns.TurnThread):
             self._unchecked = unchecked.PENDING
             self._note(())
             return
-        context = self._context()
+        context = self._ports()
         wanted = self._wanted(context, interval)
         self._known = {name: one for name, one in self._known.items() if name in wanted}
         for domain in sorted(wanted):
