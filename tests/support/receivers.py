@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import ssl
 import threading
 from collections.abc import Iterator
 from email import message_from_bytes, policy
@@ -26,9 +27,13 @@ mv "{folder}/$$.new" "{folder}/$(date +%s%N).json"
 
 
 class WebReceiver:
-    """A web server that keeps what it is sent."""
+    """A web server that keeps what it is sent.
 
-    def __init__(self) -> None:
+    Args:
+        tls: Its settings for TLS; None for plain HTTP.
+    """
+
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self.bodies: list[bytes] = []
         self.paths: list[str] = []
         self.status = 200
@@ -57,13 +62,20 @@ class WebReceiver:
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
+        if tls is not None:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
         self._thread = threading.Thread(target=self._server.serve_forever)
         self._thread.start()
 
     @property
     def address(self) -> str:
         """Host and port."""
-        return f"127.0.0.1:{self._server.server_port}"
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def port(self) -> int:
+        """The port."""
+        return self._server.server_port
 
     def messages(self) -> list[dict[str, Any]]:
         """Return what Apprise's `json://` has sent."""
@@ -121,9 +133,9 @@ class ScriptReceiver:
 
 
 @contextlib.contextmanager
-def web() -> Iterator[WebReceiver]:
-    """Run a web server."""
-    receiver = WebReceiver()
+def web(tls: ssl.SSLContext | None = None) -> Iterator[WebReceiver]:
+    """Run a web server, with TLS or without."""
+    receiver = WebReceiver(tls)
     try:
         yield receiver
     finally:

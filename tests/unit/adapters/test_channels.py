@@ -15,7 +15,7 @@ from dokku_registryd.core.auth.logins import Secret
 from dokku_registryd.core.notify.episodes import Due, Episode
 from dokku_registryd.core.notify.messages import Message
 from dokku_registryd.core.notify.troubles import Kind
-from support import receivers
+from support import authority, receivers
 from support.waiting import until
 
 MESSAGE = Message(
@@ -185,3 +185,16 @@ def test_a_heartbeat(webhook: receivers.WebReceiver) -> None:
     assert heartbeat.beat() == "there was no good answer (HTTP status 404)"
     away = Heartbeat(Secret("http://127.0.0.1:1/"), os.environ)
     assert away.beat() == "there was no good answer"
+
+
+def test_a_heartbeat_of_a_private_authority(tmp_path: Path) -> None:
+    """Such CAs often name no key usage; what curl asks is asked on each Python."""
+    known = authority.Authority(tmp_path / "ca")
+    trusting = {**os.environ, "SSL_CERT_FILE": str(known.certificate)}
+    with receivers.web(known.context("localhost")) as monitor:
+        url = Secret(f"https://localhost:{monitor.port}/")
+
+        assert Heartbeat(url, trusting).beat() == ""
+        assert Heartbeat(url, os.environ).beat() == "there was no good answer"
+
+    assert monitor.paths == ["/"]
