@@ -6,12 +6,9 @@ or ledger would be unusable for the service.
 # Not pathlib, which takes as long to load as Python to start.
 # ruff: noqa: PTH110, PTH116, PTH120
 
-import importlib
 import os
 import pwd
 from collections.abc import MutableMapping
-
-from dokku_registryd import errors
 
 TYPE_CHECKING = False  # as in `typing`; `status` starts sooner without both
 if TYPE_CHECKING:
@@ -45,31 +42,6 @@ def become_owner(data_dir: "Path | str", environ: MutableMapping[str, str]) -> s
     os.setuid(owner)
     environ["HOME"] = entry.pw_dir
     return ""
-
-
-def require_access(data_dir: "Path | str") -> None:
-    """Require a data folder that this user may read, or none at all.
-
-    Raises:
-        ClosedFolderError: It is closed to this user; the text says who may read it.
-    """
-    complaint = why_closed(str(data_dir))
-    if complaint:
-        raise errors.ClosedFolderError(complaint)
-
-
-def why_closed(data_dir: str) -> str:
-    """Return why this user may not read the data folder; empty if it is readable."""
-    # Most verbs that only become another user need no more of it.
-    peek = importlib.import_module("dokku_registryd.adapters.spool.peek")
-    if not peek.is_closed(data_dir):
-        return ""
-    try:
-        owner = pwd.getpwuid(os.stat(data_dir).st_uid).pw_name
-    except (OSError, KeyError):
-        owner = "dokku"
-    who = "root" if owner == "root" else f"root or user {owner}"
-    return f"this user may not read {data_dir}: run this as {who}"
 
 
 def user_name(number: int) -> str:

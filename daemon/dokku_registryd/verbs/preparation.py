@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from dokku_registryd import errors
 from dokku_registryd.adapters.ledger import ledger
 from dokku_registryd.core.dokku import app_names
-from dokku_registryd.verbs import identity, output
+from dokku_registryd.verbs import closed_folder, identity, output
 
 if TYPE_CHECKING:
     from dokku_registryd import config
@@ -40,7 +40,7 @@ def enter(
     complaint = identity.become_owner(settings.data_dir, arguments.environ)
     if complaint and out is not None:
         out.error(complaint)
-    identity.require_access(settings.data_dir)
+    closed_folder.require_access(settings.data_dir)
     return settings
 
 

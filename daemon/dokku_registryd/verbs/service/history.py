@@ -3,7 +3,7 @@
 import time
 
 from dokku_registryd.adapters.ledger import peek
-from dokku_registryd.verbs import data_folder, identity, output
+from dokku_registryd.verbs import closed_folder, data_folder, identity, output
 from dokku_registryd.verbs.service import job_facts
 
 TYPE_CHECKING = False  # as in `typing`, which takes longer to load than this looks
@@ -24,7 +24,7 @@ def perform(arguments: "argparse.Namespace", out: output.Output) -> int:
     complaint = identity.become_owner(data_dir, arguments.environ)
     if complaint:
         out.error(complaint)
-    identity.require_access(data_dir)
+    closed_folder.require_access(data_dir)
     now = time.time()
     rows = peek.history(
         f"{data_dir}/ledger.sqlite3",

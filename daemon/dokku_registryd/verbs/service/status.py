@@ -12,7 +12,7 @@ from dokku_registryd.core.status import (
     unchecked,
     verdicts,
 )
-from dokku_registryd.verbs import data_folder, identity, output
+from dokku_registryd.verbs import closed_folder, data_folder, identity, output
 from dokku_registryd.verbs.service import (
     follow_lines,
     job_facts,
@@ -97,7 +97,7 @@ def _show_closed(
     view: service_view.View,
 ) -> int:
     """Show what the service and systemd say: this user may not see the jobs."""
-    complaint = identity.why_closed(data_dir)
+    complaint = closed_folder.why_closed(data_dir)
     facts = status_facts.closed(data_dir, view)
     if arguments.format == "json":
         out.json(facts)
