@@ -2,9 +2,11 @@
 
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Final, TypeVar
 
 _Fact = TypeVar("_Fact")
+_SHARE: Final = 0.05
+"""How much longer a wait may take, so that long ones ask less often."""
 
 
 def until(
@@ -16,16 +18,20 @@ def until(
 ) -> _Fact:
     """Return the first true answer of `fact`, which is asked after each pause.
 
+    Pauses of a long wait are longer: asking takes processor time from what is waited
+    for.
+
     Raises:
         AssertionError: It had none within `timeout` seconds.
     """
-    deadline = time.monotonic() + timeout
+    began = time.monotonic()
     while True:
         answer = fact()
         if answer:
             return answer
-        if time.monotonic() > deadline:
+        waited = time.monotonic() - began
+        if waited > timeout:
             raise AssertionError(
                 f"{what or fact} did not come true within {timeout:g} s"
             )
-        time.sleep(pause)
+        time.sleep(max(pause, _SHARE * waited))
