@@ -48,26 +48,28 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put tests that take one kind of Engine, or much time, where processes begin.
+    """Put what takes long at the begin of what each process does, and the rest behind.
 
-    Each process begins at a part of the list of its own, and takes from others when it
-    is done. So few start all Engines, and none is left with a long test at the end. No
-    test is put between two of another module, which may share what takes long to make;
-    those that are marked with `together` are done by one process.
+    Each process begins at a part of the list of its own, and takes from the ends of
+    others when it is done. A part begins with tests that are marked as long, then come
+    those with Engines of few kinds, and then unit tests, which are short, so that all
+    processes end at about the same time. No test is put between two of another module,
+    which may share what takes long to make; those that are marked with `together` are
+    done by one process.
     """
     items.sort(key=_kind_of)
     long = _marked(items, "long")
     together = _marked(items, "together")
     early = {*long, *together}
     rest = [item for item in items if item not in early]
-    begun = [_begin_of_module(rest, part) for part in range(_PROCESSES)]
+    slow = [item for item in rest if _is_slow(item)]
+    quick = [item for item in rest if not _is_slow(item)]
     items.clear()
-    for part, (begin, end) in enumerate(
-        zip(begun, [*begun[1:], len(rest)], strict=True)
-    ):
+    for part in range(_PROCESSES):
         items += long[part::_PROCESSES]
         items += together if part == _TOGETHER else ()
-        items += rest[begin:end]
+        items += _part_of(slow, part)
+        items += _part_of(quick, part)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -85,8 +87,18 @@ def _marked(items: list[pytest.Item], name: str) -> list[pytest.Item]:
     return [item for item in items if item.get_closest_marker(name)]
 
 
+def _is_slow(item: pytest.Item) -> bool:
+    return item.path.is_relative_to(_FOLDER / "e2e") or item.path.is_relative_to(
+        _FOLDER / "contract"
+    )
+
+
+def _part_of(items: list[pytest.Item], part: int) -> list[pytest.Item]:
+    return items[_begin_of_module(items, part) : _begin_of_module(items, part + 1)]
+
+
 def _begin_of_module(items: list[pytest.Item], part: int) -> int:
-    """Return where a process begins, or where the module that it is within does."""
+    """Return where a part begins, or where the module that it is within does."""
     place = len(items) * part // _PROCESSES
     while 0 < place < len(items) and items[place].path == items[place - 1].path:
         place -= 1
@@ -118,6 +130,7 @@ def _fresh_programs(
         monkeypatch.setenv("REGISTRYD_FORK", "no")
 
 
+_FOLDER: Final = Path(__file__).parent
 _PROCESSES: Final = 4  # as the Makefile starts at most
 _TOGETHER: Final = 2  # the part of tests that stay together
 StartEngine = Callable[[EngineKind], EngineServer]
