@@ -109,6 +109,8 @@ class LoginWatch(turns.TurnThread):
     @property
     def unchecked(self) -> str:
         """Why logins were not all checked, as `core.status.unchecked` names it."""
+        if self.has_died:
+            return unchecked.DEAD
         return self._unchecked if self._interval else unchecked.OFF
 
     def turn(self) -> None:

@@ -56,6 +56,8 @@ class ReachWatch(turns.TurnThread):
     @property
     def unchecked(self) -> str:
         """Why registries were not all asked, as `core.status.unchecked` names it."""
+        if self.has_died:
+            return unchecked.DEAD
         return self._unchecked if self._interval else unchecked.OFF
 
     def turn(self) -> None:

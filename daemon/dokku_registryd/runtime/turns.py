@@ -41,6 +41,12 @@ class TurnThread(threading.Thread, abc.ABC):
         if self.is_alive():
             self.join(_JOIN_SECONDS)
 
+    @property
+    def has_died(self) -> bool:
+        """Whether it has ended without being told to, which only a bug can do."""
+        has_ended = self.ident is not None and not self.is_alive()
+        return has_ended and not self._stopping.is_set()
+
     def take_turn(self) -> None:
         """Take a turn, and log why it ended early, unless the service ends."""
         try:

@@ -84,6 +84,13 @@ def test_what_was_not_looked_at(
             ),
         ),
         ([(LOGINS, unchecked.UNANSWERED)], "without an answer: logins"),
+        (
+            [(LOGINS, unchecked.DEAD)],
+            (
+                "no longer checked, since a bug ended the thread (see the log,"
+                " restart): logins"
+            ),
+        ),
         ([("proofs", "later")], "not checked (later): proofs"),
     ],
 )

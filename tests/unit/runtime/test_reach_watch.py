@@ -1,5 +1,6 @@
 """The thread that asks whether registries answer."""
 
+import threading
 from collections.abc import MutableMapping
 from typing import Any
 
@@ -214,3 +215,31 @@ def test_what_is_known_of_two(scene: Scene) -> None:
 
     silent = reach.silent(scene.counters.reached or ())
     assert [one.domain for one in silent] == ["other.example"]
+
+
+def test_a_thread_that_died(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No old answer counts any more; one that was told to end has not died."""
+
+    class Broken(ReachWatch):
+        def _seconds(self) -> float:
+            raise RuntimeError
+
+    ends: list[threading.ExceptHookArgs] = []
+    monkeypatch.setattr(threading, "excepthook", ends.append)
+    arguments: dict[str, Any] = {
+        "context": lambda: host.context,
+        "note": Counters().asked,
+        "interval_seconds": 300,
+    }
+    whole, broken = ReachWatch(**arguments), Broken(**arguments)
+    assert broken.unchecked == unchecked.PENDING
+
+    for watch in (whole, broken):
+        watch.start()
+    broken.join(120)
+    whole.stop()
+    whole.join(120)
+
+    assert [end.exc_type for end in ends] == [RuntimeError]
+    assert broken.unchecked == unchecked.DEAD
+    assert (whole.is_alive(), whole.unchecked) == (False, unchecked.PENDING)

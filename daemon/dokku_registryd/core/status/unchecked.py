@@ -13,11 +13,14 @@ OFF = "off"
 """The settings say never."""
 UNANSWERED = "unanswered"
 """At least one registry has told nothing that counts."""
+DEAD = "dead"
+"""A bug has ended the thread that checks."""
 
 _SAID = {
     PENDING: "not checked yet",
     UNANSWERED: "without an answer",
     OFF: "never checked",
+    DEAD: "no longer checked, since a bug ended the thread (see the log, restart)",
 }
 _SETTINGS = {
     LOGINS: "registry.login_check_seconds",
