@@ -9,7 +9,6 @@ subject, such as manifests or uploads, has its requests and judges the answers.
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final
 
 from dokku_registryd import ports
 from dokku_registryd.adapters.registry import (
@@ -31,10 +30,7 @@ from dokku_registryd.adapters.registry import routes as registry_routes
 from dokku_registryd.core.auth.logins import AuthConfig
 from dokku_registryd.core.image import images, reference
 from dokku_registryd.core.registry import allowances, exchanges, grants, proxies
-from dokku_registryd.core.registry.protocol import Request
 from dokku_registryd.core.registry.referrers import Descriptor
-
-_REACH_SECONDS: Final = 10.0
 
 
 @discreet.hides_logins
@@ -121,23 +117,15 @@ class RegistryClient:
             PermanentError: A web site answers, which takes any login.
         """
         access = messages.access_to(domain, "", "", auth)
-        request = Request(
-            method="GET",
-            url=f"//{access.host}/v2/",
-            purpose=f"log in to {domain}" if auth else f"reach {domain}",
-            max_bytes=messages.MAX_MANIFEST_BYTES,
-        )
+        purpose = f"log in to {domain}" if auth else f"reach {domain}"
+        request = messages.build_greeting(access, purpose)
         messages.check_registry(request, self._dialogue.ask(request, access))
 
     def reach(self, domain: str) -> None:
         """Return if the registry answers: one request to `/v2/`, without a login."""
         access = messages.access_to(domain, "", "", None)
-        request = Request(
-            method="GET",
-            url=f"//{access.host}/v2/",
-            purpose=f"reach {domain}",
-            max_bytes=messages.MAX_MANIFEST_BYTES,
-            most_seconds=_REACH_SECONDS,
+        request = messages.build_greeting(
+            access, f"reach {domain}", most_seconds=messages.REACH_SECONDS
         )
         self._dialogue.try_out(request, access)
 
@@ -150,12 +138,8 @@ class RegistryClient:
         the repository itself names the scope of that one request.
         """
         access = messages.access_to(image.domain, image.path, messages.PUSHING, auth)
-        request = Request(
-            method="GET",
-            url=f"//{access.host}/v2/",
-            purpose=f"get permission to push to {image.repository}",
-            max_bytes=messages.MAX_MANIFEST_BYTES,
-        )
+        purpose = f"get permission to push to {image.repository}"
+        request = messages.build_greeting(access, purpose)
         self._dialogue.ask(request, access)
         token = self._dialogue.token(access)
         return grants.parse_actions(token, image.path) if token else None

@@ -128,11 +128,8 @@ class Dialogue:
 
         It is asked as `ask` does, but without a login.
         """
-        request = Request(
-            method="GET",
-            url=f"//{access.host}/v2/",
-            purpose=f"reach {access.host}",
-            max_bytes=messages.MAX_MANIFEST_BYTES,
+        request = messages.build_greeting(
+            access, f"reach {access.host}", most_seconds=messages.REACH_SECONDS
         )
         try:
             reply = self._follow(request, access)

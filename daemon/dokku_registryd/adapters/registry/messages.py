@@ -29,6 +29,8 @@ from dokku_registryd.core.registry import (
 from dokku_registryd.core.registry.protocol import Reply, Request
 
 MAX_MANIFEST_BYTES: Final = 4 << 20  # OCI, "Pushing Manifests": the guaranteed minimum
+REACH_SECONDS: Final = 10.0
+"""The most that a question may take which only asks whether a registry is there."""
 DIGEST_HEADER: Final = "docker-content-digest"
 _USER_AGENT: Final = "dokku-registryd"
 _ACCEPT: Final = ", ".join(protocol.MANIFEST_TYPES)
@@ -77,6 +79,22 @@ def build_request(
         max_bytes=MAX_MANIFEST_BYTES,
     )
     return request, access
+
+
+def build_greeting(
+    access: tokens.TokenScope, purpose: str, *, most_seconds: float | None = None
+) -> Request:
+    """Return a request to `/v2/`, which each registry answers.
+
+    OCI specification, "Determining Support".
+    """
+    return Request(
+        method="GET",
+        url=f"//{access.host}/v2/",
+        purpose=purpose,
+        max_bytes=MAX_MANIFEST_BYTES,
+        most_seconds=most_seconds,
+    )
 
 
 def build_headers(request: Request) -> dict[str, str]:
