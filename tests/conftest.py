@@ -47,6 +47,11 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(second_look)
 
 
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Let no test wait for the process that counts failures."""
+    second_look.hasten(session.config)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put what takes long at the begin of what each process does, and the rest behind.
 
@@ -122,11 +127,10 @@ def _owned_folder(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _fresh_programs(
-    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def _fresh_programs(request: pytest.FixtureRequest) -> None:
     """Start the program itself for tests marked so: see support/fork_server.py."""
     if request.node.get_closest_marker("fresh_programs"):
+        monkeypatch: pytest.MonkeyPatch = request.getfixturevalue("monkeypatch")
         monkeypatch.setenv("REGISTRYD_FORK", "no")
 
 
