@@ -104,6 +104,16 @@ def can_fork(program: Path, environ: Mapping[str, str]) -> bool:
     )
 
 
+def plain_environ() -> dict[str, str]:
+    """Return our environment without what changes how a program starts."""
+    found = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(_READ_AT_START)
+    }
+    return {**found, "LANG": _LANGUAGE}
+
+
 def _manner_of(environ: Mapping[str, str]) -> Manner:
     return frozenset(
         (name, value)
@@ -198,19 +208,32 @@ def call(
     env: Mapping[str, str],
     cwd: Path,
     timeout: float = 120,
+    stdout: int = subprocess.PIPE,
+    stderr: int = subprocess.PIPE,
 ) -> "subprocess.CompletedProcess[str]":
     """Run ours, or a program like it, without input; return what it printed.
+
+    Args:
+        program: The program.
+        arguments: Its arguments.
+        env: Its environment.
+        cwd: Its folder.
+        timeout: Seconds.
+        stdout: A descriptor that gets its output in place of us.
+        stderr: The same for its errors; they may go to where the output goes.
 
     Raises:
         subprocess.TimeoutExpired: It has not ended in time.
     """
     if can_fork(program, env):
-        return _run(arguments, env=env, cwd=cwd, timeout=timeout)
+        outputs = _Outputs(stdout, stderr)
+        return _run(arguments, env=env, cwd=cwd, timeout=timeout, outputs=outputs)
     return subprocess.run(
         [str(program), *arguments],
         env=env,
         stdin=subprocess.DEVNULL,
-        capture_output=True,
+        stdout=stdout,
+        stderr=stderr,
         text=True,
         errors="surrogateescape",
         timeout=timeout,
@@ -219,24 +242,56 @@ def call(
     )
 
 
+class _Outputs:
+    """Where a process prints to: files, or what else `subprocess` takes."""
+
+    def __init__(self, *wanted: int) -> None:
+        self._files = [
+            tempfile.TemporaryFile() if one == subprocess.PIPE else None  # noqa: SIM115 - `take` closes it
+            for one in wanted
+        ]
+        self._wanted = wanted
+
+    def descriptors(self) -> tuple[int, int]:
+        """Return the descriptors for output and errors."""
+        output, errors = (
+            file.fileno() if file is not None else wanted
+            for file, wanted in zip(self._files, self._wanted, strict=True)
+        )
+        return output, output if errors == subprocess.STDOUT else errors
+
+    def take(self) -> list[str | None]:
+        """Return what is in the files, and close them; None for what has no file."""
+        taken: list[str | None] = []
+        for file in self._files:
+            if file is None:
+                taken.append(None)
+                continue
+            with file:
+                file.seek(0)
+                taken.append(os.fsdecode(file.read()))
+        return taken
+
+
 def _run(
-    arguments: Sequence[str], *, env: Mapping[str, str], cwd: Path, timeout: float
+    arguments: Sequence[str],
+    *,
+    env: Mapping[str, str],
+    cwd: Path,
+    timeout: float,
+    outputs: _Outputs,
 ) -> "subprocess.CompletedProcess[str]":
-    with (
-        tempfile.TemporaryFile() as output,
-        tempfile.TemporaryFile() as errors,
-        Path(os.devnull).open("rb") as nothing,
-    ):
-        streams = (nothing.fileno(), output.fileno(), errors.fileno())
-        process = start(arguments, env=env, cwd=cwd, streams=streams)
+    try:
+        with Path(os.devnull).open("rb") as nothing:
+            streams = (nothing.fileno(), *outputs.descriptors())
+            process = start(arguments, env=env, cwd=cwd, streams=streams)
         try:
             status = process.wait(timeout)
         finally:
             process.kill()
             process.wait()
-        for file in (output, errors):
-            file.seek(0)
-        texts = [os.fsdecode(file.read()) for file in (output, errors)]
+    finally:
+        texts = outputs.take()
     return subprocess.CompletedProcess(list(arguments), status, *texts)
 
 
@@ -493,7 +548,6 @@ def _import_everything() -> Callable[[list[str]], int]:
             importlib.import_module(module.name)
     # Each process builds the same parser; with this one it is there already.
     arguments: Any = sys.modules["dokku_registryd.verbs.arguments"]
-    arguments._build_parser = functools.cache(arguments._build_parser)
     arguments._build_parser()
     main: Callable[[list[str]], int] = sys.modules["dokku_registryd.cli"].main
     return main

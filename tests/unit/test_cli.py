@@ -14,7 +14,7 @@ import pytest
 import dokku_registryd
 from dokku_registryd import cli, verbs
 from dokku_registryd.verbs import service_variables
-from support import open_way
+from support import fork_server, open_way
 
 LISTED = [
     *(
@@ -76,17 +76,15 @@ def call(
     """Run the program in a process of its own."""
     clean = {
         name: value
-        for name, value in os.environ.items()
+        for name, value in fork_server.plain_environ().items()
         if not name.startswith("DOKKU_REGISTRYD_")
     }
-    return subprocess.run(
-        [sys.executable, "-m", "dokku_registryd", *arguments],
+    return fork_server.call(
+        fork_server.PROGRAM,
+        arguments,
         env={**clean, **(environ or {})},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
+        cwd=Path.cwd(),
         timeout=300,
-        check=False,
     )
 
 
@@ -103,6 +101,7 @@ def host(tmp_path: Path) -> list[str]:
     return ["--config", str(config)]
 
 
+@pytest.mark.fresh_programs
 def test_version() -> None:
     """The version is one line and success."""
     done = call("--version")
@@ -349,6 +348,7 @@ def test_an_output_that_is_full(host: list[str], words: list[str]) -> None:
     assert "ignored" not in done.stderr
 
 
+@pytest.mark.fresh_programs
 def test_configuration_mistake() -> None:
     """A wrong setting ends with status 78 and names key and bounds."""
     done = call("--set", "daemon.workers=many", "check")
@@ -369,6 +369,7 @@ def test_debug_shows_where_an_error_came_from() -> None:
     assert "many" not in done.stderr
 
 
+@pytest.mark.fresh_programs
 def test_check_prints_settings(host: list[str]) -> None:
     """`check` prints each setting with its value and where things lie."""
     done = call(*host, "check", "--set", "daemon.workers=3")

@@ -6,6 +6,7 @@ and building all verbs takes longer than starting Python.
 
 import argparse
 import difflib
+import functools
 import os
 import re
 import sys
@@ -76,6 +77,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     return arguments
 
 
+@functools.cache
 def _build_parser() -> Parser:
     parser = Parser(
         prog=PROGRAM,
