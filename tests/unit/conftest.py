@@ -12,6 +12,13 @@ from dokku_registryd.core.status import log_events
 from worlds import Host, build_world
 
 
+def pytest_configure() -> None:
+    """Let tracebacks be logged as on a host, where no library colours them."""
+    for processor in structlog.get_config()["processors"]:
+        if isinstance(processor, structlog.dev.ConsoleRenderer):
+            processor.exception_formatter = structlog.dev.plain_traceback
+
+
 @pytest.fixture
 def host(tmp_path: Path) -> Iterator[Host]:
     """Give a host with one app that pushes, and its image."""
