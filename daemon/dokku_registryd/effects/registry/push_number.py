@@ -88,7 +88,12 @@ def push(
         begun: Future[sending.Handed | None] | None = None
         with ThreadPoolExecutor(max_workers=3) as aside:
             found = aside.submit(numbers.find, release, session, context)
-            known = aside.submit(_known_manifest, release, digest, session, context)
+            # A thread takes as long as a request on the same host.
+            known = (
+                aside.submit(_known_manifest, release, digest, session, context)
+                if digest
+                else None
+            )
             try:
                 if not is_named:
                     tag(release, context)
@@ -109,7 +114,7 @@ def push(
                 session,
                 context,
                 reply,
-                known=known.result(),
+                known=None if known is None else known.result(),
                 begun=begun,
                 tags=tags,
             )
@@ -177,10 +182,15 @@ def _send(
         return sent
     is_asked_for = bool(tags) and sent.manifest is None
     with ThreadPoolExecutor(max_workers=1) as aside:
-        noted = aside.submit(extra_tags.note, release, tags, session, context)
+        noted = (
+            aside.submit(extra_tags.note, release, tags, session, context)
+            if tags
+            else None
+        )
         question = partial(_read if is_asked_for else _look_up, release, context)
         stored, unseen = _ask_back(release, question, session)
-        noted.result()
+        if noted is not None:
+            noted.result()
     if unseen:
         return replace(sent, unseen=unseen)
     if stored is None:
@@ -269,8 +279,6 @@ def _known_manifest(
     context: ports.Context,
 ) -> images.Manifest | None:
     """Fetch the manifest of an image that the repository has; None if it does not."""
-    if not digest:
-        return None
     image = reference.parse(release.reference).with_digest(digest)
     try:
         return session.call(
