@@ -41,6 +41,10 @@ class FakeRemote:
     """Domains that do not answer while others do."""
 
 
+def do_nothing() -> None:
+    """Be there for tests that do something."""
+
+
 class FakeEngine:
     """Implements `ports.Engine` in memory.
 
@@ -64,7 +68,7 @@ class FakeEngine:
         """Digests of the platform manifests that an image has, by its ID."""
         self.relay: FakeRelay | None = None
         """The relay on this host, if the Engine reaches it."""
-        self.on_push: Callable[[], object] = lambda: None
+        self.on_push: Callable[[], object] = do_nothing
         """Called in the middle of each push."""
         self.used_logins: list[logins.AuthConfig | None] = []
         self._labels: dict[str, tuple[tuple[str, str], ...]] = {}

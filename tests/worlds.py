@@ -4,11 +4,14 @@ Engine and registry client see the same registries, so what one pushes the other
 Ledger, spool, replies, property files and detached folders are the real adapters.
 """
 
+import copy
 import dataclasses
 import functools
+import shutil
 import tempfile
+import threading
 from collections.abc import Callable, Iterator, MutableMapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, cast
 
@@ -32,7 +35,7 @@ from dokku_registryd.core.job import jobs, outcomes
 from dokku_registryd.core.job.kinds import Kind
 from dokku_registryd.core.release import releases
 from dokku_registryd.effects.deploy import reply_writer
-from fakes_engine import FakeEngine, FakeRemote
+from fakes_engine import FakeEngine, FakeRemote, do_nothing
 from fakes_registry import FakeCredentials, FakeRegistry
 from fakes_relay import FakeRelay
 from support import scratch
@@ -299,14 +302,74 @@ def build_world(
     registry = FakeRegistry()
     remote = FakeRemote(manifests=Shelves(registry), accepted=registry.logins)
     engine = FakeEngine(remote, image_store=image_store)
-    relay = engine.relay = FakeRelay("it is switched off")
-    credentials = FakeCredentials()
-    clock = HandClock()
+    engine.relay = FakeRelay("it is switched off")
     (folder / "home" / ".docker").mkdir(parents=True)
     (folder / "data").mkdir(mode=0o700)
-    path = folder / "data" / "ledger.sqlite3"
-    path.write_bytes(_empty_ledger())
-    book = ledger.SqliteLedger(path)
+    (folder / "data" / "ledger.sqlite3").write_bytes(_empty_ledger())
+    far = _Far(
+        engine=engine,
+        registry=registry,
+        relay=engine.relay,
+        credentials=FakeCredentials(),
+        clock=HandClock(),
+    )
+    return _open_world(folder, far, free_bytes)
+
+
+class Arranged:
+    """A host that a test arranged once, to begin with it again and again.
+
+    Args:
+        arrange: Arranges a new host. What it lets the Engine call would be about this
+            host, never about a copy, so that is refused.
+    """
+
+    def __init__(self, arrange: Callable[[Host], object]) -> None:
+        self._folder = scratch.make("arranged")
+        host = build_world(self._folder / "host")
+        try:
+            arrange(host)
+        finally:
+            host.ledger.close()
+        assert host.engine.on_push is do_nothing
+        self._far = _Far.of(host)
+
+    def copy(self, folder: Path) -> Host:
+        """Return a host in another folder that is as this one was arranged."""
+        shutil.copytree(self._folder / "host", folder, symlinks=True)
+        return _open_world(folder, self._far.copy())
+
+    def close(self) -> None:
+        """Remove it; its copies stay."""
+        shutil.rmtree(self._folder)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Far:
+    """What is not in the folder of a host."""
+
+    engine: FakeEngine
+    registry: FakeRegistry
+    relay: FakeRelay
+    credentials: FakeCredentials
+    clock: HandClock
+
+    @classmethod
+    def of(cls, host: Host) -> "_Far":
+        return cls(**{each.name: getattr(host, each.name) for each in fields(cls)})
+
+    def copy(self) -> "_Far":
+        lock = self.registry.lock
+        return copy.deepcopy(self, {id(lock): threading.RLock()})
+
+
+def _open_world(
+    folder: Path,
+    far: _Far,
+    free_bytes: Callable[[str], int] = lambda _folder: 1 << 40,
+) -> Host:
+    """Open the host that lies in a folder."""
+    book = ledger.SqliteLedger(folder / "data" / "ledger.sqlite3")
     files = property_files.PropertyFiles(
         config_root=folder / "config",
         dokku_root=folder / "home",
@@ -325,9 +388,9 @@ def build_world(
             submitted.append(trigger)
 
     context = ports.Context(
-        engine=engine,
-        registry=registry,
-        credentials=credentials,
+        engine=far.engine,
+        registry=far.registry,
+        credentials=far.credentials,
         properties=files,
         deployed=files,
         deploying=deploying_files.DeployingFiles(folder / "data" / "deploying"),
@@ -339,10 +402,10 @@ def build_world(
         ),
         absences=absence_file.AbsenceFile(folder / "data" / "absence"),
         ledger=book,
-        relay=relay,
+        relay=far.relay,
         replies=reply_files.ReplyFiles(folder / "data" / "replies"),
         remnants=remnant_files.RemnantFiles(folder / "data", folder / "config"),
-        clock=clock,
+        clock=far.clock,
         defaults=policy.Defaults(),
         schedulers=("docker-local",),
         is_companion=lambda: modes.is_companion(folder),
@@ -362,14 +425,14 @@ def build_world(
     )
     return Host(
         folder=folder,
-        engine=engine,
-        registry=registry,
-        relay=relay,
-        credentials=credentials,
+        engine=far.engine,
+        registry=far.registry,
+        relay=far.relay,
+        credentials=far.credentials,
         files=files,
         ledger=book,
         spool=spool.Spool(folder / "data"),
-        clock=clock,
+        clock=far.clock,
         context=context,
         submitted=submitted,
         unchecked=unchecked,

@@ -21,7 +21,7 @@ from dokku_registryd.effects import release, sweep
 from dokku_registryd.effects.registry import sending
 from support import scratch
 from watching import CrashError, watch
-from worlds import REPOSITORY, Host, build_world
+from worlds import REPOSITORY, Arranged, Host, build_world
 
 Arrange = Callable[[Host], None]
 _WATCHED = (
@@ -124,24 +124,41 @@ def as_delivery(host: Host) -> jobs.Job:
     return dataclasses.replace(record.job, is_background_push=True)
 
 
-def crashes(folder: Path, arrange: Arrange) -> Iterator[Host]:
-    """Give the host right after each possible crash."""
-    for steps in range(_MOST_STEPS):
-        host = build_world(folder / str(steps))
-        try:
-            host.create_app()
-            host.engine.add_image("dokku/web:latest", b"one")
-            arrange(host)
+def crashes(
+    folder: Path, arrange: Arrange, *, meanwhile: Arrange | None = None
+) -> Iterator[Host]:
+    """Give the host right after each possible crash.
+
+    Args:
+        folder: Where the hosts are.
+        arrange: Arranges the host once; what follows begins with copies of it.
+        meanwhile: Says what else happens to each of them.
+    """
+    arranged = Arranged(lambda host: begin(host, arrange))
+    try:
+        for steps in range(_MOST_STEPS):
+            host = arranged.copy(folder / str(steps))
             try:
+                if meanwhile is not None:
+                    meanwhile(host)
                 run(host, count_down(host, steps))
             except CrashError:
                 yield host
             else:
                 assert steps > 8
                 return
-        finally:
-            host.ledger.close()
-    raise AssertionError("a release has no end")
+            finally:
+                host.ledger.close()
+        raise AssertionError("a release has no end")
+    finally:
+        arranged.close()
+
+
+def begin(host: Host, arrange: Arrange) -> None:
+    """Arrange a host with an app and its first image."""
+    host.create_app()
+    host.engine.add_image("dokku/web:latest", b"one")
+    arrange(host)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -161,9 +178,7 @@ def seen(arrange: Arrange) -> tuple[dict[str, Any], list[Crash]]:
     """Return what a release leaves behind, and what each possible crash does."""
     with tempfile.TemporaryDirectory(dir=scratch.folder()) as folder:
         smooth = build_world(Path(folder, "smooth"))
-        smooth.create_app()
-        smooth.engine.add_image("dokku/web:latest", b"one")
-        arrange(smooth)
+        begin(smooth, arrange)
         run(smooth, smooth.context)
         expected = state(smooth)
         smooth.ledger.close()
@@ -242,12 +257,11 @@ def test_a_taken_number_and_a_crash(tmp_path: Path, arrange: Arrange) -> None:
 def test_a_number_that_is_taken_meanwhile_and_a_crash(tmp_path: Path) -> None:
     """At any moment of the crash an image put while we sent layers stays."""
 
-    def occupied(host: Host) -> None:
-        host.use_relay()
+    def occupy(host: Host) -> None:
         host.engine.on_push = lambda: host.store(f"{REPOSITORY}:1", "foreign")
 
     seen = 0
-    for host in crashes(tmp_path, occupied):
+    for host in crashes(tmp_path, Host.use_relay, meanwhile=occupy):
         theirs = host.tags().get("1")
 
         bring_up(host)

@@ -1,8 +1,10 @@
 """A release that repeats an earlier one: same bytes, next number, and a way back."""
 
+import contextlib
 import tempfile
 from collections.abc import Iterator, MutableMapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,7 @@ from dokku_registryd.effects.deploy import settling
 from support import scratch
 from watching import CrashError, watch
 from workshops import open_workshop
-from worlds import IMAGE, Host, build_world
+from worlds import IMAGE, Arranged, Host
 
 LATEST = "dokku/web:latest"
 _WATCHED = ("engine", "registry", "properties", "deployed", "deploying", "ledger")
@@ -428,16 +430,14 @@ def state(host: Host) -> dict[str, Any]:
     }
 
 
-def prepare(folder: Path, *, is_here: bool) -> Host:
-    """Build a host whose app runs 2, with the image of 1 or without it."""
-    host = build_world(folder)
+def prepare(host: Host, *, is_here: bool) -> None:
+    """Let the app of a host run 2, with the image of 1 or without it."""
     host.create_app(push_extra_tags="stable")
     ship(host, 1)
     ship(host, 2)
     if not is_here:
         for name in ("dokku/web:1", "org/web:1", "r.example/org/web:1"):
             host.engine.lose(name)
-    return host
 
 
 def run(host: Host, context: ports.Context, *, is_failing: bool) -> None:
@@ -449,10 +449,10 @@ def run(host: Host, context: ports.Context, *, is_failing: bool) -> None:
         host.perform(settling.perform_failed, job, context)
 
 
-def deaths(folder: Path, *, is_here: bool, is_failing: bool) -> Iterator[Host]:
+def deaths(folder: Path, prepared: Arranged, *, is_failing: bool) -> Iterator[Host]:
     """Give the host after each possible death."""
     for steps in range(_MOST_STEPS):
-        host = prepare(folder / str(steps), is_here=is_here)
+        host = prepared.copy(folder / str(steps))
         try:
             run(host, crashing(host, steps), is_failing=is_failing)
         except CrashError:
@@ -472,15 +472,19 @@ def deaths(folder: Path, *, is_here: bool, is_failing: bool) -> Iterator[Host]:
 )
 def test_every_death_ends_the_same(is_here: bool, is_failing: bool) -> None:
     """At any moment of a death: same number, same tags, same name of the latest."""
-    with tempfile.TemporaryDirectory(dir=scratch.folder()) as folder:
-        smooth = prepare(Path(folder, "smooth"), is_here=is_here)
+    prepared = Arranged(partial(prepare, is_here=is_here))
+    with (
+        contextlib.closing(prepared),
+        tempfile.TemporaryDirectory(dir=scratch.folder()) as folder,
+    ):
+        smooth = prepared.copy(Path(folder, "smooth"))
         run(smooth, smooth.context, is_failing=is_failing)
         expected = state(smooth)
         two = smooth.release("2.1.web").image_id
         smooth.ledger.close()
         assert (expected["names"][LATEST] == two) is is_failing
 
-        for host in deaths(Path(folder), is_here=is_here, is_failing=is_failing):
+        for host in deaths(Path(folder), prepared, is_failing=is_failing):
             known = host.names()[LATEST]
             repeat = host.ledger.repeat_of("9.1.web")
             # Wherever it dies, the way back is known before the name moves.
