@@ -27,25 +27,34 @@ def make(
     )
 
 
-@pytest.fixture
-def repository(tmp_path: Path) -> PluginRepository:
-    """Give this checkout as a repository."""
-    return PluginRepository(tmp_path)
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> PluginRepository:
+    """Give this checkout as a repository, which no test changes."""
+    return PluginRepository(tmp_path_factory.mktemp("repository"))
 
 
-def test_files(repository: PluginRepository, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def made(
+    repository: PluginRepository, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """Give the files of a release."""
+    folder = tmp_path_factory.mktemp("made") / "one"
+    done = make(repository, folder)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def test_files(made: Path, repository: PluginRepository, tmp_path: Path) -> None:
     """There are wheel, sdist and plugin, twice with the same sums."""
-    sums = []
-    for name in ("one", "two"):
-        done = make(repository, tmp_path / name)
-        assert done.returncode == 0, done.stderr
-        sums.append((tmp_path / name / "SHA256SUMS").read_text())
+    done = make(repository, tmp_path / "two")
 
-    assert sums[0] == sums[1]
-    listed = {line.split()[1]: line.split()[0] for line in sums[0].splitlines()}
+    assert done.returncode == 0, done.stderr
+    sums = (made / "SHA256SUMS").read_text()
+    assert (tmp_path / "two" / "SHA256SUMS").read_text() == sums
+    listed = {line.split()[1]: line.split()[0] for line in sums.splitlines()}
     assert listed == {
         path.name: hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in (tmp_path / "one").iterdir()
+        for path in made.iterdir()
         if path.name != "SHA256SUMS"
     }
     assert set(listed) == {
@@ -55,11 +64,9 @@ def test_files(repository: PluginRepository, tmp_path: Path) -> None:
     }
 
 
-def test_plugin(repository: PluginRepository, tmp_path: Path) -> None:
+def test_plugin(made: Path) -> None:
     """The tarball has one folder, with all that `install` reads and no `commands`."""
-    assert make(repository, tmp_path / "dist").returncode == 0
-
-    archive = tmp_path / "dist" / f"dokku-registryd-plugin-{__version__}.tar.gz"
+    archive = made / f"dokku-registryd-plugin-{__version__}.tar.gz"
     with tarfile.open(archive) as tar:
         modes = {member.name: member.mode for member in tar}
     top = {name.partition("/")[0] for name in modes}
@@ -73,8 +80,9 @@ def test_plugin(repository: PluginRepository, tmp_path: Path) -> None:
     assert not [name for name in modes if name.endswith("/commands")]
 
 
-def test_uncommitted_change(repository: PluginRepository, tmp_path: Path) -> None:
+def test_uncommitted_change(tmp_path: Path) -> None:
     """What is not committed would be in one of the files only, so it is refused."""
+    repository = PluginRepository(tmp_path)
     (repository.folder / "README.md").write_text("changed")
 
     done = make(repository, tmp_path / "dist")

@@ -1,6 +1,7 @@
 """The list of log events, compared with the code and with its page."""
 
 import ast
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,8 @@ from support import status_tables
 
 PACKAGE = Path(dokku_registryd.__file__).parent
 LOGGERS = {"log", "_log"}
+NAMED = re.compile(r"\b_?log\b|\bget_logger\b")
+"""What the text of a module has that logs: parsing all of them takes long."""
 LEVELS = {"debug", "info", "warning", "error", "exception", "critical", "log"}
 
 
@@ -48,6 +51,8 @@ def is_logger(node: ast.expr) -> bool:
 
 def lines_in(source: str, place: str) -> Iterator[Line]:
     """Give every call of a logger in a module."""
+    if not NAMED.search(source):
+        return
     tree = ast.parse(source)
     chosen = dict(chosen_methods(tree))
     for node in ast.walk(tree):
@@ -94,6 +99,8 @@ def chosen_methods(tree: ast.Module) -> Iterator[tuple[str, list[str]]]:
 
 def loggers_in(source: str) -> Iterator[str]:
     """Give the name of every variable that a module gets a logger into."""
+    if not NAMED.search(source):
+        return
     for node in ast.walk(ast.parse(source)):
         match node:
             case (

@@ -3,6 +3,7 @@
 import ast
 import functools
 import re
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -24,22 +25,32 @@ PAGE: Final = (ROOT / "docs" / "hooks.md").read_text()
 WORD: Final = re.compile(r"`([a-z][a-z-]*)`")
 
 
-@functools.cache
-def _parsed() -> dict[Path, ast.Module]:
-    """Return the syntax of each module of the service."""
-    modules = Path(dokku_registryd.__file__).parent.rglob("*.py")
-    return {path: ast.parse(path.read_text()) for path in modules}
+COUNTING: Final = sorted(
+    name
+    for name, member in vars(counters.Counters).items()
+    if callable(member) and not name.startswith("_")
+)
 
 
-@functools.cache
-def _read_attributes() -> set[tuple[str, str]]:
-    """Return the attributes that are read anywhere, with the attribute before each.
+@dataclass(frozen=True)
+class Uses:
+    """What the modules of the service use."""
+
+    attributes: set[tuple[str, str]] = field(default_factory=set)
+    """The attributes that are read anywhere, with the attribute before each.
 
     A variable stands for the attribute that its module assigns to it.
     """
-    found: set[tuple[str, str]] = set()
-    for tree in _parsed().values():
-        nodes = list(ast.walk(tree))
+    counting: set[str] = field(default_factory=set)
+    """The methods of counters."""
+
+
+@functools.cache
+def _uses() -> Uses:
+    """Return what all modules use; their syntax takes long, and is not kept."""
+    found = Uses()
+    for path in Path(dokku_registryd.__file__).parent.rglob("*.py"):
+        nodes = list(ast.walk(ast.parse(path.read_text())))
         meant = {
             target.id: node.value.attr
             for node in nodes
@@ -50,9 +61,17 @@ def _read_attributes() -> set[tuple[str, str]]:
         for node in nodes:
             match node:
                 case ast.Attribute(value=ast.Attribute(attr=before), attr=attribute):
-                    found.add((before, attribute))
+                    found.attributes.add((before, attribute))
                 case ast.Attribute(value=ast.Name(id=before), attr=attribute):
-                    found.add((meant.get(before, ""), attribute))
+                    found.attributes.add((meant.get(before, ""), attribute))
+        if path.name != "counters.py":
+            found.counting.update(
+                node.attr
+                for node in nodes
+                if isinstance(node, ast.Attribute)
+                and node.attr in COUNTING
+                and "counters" in ast.unparse(node.value)
+            )
     return found
 
 
@@ -71,7 +90,7 @@ def test_a_setting_is_read(key: str) -> None:
     """A setting that nothing reads would be accepted, shown, and do nothing."""
     table, _, name = key.partition(".")
 
-    assert (table, name) in _read_attributes(), f"nothing reads settings.{key}"
+    assert (table, name) in _uses().attributes, f"nothing reads settings.{key}"
 
 
 def test_hooks_have_rows() -> None:
@@ -133,22 +152,7 @@ def test_a_counter_is_exposed(name: str) -> None:
     )
 
 
-@pytest.mark.parametrize(
-    "name",
-    sorted(
-        name
-        for name, member in vars(counters.Counters).items()
-        if callable(member) and not name.startswith("_")
-    ),
-)
+@pytest.mark.parametrize("name", COUNTING)
 def test_a_counter_is_counted(name: str) -> None:
     """A method of the counters that nothing uses counts nothing."""
-    used = {
-        node.attr
-        for path, tree in _parsed().items()
-        if path.name != "counters.py"
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Attribute) and "counters" in ast.unparse(node.value)
-    }
-
-    assert name in used
+    assert name in _uses().counting

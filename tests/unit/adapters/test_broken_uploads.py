@@ -1,5 +1,6 @@
 """Uploads that break, and registries behind a proxy with a limit for requests."""
 
+import functools
 import hashlib
 import os
 from collections.abc import Iterator
@@ -26,8 +27,9 @@ MIB: Final = 1 << 20
 PIECE: Final = relay_protocol.WINDOW_BYTES
 
 
+@functools.cache
 def digest_of(body: bytes) -> str:
-    """Return a digest."""
+    """Return a digest; that of a large body is asked for often."""
     return "sha256:" + hashlib.sha256(body).hexdigest()
 
 
