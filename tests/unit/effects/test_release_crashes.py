@@ -5,7 +5,6 @@ again, as after a restart.
 """
 
 import dataclasses
-import functools
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -173,9 +172,14 @@ class Crash:
     passing: list[str]
 
 
-@functools.cache
-def seen(arrange: Arrange) -> tuple[dict[str, Any], list[Crash]]:
-    """Return what a release leaves behind, and what each possible crash does."""
+Seen = tuple[dict[str, Any], list[Crash]]
+
+
+# So both tests of what was arranged are next to each other, and in one process.
+@pytest.fixture(scope="module", params=ARRANGED)
+def seen(request: pytest.FixtureRequest) -> Seen:
+    """Give what a release leaves behind, and what each possible crash does."""
+    arrange: Arrange = request.param
     with tempfile.TemporaryDirectory(dir=scratch.folder()) as folder:
         smooth = build_world(Path(folder, "smooth"))
         begin(smooth, arrange)
@@ -201,20 +205,18 @@ def look(host: Host) -> Crash:
     )
 
 
-@pytest.mark.parametrize("arrange", ARRANGED)
-def test_every_crash_ends_the_same(arrange: Arrange) -> None:
+def test_every_crash_ends_the_same(seen: Seen) -> None:
     """At any moment of the crash: same number, same tags, same names."""
-    expected, found = seen(arrange)
+    expected, found = seen
 
     for crash in found:
         assert crash.state == expected
         assert crash.passing == []
 
 
-@pytest.mark.parametrize("arrange", ARRANGED)
-def test_what_holds_at_every_crash(arrange: Arrange) -> None:
+def test_what_holds_at_every_crash(seen: Seen) -> None:
     """At no moment does anything point to what the registry has not confirmed."""
-    for crash in seen(arrange)[1]:
+    for crash in seen[1]:
         made, tags = crash.made, crash.tags
         number = str(made.number) if made else ""
         digest = made.digest if made else ""
@@ -260,7 +262,7 @@ def test_a_number_that_is_taken_meanwhile_and_a_crash(tmp_path: Path) -> None:
     def occupy(host: Host) -> None:
         host.engine.on_push = lambda: host.store(f"{REPOSITORY}:1", "foreign")
 
-    seen = 0
+    taken = 0
     for host in crashes(tmp_path, Host.use_relay, meanwhile=occupy):
         theirs = host.tags().get("1")
 
@@ -268,9 +270,9 @@ def test_a_number_that_is_taken_meanwhile_and_a_crash(tmp_path: Path) -> None:
         run(host, host.context)
 
         if theirs is not None and theirs != host.release("9.1.1").digest:
-            seen += 1
+            taken += 1
             assert host.tags()["1"] == theirs
             assert host.tag_version() == "2"
         assert host.tags()[host.tag_version()] == host.release("9.1.1").digest
         assert host.passing() == []
-    assert seen > 3
+    assert taken > 3
