@@ -22,10 +22,12 @@ def test_a_number_that_is_lost_in_mid_deploy(idle_site: Site, gate: Gate) -> Non
     site.make_app()
     site.log_in_globally()
     site.host.set_property("web", "push-policy", "background", plugin="registryd")
-    gate.hold_requests(b"HEAD /v2/dokku/web/manifests/1")
+    gate.hold_requests(b"/v2/dokku/web/blobs/")
     image_id = site.build()
     assert site.release().code == 0
     told = site.deployed()
+    # The number was free when it was asked for; it is asked for again after the layers.
+    until(lambda: gate.holds, what="the push at the gate")
     seeding.push(site.registry, "dokku/web", "1", "foreign")
 
     gate.open()
