@@ -15,6 +15,13 @@ from support.dokku_host import DokkuHost, Result
 from support.plugin_repository import ROOT, PluginRepository, tracked
 
 NO_HOOKS: Final = {"install", "plugin.toml", "uninstall"}
+# Its pip fails at once.
+ANY_PYTHON: Final = """#!/bin/sh
+case $* in
+  *version_info*) echo {version} ;;
+  *" venv "*) mkdir -p "$4/bin" && ln -s /bin/false "$4/bin/python" ;;
+esac
+"""
 OLD_PYTHON: Final = """#!/bin/sh
 echo 3.9
 """
@@ -126,6 +133,50 @@ def test_old_python(host: DokkuHost, repository: PluginRepository) -> None:
         f"it needs Python 3.11 or newer that Dokku's user can run; found: 3.9 ({old})\n"
     ) in first.stderr
     assert not (host.root / "opt/dokku-registryd/versions").exists()
+
+
+def test_untested_python(
+    host: DokkuHost, repository: PluginRepository, tmp_path: Path
+) -> None:
+    """A Python that is newer than all tested ones is the last choice, and is named."""
+    oldest, newest = python_versions()
+    tested = host.add_command("python-tested", ANY_PYTHON.format(version=oldest))
+    newer = host.add_command("python-newer", ANY_PYTHON.format(version="3.99"))
+    told = (
+        f" !     Python 3.99 is newer than {newest}, the newest one that is tested. To"
+        " use an older one:\n"
+        " !     sudo DOKKU_REGISTRYD_PYTHON=/path/to/python3 dokku plugin:install\n"
+    )
+    variables = {"DOKKU_REGISTRYD_WHEELS": str(tmp_path)}
+
+    both = host.command(
+        "plugin:install",
+        repository.url,
+        environ={**variables, "DOKKU_REGISTRYD_PYTHON": f"{newer} {tested}"},
+    )
+    alone = host.command(
+        "plugin:install",
+        environ={**variables, "DOKKU_REGISTRYD_PYTHON": str(newer)},
+    )
+
+    assert (both.code, alone.code) == (1, 1)
+    assert f"-python{oldest}-" in both.stdout
+    assert "-python3.99-" in alone.stdout
+    for said in (both.stderr, alone.stderr):
+        assert "pip could not install" in said
+    assert told in alone.stderr
+    assert told not in both.stderr
+
+
+def python_versions() -> tuple[str, str]:
+    """Return the oldest and the newest Python that the package names as tested."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    found = [
+        name.removeprefix("Programming Language :: Python :: ")
+        for name in project["classifiers"]
+        if name.startswith("Programming Language :: Python :: 3.")
+    ]
+    return found[0], found[-1]
 
 
 def test_no_venv(host: DokkuHost, repository: PluginRepository, tmp_path: Path) -> None:
