@@ -45,7 +45,7 @@ def load(module: str) -> "Any":
     """Import the module of a verb, by its full name, and all that it imports.
 
     What modules make stays. So no garbage is looked for meanwhile, which would take a
-    quarter of the start of a service.
+    tenth to a quarter of the start of a service.
 
     Raises:
         ImportError: It is missing, or what it imports.
