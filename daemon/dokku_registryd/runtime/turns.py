@@ -21,6 +21,12 @@ class TurnThread(threading.Thread, abc.ABC):
         super().__init__(name=name, daemon=True)
         self._stopping = threading.Event()
         self._woken = threading.Event()
+        self._has_begun = False
+
+    def start(self) -> None:
+        """Start; before that is done a thread does not count as alive."""
+        super().start()
+        self._has_begun = True
 
     def run(self) -> None:
         """Take turns; one that fails is left to the next."""
@@ -44,7 +50,7 @@ class TurnThread(threading.Thread, abc.ABC):
     @property
     def has_died(self) -> bool:
         """Whether it has ended without being told to, which only a bug can do."""
-        has_ended = self.ident is not None and not self.is_alive()
+        has_ended = self._has_begun and not self.is_alive()
         return has_ended and not self._stopping.is_set()
 
     def take_turn(self) -> None:
