@@ -30,6 +30,8 @@ class ScriptedEngine:
         self.socket = f"unix://{path}"
         self.served = served
         self.oldest = oldest
+        self.has_header = True
+        """Whether each answer says in a header what is served."""
         self.answers: dict[str, object] = {}
         """What it answers by `METHOD /path`, without a version; a list is a stream."""
         self.refusals: dict[str, tuple[int, str]] = {}
@@ -103,6 +105,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         status, content = self.server.engine.answer(self.command, self.path)
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
+        if self.server.engine.has_header:
+            self.send_header("Api-Version", self.server.engine.served)
         if isinstance(content, list):
             self.send_header("Transfer-Encoding", "chunked")
             self.end_headers()

@@ -54,7 +54,18 @@ def test_a_version_that_both_know(
 
     adapter.ping()
 
-    assert engine.asked == ["GET /version", f"GET /v{fact['spoken']}/_ping"]
+    assert engine.asked == ["GET /_ping", f"GET /v{fact['spoken']}/_ping"]
+
+
+def test_a_proxy_that_drops_the_header(
+    engine: ScriptedEngine, adapter: DockerEngine
+) -> None:
+    """The version is asked for in the way that costs the Engine more."""
+    engine.has_header = False
+
+    adapter.ping()
+
+    assert engine.asked == ["GET /_ping", "GET /version", "GET /v1.51/_ping"]
 
 
 @pytest.mark.parametrize(
@@ -81,7 +92,7 @@ def test_an_engine_that_was_replaced(
         adapter.ping()
     adapter.ping()
 
-    assert engine.asked[-2:] == ["GET /version", f"GET /v{spoken}/_ping"]
+    assert engine.asked[-2:] == ["GET /_ping", f"GET /v{spoken}/_ping"]
 
 
 @facts("event")

@@ -84,8 +84,7 @@ class Connection:
     def build(self) -> "Client":
         """Ask for the Engine's API versions, and use the newest known one."""
         client = Client(self._base_url, self._timeout)
-        served = str(client.version(api_version=False)["ApiVersion"])
-        client.use_version(messages.choose_api(served))
+        client.use_version(messages.choose_api(client.served_api()))
         return client
 
     @contextlib.contextmanager
@@ -151,6 +150,19 @@ class Client(docker.APIClient):
             self.base_url = _SOCKET_URL
             adapter = _OnePool(f"http+{base_url}", max_pool_size=_CONNECTIONS)
             self.mount("http+docker://", adapter)
+
+    def served_api(self) -> str:
+        """Ask for the newest version of the API that the Engine serves.
+
+        `GET /_ping` says so in a header
+        (https://docs.docker.com/reference/api/engine/version/v1.51/#tag/System). For
+        `GET /version`, which is asked if a proxy drops the header, the Engine may start
+        programs.
+        """
+        ping = self._get(self._url("/_ping", versioned_api=False))  # type: ignore[attr-defined]  # not in stubs
+        self._raise_for_status(ping)  # type: ignore[attr-defined]  # not in stubs
+        served = ping.headers.get("Api-Version")
+        return str(served or self.version(api_version=False)["ApiVersion"])
 
     def use_version(self, version: str) -> None:
         """Use a version of the API from now on."""
