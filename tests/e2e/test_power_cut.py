@@ -1,5 +1,6 @@
 """Power cuts: promised data is on the disk, unsynced data may be lost."""
 
+import itertools
 import random
 from collections.abc import Iterator
 from fnmatch import fnmatch
@@ -18,8 +19,10 @@ from support.registries import RegistryServer
 from torture.host import TortureHost
 
 LEAST_STATES = 2000
-# One state in four, and each in a full run. What breaks does so in many of them.
-EVERY = 1 if examples.are_all_wanted() else 4
+# One state in eight, and each in a full run. What breaks does so in many of them.
+EVERY = 1 if examples.are_all_wanted() else 8
+# A sync that is left out is looked for in few states first.
+CLOSER = (32, 8, 2, 1)
 # Each is a sync that is left out, by the end of its path, and what is then found wrong.
 CONTROLS = {
     "content of a property": ("/web/.*.tmp", "push-extra-tags is b''"),
@@ -98,8 +101,14 @@ def test_a_sync_that_is_left_out(recorded: Recorded, reader: Reader, name: str) 
     """Each sync is needed: without it some state breaks a promise."""
     path, wanted = CONTROLS[name]
 
-    findings = audit.audit(
-        recorded[1], reader, omit=lambda sync: fnmatch(sync.path, f"*{path}")
+    findings = itertools.chain.from_iterable(
+        audit.audit(
+            recorded[1],
+            reader,
+            omit=lambda sync: fnmatch(sync.path, f"*{path}"),
+            every=every,
+        )
+        for every in CLOSER
     )
 
     assert any(wanted in why for one in findings for why in one.broken)
