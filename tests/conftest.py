@@ -128,10 +128,14 @@ def _owned_folder(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 @pytest.fixture(autouse=True)
 def _fresh_programs(request: pytest.FixtureRequest) -> None:
-    """Start the program itself for tests marked so: see support/fork_server.py."""
-    if request.node.get_closest_marker("fresh_programs"):
+    """Start the program itself for tests marked so: see support/fork_server.py.
+
+    With `but="run"` a daemon is a fork nevertheless.
+    """
+    marker = request.node.get_closest_marker("fresh_programs")
+    if marker is not None:
         monkeypatch: pytest.MonkeyPatch = request.getfixturevalue("monkeypatch")
-        monkeypatch.setenv("REGISTRYD_FORK", "no")
+        monkeypatch.setenv("REGISTRYD_FORK", marker.kwargs.get("but", "no"))
 
 
 _FOLDER: Final = Path(__file__).parent

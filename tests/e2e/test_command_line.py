@@ -5,7 +5,7 @@ import pytest
 from support import json_schemas
 from support.site import Site
 
-pytestmark = pytest.mark.fresh_programs
+pytestmark = pytest.mark.fresh_programs(but="run")
 
 
 @pytest.fixture

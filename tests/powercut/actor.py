@@ -206,7 +206,7 @@ class Actor:
         """Wait until the daemon has done all that it knows of."""
 
         def is_done() -> bool:
-            done = self._site.service.run("status", "--format", "json")
+            done = self._site.service.look("status", "--format", "json")
             is_idle = done.returncode == 0 and not json.loads(done.stdout)["unfinished"]
             return is_idle and not self._site.host.spool()
 

@@ -5,7 +5,8 @@ caller's arguments, environment, folder, umask and streams, and goes on as the p
 does. So a daemon or a command starts in some milliseconds of processor time in place
 of three quarters of a second. What such a process shows in `/proc` of its arguments
 and its environment is the server's, so tests of that start the program itself, and so
-do all that change how Python starts. `REGISTRYD_FORK=no` has every test do so.
+do all that change how Python starts. `REGISTRYD_FORK=no` has every test do so, and
+`REGISTRYD_FORK=run` every command: only daemons are forks then.
 
 The server is a child of a guardian, which answers all that still wait when it ends.
 Programs that start in another manner, such as with the library that shifts their clock,
@@ -94,21 +95,21 @@ def share(environ: Mapping[str, str]) -> None:
     _shared.add(_manner_of(environ))
 
 
-def can_fork(program: Path, environ: Mapping[str, str]) -> bool:
+def can_fork(program: Path, environ: Mapping[str, str], verb: str = "") -> bool:
     """Return whether a program that is started so would be the same as a fork."""
     return (
         program == PROGRAM
-        and _is_wanted()
+        and _is_wanted(verb)
         and environ.get("LANG", _LANGUAGE) == _LANGUAGE
         and _manner_of(environ) in _shared
     )
 
 
-def plain_environ() -> dict[str, str]:
-    """Return our environment without what changes how a program starts."""
+def plain_environ(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Return an environment without what changes how a program starts."""
     found = {
         name: value
-        for name, value in os.environ.items()
+        for name, value in environ.items()
         if not name.startswith(_READ_AT_START)
     }
     return {**found, "LANG": _LANGUAGE}
@@ -122,8 +123,8 @@ def _manner_of(environ: Mapping[str, str]) -> Manner:
     )
 
 
-def _is_wanted() -> bool:
-    return os.environ.get("REGISTRYD_FORK") != "no"
+def _is_wanted(verb: str = "") -> bool:
+    return os.environ.get("REGISTRYD_FORK", verb) == verb
 
 
 class ForkedProcess:
@@ -546,9 +547,11 @@ def _import_everything() -> Callable[[list[str]], int]:
     for module in pkgutil.walk_packages(package.__path__, "dokku_registryd."):
         if not module.name.endswith("__main__"):
             importlib.import_module(module.name)
-    # Each process builds the same parser; with this one it is there already.
+    # Each process builds the same parser, and each daemon reads the same files.
     arguments: Any = sys.modules["dokku_registryd.verbs.arguments"]
     arguments._build_parser()
+    files: Any = sys.modules["dokku_registryd.adapters.host.package"]
+    files.build()
     main: Callable[[list[str]], int] = sys.modules["dokku_registryd.cli"].main
     return main
 

@@ -158,6 +158,14 @@ class ServiceProcess:
             timeout=timeout,
         )
 
+    def look(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        """Call what only reads the host's files, as fast as it can be started.
+
+        It is called in our own network, at our own time, and by no order.
+        """
+        environ = fork_server.plain_environ(self._environ)
+        return fork_server.call(PROGRAM, arguments, env=environ, cwd=self.host.root)
+
     def begin(self, *arguments: str) -> "subprocess.Popen[bytes]":
         """Start the command line beside the daemon, as a process to be killed."""
         return subprocess.Popen(
@@ -212,7 +220,7 @@ class ServiceProcess:
         self, nothing: int, log: int
     ) -> "subprocess.Popen[bytes] | fork_server.ForkedProcess":
         environ = self._environ
-        if fork_server.can_fork(self.program, environ):
+        if fork_server.can_fork(self.program, environ, "run"):
             streams = (nothing, log, log)
             return fork_server.start(
                 ["run"], env=environ, cwd=self.host.root, streams=streams

@@ -285,7 +285,7 @@ class Deeds:
 
     def is_any_unpushed(self) -> bool:
         """Tell whether a release is on its way, as far as `status` knows."""
-        done = self._site.service.run("status", "--format", "json")
+        done = self._site.service.look("status", "--format", "json")
         return '"release"' in done.stdout.split('"recent"')[0]
 
     def collect(self) -> None:

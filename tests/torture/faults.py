@@ -120,7 +120,7 @@ def _write_protect(host: TortureHost, deeds: Deeds, draw: random.Random) -> None
 
 def _damage_ledger(host: TortureHost, deeds: Deeds, draw: random.Random) -> None:
     """Spoil the ledger while no release is on its way, since it alone knows of one."""
-    done = host.site.service.run("status", "--format", "json")
+    done = host.site.service.look("status", "--format", "json")
     is_busy = '"release"' in done.stdout.split('"recent"')[0]
     host.site.service.kill()
     path = host.site.host.data_dir / "ledger.sqlite3"

@@ -177,7 +177,7 @@ def _is_awaited(host: TortureHost, deeds: Deeds) -> bool:
 
 def status(host: TortureHost) -> dict[str, Any]:
     """Return what `status` tells."""
-    done = host.site.service.run("status", "--format", "json")
+    done = host.site.service.look("status", "--format", "json")
     if done.returncode:
         raise AssertionError(f"status fails: {done.stderr}")
     facts: dict[str, Any] = json.loads(done.stdout)

@@ -7,6 +7,7 @@ fingerprint.
 # Not pathlib, which takes longer to load than `status` looks.
 # ruff: noqa: PTH112, PTH113, PTH116, PTH118, PTH120, PTH123, PTH208
 
+import functools
 import os
 
 from dokku_registryd import __version__
@@ -27,8 +28,9 @@ _STARTED = (
 )
 
 
+@functools.cache
 def build() -> builds.Build:
-    """Return version and fingerprint of these files."""
+    """Return version and fingerprint of these files as they are at the first call."""
     return builds.Build(__version__, fingerprint())
 
 
