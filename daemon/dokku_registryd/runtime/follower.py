@@ -24,6 +24,9 @@ from dokku_registryd.runtime import followed_repositories, turns
 
 _SPREAD_PERCENT: Final = 20
 """By how much a turn may come sooner or later, so that hosts do not ask together."""
+_DEAD: Final = (
+    "nothing is followed any more, since a bug ended the thread (see the log, restart)"
+)
 
 
 class Follower(turns.TurnThread):
@@ -49,7 +52,7 @@ class Follower(turns.TurnThread):
     @property
     def state(self) -> FollowState:
         """What is followed, as of the last turn."""
-        return self._state
+        return replace(self._state, problem=_DEAD) if self.has_died else self._state
 
     def reload(self, *, interval_seconds: float) -> None:
         """Use another interval at once: the one before may be a day."""

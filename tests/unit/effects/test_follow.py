@@ -946,3 +946,16 @@ def test_another_interval(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     finally:
         watch.stop()
     assert not watch.is_alive()
+
+
+def test_a_bug_ends_the_thread(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it saw last does not count as new."""
+    monkeypatch.setattr(threading, "excepthook", lambda _end: None)
+    monkeypatch.setattr(follower.Follower, "_seconds", lambda _self: 1 // 0)
+    watch = follower.Follower(context=lambda: pair.two.context, interval_seconds=60)
+    assert watch.state.problem == ""
+
+    watch.start()
+    watch.join(120)
+
+    assert watch.state.problem.startswith("nothing is followed any more, since a bug ")
