@@ -24,7 +24,7 @@ from dokku_registryd.core.registry import grants
 from dokku_registryd.core.release import completeness
 from dokku_registryd.core.release.releases import Release, ReleaseState
 from dokku_registryd.core.status.findings import Level
-from dokku_registryd.verbs.service import doctor_apps
+from dokku_registryd.verbs.service import doctor_apps, doctor_context
 from support import engines, seeding
 from support.calling import Served
 from support.dokku_host import GLOBAL
@@ -729,7 +729,7 @@ def test_no_registry_was_set(host: LoginHost) -> None:
 
 def test_a_defect_in_the_look_at_one_app() -> None:
     """An unexpected exception is a finding of that app, and ends no other check."""
-    broken = cast("doctor_apps.DoctorContext", SimpleNamespace(context=None))
+    broken = cast("doctor_context.DoctorContext", SimpleNamespace(context=None))
 
     (finding,) = doctor_apps._look(broken, "web", False)
 

@@ -20,6 +20,7 @@ from dokku_registryd.verbs.service import (
     check,
     closed_files,
     doctor_apps,
+    doctor_context,
     doctor_follow,
     doctor_host,
     registries,
@@ -81,7 +82,7 @@ def _examine(arguments: argparse.Namespace) -> Iterator[Finding]:
 @contextlib.contextmanager
 def _context(
     settings: config.Settings, environ: Mapping[str, str]
-) -> Iterator[doctor_apps.DoctorContext]:
+) -> Iterator[doctor_context.DoctorContext]:
     facts = registries.engine_facts(settings)
     table = settings.registry
     limits = {key: min(value, getattr(table, key)) for key, value in _LIMITS.items()}
@@ -91,7 +92,7 @@ def _context(
         contextlib.closing(registry),
         reading.context(short, _ledger(settings)) as context,
     ):
-        yield doctor_apps.DoctorContext(
+        yield doctor_context.DoctorContext(
             context=context,
             registry=registry,
             credentials=credentials.build_credentials(short),
