@@ -21,6 +21,7 @@ from dokku_registryd import __version__
 from support import scratch
 
 ROOT: Final = Path(__file__).parents[2]
+_NAME: Final = "dokku-registryd"
 _WHEEL: Final = "registryd_needs-1-py3-none-any.whl"
 _INFO: Final = "registryd_needs-1.dist-info"
 _METADATA: Final = "Metadata-Version: 2.1\nName: registryd-needs\nVersion: 1\n"
@@ -86,6 +87,53 @@ def tracked() -> list[str]:
     return sorted(name for name in set(listed.split("\0")) if (ROOT / name).is_file())
 
 
+@functools.cache
+def _make_once() -> Path:
+    """Return a folder with the repository and the wheels; to commit takes a second."""
+    folder = scratch.make("repository")
+    atexit.register(_remove, folder, os.getpid())
+    wheels, checkout = folder / "wheels", folder / _NAME
+    wheels.mkdir()
+    for name in tracked():
+        (checkout / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, checkout / name)
+    needed = f"registryd-needs==1 --hash=sha256:{_make_wheel(wheels / _WHEEL)}\n"
+    (checkout / "requirements-notify.txt").write_text(needed)
+    _git(checkout, "init", "--quiet")
+    _commit(checkout, __version__)
+    return folder
+
+
+def _make_wheel(wheel: Path) -> str:
+    """Make the wheel; return its SHA-256 as digits."""
+    members = {
+        "registryd_needs.pth": f"{sysconfig.get_path('purelib')}\n",
+        f"{_INFO}/METADATA": _METADATA,
+        f"{_INFO}/WHEEL": _WHEEL_TEXT,
+    }
+    record = [f"{_INFO}/RECORD,,\n"]
+    for name, text in members.items():
+        digest = hashlib.sha256(text.encode()).digest()
+        told = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+        record.append(f"{name},sha256={told},{len(text)}\n")
+    members[f"{_INFO}/RECORD"] = "".join(record)
+    with zipfile.ZipFile(wheel, "w") as archive:
+        for name, text in members.items():
+            archive.writestr(name, text)
+    return hashlib.sha256(wheel.read_bytes()).hexdigest()
+
+
+def _commit(checkout: Path, version: str, *, is_tagged: bool = True) -> None:
+    _git(checkout, "add", "--all")
+    _git(checkout, *_AUTHOR, "commit", "--quiet", "--message", version)
+    if is_tagged:
+        _git(checkout, "tag", f"v{version}")
+
+
+def _git(checkout: Path, *arguments: str) -> None:
+    subprocess.run(["git", *arguments], cwd=checkout, check=True)
+
+
 class PluginRepository:
     """A repository called `dokku-registryd`, with the files of this checkout.
 
@@ -94,17 +142,10 @@ class PluginRepository:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder / "dokku-registryd"
+        self.folder = folder / _NAME
         self.url = f"file://{self.folder}"
         self.wheels = folder / "wheels"
-        self.wheels.mkdir()
-        for name in tracked():
-            (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, self.folder / name)
-        needed = f"registryd-needs==1 --hash=sha256:{self._make_wheel()}\n"
-        (self.folder / "requirements-notify.txt").write_text(needed)
-        self._git("init", "--quiet")
-        self._commit(__version__)
+        shutil.copytree(_make_once(), folder, dirs_exist_ok=True)
 
     @property
     def environ(self) -> dict[str, str]:
@@ -121,32 +162,4 @@ class PluginRepository:
             text = path.read_text()
             assert f'"{__version__}"' in text, name
             path.write_text(text.replace(f'"{__version__}"', f'"{version}"'))
-        self._commit(version, is_tagged=is_tagged)
-
-    def _commit(self, version: str, *, is_tagged: bool = True) -> None:
-        self._git("add", "--all")
-        self._git(*_AUTHOR, "commit", "--quiet", "--message", version)
-        if is_tagged:
-            self._git("tag", f"v{version}")
-
-    def _git(self, *arguments: str) -> None:
-        subprocess.run(["git", *arguments], cwd=self.folder, check=True)
-
-    def _make_wheel(self) -> str:
-        """Make the wheel; return its SHA-256 as digits."""
-        members = {
-            "registryd_needs.pth": f"{sysconfig.get_path('purelib')}\n",
-            f"{_INFO}/METADATA": _METADATA,
-            f"{_INFO}/WHEEL": _WHEEL_TEXT,
-        }
-        record = [f"{_INFO}/RECORD,,\n"]
-        for name, text in members.items():
-            digest = hashlib.sha256(text.encode()).digest()
-            told = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
-            record.append(f"{name},sha256={told},{len(text)}\n")
-        members[f"{_INFO}/RECORD"] = "".join(record)
-        wheel = self.wheels / _WHEEL
-        with zipfile.ZipFile(wheel, "w") as archive:
-            for name, text in members.items():
-                archive.writestr(name, text)
-        return hashlib.sha256(wheel.read_bytes()).hexdigest()
+        _commit(self.folder, version, is_tagged=is_tagged)
