@@ -357,7 +357,8 @@ class EngineServer:
         # The host's own release knows the host's kernel and C library best.
         packages = self.kind.packages if self.kind.is_own else "native"
         runc.symlink_to(find_program(packages, "runc"))
-        (self.folder / "containerd.toml").write_text(_CONTAINERD_CONFIG.format(self))
+        config = _CONTAINERD_CONFIG if self.store == "containerd" else _WITHOUT_IMAGES
+        (self.folder / "containerd.toml").write_text(config.format(self))
         (self.folder / "daemon.json").write_text(json.dumps(self._daemon_settings()))
         for name in ("docker.pid", "docker.sock", "containerd.sock"):
             (self.folder / name).unlink(missing_ok=True)
@@ -457,4 +458,11 @@ disabled_plugins = [
   address = "{0.folder}/containerd.sock"
 [ttrpc]
   address = "{0.folder}/containerd.sock.ttrpc"
+"""
+# Else that of Debian 12 looks a hundred times a second for what to remove, and nothing
+# is there: a classic store has its images in dockerd.
+_WITHOUT_IMAGES: Final = f"""\
+{_CONTAINERD_CONFIG}
+[plugins."io.containerd.gc.v1.scheduler"]
+  pause_threshold = 0.0001
 """
