@@ -4,7 +4,6 @@ It asks the registry as the real one does, so that what that refuses ends the pu
 """
 
 import hashlib
-import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -111,7 +110,7 @@ class FakeRelay:
         self.losses = 0
         """How often a push did not come here."""
         self.open_passages: list[FakePassage] = []
-        self._numbers = itertools.count()
+        self._opened = 0
 
     def why_not(self, log_in: ports.LogIn) -> str:
         """Let the Engine log in, unless there is another reason."""
@@ -149,7 +148,8 @@ class FakeRelay:
     ) -> Iterator[FakePassage]:
         """Let one push through."""
         del image_id
-        passage = FakePassage(image, registry, call, next(self._numbers))
+        passage = FakePassage(image, registry, call, self._opened)
+        self._opened += 1
         self.open_passages.append(passage)
         try:
             yield passage
