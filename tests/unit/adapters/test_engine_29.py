@@ -68,6 +68,18 @@ def test_a_proxy_that_drops_the_header(
     assert engine.asked == ["GET /_ping", "GET /version", "GET /v1.51/_ping"]
 
 
+def test_a_proxy_that_forbids_the_ping(
+    engine: ScriptedEngine, adapter: DockerEngine
+) -> None:
+    """The same is done, and what is asked then works."""
+    engine.refusals["GET /_ping"] = (403, "forbidden by the proxy")
+
+    assert adapter.image("web:1") is None
+
+    asked = ["GET /_ping", "GET /version", "GET /v1.51/images/web:1/json"]
+    assert engine.asked == asked
+
+
 @pytest.mark.parametrize(
     ("before", "after", "spoken"),
     [

@@ -156,12 +156,11 @@ class Client(docker.APIClient):
 
         `GET /_ping` says so in a header
         (https://docs.docker.com/reference/api/engine/version/v1.51/#tag/System). For
-        `GET /version`, which is asked if a proxy drops the header, the Engine may start
-        programs.
+        `GET /version`, which is asked if a proxy drops the header or forbids the ping,
+        the Engine may start programs.
         """
         ping = self._get(self._url("/_ping", versioned_api=False))  # type: ignore[attr-defined]  # not in stubs
-        self._raise_for_status(ping)  # type: ignore[attr-defined]  # not in stubs
-        served = ping.headers.get("Api-Version")
+        served = ping.headers.get("Api-Version") if ping.ok else None
         return str(served or self.version(api_version=False)["ApiVersion"])
 
     def use_version(self, version: str) -> None:
