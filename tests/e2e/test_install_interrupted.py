@@ -78,6 +78,7 @@ def installer(bare: BareSite) -> Iterator[Installer]:
     assert bare.deployed() == bare.reference(2)
 
 
+@pytest.mark.long
 def test_repeated(bare: BareSite, installer: Installer) -> None:
     """Wherever an installation ended, repeating it gives a complete one."""
     installer.install()
@@ -105,6 +106,7 @@ def test_undone(bare: BareSite, installer: Installer) -> None:
         assert bare.tree() == before, kind
 
 
+@pytest.mark.long
 def test_uninstalling_repeated(bare: BareSite, installer: Installer) -> None:
     """Wherever uninstalling ended, repeating it gives the host back as it was."""
     before = bare.tree()

@@ -88,6 +88,7 @@ def site(
         yield PluginSite(site, repository)
 
 
+@pytest.mark.long
 def test_life(site: PluginSite) -> None:
     """From a first installation beside Dokku's plugin to the way back."""
     host = site.site
@@ -167,6 +168,7 @@ def test_life(site: PluginSite) -> None:
     assert host.tree(without=kept) == before
 
 
+@pytest.mark.long
 def test_killed(site: PluginSite, tmp_path: Path) -> None:
     """What is there half-way, or does not work any more, is made again."""
     dying = tmp_path / "python3"

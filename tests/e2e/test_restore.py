@@ -6,6 +6,8 @@ import signal
 import subprocess
 from typing import Any
 
+import pytest
+
 from dokku_registryd.core.hook import deployed_record
 from dokku_registryd.core.release.releases import DeployedRelease
 from support import json_schemas, seeding
@@ -110,6 +112,7 @@ def test_a_dry_run(idle_site: Site) -> None:
     assert {path: path.read_bytes() for path in before} == before
 
 
+@pytest.mark.long
 def test_apps_that_ran_come_first(idle_one: Site) -> None:
     """An app that was stopped waits for those that Dokku will start."""
     ship_all(idle_one)

@@ -160,6 +160,7 @@ def _live(site: Site) -> str:
     return said
 
 
+@pytest.mark.long
 def test_a_whole_life(idle_one: Site, watcher: _Watcher) -> None:
     """No secret is in a file, a reply, a log, a metric, an argument, an environment."""
     idle_one.service.configure(daemon__log_level="debug")
