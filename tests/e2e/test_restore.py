@@ -6,8 +6,6 @@ import signal
 import subprocess
 from typing import Any
 
-import pytest
-
 from dokku_registryd.core.hook import deployed_record
 from dokku_registryd.core.release.releases import DeployedRelease
 from support import json_schemas, seeding
@@ -112,10 +110,14 @@ def test_a_dry_run(idle_site: Site) -> None:
     assert {path: path.read_bytes() for path in before} == before
 
 
-@pytest.mark.long
 def test_apps_that_ran_come_first(idle_one: Site) -> None:
-    """An app that was stopped waits for those that Dokku will start."""
+    """An app that was stopped waits for those that Dokku will start.
+
+    Without the service each pull begins when the one before has ended, not with the
+    next regular look into the spool.
+    """
     ship_all(idle_one)
+    idle_one.service.configure(daemon__rescan_interval_seconds=3600)
     idle_one.host.set_property("api", "restore", "false", plugin="ps")
     idle_one.engine.wipe()
     idle_one.registry.access_log.write_text("")

@@ -136,6 +136,7 @@ class Together:
     def _request(self, trigger: triggers.Trigger) -> _Open:
         job_id = f"{time.time_ns() // 1000:016d}.{os.getpid()}.{next(_COUNTER)}"
         self._spool.add(job_id, trigger)
+        self._wake()  # A service of this process does not watch the spool.
         return _Open(
             job_id=job_id,
             app=trigger.app,
