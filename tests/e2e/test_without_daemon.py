@@ -88,6 +88,26 @@ def test_two_hooks(idle_site: Site) -> None:
     assert site.deployed("api") == site.reference(1, "api")
 
 
+def test_a_deploy_beside_another(idle_one: Site, gate: Gate) -> None:
+    """A deploy does not wait for the push of the hook that works the spool."""
+    one = idle_one
+    one.service.configure(daemon__rescan_interval_seconds=3600)
+    one.server = gate.host
+    for app in ("web", "api"):
+        one.make_app(app)
+        one.build(app)
+    gate.hold_requests(b"PUT /v2/dokku/web/manifests/1")
+    first = one.begin_release("web")
+    until(lambda: gate.holds, what="the push at the gate")
+
+    other = one.begin_release("api")
+
+    assert other.finish().code == 0
+    assert first.is_running
+    gate.open()
+    assert first.finish().code == 0
+
+
 def test_hook_that_works_is_killed(idle_one: Site, gate: Gate) -> None:
     """When the hook that works the spool dies, another one that waits goes on."""
     one = idle_one
@@ -95,7 +115,7 @@ def test_hook_that_works_is_killed(idle_one: Site, gate: Gate) -> None:
     for app in ("web", "api"):
         one.make_app(app)
         one.build(app)
-    gate.hold_requests(b"PUT /v2/dokku/web/manifests/1")
+    gate.hold_requests(b"PUT /v2/dokku/")
     worker = one.begin_release("web")
     until(lambda: gate.holds, what="the push at the gate")
     other = one.begin_release("api")

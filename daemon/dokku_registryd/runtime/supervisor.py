@@ -40,8 +40,8 @@ class Supervisor:
         jobs_intake: Accepts triggers.
         workers: The maximum number of parallel attempts.
         sweeps: Schedules the sweeps.
-        watch: Watches trigger files; None if the directory is only scanned.
-        rescan_seconds: The interval of spool scans without an event.
+        watch: Watches trigger files; without one each turn scans the directory.
+        rescan_seconds: The interval of spool scans without an event of the watch.
         stuck_seconds: An attempt that runs longer than this hangs.
         bell: Wakes the main loop.
         on_turn: Called once a turn, when all is well.
@@ -169,7 +169,7 @@ class Supervisor:
 
     def _turn(self, *, woken: bool) -> None:
         now = time.monotonic()
-        if woken or now >= self._scan_due:
+        if woken or self._watch is None or now >= self._scan_due:
             self._scan_due = now + self._rescan_seconds
             self._scan()
         self._look_after_waiters()

@@ -91,6 +91,17 @@ def test_inotify_wakes_the_loop(host: Host, build: Build) -> None:
     until(lambda: daemon.shop.finished == ["1.1.1"])
 
 
+def test_without_a_watch(host: Host, build: Build) -> None:
+    """A command that does the service's work sees what others leave meanwhile."""
+    daemon = build(rescan_seconds=1e6)
+    daemon.start()
+    until(lambda: daemon.turns)
+
+    host.leave(Kind.RELEASE, "1.1.1")
+
+    until(lambda: daemon.shop.finished == ["1.1.1"])
+
+
 def test_each_turn_is_reported(build: Build) -> None:
     """The watchdog is notified of every successful turn."""
     daemon = build()
