@@ -62,7 +62,7 @@ def read_ledger(settings: "config.Settings") -> ledger.SqliteLedger | None:
 
 def open_ledger(path: Path) -> ledger.SqliteLedger | None:
     """Open a ledger for reading; return None if it does not exist."""
-    return ledger.SqliteLedger(path, read_only=True) if path.exists() else None
+    return ledger.open_to_read(path)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """The ledger: durable, repeatable, and honest about a file that it cannot read."""
 
+import contextlib
 import sqlite3
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from dokku_registryd import errors
-from dokku_registryd.adapters.ledger import ledger, schema
+from dokku_registryd.adapters.ledger import file, ledger, schema
 from dokku_registryd.core.hook import triggers
 from dokku_registryd.core.job import jobs, outcomes
 from dokku_registryd.core.job.kinds import Kind
@@ -332,6 +333,44 @@ def test_an_update_forgets_pauses(path: Path) -> None:
     book = ledger.SqliteLedger(path)
 
     assert book.paused_registries() == []
+    book.close()
+
+
+def test_an_update_is_whole_or_not_at_all(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the last step of an update fails, none of them was made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        first = schema.MIGRATIONS[0]
+        connection.executescript(f"{first} PRAGMA user_version = 1;")
+        before = connection.execute("SELECT name FROM sqlite_schema").fetchall()
+    monkeypatch.setattr(file, "MIGRATIONS", (*schema.MIGRATIONS, "nonsense"))
+
+    with pytest.raises(errors.LedgerError):
+        ledger.SqliteLedger(path)
+
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (1,)
+        names = connection.execute("SELECT name FROM sqlite_schema").fetchall()
+        assert names == before
+
+
+def test_a_ledger_that_is_being_created(path: Path) -> None:
+    """For who only reads there is none until its tables are there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        assert path.stat().st_size
+
+        assert ledger.open_to_read(path) is None
+
+    with pytest.raises(errors.LedgerError, match="has no ledger yet"):
+        ledger.SqliteLedger(path, read_only=True)
+    ledger.SqliteLedger(path).close()
+    book = ledger.open_to_read(path)
+    assert book is not None
+    assert book.unfinished_jobs() == []
     book.close()
 
 

@@ -44,6 +44,7 @@ class LedgerFile:
     Raises:
         errors.LedgerError: The file is from a newer version, or from an older one that
             must not be migrated, or the disk refuses.
+        EmptyLedgerError: It is read only, and nothing was ever written to it.
     """
 
     def __init__(
@@ -113,6 +114,10 @@ class LedgerFile:
 
     def _prepare(self, *, read_only: bool, may_migrate: bool) -> None:
         version, is_draft = self._version(), False
+        if read_only and not version:
+            if not self._schema():
+                raise EmptyLedgerError(versions.empty(str(self._path)))
+            version = self._version()  # It was created meanwhile.
         if not read_only:
             # Otherwise damage would count as a failed migration, again and again.
             schema = self._schema()
@@ -142,19 +147,21 @@ class LedgerFile:
         return version
 
     def _migrate(self, version: int, *, is_draft: bool) -> None:
-        scripts = list(enumerate(MIGRATIONS[version:], start=version + 1))
-        if is_draft:
-            scripts.insert(0, (version, FROM_FIRST_DRAFT))
-        for number, script in scripts:
-            with self._lock, _translated(self._path):
-                self._connection.executescript(
-                    f"BEGIN IMMEDIATE; {script};"
-                    f" PRAGMA user_version = {number}; COMMIT;"
-                )
+        scripts = [*([FROM_FIRST_DRAFT] if is_draft else ()), *MIGRATIONS[version:]]
+        # At once: who reads meanwhile never finds a version in between.
+        with self._lock, _translated(self._path):
+            self._connection.executescript(
+                f"BEGIN IMMEDIATE; {'; '.join(scripts)};"
+                f" PRAGMA user_version = {len(MIGRATIONS)}; COMMIT;"
+            )
 
 
 class CorruptLedgerError(errors.LedgerError):
     """The file is not a database, or a damaged one."""
+
+
+class EmptyLedgerError(errors.LedgerError):
+    """Nothing was written to the file yet: a service that starts is creating it."""
 
 
 class OlderLedgerError(errors.LedgerError):

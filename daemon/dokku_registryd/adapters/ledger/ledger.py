@@ -158,6 +158,20 @@ class SqliteLedger(
             )
 
 
+def open_to_read(path: Path) -> SqliteLedger | None:
+    """Open a ledger for reading; return None if there is none, or none yet.
+
+    Raises:
+        LedgerError: It cannot be read, or another version has written it.
+    """
+    if not path.exists():
+        return None
+    try:
+        return SqliteLedger(path, read_only=True)
+    except file.EmptyLedgerError:
+        return None
+
+
 def open_or_rebuild(path: Path, *, stamp: str) -> tuple[SqliteLedger, str]:
     """Open and migrate the ledger; move a corrupt one aside and create a new one.
 

@@ -57,3 +57,8 @@ def known(names: "type[_Known]", value: str, what: str) -> "_Known":
             " know. Install the newer version again. For a downgrade see"
             " docs/install.md"
         ) from None
+
+
+def empty(path: str) -> str:
+    """Return that a file has no ledger yet."""
+    return f"{path} has no ledger yet: the service that starts creates it"

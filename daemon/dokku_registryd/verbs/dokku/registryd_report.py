@@ -108,9 +108,11 @@ class _Recorded:
             return []
         module = importlib.import_module("dokku_registryd.adapters.ledger.ledger")
         try:
-            book: ledger.SqliteLedger = module.SqliteLedger(path, read_only=True)
+            book: ledger.SqliteLedger | None = module.open_to_read(path)
         except errors.RegistrydError as error:
             self._call.warn(str(error))
+            return []
+        if book is None:
             return []
         try:
             return book.releases(self._app)
