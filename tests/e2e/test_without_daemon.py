@@ -2,6 +2,7 @@
 
 from support import seeding
 from support.gate import Gate
+from support.running_hook import RunningHook
 from support.site import Site
 from support.waiting import until
 
@@ -88,17 +89,23 @@ def test_two_hooks(idle_site: Site) -> None:
     assert site.deployed("api") == site.reference(1, "api")
 
 
-def test_a_deploy_beside_another(idle_one: Site, gate: Gate) -> None:
-    """A deploy does not wait for the push of the hook that works the spool."""
-    one = idle_one
-    one.service.configure(daemon__rescan_interval_seconds=3600)
+def _hold_a_push(one: Site, gate: Gate, requests: bytes) -> RunningHook:
+    """Begin a release of `web`, once `api` is built, too; return it at the gate."""
     one.server = gate.host
     for app in ("web", "api"):
         one.make_app(app)
         one.build(app)
-    gate.hold_requests(b"PUT /v2/dokku/web/manifests/1")
-    first = one.begin_release("web")
+    gate.hold_requests(requests)
+    hook = one.begin_release("web")
     until(lambda: gate.holds, what="the push at the gate")
+    return hook
+
+
+def test_a_deploy_beside_another(idle_one: Site, gate: Gate) -> None:
+    """A deploy does not wait for the push of the hook that works the spool."""
+    one = idle_one
+    one.service.configure(daemon__rescan_interval_seconds=3600)
+    first = _hold_a_push(one, gate, b"PUT /v2/dokku/web/manifests/1")
 
     other = one.begin_release("api")
 
@@ -111,13 +118,7 @@ def test_a_deploy_beside_another(idle_one: Site, gate: Gate) -> None:
 def test_hook_that_works_is_killed(idle_one: Site, gate: Gate) -> None:
     """When the hook that works the spool dies, another one that waits goes on."""
     one = idle_one
-    one.server = gate.host
-    for app in ("web", "api"):
-        one.make_app(app)
-        one.build(app)
-    gate.hold_requests(b"PUT /v2/dokku/")
-    worker = one.begin_release("web")
-    until(lambda: gate.holds, what="the push at the gate")
+    worker = _hold_a_push(one, gate, b"PUT /v2/dokku/")
     other = one.begin_release("api")
     assert one.ask("status")["service"] == "hook"
 

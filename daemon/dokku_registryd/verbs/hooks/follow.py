@@ -162,12 +162,11 @@ class _Follow:
 
     def _recorded(self) -> "_End | None":
         """Return the end from the ledger; None if there is none yet."""
-        path = self._data_dir / "ledger.sqlite3"
-        if not path.exists():
-            return None
         try:
-            book = ledger.SqliteLedger(path, read_only=True)
+            book = ledger.open_to_read(self._data_dir / "ledger.sqlite3")
         except errors.LedgerError:
+            return None
+        if book is None:
             return None
         try:
             record = book.job(self._job_id)
